@@ -1,0 +1,1 @@
+"""Archiving to Amazon S3 Glacier vaults: await a writer, get an archive."""

@@ -1,0 +1,101 @@
+"""What the service refuses in a name or a description, refused here first with a clear sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aioglacier.core.errors import DescriptionError, InvalidIdError, InvalidRangeError, VaultNameError
+from aioglacier.core.limits import LEAF_SIZE, MAX_DESCRIPTION_LENGTH, MAX_VAULT_NAME_LENGTH
+from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
+
+_VAULT_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
+
+def check_vault_name(name: str) -> str:
+    """Return the name, or refuse it.
+
+    "." and ".." fit the service's pattern but cannot work: they fold out of every URL path.
+
+    Raises:
+        VaultNameError: It is empty, too long, holds another character, or is "." or "..".
+    """
+    if _VAULT_NAME.fullmatch(name) and name not in {".", ".."}:
+        return name
+    raise VaultNameError(
+        f"{name!r} is no vault name: 1 to {MAX_VAULT_NAME_LENGTH} characters of a-z, A-Z, 0-9, '_', '-' and "
+        "'.', and neither '.' nor '..'",
+        name=name,
+    )
+
+
+def check_id(kind: str, value: str) -> str:
+    """Return an archive, upload, job or lock id, or refuse it before it becomes part of a URL.
+
+    Nothing but the alphabet is known of an id, so nothing else is checked. It may begin with "-".
+
+    Raises:
+        InvalidIdError: It is empty, longer than 255 or holds another character.
+    """
+    if _ID.fullmatch(value):
+        return value
+    raise InvalidIdError(
+        f"{value!r} is no {kind} id: 1 to 255 characters of a-z, A-Z, 0-9, '_' and '-'",
+        kind=kind,
+        value=value,
+    )
+
+
+def check_description(description: str | None) -> str | None:
+    """Return the description, or refuse it; an empty one is none.
+
+    Raises:
+        DescriptionError: Longer than 1,024, or with a character outside 0x20 to 0x7E.
+    """
+    if not description:
+        return None
+    if len(description) > MAX_DESCRIPTION_LENGTH:
+        raise DescriptionError(
+            f"a description has at most {MAX_DESCRIPTION_LENGTH} characters, not {len(description)}; "
+            "shorten it",
+            description=description,
+        )
+    for position, character in enumerate(description):
+        if not " " <= character <= "~":
+            raise DescriptionError(
+                f"a description is printable ASCII (0x20 to 0x7E), but character {position + 1} is "
+                f"{character!r}; encode it, for example as base64 or percent escapes",
+                description=description,
+            )
+    return description
+
+
+def check_retrieval_range(
+    byte_range: ByteRange | tuple[int, int] | None, size: int | None = None
+) -> ByteRange | None:
+    """Return the range of an archive to retrieve, or refuse what is not megabyte-aligned.
+
+    Without the archive's ``size`` the end is left to the service, which allows an unaligned one only at the
+    very end of the archive.
+
+    Raises:
+        InvalidRangeError: Not a range, or its start or end is not a multiple of 1 MiB.
+    """
+    if byte_range is None:
+        return None
+    try:
+        range_ = byte_range if isinstance(byte_range, ByteRange) else ByteRange(*byte_range)
+    except (TypeError, ValueError) as error:
+        raise InvalidRangeError(f"{byte_range!r} is no byte range: {error}", byte_range=None) from error
+    aligned = range_.start % LEAF_SIZE == 0 if size is None else is_megabyte_aligned(range_, size)
+    if aligned:
+        return range_
+    below, above = range_.start // LEAF_SIZE * LEAF_SIZE, -(-range_.stop // LEAF_SIZE) * LEAF_SIZE
+    if size is not None:
+        above = min(above, size)
+    raise InvalidRangeError(
+        f"bytes {range_} cannot be retrieved: a range begins at a multiple of 1 MiB and ends at one or at "
+        f"the archive's end; retrieve {below}-{above - 1} instead",
+        byte_range=range_,
+    )

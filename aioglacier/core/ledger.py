@@ -1,0 +1,87 @@
+"""The state of one upload: which parts are proven to be at the service.
+
+A plain object without I/O. Parts may be proven in any order; whoever carries them asks it what is missing
+and, at the end, for the size and the tree hash of the whole. Resuming is a starting state, not another way
+through the code: prove what the service lists, and what is left is missing. It keeps 32 bytes a part,
+so at most about 1 MiB for the largest archive there can be.
+"""
+
+from __future__ import annotations
+
+from aioglacier.core.errors import InvalidPlanError, TooManyPartsError
+from aioglacier.core.limits import MAX_PART_SIZE, MAX_PARTS
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.treehash import combine
+
+
+class UploadLedger:
+    """Which parts of one upload are proven, by part index from 0."""
+
+    def __init__(self, part_size: int) -> None:
+        self._part_size = part_size
+        self._parts: dict[int, tuple[int, bytes]] = {}
+        self._sent = 0
+
+    @property
+    def part_size(self) -> int:
+        """Bytes of every part but the last."""
+        return self._part_size
+
+    @property
+    def sent(self) -> int:
+        """Bytes in proven parts."""
+        return self._sent
+
+    @property
+    def parts_sent(self) -> int:
+        """Number of proven parts."""
+        return len(self._parts)
+
+    def part_range(self, index: int, size: int) -> ByteRange:
+        """The bytes that part ``index`` of ``size`` bytes holds.
+
+        Raises:
+            TooManyPartsError: The service takes 10,000 parts, and this would be one more.
+        """
+        if index >= MAX_PARTS:
+            larger = 2 * self._part_size
+            raise TooManyPartsError(
+                part_size=self._part_size,
+                size=None,
+                suggested_part_size=larger if larger <= MAX_PART_SIZE else None,
+            )
+        return ByteRange(index * self._part_size, index * self._part_size + size)
+
+    def prove(self, index: int, size: int, tree_hash: bytes) -> None:
+        """Record that the service has acknowledged a part with our tree hash.
+
+        Proving a part again replaces it, as sending it again does at the service.
+        """
+        if not 0 < size <= self._part_size:
+            raise InvalidPlanError(f"part {index} has {size} bytes, but parts have 1 to {self._part_size}")
+        if index in self._parts:
+            self._sent -= self._parts[index][0]
+        self._parts[index] = (size, tree_hash)
+        self._sent += size
+
+    def is_proven(self, index: int) -> bool:
+        """Whether the part is at the service."""
+        return index in self._parts
+
+    def seal(self) -> tuple[int, bytes]:
+        """Size and tree hash of the whole, once every part is proven.
+
+        Raises:
+            InvalidPlanError: Parts are missing, or one that is not the last is short. The service would
+                refuse to complete such an upload.
+        """
+        last = len(self._parts) - 1
+        for index in range(len(self._parts)):
+            if index not in self._parts:
+                raise InvalidPlanError(f"part {index} of {len(self._parts)} is missing")
+            if index < last and self._parts[index][0] != self._part_size:
+                raise InvalidPlanError(
+                    f"part {index} has {self._parts[index][0]} bytes, but only the last may have fewer than "
+                    f"{self._part_size}"
+                )
+        return self._sent, combine(self._parts[index][1] for index in range(len(self._parts)))

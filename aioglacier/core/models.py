@@ -1,0 +1,272 @@
+"""What the service knows, as frozen values.
+
+Sizes are bytes, instants are aware UTC datetimes, hashes are 32 raw bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Generic, NewType, TypeVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aioglacier.core.ranges import ByteRange
+
+ArchiveId = NewType("ArchiveId", str)
+UploadId = NewType("UploadId", str)
+JobId = NewType("JobId", str)
+LockId = NewType("LockId", str)
+CapacityId = NewType("CapacityId", str)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    """One page of a list, and where the next begins; ``marker`` is ``None`` on the last page."""
+
+    items: tuple[T_co, ...]
+    marker: str | None
+
+
+# --- archives and vaults ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive, as proven by an upload or listed by an inventory.
+
+    Attributes:
+        id: The service's name for it, 138 characters today, maybe beginning with "-".
+        vault: The name of its vault.
+        size: Bytes.
+        tree_hash: SHA-256 tree hash.
+        description: "" where it has none.
+        created: When the service took it. After an upload this is the date of the service's answer, which
+            may differ a little from what the inventory will say.
+    """
+
+    id: ArchiveId
+    vault: str
+    size: int
+    tree_hash: bytes
+    description: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VaultDescription:
+    """A vault. The numbers are those of the last inventory, about a day old.
+
+    Attributes:
+        archive_count: Archives at the last inventory.
+        size: Bytes at the last inventory, with 32 KiB of overhead for each archive.
+        inventoried: When the last inventory was made; ``None`` before the first.
+    """
+
+    name: str
+    arn: str
+    created: datetime
+    archive_count: int
+    size: int
+    inventoried: datetime | None
+
+
+# --- uploads ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UploadDescription:
+    """An unfinished multipart upload."""
+
+    id: UploadId
+    vault_arn: str
+    part_size: int
+    description: str
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    """A part the service has acknowledged.
+
+    Attributes:
+        start: Offset of its first byte. (Its end is not kept: some answers are off by one there.)
+        tree_hash: As the service computed it.
+    """
+
+    start: int
+    tree_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArchive:
+    """The service's answer to the end of an upload.
+
+    Attributes:
+        tree_hash: As the service computed it; ``None`` where the answer does not say.
+        stored_at: The date of the answer.
+    """
+
+    id: ArchiveId
+    tree_hash: bytes | None
+    stored_at: datetime
+
+
+# --- jobs ---------------------------------------------------------------------------------------------
+
+
+class Tier(StrEnum):
+    """How fast and how dear an archive retrieval is: about 1-5 minutes, 3-5 hours, 5-12 hours."""
+
+    EXPEDITED = "Expedited"
+    STANDARD = "Standard"
+    BULK = "Bulk"
+
+
+class JobAction(StrEnum):
+    """What a job does. Select jobs are no longer offered, but may stand in old lists."""
+
+    ARCHIVE_RETRIEVAL = "ArchiveRetrieval"
+    INVENTORY_RETRIEVAL = "InventoryRetrieval"
+    SELECT = "Select"
+
+
+class JobStatus(StrEnum):
+    """How far a job is. There is no cancelling."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class InventoryFormat(StrEnum):
+    """How an inventory is written. JSON is exact; the service's CSV needs a reader of its own."""
+
+    JSON = "JSON"
+    CSV = "CSV"
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryParameters:
+    """Which part of a vault's inventory a job lists.
+
+    Attributes:
+        format: JSON or CSV.
+        start_date: Only archives created at or after this.
+        end_date: Only archives created before this.
+        limit: At most this many, at least 1.
+        marker: Where the page before ended; in a finished job: where the next begins, ``None`` at the end.
+    """
+
+    format: InventoryFormat = InventoryFormat.JSON
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    limit: int | None = None
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobDescription:
+    """A job. Fields that do not belong to its action are ``None``.
+
+    Attributes:
+        archive_size: Bytes of the whole archive.
+        archive_tree_hash: Tree hash of the whole archive.
+        byte_range: The bytes of the archive that are retrieved; its output counts from their start.
+        tree_hash: Of the retrieved bytes, where they are one node of the archive's tree.
+        inventory_size: Bytes of the inventory, once the job is done.
+        inventory: What an inventory job lists.
+    """
+
+    id: JobId
+    vault_arn: str
+    action: JobAction
+    status: JobStatus
+    created: datetime
+    completed: datetime | None = None
+    status_message: str | None = None
+    description: str | None = None
+    sns_topic: str | None = None
+    tier: Tier | None = None
+    archive_id: ArchiveId | None = None
+    archive_size: int | None = None
+    archive_tree_hash: bytes | None = None
+    byte_range: ByteRange | None = None
+    tree_hash: bytes | None = None
+    inventory_size: int | None = None
+    inventory: InventoryParameters | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the job has come to its end, good or bad."""
+        return self.status is not JobStatus.IN_PROGRESS
+
+    @property
+    def output_size(self) -> int | None:
+        """Bytes of the job's output, where they are known."""
+        if self.action is JobAction.ARCHIVE_RETRIEVAL:
+            return self.byte_range.size if self.byte_range else self.archive_size
+        return self.inventory_size
+
+
+# --- the rest of a vault and an account ---------------------------------------------------------------
+
+
+class VaultEvent(StrEnum):
+    """What a vault can tell an SNS topic."""
+
+    ARCHIVE_RETRIEVAL_COMPLETED = "ArchiveRetrievalCompleted"
+    INVENTORY_RETRIEVAL_COMPLETED = "InventoryRetrievalCompleted"
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationConfig:
+    """Which events of a vault go to which SNS topic."""
+
+    sns_topic: str
+    events: frozenset[VaultEvent]
+
+
+class LockState(StrEnum):
+    """A lock in progress can be aborted for 24 hours; a locked vault stays locked for ever."""
+
+    IN_PROGRESS = "InProgress"
+    LOCKED = "Locked"
+
+
+@dataclass(frozen=True, slots=True)
+class VaultLock:
+    """A vault's lock policy, the JSON text as it was given; ``expires`` is ``None`` once locked."""
+
+    policy: str
+    state: LockState
+    created: datetime
+    expires: datetime | None
+
+
+class RetrievalStrategy(StrEnum):
+    """How an account's data retrieval policy limits Standard retrievals."""
+
+    NONE = "None"
+    FREE_TIER = "FreeTier"
+    BYTES_PER_HOUR = "BytesPerHour"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalPolicy:
+    """An account's data retrieval policy; ``bytes_per_hour`` goes with that strategy and no other."""
+
+    strategy: RetrievalStrategy
+    bytes_per_hour: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedCapacity:
+    """One bought unit of Expedited capacity."""
+
+    id: CapacityId
+    started: datetime
+    expires: datetime

@@ -1,0 +1,98 @@
+"""Byte ranges, and which of them the service can vouch for.
+
+Ranges are half-open here; the inclusive form of HTTP is made and read in this module only.
+
+The service answers a range with its tree hash only if that hash is a node of the archive's own tree. For
+an archive of ``n`` leaves and a range of leaves [p, q) that is so when
+
+- it is everything (p = 0, q = n), or
+- its width is a power of two and p is a multiple of it (a full node), or
+- it reaches the end (q = n) and p is a multiple of the smallest power of two that is not smaller than the
+  width (the node that the end of the archive cuts short).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aioglacier.core.limits import LEAF_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ByteRange:
+    """The bytes from ``start`` up to, not including, ``stop``."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise ValueError(f"a byte range needs 0 <= start < stop, not {self.start} and {self.stop}")
+
+    @property
+    def size(self) -> int:
+        """The number of bytes, at least 1."""
+        return self.stop - self.start
+
+    def __str__(self) -> str:
+        """The inclusive form that headers and documents use, ``0-1048575``."""
+        return f"{self.start}-{self.stop - 1}"
+
+    @classmethod
+    def parse(cls, text: str) -> ByteRange:
+        """Read the inclusive form.
+
+        Raises:
+            ValueError: The text is not ``START-END`` with START at most END.
+        """
+        start, dash, end = text.partition("-")
+        if not (dash and start.isascii() and start.isdigit() and end.isascii() and end.isdigit()):
+            raise ValueError(f"a byte range reads START-END, both included, not {text!r}")
+        return cls(int(start), int(end) + 1)
+
+    def within(self, outer: ByteRange) -> ByteRange:
+        """This range, counted from the start of ``outer`` instead of from 0."""
+        return ByteRange(self.start - outer.start, self.stop - outer.start)
+
+
+def is_megabyte_aligned(range_: ByteRange, size: int) -> bool:
+    """Whether a retrieval of these bytes of an archive of ``size`` bytes is allowed."""
+    return (
+        range_.start % LEAF_SIZE == 0
+        and range_.stop <= size
+        and (range_.stop % LEAF_SIZE == 0 or range_.stop == size)
+    )
+
+
+def is_tree_hash_aligned(range_: ByteRange, size: int) -> bool:
+    """Whether these bytes of an archive of ``size`` bytes are one node of its tree."""
+    if not is_megabyte_aligned(range_, size):
+        return False
+    leaves = count_leaves(size)
+    first, last = range_.start // LEAF_SIZE, count_leaves(range_.stop)
+    if first == 0 and last == leaves:
+        return True
+    width = last - first
+    node = 1 << (width - 1).bit_length()
+    return first % node == 0 and (width == node or last == leaves)
+
+
+def count_leaves(size: int) -> int:
+    """The number of 1 MiB leaves that ``size`` bytes fill or begin."""
+    return -(-size // LEAF_SIZE)
+
+
+def split(range_: ByteRange, piece_size: int) -> Iterator[ByteRange]:
+    """Cut a range at the absolute multiples of ``piece_size``.
+
+    With a piece size of 1 MiB x 2**k the pieces of a whole archive are all tree-hash aligned.
+    """
+    start = range_.start
+    while start < range_.stop:
+        stop = min(range_.stop, (start // piece_size + 1) * piece_size)
+        yield ByteRange(start, stop)
+        start = stop
