@@ -54,6 +54,7 @@
         ResumeMismatchError
         OutcomeUnknownError                     an answer was lost, and asking again does not settle it
         JobFailedError
+        InventoryError                          an inventory document is cut short, or is none
         WaitTimeoutError
         WorkerDiedError
 
@@ -632,6 +633,21 @@ class JobFailedError(GlacierError):
         super().__init__(message)
         self.job_id = job_id
         self.status_message = status_message
+
+
+class InventoryError(GlacierError):
+    """An inventory document is cut short, or is not what the service writes.
+
+    Attributes:
+        offset: The byte of the document, from 0, where reading stopped.
+    """
+
+    def __init__(self, reason: str, *, offset: int) -> None:
+        super().__init__(
+            f"the inventory cannot be read at byte {offset}: {reason}; download the job's output again, and "
+            "if it is the same then, retrieve a new inventory"
+        )
+        self.offset = offset
 
 
 class WaitTimeoutError(GlacierError):
