@@ -26,14 +26,16 @@ import codecs
 import json
 import re
 from abc import ABC, abstractmethod
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from aioglacier.core.errors import InventoryError
 from aioglacier.core.limits import MAX_ARCHIVE_SIZE, MIB
 from aioglacier.core.models import Archive, ArchiveId, InventoryFormat
+from aioglacier.core.text import parse_utc, without_lone_surrogates
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from typing_extensions import Buffer
 
 #: What one entry may take before it counts as malformed. The longest the service writes have about 1,400
@@ -174,8 +176,6 @@ class InventoryReader(ABC):
             description = ""
         elif not isinstance(description, str):
             raise self._error(f"the ArchiveDescription {_show(description)} is no text", at)
-        elif not description.isascii():
-            description = _without_lone_surrogates(description)
         # A bool is an int, but no size.
         if type(size) is not int or not 0 <= size <= MAX_ARCHIVE_SIZE:
             raise self._error(f"the Size {_show(size)} is none that an archive can have", at)
@@ -184,7 +184,7 @@ class InventoryReader(ABC):
             vault=self.vault,
             size=size,
             tree_hash=self._tree_hash(at, tree_hash),
-            description=description,
+            description=without_lone_surrogates(description),
             created=self._date(at, "CreationDate", created),
         )
 
@@ -199,16 +199,10 @@ class InventoryReader(ABC):
         raise self._error(f"the SHA256TreeHash {_show(text)} is not 64 hex digits", at)
 
     def _date(self, at: int, field: str, text: object) -> datetime:
-        if isinstance(text, str):
-            try:
-                date = datetime.fromisoformat(text)
-                if date.tzinfo is UTC:
-                    return date
-                if date.tzinfo is not None:
-                    return date.astimezone(UTC)
-            except (ValueError, OverflowError):
-                pass
-        raise self._error(f"the {field} {_show(text)} is no date as 2017-08-22T17:24:07Z", at)
+        date = parse_utc(text) if isinstance(text, str) else None
+        if date is None:
+            raise self._error(f"the {field} {_show(text)} is no date as 2017-08-22T17:24:07Z", at)
+        return date
 
 
 class JsonInventoryReader(InventoryReader):
@@ -356,11 +350,6 @@ def _unquoted(field: str) -> str:
     if len(field) > 1 and field[0] == field[-1] == '"':
         return field[1:-1].replace('\\"', '"')
     return field
-
-
-def _without_lone_surrogates(text: str) -> str:
-    """The text with U+FFFD for each half of a pair, so that it can be stored and printed."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _show(value: object) -> str:
