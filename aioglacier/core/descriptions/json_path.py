@@ -1,6 +1,7 @@
 """Any JSON object with the name under ``path``.
 
-QNAP's Glacier app writes ``{"path": "/a/b.pdf", "type": "file"}``. Source: the notes of public recovery tools for QNAP backups, with recorded inventories.
+QNAP's Glacier app writes ``{"path": "/a/b.pdf", "type": "file"}``. Source: the notes of public tools that
+recover QNAP backups, with recorded inventories.
 """
 
 from __future__ import annotations
