@@ -125,19 +125,36 @@ def combine_leaves(leaves: bytes) -> bytes:
     return combine(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
 
 
-def hash_part(data: Buffer) -> PartHashes:
-    """Payload hash, tree hash and leaves of one part, each MiB visited by both hashes while it is in cache.
+class PartHasher:
+    """Both hashes of one part, fed leaf by leaf, so that each MiB is visited twice while it is in cache.
 
-    ``hashlib`` lets go of the GIL for each, so threads run it in parallel.
+    ``hashlib`` lets go of the GIL for each leaf, so threads run this in parallel.
     """
-    payload = sha256()
-    leaves = bytearray()
+
+    __slots__ = ("_leaves", "_payload")
+
+    def __init__(self) -> None:
+        self._payload = sha256()
+        self._leaves = bytearray()
+
+    def add_leaf(self, leaf: Buffer) -> None:
+        """Append the next 1 MiB, or the shorter end of the part."""
+        self._payload.update(leaf)
+        self._leaves += sha256(leaf).digest()
+
+    def finish(self) -> PartHashes:
+        """The hashes of the part."""
+        leaves = bytes(self._leaves)
+        return PartHashes(self._payload.digest(), combine_leaves(leaves), leaves)
+
+
+def hash_part(data: Buffer) -> PartHashes:
+    """Payload hash, tree hash and leaves of one part that lies in memory."""
+    hasher = PartHasher()
     view = memoryview(data).cast("B")
     for at in range(0, len(view), _LEAF_SIZE):
-        leaf = view[at : at + _LEAF_SIZE]
-        payload.update(leaf)
-        leaves += sha256(leaf).digest()
-    return PartHashes(payload.digest(), combine_leaves(bytes(leaves)), bytes(leaves))
+        hasher.add_leaf(view[at : at + _LEAF_SIZE])
+    return hasher.finish()
 
 
 class _Counter:

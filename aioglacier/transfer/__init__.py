@@ -1,1 +1,4 @@
-"""Being built."""
+"""How bytes travel: part buffers, hash workers, the engine that carries parts, writer and reader.
+
+The engine knows a store, not Glacier; a part's description is plain data that another process can act on.
+"""

@@ -1,0 +1,276 @@
+"""Part buffers: the one memory budget that bounds every transfer.
+
+A part exists only in a buffer from here. Whoever wants to read or fetch one acquires a buffer first, and
+waits while the budget is spent; that wait is all the backpressure there is. Waiters are served in order.
+
+Peak memory of a process and its workers is at most ``memory_limit`` for all buffers, plus a constant for
+interpreters, libraries and connections (docs/design.md has the formula and the measurement).
+
+Buffers that are given back are kept and handed out again, the last one first: its pages are there already
+and its end is still in the CPU's cache, while fresh pages cost about 0.1 s of CPU per GiB to fault in.
+
+The memory of a buffer is, by where it will be hashed:
+
+- in worker processes, on Linux: an anonymous memory file, which a worker opens through
+  ``/proc/<pid>/fd/<fd>``. It has no name to clean up after a crash, and the size of /dev/shm, 64 MiB in a
+  default container, does not limit it.
+- in worker processes, elsewhere: named shared memory of ``multiprocessing``.
+- in threads: anonymous private memory.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from aioglacier.core.errors import MemoryLimitError, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.shared_memory import SharedMemory
+
+#: How long to wait for a buffer while none at all comes free. Longer than the 15 minutes after which a
+#: transfer without progress gives up by itself, so this only ends a wait for buffers that idle writers hold.
+DEFAULT_PATIENCE_SECONDS: Final = 20 * 60
+
+
+class PartMemory(Protocol):
+    """Memory of a fixed size.
+
+    Attributes:
+        view: The bytes.
+        locator: How a worker process on this machine opens the same memory; "" if it cannot.
+    """
+
+    view: memoryview
+    locator: str
+
+    def close(self) -> None:
+        """Give the memory back to the system at once, whoever still maps it."""
+
+
+class PartBuffer:
+    """A buffer on loan from the pool.
+
+    Attributes:
+        serial: Never used twice in a process, so that workers can keep what they have mapped.
+        size: Bytes.
+        view: The bytes, writable.
+        locator: See ``PartMemory``.
+    """
+
+    __slots__ = ("_memory", "locator", "serial", "size", "view")
+
+    _serials: Final = count(1)
+
+    def __init__(self, memory: PartMemory, size: int) -> None:
+        self._memory = memory
+        self.serial = next(self._serials)
+        self.size = size
+        self.view = memory.view
+        self.locator = memory.locator
+
+    def close(self) -> None:
+        """Free the memory; only the pool calls this."""
+        self._memory.close()
+
+
+class BufferPool:
+    """Hands out part buffers within one budget, in the order they were asked for.
+
+    For one event loop. Use ``close()`` at the end, when every buffer is back.
+    """
+
+    def __init__(
+        self,
+        memory_limit: int,
+        make_memory: Callable[[int], PartMemory],
+        *,
+        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+    ) -> None:
+        self._limit = memory_limit
+        self._make_memory = make_memory
+        self._patience_seconds = patience_seconds
+        self._allocated = 0
+        self._lent = 0
+        self._returns = 0
+        self._idle: list[PartBuffer] = []
+        self._waiting: deque[_Waiter] = deque()
+
+    def __repr__(self) -> str:
+        return (
+            f"<BufferPool limit={self._limit} allocated={self._allocated} lent={self._lent} "
+            f"waiting={len(self._waiting)}>"
+        )
+
+    @property
+    def limit(self) -> int:
+        """Bytes that all buffers together never exceed."""
+        return self._limit
+
+    @property
+    def lent(self) -> int:
+        """Buffers that are out."""
+        return self._lent
+
+    async def acquire(self, size: int) -> PartBuffer:
+        """Borrow a buffer of ``size`` bytes, waiting while the budget is spent.
+
+        Cancelling leaves nothing borrowed.
+
+        Raises:
+            MemoryLimitError: The size alone is more than the budget.
+            WaitTimeoutError: No buffer at all came back for ``patience_seconds``.
+        """
+        if size > self._limit:
+            raise MemoryLimitError(part_size=size, memory_limit=self._limit)
+        if not self._waiting and (buffer := self._take(size)):
+            return buffer
+        waiter = _Waiter(size)
+        self._waiting.append(waiter)
+        try:
+            await self._wait(waiter)
+        except BaseException:
+            if waiter.buffer is not None:
+                self.release(waiter.buffer)
+            else:
+                self._waiting.remove(waiter)
+                self._serve()  # the one behind may fit where this one did not
+            raise
+        assert waiter.buffer is not None  # noqa: S101  # what the event says
+        return waiter.buffer
+
+    def release(self, buffer: PartBuffer) -> None:
+        """Give a buffer back; nobody may touch its bytes any more."""
+        self._lent -= 1
+        self._returns += 1
+        self._idle.append(buffer)
+        self._serve()
+
+    def close(self) -> None:
+        """Free all memory that is not lent out."""
+        while self._idle:
+            self._free(self._idle.pop())
+
+    async def _wait(self, waiter: _Waiter) -> None:
+        while not waiter.served.is_set():
+            returns = self._returns
+            with anyio.move_on_after(self._patience_seconds):
+                await waiter.served.wait()
+            if not waiter.served.is_set() and returns == self._returns:
+                raise WaitTimeoutError(
+                    f"no part buffer came free within {self._patience_seconds:.0f} s: {self._lent} are held "
+                    f"by writers and readers that do not move, and the memory limit of {self._limit} bytes "
+                    "allows no more; finish some of them first, raise the limit or choose smaller parts",
+                    waited_seconds=self._patience_seconds,
+                )
+
+    def _serve(self) -> None:
+        while self._waiting and (buffer := self._take(self._waiting[0].size)):
+            waiter = self._waiting.popleft()
+            waiter.buffer = buffer
+            waiter.served.set()
+
+    def _take(self, size: int) -> PartBuffer | None:
+        for position in range(len(self._idle) - 1, -1, -1):
+            if self._idle[position].size == size:
+                self._lent += 1
+                return self._idle.pop(position)
+        while self._idle and self._allocated + size > self._limit:
+            self._free(self._idle.pop(0))
+        if self._allocated + size > self._limit:
+            return None
+        buffer = PartBuffer(self._make_memory(size), size)
+        self._allocated += size
+        self._lent += 1
+        return buffer
+
+    def _free(self, buffer: PartBuffer) -> None:
+        self._allocated -= buffer.size
+        buffer.close()
+
+
+class _Waiter:
+    __slots__ = ("buffer", "served", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.served = anyio.Event()
+        self.buffer: PartBuffer | None = None
+
+
+# --- the memory itself --------------------------------------------------------------------------------
+
+
+def shared_memory(size: int) -> PartMemory:
+    """Memory that worker processes of this machine can map."""
+    return AnonymousFileMemory(size) if sys.platform == "linux" else NamedMemory(size)
+
+
+class AnonymousFileMemory:
+    """An anonymous memory file (Linux)."""
+
+    def __init__(self, size: int) -> None:
+        self._fd = os.memfd_create("aioglacier-part", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self._fd, size)
+            self._map = mmap.mmap(self._fd, size)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self.view = memoryview(self._map)
+        self.locator = f"/proc/{os.getpid()}/fd/{self._fd}"
+
+    def close(self) -> None:
+        """Free the pages, even those that a worker still has mapped."""
+        if _unmap(self.view, self._map):
+            os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+
+
+class NamedMemory:
+    """Shared memory with a name, where there are no anonymous memory files."""
+
+    def __init__(self, size: int) -> None:
+        # Imported here: on Linux, where it is not needed, it would cost every start 15 ms.
+        from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
+
+        self._segment: SharedMemory = SharedMemory(create=True, size=size)
+        self.view = memoryview(self._segment.buf or b"")[:size]
+        self.locator = f"name:{self._segment.name}"
+
+    def close(self) -> None:
+        """Unmap the segment here and remove its name; it is gone when the last worker lets go."""
+        self.view.release()
+        self._segment.close()
+        self._segment.unlink()
+
+
+class PrivateMemory:
+    """Memory that only this process sees, for hashing in threads."""
+
+    def __init__(self, size: int) -> None:
+        self._map = mmap.mmap(-1, size)
+        self.view = memoryview(self._map)
+        self.locator = ""
+
+    def close(self) -> None:
+        """Unmap it."""
+        _unmap(self.view, self._map)
+
+
+def _unmap(view: memoryview, map_: mmap.mmap) -> bool:
+    view.release()
+    try:
+        map_.close()
+    except BufferError:
+        # A slice is still held somewhere, as by a connection that was just aborted: the map goes with it,
+        # and must not shrink under it.
+        return False
+    return True

@@ -1,0 +1,444 @@
+"""The engine that carries the parts of one archive from their buffers to the store.
+
+The way of a part: ``acquire`` lends a buffer, the caller fills it (or lets a worker read a file into it) and
+hands it to ``submit``; a task then hashes it, waits for a connection, sends it, records it in the ledger and
+gives the buffer back. Parts overtake each other freely: the ledger puts them in order.
+
+Rules:
+
+- An upload begins only when a second part does. A body that fits one part goes in one request, which is
+  billed once instead of three times, and nothing is left behind if it never goes.
+- The first part that fails for good stops the others, and is what every later call raises. The caller's own
+  task is never cancelled for it: it learns of it at its next call.
+- The engine completes an upload only in ``finish``. Leaving the block without it aborts the upload, or keeps
+  it for a resume: where that was asked for, and where the service could not be reached or the credentials ran
+  out, because then an abort could hardly be delivered and what has gone up is worth keeping; and where it is
+  unclear whether the archive was made, because an abort would destroy what can still settle that.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import anyio
+
+from aioglacier.core.errors import (
+    CredentialsError,
+    EmptyArchiveError,
+    GlacierError,
+    ResumeMismatchError,
+    ServiceError,
+    TemporaryServiceError,
+    TransportError,
+    UploadFailedError,
+    WriterClosedError,
+)
+from aioglacier.core.ledger import UploadLedger
+from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.partjob import PartJob
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from types import TracebackType
+
+    from aioglacier.core.models import StoredArchive, UploadId
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.partjob import ReadFrom
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.store import ArchiveStore
+
+#: What a cancelled task may still spend on ending an upload properly.
+GRACE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSnapshot:
+    """The counters of a transfer at one moment.
+
+    Attributes:
+        size: Bytes of the whole, ``None`` while unknown.
+        taken: Bytes taken from the source.
+        moved: Bytes handed to or received from connections, each byte once.
+        done: Bytes acknowledged by the service, or verified.
+        parts_done: Parts acknowledged or verified.
+        parts_in_flight: Parts being hashed, sent or received.
+    """
+
+    size: int | None
+    taken: int
+    moved: int
+    done: int
+    parts_done: int
+    parts_in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedUpload:
+    """What an engine ends with: the store's answer beside what was computed here."""
+
+    stored: StoredArchive
+    size: int
+    tree_hash: bytes
+
+
+class UploadEngine:
+    """Carries the parts of one archive; used with ``async with``, by one task at a time."""
+
+    def __init__(
+        self,
+        store: ArchiveStore,
+        resources: TransferResources,
+        *,
+        part_size: int,
+        buffer_size: int | None = None,
+        size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> None:
+        self._store = store
+        self._resources = resources
+        self._buffer_size = buffer_size or part_size
+        self._size = size
+        self._keep_unfinished = keep_unfinished
+        self._ledger = UploadLedger(part_size)
+        self._upload_id: UploadId | None = None
+        self._known: Mapping[int, bytes] = {}
+        self._held: _Part | None = None
+        self._in_flight: set[_Part] = set()
+        self._slots = anyio.Semaphore(resources.parts_at_once)
+        self._next_index = 0
+        self._taken = 0
+        self._failure: BaseException | None = None
+        self._finished: FinishedUpload | None = None
+        self._settling = False
+        self._stoppable: set[anyio.CancelScope] = set()
+        self._tasks = anyio.create_task_group()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop(error or WriterClosedError("the writer was closed before it was completed"))
+        # Parts end within milliseconds of a stop. They never raise, so nothing but the caller's own error
+        # leaves this block, and it does so unwrapped.
+        self._tasks.cancel_scope.shield = True
+        await self._tasks.__aexit__(None, None, None)
+        if self._held is not None:
+            self._give_back(self._held)
+        if self._finished is None and self._upload_id is not None:
+            await self._leave_upload(self._upload_id, error)
+
+    # --- what the caller sees
+
+    @property
+    def part_size(self) -> int:
+        """Bytes of every part but the last."""
+        return self._ledger.part_size
+
+    @property
+    def upload_id(self) -> UploadId | None:
+        """The upload, once it has begun."""
+        return self._upload_id
+
+    @property
+    def finished(self) -> FinishedUpload | None:
+        """The proof, once there is one."""
+        return self._finished
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        return TransferSnapshot(
+            size=self._size,
+            taken=self._taken,
+            moved=self._ledger.sent + sum(part.moved for part in self._in_flight),
+            done=self._ledger.sent,
+            parts_done=self._ledger.parts_sent,
+            parts_in_flight=len(self._in_flight),
+        )
+
+    def resume(self, upload_id: UploadId, known: Mapping[int, bytes]) -> None:
+        """Continue an upload whose parts, by offset, have these tree hashes at the service.
+
+        A known part is hashed when it comes by, compared, and not sent again.
+        """
+        self._upload_id = upload_id
+        self._known = known
+
+    def skip(self, length: int, tree_hash: bytes) -> None:
+        """Take the next part as proven to be at the service with this tree hash."""
+        self._ledger.prove(self._next_index, length, tree_hash)
+        self._next_index += 1
+        self._taken += length
+
+    async def acquire(self) -> PartBuffer:
+        """Lend a buffer for the next part, waiting while all are in use or the memory budget is spent.
+
+        Calling it says that there will be another part. Cancelling leaves nothing borrowed.
+
+        Raises:
+            TooManyPartsError: 10,000 parts are taken already.
+            GlacierError: What stopped the engine, if something has.
+        """
+        self._ledger.part_range(self._next_index, self.part_size)
+        with self._stops_on_failure():
+            if self._held is not None:
+                await self._begin()
+            await self._slots.acquire()
+            try:
+                return await self._resources.buffers.acquire(self._buffer_size)
+            except BaseException:
+                self._slots.release()
+                raise
+        raise AssertionError(self._failure)
+
+    def discard(self, buffer: PartBuffer) -> None:
+        """Give back a buffer that will not become a part."""
+        self._resources.buffers.release(buffer)
+        self._slots.release()
+
+    def submit(self, buffer: PartBuffer, length: int, read_from: ReadFrom | None = None) -> None:
+        """Hand over the next part: ``length`` bytes of the buffer, there already or read by a worker."""
+        part = _Part(self._next_index, buffer, PartJob(length, read_from))
+        self._next_index += 1
+        self._taken += length
+        if part.index == 0 and self._upload_id is None:
+            self._held = part
+        else:
+            self._start(part)
+
+    async def finish(self, confirm: Callable[[], Awaitable[None]] | None = None) -> FinishedUpload:
+        """Wait for all parts, complete the upload, and return its proof.
+
+        ``confirm`` is called when every byte has been read and nothing is decided yet; it may still raise.
+        If cancelled while the service may already be making the archive, that is given 10 more seconds.
+
+        Raises:
+            EmptyArchiveError: No part was submitted. Nothing was sent.
+            GlacierError: What stopped the engine, or the completion.
+        """
+        if self._next_index == 0:
+            raise EmptyArchiveError("the source gave no bytes")
+        with self._stops_on_failure():
+            if self._held is not None:
+                return await self._store_whole(self._held, confirm)
+            while self._in_flight:
+                await next(iter(self._in_flight)).ended.wait()
+            self._raise_failure()
+            if confirm is not None:
+                await confirm()
+            return await self._complete()
+        raise AssertionError(self._failure)
+
+    def abort(self) -> None:
+        """Stop every part; leaving the block will abort the upload, even one that was to be kept."""
+        self._keep_unfinished = False
+        self._stop(WriterClosedError("the writer was aborted"))
+
+    # --- carrying
+
+    async def _begin(self) -> None:
+        self._upload_id = await self._store.initiate(self.part_size)
+        held, self._held = self._held, None
+        if held is not None:
+            self._start(held)
+
+    def _start(self, part: _Part) -> None:
+        self._in_flight.add(part)
+        self._tasks.start_soon(self._carry, part)
+
+    async def _carry(self, part: _Part) -> None:
+        scope = anyio.CancelScope()
+        self._stoppable.add(scope)
+        try:
+            with scope:
+                if self._failure is not None:
+                    return
+                hashes = await self._resources.hasher.run(part.job, part.buffer)
+                await self._send(part, hashes)
+                self._ledger.prove(part.index, part.job.length, hashes.tree_hash)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller's next call raises it
+            self._stop(error)
+        finally:
+            self._stoppable.discard(scope)
+            self._in_flight.discard(part)
+            self._give_back(part)
+            part.ended.set()
+
+    async def _send(self, part: _Part, hashes: PartHashes) -> None:
+        assert self._upload_id is not None  # noqa: S101  # parts start after the upload does
+        start = part.index * self.part_size
+        if (known := self._known.get(start)) is not None:
+            check_known_part(
+                self._upload_id, ByteRange(start, start + part.job.length), known, hashes.tree_hash
+            )
+            return
+        async with self._resources.connections:
+            await self._store.put_part(self._upload_id, start, part.body, hashes, part.count)
+
+    async def _store_whole(
+        self, part: _Part, confirm: Callable[[], Awaitable[None]] | None
+    ) -> FinishedUpload:
+        hashes = await self._resources.hasher.run(part.job, part.buffer)
+        if confirm is not None:
+            await confirm()
+
+        async def store() -> None:
+            stored = await self._store.store_whole(part.body, hashes, part.count)
+            self._ledger.prove(0, part.job.length, hashes.tree_hash)
+            self._finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
+
+        async with self._resources.connections:
+            return await self._settle(store, is_decided=lambda: part.moved >= part.job.length)
+
+    async def _complete(self) -> FinishedUpload:
+        assert self._upload_id is not None  # noqa: S101  # the second part began it
+        upload_id = self._upload_id
+        size, tree_hash = self._ledger.seal()
+
+        async def complete() -> None:
+            stored = await self._store.complete(upload_id, size, tree_hash)
+            self._finished = FinishedUpload(stored, size, tree_hash)
+
+        return await self._settle(complete, is_decided=lambda: True)
+
+    async def _settle(
+        self, call: Callable[[], Awaitable[None]], *, is_decided: Callable[[], bool]
+    ) -> FinishedUpload:
+        """Make the call that makes the archive.
+
+        If cancelled when the service can no longer be kept from it, wait a little longer for the answer: an
+        archive that nobody knows of is worse than a late cancellation.
+        """
+        ended = anyio.Event()
+        failure: BaseException | None = None
+        shield = anyio.CancelScope(shield=True)
+
+        async def run() -> None:
+            nonlocal failure
+            try:
+                with shield:
+                    await call()
+            except Exception as error:  # noqa: BLE001  # raised below, in the caller's task
+                failure = error
+            finally:
+                ended.set()
+
+        self._settling = True
+        self._tasks.start_soon(run)
+        try:
+            await ended.wait()
+        except BaseException:
+            shield.deadline = anyio.current_time() + (GRACE_SECONDS if is_decided() else 0)
+            with anyio.CancelScope(shield=True):
+                await ended.wait()
+            raise
+        if failure is not None:
+            self._stop(failure)
+            self._raise_failure()
+        assert self._finished is not None  # noqa: S101  # the call returned
+        return self._finished
+
+    # --- ending
+
+    def _stop(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = _as_failed_upload(error)
+        for scope in self._stoppable:
+            scope.cancel()
+
+    @contextmanager
+    def _stops_on_failure(self) -> Iterator[None]:
+        """Run a block that the first failure of any part ends, and raise that failure."""
+        self._raise_failure()
+        with anyio.CancelScope() as scope:
+            self._stoppable.add(scope)
+            try:
+                yield
+            finally:
+                self._stoppable.discard(scope)
+        if scope.cancelled_caught:
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _give_back(self, part: _Part) -> None:
+        self._resources.buffers.release(part.buffer)
+        self._slots.release()
+
+    async def _leave_upload(self, upload_id: UploadId, error: BaseException | None) -> None:
+        unclear = self._settling and not isinstance(error, ServiceError)
+        if self._keep_unfinished or unclear or isinstance(error, (UploadFailedError, CredentialsError)):
+            if isinstance(error, GlacierError):
+                error.upload_id, error.sent = upload_id, self._ledger.sent
+            elif error is not None:
+                error.add_note(
+                    f"upload {upload_id} was kept with {self._ledger.sent} bytes and can be resumed"
+                )
+            return
+        reason = f"no answer within {GRACE_SECONDS:.0f} s"
+        with anyio.move_on_after(GRACE_SECONDS, shield=True) as scope:
+            try:
+                await self._store.abort(upload_id)
+            except GlacierError as failure:
+                reason = str(failure)
+            else:
+                return
+        if error is not None and (scope.cancelled_caught or reason):
+            if isinstance(error, GlacierError):
+                error.upload_id = upload_id
+            error.add_note(f"upload {upload_id} could not be aborted and is still open: {reason}")
+
+
+def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, computed: bytes) -> None:
+    """Compare a part of the source with what the service holds.
+
+    Raises:
+        ResumeMismatchError: They differ.
+    """
+    if known != computed:
+        raise ResumeMismatchError(
+            f"the source is not what upload {upload_id} was begun with: bytes {byte_range} differ first; "
+            "abort that upload and begin anew",
+            byte_range=byte_range,
+        )
+
+
+def _as_failed_upload(error: BaseException) -> BaseException:
+    """Trouble that outlasted the retries becomes an error that says so; any other is itself."""
+    temporary = isinstance(error, TemporaryServiceError) or (
+        isinstance(error, TransportError) and error.is_retryable
+    )
+    if not temporary:
+        return error
+    failure = UploadFailedError(f"the upload could not go on: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+class _Part:
+    """One part under way."""
+
+    __slots__ = ("buffer", "ended", "index", "job", "moved")
+
+    def __init__(self, index: int, buffer: PartBuffer, job: PartJob) -> None:
+        self.index = index
+        self.buffer = buffer
+        self.job = job
+        self.moved = 0
+        self.ended = anyio.Event()
+
+    @property
+    def body(self) -> memoryview:
+        """The part's bytes."""
+        return self.buffer.view[: self.job.length]
+
+    def count(self, moved: int) -> None:
+        """Count bytes that go out; a repeated attempt sends them again, which does not count."""
+        self.moved = min(self.moved + moved, self.job.length)

@@ -1,0 +1,98 @@
+"""What the engine asks of a place that keeps archives, and Glacier's vaults as one such place."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aioglacier.core.models import StoredArchive, UploadId
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.interface import Gateway, Progress
+
+
+class ArchiveStore(Protocol):
+    """A place that takes one archive, whole or in parts that arrive in any order."""
+
+    async def store_whole(
+        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+    ) -> StoredArchive:
+        """Store the archive in one request."""
+        ...
+
+    async def initiate(self, part_size: int) -> UploadId:
+        """Begin an upload in parts."""
+        ...
+
+    async def put_part(
+        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+    ) -> None:
+        """Store one part; returning means that it is proven to be there. Repeating replaces it."""
+        ...
+
+    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+        """Make the parts one archive."""
+        ...
+
+    async def abort(self, upload_id: UploadId) -> None:
+        """Forget the upload and its parts."""
+        ...
+
+
+class GlacierStore:
+    """A vault that takes one archive with one description."""
+
+    def __init__(self, gateway: Gateway, vault: str, description: str | None) -> None:
+        self._gateway = gateway
+        self._vault = vault
+        self._description = description
+
+    async def store_whole(
+        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+    ) -> StoredArchive:
+        """UploadArchive."""
+        return await self._gateway.upload_archive(
+            self._vault, body, hashes=hashes, description=self._description, progress=progress
+        )
+
+    async def initiate(self, part_size: int) -> UploadId:
+        """InitiateMultipartUpload."""
+        return await self._gateway.initiate_multipart_upload(
+            self._vault, part_size=part_size, description=self._description
+        )
+
+    async def put_part(
+        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+    ) -> None:
+        """UploadMultipartPart."""
+        with _expiry(upload_id):
+            await self._gateway.upload_multipart_part(
+                self._vault, upload_id, body, start=start, hashes=hashes, progress=progress
+            )
+
+    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+        """CompleteMultipartUpload."""
+        with _expiry(upload_id):
+            return await self._gateway.complete_multipart_upload(
+                self._vault, upload_id, size=size, tree_hash=tree_hash
+            )
+
+    async def abort(self, upload_id: UploadId) -> None:
+        """AbortMultipartUpload."""
+        await self._gateway.abort_multipart_upload(self._vault, upload_id)
+
+
+@contextmanager
+def _expiry(upload_id: UploadId) -> Iterator[None]:
+    """Say what it means that an upload that was there is there no more."""
+    try:
+        yield
+    except UploadNotFoundError as error:
+        raise UploadExpiredError(
+            f"upload {upload_id} is no longer at the service, which removes one after 24 hours without "
+            "activity; its parts are gone, so upload the archive anew"
+        ) from error

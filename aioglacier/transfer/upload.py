@@ -1,0 +1,183 @@
+"""Uploads of a whole source: the engine is fed as fast as buffers come free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError
+from aioglacier.core.planning import part_ranges
+from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.engine import check_known_part
+from aioglacier.transfer.partjob import PartJob, ReadFrom
+from aioglacier.transfer.sources import NamedFile
+from aioglacier.transfer.writer import as_archive, open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.core.models import Archive, UploadId
+    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.engine import TransferSnapshot, UploadEngine
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.sources import ByteSource
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.writer import UploadOptions
+
+
+class SourceUpload:
+    """One upload of one source, to be run once; ``snapshot`` shows how far it is.
+
+    Attributes:
+        source: A named file, or a stream.
+    """
+
+    def __init__(
+        self,
+        store: ArchiveStore,
+        resources: TransferResources,
+        options: UploadOptions,
+        source: NamedFile | ByteSource,
+    ) -> None:
+        self.source = source
+        self._store = store
+        self._resources = resources
+        self._options = options
+        size = options.expected_size if source.size is None else source.size
+        self._engine = open_engine(store, resources, options, size)
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        return self._engine.snapshot()
+
+    async def run(self) -> Archive:
+        """Upload the source. See ``Vault.upload`` for what it raises and what cancelling leaves."""
+        async with self._engine as engine:
+            return await self._feed(engine, {})
+
+    async def resume(self, upload_id: UploadId, known: Mapping[int, bytes]) -> Archive:
+        """Continue an upload whose parts, by offset, have these tree hashes at the service.
+
+        Raises:
+            ResumeMismatchError: The source differs. For a named file nothing has been sent then; of a stream
+                what came before the difference may have been.
+        """
+        async with self._engine as engine:
+            engine.resume(upload_id, known)
+            if isinstance(self.source, NamedFile):
+                await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
+            return await self._feed(engine, known)
+
+    async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:
+        if isinstance(self.source, NamedFile):
+            source = self.source
+            self._check_size(source.size, is_whole=True)
+            await self._feed_file(engine, source, known)
+            finished = await engine.finish(lambda: anyio.to_thread.run_sync(source.check_unchanged))
+        else:
+            await self._feed_stream(engine, self.source)
+            finished = await engine.finish()
+        return as_archive(finished, self._options)
+
+    async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
+        for range_ in part_ranges(source.size, engine.part_size):
+            if (tree_hash := proven.get(range_.start)) is not None:
+                engine.skip(range_.size, tree_hash)
+                continue
+            buffer = await engine.acquire()
+            engine.submit(buffer, range_.size, ReadFrom(source.path, range_.start, source.identity))
+
+    async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
+        total = 0
+        ahead = b""
+        while True:
+            buffer = await engine.acquire()
+            try:
+                view = buffer.view[: engine.part_size]
+                view[: len(ahead)] = ahead
+                count = len(ahead) + await source.fill(view[len(ahead) :])
+                total += count
+                self._check_size(total, is_whole=count < len(view))
+            except BaseException:
+                engine.discard(buffer)
+                raise
+            if count == 0:
+                engine.discard(buffer)
+                return
+            engine.submit(buffer, count)
+            if count < len(view):
+                return
+            # Asking for another buffer would begin an upload in parts, which a source that ends just here
+            # does not need.
+            ahead = await _one_byte(source) if total == count else b""
+            if total == count and not ahead:
+                self._check_size(total, is_whole=True)
+                return
+
+    def _check_size(self, size: int, *, is_whole: bool) -> None:
+        expected = self._options.expected_size
+        if expected is None or (size <= expected and not is_whole) or size == expected:
+            return
+        raise LengthMismatchError(
+            f"the source was declared to have {expected} bytes but "
+            + (f"ended after {size}" if size < expected else f"gives more ({size} so far)")
+            + "; no archive was made",
+            expected=expected,
+            actual=size,
+        )
+
+
+async def _one_byte(source: ByteSource) -> bytes:
+    byte = bytearray(1)
+    return bytes(byte) if await source.fill(memoryview(byte)) else b""
+
+
+async def _check_known_parts(
+    resources: TransferResources,
+    source: NamedFile,
+    part_size: int,
+    upload_id: UploadId,
+    known: Mapping[int, bytes],
+) -> None:
+    """Hash the parts of a file that the service has, and compare, before anything is sent."""
+    ranges = [range_ for range_ in part_ranges(source.size, part_size) if range_.start in known]
+    if len(ranges) < len(known):
+        beyond = min(set(known) - {range_.start for range_ in ranges})
+        raise ResumeMismatchError(
+            f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} bytes "
+            f"in parts of {part_size} does not have; abort that upload and begin anew",
+        )
+    failures: list[GlacierError] = []
+    slots = anyio.Semaphore(resources.parts_at_once)
+
+    async def check(range_: ByteRange, buffer: PartBuffer) -> None:
+        job = PartJob(range_.size, ReadFrom(source.path, range_.start, source.identity))
+        try:
+            hashes = await resources.hasher.run(job, buffer)
+            check_known_part(upload_id, range_, known[range_.start], hashes.tree_hash)
+        except GlacierError as error:
+            failures.append(error)
+        finally:
+            resources.buffers.release(buffer)
+            slots.release()
+
+    async with anyio.create_task_group() as checks:
+        for range_ in ranges:
+            if failures:
+                break
+            await slots.acquire()
+            try:
+                buffer = await resources.buffers.acquire(part_size)
+            except BaseException:
+                slots.release()
+                raise
+            checks.start_soon(check, range_, buffer)
+    if failures:
+        raise min(failures, key=_position)
+
+
+def _position(error: GlacierError) -> int:
+    byte_range = getattr(error, "byte_range", None)
+    return byte_range.start if isinstance(byte_range, ByteRange) else -1

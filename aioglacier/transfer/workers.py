@@ -1,0 +1,305 @@
+"""Who hashes parts: worker processes, or threads where there can be none.
+
+Hashing must stay off the event loop: both hashes of 64 MiB take it 75 ms at the very best. Processes are the
+default because their only contact with the loop is one line a part; bytes are never sent to them.
+
+A worker is an ordinary child process that runs this interpreter on ``worker.py``. It is not a process of
+``multiprocessing``, whose "spawn" runs the user's main module again, whose "fork" copies locks of threads
+that do not exist in the child, and whose pool is ruined by one dead worker. It is started in a session of its
+own, so that Ctrl-C on the terminal reaches only the parent.
+
+Every job is watched: a worker that dies, or says nothing for a minute, is killed and replaced and the job is
+given to another one, because the bytes are still there. Cancelling a job kills its worker, since nothing else
+would keep it from writing to a buffer that is already somebody else's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import anyio
+import anyio.to_thread
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
+from aioglacier.core.treehash import PartHashes
+from aioglacier.transfer.buffers import PrivateMemory, shared_memory
+from aioglacier.transfer.partjob import FileChangedError, PartJob, perform
+from aioglacier.transfer.worker import encode_request
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.abc import Process
+
+    from aioglacier.transfer.buffers import PartBuffer, PartMemory
+
+HashIn = Literal["processes", "threads"]
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+#: A worker reports every second while bytes move. A minute without a word is a frozen process or a dead disk.
+SILENCE_SECONDS: Final = 60.0
+
+#: A job that has killed this many workers is given up: it is the job, or the machine has no memory left.
+MAX_DEATHS: Final = 3
+
+#: Bodies up to this are hashed in a thread even where workers run: a worker costs more than it saves.
+SMALL_PART_SIZE: Final = 256 * 1024
+
+# An answer is three hex strings, and 4 GiB have 4,096 leaves.
+_MAX_ANSWER_SIZE: Final = 1024 * 1024
+
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+
+# Stands in for the package's own __init__, which would load the whole client into every worker.
+_BOOT: Final = (
+    "import sys, types; package = types.ModuleType('aioglacier'); package.__path__ = [sys.argv[1]]; "
+    "sys.modules['aioglacier'] = package; "
+    "from aioglacier.transfer.worker import main; main(int(sys.argv[2]))"
+)
+
+
+class Hasher(Protocol):
+    """Does part jobs off the event loop, and makes the kind of memory it can reach."""
+
+    def make_memory(self, size: int) -> PartMemory:
+        """Memory for a part buffer."""
+        ...
+
+    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+        """Do the job. When this returns or raises, nobody touches the buffer any more.
+
+        Raises:
+            SourceUnreadableError: The file to read could not be opened or read.
+            TargetError: The file to write could not be.
+            SourceChangedError: The file to read has changed since the job was planned.
+            WorkerDiedError: Worker after worker died or froze over this job.
+        """
+        ...
+
+
+def default_hash_workers() -> int:
+    """One for each core this process may use, at most 8: hashing at 0.9 GB/s a core outruns a network."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores))
+
+
+@asynccontextmanager
+async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None) -> AsyncIterator[Hasher]:
+    """Open a hasher; workers start with their first job and are gone when the block ends.
+
+    Where this interpreter cannot be started again (a frozen or an embedding program), threads take over, and
+    a warning says so.
+    """
+    count = workers or default_hash_workers()
+    if hash_in == "processes" and (not sys.executable or getattr(sys, "frozen", False)):
+        _log.warning("this program cannot start Python processes; hashing in threads instead")
+        hash_in = "threads"
+    if hash_in == "threads":
+        yield ThreadHasher(count)
+        return
+    hasher = ProcessHasher(count)
+    try:
+        yield hasher
+    finally:
+        await hasher.aclose()
+
+
+class ThreadHasher:
+    """Hashes in threads: hashlib lets go of the GIL. Cancelling waits until the running thread is done."""
+
+    def __init__(self, workers: int) -> None:
+        self._limiter = anyio.CapacityLimiter(workers)
+
+    def make_memory(self, size: int) -> PartMemory:
+        """Memory of this process alone."""
+        return PrivateMemory(size)
+
+    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+        """See ``Hasher.run``."""
+        try:
+            return await anyio.to_thread.run_sync(perform, job, buffer.view, limiter=self._limiter)
+        except FileChangedError as error:
+            raise _source_changed(job, str(error)) from None
+        except OSError as error:
+            raise _file_error(job, error) from error
+
+
+class ProcessHasher:
+    """Hashes in a fixed number of worker processes, started when needed and replaced when they die."""
+
+    def __init__(self, workers: int) -> None:
+        self._limiter = anyio.CapacityLimiter(workers)
+        self._idle: list[_Worker] = []
+        self._threads = ThreadHasher(workers)
+        self._cannot_start = False
+
+    def make_memory(self, size: int) -> PartMemory:
+        """Memory that workers can map."""
+        return shared_memory(size)
+
+    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+        """See ``Hasher.run``. Cancelling kills the worker that has the job."""
+        deaths = 0
+        while True:
+            if self._cannot_start or (job.length <= SMALL_PART_SIZE and not job.read_from):
+                return await self._threads.run(job, buffer)
+            try:
+                async with self._limiter:
+                    return await self._run_in_worker(job, buffer)
+            except _CannotStartError as error:
+                _log.warning("no worker process can be started (%s); hashing in threads instead", error)
+                self._cannot_start = True
+            except _WorkerLostError as error:
+                deaths += 1
+                _log.warning("a hash worker %s; attempt %d of %d", error, deaths, MAX_DEATHS)
+                if deaths == MAX_DEATHS:
+                    raise WorkerDiedError(
+                        f"{deaths} hash workers in a row failed over the same {job.length} bytes, the "
+                        f"last one {error}; see if memory runs out (dmesg), or hash in threads",
+                        exit_code=error.exit_code,
+                    ) from None
+
+    async def aclose(self) -> None:
+        """End all workers. Jobs must be done or cancelled before."""
+        with anyio.CancelScope(shield=True):
+            while self._idle:
+                await self._idle.pop().aclose()
+
+    async def _run_in_worker(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+        worker = self._idle.pop() if self._idle else await _Worker.start()
+        try:
+            answer = await worker.exchange(encode_request(buffer.serial, buffer.locator, buffer.size, job))
+        except BaseException:
+            await worker.aclose()
+            raise
+        self._idle.append(worker)
+        return _read_answer(job, answer)
+
+
+def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
+    if "hashes" in answer:
+        return PartHashes(*(bytes.fromhex(text) for text in answer["hashes"]))
+    if "changed" in answer:
+        raise _source_changed(job, answer["changed"])
+    raise _file_error(job, OSError(answer["errno"], answer["strerror"]))
+
+
+def _file_error(job: PartJob, error: OSError) -> SourceUnreadableError | TargetError:
+    if job.write_to is not None:
+        path = job.write_to.path
+        return TargetError(f"{path!r} cannot be written: {error.strerror}", path=path)
+    path, offset = (job.read_from.path, job.read_from.offset) if job.read_from else ("?", 0)
+    return SourceUnreadableError(
+        f"{path!r} cannot be read at byte {offset} or after: {error.strerror}",
+        path=path,
+        errno=error.errno,
+        offset=offset,
+    )
+
+
+def _source_changed(job: PartJob, field: str) -> SourceChangedError:
+    path = job.read_from.path if job.read_from else "?"
+    return SourceChangedError(
+        f"{path!r} changed while it was read (its {field} is not what it was at the start); no archive was "
+        "made; archive it again when nothing writes to it",
+        path=path,
+        field=field,
+    )
+
+
+class _CannotStartError(Exception):
+    """The system does not let this process start another."""
+
+
+class _WorkerLostError(Exception):
+    """A worker died or was killed for its silence."""
+
+    def __init__(self, what: str, exit_code: int | None) -> None:
+        super().__init__(what)
+        self.exit_code = exit_code
+
+
+class _Worker:
+    """One worker process, given one job at a time."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None  # noqa: S101  # asked for in start()
+        assert process.stdout is not None  # noqa: S101
+        self._process = process
+        self._requests = process.stdin
+        self._answers = BufferedByteReceiveStream(process.stdout)
+
+    @classmethod
+    async def start(cls) -> _Worker:
+        """Start a process; its standard input is what keeps it alive."""
+        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE), str(os.getpid())]
+        try:
+            with anyio.CancelScope(shield=True):  # some milliseconds, and a process half started has no owner
+                return cls(
+                    await anyio.open_process(
+                        command,
+                        stdin=PIPE,
+                        stdout=PIPE,
+                        stderr=None,
+                        start_new_session=True,
+                        env=_environment(),
+                    )
+                )
+        except OSError as error:
+            raise _CannotStartError(str(error)) from error
+        raise AssertionError  # nothing cancels a shielded scope
+
+    async def exchange(self, request: bytes) -> dict[str, Any]:
+        """Send one job and wait for its end.
+
+        Raises:
+            _WorkerLostError: The process died, or said nothing for a minute.
+        """
+        try:
+            await self._requests.send(request)
+            answer = await self._next_line()
+            while "done" in answer:
+                answer = await self._next_line()
+        except TimeoutError:
+            raise _WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
+        except (
+            anyio.EndOfStream,
+            anyio.IncompleteRead,
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+        ):
+            with anyio.CancelScope(shield=True):
+                exit_code = await self._process.wait()
+            raise _WorkerLostError(f"died with exit code {exit_code}", exit_code) from None
+        else:
+            return answer
+
+    async def _next_line(self) -> dict[str, Any]:
+        with anyio.fail_after(SILENCE_SECONDS):
+            line = await self._answers.receive_until(b"\n", _MAX_ANSWER_SIZE)
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        raise AssertionError  # fail_after never swallows
+
+    async def aclose(self) -> None:
+        """Kill the process and wait until it is gone, which takes the system about a millisecond."""
+        with anyio.CancelScope(shield=True):
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.aclose()
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of this process's environment, where credentials may be, but what the system needs."""
+    return {
+        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ
+    }
