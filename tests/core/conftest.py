@@ -1,0 +1,31 @@
+"""What several tests of the core share: the published vectors, and the bytes they are computed from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# A shared machine may take any time over an example; how long a test may take is pytest-timeout's business.
+settings.register_profile("core", deadline=None)
+settings.load_profile("core")
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+
+
+@pytest.fixture(scope="session")
+def vectors() -> dict[str, Any]:
+    """The published tree hash vectors."""
+    loaded: dict[str, Any] = json.loads((VECTORS / "treehash.json").read_text())
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def pattern(vectors: dict[str, Any]) -> bytes:
+    """The sequence that every vector is a prefix of: byte i is the XOR of the four bytes of i."""
+    size = max(vector["size"] for vector in vectors["vectors"])
+    rows = [bytes(low ^ high for low in range(256)) for high in range(256)]
+    return b"".join(rows[(row ^ row >> 8 ^ row >> 16) & 0xFF] for row in range(-(-size // 256)))[:size]

@@ -1,0 +1,148 @@
+"""Part sizes: allowed, chosen, refused; and the parts that follow from them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aioglacier.core.errors import (
+    EmptyArchiveError,
+    InvalidPartSizeError,
+    InvalidPlanError,
+    TooManyPartsError,
+)
+from aioglacier.core.limits import GIB, MAX_ARCHIVE_SIZE, MAX_PART_SIZE, MAX_PARTS, MIB, MIN_PART_SIZE
+from aioglacier.core.planning import (
+    DEFAULT_PART_SIZE,
+    DEFAULT_STREAM_PART_SIZE,
+    check_part_size,
+    choose_part_size,
+    count_parts,
+    part_ranges,
+    smallest_part_size,
+)
+
+PART_SIZES = [MIB << exponent for exponent in range(13)]
+#: Where another part size becomes the smallest, and one byte to each side of it.
+BORDERS = [MAX_PARTS * part_size + step for part_size in PART_SIZES for step in (-1, 0, 1)]
+
+sizes = st.one_of(
+    st.integers(1, MAX_ARCHIVE_SIZE),
+    st.integers(1, 100 * MIB),
+    st.sampled_from([size for size in BORDERS if size <= MAX_ARCHIVE_SIZE]),
+)
+
+
+def test_the_part_sizes_are_all_there_are() -> None:
+    """From 1 MiB to 4 GiB there are thirteen."""
+    assert (PART_SIZES[0], PART_SIZES[-1]) == (MIN_PART_SIZE, MAX_PART_SIZE)
+
+
+@given(sizes)
+def test_the_smallest_part_size_is_a_fitting_power_of_two(size: int) -> None:
+    """It is allowed, fits the archive into 10,000 parts, and the next smaller does not."""
+    part_size = smallest_part_size(size)
+    assert part_size in PART_SIZES
+    assert count_parts(size, part_size) <= MAX_PARTS
+    assert part_size == MIN_PART_SIZE or count_parts(size, part_size // 2) > MAX_PARTS
+
+
+@pytest.mark.parametrize("size", [size for size in BORDERS if size <= MAX_ARCHIVE_SIZE])
+def test_the_smallest_part_size_changes_exactly_at_the_border(size: int) -> None:
+    """At 10,000 whole parts the size still fits; one byte more needs twice the part size."""
+    fitting = [part_size for part_size in PART_SIZES if part_size * MAX_PARTS >= size]
+    assert smallest_part_size(size) == fitting[0]
+
+
+@given(sizes)
+def test_the_chosen_part_size_is_at_least_the_default(size: int) -> None:
+    """Without a wish it is 16 MiB, or what the size needs."""
+    assert choose_part_size(size) == max(DEFAULT_PART_SIZE, smallest_part_size(size))
+    assert choose_part_size(size) in PART_SIZES
+
+
+@given(sizes, st.sampled_from(PART_SIZES))
+def test_a_part_size_asked_for_is_taken_or_refused(size: int, part_size: int) -> None:
+    """It is never changed: it fits, or the error names the smallest that does."""
+    if count_parts(size, part_size) <= MAX_PARTS:
+        assert choose_part_size(size, part_size) == part_size
+        return
+    with pytest.raises(TooManyPartsError) as caught:
+        choose_part_size(size, part_size)
+    assert (caught.value.part_size, caught.value.size) == (part_size, size)
+    assert caught.value.suggested_part_size == smallest_part_size(size)
+    assert choose_part_size(size, caught.value.suggested_part_size)
+
+
+def test_a_stream_gets_its_own_default() -> None:
+    """Of unknown size the parts are 8 MiB, or what is asked for."""
+    assert choose_part_size(None) == DEFAULT_STREAM_PART_SIZE == 8 * MIB
+    assert choose_part_size(None, 64 * MIB) == 64 * MIB
+
+
+def test_sizes_that_no_archive_has_are_refused() -> None:
+    """No bytes, fewer than none and more than 40,000 GiB cannot be archived."""
+    assert choose_part_size(MAX_ARCHIVE_SIZE) == MAX_PART_SIZE
+    with pytest.raises(EmptyArchiveError):
+        choose_part_size(0)
+    with pytest.raises(InvalidPlanError, match="from 1"):
+        choose_part_size(-1)
+    with pytest.raises(InvalidPlanError, match="split the source"):
+        choose_part_size(MAX_ARCHIVE_SIZE + 1)
+
+
+@pytest.mark.parametrize("part_size", PART_SIZES)
+def test_powers_of_two_within_the_limits_are_allowed(part_size: int) -> None:
+    """The thirteen part sizes pass."""
+    check_part_size(part_size)
+
+
+@pytest.mark.parametrize(
+    ("part_size", "nearest"),
+    [
+        (0, (MIB,)),
+        (-MIB, (MIB,)),
+        (1, (MIB,)),
+        (MIB - 1, (MIB,)),
+        (MIB + 1, (MIB, 2 * MIB)),
+        (3 * MIB, (2 * MIB, 4 * MIB)),
+        (5_000_000, (4 * MIB, 8 * MIB)),
+        (4 * GIB - 1, (2 * GIB, 4 * GIB)),
+        (8 * GIB, (4 * GIB,)),
+    ],
+)
+def test_other_part_sizes_are_refused_with_the_nearest(part_size: int, nearest: tuple[int, ...]) -> None:
+    """The error holds the allowed sizes next to the one asked for, also in its sentence."""
+    with pytest.raises(InvalidPartSizeError) as caught:
+        choose_part_size(None, part_size)
+    assert (caught.value.part_size, caught.value.nearest) == (part_size, nearest)
+    assert all(str(size) in str(caught.value) for size in nearest)
+
+
+@given(st.integers(-(2**40), 2**40))
+def test_a_part_size_is_refused_unless_it_is_one_of_the_thirteen(part_size: int) -> None:
+    """Nothing else passes, and the nearest sizes named are allowed."""
+    if part_size in PART_SIZES:
+        check_part_size(part_size)
+        return
+    with pytest.raises(InvalidPartSizeError) as caught:
+        check_part_size(part_size)
+    assert set(caught.value.nearest) <= set(PART_SIZES)
+
+
+@given(st.integers(1, 3000), st.integers(1, 400))
+def test_the_parts_cover_the_archive(size: int, part_size: int) -> None:
+    """In order, without gap, all of one size but the last, which has at least one byte."""
+    parts = list(part_ranges(size, part_size))
+    assert len(parts) == count_parts(size, part_size)
+    assert [part.start for part in parts] == [index * part_size for index in range(len(parts))]
+    assert [part.stop for part in parts] == [*(part.start for part in parts[1:]), size]
+    assert all(part.size == part_size for part in parts[:-1])
+
+
+def test_parts_are_made_as_they_are_asked_for() -> None:
+    """The largest archive's parts need no list of 10,000."""
+    parts = part_ranges(MAX_ARCHIVE_SIZE, MAX_PART_SIZE)
+    assert [part.start for part in itertools.islice(parts, 3)] == [0, MAX_PART_SIZE, 2 * MAX_PART_SIZE]
