@@ -91,6 +91,10 @@ def check_retrieval_range(
     aligned = range_.start % LEAF_SIZE == 0 if size is None else is_megabyte_aligned(range_, size)
     if aligned:
         return range_
+    if size is not None and range_.start >= size:
+        raise InvalidRangeError(
+            f"bytes {range_} cannot be retrieved: the archive ends at {size}", byte_range=range_
+        )
     below, above = range_.start // LEAF_SIZE * LEAF_SIZE, -(-range_.stop // LEAF_SIZE) * LEAF_SIZE
     if size is not None:
         above = min(above, size)
