@@ -96,3 +96,20 @@ def split(range_: ByteRange, piece_size: int) -> Iterator[ByteRange]:
         stop = min(range_.stop, (start // piece_size + 1) * piece_size)
         yield ByteRange(start, stop)
         start = stop
+
+
+def tree_nodes(range_: ByteRange, size: int, largest: int) -> Iterator[ByteRange]:
+    """Cover bytes of an archive of ``size`` bytes with nodes of its tree, none larger than ``largest``.
+
+    Each piece is tree-hash aligned, so the service vouches for each. Together they reach at most 1 MiB
+    further than the range on either side. ``largest`` is 1 MiB x 2**k; of a whole archive all pieces but the
+    last have that size, so their hashes combine to the archive's.
+    """
+    start = range_.start // LEAF_SIZE * LEAF_SIZE
+    stop = min(-(-range_.stop // LEAF_SIZE) * LEAF_SIZE, size)
+    while start < stop:
+        node = largest
+        while start % node or (start + node > stop and stop < size):
+            node //= 2
+        yield ByteRange(start, min(start + node, size))
+        start += node

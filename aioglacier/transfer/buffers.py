@@ -130,7 +130,7 @@ class BufferPool:
         """
         if size > self._limit:
             raise MemoryLimitError(part_size=size, memory_limit=self._limit)
-        if not self._waiting and (buffer := self._take(size)):
+        if buffer := self.try_acquire(size):
             return buffer
         waiter = _Waiter(size)
         self._waiting.append(waiter)
@@ -145,6 +145,10 @@ class BufferPool:
             raise
         assert waiter.buffer is not None  # noqa: S101  # what the event says
         return waiter.buffer
+
+    def try_acquire(self, size: int) -> PartBuffer | None:
+        """Borrow a buffer if that needs no waiting, and nobody else waits."""
+        return None if self._waiting else self._take(size)
 
     def release(self, buffer: PartBuffer) -> None:
         """Give a buffer back; nobody may touch its bytes any more."""

@@ -146,8 +146,8 @@ async def _check_known_parts(
     if len(ranges) < len(known):
         beyond = min(set(known) - {range_.start for range_ in ranges})
         raise ResumeMismatchError(
-            f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} bytes "
-            f"in parts of {part_size} does not have; abort that upload and begin anew",
+            f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} "
+            f"bytes in parts of {part_size} does not have; abort that upload and begin anew",
         )
     failures: list[GlacierError] = []
     slots = anyio.Semaphore(resources.parts_at_once)

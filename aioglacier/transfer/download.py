@@ -1,0 +1,158 @@
+"""Downloads to a file: pieces in parallel, verified and written by hash workers, the whole at the end."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from aioglacier.core.errors import IntegrityError
+from aioglacier.core.ranges import ByteRange, tree_nodes
+from aioglacier.core.treehash import combine
+from aioglacier.transfer.causes import first_cause
+from aioglacier.transfer.engine import TransferSnapshot
+from aioglacier.transfer.output import choose_piece_size, fetch_piece
+from aioglacier.transfer.partial import PartialFile
+from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.output import ArchiveOutput
+    from aioglacier.transfer.resources import TransferResources
+
+
+class Download:
+    """One download of one output to one file, to be run once; ``snapshot`` shows how far it is."""
+
+    def __init__(
+        self,
+        output: ArchiveOutput,
+        resources: TransferResources,
+        target: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self._output = output
+        self._resources = resources
+        self._target = Path(os.fsdecode(target)).absolute()
+        self._overwrite = overwrite
+        self._piece_size = choose_piece_size(resources)
+        self._hashes: dict[ByteRange, bytes] = {}
+        self._slots = anyio.Semaphore(resources.parts_at_once)
+        self._moved = 0
+        self._in_flight = 0
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now; pieces that a former try left behind count as done."""
+        done = sum(piece.size for piece in self._hashes)
+        return TransferSnapshot(
+            self._output.size, done, self._moved, done, len(self._hashes), self._in_flight
+        )
+
+    async def run(self) -> None:
+        """Fetch what is missing, verify, and give the file its name.
+
+        If it fails or is cancelled, what was verified stays in a hidden file beside the target, and the next
+        download of the same output to the same target goes on from there.
+
+        Raises:
+            TargetError: The target exists, cannot be written, or has no room; nothing was fetched.
+            IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
+            GlacierError: They could not be had.
+        """
+        pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
+        async with self._partial_file() as partial:
+            await self._adopt_verified(partial, pieces)
+            with first_cause():
+                async with anyio.create_task_group() as tasks:
+                    for piece in pieces:
+                        if piece not in self._hashes:
+                            tasks.start_soon(self._fetch, partial, piece, await self._acquire())
+            self._check_whole(pieces)
+            await anyio.to_thread.run_sync(partial.publish)
+
+    @asynccontextmanager
+    async def _partial_file(self) -> AsyncIterator[PartialFile]:
+        def open_() -> PartialFile:
+            return PartialFile.open(self._target, self._output.size, overwrite=self._overwrite)
+
+        partial = await anyio.to_thread.run_sync(open_)
+        try:
+            yield partial
+        finally:
+            partial.close()
+
+    async def _acquire(self) -> PartBuffer:
+        await self._slots.acquire()
+        try:
+            return await self._resources.buffers.acquire(self._piece_size)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def _give_back(self, buffer: PartBuffer) -> None:
+        self._resources.buffers.release(buffer)
+        self._slots.release()
+
+    async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
+        """Hash what a former try left behind, and trust what is still as it was recorded."""
+        tree_hash = self._output.tree_hash
+        identity = {
+            "output": self._output.name,
+            "size": self._output.size,
+            "tree_hash": tree_hash.hex() if tree_hash else None,
+        }
+        recorded = await anyio.to_thread.run_sync(partial.verified, identity)
+        stat = await anyio.to_thread.run_sync(partial.path.stat)
+        with first_cause():
+            async with anyio.create_task_group() as tasks:
+                for piece in pieces:
+                    if (expected := recorded.get(piece)) is not None:
+                        place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
+                        tasks.start_soon(self._adopt, place, piece, expected, await self._acquire())
+
+    async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes, buffer: PartBuffer) -> None:
+        try:
+            hashes = await self._resources.hasher.run(PartJob(piece.size, place), buffer)
+        finally:
+            self._give_back(buffer)
+        if hashes.tree_hash == expected:
+            self._hashes[piece] = expected
+            self._moved += piece.size
+
+    async def _fetch(self, partial: PartialFile, piece: ByteRange, buffer: PartBuffer) -> None:
+        self._in_flight += 1
+        try:
+            self._hashes[piece] = await fetch_piece(
+                self._output,
+                self._resources,
+                piece,
+                buffer,
+                count=self._count,
+                write_to=WriteTo(str(partial.path), piece.start),
+            )
+            await anyio.to_thread.run_sync(partial.record, piece, self._hashes[piece])
+        finally:
+            self._in_flight -= 1
+            self._give_back(buffer)
+
+    def _count(self, moved: int) -> None:
+        self._moved += moved
+
+    def _check_whole(self, pieces: list[ByteRange]) -> None:
+        expected = self._output.tree_hash
+        if expected is None:
+            return  # an inventory, or a range without a hash: its size is all there is to check
+        actual = combine(self._hashes[piece] for piece in pieces)
+        if actual != expected:
+            raise IntegrityError(
+                f"the whole of {self._output.name} differs; the file was not given its name",
+                expected=expected,
+                actual=actual,
+            )

@@ -1,0 +1,134 @@
+"""What a download asks of a place that gives bytes back, and a job's output as one such place.
+
+``fetch_piece`` is the way of one piece down: bytes into a buffer, hashed by a worker, compared with the hash
+that the service vouches with, and fetched again if they differ.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
+from aioglacier.core.limits import MIB
+from aioglacier.transfer.partjob import PartJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.core.models import JobId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.interface import Gateway, JobOutput
+    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.partjob import WriteTo
+    from aioglacier.transfer.resources import TransferResources
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+#: A piece that fails its hash is fetched this often in all, so that a flipped bit on the way costs one piece.
+MAX_FETCHES: Final = 3
+
+_LARGEST_PIECE: Final = 16 * MIB
+
+
+class ArchiveOutput(Protocol):
+    """Bytes that can be had back, in ranges.
+
+    Attributes:
+        size: All of them.
+        tree_hash: Their tree hash, where it is known.
+        name: What to call them in messages.
+    """
+
+    size: int
+    tree_hash: bytes | None
+    name: str
+
+    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
+        """Open some of the bytes, counted from the start of the output."""
+        ...
+
+
+class GlacierOutput:
+    """The output of a finished job."""
+
+    def __init__(
+        self, gateway: Gateway, vault: str, job_id: JobId, *, size: int, tree_hash: bytes | None
+    ) -> None:
+        self._gateway = gateway
+        self._vault = vault
+        self._job_id = job_id
+        self.size = size
+        self.tree_hash = tree_hash
+        self.name = f"job {job_id}"
+
+    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
+        """GetJobOutput; the whole is asked for without a range, as any server understands that."""
+        whole = byte_range.start == 0 and byte_range.stop == self.size
+        return self._gateway.get_job_output(self._vault, self._job_id, None if whole else byte_range)
+
+
+def choose_piece_size(resources: TransferResources) -> int:
+    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece within the memory limit."""
+    size = _LARGEST_PIECE
+    while size > MIB and size * resources.parts_at_once > resources.buffers.limit:
+        size //= 2
+    return size
+
+
+async def fetch_piece(
+    output: ArchiveOutput,
+    resources: TransferResources,
+    byte_range: ByteRange,
+    buffer: PartBuffer,
+    *,
+    count: Callable[[int], None],
+    write_to: WriteTo | None = None,
+) -> bytes:
+    """Fetch bytes into a buffer, verify them, and return their tree hash.
+
+    Where the service gives no hash for these bytes, the hash is only computed: the whole has to be compared.
+
+    Raises:
+        IntegrityError: They differed from the service's hash each of three times.
+        GlacierError: They could not be had.
+    """
+    attempt = 1
+    while True:
+        async with resources.connections:
+            promised = await _fetch(output, byte_range, buffer.view, count)
+        hashes = await resources.hasher.run(PartJob(byte_range.size, None, write_to), buffer)
+        if promised is None or promised == hashes.tree_hash:
+            return hashes.tree_hash
+        _log.warning(
+            "bytes %s of %s came damaged, %d of %d times", byte_range, output.name, attempt, MAX_FETCHES
+        )
+        if attempt == MAX_FETCHES:
+            raise IntegrityError(
+                f"bytes {byte_range} of {output.name} came damaged {attempt} times",
+                expected=promised,
+                actual=hashes.tree_hash,
+                byte_range=byte_range,
+            )
+        attempt += 1
+        count(-byte_range.size)
+
+
+async def _fetch(
+    output: ArchiveOutput, byte_range: ByteRange, view: memoryview, count: Callable[[int], None]
+) -> bytes | None:
+    received = 0
+    async with output.open(byte_range) as answer:
+        if answer.size != byte_range.size:
+            raise UnexpectedResponseError(
+                f"asked for {byte_range.size} bytes of {output.name}, and the answer has {answer.size}",
+                operation="GetJobOutput",
+                status=200,
+                may_have_taken_effect=False,
+            )
+        async for block in answer:
+            view[received : received + len(block)] = block
+            received += len(block)
+            count(len(block))
+    return answer.tree_hash
