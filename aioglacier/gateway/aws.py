@@ -1,0 +1,49 @@
+"""The real gateway: both planes behind one door."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.gateway.control import ControlPlane
+from aioglacier.gateway.data import DataPlane
+from aioglacier.gateway.opening import USER_AGENT, open_planes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.gateway.options import GatewayOptions
+    from aioglacier.gateway.wire import Wire
+
+
+class AwsGateway(ControlPlane, DataPlane):
+    """Every operation of the vault API, each sent once. Opened by ``open_gateway``."""
+
+    def __init__(self, client: Any, wire: Wire, options: GatewayOptions) -> None:
+        ControlPlane.__init__(self, client, wire, options)
+        DataPlane.__init__(self, wire, options, user_agent=USER_AGENT)
+
+    @property
+    def region(self) -> str:
+        """The region requests are signed for."""
+        return self._wire.region
+
+    @property
+    def origin(self) -> str:
+        """The scheme, host and port that bytes go to, and nowhere else."""
+        return self._wire.origin
+
+    def __repr__(self) -> str:
+        return f"<AwsGateway {self.origin} region={self.region}>"
+
+
+@asynccontextmanager
+async def open_gateway(options: GatewayOptions) -> AsyncIterator[AwsGateway]:
+    """Open a gateway. Configuration and credentials are found now; nothing is sent to the service yet.
+
+    Raises:
+        ConfigurationError: Region, endpoint, profile, proxy or account make no sense.
+        NoCredentialsError: There are no credentials.
+    """
+    async with open_planes(options) as (client, wire):
+        yield AwsGateway(client, wire, options)

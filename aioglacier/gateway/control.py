@@ -1,0 +1,364 @@
+"""The small calls: botocore builds and parses them, the wire signs, sends and judges.
+
+botocore's ``before-send`` event is where another sender takes over: it is given an unsigned request and gives
+an answer. So what every call meets, redirects, deadlines, refusals, is the same as for bodies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from aiobotocore.awsrequest import AioAWSResponse
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ParamValidationError
+from botocore.parsers import ResponseParserError
+
+from aioglacier.core.checks import check_description, check_id, check_retrieval_range, check_vault_name
+from aioglacier.core.errors import (
+    ConfigurationError,
+    GlacierError,
+    InvalidPlanError,
+    UnexpectedResponseError,
+)
+from aioglacier.core.models import CapacityId, JobId, LockId, Page, UploadId
+from aioglacier.core.planning import check_part_size
+from aioglacier.gateway import documents
+from aioglacier.gateway.answers import stored_archive
+from aioglacier.gateway.refusals import printable
+from aioglacier.gateway.wire import Request, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from botocore.awsrequest import AWSPreparedRequest
+
+    from aioglacier.core.models import (
+        ArchiveId,
+        InventoryParameters,
+        JobDescription,
+        JobStatus,
+        NotificationConfig,
+        ProvisionedCapacity,
+        RetrievalPolicy,
+        StoredArchive,
+        Tier,
+        UploadDescription,
+        UploadedPart,
+        VaultDescription,
+        VaultLock,
+    )
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.options import GatewayOptions
+
+T = TypeVar("T")
+
+
+class ControlPlane:
+    """Thirty of the operations; those that carry bodies are in ``DataPlane``."""
+
+    def __init__(self, client: Any, wire: Wire, options: GatewayOptions) -> None:
+        self._client = client
+        self._wire = wire
+        self._options = options
+        client.meta.events.register("before-send.glacier", self._send)
+
+    # --- vaults
+
+    async def create_vault(self, vault: str) -> None:
+        await self._call("CreateVault", _nothing, vault)
+
+    async def describe_vault(self, vault: str) -> VaultDescription:
+        return await self._call("DescribeVault", documents.read_vault, vault)
+
+    async def delete_vault(self, vault: str) -> None:
+        await self._call("DeleteVault", _nothing, vault)
+
+    async def list_vaults(
+        self, *, limit: int | None = None, marker: str | None = None
+    ) -> Page[VaultDescription]:
+        read = _page_of("VaultList", documents.read_vault)
+        return await self._call("ListVaults", read, **_paging(limit, marker))
+
+    async def set_vault_notifications(self, vault: str, config: NotificationConfig) -> None:
+        written = {"SNSTopic": config.sns_topic, "Events": sorted(config.events)}
+        await self._call("SetVaultNotifications", _nothing, vault, vaultNotificationConfig=written)
+
+    async def get_vault_notifications(self, vault: str) -> NotificationConfig:
+        return await self._call("GetVaultNotifications", documents.read_notifications, vault)
+
+    async def delete_vault_notifications(self, vault: str) -> None:
+        await self._call("DeleteVaultNotifications", _nothing, vault)
+
+    async def set_vault_access_policy(self, vault: str, policy: str) -> None:
+        await self._call("SetVaultAccessPolicy", _nothing, vault, policy={"Policy": policy})
+
+    async def get_vault_access_policy(self, vault: str) -> str:
+        return await self._call("GetVaultAccessPolicy", documents.read_access_policy, vault)
+
+    async def delete_vault_access_policy(self, vault: str) -> None:
+        await self._call("DeleteVaultAccessPolicy", _nothing, vault)
+
+    async def initiate_vault_lock(self, vault: str, policy: str) -> LockId:
+        lock_id = await self._call("InitiateVaultLock", _field("lockId"), vault, policy={"Policy": policy})
+        return LockId(lock_id)
+
+    async def complete_vault_lock(self, vault: str, lock_id: LockId) -> None:
+        await self._call("CompleteVaultLock", _nothing, vault, lockId=check_id("lock", lock_id))
+
+    async def abort_vault_lock(self, vault: str) -> None:
+        await self._call("AbortVaultLock", _nothing, vault)
+
+    async def get_vault_lock(self, vault: str) -> VaultLock:
+        return await self._call("GetVaultLock", documents.read_lock, vault)
+
+    async def add_tags_to_vault(self, vault: str, tags: Mapping[str, str]) -> None:
+        await self._call("AddTagsToVault", _nothing, vault, Tags=dict(tags))
+
+    async def remove_tags_from_vault(self, vault: str, keys: Sequence[str]) -> None:
+        await self._call("RemoveTagsFromVault", _nothing, vault, TagKeys=list(keys))
+
+    async def list_tags_for_vault(self, vault: str) -> dict[str, str]:
+        return await self._call("ListTagsForVault", documents.read_tags, vault)
+
+    # --- archives and uploads
+
+    async def delete_archive(self, vault: str, archive_id: ArchiveId) -> None:
+        await self._call("DeleteArchive", _nothing, vault, archiveId=check_id("archive", archive_id))
+
+    async def initiate_multipart_upload(
+        self, vault: str, *, part_size: int, description: str | None = None
+    ) -> UploadId:
+        check_part_size(part_size)
+        text = check_description(description)
+        optional = {"archiveDescription": text} if text else {}
+        upload_id = await self._call(
+            "InitiateMultipartUpload", _field("uploadId"), vault, partSize=str(part_size), **optional
+        )
+        return UploadId(upload_id)
+
+    async def complete_multipart_upload(
+        self, vault: str, upload_id: UploadId, *, size: int, tree_hash: bytes
+    ) -> StoredArchive:
+        return await self._call(
+            "CompleteMultipartUpload",
+            lambda document: stored_archive(
+                "CompleteMultipartUpload", document["ResponseMetadata"]["HTTPHeaders"], tree_hash=tree_hash
+            ),
+            vault,
+            uploadId=check_id("upload", upload_id),
+            archiveSize=str(size),
+            checksum=tree_hash.hex(),
+        )
+
+    async def abort_multipart_upload(self, vault: str, upload_id: UploadId) -> None:
+        await self._call("AbortMultipartUpload", _nothing, vault, uploadId=check_id("upload", upload_id))
+
+    async def list_multipart_uploads(
+        self, vault: str, *, limit: int | None = None, marker: str | None = None
+    ) -> Page[UploadDescription]:
+        read = _page_of("UploadsList", documents.read_upload)
+        return await self._call("ListMultipartUploads", read, vault, **_paging(limit, marker))
+
+    async def list_parts(
+        self, vault: str, upload_id: UploadId, *, limit: int | None = None, marker: str | None = None
+    ) -> tuple[UploadDescription, Page[UploadedPart]]:
+        read_parts = _page_of("Parts", documents.read_part)
+        return await self._call(
+            "ListParts",
+            lambda document: (documents.read_upload(document), read_parts(document)),
+            vault,
+            uploadId=check_id("upload", upload_id),
+            **_paging(limit, marker),
+        )
+
+    # --- jobs
+
+    async def initiate_archive_retrieval(
+        self,
+        vault: str,
+        archive_id: ArchiveId,
+        *,
+        tier: Tier | None = None,
+        byte_range: ByteRange | None = None,
+        sns_topic: str | None = None,
+        description: str | None = None,
+    ) -> JobId:
+        range_ = check_retrieval_range(byte_range)
+        return await self._initiate_job(
+            vault,
+            Type="archive-retrieval",
+            ArchiveId=check_id("archive", archive_id),
+            Tier=str(tier) if tier else None,
+            RetrievalByteRange=str(range_) if range_ else None,
+            SNSTopic=sns_topic,
+            Description=check_description(description),
+        )
+
+    async def initiate_inventory_retrieval(
+        self,
+        vault: str,
+        parameters: InventoryParameters,
+        *,
+        sns_topic: str | None = None,
+        description: str | None = None,
+    ) -> JobId:
+        return await self._initiate_job(
+            vault,
+            Type="inventory-retrieval",
+            Format=str(parameters.format),
+            InventoryRetrievalParameters=documents.write_inventory(parameters) or None,
+            SNSTopic=sns_topic,
+            Description=check_description(description),
+        )
+
+    async def describe_job(self, vault: str, job_id: JobId) -> JobDescription:
+        return await self._call("DescribeJob", documents.read_job, vault, jobId=check_id("job", job_id))
+
+    async def list_jobs(
+        self,
+        vault: str,
+        *,
+        completed: bool | None = None,
+        status: JobStatus | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> Page[JobDescription]:
+        filters = {} if completed is None else {"completed": "true" if completed else "false"}
+        if status is not None:
+            filters["statuscode"] = str(status)
+        read = _page_of("JobList", documents.read_job)
+        return await self._call("ListJobs", read, vault, **filters, **_paging(limit, marker))
+
+    # --- the account
+
+    async def get_data_retrieval_policy(self) -> RetrievalPolicy:
+        return await self._call("GetDataRetrievalPolicy", documents.read_retrieval_policy)
+
+    async def set_data_retrieval_policy(self, policy: RetrievalPolicy) -> None:
+        rule: dict[str, Any] = {"Strategy": str(policy.strategy)}
+        if policy.bytes_per_hour is not None:
+            rule["BytesPerHour"] = policy.bytes_per_hour
+        await self._call("SetDataRetrievalPolicy", _nothing, Policy={"Rules": [rule]})
+
+    async def purchase_provisioned_capacity(self) -> CapacityId:
+        return CapacityId(await self._call("PurchaseProvisionedCapacity", _field("capacityId")))
+
+    async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]:
+        return await self._call("ListProvisionedCapacity", documents.read_capacities)
+
+    # --- how
+
+    async def _initiate_job(self, vault: str, **parameters: Any) -> JobId:
+        given = {name: value for name, value in parameters.items() if value is not None}
+        return JobId(await self._call("InitiateJob", _field("jobId"), vault, jobParameters=given))
+
+    async def _call(
+        self,
+        operation: str,
+        read: Callable[[Mapping[str, Any]], T],
+        vault: str | None = None,
+        **parameters: Any,
+    ) -> T:
+        """Do one operation and read its result."""
+        if vault is not None:
+            parameters["vaultName"] = check_vault_name(vault)
+        try:
+            return self._read(operation, read, await self._answered(operation, parameters))
+        except GlacierError as error:
+            error.vault = vault
+            raise
+
+    async def _answered(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any]:
+        method = getattr(self._client, xform_name(operation))
+        try:
+            document: Mapping[str, Any] = await method(accountId=self._options.account_id, **parameters)
+        except ParamValidationError as error:
+            raise InvalidPlanError(f"{operation}: {error}") from error
+        except ResponseParserError as error:
+            raise _not_as_promised(operation, error) from error
+        except BotoCoreError as error:
+            raise ConfigurationError(f"{operation}: {error}") from error
+        return document
+
+    @staticmethod
+    def _read(operation: str, read: Callable[[Mapping[str, Any]], T], document: Mapping[str, Any]) -> T:
+        try:
+            return read(document)
+        except (LookupError, TypeError, ValueError) as error:
+            raise _not_as_promised(operation, error) from error
+
+    async def _send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AioAWSResponse:
+        """Take over from botocore, as ``before-send`` allows."""
+        operation = event_name.rpartition(".")[2]
+        options = self._options
+        answer = await self._wire.exchange(
+            Request(
+                operation=operation,
+                method=request.method,
+                url=request.url,
+                headers={name: _text(value) for name, value in request.headers.items()},
+                body=memoryview(cast("bytes", request.body or b"")),
+                first_byte_timeout_seconds=(
+                    options.complete_timeout_seconds
+                    if operation == "CompleteMultipartUpload"
+                    else options.first_byte_timeout_seconds
+                ),
+            )
+        )
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return AioAWSResponse(request.url, answer.status, cast("Any", headers), _Body(answer.body))
+
+
+def _text(value: str | bytes) -> str:
+    """A header's value: botocore has some as bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+class _Body:
+    """An answer's body in the form in which aiobotocore reads one."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self) -> bytes:
+        return self._body
+
+
+def _not_as_promised(operation: str, error: Exception) -> UnexpectedResponseError:
+    return UnexpectedResponseError(
+        f"the answer lacks what was promised ({type(error).__name__}: {printable(str(error))})",
+        operation=operation,
+        status=200,
+    )
+
+
+def _nothing(_: Mapping[str, Any]) -> None:
+    """The result of what has none."""
+
+
+def _field(name: str) -> Callable[[Mapping[str, Any]], str]:
+    """A reader of one text that must be there."""
+
+    def read(document: Mapping[str, Any]) -> str:
+        value = document[name]
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"{name} is {value!r}")
+        return value
+
+    return read
+
+
+def _page_of(
+    name: str, read_item: Callable[[Mapping[str, Any]], T]
+) -> Callable[[Mapping[str, Any]], Page[T]]:
+    """A reader of one page of a list."""
+
+    def read(document: Mapping[str, Any]) -> Page[T]:
+        return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
+
+    return read
+
+
+def _paging(limit: int | None, marker: str | None) -> dict[str, str]:
+    asked = {} if limit is None else {"limit": str(limit)}
+    return asked if marker is None else {**asked, "marker": marker}

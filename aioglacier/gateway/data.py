@@ -1,0 +1,243 @@
+"""The bodies: parts and archives up, job output down, and any request there is no method for."""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+from aioglacier.core.checks import check_description, check_id, check_vault_name
+from aioglacier.core.errors import (
+    ConnectionLostError,
+    EmptyArchiveError,
+    GlacierError,
+    InvalidPlanError,
+    UnexpectedResponseError,
+)
+from aioglacier.core.limits import MAX_PART_SIZE, MAX_SINGLE_UPLOAD_SIZE
+from aioglacier.core.ranges import ByteRange
+from aioglacier.gateway.answers import TREE_HASH_HEADER, check_echo, read_tree_hash, stored_archive
+from aioglacier.gateway.refusals import payload_refusal
+from aioglacier.gateway.signing import PAYLOAD_HASH_HEADER
+from aioglacier.gateway.wire import NO_BODY, Answer, Request, Wire, check_is_glacier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    import aiohttp
+
+    from aioglacier.core.models import JobId, StoredArchive, UploadId
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.interface import Progress
+    from aioglacier.gateway.options import GatewayOptions
+
+API_VERSION: Final = "2012-06-01"
+
+
+class DataPlane:
+    """The operations that carry bodies."""
+
+    def __init__(self, wire: Wire, options: GatewayOptions, *, user_agent: str) -> None:
+        self._wire = wire
+        self._options = options
+        self._user_agent = user_agent
+
+    async def upload_archive(
+        self,
+        vault: str,
+        body: memoryview,
+        *,
+        hashes: PartHashes,
+        description: str | None = None,
+        progress: Progress | None = None,
+    ) -> StoredArchive:
+        operation = "UploadArchive"
+        _check_size("an archive sent in one request", body, MAX_SINGLE_UPLOAD_SIZE)
+        text = check_description(description)
+        headers = self._body_headers(hashes)
+        if text:
+            headers["x-amz-archive-description"] = text
+        url = self._url(f"vaults/{check_vault_name(vault)}/archives")
+        try:
+            answer = await self._wire.exchange(self._request(operation, "POST", url, headers, body, progress))
+            return stored_archive(operation, answer.headers, tree_hash=hashes.tree_hash)
+        except GlacierError as error:
+            error.vault = vault
+            if refused := payload_refusal(error, what="the archive", tree_hash=hashes.tree_hash):
+                raise refused from error
+            raise
+
+    async def upload_multipart_part(
+        self,
+        vault: str,
+        upload_id: UploadId,
+        body: memoryview,
+        *,
+        start: int,
+        hashes: PartHashes,
+        progress: Progress | None = None,
+    ) -> None:
+        operation = "UploadMultipartPart"
+        _check_size("a part", body, MAX_PART_SIZE)
+        range_ = ByteRange(start, start + body.nbytes)
+        headers = {**self._body_headers(hashes), "Content-Range": f"bytes {range_}/*"}
+        url = self._url(f"vaults/{check_vault_name(vault)}/multipart-uploads/{check_id('upload', upload_id)}")
+        try:
+            answer = await self._wire.exchange(self._request(operation, "PUT", url, headers, body, progress))
+            check_echo(answer.headers, tree_hash=hashes.tree_hash, byte_range=range_)
+        except GlacierError as error:
+            error.vault, error.upload_id = vault, upload_id
+            if refused := payload_refusal(
+                error, what=f"the part of bytes {range_}", tree_hash=hashes.tree_hash, byte_range=range_
+            ):
+                raise refused from error
+            raise
+
+    @asynccontextmanager
+    async def get_job_output(
+        self, vault: str, job_id: JobId, byte_range: ByteRange | None = None
+    ) -> AsyncIterator[HttpJobOutput]:
+        operation = "GetJobOutput"
+        headers = self._headers()
+        if byte_range is not None:
+            headers["Range"] = f"bytes={byte_range}"
+        url = self._url(f"vaults/{check_vault_name(vault)}/jobs/{check_id('job', job_id)}/output")
+        try:
+            async with self._wire.opened(self._request(operation, "GET", url, headers)) as response:
+                check_is_glacier(operation, response.status, response.headers)
+                yield HttpJobOutput.of(self._wire, response, byte_range)
+        except GlacierError as error:
+            error.vault = vault
+            raise
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Answer:
+        if not re.fullmatch(r"[A-Z]+", method.upper()):
+            raise InvalidPlanError(f"{method!r} is no HTTP method")
+        url = self._url(path)
+        if query:
+            url += "?" + urlencode(query, quote_via=quote)
+        all_headers = {**self._headers(), **(headers or {})}
+        request = self._request(f"{method} {path}", method.upper(), url, all_headers, memoryview(body))
+        return await self._wire.exchange(request, allow_refusal=True)
+
+    def _url(self, path: str) -> str:
+        """A path below the account, or, beginning with a slash, the whole; encoded as it is signed."""
+        whole = path if path.startswith("/") else f"/{self._options.account_id}/{path}"
+        return self._wire.origin + quote(whole, safe="/~%")
+
+    def _headers(self) -> dict[str, str]:
+        return {"User-Agent": self._user_agent, "x-amz-glacier-version": API_VERSION}
+
+    def _body_headers(self, hashes: PartHashes) -> dict[str, str]:
+        return {
+            **self._headers(),
+            PAYLOAD_HASH_HEADER: hashes.payload_hash.hex(),
+            TREE_HASH_HEADER: hashes.tree_hash.hex(),
+        }
+
+    def _request(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: memoryview = NO_BODY,
+        progress: Progress | None = None,
+    ) -> Request:
+        return Request(
+            operation=operation,
+            method=method,
+            url=url,
+            headers=headers,
+            body=body,
+            progress=progress,
+            first_byte_timeout_seconds=self._options.first_byte_timeout_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HttpJobOutput:
+    """A job's output, or a range of it, on an open connection. Read it once."""
+
+    size: int
+    total: int
+    tree_hash: bytes | None
+    description: str
+    content_type: str
+    _wire: Wire
+    _response: aiohttp.ClientResponse
+
+    @classmethod
+    def of(cls, wire: Wire, response: aiohttp.ClientResponse, byte_range: ByteRange | None) -> HttpJobOutput:
+        """Read the head of an answer.
+
+        Raises:
+            UnexpectedResponseError: It does not say how long it is, or holds other bytes than asked for.
+        """
+        headers = response.headers
+        size, total = _extent(response, byte_range)
+        return cls(
+            size=size,
+            total=total,
+            tree_hash=read_tree_hash(headers),
+            description=headers.get("x-amz-archive-description", ""),
+            content_type=headers.get("Content-Type", ""),
+            _wire=wire,
+            _response=response,
+        )
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        pace = self._wire.pace("GetJobOutput")
+        came = 0
+        while block := await self._wire.next_block("GetJobOutput", self._response, pace):
+            came += len(block)
+            if came > self.size:
+                raise UnexpectedResponseError(
+                    f"the answer holds more than the {self.size} bytes it promised",
+                    operation="GetJobOutput",
+                    status=self._response.status,
+                )
+            yield block
+        if came < self.size:
+            raise ConnectionLostError(
+                f"the connection was closed after {came} of {self.size} bytes",
+                operation="GetJobOutput",
+                may_have_taken_effect=True,
+            )
+
+
+def _extent(response: aiohttp.ClientResponse, asked: ByteRange | None) -> tuple[int, int]:
+    """How many bytes an answer brings, and how many the whole output has."""
+    length = response.content_length
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", "").strip())
+    if response.status == 206 and match and asked is not None:
+        start, end, total = map(int, match.groups())
+        size = end - start + 1
+        if start == asked.start and end < asked.stop and size > 0 and length in {None, size}:
+            return size, total
+    is_all_asked = asked is None or (length is not None and asked.start == 0 and asked.stop >= length)
+    if response.status == 200 and length is not None and is_all_asked:
+        return length, length
+    raise UnexpectedResponseError(
+        f"the answer, status {response.status}, has length {length} and range {match and match[0]!r}, which "
+        f"do not fit {f'bytes {asked}' if asked else 'the whole output'}",
+        operation="GetJobOutput",
+        status=response.status,
+    )
+
+
+def _check_size(what: str, body: memoryview, largest: int) -> None:
+    if body.nbytes == 0:
+        raise EmptyArchiveError(f"{what} would be empty")
+    if body.nbytes > largest:
+        raise InvalidPlanError(f"{what} has at most {largest} bytes, not {body.nbytes}; send it in parts")

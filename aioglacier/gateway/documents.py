@@ -1,0 +1,183 @@
+"""The service's documents as models. Absent and null mean the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.core.models import (
+    ArchiveId,
+    CapacityId,
+    InventoryFormat,
+    InventoryParameters,
+    JobAction,
+    JobDescription,
+    JobId,
+    JobStatus,
+    LockState,
+    NotificationConfig,
+    ProvisionedCapacity,
+    RetrievalPolicy,
+    RetrievalStrategy,
+    Tier,
+    UploadDescription,
+    UploadedPart,
+    UploadId,
+    VaultDescription,
+    VaultEvent,
+    VaultLock,
+)
+from aioglacier.core.ranges import ByteRange
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def read_date(text: str) -> datetime:
+    """A date of the service, with or without milliseconds, ``Z`` or an offset; none means UTC."""
+    date = datetime.fromisoformat(text)
+    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def write_date(date: datetime) -> str:
+    """A date as the service reads it, to the second."""
+    return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_vault(document: Mapping[str, Any]) -> VaultDescription:
+    """DescribeVault, and an item of ListVaults."""
+    inventoried = document.get("LastInventoryDate")
+    return VaultDescription(
+        name=document["VaultName"],
+        arn=document["VaultARN"],
+        created=read_date(document["CreationDate"]),
+        archive_count=int(document.get("NumberOfArchives") or 0),
+        size=int(document.get("SizeInBytes") or 0),
+        inventoried=read_date(inventoried) if inventoried else None,
+    )
+
+
+def read_upload(document: Mapping[str, Any]) -> UploadDescription:
+    """An item of ListMultipartUploads, and the head of ListParts."""
+    return UploadDescription(
+        id=UploadId(document["MultipartUploadId"]),
+        vault_arn=document["VaultARN"],
+        part_size=int(document["PartSizeInBytes"]),
+        description=document.get("ArchiveDescription") or "",
+        started=read_date(document["CreationDate"]),
+    )
+
+
+def read_part(document: Mapping[str, Any]) -> UploadedPart:
+    """Only the start: answers have been seen whose end is one too large."""
+    start = document["RangeInBytes"].partition("-")[0]
+    return UploadedPart(start=int(start), tree_hash=bytes.fromhex(document["SHA256TreeHash"]))
+
+
+def read_job(document: Mapping[str, Any]) -> JobDescription:
+    """DescribeJob, and an item of ListJobs."""
+    completed = document.get("CompletionDate")
+    byte_range = document.get("RetrievalByteRange")
+    archive_id = document.get("ArchiveId")
+    tier = document.get("Tier")
+    inventory = document.get("InventoryRetrievalParameters")
+    return JobDescription(
+        id=JobId(document["JobId"]),
+        vault_arn=document["VaultARN"],
+        action=JobAction(document["Action"]),
+        status=JobStatus(document["StatusCode"]),
+        created=read_date(document["CreationDate"]),
+        completed=read_date(completed) if completed else None,
+        status_message=document.get("StatusMessage"),
+        description=document.get("JobDescription"),
+        sns_topic=document.get("SNSTopic"),
+        tier=Tier(tier) if tier in set(Tier) else None,
+        archive_id=ArchiveId(archive_id) if archive_id else None,
+        archive_size=_read_size(document.get("ArchiveSizeInBytes")),
+        archive_tree_hash=_read_hash(document.get("ArchiveSHA256TreeHash")),
+        byte_range=ByteRange.parse(byte_range) if byte_range else None,
+        tree_hash=_read_hash(document.get("SHA256TreeHash")),
+        inventory_size=_read_size(document.get("InventorySizeInBytes")),
+        inventory=_read_inventory(inventory) if inventory else None,
+    )
+
+
+def read_notifications(document: Mapping[str, Any]) -> NotificationConfig:
+    """GetVaultNotifications, as botocore wraps it."""
+    config = document["vaultNotificationConfig"]
+    return NotificationConfig(
+        sns_topic=config["SNSTopic"], events=frozenset(map(VaultEvent, config.get("Events") or ()))
+    )
+
+
+def read_access_policy(document: Mapping[str, Any]) -> str:
+    """GetVaultAccessPolicy, as botocore wraps it."""
+    policy: str = document["policy"]["Policy"]
+    return policy
+
+
+def read_tags(document: Mapping[str, Any]) -> dict[str, str]:
+    """ListTagsForVault."""
+    return dict(document.get("Tags") or {})
+
+
+def read_lock(document: Mapping[str, Any]) -> VaultLock:
+    """GetVaultLock."""
+    expires = document.get("ExpirationDate")
+    return VaultLock(
+        policy=document["Policy"],
+        state=LockState(document["State"]),
+        created=read_date(document["CreationDate"]),
+        expires=read_date(expires) if expires else None,
+    )
+
+
+def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
+    """No rule means that nothing is limited."""
+    rules = (document.get("Policy") or {}).get("Rules") or [{}]
+    return RetrievalPolicy(
+        strategy=RetrievalStrategy(rules[0].get("Strategy") or RetrievalStrategy.NONE),
+        bytes_per_hour=rules[0].get("BytesPerHour"),
+    )
+
+
+def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, ...]:
+    """ListProvisionedCapacity."""
+    return tuple(
+        ProvisionedCapacity(
+            id=CapacityId(unit["CapacityId"]),
+            started=read_date(unit["StartDate"]),
+            expires=read_date(unit["ExpirationDate"]),
+        )
+        for unit in document.get("ProvisionedCapacityList") or ()
+    )
+
+
+def write_inventory(parameters: InventoryParameters) -> dict[str, str]:
+    """The ``InventoryRetrievalParameters`` of a job, all of them strings."""
+    written = {
+        "StartDate": write_date(parameters.start_date) if parameters.start_date else None,
+        "EndDate": write_date(parameters.end_date) if parameters.end_date else None,
+        "Limit": str(parameters.limit) if parameters.limit is not None else None,
+        "Marker": parameters.marker,
+    }
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def _read_inventory(document: Mapping[str, Any]) -> InventoryParameters:
+    start, end, limit = document.get("StartDate"), document.get("EndDate"), document.get("Limit")
+    return InventoryParameters(
+        format=InventoryFormat(document.get("Format") or InventoryFormat.JSON),
+        start_date=read_date(start) if start else None,
+        end_date=read_date(end) if end else None,
+        limit=int(limit) if limit is not None else None,
+        marker=document.get("Marker"),
+    )
+
+
+def _read_size(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _read_hash(value: str | None) -> bytes | None:
+    return bytes.fromhex(value) if value else None

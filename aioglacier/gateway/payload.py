@@ -1,0 +1,126 @@
+"""A request body that is slices of the caller's memory.
+
+aiohttp's own bodies copy the part (``BytesIO``) or send it in one go and stall the loop (``bytes``). This one
+hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and goes on.
+
+Three rules keep the caller's memory his own again as soon as the call is over:
+
+- The transport's high-water mark is 0 while the body is sent, so waiting for it means that nothing of the
+  slice is left in user space. (From Python 3.12 on a transport keeps a view of what it could not send yet,
+  and would send it later, whatever the memory holds by then.)
+- Anything but a clean end aborts the transport. Closing it would flush first.
+- ``abandon`` does the same from outside and at once: a cancelled writer task would only get to it later.
+
+A body may be sent again from its start: progress is taken back before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import ClientConnectionResetError, Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+#: Measured with four 64 MiB parts: 0.25 CPU s/GiB in slices of 256 KiB, 0.23 of 1 MiB; the smaller one
+#: stalls the loop less and, on a line of 64 KB/s shared by four parts, still moves every 16 s.
+SLICE_SIZE: Final = 256 * 1024
+
+
+class SlicePayload(Payload):
+    """Sends a memory view slice by slice.
+
+    Attributes:
+        is_started: Whether a connection was there and the request's head was on its way.
+        is_complete: Whether the kernel has the whole body.
+        sent: Bytes handed to the kernel by the current attempt.
+    """
+
+    def __init__(self, body: memoryview, *, progress: Callable[[int], None] | None = None) -> None:
+        super().__init__(body)
+        self._body = body.cast("B")
+        self._size = self._body.nbytes
+        self._progress = progress
+        self._transport: asyncio.WriteTransport | None = None
+        self._is_abandoned = False
+        self.on_progress: Callable[[], None] | None = None
+        self.is_started = False
+        self.is_complete = False
+        self.sent = 0
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """The body as text, which aiohttp wants of every payload and never asks for here."""
+        return str(self._body, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send all of it. Called by aiohttp, in a task of its own."""
+        self._take_back()
+        transport = writer.transport
+        if transport is None or self._is_abandoned:
+            raise ClientConnectionResetError("the connection is closed")
+        self._transport = transport
+        self.is_started = True
+        try:
+            transport.set_write_buffer_limits(high=_lowest_high_water(transport), low=0)
+            writer.send_headers()
+            for start in range(0, self._body.nbytes, SLICE_SIZE):
+                await self._send(writer, self._body[start : start + SLICE_SIZE])
+            await writer.drain()
+            transport.set_write_buffer_limits()
+        except BaseException:
+            self.abandon()
+            raise
+        self.is_complete = True
+        self._moved()
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """As ``write``: the length is always that of the body."""
+        del content_length
+        await self.write(writer)
+
+    def abandon(self) -> None:
+        """Make sure that nothing more of the body is sent, and that what did not arrive counts as unsent.
+
+        Does nothing after a clean end. May be called twice.
+        """
+        self._is_abandoned = True
+        if self.is_complete:
+            return
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+        self._take_back()
+
+    async def _send(self, writer: AbstractStreamWriter, slice_: memoryview) -> None:
+        await writer.write(slice_)
+        await writer.drain()
+        if self._is_abandoned:
+            raise ClientConnectionResetError("the request was given up")
+        self.sent += slice_.nbytes
+        if self._progress is not None:
+            self._progress(slice_.nbytes)
+        self._moved()
+        await asyncio.sleep(0)
+
+    def _moved(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress()
+
+    def _take_back(self) -> None:
+        if self.sent and self._progress is not None:
+            self._progress(-self.sent)
+        self.sent = 0
+        self.is_complete = False
+
+
+def _lowest_high_water(transport: asyncio.WriteTransport) -> int:
+    """The mark at which any byte left makes ``drain`` wait.
+
+    A plain transport pauses above its mark, a TLS one at its mark: with 0 it would pause for good. What
+    TLS leaves is ciphertext, a copy, so here the mark only keeps the count of bytes sent honest.
+    """
+    return 1 if transport.get_extra_info("sslcontext") is not None else 0

@@ -1,0 +1,405 @@
+"""One origin: signs requests, sends them there and nowhere else, and judges what comes back.
+
+Both planes send through here, so that redirects, deadlines, signatures and the question "is this Glacier at
+all?" have one home. A request is sent once: aiohttp would quietly repeat GET, PUT and DELETE on a broken
+connection, and a middleware that turns its errors into ours keeps it from that.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import anyio
+from yarl import URL
+
+from aioglacier.core.errors import (
+    CertificateError,
+    ConnectionFailedError,
+    ConnectionLostError,
+    CredentialsExpiredError,
+    GlacierError,
+    RedirectRefusedError,
+    StalledTransferError,
+    TransportError,
+    UnexpectedResponseError,
+)
+from aioglacier.gateway.payload import SlicePayload
+from aioglacier.gateway.refusals import printable, refusal
+from aioglacier.gateway.signing import sign
+from aioglacier.gateway.watchdog import Pace, Slots
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from botocore.credentials import ReadOnlyCredentials
+
+    from aioglacier.gateway.identity import Identity
+    from aioglacier.gateway.options import GatewayOptions
+
+logger = logging.getLogger("aioglacier.gateway")
+
+NO_BODY: Final = memoryview(b"")
+
+#: Control calls at once, besides the bodies.
+CONTROL_CONNECTIONS: Final = 8
+
+#: No error document is longer than a page or two; who sends more is not read to the end.
+MAX_ERROR_BODY: Final = 64 * 1024
+
+#: The longest control answer is a page of 50 jobs at about 1 KiB each, or a policy of 20 KiB.
+MAX_ANSWER: Final = 8 * 1024 * 1024
+
+#: Read ahead of whoever reads a job's output; aiohttp pauses the connection at twice this.
+_READ_AHEAD: Final = 256 * 1024
+
+_REQUEST_ID_HEADERS: Final = ("x-amzn-RequestId", "x-amz-request-id", "x-amzn-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, unsigned.
+
+    Attributes:
+        operation: The operation's name in the API.
+        url: Whole, encoded as it will be sent.
+        body: Sent slice by slice; must not change until the exchange is over.
+        first_byte_timeout_seconds: From the last byte of the request to the end of the answer's head.
+    """
+
+    operation: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: memoryview = field(default=NO_BODY, repr=False)
+    progress: Callable[[int], None] | None = field(default=None, repr=False)
+    first_byte_timeout_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, read to its end, or to the limit if it is an error."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    came_at: datetime
+
+
+class Wire:
+    """Sends signed requests to one origin.
+
+    Attributes:
+        origin: Scheme, host and port.
+        region: The region requests are signed for.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        origin: str,
+        region: str,
+        identity: Identity,
+        proxy: str | None,
+        options: GatewayOptions,
+    ) -> None:
+        self.origin = origin
+        self.region = region
+        self._origin_url = URL(origin)
+        self._session = session
+        self._identity = identity
+        self._proxy = proxy
+        self._options = options
+        patience = options.first_byte_timeout_seconds + options.stall_timeout_seconds
+        self._body_slots = Slots(options.max_connections, patience_seconds=patience)
+        self._control_slots = Slots(CONTROL_CONNECTIONS, patience_seconds=patience)
+
+    async def exchange(self, request: Request, *, allow_refusal: bool = False) -> Answer:
+        """Send a request and read the answer to its end.
+
+        Raises:
+            GlacierError: What the service's refusal stands for, unless ``allow_refusal``; a success that is
+                none; or what kept the answer from coming.
+        """
+        async with self.opened(request, allow_refusal=allow_refusal) as response:
+            limit = MAX_ANSWER if response.status < 400 else MAX_ERROR_BODY
+            body = await self._read(request.operation, response, limit)
+            answer = Answer(response.status, response.headers, body, datetime.now(UTC))
+        if not allow_refusal:
+            check_success(request.operation, answer)
+        return answer
+
+    @asynccontextmanager
+    async def opened(
+        self, request: Request, *, allow_refusal: bool = False
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and yield its answer once the head is there; the body is left to read.
+
+        Leaving the block early drops the connection. However it is left, nothing more of the request's body
+        is sent, and the body is the caller's again.
+        """
+        payload = SlicePayload(request.body, progress=request.progress)
+        is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
+        slots = self._body_slots if is_bulky else self._control_slots
+        async with slots.slot(request.operation):
+            try:
+                credentials = await self._identity.credentials()
+                response = await self._send(request, payload, slots, self._signed(request, credentials))
+                async with response:
+                    self._refuse_redirect(request.operation, response)
+                    if response.status >= 400 and not allow_refusal:
+                        raise await self._refusal(request.operation, response, credentials)
+                    yield response
+            finally:
+                payload.abandon()
+
+    def pace(self, operation: str) -> Pace:
+        """A watch over the bytes of one answer."""
+        return Pace(
+            operation=operation,
+            window_seconds=self._options.stall_timeout_seconds,
+            minimum_rate=self._options.minimum_rate,
+        )
+
+    async def next_block(self, operation: str, response: aiohttp.ClientResponse, pace: Pace) -> bytes:
+        """The next bytes of an answer, none at its end; a broken connection as an error of ours."""
+        try:
+            block = await pace.next_block(response.content)
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionLostError(
+                f"the connection broke off in the middle of the answer ({_reason(error)})",
+                operation=operation,
+                may_have_taken_effect=True,
+            ) from error
+        self._body_slots.moved()
+        return block
+
+    async def _send(
+        self, request: Request, payload: SlicePayload, slots: Slots, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        stall = self._options.stall_timeout_seconds
+        with anyio.CancelScope() as scope:
+
+            def moved() -> None:
+                slots.moved()
+                patience = request.first_byte_timeout_seconds if payload.is_complete else stall
+                scope.deadline = anyio.current_time() + patience
+
+            payload.on_progress = moved
+            has_body = request.method not in {"GET", "HEAD"}
+            patience = self._options.connect_timeout_seconds + (
+                stall if has_body else request.first_byte_timeout_seconds
+            )
+            scope.deadline = anyio.current_time() + patience
+
+            async def send_once(
+                aiohttp_request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+            ) -> aiohttp.ClientResponse:
+                try:
+                    return await handler(aiohttp_request)
+                except (aiohttp.ClientError, OSError) as error:
+                    raise self._not_answered(request, payload, error) from error
+
+            began = anyio.current_time()
+            response = await self._session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=headers,
+                data=payload if has_body else None,
+                allow_redirects=False,
+                proxy=self._proxy,
+                middlewares=(send_once,),
+            )
+            slots.moved()
+            logger.debug(
+                "%s %s: %d, %d bytes sent, head after %.3f s",
+                request.operation,
+                self.origin,
+                response.status,
+                payload.sent,
+                anyio.current_time() - began,
+            )
+            return response
+        raise self._stalled(request, payload, has_body=has_body)
+
+    def _signed(self, request: Request, credentials: ReadOnlyCredentials) -> Mapping[str, str]:
+        if URL(request.url, encoded=True).origin() != self._origin_url:
+            raise UnexpectedResponseError(
+                f"a request to {URL(request.url).origin()} does not belong to {self.origin}; it was not sent",
+                operation=request.operation,
+                status=0,
+                may_have_taken_effect=False,
+            )
+        return sign(
+            credentials,
+            region=self.region,
+            now=datetime.now(UTC),
+            method=request.method,
+            url=request.url,
+            headers=request.headers,
+            body=b"" if "x-amz-content-sha256" in request.headers else bytes(request.body),
+        ).headers
+
+    async def _refusal(
+        self, operation: str, response: aiohttp.ClientResponse, credentials: ReadOnlyCredentials
+    ) -> GlacierError:
+        body = await self._read(operation, response, MAX_ERROR_BODY)
+        error = refusal(operation, response.status, response.headers, body, local_time=datetime.now(UTC))
+        if isinstance(error, CredentialsExpiredError):
+            self._identity.distrust(credentials)
+        return error
+
+    async def _read(self, operation: str, response: aiohttp.ClientResponse, limit: int) -> bytes:
+        pace = self.pace(operation)
+        body = bytearray()
+        while len(body) <= limit:
+            block = await self.next_block(operation, response, pace)
+            if not block:
+                return bytes(body)
+            body += block
+        if response.status < 400:
+            raise UnexpectedResponseError(
+                f"the answer is longer than {limit} bytes", operation=operation, status=response.status
+            )
+        response.close()
+        return bytes(body[:limit])
+
+    def _refuse_redirect(self, operation: str, response: aiohttp.ClientResponse) -> None:
+        if not 300 <= response.status < 400:
+            return
+        location = printable(response.headers.get("Location", "nowhere"))
+        raise RedirectRefusedError(
+            f"{self.origin} answered {response.status} and points to {location}; bytes and credentials go to "
+            "the first only. Set the endpoint to the right place if this is wanted",
+            operation=operation,
+            origin=self.origin,
+            location=location,
+        )
+
+    def _not_answered(self, request: Request, payload: SlicePayload, error: Exception) -> GlacierError:
+        operation = request.operation
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return CertificateError(
+                f"the certificate of {error.host} is not accepted: {error.certificate_error}",
+                operation=operation,
+                may_have_taken_effect=False,
+            )
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return self._proxy_refused(operation, error)
+        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+            via = " through the proxy" if self._proxy else ""
+            return ConnectionFailedError(
+                f"no connection to {self.origin}{via} ({_reason(error)})",
+                operation=operation,
+                may_have_taken_effect=False,
+            )
+        if isinstance(error, aiohttp.ClientResponseError):
+            return UnexpectedResponseError(
+                f"the answer is no HTTP ({printable(error.message)})",
+                operation=operation,
+                status=error.status,
+            )
+        return ConnectionLostError(
+            f"the connection was lost after {payload.sent} of {payload.size} bytes ({_reason(error)})",
+            operation=operation,
+            may_have_taken_effect=_may_have_taken_effect(payload),
+        )
+
+    def _proxy_refused(self, operation: str, error: aiohttp.ClientHttpProxyError) -> TransportError:
+        message = f"the proxy answered {error.status} {printable(error.message)}".rstrip()
+        if error.status in {408, 429} or error.status >= 500:
+            return ConnectionFailedError(message, operation=operation, may_have_taken_effect=False)
+        return UnexpectedResponseError(
+            message, operation=operation, status=error.status, may_have_taken_effect=False
+        )
+
+    def _stalled(self, request: Request, payload: SlicePayload, *, has_body: bool) -> TransportError:
+        if has_body and not payload.is_started:
+            return ConnectionFailedError(
+                f"no connection to {self.origin} in time",
+                operation=request.operation,
+                may_have_taken_effect=False,
+            )
+        if payload.is_complete or not has_body:
+            message = f"no answer within {request.first_byte_timeout_seconds:g} s of the whole request"
+        else:
+            message = (
+                f"no byte moved for {self._options.stall_timeout_seconds:g} s, after {payload.sent} of "
+                f"{payload.size} bytes"
+            )
+        return StalledTransferError(
+            message, operation=request.operation, may_have_taken_effect=_may_have_taken_effect(payload)
+        )
+
+
+def check_success(operation: str, answer: Answer) -> None:
+    """Raise unless an answer is a success of Glacier's own.
+
+    A portal's page with status 200 lacks the request id; a success that carries an error document is none.
+    """
+    check_is_glacier(operation, answer.status, answer.headers)
+    if answer.body[:1] == b"{" and (error := _error_inside(answer.body)):
+        raise UnexpectedResponseError(
+            f"the answer has status {answer.status} but carries the error {error}",
+            operation=operation,
+            status=answer.status,
+        )
+
+
+def check_is_glacier(operation: str, status: int, headers: Mapping[str, str]) -> None:
+    """Raise if the head of a successful answer is none that Glacier writes."""
+    if not 200 <= status < 300 or not any(name in headers for name in _REQUEST_ID_HEADERS):
+        raise UnexpectedResponseError(
+            f"the answer, status {status}, lacks Glacier's request id; is a proxy or portal in between?",
+            operation=operation,
+            status=status,
+        )
+
+
+def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -> aiohttp.ClientSession:
+    """The one HTTP session of a gateway; it is entered by its owner.
+
+    Connections idle for 12 s are dropped, as in botocore: a connection that the other side closes in the same
+    moment loses a request whose effect is then unknown.
+    """
+    connector = aiohttp.TCPConnector(limit=0, ssl=context or True, keepalive_timeout=12)
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_timeout_seconds),
+        auto_decompress=False,
+        skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        read_bufsize=_READ_AHEAD,
+    )
+
+
+def _may_have_taken_effect(payload: SlicePayload) -> bool:
+    """The service acts on whole bodies only."""
+    return payload.is_complete
+
+
+def _error_inside(body: bytes) -> str:
+    if b'"code"' not in body or b'"message"' not in body:
+        return ""
+    try:
+        document: Any = json.loads(body)
+    except ValueError:
+        return ""
+    is_error = isinstance(document, dict) and "code" in document and "message" in document
+    return printable(f"{document['code']}: {document['message']}") if is_error else ""
+
+
+def _reason(error: BaseException) -> str:
+    """The words of an error, or those of its cause, or its name."""
+    for candidate in (error, error.__cause__):
+        text = getattr(candidate, "strerror", None) or str(candidate or "")
+        if text:
+            return printable(text)
+    return type(error).__name__
