@@ -1,0 +1,166 @@
+"""From a connection to an operation and back: the order of checks, and every answer's form.
+
+A request is taken apart, its signature checked, then its API version, its account, and only then the
+operation looks at it. Whatever is refused on the way becomes a JSON error; whatever goes wrong here
+becomes a 500 in the same form, and a line in the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from aioglacier.server import behaviour, control, delivery, intake, wire
+from aioglacier.server.call import Answer, Call
+from aioglacier.server.faults import FaultKind, ScriptedRefusalError, Struck
+from aioglacier.server.ids import REQUEST_ID_LENGTH, new_id
+from aioglacier.server.operations import Operation, Target, check_account, find_operation, parse_target
+from aioglacier.server.refusals import RefusalError, missing, refuse
+from aioglacier.server.sigv4 import SignedRequest, Verifier
+
+if TYPE_CHECKING:
+    from aioglacier.server.site import Site
+
+_logger: Final = logging.getLogger("aioglacier.server")
+
+API_VERSION: Final = "2012-06-01"
+
+
+class Application:
+    """Answers the requests of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        settings = site.settings
+        self._verifier = (
+            Verifier(settings.credentials, region=settings.region) if settings.credentials else None
+        )
+        self._skew = timedelta(seconds=settings.clock_skew_seconds)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; nothing but cancellation leaves this method as an exception."""
+        request_id = new_id(REQUEST_ID_LENGTH)
+        try:
+            return await self._answer(request, request_id)
+        except RefusalError as refusal:
+            return _refusal_response(refusal, request_id)
+        except (intake.ConnectionDroppedError, ConnectionError):
+            return _dropped(request)
+        except Exception:
+            _logger.exception("request %s failed: %s %s", request_id, request.method, request.raw_path[:200])
+            failure = RefusalError(500, "ServiceUnavailableException", "The server failed; its log says why.")
+            return _refusal_response(failure, request_id)
+
+    async def _answer(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
+        path = _target_path(request)
+        if path.startswith(control.PREFIX):
+            return await control.answer(self._site, request, path)
+        target = parse_target(path)
+        operation = _find(request, target)
+        body = b""
+        if operation is None or not operation.takes_bytes:
+            body = await intake.read_document(request, idle_seconds=self._site.settings.body_idle_seconds)
+        self._check_signature(request, path, body, operation)
+        _check_version(request)
+        check_account(target, self._site.settings.account_id, path)
+        if operation is None:
+            raise refuse(behaviour.UNKNOWN_OPERATION)
+        struck = self._site.faults.strike(operation.name, request)
+        await struck.at_start(request)
+        call = Call(
+            self._site, request, operation.name, target.vault, target.item, target.query, struck, body
+        )
+        answer = await operation.run(call)
+        await struck.after_commit(request)
+        return await self._send(request, request_id, answer, struck)
+
+    def _check_signature(
+        self, request: web.BaseRequest, path: str, body: bytes, operation: Operation | None
+    ) -> None:
+        sent = intake.payload_hash_sent(request)
+        takes_bytes = operation is not None and operation.takes_bytes
+        digest = hashlib.sha256(body).digest()
+        if self._verifier is not None:
+            # The body of an upload is compared with its header when it has arrived.
+            payload_hash = (sent or digest.hex()) if takes_bytes else digest.hex()
+            headers: dict[str, list[str]] = {}
+            for name, value in request.headers.items():
+                headers.setdefault(name.lower(), []).append(value)
+            self._verifier.verify(
+                SignedRequest(request.method, path, headers, payload_hash),
+                datetime.now(UTC) + self._skew,
+            )
+        if sent is not None and not takes_bytes:
+            intake.check_payload(sent, digest)
+
+    async def _send(
+        self, request: web.BaseRequest, request_id: str, answer: Answer, struck: Struck
+    ) -> web.StreamResponse:
+        headers = {"x-amzn-RequestId": request_id, **answer.headers}
+        if (fault := struck.find(FaultKind.OMIT_HEADER)) is not None:
+            headers.pop(fault.header, None)
+        if struck.find(FaultKind.WRONG_HASH) is not None and "x-amz-sha256-tree-hash" in headers:
+            right = headers["x-amz-sha256-tree-hash"]
+            headers["x-amz-sha256-tree-hash"] = right[:-1] + ("0" if right[-1] != "0" else "1")
+        if answer.slices is not None:
+            return await delivery.send_slices(self._site, request, answer, headers, struck)
+        body = answer.body
+        if body == behaviour.EMPTY_DOCUMENT and struck.find(FaultKind.EMPTY_BODY) is not None:
+            body = b""
+        return web.Response(
+            status=answer.status,
+            body=body,
+            headers={**headers, "Content-Type": "application/json", "Server": "aioglacier"},
+        )
+
+
+def _target_path(request: web.BaseRequest) -> str:
+    """The request target in origin form; some clients behind proxies send a whole URL."""
+    raw = request.raw_path
+    if raw.startswith(("http://", "https://")):
+        _, _, rest = raw.partition("://")
+        _, slash, path = rest.partition("/")
+        return slash + path
+    return raw
+
+
+def _find(request: web.BaseRequest, target: Target) -> Operation | None:
+    try:
+        return find_operation(request.method, target)
+    except RefusalError:
+        return None  # the signature is looked at first
+
+
+def _check_version(request: web.BaseRequest) -> None:
+    version = request.headers.get("x-amz-glacier-version")
+    if not version:
+        raise missing("API version")
+    if version != API_VERSION:
+        raise refuse(behaviour.BAD_VERSION, version=version)
+
+
+def _refusal_response(refusal: RefusalError, request_id: str) -> web.Response:
+    body = wire.encode({"code": refusal.code, "message": refusal.message, "type": refusal.type})
+    headers = {
+        "x-amzn-RequestId": request_id,
+        "Content-Type": "application/json",
+        "Server": "aioglacier",
+    }
+    if isinstance(refusal, ScriptedRefusalError):
+        headers |= refusal.fault.headers
+        if refusal.fault.body is not None:
+            body = refusal.fault.body.encode()
+    return web.Response(status=refusal.status, body=body, headers=headers)
+
+
+def _dropped(request: web.BaseRequest) -> web.StreamResponse:
+    """End a connection that nobody reads from any more."""
+    if request.transport is not None:
+        request.transport.abort()
+    response = web.Response(status=400)
+    response.force_close()
+    return response

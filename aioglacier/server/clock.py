@@ -1,0 +1,45 @@
+"""The virtual clock: real time plus an offset that only grows."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class VirtualClock:
+    """Real time, moved forward at will.
+
+    Jobs, inventories, the expiry of uploads, jobs, locks and capacity all go by it; signatures do not, they
+    are judged by the real time. Give one clock to several servers to move them together.
+    """
+
+    def __init__(self, offset_seconds: float = 0.0) -> None:
+        if offset_seconds < 0:
+            raise ValueError(f"a virtual clock runs ahead of the real one, never behind: {offset_seconds}")
+        self._offset = offset_seconds
+
+    def __repr__(self) -> str:
+        return f"<VirtualClock {self.now().isoformat(timespec='seconds')} offset={self._offset:.0f}s>"
+
+    @property
+    def offset_seconds(self) -> float:
+        """How far this clock is ahead of the real one."""
+        return self._offset
+
+    def now(self) -> datetime:
+        """The instant, aware, in UTC."""
+        return datetime.fromtimestamp(time.time() + self._offset, UTC)
+
+    def milliseconds(self) -> int:
+        """The instant as milliseconds since 1970, the precision of the service's documents."""
+        return int((time.time() + self._offset) * 1000)
+
+    def advance(self, seconds: float) -> None:
+        """Move forward.
+
+        Raises:
+            ValueError: ``seconds`` is negative; nothing that has happened can be made undone.
+        """
+        if not seconds >= 0:
+            raise ValueError(f"a clock moves forward, not by {seconds} s")
+        self._offset += seconds

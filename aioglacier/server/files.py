@@ -1,0 +1,216 @@
+"""Where the bytes are: one file for each part or small archive, and one for each job's inventory.
+
+A file is born in ``incoming/``, synced there, named in the records by a committed transaction, and only then
+moved to its shelf in ``data/``. So whatever a crash leaves without a record lies in ``incoming/``, and
+a start looks there and nowhere else. A record may for a moment point to a file that has not been moved yet;
+``open`` looks in both places.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.limits import LEAF_SIZE
+from aioglacier.core.treehash import combine_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+_NAME: Final = re.compile(r"[0-9a-f]{32}")
+_SHELVES: Final = 256
+_LOCK_NAME: Final = "lock"
+
+
+class DirectoryInUseError(Exception):
+    """Another server works in this directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Bytes that are on disk, with every hash the service knows of them."""
+
+    file: str
+    size: int
+    payload_hash: bytes
+    tree_hash: bytes
+    leaves: bytes
+
+
+class Files:
+    """The files of one server's directory. Every method blocks; call them in threads."""
+
+    def __init__(self, directory: Path, *, is_durable: bool) -> None:
+        self._directory = directory
+        self._incoming = directory / "incoming"
+        self._data = directory / "data"
+        self._is_durable = is_durable
+        self._lock: int | None = None
+
+    def open_directory(self) -> None:
+        """Make the folders and take the directory for this server.
+
+        Raises:
+            DirectoryInUseError: Another server has it.
+            OSError: It cannot be made or written.
+        """
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        for shelf in range(_SHELVES):
+            (self._data / f"{shelf:02x}").mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self._directory / _LOCK_NAME)
+        if self._is_durable:
+            for folder in (self._directory, self._data):
+                _sync_folder(folder)
+
+    def close_directory(self) -> None:
+        """Let another server have the directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def new_incoming(self) -> Incoming:
+        """A new file to receive bytes into."""
+        return Incoming(self._incoming / secrets.token_hex(16), is_durable=self._is_durable)
+
+    def shelve(self, name: str) -> None:
+        """Move a recorded file to its shelf. A file replaced in the meantime is already gone."""
+        with contextlib.suppress(FileNotFoundError):
+            (self._incoming / name).rename(self._shelf(name))
+
+    def open(self, name: str) -> int:
+        """A descriptor to read a recorded file with.
+
+        Raises:
+            FileNotFoundError: It is in neither place.
+        """
+        for path in (self._shelf(name), self._incoming / name):
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(self._shelf(name), os.O_RDONLY | os.O_CLOEXEC)  # moved between the two looks
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files; those already gone are no error."""
+        for name in names:
+            # In this order, or a file moved between the two lines would stay.
+            (self._incoming / name).unlink(missing_ok=True)
+            self._shelf(name).unlink(missing_ok=True)
+
+    def sweep(self, is_recorded: Callable[[str], bool]) -> None:
+        """After a crash: shelve what was recorded in time, remove what was not."""
+        with os.scandir(self._incoming) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            if _NAME.fullmatch(name) and is_recorded(name):
+                self.shelve(name)
+            else:
+                (self._incoming / name).unlink(missing_ok=True)
+
+    def _shelf(self, name: str) -> Path:
+        return self._data / name[:2] / name
+
+
+class Incoming:
+    """A file being received: written and hashed block by block, in threads.
+
+    ``feed`` and ``finish`` block. They are called one after the other, never at the same time; ``discard``
+    may come from the event loop at any moment, also while a cancelled request's thread still works.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool) -> None:
+        self._path = path
+        self._is_durable = is_durable
+        self._file: int | None = None
+        self._guard = threading.Lock()
+        self._is_discarded = False
+        self._size = 0
+        self._payload = hashlib.sha256()
+        self._leaf = hashlib.sha256()
+        self._leaves = bytearray()
+
+    @property
+    def name(self) -> str:
+        """The file's name, in the records and on the shelf."""
+        return self._path.name
+
+    def feed(self, blocks: list[bytes]) -> None:
+        """Append blocks."""
+        with self._guard:
+            if self._is_discarded:
+                return
+            if self._file is None:
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            for block in blocks:
+                _write_all(self._file, block)
+                self._hash(memoryview(block))
+
+    def finish(self) -> Received:
+        """Sync the file and return its hashes."""
+        with self._guard:
+            if self._file is None:
+                raise ValueError("nothing was received")
+            if self._is_durable:
+                os.fsync(self._file)
+            os.close(self._file)
+            self._file = None
+            if self._is_durable:
+                _sync_folder(self._path.parent)
+            if self._size % LEAF_SIZE:
+                self._leaves += self._leaf.digest()
+            leaves = bytes(self._leaves)
+            return Received(self.name, self._size, self._payload.digest(), combine_leaves(leaves), leaves)
+
+    def discard(self) -> None:
+        """Forget the bytes. May be called at any time, and again."""
+        with self._guard:
+            self._is_discarded = True
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+            self._path.unlink(missing_ok=True)
+
+    def _hash(self, view: memoryview) -> None:
+        self._payload.update(view)
+        while view:
+            room = LEAF_SIZE - self._size % LEAF_SIZE
+            piece = view[:room]
+            self._leaf.update(piece)
+            self._size += len(piece)
+            view = view[room:]
+            if self._size % LEAF_SIZE == 0:
+                self._leaves += self._leaf.digest()
+                self._leaf = hashlib.sha256()
+
+
+def _write_all(file: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _lock(path: Path) -> int:
+    import fcntl  # noqa: PLC0415  # not on Windows, where the rest of this module can still be imported
+
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(file)
+        raise DirectoryInUseError(
+            f"another server works in {path.parent}; stop it, or give this one a directory of its own"
+        ) from error
+    return file

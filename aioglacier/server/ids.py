@@ -1,0 +1,20 @@
+"""Ids of the lengths the service's have. One in 64 begins with "-", as there."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+ARCHIVE_ID_LENGTH: Final = 138
+JOB_ID_LENGTH: Final = 92
+UPLOAD_ID_LENGTH: Final = 92
+LOCK_ID_LENGTH: Final = 24
+CAPACITY_ID_LENGTH: Final = 24
+REQUEST_ID_LENGTH: Final = 47
+
+
+def new_id(length: int) -> str:
+    """``length`` random characters of ``A-Za-z0-9_-``."""
+    return "".join([_ALPHABET[byte & 63] for byte in secrets.token_bytes(length)])

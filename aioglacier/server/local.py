@@ -1,0 +1,276 @@
+"""The local Glacier: a server on a directory, as an async context manager."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import anyio
+from aiohttp import web
+from anyio import CapacityLimiter, create_task_group, to_thread
+
+from aioglacier.core.limits import KIB
+from aioglacier.server import behaviour, bodies, control, endings, snapshots
+from aioglacier.server.app import Application
+from aioglacier.server.clock import VirtualClock
+from aioglacier.server.database import Database
+from aioglacier.server.faults import Fault, FaultScript, load_faults
+from aioglacier.server.files import Files
+from aioglacier.server.housekeeping import Housekeeping
+from aioglacier.server.settings import Credentials, Settings, spread_delays
+from aioglacier.server.site import Site
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+_DISK_THREADS: Final = 8
+_SHUTDOWN_SECONDS: Final = 5.0
+
+#: Session tokens and canonical descriptions are long; whole heads are bounded by the number of fields.
+_MAX_HEADER_SIZE: Final = 16 * KIB
+_MAX_HEADERS: Final = 100
+
+
+class StartupError(Exception):
+    """The local Glacier cannot be opened here; the message says why and what to do."""
+
+
+class LocalGlacier:
+    """A Glacier of one's own, kept in a directory.
+
+    ::
+
+        async with LocalGlacier("glacier") as server:
+            print(server.url)
+
+    It speaks the vault API of 2012-06-01 to any client and keeps what it acknowledged across crashes. It
+    may run on the event loop of the client that it serves: hashing, files and records are left to threads.
+    One object is entered once; the directory may be opened again later, by one server at a time.
+
+    Args:
+        directory: Holds everything; made if missing.
+        host: The interface to listen on.
+        port: 0 takes a free one; ``port`` tells which.
+        region: Part of ARNs and of signatures.
+        account_id: Twelve digits; clients may write "-" instead.
+        access_key_id: With ``secret_access_key``: every request must be signed with this pair.
+        secret_access_key: See ``access_key_id``.
+        credentials: More pairs, also temporary ones.
+        clock_skew_seconds: How far the clock that judges signatures is ahead of the real one.
+        job_delay: Seconds until a job is done, as one number or by ``Expedited``, ``Standard``, ``Bulk``
+            and ``Inventory``; ``None`` takes the service's own, minutes to hours.
+        inventory_lag: Seconds from a change of a vault until its inventory, and the numbers of
+            DescribeVault, show it; 0 shows it at once.
+        clock: The virtual clock that jobs, inventories and expiry go by. It never runs behind the one that
+            an earlier server of this directory had.
+        faults: What is to go wrong, as objects or in a JSON file.
+        notify_url: Where notifications of finished jobs are posted.
+        ssl_context: Makes it https.
+        is_durable: Whether what was acknowledged also survives a power failure. Without it tests on slow
+            disks are faster, and a kill of the process still loses nothing.
+        body_idle_seconds: A request body that stands still so long is answered with 408.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        region: str = "us-east-1",
+        account_id: str = "012345678901",
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        credentials: Sequence[Credentials] = (),
+        clock_skew_seconds: float = 0.0,
+        job_delay: float | Mapping[str, float] | None = None,
+        inventory_lag: float = behaviour.INVENTORY_LAG_SECONDS,
+        clock: VirtualClock | None = None,
+        faults: Sequence[Fault] | str | os.PathLike[str] = (),
+        notify_url: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        is_durable: bool = True,
+        body_idle_seconds: float = behaviour.BODY_IDLE_SECONDS,
+    ) -> None:
+        if (access_key_id is None) != (secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key go together; give both or neither")
+        if not (len(account_id) == 12 and account_id.isascii() and account_id.isdigit()):
+            raise ValueError(f"an account id has twelve digits, not {account_id!r}")
+        if not inventory_lag >= 0:
+            raise ValueError(f"inventory_lag is 0 seconds or more, not {inventory_lag}")
+        pairs = tuple(credentials)
+        if access_key_id is not None and secret_access_key is not None:
+            pairs = (Credentials(access_key_id, secret_access_key), *pairs)
+        self._settings = Settings(
+            directory=Path(directory),
+            host=host,
+            port=port,
+            region=region,
+            account_id=account_id,
+            credentials=pairs,
+            clock_skew_seconds=clock_skew_seconds,
+            job_delay=spread_delays(job_delay),
+            inventory_lag=inventory_lag,
+            notify_url=notify_url,
+            ssl_context=ssl_context,
+            is_durable=is_durable,
+            body_idle_seconds=body_idle_seconds,
+        )
+        self._clock = VirtualClock() if clock is None else clock
+        self._fault_source = faults
+        self._faults = FaultScript()
+        self._stack: AsyncExitStack | None = None
+        self._site: Site | None = None
+        self._port = port
+
+    def __repr__(self) -> str:
+        state = self.url if self._site is not None else "closed"
+        return f"<LocalGlacier {self._settings.directory} {state}>"
+
+    @property
+    def url(self) -> str:
+        """Where clients find it, without a slash at the end; an ``endpoint_url`` for AWS's own clients."""
+        scheme = "http" if self._settings.ssl_context is None else "https"
+        host = self._settings.host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; 0 before it is opened, if any was asked for."""
+        return self._port
+
+    @property
+    def settings(self) -> Settings:
+        """What it was told."""
+        return self._settings
+
+    @property
+    def clock(self) -> VirtualClock:
+        """Its clock; ``advance`` here moves it and also does what became due."""
+        return self._clock
+
+    @property
+    def faults(self) -> FaultScript:
+        """What is to go wrong; may be changed at any time."""
+        return self._faults
+
+    async def advance(self, seconds: float) -> None:
+        """Move the virtual clock; on return the jobs that became due have ended."""
+        await control.advance(self._open_site(), seconds)
+
+    async def run_inventory(self) -> None:
+        """Take the inventory of every vault that changed, now."""
+        site = self._open_site()
+        await site.database.write(partial(snapshots.take_all, now=site.clock.milliseconds()))
+
+    async def __aenter__(self) -> Self:
+        """Open the directory and listen.
+
+        Raises:
+            StartupError: The directory cannot be used or is in use, or the address cannot be listened on.
+        """
+        if self._stack is not None:
+            raise RuntimeError("a LocalGlacier is entered once; make another one for the directory")
+        self._stack = AsyncExitStack()
+        try:
+            self._site = await self._open(self._stack)
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the requests that run, for at most 5 seconds, and close everything."""
+        self._site = None
+        if self._stack is not None:
+            # Not told of the exception, which a task group would wrap; it goes on by itself.
+            await self._stack.aclose()
+
+    def _open_site(self) -> Site:
+        if self._site is None:
+            raise RuntimeError("the local Glacier is not open; use it inside its async with block")
+        return self._site
+
+    async def _open(self, stack: AsyncExitStack) -> Site:
+        settings = self._settings
+        self._faults.add(*await to_thread.run_sync(load_faults, self._fault_source))
+        files = Files(settings.directory, is_durable=settings.is_durable)
+        try:
+            await to_thread.run_sync(files.open_directory)
+            stack.callback(files.close_directory)
+            database = await stack.enter_async_context(
+                Database(settings.directory / "glacier.sqlite3", is_durable=settings.is_durable)
+            )
+        except Exception as error:
+            raise StartupError(f"{settings.directory} cannot hold a local Glacier: {error}") from error
+        await self._recover(files, database)
+        site = Site(
+            settings=settings,
+            clock=self._clock,
+            database=database,
+            files=files,
+            faults=self._faults,
+            housekeeping=Housekeeping(),
+            disk_limiter=CapacityLimiter(_DISK_THREADS),
+        )
+        tasks = await stack.enter_async_context(create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        tasks.start_soon(site.housekeeping.run, site, tasks)
+        await self._listen(site, stack)
+        return site
+
+    async def _recover(self, files: Files, database: Database) -> None:
+        def is_recorded(name: str) -> bool:
+            return bodies.is_recorded(reader, name)
+
+        reader = await to_thread.run_sync(database.open_reader)
+        try:
+            await to_thread.run_sync(files.sweep, is_recorded)
+        finally:
+            reader.close()
+        behind = await database.read(endings.saved_offset) - self._clock.offset_seconds
+        if behind > 0:
+            self._clock.advance(behind)
+
+    async def _listen(self, site: Site, stack: AsyncExitStack) -> None:
+        server = web.Server(
+            Application(site).handle,
+            keepalive_timeout=behaviour.HEAD_IDLE_SECONDS,
+            max_line_size=_MAX_HEADER_SIZE,
+            max_field_size=_MAX_HEADER_SIZE,
+            max_headers=_MAX_HEADERS,
+            read_bufsize=256 * KIB,
+            auto_decompress=False,
+            access_log=None,
+        )
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
+        await runner.setup()
+        stack.push_async_callback(_close, runner)
+        settings = self._settings
+        listener = web.TCPSite(
+            runner, settings.host, settings.port, ssl_context=settings.ssl_context, backlog=1024
+        )
+        try:
+            await listener.start()
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            reason = "the address is in use" if error.errno == errno.EADDRINUSE else str(error)
+            raise StartupError(f"cannot listen on {where}: {reason}; choose another port") from error
+        addresses: list[Any] = runner.addresses
+        self._port = addresses[0][1]
+
+
+async def _close(runner: web.ServerRunner) -> None:
+    with anyio.CancelScope(shield=True):  # bounded by the runner's own timeout
+        await runner.cleanup()

@@ -1,0 +1,62 @@
+"""Answers that say no: status, code and message, raised where the fault is seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RefusalError(Exception):
+    """An error answer of the service.
+
+    Attributes:
+        status: HTTP status, 4xx or 5xx.
+        code: The service's name of the error, ``ResourceNotFoundException``.
+        message: The text beside it.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+    @property
+    def type(self) -> str:
+        """Whose fault it is: ``Client`` or ``Server``."""
+        return "Client" if self.status < 500 else "Server"
+
+
+def refuse(row: tuple[int, str, str], **values: Any) -> RefusalError:
+    """A refusal from a row of the table of behaviours, its text filled with ``values``."""
+    status, code, text = row
+    return RefusalError(status, code, text.format(**values) if values else text)
+
+
+def invalid(message: str) -> RefusalError:
+    """A value is wrong, or the state of things does not allow it."""
+    return RefusalError(400, "InvalidParameterValueException", message)
+
+
+def missing(name: str) -> RefusalError:
+    """A header or field is not there."""
+    return RefusalError(400, "MissingParameterValueException", f"Required parameter missing: {name}")
+
+
+def not_found(message: str) -> RefusalError:
+    """A vault, archive, upload, job or setting is not there."""
+    return RefusalError(404, "ResourceNotFoundException", message)
+
+
+def vault_not_found(arn: str) -> RefusalError:
+    """The vault in the path is not there."""
+    return not_found(f"Vault not found for ARN: {arn}")
+
+
+def denied(message: str) -> RefusalError:
+    """Not allowed: another account, a policy, or a lock in the wrong state."""
+    return RefusalError(403, "AccessDeniedException", message)
+
+
+def limit_exceeded(message: str) -> RefusalError:
+    """One more than the service allows."""
+    return RefusalError(400, "LimitExceededException", message)
