@@ -1,0 +1,281 @@
+"""The house stands as it was drawn: who may import whom, read from the source, and what an import loads."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aioglacier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "aioglacier"
+
+#: Each room, and the rooms it may look into. The modules at the top of the package are the room "client",
+#: but ``__main__`` is the command line's.
+ROOMS: dict[str, set[str]] = {
+    "core": set(),
+    "gateway": {"core"},
+    "transfer": {"gateway", "core"},
+    "catalog": {"core"},
+    "client": {"transfer", "gateway", "core"},
+    "bulk": {"catalog", "client", "transfer", "gateway", "core"},
+    "server": {"core"},
+    "testing": {"core", "gateway", "transfer", "catalog", "client", "bulk", "server"},
+    "cli": {"core", "gateway", "transfer", "catalog", "client", "bulk", "server", "testing"},
+}
+
+#: What the server shares with the client, and nothing else, or both would agree on the same mistake.
+SHARED_WITH_SERVER = {"aioglacier.core.limits", "aioglacier.core.treehash", "aioglacier.core.ranges"}
+
+#: The door for ``endpoint_url="local:DIR"``, opened inside a function.
+LOCAL_DOOR = "aioglacier.local"
+
+#: What knows AWS or HTTP, and who may import it.
+PLANES = {
+    "aiobotocore": {"gateway"},
+    "botocore": {"gateway"},
+    "boto3": set(),
+    "aiohttp": {"gateway", "server"},
+}
+
+#: What a hash worker may load; every further module costs each worker's start.
+WORKER = "aioglacier.transfer.worker"
+WORKER_LOADS = {WORKER, "aioglacier.transfer.partjob", "aioglacier.core.treehash"}
+
+#: What ``import aioglacier`` must not load.
+UNLOADED = ("aiobotocore", "botocore", "click", "rich", "sqlite3", "aioglacier.server", "aioglacier.cli")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and how."""
+
+    importer: str
+    target: str
+    line: int
+    in_function: bool
+    for_types: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.target}"
+
+
+def name_of(path: Path) -> str:
+    """The dotted name of a module of the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(module: str) -> str:
+    """The room of a module of the package."""
+    parts = module.split(".")
+    if parts[1:2] == ["__main__"]:
+        return "cli"
+    return parts[1] if len(parts) > 1 and parts[1] in ROOMS else "client"
+
+
+def is_types_only(test: ast.expr) -> bool:
+    """Whether an ``if`` is the one for type checkers."""
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
+
+
+def imports_of(module: str, *, source: str | None = None) -> Iterator[Import]:
+    """Every import of a module, wherever it stands; ``from package import module`` is one of the module."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+    def walk(node: ast.AST, *, in_function: bool, for_types: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, in_function, for_types)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([base] if base else [])])
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield Import(module, inner if inner in MODULES else base, node.lineno, in_function, for_types)
+        elif isinstance(node, ast.If) and is_types_only(node.test):
+            for statement in node.body:
+                yield from walk(statement, in_function=in_function, for_types=True)
+            for statement in node.orelse:
+                yield from walk(statement, in_function=in_function, for_types=for_types)
+        else:
+            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child, in_function=in_function or is_function, for_types=for_types)
+
+    yield from walk(ast.parse(source or path.read_text()), in_function=False, for_types=False)
+
+
+IMPORTS = {module: list(imports_of(module)) for module in MODULES}
+
+
+def is_inside(import_: Import) -> bool:
+    """Whether an import is one of this package."""
+    return import_.target.split(".")[0] == "aioglacier"
+
+
+def is_allowed(import_: Import) -> bool:
+    """Whether one room of the package may look into another in this way."""
+    here, there = room_of(import_.importer), room_of(import_.target)
+    if here == "server" and there == "core":
+        return import_.target in SHARED_WITH_SERVER
+    if import_.importer == LOCAL_DOOR and there == "server":
+        return import_.in_function or import_.for_types
+    return there == here or there in ROOMS[here]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_downward(module: str) -> None:
+    """No module looks into a room above its own, not even for types or inside a function."""
+    assert not [str(each) for each in IMPORTS[module] if is_inside(each) and not is_allowed(each)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_inside_imports_name_modules_that_exist(module: str) -> None:
+    """An import of the package that this test cannot place would go unjudged."""
+    assert not [str(each) for each in IMPORTS[module] if is_inside(each) and each.target not in MODULES]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) == "core"])
+def test_the_core_rests_on_the_standard_library(module: str) -> None:
+    """Outside the package the core imports Python's own modules, and typing_extensions for types only."""
+    foreign = [
+        str(each)
+        for each in IMPORTS[module]
+        if not is_inside(each)
+        and each.target.split(".")[0] not in sys.stdlib_module_names
+        and not (each.for_types and each.target == "typing_extensions")
+    ]
+    assert not foreign
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_one_room_knows_aws(module: str) -> None:
+    """Only the gateway imports aiobotocore, botocore and aiohttp's client; the server's aiohttp is its own."""
+    strangers = [
+        str(each)
+        for each in IMPORTS[module]
+        if room_of(module) not in PLANES.get(each.target.split(".")[0], {room_of(module)})
+    ]
+    assert not strangers
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Following what is imported at module level never leads back, so each file can be read alone."""
+    loads = {
+        module: {
+            each.target
+            for each in imports
+            if each.target in MODULES and not each.in_function and not each.for_types
+        }
+        for module, imports in IMPORTS.items()
+    }
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module in done:
+            return
+        for target in sorted(loads[module] - {module}):
+            visit(target, (*trail, module))
+        done.add(module)
+
+    for module in loads:
+        visit(module, ())
+
+
+def test_a_hash_worker_loads_almost_nothing() -> None:
+    """From the worker's module on, only the standard library, the tree hash and the part job are reached."""
+    todo = [module for module in (WORKER,) if module in MODULES]
+    seen: set[str] = set()
+    foreign = []
+    while todo:
+        module = todo.pop()
+        seen.add(module)
+        for each in IMPORTS[module]:
+            if each.for_types:
+                continue
+            if is_inside(each):
+                todo += {each.target} - seen
+            elif each.target.split(".")[0] not in sys.stdlib_module_names:
+                foreign.append(str(each))
+    assert not foreign
+    assert seen <= WORKER_LOADS
+
+
+def test_exported_names_are_what_is_there() -> None:
+    """``__all__`` is sorted, complete, and every name in it can be had."""
+    exported: list[str] = list(getattr(aioglacier, "__all__", []))
+    assert exported == sorted(exported)
+    there = {
+        name
+        for name in dir(aioglacier)
+        if not name.startswith("_")
+        and name != "annotations"
+        and not isinstance(getattr(aioglacier, name), ModuleType)
+    }
+    assert {name for name in exported if not name.startswith("__")} == there
+    assert all(hasattr(aioglacier, name) for name in exported)
+
+
+def test_importing_the_package_loads_neither_server_nor_aws() -> None:
+    """The first line of everybody's program stays quick: no AWS client, command line, server or SQLite."""
+    program = "import json, sys, aioglacier; print(json.dumps(sorted(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
+    loaded = set(json.loads(answer.stdout))
+    assert "aioglacier" in loaded
+    assert not loaded & set(UNLOADED)
+
+
+@pytest.mark.parametrize(
+    "room", [path for path in sorted(PACKAGE.iterdir()) if (path / "__init__.py").exists()]
+)
+def test_a_room_says_why_it_exists(room: Path) -> None:
+    """Each package has one reason to be there, in its docstring, and a place in the drawing above."""
+    assert room.name in ROOMS
+    assert ast.get_docstring(ast.parse((room / "__init__.py").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("importer", "source", "is_right"),
+    [
+        ("aioglacier.core.limits", "from aioglacier.gateway import interface", False),
+        ("aioglacier.core.limits", "def f():\n    import aioglacier.server", False),
+        ("aioglacier.core.limits", "from ..gateway.interface import Gateway", False),
+        ("aioglacier.core.limits", "if TYPE_CHECKING:\n    from aioglacier.transfer import x", False),
+        ("aioglacier.core.limits", "from . import treehash", True),
+        ("aioglacier.gateway", "from aioglacier.core import errors", True),
+        ("aioglacier.gateway", "import aioglacier", False),
+        ("aioglacier.server", "from aioglacier.core import errors", False),
+        ("aioglacier.server", "from aioglacier.core import limits, treehash", True),
+        ("aioglacier.server", "from aioglacier.gateway import interface", False),
+        ("aioglacier.transfer", "from aioglacier.gateway import interface", True),
+        ("aioglacier", "from aioglacier.server import x", False),
+        ("aioglacier.cli", "from aioglacier.server import x", True),
+        ("aioglacier.testing", "from aioglacier.cli import x", False),
+    ],
+)
+def test_the_rules_catch_what_they_are_for(importer: str, source: str, is_right: bool) -> None:
+    """A forbidden arrow is seen in every way of writing it, and an allowed one passes."""
+    found = list(imports_of(importer, source=source))
+    assert found
+    assert all(is_allowed(each) for each in found) is is_right
