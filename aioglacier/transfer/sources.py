@@ -69,6 +69,19 @@ class ReadableFile(Protocol):
         ...
 
 
+if TYPE_CHECKING:
+    #: What can be archived.
+    Source = (
+        str
+        | os.PathLike[str]
+        | ReadableFile
+        | Buffer
+        | Iterable[Buffer]
+        | AsyncIterable[Buffer]
+        | asyncio.StreamReader
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class NamedFile:
     """A regular file, read by whoever hashes it.
@@ -148,6 +161,17 @@ def _kind(mode: int) -> str:
         stat.S_IFBLK: "a block device",
     }
     return kinds.get(stat.S_IFMT(mode), "a special file")
+
+
+async def open_source(source: Source) -> NamedFile | ByteSource:
+    """Open anything that can be archived: a path is a named file, all else a stream.
+
+    Raises:
+        InputTypeError: It is of no kind that can be archived.
+        SourceUnreadableError: See ``open_file``.
+        EmptyArchiveError: The file has no bytes.
+    """
+    return await open_file(source) if isinstance(source, (str, os.PathLike)) else open_stream(source)
 
 
 def open_stream(source: object) -> ByteSource:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 class SourceUpload:
     """One upload of one source, to be run once; ``snapshot`` shows how far it is.
 
+    It may go on with an upload that was begun before: ``resume`` is that upload, and the tree hashes of its
+    parts at the service, by offset.
+
     Attributes:
         source: A named file, or a stream.
     """
@@ -40,11 +43,14 @@ class SourceUpload:
         resources: TransferResources,
         options: UploadOptions,
         source: NamedFile | ByteSource,
+        *,
+        resume: tuple[UploadId, Mapping[int, bytes]] | None = None,
     ) -> None:
         self.source = source
         self._store = store
         self._resources = resources
         self._options = options
+        self._resume = resume
         size = options.expected_size if source.size is None else source.size
         self._engine = open_engine(store, resources, options, size)
 
@@ -53,21 +59,19 @@ class SourceUpload:
         return self._engine.snapshot()
 
     async def run(self) -> Archive:
-        """Upload the source. See ``Vault.upload`` for what it raises and what cancelling leaves."""
-        async with self._engine as engine:
-            return await self._feed(engine, {})
-
-    async def resume(self, upload_id: UploadId, known: Mapping[int, bytes]) -> Archive:
-        """Continue an upload whose parts, by offset, have these tree hashes at the service.
+        """Upload what the service lacks. See ``Vault.upload`` for what it raises and what cancelling leaves.
 
         Raises:
-            ResumeMismatchError: The source differs. For a named file nothing has been sent then; of a stream
-                what came before the difference may have been.
+            ResumeMismatchError: The source is not what the upload was begun with. For a named file nothing
+                has been sent then; of a stream, what came before the difference may have been.
         """
         async with self._engine as engine:
-            engine.resume(upload_id, known)
-            if isinstance(self.source, NamedFile):
-                await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
+            known: Mapping[int, bytes] = {}
+            if self._resume is not None:
+                upload_id, known = self._resume
+                engine.resume(upload_id, known)
+                if isinstance(self.source, NamedFile):
+                    await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
             return await self._feed(engine, known)
 
     async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:

@@ -1,0 +1,195 @@
+"""The connection to Glacier: what an application opens first."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.gateway.options import GatewayOptions
+from aioglacier.paging import follow
+from aioglacier.transfer.resources import (
+    DEFAULT_MAX_CONCURRENCY,
+    DEFAULT_MEMORY_LIMIT,
+    TransferOptions,
+    open_resources,
+)
+from aioglacier.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
+    from aioglacier.gateway.interface import Gateway, RawResponse
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.workers import HashIn
+
+_LOCAL: str = "local:"
+
+
+class Glacier:
+    """An open connection to one account in one region. Made by ``connect()``.
+
+    May be used by many tasks at once: they share its connections, its memory budget and its hash workers.
+    """
+
+    def __init__(self, gateway: Gateway, resources: TransferResources) -> None:
+        self._gateway = gateway
+        self._resources = resources
+
+    def __repr__(self) -> str:
+        return f"<Glacier {self._gateway.region} {self._gateway.origin}>"
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self._gateway.region
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that everything goes to."""
+        return self._gateway.origin
+
+    def vault(self, name: str) -> Vault:
+        """A vault by its name; nothing is sent, so it need not exist.
+
+        Raises:
+            VaultNameError: No vault can have this name.
+        """
+        return Vault(self._gateway, self._resources, check_vault_name(name))
+
+    async def create_vault(self, name: str) -> Vault:
+        """Create a vault, or find that it exists already, which is no error."""
+        vault = self.vault(name)
+        await self._gateway.create_vault(name)
+        return vault
+
+    def list_vaults(self) -> AsyncIterator[VaultDescription]:
+        """All vaults of the account in this region, in the order of their names."""
+        return follow("ListVaults", lambda marker: self._gateway.list_vaults(marker=marker))
+
+    async def get_data_retrieval_policy(self) -> RetrievalPolicy:
+        """How much the account may retrieve."""
+        return await self._gateway.get_data_retrieval_policy()
+
+    async def set_data_retrieval_policy(self, policy: RetrievalPolicy) -> None:
+        """Limit how much the account may retrieve; jobs already running are not touched."""
+        await self._gateway.set_data_retrieval_policy(policy)
+
+    async def purchase_provisioned_capacity(self) -> CapacityId:
+        """Buy one unit of Expedited capacity for a month. It costs money at once, and is never repeated."""
+        return await self._gateway.purchase_provisioned_capacity()
+
+    async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]:
+        """The units the account has bought."""
+        return await self._gateway.list_provisioned_capacity()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> RawResponse:
+        """Send one signed request, for what has no method here; any status is returned, none raised.
+
+        ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path. It is
+        sent once.
+        """
+        return await self._gateway.request(method, path, query=query, headers=headers, body=body)
+
+
+@asynccontextmanager
+async def connect(
+    *,
+    region_name: str | None = None,
+    profile_name: str | None = None,
+    endpoint_url: str | None = None,
+    account_id: str = "-",
+    aws_access_key_id: str | None = None,
+    aws_secret_access_key: str | None = None,
+    aws_session_token: str | None = None,
+    proxy: str | None = None,
+    memory_limit: int = DEFAULT_MEMORY_LIMIT,
+    max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
+    hash_workers: int | None = None,
+    hash_in: HashIn = "processes",
+    allow_insecure: bool = False,
+) -> AsyncIterator[Glacier]:
+    """Open a connection to Glacier; connections, workers and memory are given back when the block ends.
+
+    What is not given is found as botocore finds it: the environment (``AWS_PROFILE``, ``AWS_REGION``,
+    ``AWS_ENDPOINT_URL_GLACIER``, ...), the configuration files, the role of a container or an instance.
+
+    Args:
+        region_name: As "eu-west-1".
+        profile_name: A profile of the AWS configuration files.
+        endpoint_url: Another place than AWS's own. "local:DIR" opens a local Glacier on the folder DIR, in
+            this process, without account or credentials.
+        account_id: Twelve digits; "-" is the account that the credentials belong to.
+        aws_access_key_id: Goes with ``aws_secret_access_key`` and, if temporary, ``aws_session_token``.
+        aws_secret_access_key: See above.
+        aws_session_token: See above.
+        proxy: The URL of an HTTP proxy, with user and password if it wants them.
+        memory_limit: Bytes of all part buffers together, 256 MiB unless said otherwise. Peak memory is this
+            plus a constant (docs/design.md).
+        max_concurrency: Bodies on the way at once, up and down together.
+        hash_workers: Processes or threads that hash; by default one for each core, at most 8.
+        hash_in: "processes", or "threads" where no processes can be started.
+        allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
+            change what is archived.
+
+    Raises:
+        ConfigurationError: Region, endpoint, profile or a limit is missing or makes no sense.
+        NoCredentialsError: No credentials were found.
+        ImportError: "local:DIR" was asked for and something it needs is not installed.
+    """
+    _require_asyncio()
+    transfer = TransferOptions(memory_limit, max_concurrency, hash_workers, hash_in)
+    async with AsyncExitStack() as stack:
+        if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
+            local = importlib.import_module("aioglacier.local")
+            endpoint_url = await stack.enter_async_context(local.serve(endpoint_url.removeprefix(_LOCAL)))
+            region_name = region_name or local.REGION
+            aws_access_key_id, aws_secret_access_key = local.KEYS
+            aws_session_token = None
+        options = GatewayOptions(
+            region_name=region_name,
+            profile_name=profile_name,
+            endpoint_url=endpoint_url,
+            account_id=account_id,
+            aws_access_key_id=aws_access_key_id,
+            aws_secret_access_key=aws_secret_access_key,
+            aws_session_token=aws_session_token,
+            proxy=proxy,
+            max_connections=max_concurrency,
+            allow_insecure=allow_insecure,
+        )
+        gateway = await stack.enter_async_context(_open_gateway(options))
+        resources = await stack.enter_async_context(open_resources(transfer))
+        yield Glacier(gateway, resources)
+
+
+def _require_asyncio() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "aioglacier runs on asyncio, stock or uvloop: aiohttp, beneath it, knows no other loop"
+        ) from None
+
+
+@asynccontextmanager
+async def _open_gateway(options: GatewayOptions) -> AsyncIterator[Gateway]:
+    # aiobotocore takes half a second to import: in a thread, so that the loop goes on, and only when needed.
+    aws = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.aws")
+    retry = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retry")
+    async with aws.open_gateway(options) as gateway:
+        yield retry.RetryingGateway(gateway)

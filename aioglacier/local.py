@@ -1,0 +1,37 @@
+"""The door from the client to the local Glacier: the one place where the client knows the server.
+
+Apart from this they share nothing but the core, so that they cannot agree on the same mistake.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+REGION: Final = "us-east-1"
+
+#: A local Glacier of one's own checks no signatures, but every request has one.
+KEYS: Final = ("local", "local")
+
+
+@asynccontextmanager
+async def serve(directory: str) -> AsyncIterator[str]:
+    """Run a local Glacier on a folder, in this process, and give its URL.
+
+    Jobs are done at once and inventories are up to date: it is there to be used, not to be waited for.
+
+    Raises:
+        ConfigurationError: The folder's name is missing, or it cannot be used.
+    """
+    from aioglacier.server import LocalGlacier  # noqa: PLC0415  # a client of AWS never loads the server
+
+    if not directory:
+        raise ConfigurationError('a local Glacier needs a folder: endpoint_url="local:DIR"')
+    async with LocalGlacier(Path(directory), region=REGION, job_delay=0, inventory_lag=0) as server:
+        yield server.url

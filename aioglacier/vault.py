@@ -1,0 +1,384 @@
+"""A vault: what archives go into and come back from."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.checks import check_description, check_id, check_retrieval_range
+from aioglacier.core.errors import GlacierError, ResumeMismatchError
+from aioglacier.core.models import (
+    ArchiveId,
+    InventoryFormat,
+    InventoryParameters,
+    JobAction,
+    JobId,
+    JobStatus,
+    Page,
+    Tier,
+    UploadId,
+)
+from aioglacier.job import Job
+from aioglacier.paging import follow
+from aioglacier.transfer.sources import open_source
+from aioglacier.transfer.store import GlacierStore
+from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.writer import UploadOptions, open_writer
+from aioglacier.upload import Upload
+from aioglacier.vault_settings import AccessPolicy, Lock, Notifications, Tags
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.interface import Gateway
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.sources import Source
+    from aioglacier.transfer.writer import ArchiveWriter
+
+#: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
+JOB_NONCE_PREFIX: Final = "aioglacier "
+
+
+class Vault:
+    """A vault by its name, whether it exists or not. From ``Glacier.vault()``."""
+
+    def __init__(self, gateway: Gateway, resources: TransferResources, name: str) -> None:
+        self._gateway = gateway
+        self._resources = resources
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"<Vault {self._name} {self._gateway.region}>"
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the account and region."""
+        return self._name
+
+    # --- the vault itself
+
+    async def describe(self) -> VaultDescription:
+        """What the service knows of it; the numbers are those of the last inventory, about a day old."""
+        return await self._gateway.describe_vault(self._name)
+
+    async def delete(self) -> None:
+        """Delete the vault. The service refuses while the last inventory lists archives or any came since."""
+        await self._gateway.delete_vault(self._name)
+
+    @property
+    def tags(self) -> Tags:
+        """Its tags."""
+        return Tags(self._gateway, self._name)
+
+    @property
+    def notifications(self) -> Notifications:
+        """What it tells an SNS topic."""
+        return Notifications(self._gateway, self._name)
+
+    @property
+    def access_policy(self) -> AccessPolicy:
+        """Who may do what with it."""
+        return AccessPolicy(self._gateway, self._name)
+
+    @property
+    def lock(self) -> Lock:
+        """The policy that, once locked, nobody can change."""
+        return Lock(self._gateway, self._name)
+
+    # --- archives in
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors say which vault."""
+        try:
+            yield
+        except GlacierError as error:
+            error.vault = error.vault or self._name
+            raise
+
+    def open_writer(
+        self,
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> AbstractAsyncContextManager[ArchiveWriter]:
+        """Open a writer for one archive, a stream of any length.
+
+        A clean end of the block completes the archive; an exception or a cancellation never does. Then an
+        upload that has begun is aborted, within 10 seconds, or kept where ``keep_unfinished`` asks for it, or
+        where the service could not be reached for too long; the error then carries its ``upload_id``.
+
+        Args:
+            description: Up to 1,024 printable ASCII characters; the only metadata the service keeps.
+            part_size: 1 MiB x 2**k up to 4 GiB. By default 8 MiB, which ends at 78 GiB, or what fits
+                ``expected_size``. A part is what memory, retries and requests are counted in.
+            expected_size: Bytes to come, if known. Any other number is an error, and no archive is made.
+            keep_unfinished: Do not abort an unfinished upload.
+
+        Raises:
+            DescriptionError: The service would refuse the description. Nothing was sent.
+            InvalidPlanError: Part size, size and memory limit do not go together. Nothing was sent.
+        """
+        options = UploadOptions(
+            self._name, check_description(description), part_size, expected_size, keep_unfinished
+        )
+        return open_writer(self._store(options), self._resources, options)
+
+    async def upload(
+        self,
+        source: Source,
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> Archive:
+        """Archive a file, or everything a source gives.
+
+        A path is read by the hash workers, and anything that changes in the file meanwhile is an error. What
+        fits one part goes in one request. Other arguments, and what failure or cancellation leaves behind,
+        are those of ``open_writer``.
+
+        The source is a path, a binary file object, bytes, an iterable or async iterable of bytes, or an
+        ``asyncio.StreamReader``. Iterables and open files are read in a thread.
+
+        Returns:
+            The archive, proven by size and tree hash.
+
+        Raises:
+            EmptyArchiveError: No bytes. Nothing was sent.
+            InputTypeError: The source, or something it yields, is not bytes.
+            SourceUnreadableError: A file is not there, not readable, or not a regular file.
+            SourceChangedError: A file changed while it was read. No archive was made.
+            LengthMismatchError: Not ``expected_size`` bytes. No archive was made.
+            UploadFailedError: Trouble outlasted every retry; ``upload_id`` resumes.
+            OutcomeUnknownError: The service's last answer was lost.
+            GlacierError: Anything else that went wrong, as it was.
+        """
+        upload = await self.open_upload(
+            source,
+            description=description,
+            part_size=part_size,
+            expected_size=expected_size,
+            keep_unfinished=keep_unfinished,
+        )
+        with self._named():
+            return await upload.run()
+
+    async def open_upload(
+        self,
+        source: Source,
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> SourceUpload:
+        """As ``upload``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        options = UploadOptions(
+            self._name, check_description(description), part_size, expected_size, keep_unfinished
+        )
+        with self._named():
+            opened = await open_source(source)
+            return SourceUpload(self._store(options), self._resources, options, opened)
+
+    async def delete_archive(self, archive_id: str) -> None:
+        """Delete an archive. It is gone at once and listed for a day or more; repeating it is no error.
+
+        Deleting within 90 days of the upload is charged as if it had been kept that long.
+        """
+        await self._gateway.delete_archive(self._name, ArchiveId(check_id("archive", archive_id)))
+
+    def _store(self, options: UploadOptions) -> GlacierStore:
+        return GlacierStore(self._gateway, self._name, options.description)
+
+    # --- unfinished uploads
+
+    def uploads(self) -> AsyncIterator[Upload]:
+        """Every multipart upload that was neither completed nor aborted."""
+
+        async def fetch(marker: str | None) -> Page[Upload]:
+            page = await self._gateway.list_multipart_uploads(self._name, marker=marker)
+            return Page(tuple(self._upload(item) for item in page.items), page.marker)
+
+        return follow("ListMultipartUploads", fetch)
+
+    async def unfinished_upload(self, upload_id: str) -> Upload:
+        """One of them, by its id.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+        """
+        id_ = UploadId(check_id("upload", upload_id))
+        description, _ = await self._gateway.list_parts(self._name, id_, limit=1)
+        return self._upload(description)
+
+    def _upload(self, description: UploadDescription) -> Upload:
+        return Upload(self._gateway, self._name, description)
+
+    async def resume(
+        self,
+        upload_id: str,
+        source: Source,
+    ) -> Archive:
+        """Finish an upload from the same source, from its beginning; send only what the service lacks.
+
+        Every part that the service has is hashed again here and compared. It stays resumable if this fails.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+            ResumeMismatchError: The source is another one. For a path nothing has been sent then.
+        """
+        return await (await self.open_resume(upload_id, source)).run()
+
+    async def open_resume(
+        self,
+        upload_id: str,
+        source: Source,
+    ) -> SourceUpload:
+        """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        with self._named():
+            upload = await self.unfinished_upload(upload_id)
+            known: dict[int, bytes] = {}
+            async for part in upload.parts():
+                known[part.start] = part.tree_hash
+            opened = await open_source(source)
+            size = opened.size
+            if size is not None and known and max(known) >= size:
+                raise ResumeMismatchError(
+                    f"upload {upload.id} holds bytes up to {max(known)} and more, but the source has {size}; "
+                    "abort that upload and begin anew"
+                )
+            options = UploadOptions(
+                self._name, upload.description or None, upload.part_size, keep_unfinished=True
+            )
+            return SourceUpload(
+                self._store(options), self._resources, options, opened, resume=(upload.id, known)
+            )
+
+    # --- jobs
+
+    async def retrieve(
+        self,
+        archive_id: str,
+        *,
+        tier: Tier | str = Tier.STANDARD,
+        byte_range: ByteRange | tuple[int, int] | None = None,
+        sns_topic: str | None = None,
+        description: str | None = None,
+    ) -> Job:
+        """Start a job that makes an archive, or a range of it, readable. Each call is a new, paid job.
+
+        Args:
+            archive_id: The archive.
+            tier: "Expedited" (minutes, dear), "Standard" (3-5 hours) or "Bulk" (5-12 hours, cheap).
+            byte_range: Half-open; begins at a multiple of 1 MiB and ends at one or at the archive's end.
+            sns_topic: The ARN of a topic that is told when the job is done.
+            description: Kept with the job. By default a unique one, by which the job is found again if the
+                service's answer is lost; without a unique one such a loss is an ``OutcomeUnknownError``.
+
+        Raises:
+            InvalidRangeError: The range cannot be retrieved. Nothing was sent.
+            PolicyEnforcedError: The account's data retrieval policy refuses it.
+            InsufficientCapacityError: No Expedited capacity now.
+        """
+        job_id = await self._gateway.initiate_archive_retrieval(
+            self._name,
+            ArchiveId(check_id("archive", archive_id)),
+            tier=Tier(tier),
+            byte_range=check_retrieval_range(byte_range),
+            sns_topic=sns_topic,
+            description=check_description(description) or _nonce(),
+        )
+        return self._job(job_id)
+
+    async def retrieve_inventory(
+        self,
+        *,
+        output_format: InventoryFormat | str = InventoryFormat.JSON,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+        sns_topic: str | None = None,
+        description: str | None = None,
+    ) -> Job:
+        """Start a job that lists the archives of the vault, as of the last inventory, about a day old.
+
+        Args:
+            output_format: "JSON", or "CSV" as the service writes it.
+            start_date: Only archives created at or after this; aware.
+            end_date: Only archives created before this; aware.
+            limit: At most this many.
+            marker: Go on where a job with a limit ended: its ``describe().inventory.marker``.
+            sns_topic: See ``retrieve``.
+            description: See ``retrieve``.
+
+        Raises:
+            ResourceNotFoundError: The vault has no inventory yet; the first comes within a day of the first
+                upload.
+        """
+        parameters = InventoryParameters(InventoryFormat(output_format), start_date, end_date, limit, marker)
+        job_id = await self._gateway.initiate_inventory_retrieval(
+            self._name,
+            parameters,
+            sns_topic=sns_topic,
+            description=check_description(description) or _nonce(),
+        )
+        return self._job(job_id)
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id; nothing is sent, so it need not exist."""
+        return self._job(JobId(check_id("job", job_id)))
+
+    def jobs(
+        self, *, completed: bool | None = None, status: JobStatus | str | None = None
+    ) -> AsyncIterator[JobDescription]:
+        """The vault's jobs, those running and those done within about a day."""
+        wanted = JobStatus(status) if status is not None else None
+        return follow(
+            "ListJobs",
+            lambda marker: self._gateway.list_jobs(
+                self._name, completed=completed, status=wanted, marker=marker
+            ),
+        )
+
+    async def find_retrieval(
+        self, archive_id: str, *, byte_range: ByteRange | tuple[int, int] | None = None
+    ) -> Job | None:
+        """A job, running or done, that retrieves just these bytes, so that it need not be paid twice."""
+        wanted = check_retrieval_range(byte_range)
+        async for job in self.jobs():
+            if job.archive_id != archive_id or job.status is JobStatus.FAILED:
+                continue
+            whole = job.byte_range is None or job.byte_range.size == job.archive_size
+            if (wanted is None and whole) or (wanted is not None and job.byte_range == wanted):
+                return self._job(job.id)
+        return None
+
+    async def find_inventory_retrieval(
+        self, output_format: InventoryFormat | str = InventoryFormat.JSON
+    ) -> Job | None:
+        """A job, running or done, that lists the whole inventory already."""
+        wanted = InventoryParameters(InventoryFormat(output_format))
+        async for job in self.jobs():
+            if job.action is JobAction.INVENTORY_RETRIEVAL and job.status is not JobStatus.FAILED:
+                parameters = job.inventory or InventoryParameters()
+                if replace(parameters, marker=None) == wanted:
+                    return self._job(job.id)
+        return None
+
+    def _job(self, job_id: JobId) -> Job:
+        return Job(self._gateway, self._resources, self._name, job_id)
+
+
+def _nonce() -> str:
+    return JOB_NONCE_PREFIX + secrets.token_hex(8)
