@@ -170,7 +170,7 @@ def test_the_core_rests_on_the_standard_library(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_one_room_knows_aws(module: str) -> None:
-    """Only the gateway imports aiobotocore, botocore and aiohttp's client; the server's aiohttp is its own."""
+    """Only the gateway imports aiobotocore, botocore and aiohttp's client; the server serves with aiohttp."""
     strangers = [
         str(each)
         for each in IMPORTS[module]

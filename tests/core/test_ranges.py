@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aioglacier.core.limits import MIB
-from aioglacier.core.ranges import ByteRange, count_leaves, is_megabyte_aligned, is_tree_hash_aligned, split
+from aioglacier.core.ranges import (
+    ByteRange,
+    count_leaves,
+    is_megabyte_aligned,
+    is_tree_hash_aligned,
+    split,
+    tree_nodes,
+)
 from aioglacier.core.treehash import tree_hash
 
 ranges = st.builds(lambda start, size: ByteRange(start, start + size), st.integers(0), st.integers(1))
@@ -139,3 +146,25 @@ def test_split_covers_the_range_and_cuts_at_multiples(start: int, size: int, pie
 def test_split_of_an_archive_gives_only_aligned_pieces(size: int, exponent: int) -> None:
     """Pieces of 1 MiB x 2**k of a whole archive are all vouched for by the service."""
     assert all(is_tree_hash_aligned(piece, size) for piece in split(ByteRange(0, size), MIB << exponent))
+
+
+@given(st.integers(0, 40 * MIB), st.integers(1, 40 * MIB), st.integers(0, 40 * MIB), st.integers(0, 5))
+def test_tree_nodes_cover_the_range_with_aligned_pieces(
+    start: int, range_size: int, rest: int, exponent: int
+) -> None:
+    """Every piece is a node no larger than allowed; together they reach less than 1 MiB past the range."""
+    range_ = ByteRange(start, start + range_size)
+    size, largest = range_.stop + rest, MIB << exponent
+    pieces = list(tree_nodes(range_, size, largest))
+    assert all(is_tree_hash_aligned(piece, size) and piece.size <= largest for piece in pieces)
+    assert all(before.stop == after.start for before, after in pairwise(pieces))
+    assert start - MIB < pieces[0].start <= start
+    assert range_.stop <= pieces[-1].stop < range_.stop + MIB
+
+
+@given(st.integers(1, 70 * MIB), st.integers(0, 6))
+def test_tree_nodes_of_a_whole_archive_are_its_parts(size: int, exponent: int) -> None:
+    """All pieces but the last have the largest size, so their hashes combine to the archive's."""
+    largest = MIB << exponent
+    whole = ByteRange(0, size)
+    assert list(tree_nodes(whole, size, largest)) == list(split(whole, largest))

@@ -12,6 +12,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import (
     EMPTY_HASH,
     HASH_SIZE,
+    PartHasher,
     TreeHash,
     chunk_hashes,
     combine,
@@ -180,3 +181,14 @@ def test_tree_hash_describes_itself_as_hashlib_does() -> None:
     hasher = TreeHash()
     assert (hasher.name, hasher.digest_size, hasher.block_size) == ("sha256-tree", HASH_SIZE, MIB)
     assert len(hasher.digest()) == HASH_SIZE
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 3 * MIB])
+def test_a_part_hashed_leaf_by_leaf_has_the_hashes_of_the_whole(size: int) -> None:
+    """Feeding the leaves one after the other is what hashing the part in memory does."""
+    data = memoryview(_DATA)[:size]
+    hasher = PartHasher()
+    for at in range(0, size, MIB):
+        hasher.add_leaf(data[at : at + MIB])
+    assert hasher.finish() == hash_part(data)
+    assert hasher.finish().tree_hash == slow_tree_hash(bytes(data))
