@@ -19,16 +19,14 @@ import anyio
 from yarl import URL
 
 from aioglacier.core.errors import (
-    CertificateError,
-    ConnectionFailedError,
     ConnectionLostError,
     CredentialsExpiredError,
     GlacierError,
     RedirectRefusedError,
-    StalledTransferError,
     TransportError,
     UnexpectedResponseError,
 )
+from aioglacier.gateway.failures import failure, reason, stall_failure
 from aioglacier.gateway.payload import SlicePayload
 from aioglacier.gateway.refusals import printable, refusal
 from aioglacier.gateway.signing import sign
@@ -174,7 +172,7 @@ class Wire:
             block = await pace.next_block(response.content)
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionLostError(
-                f"the connection broke off in the middle of the answer ({_reason(error)})",
+                f"the connection broke off in the middle of the answer ({reason(error)})",
                 operation=operation,
                 may_have_taken_effect=True,
             ) from error
@@ -205,7 +203,7 @@ class Wire:
                 try:
                     return await handler(aiohttp_request)
                 except (aiohttp.ClientError, OSError) as error:
-                    raise self._not_answered(request, payload, error) from error
+                    raise self._failure(request, payload, error) from error
 
             began = anyio.current_time()
             response = await self._session.request(
@@ -227,7 +225,19 @@ class Wire:
                 anyio.current_time() - began,
             )
             return response
-        raise self._stalled(request, payload, has_body=has_body)
+        raise stall_failure(
+            request.operation,
+            payload,
+            origin=self.origin,
+            has_body=has_body,
+            stall_seconds=self._options.stall_timeout_seconds,
+            first_byte_seconds=request.first_byte_timeout_seconds,
+        )
+
+    def _failure(self, request: Request, payload: SlicePayload, error: Exception) -> TransportError:
+        return failure(
+            request.operation, payload, error, origin=self.origin, is_proxied=self._proxy is not None
+        )
 
     def _signed(self, request: Request, credentials: ReadOnlyCredentials) -> Mapping[str, str]:
         if URL(request.url, encoded=True).origin() != self._origin_url:
@@ -283,61 +293,6 @@ class Wire:
             location=location,
         )
 
-    def _not_answered(self, request: Request, payload: SlicePayload, error: Exception) -> GlacierError:
-        operation = request.operation
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return CertificateError(
-                f"the certificate of {error.host} is not accepted: {error.certificate_error}",
-                operation=operation,
-                may_have_taken_effect=False,
-            )
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            return self._proxy_refused(operation, error)
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            via = " through the proxy" if self._proxy else ""
-            return ConnectionFailedError(
-                f"no connection to {self.origin}{via} ({_reason(error)})",
-                operation=operation,
-                may_have_taken_effect=False,
-            )
-        if isinstance(error, aiohttp.ClientResponseError):
-            return UnexpectedResponseError(
-                f"the answer is no HTTP ({printable(error.message)})",
-                operation=operation,
-                status=error.status,
-            )
-        return ConnectionLostError(
-            f"the connection was lost after {payload.sent} of {payload.size} bytes ({_reason(error)})",
-            operation=operation,
-            may_have_taken_effect=_may_have_taken_effect(payload),
-        )
-
-    def _proxy_refused(self, operation: str, error: aiohttp.ClientHttpProxyError) -> TransportError:
-        message = f"the proxy answered {error.status} {printable(error.message)}".rstrip()
-        if error.status in {408, 429} or error.status >= 500:
-            return ConnectionFailedError(message, operation=operation, may_have_taken_effect=False)
-        return UnexpectedResponseError(
-            message, operation=operation, status=error.status, may_have_taken_effect=False
-        )
-
-    def _stalled(self, request: Request, payload: SlicePayload, *, has_body: bool) -> TransportError:
-        if has_body and not payload.is_started:
-            return ConnectionFailedError(
-                f"no connection to {self.origin} in time",
-                operation=request.operation,
-                may_have_taken_effect=False,
-            )
-        if payload.is_complete or not has_body:
-            message = f"no answer within {request.first_byte_timeout_seconds:g} s of the whole request"
-        else:
-            message = (
-                f"no byte moved for {self._options.stall_timeout_seconds:g} s, after {payload.sent} of "
-                f"{payload.size} bytes"
-            )
-        return StalledTransferError(
-            message, operation=request.operation, may_have_taken_effect=_may_have_taken_effect(payload)
-        )
-
 
 def check_success(operation: str, answer: Answer) -> None:
     """Raise unless an answer is a success of Glacier's own.
@@ -360,6 +315,7 @@ def check_is_glacier(operation: str, status: int, headers: Mapping[str, str]) ->
             f"the answer, status {status}, lacks Glacier's request id; is a proxy or portal in between?",
             operation=operation,
             status=status,
+            may_have_taken_effect=False,
         )
 
 
@@ -380,11 +336,6 @@ def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -
     )
 
 
-def _may_have_taken_effect(payload: SlicePayload) -> bool:
-    """The service acts on whole bodies only."""
-    return payload.is_complete
-
-
 def _error_inside(body: bytes) -> str:
     if b'"code"' not in body or b'"message"' not in body:
         return ""
@@ -394,12 +345,3 @@ def _error_inside(body: bytes) -> str:
         return ""
     is_error = isinstance(document, dict) and "code" in document and "message" in document
     return printable(f"{document['code']}: {document['message']}") if is_error else ""
-
-
-def _reason(error: BaseException) -> str:
-    """The words of an error, or those of its cause, or its name."""
-    for candidate in (error, error.__cause__):
-        text = getattr(candidate, "strerror", None) or str(candidate or "")
-        if text:
-            return printable(text)
-    return type(error).__name__
