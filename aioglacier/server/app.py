@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -23,6 +24,8 @@ from aioglacier.server.refusals import RefusalError, missing, refuse
 from aioglacier.server.sigv4 import SignedRequest, Verifier
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aioglacier.server.site import Site
 
 _logger: Final = logging.getLogger("aioglacier.server")
@@ -47,13 +50,13 @@ class Application:
         try:
             return await self._answer(request, request_id)
         except RefusalError as refusal:
-            return _refusal_response(refusal, request_id)
+            return self._refuse(request, refusal, request_id)
         except (intake.ConnectionDroppedError, ConnectionError):
             return _dropped(request)
         except Exception:
             _logger.exception("request %s failed: %s %s", request_id, request.method, request.raw_path[:200])
             failure = RefusalError(500, "ServiceUnavailableException", "The server failed; its log says why.")
-            return _refusal_response(failure, request_id)
+            return self._refuse(request, failure, request_id)
 
     async def _answer(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         path = _target_path(request)
@@ -100,22 +103,34 @@ class Application:
     async def _send(
         self, request: web.BaseRequest, request_id: str, answer: Answer, struck: Struck
     ) -> web.StreamResponse:
-        headers = {"x-amzn-RequestId": request_id, **answer.headers}
-        if (fault := struck.find(FaultKind.OMIT_HEADER)) is not None:
-            headers.pop(fault.header, None)
-        if struck.find(FaultKind.WRONG_HASH) is not None and "x-amz-sha256-tree-hash" in headers:
-            right = headers["x-amz-sha256-tree-hash"]
-            headers["x-amz-sha256-tree-hash"] = right[:-1] + ("0" if right[-1] != "0" else "1")
+        headers = self._headers(request_id, answer.headers)
+        struck.spoil_headers(headers)
         if answer.slices is not None:
             return await delivery.send_slices(self._site, request, answer, headers, struck)
+        headers["Content-Type"] = "application/json"
         body = answer.body
         if body == behaviour.EMPTY_DOCUMENT and struck.find(FaultKind.EMPTY_BODY) is not None:
             body = b""
-        return web.Response(
-            status=answer.status,
-            body=body,
-            headers={**headers, "Content-Type": "application/json", "Server": "aioglacier"},
-        )
+        return web.Response(status=answer.status, body=body, headers=headers)
+
+    def _refuse(self, request: web.BaseRequest, refusal: RefusalError, request_id: str) -> web.StreamResponse:
+        body = wire.encode({"code": refusal.code, "message": refusal.message, "type": refusal.type})
+        headers = self._headers(request_id, {"Content-Type": "application/json"})
+        if isinstance(refusal, ScriptedRefusalError):
+            headers |= refusal.fault.headers
+            if refusal.fault.body is not None:
+                body = refusal.fault.body.encode()
+        response = web.Response(status=refusal.status, body=body, headers=headers)
+        if "Expect" in request.headers and not request.content.at_eof():
+            # The body will not be sent; what comes next on this connection would be taken for it.
+            response.force_close()
+        return response
+
+    def _headers(self, request_id: str, more: Mapping[str, str]) -> dict[str, str]:
+        headers = {"x-amzn-RequestId": request_id, **more, "Server": "aioglacier"}
+        if self._skew:
+            headers["Date"] = format_datetime(datetime.now(UTC) + self._skew, usegmt=True)
+        return headers
 
 
 def _target_path(request: web.BaseRequest) -> str:
@@ -141,20 +156,6 @@ def _check_version(request: web.BaseRequest) -> None:
         raise missing("API version")
     if version != API_VERSION:
         raise refuse(behaviour.BAD_VERSION, version=version)
-
-
-def _refusal_response(refusal: RefusalError, request_id: str) -> web.Response:
-    body = wire.encode({"code": refusal.code, "message": refusal.message, "type": refusal.type})
-    headers = {
-        "x-amzn-RequestId": request_id,
-        "Content-Type": "application/json",
-        "Server": "aioglacier",
-    }
-    if isinstance(refusal, ScriptedRefusalError):
-        headers |= refusal.fault.headers
-        if refusal.fault.body is not None:
-            body = refusal.fault.body.encode()
-    return web.Response(status=refusal.status, body=body, headers=headers)
 
 
 def _dropped(request: web.BaseRequest) -> web.StreamResponse:

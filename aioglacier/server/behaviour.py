@@ -24,6 +24,9 @@ BAD_ACCOUNT: Final = (400, "BadRequest", "The request path does not begin with a
 #: "." and ".." as a path segment (choice): the service's signature rules remove them from the path.
 BAD_SEGMENT: Final = (400, "BadRequest", "The request path cannot hold '.' or '..'.")
 
+#: A request target with unescaped bytes beyond ASCII (choice).
+NOT_ASCII: Final = (400, "BadRequest", "The request path holds a character that must be percent-encoded.")
+
 #: A wrong API version (unconfirmed).
 BAD_VERSION: Final = (400, "InvalidParameterValueException", "Invalid API version: {version}")
 

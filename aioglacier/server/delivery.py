@@ -7,6 +7,7 @@ import os
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+import anyio
 from aiohttp import web
 from anyio import to_thread
 
@@ -36,7 +37,7 @@ async def send_slices(
     Raises:
         ConnectionDroppedError: A scripted fault cut the answer short.
     """
-    response = web.StreamResponse(status=answer.status, headers={**headers, "Server": "aioglacier"})
+    response = web.StreamResponse(status=answer.status, headers=headers)
     slices = answer.slices or ()
     response.content_length = sum(one.size for one in slices)
     flip = struck.find(FaultKind.FLIP)
@@ -50,6 +51,7 @@ async def send_slices(
             _logger.exception("job output could not be read")
         cut(request)
     if truncate is not None:
+        await anyio.sleep(truncate.seconds)
         cut(request)
     await response.write_eof()
     return response

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
+_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
+
+
 class FaultKind(StrEnum):
     """What goes wrong."""
 
@@ -43,7 +46,7 @@ class FaultKind(StrEnum):
     DELAY = "delay"
     #: Kill the server's process at once, as a power failure would.
     KILL = "kill"
-    #: Announce the whole job output, send ``after_bytes`` of it and cut the connection.
+    #: Announce the whole job output, send ``after_bytes`` of it, wait ``seconds`` and cut the connection.
     TRUNCATE = "truncate"
     #: Change the byte at ``after_bytes`` of the job output; its checksum header stays right.
     FLIP = "flip"
@@ -112,7 +115,7 @@ class Fault:
     message: str | None = None
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    header: str = "x-amz-sha256-tree-hash"
+    header: str = _HASH_HEADER
     seconds: float = 0.0
     after_bytes: int = 0
     limit: int = 1
@@ -251,8 +254,8 @@ class Struck:
     async def during_body(self, request: web.BaseRequest, size: int) -> None:
         """``size`` more bytes of an upload's body are here."""
         if self._faults:
-            self._body_size += size
-            await self._reach(Moment.BODY, request)
+            before, self._body_size = self._body_size, self._body_size + size
+            await self._reach(Moment.BODY, request, at_least=before)
 
     async def before_commit(self, request: web.BaseRequest) -> None:
         """The records are about to change."""
@@ -262,11 +265,11 @@ class Struck:
         """The records have changed, the answer is about to be sent."""
         await self._reach(Moment.AFTER_COMMIT, request)
 
-    async def _reach(self, moment: Moment, request: web.BaseRequest) -> None:
+    async def _reach(self, moment: Moment, request: web.BaseRequest, *, at_least: int = 0) -> None:
         for fault in self._faults:
             if fault.moment is not moment:
                 continue
-            if moment is Moment.BODY and self._body_size < fault.after_bytes:
+            if moment is Moment.BODY and not at_least <= fault.after_bytes < self._body_size:
                 continue
             if fault.kind is FaultKind.DELAY:
                 await anyio.sleep(fault.seconds)
@@ -280,6 +283,14 @@ class Struck:
     def find(self, kind: FaultKind) -> Fault | None:
         """The first fault of a kind, if there is one."""
         return next((fault for fault in self._faults if fault.kind is kind), None)
+
+    def spoil_headers(self, headers: dict[str, str]) -> None:
+        """Leave out or change headers of a good answer."""
+        omit = self.find(FaultKind.OMIT_HEADER)
+        if omit is not None:
+            headers.pop(omit.header, None)
+        if self.find(FaultKind.WRONG_HASH) is not None and (right := headers.get(_HASH_HEADER)):
+            headers[_HASH_HEADER] = right[:-1] + ("0" if right[-1] != "0" else "1")
 
     def shorten(self, limit: int) -> int:
         """The page size that is really used."""

@@ -184,6 +184,7 @@ def _archive_columns(db: sqlite3.Connection, call: Call, vault: sqlite3.Row, wis
     return {
         "action": "ArchiveRetrieval",
         "archive_id": archive["id"],
+        "archive_description": archive["description"],
         "body": archive["body"],
         "archive_size": size,
         "archive_hash": archive["tree_hash"],

@@ -26,7 +26,7 @@ async def initiate_vault_lock(call: Call) -> Answer:
     """InitiateVaultLock; a lock that is there, in progress or in place, is in the way."""
     policy = parse_policy(call, _BAD_POLICY)
     lock_id = await call.commit(partial(_initiate, call=call, policy=policy))
-    return accepted({"Location": call.location("lock-policy", lock_id), "x-amz-lock-id": lock_id})
+    return accepted({"x-amz-lock-id": lock_id})
 
 
 def _initiate(db: sqlite3.Connection, call: Call, policy: str) -> str:

@@ -122,8 +122,10 @@ def parse_target(raw_path: str) -> Target:
     """Take a request target apart. Doubled and closing slashes are folded; anything else stays as it is.
 
     Raises:
-        RefusalError: The path has "." or ".." as a segment.
+        RefusalError: The path has "." or ".." as a segment, or bytes that no URL has.
     """
+    if not raw_path.isascii():
+        raise refuse(behaviour.NOT_ASCII)
     path, _, query_text = raw_path.partition("?")
     words = [unquote(word) for word in path.split("/") if word]
     if {".", ".."} & set(words):

@@ -51,9 +51,8 @@ def _answer(db: sqlite3.Connection, call: Call) -> Answer:
 
 def _archive_headers(db: sqlite3.Connection, job: sqlite3.Row, wanted: ByteRange) -> dict[str, str]:
     headers = {"Content-Type": "application/octet-stream"}
-    description = db.execute("SELECT description FROM archives WHERE id = ?", (job["archive_id"],)).fetchone()
-    if description and description[0]:
-        headers["x-amz-archive-description"] = description[0]
+    if job["archive_description"] is not None:
+        headers["x-amz-archive-description"] = job["archive_description"]
     # Inside a job range that is no node of the archive's tree nothing has a checksum.
     if job["range_hash"] is not None:
         offset = job["range_start"]

@@ -112,6 +112,7 @@ CREATE TABLE jobs (
     message TEXT,
     planned_failure TEXT,
     archive_id TEXT,
+    archive_description TEXT,
     body INTEGER,
     archive_size INTEGER,
     archive_hash BLOB,

@@ -19,7 +19,9 @@ _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 
 def encode(document: dict[str, Any]) -> bytes:
     """JSON as the service writes it: compact, keys in alphabetical order, nulls kept."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+        "utf-8", "replace"
+    )
 
 
 def decode(body: bytes) -> dict[str, Any]:
