@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -53,6 +54,10 @@ MAX_ERROR_BODY: Final = 64 * 1024
 
 #: The longest control answer is a page of 50 jobs at about 1 KiB each, or a policy of 20 KiB.
 MAX_ANSWER: Final = 8 * 1024 * 1024
+
+#: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, which on a slow
+#: line are minutes in which nothing seems to move. At the size of a slice this costs nothing measurable.
+_UNSENT_LIMIT: Final = 256 * 1024
 
 #: Read ahead of whoever reads a job's output; aiohttp pauses the connection at twice this.
 _READ_AHEAD: Final = 256 * 1024
@@ -325,7 +330,9 @@ def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -
     Connections idle for 12 s are dropped, as in botocore: a connection that the other side closes in the same
     moment loses a request whose effect is then unknown.
     """
-    connector = aiohttp.TCPConnector(limit=0, ssl=context or True, keepalive_timeout=12)
+    connector = aiohttp.TCPConnector(
+        limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=_new_socket
+    )
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -334,6 +341,14 @@ def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         read_bufsize=_READ_AHEAD,
     )
+
+
+def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    new = socket.socket(family, kind, protocol)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
+    return new
 
 
 def _error_inside(body: bytes) -> str:
