@@ -39,26 +39,38 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
 
-    #: Told how many more bytes have been handed to the connection. Called often: it must be quick.
+    #: Told how many more bytes have been handed to the connection, and, as a negative number, how many of
+    #: them were in vain because the attempt failed. Of a success the sum is the size. Must be quick.
     Progress = Callable[[int], None]
 
 
 class JobOutput(Protocol):
-    """An open answer with the bytes, or some of the bytes, of a job's output.
+    """An open answer with the bytes, or some of the bytes, of a job's output. Its bytes are read once."""
 
-    Attributes:
-        size: Bytes this answer promises.
-        total: Bytes of the whole output.
-        tree_hash: The service's tree hash of exactly these bytes, where it can vouch for them.
-        description: The archive's description, "" without one.
-        content_type: As sent.
-    """
+    @property
+    def size(self) -> int:
+        """Bytes this answer promises."""
+        ...
 
-    size: int
-    total: int
-    tree_hash: bytes | None
-    description: str
-    content_type: str
+    @property
+    def total(self) -> int:
+        """Bytes of the whole output."""
+        ...
+
+    @property
+    def tree_hash(self) -> bytes | None:
+        """The service's tree hash of exactly these bytes, where it can vouch for them."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """The archive's description, "" without one."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """As sent."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes, in blocks as they arrive.
@@ -73,9 +85,20 @@ class JobOutput(Protocol):
 class RawResponse(Protocol):
     """An answer to a request that has no method of its own."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name, in any case."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """All of it, but of an error at most its first 64 KiB."""
+        ...
 
 
 class Gateway(Protocol):
@@ -260,7 +283,7 @@ class Gateway(Protocol):
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> RawResponse:
-        """Send one signed request, for what has no method here; any status is returned, none raised.
+        """Send one signed request, for what has no method here; any status is returned but a redirect's.
 
         ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
         """
