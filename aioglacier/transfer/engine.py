@@ -108,6 +108,7 @@ class UploadEngine:
         self._held: _Part | None = None
         self._in_flight: set[_Part] = set()
         self._slots = anyio.Semaphore(resources.parts_at_once)
+        self._readers = anyio.Semaphore(resources.hash_workers)
         self._next_index = 0
         self._taken = 0
         self._failure: BaseException | None = None
@@ -201,8 +202,26 @@ class UploadEngine:
         self._resources.buffers.release(buffer)
         self._slots.release()
 
+    async def submit_file(self, length: int, read_from: ReadFrom) -> None:
+        """Hand over the next part: ``length`` bytes that a hash worker reads from a file.
+
+        Waits until a worker can take it before it claims a buffer: one that is claimed early would have its
+        pages touched early, and fresh pages cost as much as a fifth of the hashing.
+
+        Raises:
+            GlacierError: As ``acquire``.
+        """
+        with self._stops_on_failure():
+            await self._readers.acquire()
+        try:
+            buffer = await self.acquire()
+        except BaseException:
+            self._readers.release()
+            raise
+        self.submit(buffer, length, read_from)
+
     def submit(self, buffer: PartBuffer, length: int, read_from: ReadFrom | None = None) -> None:
-        """Hand over the next part: ``length`` bytes of the buffer, there already or read by a worker."""
+        """Hand over the next part: the first ``length`` bytes of the buffer."""
         part = _Part(self._next_index, buffer, PartJob(length, read_from))
         self._next_index += 1
         self._taken += length
@@ -258,7 +277,7 @@ class UploadEngine:
             with scope:
                 if self._failure is not None:
                     return
-                hashes = await self._resources.hasher.run(part.job, part.buffer)
+                hashes = await self._hash(part)
                 await self._send(part, hashes)
                 self._ledger.prove(part.index, part.job.length, hashes.tree_hash)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller's next call raises it
@@ -268,6 +287,13 @@ class UploadEngine:
             self._in_flight.discard(part)
             self._give_back(part)
             part.ended.set()
+
+    async def _hash(self, part: _Part) -> PartHashes:
+        try:
+            return await self._resources.hasher.run(part.job, part.buffer)
+        finally:
+            if part.job.read_from is not None:
+                self._readers.release()
 
     async def _send(self, part: _Part, hashes: PartHashes) -> None:
         assert self._upload_id is not None  # noqa: S101  # parts start after the upload does
@@ -283,7 +309,7 @@ class UploadEngine:
     async def _store_whole(
         self, part: _Part, confirm: Callable[[], Awaitable[None]] | None
     ) -> FinishedUpload:
-        hashes = await self._resources.hasher.run(part.job, part.buffer)
+        hashes = await self._hash(part)
         if confirm is not None:
             await confirm()
 

@@ -63,12 +63,14 @@ class TransferResources:
         connections: One token for each request with a body.
         parts_at_once: Parts of one archive that are held at any time: one for each connection, one for each
             hash worker and one being filled. More would only cost memory: they could not move.
+        hash_workers: Part jobs that are done at once.
     """
 
     buffers: BufferPool
     hasher: Hasher
     connections: anyio.CapacityLimiter
     parts_at_once: int
+    hash_workers: int
 
 
 @asynccontextmanager
@@ -83,6 +85,7 @@ async def open_resources(options: TransferOptions) -> AsyncIterator[TransferReso
                 hasher,
                 anyio.CapacityLimiter(options.max_concurrency),
                 options.max_concurrency + workers + 1,
+                workers,
             )
         finally:
             buffers.close()

@@ -90,8 +90,7 @@ class SourceUpload:
             if (tree_hash := proven.get(range_.start)) is not None:
                 engine.skip(range_.size, tree_hash)
                 continue
-            buffer = await engine.acquire()
-            engine.submit(buffer, range_.size, ReadFrom(source.path, range_.start, source.identity))
+            await engine.submit_file(range_.size, ReadFrom(source.path, range_.start, source.identity))
 
     async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
         total = 0

@@ -1,0 +1,34 @@
+"""Run one benchmark, or list them all with the question each asks."""
+
+import ast
+import runpy
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def questions() -> dict[str, str]:
+    """The first line of every benchmark, by its name."""
+    found = {}
+    for path in sorted(FOLDER.glob("*.py")):
+        line = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
+        if line.endswith("?"):
+            found[path.stem] = line
+    return found
+
+
+def main() -> None:
+    """Run the benchmark that was named."""
+    known = questions()
+    if len(sys.argv) < 2 or sys.argv[1] not in known:
+        print("usage: python -m benchmarks NAME [--quick] [--output FILE]\n")
+        for name, question in known.items():
+            print(f"  {name:24} {question}")
+        sys.exit(2 if len(sys.argv) > 1 and sys.argv[1] not in {"-h", "--help"} else 0)
+    name = sys.argv.pop(1)
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What a command costs: wall time, CPU of it and all its children, peak memory of the whole tree.
+
+Memory is the proportional set size (PSS): pages that processes share, as part buffers, count once.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+_SAMPLE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run of a command took.
+
+    Attributes:
+        report: The JSON object that the command printed last.
+    """
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_pss: int
+    report: dict[str, Any]
+
+
+def run(command: Sequence[str], *, stdin: int | None = None, env: dict[str, str] | None = None) -> Cost:
+    """Run a command to its end, which must be a good one."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True, env=env)
+    sampler = _Sampler(process.pid)
+    sampler.start()
+    output, _ = process.communicate()
+    wall = time.perf_counter() - started
+    sampler.stop()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    lines = output.strip().splitlines()
+    report = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Cost(wall, cpu, sampler.peak, report)
+
+
+class _Sampler(threading.Thread):
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0
+        self._pid = pid
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(_SAMPLE_SECONDS):
+            self.peak = max(self.peak, tree_pss(self._pid))
+
+    def stop(self) -> None:
+        """Take no more samples."""
+        self._stop_asked.set()
+        self.join()
+
+
+def tree_pss(pid: int) -> int:
+    """Bytes of proportional memory of a process and its descendants now."""
+    try:
+        process = psutil.Process(pid)
+        tree = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    return sum(_pss(member.pid) for member in tree)
+
+
+def _pss(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    for line in text.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def median(values: Sequence[float]) -> float:
+    """The median, rounded to a thousandth."""
+    return round(statistics.median(values), 3)
+
+
+def spread(values: Sequence[float]) -> list[float]:
+    """Least and most, rounded to a thousandth."""
+    return [round(min(values), 3), round(max(values), 3)]
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    names = ("aioglacier", "aiohttp", "aiobotocore", "botocore", "anyio")
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / GIB),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "versions": {name: importlib.metadata.version(name) for name in names},
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def publish(name: str, figures: dict[str, Any]) -> None:
+    """Print the result, and append it to the file that ``--output`` names."""
+    result = {
+        "benchmark": name,
+        "command": "python -m benchmarks " + " ".join([name, *sys.argv[1:]]),
+        **figures,
+    }
+    result["machine"] = machine()
+    print(json.dumps(result, indent=1))
+    if "--output" in sys.argv:
+        path = Path(sys.argv[sys.argv.index("--output") + 1])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(json.dumps(result) + "\n")
+
+
+def make_file(path: Path, size: int) -> Path:
+    """A file of seeded random bytes, made once; random, so that nothing on the way can compress it."""
+    if not path.exists() or path.stat().st_size != size:
+        block = bytearray(os.urandom(16 * MIB))
+        with path.open("wb") as file:
+            for index in range(0, size, len(block)):
+                block[:8] = index.to_bytes(8, "big")  # no two blocks alike, at no cost
+                file.write(block[: size - index])
+    return path
