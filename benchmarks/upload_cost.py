@@ -1,8 +1,8 @@
 """How much CPU does a client spend on an upload, compared with the least that any client must?
 
 The floor reads a file, hashes it twice with hashlib and sends it with blocking ``sendall``, in one thread.
-All upload the same file over loopback to the same sink, in turns. "upload" is the upload alone, from the call to
-the archive, with the workers' start; "process" is everything, with interpreter and imports.
+All upload the same file over loopback to the same sink, in turns. "upload" is the upload alone, from the call
+to the archive, with the workers' start; "process" is everything, with interpreter and imports.
 """
 
 from __future__ import annotations
