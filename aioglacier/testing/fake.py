@@ -494,11 +494,8 @@ class MemoryGlacier:
             error = refusal(operation, refused.status, headers, body.encode(), local_time=self.now)
             error.vault = vault
             what = f"the part of bytes {byte_range}" if byte_range else "the archive"
-            raise (
-                payload_refusal(error, what=what, tree_hash=tree_hash, byte_range=byte_range)
-                if tree_hash
-                else None
-            ) or error from refused
+            damaged = payload_refusal(error, what=what, tree_hash=tree_hash, byte_range=byte_range)
+            raise (damaged if damaged and tree_hash else error) from refused
         self._strike(operation, after_effect=True)
 
     def _strike(self, operation: str, *, after_effect: bool) -> None:

@@ -1,0 +1,107 @@
+"""Three Glaciers under one contract: in memory, local over HTTP, and, marked ``aws``, Amazon's own."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.limits import MIB
+from aioglacier.core.treehash import hash_part
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.options import GatewayOptions
+from aioglacier.server import LocalGlacier
+from aioglacier.testing import MemoryGlacier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from aioglacier.core.models import ArchiveId, JobId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.interface import Gateway
+
+KEYS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One Glacier under test.
+
+    Attributes:
+        vault: A vault of its own, already created.
+        advance: Moves the clock that jobs and inventories go by; skips the test where there is none.
+    """
+
+    gateway: Gateway
+    vault: str
+    advance: Callable[[float], Awaitable[None]]
+
+    async def store(self, body: bytes, description: str | None = None) -> ArchiveId:
+        """Store an archive in one request."""
+        stored = await self.gateway.upload_archive(
+            self.vault, memoryview(body), hashes=hash_part(body), description=description
+        )
+        return stored.id
+
+    async def fetch(self, job_id: JobId, byte_range: ByteRange | None = None) -> tuple[bytes, bytes | None]:
+        """A job's output, and the service's tree hash of it."""
+        async with self.gateway.get_job_output(self.vault, job_id, byte_range) as output:
+            blocks = [block async for block in output]
+            assert output.size == sum(map(len, blocks))
+            return b"".join(blocks), output.tree_hash
+
+
+@pytest.fixture(params=["memory", "local", pytest.param("aws", marks=pytest.mark.aws)])
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
+    """Each Glacier in turn, with an empty vault."""
+    if request.param == "aws" and "aws" not in request.config.option.markexpr:
+        pytest.skip("costs money; ask for it with -m aws")
+    opened = {"memory": _memory, "local": _local, "aws": _aws}[request.param]
+    async with opened(tmp_path) as subject:
+        await subject.gateway.create_vault(subject.vault)
+        yield subject
+
+
+@asynccontextmanager
+async def _memory(_: Path) -> AsyncIterator[Subject]:
+    glacier = MemoryGlacier()
+
+    async def advance(seconds: float) -> None:
+        glacier.advance(seconds)
+
+    yield Subject(glacier, "photos", advance)
+
+
+@asynccontextmanager
+async def _local(directory: Path) -> AsyncIterator[Subject]:
+    async with LocalGlacier(
+        directory, access_key_id=KEYS[0], secret_access_key=KEYS[1], is_durable=False
+    ) as server:
+        options = GatewayOptions(
+            region_name="us-east-1",
+            endpoint_url=server.url,
+            aws_access_key_id=KEYS[0],
+            aws_secret_access_key=KEYS[1],
+        )
+        async with open_gateway(options) as gateway:
+            yield Subject(gateway, "photos", server.advance)
+
+
+@asynccontextmanager
+async def _aws(_: Path) -> AsyncIterator[Subject]:
+    async def advance(seconds: float) -> None:
+        pytest.skip(f"the real service takes its time, here {seconds} s")
+
+    async with open_gateway(GatewayOptions()) as gateway:
+        yield Subject(gateway, f"aioglacier-conformance-{secrets.token_hex(4)}", advance)
+
+
+@pytest.fixture(scope="session")
+def body() -> bytes:
+    """Six and a half leaves, all of them different."""
+    size = 13 * MIB // 2
+    return b"".join(number.to_bytes(4, "big") for number in range(size // 4))
