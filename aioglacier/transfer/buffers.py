@@ -84,7 +84,8 @@ class PartBuffer:
 class BufferPool:
     """Hands out part buffers within one budget, in the order they were asked for.
 
-    For one event loop. Use ``close()`` at the end, when every buffer is back.
+    For one event loop. Use ``close()`` at the end, when every buffer is back. ``count_limit`` bounds the
+    number of buffers as well, each of which may cost two file descriptors.
     """
 
     def __init__(
@@ -92,12 +93,15 @@ class BufferPool:
         memory_limit: int,
         make_memory: Callable[[int], PartMemory],
         *,
+        count_limit: int | None = None,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
         self._limit = memory_limit
+        self._count_limit = count_limit
         self._make_memory = make_memory
         self._patience_seconds = patience_seconds
         self._allocated = 0
+        self._lent_size = 0
         self._lent = 0
         self._returns = 0
         self._idle: list[PartBuffer] = []
@@ -126,11 +130,12 @@ class BufferPool:
 
         Raises:
             MemoryLimitError: The size alone is more than the budget.
+            OSError: The system has no more memory or descriptors to give.
             WaitTimeoutError: No buffer at all came back for ``patience_seconds``.
         """
         if size > self._limit:
             raise MemoryLimitError(part_size=size, memory_limit=self._limit)
-        if buffer := self.try_acquire(size):
+        if not self._waiting and (buffer := self._take(size)):
             return buffer
         waiter = _Waiter(size)
         self._waiting.append(waiter)
@@ -139,20 +144,31 @@ class BufferPool:
         except BaseException:
             if waiter.buffer is not None:
                 self.release(waiter.buffer)
-            else:
+            elif not waiter.served.is_set():
                 self._waiting.remove(waiter)
                 self._serve()  # the one behind may fit where this one did not
             raise
-        assert waiter.buffer is not None  # noqa: S101  # what the event says
+        if waiter.buffer is None:
+            assert waiter.failure is not None  # noqa: S101  # what the event says
+            raise waiter.failure
         return waiter.buffer
 
     def try_acquire(self, size: int) -> PartBuffer | None:
-        """Borrow a buffer if that needs no waiting, and nobody else waits."""
-        return None if self._waiting else self._take(size)
+        """Borrow a buffer for work ahead of need: if nobody waits, and half of the budget stays for others.
+
+        Who reads ahead may hold what he has for as long as his own reader takes. Were that the whole budget,
+        a task that reads two archives in turn, or copies one into a writer, would wait for itself.
+        """
+        if self._waiting or self._lent_size + size > self._limit // 2:
+            return None
+        if self._count_limit is not None and self._lent >= self._count_limit // 2:
+            return None
+        return self._take(size)
 
     def release(self, buffer: PartBuffer) -> None:
         """Give a buffer back; nobody may touch its bytes any more."""
         self._lent -= 1
+        self._lent_size -= buffer.size
         self._returns += 1
         self._idle.append(buffer)
         self._serve()
@@ -176,23 +192,39 @@ class BufferPool:
                 )
 
     def _serve(self) -> None:
-        while self._waiting and (buffer := self._take(self._waiting[0].size)):
-            waiter = self._waiting.popleft()
-            waiter.buffer = buffer
+        while self._waiting:
+            waiter = self._waiting[0]
+            try:
+                waiter.buffer = self._take(waiter.size)
+            except OSError as error:  # no memory, no descriptor: for the one who asked, not who gave back
+                waiter.failure = error
+            else:
+                if waiter.buffer is None:
+                    return
+            self._waiting.popleft()
             waiter.served.set()
 
     def _take(self, size: int) -> PartBuffer | None:
         for position in range(len(self._idle) - 1, -1, -1):
             if self._idle[position].size == size:
-                self._lent += 1
-                return self._idle.pop(position)
-        while self._idle and self._allocated + size > self._limit:
+                return self._lend(self._idle.pop(position))
+        while self._idle and not self._has_room(size):
             self._free(self._idle.pop(0))
-        if self._allocated + size > self._limit:
+        if not self._has_room(size):
             return None
         buffer = PartBuffer(self._make_memory(size), size)
         self._allocated += size
+        return self._lend(buffer)
+
+    def _has_room(self, size: int) -> bool:
+        count = self._lent + len(self._idle)
+        return self._allocated + size <= self._limit and (
+            self._count_limit is None or count < self._count_limit
+        )
+
+    def _lend(self, buffer: PartBuffer) -> PartBuffer:
         self._lent += 1
+        self._lent_size += buffer.size
         return buffer
 
     def _free(self, buffer: PartBuffer) -> None:
@@ -201,12 +233,13 @@ class BufferPool:
 
 
 class _Waiter:
-    __slots__ = ("buffer", "served", "size")
+    __slots__ = ("buffer", "failure", "served", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.served = anyio.Event()
         self.buffer: PartBuffer | None = None
+        self.failure: OSError | None = None
 
 
 # --- the memory itself --------------------------------------------------------------------------------
@@ -252,8 +285,12 @@ class NamedMemory:
     def close(self) -> None:
         """Unmap the segment here and remove its name; it is gone when the last worker lets go."""
         self.view.release()
-        self._segment.close()
-        self._segment.unlink()
+        try:
+            self._segment.close()
+        except BufferError:
+            pass  # a slice is still held somewhere; the mapping goes with it
+        finally:
+            self._segment.unlink()
 
 
 class PrivateMemory:

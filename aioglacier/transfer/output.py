@@ -70,9 +70,9 @@ class GlacierOutput:
 
 
 def choose_piece_size(resources: TransferResources) -> int:
-    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece within the memory limit."""
+    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece in half of the memory."""
     size = _LARGEST_PIECE
-    while size > MIB and size * resources.parts_at_once > resources.buffers.limit:
+    while size > MIB and size * resources.parts_at_once > resources.buffers.limit // 2:
         size //= 2
     return size
 

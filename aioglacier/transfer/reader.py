@@ -61,6 +61,7 @@ class ArchiveReader:
         self._block = memoryview(b"")
         self._busy = False
         self._closed = False
+        self._failure: IntegrityError | None = None
 
     def __repr__(self) -> str:
         return (
@@ -111,6 +112,8 @@ class ArchiveReader:
             self._busy = False
 
     async def _read(self, size: int) -> bytes:
+        if self._failure is not None:
+            raise self._failure
         if not size or self._position >= self._range.stop:
             return b""
         await self._fetch_ahead()
@@ -136,18 +139,20 @@ class ArchiveReader:
             return
         actual, expected = combine(self._hashes), self._output.tree_hash
         if expected is not None and actual != expected:
-            raise IntegrityError(
+            self._failure = IntegrityError(
                 f"the whole of {self._output.name} differs", expected=expected, actual=actual
             )
+            raise self._failure
 
     async def _fetch_ahead(self) -> None:
         """Keep pieces under way for every connection; wait for memory only while there are none at all."""
         while len(self._ahead) < self._resources.parts_at_once:
-            buffer = self._resources.buffers.try_acquire(self._piece_size)
-            if buffer is None:
-                if self._ahead:
-                    return
+            if self._ahead:
+                buffer = self._resources.buffers.try_acquire(self._piece_size)
+            else:
                 buffer = await self._resources.buffers.acquire(self._piece_size)
+            if buffer is None:
+                return
             byte_range = next(self._planned, None)
             if byte_range is None:
                 self._resources.buffers.release(buffer)
@@ -169,13 +174,11 @@ class ArchiveReader:
     def _count(self, moved: int) -> None:
         self._moved += moved
 
-    async def aclose(self) -> None:
-        """Give back every buffer; pieces under way must have been cancelled."""
+    def release(self) -> None:
+        """Give back every buffer; the tasks that fetch into them must have ended."""
         self._closed = True
         while self._ahead:
-            piece = self._ahead.popleft()
-            await piece.ended.wait()
-            self._resources.buffers.release(piece.buffer)
+            self._resources.buffers.release(self._ahead.popleft().buffer)
 
 
 @asynccontextmanager
@@ -194,8 +197,7 @@ async def open_reader(
         tasks.cancel_scope.shield = True
         tasks.cancel_scope.cancel()
         await tasks.__aexit__(None, None, None)
-        with anyio.CancelScope(shield=True):
-            await reader.aclose()
+        reader.release()
 
 
 def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:

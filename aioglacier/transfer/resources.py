@@ -73,12 +73,22 @@ class TransferResources:
     hash_workers: int
 
 
+def _most_buffers() -> int | None:
+    """How many buffers leave half of this process's file descriptors to others, at two for each."""
+    try:
+        import resource  # noqa: PLC0415  # not on every system
+    except ImportError:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else max(2, soft // 4)
+
+
 @asynccontextmanager
 async def open_resources(options: TransferOptions) -> AsyncIterator[TransferResources]:
     """Open what transfers share; it is all given back when the block ends."""
     workers = options.hash_workers or default_hash_workers()
     async with open_hasher(options.hash_in, workers) as hasher:
-        buffers = BufferPool(options.memory_limit, hasher.make_memory)
+        buffers = BufferPool(options.memory_limit, hasher.make_memory, count_limit=_most_buffers())
         try:
             yield TransferResources(
                 buffers,
