@@ -53,9 +53,9 @@ async def answer(site: Site, request: web.BaseRequest, path: str) -> web.Respons
 async def advance(site: Site, seconds: float) -> None:
     """Move the virtual clock, and do what became due."""
     site.clock.advance(seconds)
-    site.housekeeping.clean_soon()
     await snapshots.catch_up(site)
     await site.housekeeping.caught_up()
+    await site.housekeeping.cleaned()
 
 
 async def _status(site: Site, _content: Any) -> dict[str, Any]:

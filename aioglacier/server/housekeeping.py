@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from aioglacier.server.files import Incoming
+    from aioglacier.server.database import Database
+    from aioglacier.server.files import Files, Incoming
     from aioglacier.server.site import Site
 
 _logger: Final = logging.getLogger("aioglacier.server")
@@ -46,7 +47,8 @@ class Housekeeping:
         self._site: Site
         self._next_due = 0
         self._meanwhile_due = _FOREVER
-        self._must_clean = True
+        self._cleanings_asked = 1  # what expired while nobody was here
+        self._cleanings_done = 0
         self._wake = anyio.Event()
         self._round = anyio.Event()
 
@@ -58,8 +60,15 @@ class Housekeeping:
 
     def clean_soon(self) -> None:
         """Files may have been doomed, or the clock has moved."""
-        self._must_clean = True
+        self._cleanings_asked += 1
         self._wake.set()
+
+    async def cleaned(self) -> None:
+        """Wait until a cleaning that began after this call has ended."""
+        self.clean_soon()
+        asked = self._cleanings_asked
+        while self._cleanings_done < asked:
+            await self._round.wait()
 
     async def caught_up(self) -> None:
         """Wait until every job that is due has ended, but not for ever."""
@@ -79,10 +88,10 @@ class Housekeeping:
                 await self._end_jobs(tasks)
                 if offset != site.clock.offset_seconds:
                     offset = site.clock.offset_seconds
-                    self._must_clean = True
+                    self._cleanings_asked += 1
                     await site.database.write(partial(endings.save_offset, seconds=offset))
-                if self._must_clean or anyio.current_time() > cleaned_at + _CLEANING_SECONDS:
-                    self._must_clean = False
+                is_time = anyio.current_time() > cleaned_at + _CLEANING_SECONDS
+                if is_time or self._cleanings_done < self._cleanings_asked:
                     cleaned_at = anyio.current_time()
                     await self._clean()
             except Exception:
@@ -145,6 +154,13 @@ class Housekeeping:
 
     async def _clean(self) -> None:
         database, files = self._site.database, self._site.files
+        asked = self._cleanings_asked
+        try:
+            await self._remove_expired(database, files)
+        finally:
+            self._cleanings_done = asked
+
+    async def _remove_expired(self, database: Database, files: Files) -> None:
         while await database.write(partial(endings.expire, now=self._site.clock.milliseconds())):
             pass
         while doomed := await database.read(endings.doomed_files):

@@ -161,7 +161,7 @@ class LocalGlacier:
         return self._faults
 
     async def advance(self, seconds: float) -> None:
-        """Move the virtual clock; on return the jobs that became due have ended."""
+        """Move the virtual clock; on return what became due has ended and what expired is removed."""
         await control.advance(self._open_site(), seconds)
 
     async def run_inventory(self) -> None:

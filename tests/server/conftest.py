@@ -1,0 +1,251 @@
+"""A running local Glacier, and real clients for it: boto3 in a thread, and bare HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import logging
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from anyio import to_thread
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.server import LocalGlacier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+class Boto:
+    """boto3's Glacier client, called in a thread; one attempt each."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        keys = {"aws_access_key_id": ACCESS_KEY_ID, "aws_secret_access_key": SECRET_ACCESS_KEY}
+        config = Config(retries={"total_max_attempts": 1}, read_timeout=30)
+        settings = {"endpoint_url": url, "region_name": "us-east-1", "config": config, **keys, **options}
+        self.client = boto3.client("glacier", **settings)  # type: ignore[no-untyped-call]  # boto3 has no types
+        self.resource = boto3.resource("glacier", **settings)  # type: ignore[no-untyped-call]
+
+    async def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """The operation's parsed answer; ``operation`` in snake case."""
+        arguments.setdefault("vaultName", "v")
+        if (
+            "vaultName"
+            not in self.client.meta.service_model.operation_model(
+                self.client.meta.method_to_api_mapping[operation]
+            ).input_shape.members
+        ):
+            del arguments["vaultName"]
+        answer = await to_thread.run_sync(partial(getattr(self.client, operation), **arguments))
+        assert isinstance(answer, dict)
+        return answer
+
+    async def refused(self, operation: str, **arguments: Any) -> tuple[int, str, str]:
+        """Status, code and message of the error that the operation must end in."""
+        with pytest.raises(ClientError) as caught:
+            await self(operation, **arguments)
+        answer = caught.value.response
+        return (
+            answer["ResponseMetadata"]["HTTPStatusCode"],
+            answer["Error"]["Code"],
+            answer["Error"]["Message"],
+        )
+
+    async def upload(self, data: bytes, **arguments: Any) -> str:
+        """Upload an archive in one request; return its id."""
+        archive_id = (await self("upload_archive", body=data, **arguments))["archiveId"]
+        assert isinstance(archive_id, str)
+        return archive_id
+
+    async def upload_parts(self, data: bytes, part_size: int, **arguments: Any) -> str:
+        """Upload an archive in parts; return its id."""
+        upload_id = (await self("initiate_multipart_upload", partSize=str(part_size), **arguments))[
+            "uploadId"
+        ]
+        for start in range(0, len(data), part_size):
+            part = data[start : start + part_size]
+            await self(
+                "upload_multipart_part",
+                uploadId=upload_id,
+                range=f"bytes {start}-{start + len(part) - 1}/*",
+                body=part,
+            )
+        answer = await self(
+            "complete_multipart_upload",
+            uploadId=upload_id,
+            archiveSize=str(len(data)),
+            checksum=tree_hash(data).hex(),
+        )
+        archive_id = answer["archiveId"]
+        assert isinstance(archive_id, str)
+        return archive_id
+
+    async def job(self, **parameters: Any) -> str:
+        """Initiate a job; return its id."""
+        job_id = (await self("initiate_job", jobParameters=parameters))["jobId"]
+        assert isinstance(job_id, str)
+        return job_id
+
+    async def output(self, job_id: str, **arguments: Any) -> bytes:
+        """A job's output."""
+        body = (await self("get_job_output", jobId=job_id, **arguments))["body"]
+        data = await to_thread.run_sync(body.read)
+        assert isinstance(data, bytes)
+        return data
+
+    async def inventory(self, **parameters: Any) -> dict[str, Any]:
+        """The inventory of a vault, through a job."""
+        job_id = await self.job(Type="inventory-retrieval", **parameters)
+        document = json.loads(await self.output(job_id))
+        assert isinstance(document, dict)
+        return document
+
+
+@dataclass
+class Plain:
+    """An answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def error(self) -> tuple[int, str]:
+        """Status and code of an error."""
+        return self.status, json.loads(self.body)["code"]
+
+    @property
+    def message(self) -> str:
+        """The text of an error."""
+        text = json.loads(self.body)["message"]
+        assert isinstance(text, str)
+        return text
+
+
+async def send(server: LocalGlacier, method: str, path: str, body: bytes = b"", **headers: str) -> Plain:
+    """One request by hand; "_" in a header's name stands for "-", and a header of "" is left out."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await to_thread.run_sync(_send, server.url, method, path, body, given)
+
+
+def _send(url: str, method: str, path: str, body: bytes, given: dict[str, str]) -> Plain:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    try:
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        headers = {"x-amz-glacier-version": "2012-06-01", "Content-Length": str(len(body)), **given}
+        for name, value in headers.items():
+            if value:
+                connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return Plain(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        connection.close()
+
+
+def hashes(data: bytes) -> dict[str, str]:
+    """The two headers that go with an upload, as arguments of ``send``."""
+    return {
+        "x_amz_content_sha256": hashlib.sha256(data).hexdigest(),
+        "x_amz_sha256_tree_hash": tree_hash(data).hex(),
+    }
+
+
+_SERVE = """
+import sys, anyio
+from aioglacier.server import LocalGlacier
+
+async def main():
+    arguments = dict(job_delay=0, inventory_lag=0)
+    if len(sys.argv) > 2:
+        arguments["faults"] = sys.argv[2]
+    async with LocalGlacier(sys.argv[1], **arguments) as server:
+        print(server.url, flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.read)
+
+anyio.run(main)
+"""
+
+
+@contextmanager
+def serving(directory: Path, faults: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server in a process of its own, to be killed; gives the process and the URL."""
+    arguments = [sys.executable, "-c", _SERVE, str(directory)]
+    if faults is not None:
+        arguments.append(str(faults))
+    with subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+
+
+@pytest.fixture(autouse=True)
+def no_server_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No test may make the server fail inside."""
+    yield
+    failed = [
+        record
+        for when in ("setup", "call")
+        for record in caplog.get_records(when)
+        if record.name.startswith(("aioglacier.server", "aiohttp")) and record.levelno >= logging.ERROR
+    ]
+    assert not failed, failed[0].getMessage()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[LocalGlacier]:
+    """A local Glacier that is quick: jobs end and inventories show changes at once. It wants signatures."""
+    async with LocalGlacier(
+        tmp_path / "glacier",
+        access_key_id=ACCESS_KEY_ID,
+        secret_access_key=SECRET_ACCESS_KEY,
+        job_delay=0,
+        inventory_lag=0,
+    ) as local:
+        yield local
+
+
+@pytest.fixture
+async def faithful(tmp_path: Path) -> AsyncIterator[LocalGlacier]:
+    """A local Glacier as slow as the service, on a virtual clock; it takes unsigned requests."""
+    async with LocalGlacier(tmp_path / "faithful") as local:
+        yield local
+
+
+@pytest.fixture
+async def boto(server: LocalGlacier) -> Boto:
+    """boto3 for ``server``, with a vault "v"."""
+    client = Boto(server.url)
+    await client("create_vault")
+    return client
+
+
+@pytest.fixture
+async def slow_boto(faithful: LocalGlacier) -> Boto:
+    """boto3 for ``faithful``, with a vault "v"."""
+    client = Boto(faithful.url)
+    await client("create_vault")
+    return client
