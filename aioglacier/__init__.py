@@ -90,6 +90,7 @@ from aioglacier.core.models import (
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import TreeHash, chunk_hashes, tree_hash
 from aioglacier.job import Job
+from aioglacier.notices import JobNotices
 from aioglacier.transfer.download import Download
 from aioglacier.transfer.engine import TransferSnapshot
 from aioglacier.transfer.reader import ArchiveReader
@@ -140,6 +141,7 @@ __all__ = [
     "JobId",
     "JobNotFoundError",
     "JobNotReadyError",
+    "JobNotices",
     "JobStatus",
     "LengthMismatchError",
     "LimitExceededError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -12,6 +13,7 @@ import anyio.to_thread
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.options import GatewayOptions
+from aioglacier.notices import listening
 from aioglacier.paging import follow
 from aioglacier.transfer.resources import (
     DEFAULT_MAX_CONCURRENCY,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
     from aioglacier.gateway.interface import Gateway, RawResponse
+    from aioglacier.notices import JobNotices
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.workers import HashIn
 
@@ -38,9 +41,12 @@ class Glacier:
     May be used by many tasks at once: they share its connections, its memory budget and its hash workers.
     """
 
-    def __init__(self, gateway: Gateway, resources: TransferResources) -> None:
+    def __init__(
+        self, gateway: Gateway, resources: TransferResources, options: GatewayOptions | None = None
+    ) -> None:
         self._gateway = gateway
         self._resources = resources
+        self._options = options or GatewayOptions()
 
     def __repr__(self) -> str:
         return f"<Glacier {self._gateway.region} {self._gateway.origin}>"
@@ -88,6 +94,21 @@ class Glacier:
     async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]:
         """The units the account has bought."""
         return await self._gateway.list_provisioned_capacity()
+
+    @asynccontextmanager
+    async def open_notices(self, queue_url: str) -> AsyncIterator[JobNotices]:
+        """Listen on an SQS queue that is subscribed to the SNS topic of jobs, for ``Job.wait_until_done``.
+
+        Region and credentials are those of the connection. Every message that names a job is taken off the
+        queue; others are left.
+
+        Raises:
+            ConfigurationError: The URL, region or profile make no sense.
+        """
+        queue = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.queue")
+        options = replace(self._options, region_name=self._options.region_name or self.region)
+        async with queue.open_queue(options, queue_url) as opened, listening(opened) as notices:
+            yield notices
 
     async def request(
         self,
@@ -174,7 +195,7 @@ async def connect(
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(transfer))
-        yield Glacier(gateway, resources)
+        yield Glacier(gateway, resources, options)
 
 
 def _require_asyncio() -> None:

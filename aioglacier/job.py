@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, JobDescription, JobId
     from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.interface import Gateway
+    from aioglacier.notices import Notices
     from aioglacier.transfer.reader import ArchiveReader
     from aioglacier.transfer.resources import TransferResources
 
@@ -41,6 +42,8 @@ DEFAULT_WAIT_SECONDS: Final = 36 * 3600.0
 _FIRST_POLL_SECONDS: Final = 1.0
 #: An Expedited job takes 1 to 5 minutes, all others hours: half a minute is never long to wait.
 _LONGEST_POLL_SECONDS: Final = 30.0
+
+_POLL_BESIDE_NOTICES_SECONDS: Final = 15 * 60.0
 
 
 class Job:
@@ -77,11 +80,14 @@ class Job:
         """
         return await self._gateway.describe_job(self._vault, self._id)
 
-    async def wait_until_done(self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS) -> JobDescription:
+    async def wait_until_done(
+        self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: Notices | None = None
+    ) -> JobDescription:
         """Wait until the job is done, asking the service ever more rarely, at last every 30 seconds.
 
-        A service that cannot be reached meanwhile is no reason to stop waiting. Cancelling stops the waiting,
-        not the job.
+        With ``notices``, from ``Glacier.open_notices()``, it asks when it is told to, and every 15 minutes in
+        case a message was lost. A service that cannot be reached meanwhile is no reason to stop waiting.
+        Cancelling stops the waiting, not the job.
 
         Raises:
             JobFailedError: The service gave the job up.
@@ -94,8 +100,11 @@ class Job:
                 if (description := await self._describe_if_reachable()) and description.is_done:
                     self._check_succeeded(description)
                     return description
-                await anyio.sleep(poll_seconds)
-                poll_seconds = min(poll_seconds * 1.5, _LONGEST_POLL_SECONDS)
+                if notices is not None:
+                    await notices.wait(self._id, _POLL_BESIDE_NOTICES_SECONDS)
+                else:
+                    await anyio.sleep(poll_seconds)
+                    poll_seconds = min(poll_seconds * 1.5, _LONGEST_POLL_SECONDS)
         raise WaitTimeoutError(
             f"job {self._id} was not done within {timeout_seconds:.0f} s; it goes on, so wait for it again",
             waited_seconds=timeout_seconds,

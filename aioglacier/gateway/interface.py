@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     Progress = Callable[[int], None]
 
 
+class QueueUnreadableError(Exception):
+    """A queue of notifications cannot be read now; whoever listens falls back to asking the service."""
+
+
 class JobOutput(Protocol):
     """An open answer with the bytes, or some of the bytes, of a job's output. Its bytes are read once."""
 

@@ -1,0 +1,143 @@
+"""Being told that a job is done, through a real SNS topic and a real SQS queue (moto's server)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+import aioglacier
+from aioglacier.gateway.queue import find_job_id
+from aioglacier.server import LocalGlacier, VirtualClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "example"
+REGION = "us-east-1"
+
+
+def connected(server: LocalGlacier) -> AbstractAsyncContextManager[aioglacier.Glacier]:
+    """A connection whose keys serve the queue as well."""
+    return aioglacier.connect(
+        endpoint_url=server.url,
+        region_name=REGION,
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=SECRET,
+    )
+
+
+class Messaging:
+    """A topic, and a queue that is subscribed to it."""
+
+    def __init__(self, endpoint: str) -> None:
+        session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+        self.sns: Any = session.client("sns", endpoint_url=endpoint)
+        self.sqs: Any = session.client("sqs", endpoint_url=endpoint)
+        self.topic_arn: str = self.sns.create_topic(Name="jobs")["TopicArn"]
+        self.queue_url: str = self.sqs.create_queue(QueueName="jobs")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
+        self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
+
+    def publish(self, message: object) -> None:
+        """Tell the topic."""
+        self.sns.publish(TopicArn=self.topic_arn, Message=json.dumps(message))
+
+    def count_messages(self) -> int:
+        """Messages in the queue, those being read included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
+        return sum(int(attributes["Attributes"][name]) for name in names)
+
+    def close(self) -> None:
+        """Close both clients' connections."""
+        self.sns.close()
+        self.sqs.close()
+
+
+@pytest.fixture
+def messaging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Messaging]:
+    """SNS and SQS on loopback, found as a user's would be: by botocore's own environment."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
+    messaging = Messaging(endpoint)
+    yield messaging
+    messaging.close()
+    server.stop()
+
+
+async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messaging: Messaging) -> None:
+    """A job that polling would ask about in 15 minutes is found done as soon as its message comes."""
+    clock = VirtualClock()
+    async with (
+        LocalGlacier(tmp_path, clock=clock) as server,
+        connected(server) as glacier,
+        glacier.open_notices(messaging.queue_url) as notices,
+    ):
+        vault = await glacier.create_vault("photos")
+        archive = await vault.upload(b"bytes")
+        job = await vault.retrieve(archive.id, sns_topic=messaging.topic_arn)
+        ended: list[aioglacier.JobDescription] = []
+
+        async def wait() -> None:
+            ended.append(await job.wait_until_done(notices=notices, timeout_seconds=60))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.to_thread.run_sync(messaging.publish, {"hello": "nothing of a job"})
+            clock.advance(5 * 3600)
+            await anyio.to_thread.run_sync(messaging.publish, {"JobId": job.id, "StatusCode": "Succeeded"})
+        assert [description.status for description in ended] == [aioglacier.JobStatus.SUCCEEDED]
+    # The stranger's message is still there, for whom it may concern; the job's is not.
+    assert await anyio.to_thread.run_sync(messaging.count_messages) == 1
+
+
+async def test_a_message_is_only_a_hint(tmp_path: Path, messaging: Messaging) -> None:
+    """A message that claims success does not make an unfinished job done."""
+    async with (
+        LocalGlacier(tmp_path) as server,
+        connected(server) as glacier,
+        glacier.open_notices(messaging.queue_url) as notices,
+    ):
+        vault = await glacier.create_vault("photos")
+        archive = await vault.upload(b"bytes")
+        job = await vault.retrieve(archive.id)
+        await anyio.to_thread.run_sync(messaging.publish, {"JobId": job.id, "StatusCode": "Succeeded"})
+        with pytest.raises(aioglacier.WaitTimeoutError):
+            await job.wait_until_done(notices=notices, timeout_seconds=1)
+
+
+async def test_a_queue_is_named_by_its_url(tmp_path: Path) -> None:
+    """The name or ARN of a queue is refused with the form that is wanted."""
+    async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:
+        with pytest.raises(aioglacier.ConfigurationError, match="https://"):
+            async with glacier.open_notices("arn:aws:sqs:us-east-1:012345678901:jobs"):
+                pass
+
+
+@pytest.mark.parametrize(
+    ("body", "job_id"),
+    [
+        ('{"JobId": "abc"}', "abc"),
+        ('{"Type": "Notification", "Message": "{\\"JobId\\": \\"abc\\"}"}', "abc"),
+        ('{"Type": "Notification", "Message": "text"}', None),
+        ('{"Type": "Notification"}', None),
+        ('{"JobId": 7}', None),
+        ("[]", None),
+        ("text", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_find_job_id_in_any_message(body: str, job_id: str | None) -> None:
+    """The job is found in SNS's envelope and without it, and nothing else is taken for one."""
+    assert find_job_id(body) == job_id
