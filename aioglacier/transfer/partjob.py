@@ -106,7 +106,8 @@ def perform(job: PartJob, view: memoryview, report: Callable[[int], None] | None
 
 
 def _open_source(place: ReadFrom) -> int:
-    source = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC)
+    # Not blocking: should there be a FIFO by now, opening it would wait for somebody to write to it.
+    source = os.open(place.path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     if difference := place.identity.difference(FileIdentity.of(os.fstat(source))):
         os.close(source)
         raise FileChangedError(difference)

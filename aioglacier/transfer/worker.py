@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.transfer.partjob import FileChangedError, FileIdentity, PartJob, ReadFrom, WriteTo, perform
@@ -41,6 +42,7 @@ def main(parent: int) -> None:
     threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
     maps = _Maps()
     try:
+        _answer({"ready": os.getpid()})
         for line in sys.stdin.buffer:
             _answer(_work(json.loads(line), maps))
     except BrokenPipeError:
@@ -49,7 +51,25 @@ def main(parent: int) -> None:
 
 def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> bytes:
     """One line that asks a worker to do a job on a buffer."""
-    return json.dumps([serial, locator, capacity, job]).encode() + b"\n"
+    length, read_from, write_to = job
+    request = [
+        serial,
+        locator,
+        capacity,
+        length,
+        read_from and [_portable(read_from.path), read_from.offset, read_from.identity],
+        write_to and [_portable(write_to.path), write_to.offset],
+    ]
+    return json.dumps(request).encode() + b"\n"
+
+
+def _portable(path: str) -> str:
+    """A path as its bytes, one character each: the worker may spell names in another encoding."""
+    return os.fsencode(path).decode("latin-1")
+
+
+def _local(path: str) -> str:
+    return os.fsdecode(path.encode("latin-1"))
 
 
 def _leave_with_parent(parent: int) -> None:
@@ -64,21 +84,26 @@ def _answer(answer: dict[str, Any]) -> None:
 
 
 def _work(request: list[Any], maps: _Maps) -> dict[str, Any]:
-    serial, locator, capacity, (length, read_from, write_to) = request
+    serial, locator, capacity, length, read_from, write_to = request
     job = PartJob(
         length,
-        ReadFrom(read_from[0], read_from[1], FileIdentity(*read_from[2])) if read_from else None,
-        WriteTo(*write_to) if write_to else None,
+        ReadFrom(_local(read_from[0]), read_from[1], FileIdentity(*read_from[2])) if read_from else None,
+        WriteTo(_local(write_to[0]), write_to[1]) if write_to else None,
     )
     try:
-        for view in maps.view(serial, locator, capacity):
+        with maps.view(serial, locator, capacity) as view:
             hashes = perform(job, view, _Reporter())
             return {"hashes": [part.hex() for part in hashes]}
+    except MapError as error:
+        return {"unmapped": str(error)}
     except FileChangedError as error:
         return {"changed": str(error)}
     except OSError as error:
         return {"errno": error.errno, "strerror": error.strerror}
-    raise AssertionError(locator)
+
+
+class MapError(Exception):
+    """The part's memory cannot be reached from here."""
 
 
 class _Reporter:
@@ -99,30 +124,47 @@ class _Maps:
     def __init__(self) -> None:
         self._maps: OrderedDict[int, mmap.mmap] = OrderedDict()
 
+    @contextmanager
     def view(self, serial: int, locator: str, capacity: int) -> Iterator[memoryview]:
-        """Yield the buffer's memory once, and let go of it afterwards if it cannot be kept."""
+        """The buffer's memory; what cannot be kept mapped is let go afterwards.
+
+        Raises:
+            MapError: It cannot be mapped.
+        """
         if locator.startswith("name:"):
-            yield from _named_view(locator.removeprefix("name:"), capacity)
+            with _named_view(locator.removeprefix("name:"), capacity) as view:
+                yield view
             return
         if serial in self._maps:
             self._maps.move_to_end(serial)
         else:
             if len(self._maps) >= _KEPT_MAPS:
                 self._maps.popitem(last=False)[1].close()
-            fd = os.open(locator, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                self._maps[serial] = mmap.mmap(fd, capacity)
-            finally:
-                os.close(fd)
+            self._maps[serial] = _map(locator, capacity)
         with memoryview(self._maps[serial]) as view:
             yield view
 
 
+def _map(locator: str, capacity: int) -> mmap.mmap:
+    try:
+        fd = os.open(locator, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return mmap.mmap(fd, capacity)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise MapError(str(error)) from error
+
+
+@contextmanager
 def _named_view(name: str, capacity: int) -> Iterator[memoryview]:
     from multiprocessing import resource_tracker  # noqa: PLC0415  # only where memory has names
     from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
 
-    segment = SharedMemory(name)
+    try:
+        segment = SharedMemory(name)
+    except OSError as error:
+        raise MapError(str(error)) from error
     # Attaching registers the segment with a tracker of this process, which would remove it at exit although
     # it belongs to the parent (fixed by track=False in Python 3.13).
     resource_tracker.unregister(f"/{segment.name}" if os.name == "posix" else segment.name, "shared_memory")

@@ -54,6 +54,18 @@ MAX_DEATHS: Final = 3
 #: Bodies up to this are hashed in a thread even where workers run: a worker costs more than it saves.
 SMALL_PART_SIZE: Final = 256 * 1024
 
+#: A worker that has closed its end of the pipe is about to be gone.
+_LAST_SECONDS: Final = 5.0
+
+#: What a dead worker looks like from here.
+_LOST: Final = (
+    anyio.EndOfStream,
+    anyio.IncompleteRead,
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.DelimiterNotFound,
+)
+
 # An answer is three hex strings, and 4 GiB have 4,096 leaves.
 _MAX_ANSWER_SIZE: Final = 1024 * 1024
 
@@ -96,8 +108,8 @@ def default_hash_workers() -> int:
 async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None) -> AsyncIterator[Hasher]:
     """Open a hasher; workers start with their first job and are gone when the block ends.
 
-    Where this interpreter cannot be started again (a frozen or an embedding program), threads take over, and
-    a warning says so.
+    Where this interpreter cannot be started again (a frozen or an embedding program), or memory cannot be
+    shared with it, threads take over, and a warning says so.
     """
     count = workers or default_hash_workers()
     if hash_in == "processes" and (not sys.executable or getattr(sys, "frozen", False)):
@@ -156,7 +168,8 @@ class ProcessHasher:
                 async with self._limiter:
                     return await self._run_in_worker(job, buffer)
             except _CannotStartError as error:
-                _log.warning("no worker process can be started (%s); hashing in threads instead", error)
+                if not self._cannot_start:
+                    _log.warning("no worker process can be used (%s); hashing in threads instead", error)
                 self._cannot_start = True
             except _WorkerLostError as error:
                 deaths += 1
@@ -175,6 +188,9 @@ class ProcessHasher:
                 await self._idle.pop().aclose()
 
     async def _run_in_worker(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+        for dead in [worker for worker in self._idle if not worker.is_alive]:
+            self._idle.remove(dead)  # that it died in its sleep says nothing about this job
+            await dead.aclose()
         worker = self._take_idle(buffer.serial) or await _Worker.start()
         try:
             worker.mapped.add(buffer.serial)
@@ -199,6 +215,8 @@ def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
         return PartHashes(*(bytes.fromhex(text) for text in answer["hashes"]))
     if "changed" in answer:
         raise _source_changed(job, answer["changed"])
+    if "unmapped" in answer:
+        raise _CannotStartError(f"its memory cannot be shared: {answer['unmapped']}")
     raise _file_error(job, OSError(answer["errno"], answer["strerror"]))
 
 
@@ -226,7 +244,7 @@ def _source_changed(job: PartJob, field: str) -> SourceChangedError:
 
 
 class _CannotStartError(Exception):
-    """The system does not let this process start another."""
+    """The system does not let this process start another, or share memory with it."""
 
 
 class _WorkerLostError(Exception):
@@ -250,7 +268,22 @@ class _Worker:
 
     @classmethod
     async def start(cls) -> _Worker:
-        """Start a process; its standard input is what keeps it alive."""
+        """Start a process and wait until it is ready; its standard input is what keeps it alive.
+
+        Raises:
+            _CannotStartError: It cannot be started, or is no such worker: the interpreter that
+                ``sys.executable`` names is not one, or is broken.
+        """
+        worker = await cls._launch()
+        try:
+            await worker.wait_until_ready()
+        except BaseException:
+            await worker.aclose()
+            raise
+        return worker
+
+    @classmethod
+    async def _launch(cls) -> _Worker:
         command = [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE), str(os.getpid())]
         try:
             with anyio.CancelScope(shield=True):  # some milliseconds, and a process half started has no owner
@@ -268,6 +301,18 @@ class _Worker:
             raise _CannotStartError(str(error)) from error
         raise AssertionError  # nothing cancels a shielded scope
 
+    async def wait_until_ready(self) -> None:
+        """Wait for its first word."""
+        try:
+            await self._next_line()
+        except (TimeoutError, ValueError, *_LOST) as error:
+            raise _CannotStartError(f"{sys.executable} is not ready to work") from error
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is still there, as far as the event loop has been told."""
+        return self._process.returncode is None
+
     async def exchange(self, request: bytes) -> dict[str, Any]:
         """Send one job and wait for its end.
 
@@ -281,14 +326,8 @@ class _Worker:
                 answer = await self._next_line()
         except TimeoutError:
             raise _WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
-        except (
-            anyio.EndOfStream,
-            anyio.IncompleteRead,
-            anyio.BrokenResourceError,
-            anyio.ClosedResourceError,
-        ):
-            with anyio.CancelScope(shield=True):
-                exit_code = await self._process.wait()
+        except _LOST:
+            exit_code = await self._end()
             raise _WorkerLostError(f"died with exit code {exit_code}", exit_code) from None
         else:
             return answer
@@ -299,6 +338,15 @@ class _Worker:
             answer: dict[str, Any] = json.loads(line)
             return answer
         raise AssertionError  # fail_after never swallows
+
+    async def _end(self) -> int:
+        """The exit code of a process that said its last word; one that stays all the same is killed."""
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_LAST_SECONDS):
+                return await self._process.wait()
+            self._process.kill()
+            return await self._process.wait()
+        raise AssertionError  # nothing cancels a shielded scope
 
     async def aclose(self) -> None:
         """Kill the process and wait until it is gone, which takes the system about a millisecond."""
