@@ -18,6 +18,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -32,6 +33,7 @@ from aioglacier.core.errors import (
     ServiceError,
     TemporaryServiceError,
     TransportError,
+    UploadExpiredError,
     UploadFailedError,
     WriterClosedError,
 )
@@ -42,6 +44,7 @@ from aioglacier.transfer.partjob import PartJob
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
+    from typing import NoReturn
 
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from aioglacier.transfer.partjob import ReadFrom
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore
+
+_log: Final = logging.getLogger("aioglacier.transfer")
 
 #: What a cancelled task may still spend on ending an upload properly.
 GRACE_SECONDS: Final = 10.0
@@ -179,22 +184,25 @@ class UploadEngine:
     async def acquire(self) -> PartBuffer:
         """Lend a buffer for the next part, waiting while all are in use or the memory budget is spent.
 
-        Calling it says that there will be another part. Cancelling leaves nothing borrowed.
+        Calling it says that there will be another part. Cancelling leaves nothing borrowed; any other
+        failure is final.
 
         Raises:
             TooManyPartsError: 10,000 parts are taken already.
             GlacierError: What stopped the engine, if something has.
         """
-        self._ledger.part_range(self._next_index, self.part_size)
-        with self._stops_on_failure():
-            if self._held is not None:
+        try:
+            with self.stops_on_failure():
+                self._ledger.part_range(self._next_index, self.part_size)
                 await self._begin()
-            await self._slots.acquire()
-            try:
-                return await self._resources.buffers.acquire(self._buffer_size)
-            except BaseException:
-                self._slots.release()
-                raise
+                await self._slots.acquire()
+                try:
+                    return await self._resources.buffers.acquire(self._buffer_size)
+                except BaseException:
+                    self._slots.release()
+                    raise
+        except Exception as error:  # noqa: BLE001  # whatever it is: an archive without these bytes is none
+            self.fail(error)
         raise AssertionError(self._failure)
 
     def discard(self, buffer: PartBuffer) -> None:
@@ -211,7 +219,8 @@ class UploadEngine:
         Raises:
             GlacierError: As ``acquire``.
         """
-        with self._stops_on_failure():
+        with self.stops_on_failure():
+            await self._begin()  # or the first part, which waits for a second, would keep the only worker
             await self._readers.acquire()
         try:
             buffer = await self.acquire()
@@ -230,6 +239,30 @@ class UploadEngine:
         else:
             self._start(part)
 
+    def check(self) -> None:
+        """Raise what stopped the engine, if something has."""
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: BaseException) -> NoReturn:
+        """Stop every part for good, and raise the error, or what had stopped the engine before."""
+        self._stop(error)
+        self.check()
+        raise AssertionError(error)
+
+    @contextmanager
+    def stops_on_failure(self) -> Iterator[None]:
+        """Run a block that the first failure of any part ends, and raise that failure."""
+        self.check()
+        with anyio.CancelScope() as scope:
+            self._stoppable.add(scope)
+            try:
+                yield
+            finally:
+                self._stoppable.discard(scope)
+        if scope.cancelled_caught:
+            self.check()
+
     async def finish(self, confirm: Callable[[], Awaitable[None]] | None = None) -> FinishedUpload:
         """Wait for all parts, complete the upload, and return its proof.
 
@@ -238,16 +271,17 @@ class UploadEngine:
 
         Raises:
             EmptyArchiveError: No part was submitted. Nothing was sent.
+            ResumeMismatchError: The service has parts beyond the last one.
             GlacierError: What stopped the engine, or the completion.
         """
-        if self._next_index == 0:
-            raise EmptyArchiveError("the source gave no bytes")
-        with self._stops_on_failure():
+        with self.stops_on_failure():
+            if self._next_index == 0:
+                raise EmptyArchiveError("the source gave no bytes")
             if self._held is not None:
                 return await self._store_whole(self._held, confirm)
             while self._in_flight:
                 await next(iter(self._in_flight)).ended.wait()
-            self._raise_failure()
+            self.check()
             if confirm is not None:
                 await confirm()
             return await self._complete()
@@ -261,10 +295,18 @@ class UploadEngine:
     # --- carrying
 
     async def _begin(self) -> None:
-        self._upload_id = await self._store.initiate(self.part_size)
+        """Begin the upload in parts if the first of them waits for that."""
+        if self._held is None:
+            return
+
+        async def initiate() -> None:
+            self._upload_id = await self._store.initiate(self.part_size)
+
+        if self._upload_id is None:
+            # An upload whose id is lost to a cancellation stays at the service, and nobody can name it.
+            await self._see_through(initiate, grace_seconds=lambda: GRACE_SECONDS)
         held, self._held = self._held, None
-        if held is not None:
-            self._start(held)
+        self._start(held)
 
     def _start(self, part: _Part) -> None:
         self._in_flight.add(part)
@@ -319,12 +361,20 @@ class UploadEngine:
             self._finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
 
         async with self._resources.connections:
-            return await self._settle(store, is_decided=lambda: part.moved >= part.job.length)
+            finished = await self._settle(store, is_decided=lambda: part.moved >= part.job.length)
+        self._held = None
+        self._give_back(part)
+        return finished
 
     async def _complete(self) -> FinishedUpload:
         assert self._upload_id is not None  # noqa: S101  # the second part began it
         upload_id = self._upload_id
         size, tree_hash = self._ledger.seal()
+        if beyond := [start for start in self._known if start >= size]:
+            raise ResumeMismatchError(
+                f"the source ended after {size} bytes, but upload {upload_id} holds a part at byte "
+                f"{min(beyond)}; abort that upload and begin anew"
+            )
 
         async def complete() -> None:
             stored = await self._store.complete(upload_id, size, tree_hash)
@@ -340,6 +390,24 @@ class UploadEngine:
         If cancelled when the service can no longer be kept from it, wait a little longer for the answer: an
         archive that nobody knows of is worse than a late cancellation.
         """
+        self._settling = True
+        try:
+            await self._see_through(call, grace_seconds=lambda: GRACE_SECONDS if is_decided() else 0.0)
+        except BaseException:
+            if self._finished is not None:
+                _log.warning(
+                    "cancelled too late: archive %s, %d bytes, was made",
+                    self._finished.stored.id,
+                    self._finished.size,
+                )
+            raise
+        assert self._finished is not None  # noqa: S101  # the call returned
+        return self._finished
+
+    async def _see_through(
+        self, call: Callable[[], Awaitable[None]], *, grace_seconds: Callable[[], float]
+    ) -> None:
+        """Make a call whose answer should not be lost: if cancelled, first wait so long for it."""
         ended = anyio.Event()
         failure: BaseException | None = None
         shield = anyio.CancelScope(shield=True)
@@ -354,20 +422,18 @@ class UploadEngine:
             finally:
                 ended.set()
 
-        self._settling = True
         self._tasks.start_soon(run)
         try:
             await ended.wait()
         except BaseException:
-            shield.deadline = anyio.current_time() + (GRACE_SECONDS if is_decided() else 0)
+            shield.deadline = anyio.current_time() + grace_seconds()
             with anyio.CancelScope(shield=True):
                 await ended.wait()
+            if failure is not None:
+                _log.warning("what a cancellation waited for failed: %s", failure)
             raise
         if failure is not None:
-            self._stop(failure)
-            self._raise_failure()
-        assert self._finished is not None  # noqa: S101  # the call returned
-        return self._finished
+            self.fail(failure)
 
     # --- ending
 
@@ -377,28 +443,13 @@ class UploadEngine:
         for scope in self._stoppable:
             scope.cancel()
 
-    @contextmanager
-    def _stops_on_failure(self) -> Iterator[None]:
-        """Run a block that the first failure of any part ends, and raise that failure."""
-        self._raise_failure()
-        with anyio.CancelScope() as scope:
-            self._stoppable.add(scope)
-            try:
-                yield
-            finally:
-                self._stoppable.discard(scope)
-        if scope.cancelled_caught:
-            self._raise_failure()
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-
     def _give_back(self, part: _Part) -> None:
         self._resources.buffers.release(part.buffer)
         self._slots.release()
 
     async def _leave_upload(self, upload_id: UploadId, error: BaseException | None) -> None:
+        if isinstance(error, UploadExpiredError):
+            return  # nothing is left of it
         unclear = self._settling and not isinstance(error, ServiceError)
         if self._keep_unfinished or unclear or isinstance(error, (UploadFailedError, CredentialsError)):
             if isinstance(error, GlacierError):
@@ -407,19 +458,24 @@ class UploadEngine:
                 error.add_note(
                     f"upload {upload_id} was kept with {self._ledger.sent} bytes and can be resumed"
                 )
+            else:
+                _log.warning("upload %s was kept with %d bytes", upload_id, self._ledger.sent)
             return
         reason = f"no answer within {GRACE_SECONDS:.0f} s"
-        with anyio.move_on_after(GRACE_SECONDS, shield=True) as scope:
+        with anyio.move_on_after(GRACE_SECONDS, shield=True):
             try:
                 await self._store.abort(upload_id)
             except GlacierError as failure:
                 reason = str(failure)
             else:
                 return
-        if error is not None and (scope.cancelled_caught or reason):
-            if isinstance(error, GlacierError):
-                error.upload_id = upload_id
-            error.add_note(f"upload {upload_id} could not be aborted and is still open: {reason}")
+        trouble = f"upload {upload_id} could not be aborted and is still open: {reason}"
+        if error is None:
+            _log.warning("%s", trouble)
+            return
+        if isinstance(error, GlacierError):
+            error.upload_id = upload_id
+        error.add_note(trouble)
 
 
 def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, computed: bytes) -> None:

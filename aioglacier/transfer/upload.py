@@ -10,6 +10,7 @@ import anyio.to_thread
 from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.engine import check_known_part
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.sources import NamedFile
@@ -58,6 +59,12 @@ class SourceUpload:
         """The counters now."""
         return self._engine.snapshot()
 
+    @property
+    def archive(self) -> Archive | None:
+        """The archive, once it is made, even if ``run`` was cancelled too late to return it."""
+        finished = self._engine.finished
+        return as_archive(finished, self._options) if finished is not None else None
+
     async def run(self) -> Archive:
         """Upload what the service lacks. See ``Vault.upload`` for what it raises and what cancelling leaves.
 
@@ -100,7 +107,9 @@ class SourceUpload:
             try:
                 view = buffer.view[: engine.part_size]
                 view[: len(ahead)] = ahead
-                count = len(ahead) + await source.fill(view[len(ahead) :])
+                count = len(ahead)
+                with engine.stops_on_failure():
+                    count += await source.fill(view[count:])
                 total += count
                 self._check_size(total, is_whole=count < len(view))
             except BaseException:
@@ -112,10 +121,10 @@ class SourceUpload:
             engine.submit(buffer, count)
             if count < len(view):
                 return
-            # Asking for another buffer would begin an upload in parts, which a source that ends just here
-            # does not need.
-            ahead = await _one_byte(source) if total == count else b""
-            if total == count and not ahead:
+            # Asking for another buffer says that there is another part, and a source may end just here.
+            with engine.stops_on_failure():
+                ahead = await _one_byte(source)
+            if not ahead:
                 self._check_size(total, is_whole=True)
                 return
 
@@ -166,17 +175,18 @@ async def _check_known_parts(
             resources.buffers.release(buffer)
             slots.release()
 
-    async with anyio.create_task_group() as checks:
-        for range_ in ranges:
-            if failures:
-                break
-            await slots.acquire()
-            try:
-                buffer = await resources.buffers.acquire(part_size)
-            except BaseException:
-                slots.release()
-                raise
-            checks.start_soon(check, range_, buffer)
+    with first_cause():
+        async with anyio.create_task_group() as checks:
+            for range_ in ranges:
+                if failures:
+                    break
+                await slots.acquire()
+                try:
+                    buffer = await resources.buffers.acquire(part_size)
+                except BaseException:
+                    slots.release()
+                    raise
+                checks.start_soon(check, range_, buffer)
     if failures:
         raise min(failures, key=_position)
 

@@ -11,6 +11,7 @@ import anyio.lowlevel
 
 from aioglacier.core.errors import (
     EmptyArchiveError,
+    GlacierError,
     LengthMismatchError,
     MemoryLimitError,
     WriterBusyError,
@@ -75,7 +76,7 @@ class ArchiveWriter:
         self._position = 0
         self._busy = False
         self._closed: str | None = None
-        self._archive: Archive | None = None
+        self._failure: BaseException | None = None
         self._breath_due = time.monotonic() + _BREATH_SECONDS
 
     def __repr__(self) -> str:
@@ -89,7 +90,8 @@ class ArchiveWriter:
     @property
     def archive(self) -> Archive | None:
         """The archive, once it is complete; ``None`` before and for ever after a failure."""
-        return self._archive
+        finished = self._engine.finished
+        return as_archive(finished, self._options) if finished is not None else None
 
     @property
     def upload_id(self) -> UploadId | None:
@@ -119,28 +121,23 @@ class ArchiveWriter:
         """Append bytes to the archive, waiting while every part buffer is in use.
 
         The bytes are copied before this returns, so the caller may reuse ``data``. If cancelled, exactly
-        ``position`` bytes of the stream have been accepted; of data that fits one part that is none or all.
+        ``position`` bytes of the stream have been accepted, and writing may go on from there.
 
         Raises:
-            InputTypeError: ``data`` is not bytes-like.
+            InputTypeError: ``data`` is not bytes-like; nothing of it was accepted.
+            WriterBusyError: Another task is writing; nothing was accepted.
+            WriterClosedError: The writer was completed or aborted.
             LengthMismatchError: More bytes than ``expected_size``.
             TooManyPartsError: The stream outgrew 10,000 parts.
-            WriterBusyError: Another task is writing.
-            WriterClosedError: The writer was completed or aborted.
-            GlacierError: A part could not be sent. Nothing more can be written here; leaving the block aborts
-                the upload, or keeps it, with its id in the error, if it can be resumed.
+            GlacierError: A part could not be sent. After this and the two before nothing more can be written
+                here, and there will be no archive; leaving the block aborts the upload, or keeps it, with its
+                id in the error, if it can be resumed.
         """
         view = as_bytes_view(data)
-        expected = self._options.expected_size
-        if expected is not None and self._position + len(view) > expected:
-            raise LengthMismatchError(
-                f"the source gives more than the {expected} bytes it was declared to have "
-                f"({self._position + len(view)} so far); no archive was made",
-                expected=expected,
-                actual=self._position + len(view),
-            )
         self._enter()
         try:
+            self._engine.check()
+            self._check_room(len(view))
             await self._breathe()
             while view:
                 buffer = self._buffer
@@ -162,7 +159,7 @@ class ArchiveWriter:
         """Send what is left, wait for every part, and make the archive.
 
         Calling it again returns the same archive. If cancelled while the service may already be making the
-        archive, it waits up to 10 seconds for the answer first; ``archive`` tells.
+        archive, it waits up to 10 seconds for the answer first; ``archive`` then tells, and so does the log.
 
         Raises:
             EmptyArchiveError: Nothing was written; nothing was sent.
@@ -172,10 +169,11 @@ class ArchiveWriter:
             WriterClosedError: The writer was aborted, or failed before.
             GlacierError: A part could not be sent, as in ``write``.
         """
-        if self._archive is not None:
-            return self._archive
+        if (archive := self.archive) is not None:
+            return archive
         self._enter()
         try:
+            self._engine.check()
             expected = self._options.expected_size
             if expected is not None and self._position != expected:
                 raise LengthMismatchError(
@@ -188,21 +186,21 @@ class ArchiveWriter:
                 raise EmptyArchiveError("nothing was written")
             if self._filled:
                 self._submit()
-            self._closed = "completed"
-            finished = await self._engine.finish()
-            self._archive = as_archive(finished, self._options)
-        except BaseException:
-            self._closed = "failed"
+            return as_archive(await self._engine.finish(), self._options)
+        except BaseException as error:
+            self._failure = error
             raise
-        else:
-            return self._archive
         finally:
+            self._closed = "completed" if self._engine.finished is not None else "failed"
             self._busy = False
 
     async def abort(self) -> None:
-        """Give the archive up. Leaving the block aborts the upload at the service. May be called twice."""
-        if self._closed is None:
-            self._closed = "aborted"
+        """Give the archive up: leaving the block aborts the upload at the service, even one to be kept.
+
+        May be called twice, and after a failure; once there is an archive it does nothing.
+        """
+        if self.archive is None:
+            self._closed = self._closed or "aborted"
             self._engine.abort()
 
     def release(self) -> None:
@@ -213,11 +211,25 @@ class ArchiveWriter:
             self._buffer = None
 
     def _enter(self) -> None:
+        if self._failure is not None:
+            raise WriterClosedError("the writer has failed; open another one") from self._failure
         if self._closed is not None:
             raise WriterClosedError(f"the writer is {self._closed}; open another one")
         if self._busy:
             raise WriterBusyError("another task is inside this writer; a writer takes one stream, in order")
         self._busy = True
+
+    def _check_room(self, length: int) -> None:
+        expected = self._options.expected_size
+        if expected is not None and self._position + length > expected:
+            self._engine.fail(
+                LengthMismatchError(
+                    f"the source gives more than the {expected} bytes it was declared to have "
+                    f"({self._position + length} so far); no archive was made",
+                    expected=expected,
+                    actual=self._position + length,
+                )
+            )
 
     def _submit(self) -> None:
         assert self._buffer is not None  # noqa: S101  # it was just filled
@@ -242,6 +254,9 @@ async def open_writer(
             yield writer
             if not writer.is_closed:
                 await writer.complete()
+        except GlacierError as error:
+            error.vault = error.vault or options.vault
+            raise
         finally:
             writer.release()
 
