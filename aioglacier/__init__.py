@@ -89,6 +89,7 @@ from aioglacier.core.models import (
 )
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import TreeHash, chunk_hashes, tree_hash
+from aioglacier.emptying import Emptying, EmptyingSnapshot
 from aioglacier.job import Job
 from aioglacier.notices import JobNotices
 from aioglacier.transfer.download import Download
@@ -120,6 +121,8 @@ __all__ = [
     "DescriptionError",
     "Download",
     "EmptyArchiveError",
+    "Emptying",
+    "EmptyingSnapshot",
     "Glacier",
     "GlacierError",
     "InputTypeError",

@@ -20,6 +20,7 @@ from aioglacier.core.models import (
     Tier,
     UploadId,
 )
+from aioglacier.emptying import Emptying, why_not_deletable
 from aioglacier.job import Job
 from aioglacier.paging import follow
 from aioglacier.transfer.sources import open_source
@@ -70,6 +71,24 @@ class Vault:
     async def delete(self) -> None:
         """Delete the vault. The service refuses while the last inventory lists archives or any came since."""
         await self._gateway.delete_vault(self._name)
+
+    def open_emptying(self) -> Emptying:
+        """The deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
+
+        ::
+
+            job = await vault.find_inventory_retrieval() or await vault.retrieve_inventory()
+            await job.wait_until_done()
+            await vault.open_emptying().run(job.inventory())
+
+        It may be repeated after any interruption. Deleting within 90 days of the upload is charged as if the
+        archive had been kept that long.
+        """
+        return Emptying(self._gateway, self._name)
+
+    async def why_not_deletable(self) -> str | None:
+        """Why the service will not delete the vault yet, as far as it tells; ``None`` if it may."""
+        return why_not_deletable(await self.describe())
 
     @property
     def tags(self) -> Tags:
