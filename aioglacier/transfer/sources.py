@@ -10,10 +10,12 @@ What may block (files, iterators) fills the buffer in a thread; pipes and socket
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import os
 import stat
 import sys
+import time
 from collections.abc import AsyncIterable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 #: Bytes taken from a pipe at once; Linux lets a pipe hold up to 1 MiB, and each turn of the loop costs 30 us.
 _PIPE_SIZE: Final = 1024 * 1024
+
+#: Linux stamps files with a clock that ticks every 1 to 10 ms; twice the slowest is on the safe side.
+_TICK_NS: Final = 20_000_000
 
 #: Bytes copied on the loop at once, about 0.2 ms.
 _COPY_SIZE: Final = 1024 * 1024
@@ -131,25 +136,46 @@ async def open_file(path: str | os.PathLike[str]) -> NamedFile:
 def _look_at(path: str) -> NamedFile:
     path = os.path.abspath(path)  # noqa: PTH100  # for the workers; resolving links would rename the file
     try:
-        # Not blocking: opening a FIFO would wait for somebody to write to it.
+        # Looked at before it is opened: opening a FIFO would wait for a writer or, worse, end the one that
+        # waits there, and opening a device may move it.
+        _check_regular(path, Path(path).stat())
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
+        try:
+            status = _settled(fd)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError) as error:
         raise SourceUnreadableError(
-            f"{path!r} cannot be read: {error.strerror}", path=path, errno=error.errno
+            f"{path!r} cannot be read: {getattr(error, 'strerror', None) or error}",
+            path=path,
+            errno=getattr(error, "errno", None),
         ) from error
-    try:
-        status = os.fstat(fd)
-    finally:
-        os.close(fd)
+    _check_regular(path, status)
+    if status.st_size == 0:
+        raise EmptyArchiveError(f"{path!r} has no bytes")
+    return NamedFile(path, FileIdentity.of(status))
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SourceUnreadableError(
             f"{path!r} is {_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and "
             "hand over the open file, or pipe it to standard input",
             path=path,
         )
-    if status.st_size == 0:
-        raise EmptyArchiveError(f"{path!r} has no bytes")
-    return NamedFile(path, FileIdentity.of(status))
+
+
+def _settled(fd: int) -> os.stat_result:
+    """The status of a file, taken when its times have ticked on since the last change.
+
+    A change within the same tick of the filesystem's clock would not show in its times later. A file that
+    never rests is left to show that by itself.
+    """
+    status = os.fstat(fd)
+    if 0 <= time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS:
+        time.sleep(_TICK_NS / 1e9)
+        status = os.fstat(fd)
+    return status
 
 
 def _kind(mode: int) -> str:
@@ -190,7 +216,7 @@ def open_stream(source: object) -> ByteSource:
         pass
     if isinstance(source, ReadableFile):
         fd = _waitable_fd(source)
-        return PipeSource(fd) if fd is not None else FileObjectSource(source)
+        return PipeSource(source, fd) if fd is not None else FileObjectSource(source)
     if isinstance(source, AsyncIterable):
         return AsyncIterableSource(source)
     if isinstance(source, Iterable):
@@ -240,15 +266,12 @@ class FileObjectSource:
         readinto = getattr(self._file, "readinto", None)
         while filled < len(view):
             try:
-                if readinto is not None:
-                    count = readinto(view[filled:]) or 0
-                else:
-                    count = self._copy_read(view[filled:])
+                count = self._copy_read(view[filled:]) if readinto is None else readinto(view[filled:])
             except OSError as error:
-                name = str(getattr(self._file, "name", self._file))
-                raise SourceUnreadableError(
-                    f"{name!r} cannot be read: {error.strerror or error}", path=name, errno=error.errno
-                ) from error
+                raise _unreadable(self._file, error) from error
+            if count is None:
+                # Of all ways to say "nothing now" this one looks most like an end.
+                raise _unreadable(self._file, BlockingIOError(errno.EAGAIN, "it is in non-blocking mode"))
             if count == 0:
                 break
             filled += count
@@ -264,7 +287,8 @@ class FileObjectSource:
 class PipeSource:
     """A pipe, socket or terminal by its descriptor: waited for on the loop, so that it can be cancelled."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, file: ReadableFile, fd: int) -> None:
+        self._file = file  # which would close the descriptor if nobody held it
         self._fd = fd
         if sys.platform == "linux":
             import fcntl  # noqa: PLC0415  # not everywhere
@@ -281,7 +305,12 @@ class PipeSource:
         filled = 0
         while filled < len(view):
             await anyio.wait_readable(self._fd)
-            count = os.readv(self._fd, [view[filled : filled + _PIPE_SIZE]])
+            try:
+                count = os.readv(self._fd, [view[filled : filled + _PIPE_SIZE]])
+            except BlockingIOError:
+                continue  # another reader was quicker
+            except OSError as error:
+                raise _unreadable(self._file, error) from error
             if count == 0:
                 break
             filled += count
@@ -370,6 +399,13 @@ class StreamReaderSource:
             view[filled : filled + len(data)] = data
             filled += len(data)
         return filled
+
+
+def _unreadable(file: ReadableFile, error: OSError) -> SourceUnreadableError:
+    name = str(getattr(file, "name", file))
+    return SourceUnreadableError(
+        f"{name!r} cannot be read: {error.strerror or error}", path=name, errno=error.errno
+    )
 
 
 async def copy_on_loop(data: memoryview, view: memoryview) -> int:
