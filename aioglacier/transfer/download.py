@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from aioglacier.core.errors import IntegrityError
+from aioglacier.core.errors import IntegrityError, SourceError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.transfer.causes import first_cause
@@ -120,6 +120,8 @@ class Download:
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes, buffer: PartBuffer) -> None:
         try:
             hashes = await self._resources.hasher.run(PartJob(piece.size, place), buffer)
+        except SourceError:
+            return  # what cannot be read from this disk is fetched again
         finally:
             self._give_back(buffer)
         if hashes.tree_hash == expected:

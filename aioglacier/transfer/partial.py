@@ -30,6 +30,7 @@ if sys.platform != "win32":
 _SUFFIX: Final = ".aioglacier"
 _JOURNAL_SUFFIX: Final = ".aioglacier.journal"
 _LONGEST_NAME: Final = 255
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 
 class PartialFile:
@@ -57,13 +58,19 @@ class PartialFile:
                     f"{str(target)!r} exists; choose another name, or ask for it to be overwritten",
                     path=str(target),
                 )
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
-            fd = os.open(path, flags, 0o600)
+            if target.is_dir() and not target.is_symlink():
+                raise TargetError(f"{str(target)!r} is a folder; name a file in it", path=str(target))
+            fd = os.open(path, _FLAGS, 0o600)
             try:
-                _lock(fd, target)
-                _check_room(fd, target, size)
+                _lock(fd, path, target)
+                try:
+                    _check_room(fd, target, size)
+                except TargetError:
+                    if os.fstat(fd).st_size == 0:
+                        path.unlink()  # it was made just now
+                    raise
                 os.ftruncate(fd, size)
-                journal = os.open(journal_path, flags | os.O_APPEND, 0o600)
+                journal = os.open(journal_path, _FLAGS | os.O_APPEND, 0o600)
             except BaseException:
                 os.close(fd)
                 raise
@@ -105,7 +112,7 @@ class PartialFile:
                 self.path.replace(self._target)
             else:
                 _rename_to_new(self.path, self._target)
-            self._journal_path.unlink()
+            self._journal_path.unlink(missing_ok=True)
             _sync_folder(self._target.parent)
         except OSError as error:
             raise TargetError(
@@ -120,14 +127,25 @@ class PartialFile:
         os.close(self._fd)
 
     def _read_journal(self) -> Iterator[Any]:
-        for line in self._journal_path.read_bytes().splitlines():
+        sound = 0
+        for line in self._journal_path.read_bytes().splitlines(keepends=True):
             try:
-                yield json.loads(line)
+                entry = json.loads(line)
             except ValueError:
-                return  # cut short by a crash: what comes after it, if anything, is not trusted
+                break
+            if not line.endswith(b"\n"):
+                break
+            sound += len(line)
+            yield entry
+        os.ftruncate(self._journal, sound)  # what a crash cut short would spoil the next line
 
     def _append(self, entry: dict[str, Any]) -> None:
-        os.write(self._journal, json.dumps(entry).encode() + b"\n")
+        try:
+            os.write(self._journal, json.dumps(entry).encode() + b"\n")
+        except OSError as error:
+            raise TargetError(
+                f"{str(self._journal_path)!r} cannot be written: {error.strerror}", path=str(self._target)
+            ) from error
 
 
 def _paths(target: Path) -> tuple[Path, Path]:
@@ -137,16 +155,20 @@ def _paths(target: Path) -> tuple[Path, Path]:
     return Path(f"{hidden}{_SUFFIX}"), Path(f"{hidden}{_JOURNAL_SUFFIX}")
 
 
-def _lock(fd: int, target: Path) -> None:
+def _lock(fd: int, path: Path, target: Path) -> None:
     if sys.platform == "win32":
         return  # two downloads to one target are not told apart there
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        # Had another download ended between our opening and our locking, this would be its finished file.
+        is_ours = os.path.samestat(os.fstat(fd), path.stat(follow_symlinks=False))
+    except (BlockingIOError, FileNotFoundError):
+        is_ours = False
+    if not is_ours:
         raise TargetError(
-            f"another process is downloading to {str(target)!r}; wait for it or choose another name",
+            f"another download to {str(target)!r} is under way; wait for it or choose another name",
             path=str(target),
-        ) from None
+        )
 
 
 def _check_room(fd: int, target: Path, size: int) -> None:
