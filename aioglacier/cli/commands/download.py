@@ -1,0 +1,246 @@
+"""``aioglacier download``: a retrieval job is found or started, waited for, and its output fetched, verified.
+
+A job costs money and hours, so one that retrieves the same bytes, running or done, is used again; and nothing
+is asked for before it is sure that the target can be written.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.command import command as make_command
+from aioglacier.cli.exits import Exit
+from aioglacier.cli.ids import take_id
+from aioglacier.cli.jobwaiting import wait
+from aioglacier.cli.parameters import RANGE
+from aioglacier.cli.progress import showing
+from aioglacier.cli.records import as_text, job_record, job_text, plain
+from aioglacier.cli.session import CommandError
+from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
+from aioglacier.core.errors import AccessDeniedError, TargetError
+from aioglacier.core.models import JobStatus, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.cli.output import Record
+    from aioglacier.cli.session import Session
+    from aioglacier.client import Glacier
+    from aioglacier.core.models import JobDescription
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.job import Job
+    from aioglacier.vault import Vault
+
+STDOUT: Final = "-"
+
+#: What the tiers take (Guide, "Archive Retrieval Options").
+_TAKES: Final = {
+    Tier.EXPEDITED: "1 to 5 minutes",
+    Tier.STANDARD: "3 to 5 hours",
+    Tier.BULK: "5 to 12 hours",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    vault: str
+    archive_id: str
+    target: str
+    job_id: str | None
+    tier: Tier
+    byte_range: ByteRange | None
+    overwrite: bool
+    waits: bool
+
+
+@make_command("download", short_help="Retrieve an archive, verified, to a file or standard output.")
+@click.argument("vault")
+@click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
+@click.option("--archive-id", metavar="ID", help="In place of the argument.")
+@click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
+@click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    default=Tier.STANDARD.value,
+    show_default=True,
+    help="How fast and how dear a new job is: minutes, 3-5 hours, 5-12 hours.",
+)
+@click.option(
+    "--byte-range",
+    type=RANGE,
+    metavar="START-END",
+    help="Only these bytes, both included, as 0-1048575: START a multiple of 1 MiB, END + 1 one too, or the "
+    "archive's end.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    arguments: tuple[str, ...],
+    archive_id: str | None,
+    job_id: str | None,
+    tier: str,
+    byte_range: ByteRange | None,
+    overwrite: bool,
+    no_wait: bool,
+) -> int:
+    """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
+
+    A job that retrieves the same bytes is used if there is one, running or done; otherwise one is started,
+    which costs money. Then it waits, for hours if need be: it may be stopped and started again. What was
+    fetched and verified stays in a hidden file beside TARGET until the archive is complete; only then
+    does TARGET appear.
+
+    With --no-wait and a job that is not done, the job is printed, and the same command fetches later.
+    With --job-id, ARCHIVE_ID may be left out.
+    """
+    check_vault_name(vault)
+    if job_id is not None and archive_id is None and len(arguments) == 1:
+        archive_id, target = "", arguments[0]
+    else:
+        archive_id, target = take_id("archive", arguments, archive_id, others=["TARGET"])
+    if job_id is not None:
+        check_id("job", job_id)
+    options = _Options(
+        vault,
+        archive_id,
+        target,
+        job_id,
+        Tier(tier),
+        check_retrieval_range(byte_range),
+        overwrite,
+        waits=not no_wait,
+    )
+    check_target(target, overwrite=overwrite)
+    session.output.to_stderr = target == STDOUT
+    session.resume = _resume_command(session, options)
+    return session.run(lambda glacier: _download(session, glacier, options))
+
+
+async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
+    vault = glacier.vault(options.vault)
+    job, is_new = await _job(session, vault, options)
+    description = await job.describe()
+    if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
+        session.output.record(job_record(options.vault, description), job_text)
+        if options.target == STDOUT:
+            raise CommandError(f"job {job.id} is not done, so there is nothing to write yet", Exit.TEMPORARY)
+        return Exit.DONE
+    description = await wait(session, job, description)
+    await fetch(session, job, options.target, overwrite=options.overwrite)
+    session.output.record(_record(options, description), _text)
+    return Exit.DONE
+
+
+async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
+    """The job to use, and whether it was started just now."""
+    if options.job_id is not None:
+        return vault.job(options.job_id), False
+    try:
+        found = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
+    except AccessDeniedError as error:
+        session.output.warn(f"a job that is there already cannot be looked for: {error}")
+        found = None
+    if found is not None:
+        return found, False
+    job = await vault.retrieve(options.archive_id, tier=options.tier, byte_range=options.byte_range)
+    session.output.note(f"started job {job.id}; {options.tier} takes {_TAKES[options.tier]}")
+    return job, True
+
+
+# --- fetching, for the output of any job
+
+
+def check_target(target: str, *, overwrite: bool) -> None:
+    """Refuse a target that could not be written in the end, before anything is paid for.
+
+    Raises:
+        TargetError: It exists, or its folder does not.
+    """
+    if target == STDOUT:
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise TargetError(f"{target!r} is a folder; name the file", path=target)
+    if not overwrite and os.path.lexists(path):
+        raise TargetError(f"{target!r} exists; choose another name, or --overwrite", path=target)
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise TargetError(f"{target!r} cannot be written: there is no folder {str(folder)!r}", path=target)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TargetError(f"{target!r} cannot be written: {str(folder)!r} does not allow it", path=target)
+
+
+async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> None:
+    """Fetch the output of a finished job to a file, or to standard output, verified and with progress."""
+    if target == STDOUT:
+        await _fetch_to_stdout(session, job)
+        return
+    download = await job.open_download(target, overwrite=overwrite)
+    session.safe = lambda: f"{download.snapshot().done:,} bytes are fetched and verified"
+    async with showing(session, Path(target).name, download):
+        await download.run()
+    session.safe = lambda: ""
+
+
+async def _fetch_to_stdout(session: Session, job: Job) -> None:
+    import anyio.to_thread  # noqa: PLC0415  # not needed for help
+
+    try:
+        fd = 1
+        stat.S_IFMT(os.fstat(fd).st_mode)
+    except OSError as error:
+        raise TargetError(f"standard output cannot be written: {error.strerror}", path=STDOUT) from error
+    async with job.open_reader() as reader, showing(session, "standard output", reader):
+        async for block in reader:
+            # The reader of a pipe may take its time; a stop by signal leaves it alone.
+            await anyio.to_thread.run_sync(_write, fd, block, abandon_on_cancel=True)
+
+
+def _write(fd: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+# --- what is told
+
+
+def _record(options: _Options, job: JobDescription) -> Record:
+    return {
+        "target": options.target,
+        "vault": options.vault,
+        "archive_id": job.archive_id,
+        "job_id": job.id,
+        "size": job.output_size,
+        "byte_range": plain(options.byte_range),
+        "tree_hash": plain(job.tree_hash),
+        "verified": job.tree_hash is not None,
+    }
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    proof = "its tree hash is right" if record["verified"] else "the service has no hash for this range"
+    return as_text(f"{record['target']}: complete, {proof}", record, without={"target", "verified"})
+
+
+def _resume_command(session: Session, options: _Options) -> str:
+    words = ["download"]
+    if options.job_id is not None:
+        words.append(f"--job-id={options.job_id}")
+    if options.tier is not Tier.STANDARD:
+        words.append(f"--tier={options.tier}")
+    if options.byte_range is not None:
+        words.append(f"--byte-range={options.byte_range}")
+    if options.overwrite:
+        words.append("--overwrite")
+    ids = [options.archive_id] if options.archive_id else []
+    return session.command(*words, "--", options.vault, *ids, options.target)

@@ -1,0 +1,323 @@
+"""``aioglacier upload``: files or standard input become archives; an interrupted file goes on by itself.
+
+Without any record kept here, an unfinished upload of the same file is recognised by its description and
+proven by its parts: each is hashed again from the file before anything is sent. Somebody else's upload with
+the same description fails that proof, and is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.command import command as make_command
+from aioglacier.cli.exits import is_about_one_item
+from aioglacier.cli.failures import failure_of, tell
+from aioglacier.cli.parameters import PART_SIZE, SIZE
+from aioglacier.cli.progress import showing
+from aioglacier.cli.records import archive_record, archive_text, as_text
+from aioglacier.cli.session import worst_exit
+from aioglacier.core.checks import check_description, check_vault_name
+from aioglacier.core.descriptions import decode
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    EmptyArchiveError,
+    GlacierError,
+    MemoryLimitError,
+    OutcomeUnknownError,
+    ResumeMismatchError,
+    SourceUnreadableError,
+    UploadExpiredError,
+    UploadNotFoundError,
+)
+from aioglacier.core.planning import choose_part_size, count_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.cli.output import Record
+    from aioglacier.cli.session import Session
+    from aioglacier.client import Glacier
+    from aioglacier.core.models import Archive
+    from aioglacier.transfer.upload import SourceUpload
+    from aioglacier.upload import Upload
+    from aioglacier.vault import Vault
+
+_STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    vault: str
+    description: str | None
+    part_size: int | None
+    expected_size: int | None
+    resume: bool
+
+
+@make_command("upload", short_help="Archive files, or standard input.")
+@click.argument("vault")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "--description",
+    metavar="TEXT",
+    help="Up to 1,024 printable ASCII characters. Default: the file's name; standard input has none.",
+)
+@click.option("--part-size", type=PART_SIZE, help="1MiB x 2**k up to 4GiB. Default: 16MiB, or what fits.")
+@click.option(
+    "--expected-size",
+    type=SIZE,
+    help="Bytes that must come; otherwise no archive is made. For a pipe whose writer may fail.",
+)
+@click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    sources: tuple[str, ...],
+    description: str | None,
+    part_size: int | None,
+    expected_size: int | None,
+    no_resume: bool,
+    dry_run: bool,
+) -> int:
+    """Archive each SOURCE in VAULT: a file, or - for standard input.
+
+    Prints each archive once the service has proven it by its size and tree hash. Keep the archive's id: it is
+    the only name it has.
+
+    A file whose upload was interrupted goes on where it stopped when the same command is run again: every
+    part that the service has is first hashed again and compared. Without activity the service forgets an
+    unfinished upload after 24 hours. An unfinished upload of standard input is aborted.
+
+    With standard input, end of file is all that is seen of the program that writes: if it dies, what came
+    until then becomes an archive, unless --expected-size says otherwise.
+    """
+    check_vault_name(vault)
+    check_description(description)
+    if sources.count(_STDIN) > 1:
+        raise click.UsageError("standard input can be archived once only")
+    if expected_size is not None:
+        choose_part_size(expected_size, part_size)
+    options = _Options(vault, description, part_size, expected_size, not no_resume)
+    if dry_run:
+        return _plan_all(session, sources, options)
+    return session.run(lambda glacier: _upload_all(session, glacier, sources, options))
+
+
+# --- what would be done
+
+
+def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> int:
+    codes = []
+    for source in sources:
+        try:
+            session.output.record(_plan(source, options), _plan_text)
+        except (GlacierError, OSError) as error:
+            codes.append(tell(session.output, failure_of(error, item=source)))
+    return worst_exit(len(codes), len(sources), codes)
+
+
+def _plan(source: str, options: _Options) -> Record:
+    size = options.expected_size
+    if source != _STDIN:
+        try:
+            status = os.stat(source)  # noqa: PTH116  # a name of any bytes
+        except OSError as error:
+            raise _unreadable(source, error) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceUnreadableError(f"{source!r} is not a regular file", path=source)
+        if status.st_size == 0:
+            raise EmptyArchiveError(f"{source!r} has no bytes")
+        size = status.st_size
+    part_size = choose_part_size(size, options.part_size)
+    parts = count_parts(size, part_size) if size is not None else None
+    return {
+        "source": source,
+        "vault": options.vault,
+        "description": _description_for(source, options) or "",
+        "size": size,
+        "part_size": part_size,
+        "parts": parts,
+        "requests": None if parts is None else 1 if parts == 1 else parts + 2,
+        "at_most": 10_000 * part_size if size is None else None,
+    }
+
+
+def _plan_text(record: Mapping[str, Any]) -> str:
+    if record["parts"] is None:
+        return as_text(f"{record['source']}: a stream of unknown length", record, without={"source"})
+    how = "in one request" if record["parts"] == 1 else f"in {record['parts']:,} parts"
+    return as_text(f"{record['source']}: would be uploaded {how}", record, without={"source"})
+
+
+# --- doing it
+
+
+async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
+    vault = glacier.vault(options.vault)
+    codes = []
+    for done, source in enumerate(sources):
+        session.resume = _resume_command(session, sources[done:], options)
+        try:
+            archive = await _upload(session, vault, source, options)
+        except GlacierError as error:
+            if len(sources) == 1 or not is_about_one_item(error):
+                _point_to_upload(session, error, source, options)
+                raise
+            codes.append(tell(session.output, failure_of(error, item=source)))
+        else:
+            session.output.record({**archive_record(archive), "source": source}, _archive_text)
+    return worst_exit(len(codes), len(sources), codes)
+
+
+def _archive_text(record: Mapping[str, Any]) -> str:
+    same = record["source"] == decode(record["description"]).name
+    return archive_text({key: value for key, value in record.items() if key != "source" or not same})
+
+
+async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
+    if source == _STDIN:
+        return await _upload_stdin(session, vault, options)
+    description = _description_for(source, options)
+    if options.resume and (candidates := await _unfinished(session, vault, source, description, options)):
+        for candidate in candidates:
+            try:
+                upload = await vault.open_resume(candidate.id, source)
+                session.output.note(
+                    f"going on with upload {candidate.id} of {candidate.started:%Y-%m-%d %H:%M}"
+                )
+                return await _run(session, source, upload)
+            except ResumeMismatchError as error:
+                session.output.warn(f"{error.message.partition(';')[0]}; it was left alone")
+            except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
+                session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
+    upload = await vault.open_upload(
+        source,
+        description=description,
+        part_size=options.part_size,
+        expected_size=options.expected_size,
+        keep_unfinished=options.resume,
+    )
+    return await _run(session, source, upload)
+
+
+async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
+    session.resume = None
+    try:
+        file = open(0, "rb", buffering=0, closefd=False)  # noqa: ASYNC230, SIM115  # opens nothing
+        status = os.fstat(0)
+    except OSError as error:
+        raise _unreadable("standard input", error) from error
+    part_size = options.part_size
+    if part_size is None and options.expected_size is None and stat.S_ISREG(status.st_mode):
+        # A redirected file may still change, so its size is a hint, and not a promise.
+        left = status.st_size - os.lseek(0, 0, os.SEEK_CUR)
+        part_size = choose_part_size(left) if left > 0 else None
+    upload = await vault.open_upload(
+        file,
+        description=options.description,
+        part_size=part_size,
+        expected_size=options.expected_size,
+    )
+    return await _run(session, "standard input", upload)
+
+
+async def _run(session: Session, label: str, upload: SourceUpload) -> Archive:
+    def safe() -> str:
+        counters = upload.snapshot()
+        return (
+            f"{counters.done:,} bytes of it are at the service" if session.resume else "no archive was made"
+        )
+
+    session.safe = safe
+    async with showing(session, label, upload):
+        archive = await upload.run()
+    session.safe = lambda: ""
+    return archive
+
+
+async def _unfinished(
+    session: Session, vault: Vault, source: str, description: str | None, options: _Options
+) -> list[Upload]:
+    """Unfinished uploads that this file may have begun, the newest first."""
+    size = _size_of(source)
+    if size is None or size <= choose_part_size(size, options.part_size):
+        return []  # it goes in one request, as it did before
+    if options.expected_size not in {None, size}:
+        return []
+    try:
+        found = [
+            upload
+            async for upload in vault.uploads()
+            if upload.description == (description or "")
+            and options.part_size in {None, upload.part_size}
+            and count_parts(size, upload.part_size) <= 10_000
+        ]
+        found.sort(key=lambda upload: upload.started, reverse=True)
+        return [upload for upload in found if await _has_parts(upload)]
+    except AccessDeniedError as error:
+        session.output.warn(f"unfinished uploads cannot be looked for: {error}")
+        return []
+
+
+async def _has_parts(upload: Upload) -> bool:
+    """Whether there is anything to prove that it is ours, and anything to gain."""
+    async for _ in upload.parts():
+        return True
+    return False
+
+
+# --- what a file is called, and what goes on
+
+
+def _size_of(source: str) -> int | None:
+    try:
+        return os.stat(source).st_size  # noqa: PTH116
+    except OSError:
+        return None  # opening it will say what is wrong
+
+
+def _description_for(source: str, options: _Options) -> str | None:
+    if options.description is not None or source == _STDIN:
+        return options.description
+    return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
+
+
+def describe_name(name: str) -> str:
+    """The description that a file gets: its name, or JSON where that could not be read back as it is."""
+    if name.isascii() and name.isprintable() and decode(name).name == name:
+        return name
+    return json.dumps({"path": name})
+
+
+def _resume_command(session: Session, sources: tuple[str, ...], options: _Options) -> str:
+    words = ["upload"]
+    if options.description is not None:
+        words.append(f"--description={options.description}")
+    if options.part_size is not None:
+        words.append(f"--part-size={options.part_size}")
+    if options.expected_size is not None:
+        words.append(f"--expected-size={options.expected_size}")
+    return session.command(*words, "--", options.vault, *sources)
+
+
+def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:
+    """Where the same command would not go on with just this upload, name one that does."""
+    is_unclear = isinstance(error, OutcomeUnknownError)
+    if error.upload_id is not None and (source == _STDIN or is_unclear or not options.resume):
+        session.resume = session.command(
+            "uploads", "resume", f"--upload-id={error.upload_id}", "--", options.vault, source
+        )
+    elif is_unclear or not options.resume:
+        session.resume = None
+
+
+def _unreadable(path: str, error: OSError) -> SourceUnreadableError:
+    return SourceUnreadableError(f"{path!r} cannot be read: {error.strerror}", path=path, errno=error.errno)

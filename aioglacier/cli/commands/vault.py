@@ -1,0 +1,87 @@
+"""``aioglacier vault``: vaults themselves; what belongs to one has a module of its own beside this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from aioglacier.cli.command import CommandGroup
+from aioglacier.cli.confirming import confirm
+from aioglacier.cli.exits import Exit
+from aioglacier.cli.records import vault_record, vault_text
+from aioglacier.core.checks import check_vault_name
+
+if TYPE_CHECKING:
+    from aioglacier.cli.session import Session
+    from aioglacier.client import Glacier
+
+
+@click.group("vault", cls=CommandGroup)
+def command() -> None:
+    """Create, list, show, empty and delete vaults; tags, policies, locks, notifications."""
+
+
+@command.command("create")
+@click.argument("name")
+@click.pass_obj
+def _create(session: Session, name: str) -> int:
+    """Create the vault NAME. That it exists already is no error."""
+    check_vault_name(name)
+
+    async def create(glacier: Glacier) -> int:
+        vault = await glacier.create_vault(name)
+        session.output.record(vault_record(await vault.describe()), vault_text)
+        return Exit.DONE
+
+    return session.run(create)
+
+
+@command.command("list")
+@click.pass_obj
+def _list(session: Session) -> int:
+    """List all vaults of the account in this region. Numbers are of their last inventories."""
+
+    async def list_(glacier: Glacier) -> int:
+        async for vault in glacier.list_vaults():
+            if session.output.is_closed:
+                break
+            session.output.record(vault_record(vault), vault_text)
+        return Exit.DONE
+
+    return session.run(list_)
+
+
+@command.command("show")
+@click.argument("name")
+@click.pass_obj
+def _show(session: Session, name: str) -> int:
+    """Show the vault NAME. Numbers are of its last inventory, about a day old."""
+    check_vault_name(name)
+
+    async def show(glacier: Glacier) -> int:
+        session.output.record(vault_record(await glacier.vault(name).describe()), vault_text)
+        return Exit.DONE
+
+    return session.run(show)
+
+
+@command.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def _delete(session: Session, name: str, yes: bool) -> int:
+    """Delete the vault NAME, which must be empty.
+
+    The service refuses while the last inventory lists archives, or archives came or went since: so it works
+    about a day after the last archive was deleted.
+    """
+    check_vault_name(name)
+    confirm(f"Delete vault {name}?", yes=yes)
+
+    async def delete(glacier: Glacier) -> int:
+        await glacier.vault(name).delete()
+        session.output.record({"name": name, "deleted": True}, lambda _: f"vault {name} is deleted")
+        return Exit.DONE
+
+    return session.run(delete)

@@ -1,0 +1,40 @@
+"""What strangers wrote, made safe to print: a description may hold escapes that command a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+_SECRET_NAMES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+
+#: Whatever follows one of these words is a secret, or is made from one.
+_SECRETS: Final = re.compile(
+    r"""(?ix)
+    ( signature [=:]\s* | x-amz-security-token ['":=\s,b]+ | x-amz-signature [=:]\s*
+    | (?:aws_?)?(?:secret_?access_?key|session_?token) ['":=\s]+ )
+    [A-Za-z0-9/+=%_-]{16,}
+    """
+)
+_USER_INFO: Final = re.compile(r"(://)[^/@\s'\"]+@")
+_HIDDEN: Final = "[hidden]"
+
+
+def escape(text: str) -> str:
+    r"""The text on one line: what does not print, from ESC to U+202E, becomes ``\x1b`` or ``\u202e``."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for each in text
+    )
+
+
+def redact(text: str) -> str:
+    """The text without secret keys, session tokens, signatures, and passwords in URLs."""
+    for name in _SECRET_NAMES:
+        secret = os.environ.get(name, "")
+        if len(secret) >= 8:
+            text = text.replace(secret, _HIDDEN)
+    text = _SECRETS.sub(rf"\1{_HIDDEN}", text)
+    return _USER_INFO.sub(rf"\1{_HIDDEN}@", text)

@@ -1,0 +1,90 @@
+"""What options and arguments may be, read from text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.sizes import parse_size
+from aioglacier.core.errors import InvalidRangeError
+from aioglacier.core.planning import check_part_size
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.text import parse_utc
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    _OfInt = click.ParamType[int]
+    _OfRange = click.ParamType[ByteRange]
+    _OfInstant = click.ParamType[datetime]
+else:
+    _OfInt = _OfRange = _OfInstant = click.ParamType  # generic since click 8.4 only
+
+
+class _Size(_OfInt):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            size = parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if size < 0:
+            self.fail(f"{value!r} is less than nothing", param, ctx)
+        return size
+
+
+class _PartSize(_OfInt):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            size = parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        check_part_size(size)
+        return size
+
+
+class _Range(_OfRange):
+    name = "start-end"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ByteRange:
+        del param, ctx
+        if isinstance(value, ByteRange):
+            return value
+        try:
+            return ByteRange.parse(value)
+        except ValueError as error:
+            raise InvalidRangeError(
+                f"{value!r} is no byte range: START-END, both included, as 0-1048575", byte_range=None
+            ) from error
+
+
+class _Instant(_OfInstant):
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        text = str(value)
+        instant = parse_utc(text) or parse_utc(f"{text}T00:00:00Z")
+        if instant is None:
+            self.fail(f"{text!r} is no date as 2026-11-24 or 2026-11-24T18:00:00Z", param, ctx)
+        return instant
+
+
+#: Bytes, at least 0.
+SIZE: Final = _Size()
+
+#: Bytes of a part; another error than usage says which sizes are nearest.
+PART_SIZE: Final = _PartSize()
+
+#: Bytes as headers have them: START-END, both included.
+RANGE: Final = _Range()
+
+#: A day, or an instant with its time zone.
+INSTANT: Final = _Instant()

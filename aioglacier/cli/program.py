@@ -1,0 +1,138 @@
+"""The program: finds a command by its name, loads it, runs it, and turns what comes out into an exit code.
+
+Nothing is imported for a command that is not run: the help of the whole program, and commands that talk to
+no service, answer before an AWS client could even be loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.exits import MEANINGS, Exit
+from aioglacier.cli.failures import failure_of, tell
+from aioglacier.cli.output import Output
+from aioglacier.cli.session import Session
+from aioglacier.cli.settings import global_options
+from aioglacier.cli.stopping import Stopper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Every command, in the order of the help: where it lives, and what it does in one line.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "upload": ("upload", "Archive files, or standard input."),
+    "download": ("download", "Retrieve an archive, verified, to a file or standard output."),
+    # "inventory": ("inventory", "List the archives of a vault, or export the list."),
+    # "delete": ("delete", "Delete archives."),
+    "vault": ("vault", "Create, list, show, empty and delete vaults; tags, policies, locks."),
+    # "jobs": ("jobs", "Retrievals: list, show, wait, fetch the output."),
+    # "uploads": ("uploads", "Unfinished uploads: list, show, resume, abort."),
+    # "account": ("account", "The account's retrieval policy and Expedited capacity."),
+    "tree-hash": ("tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
+    "serve": ("serve", "Run a local Glacier as a server."),
+    "demo": ("demo", "An archive there and back, without an account; the place to begin."),
+}
+
+
+class Program(click.Group):
+    """The root of the command line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See ``click.Group.list_commands``."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command of this name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = COMMANDS[cmd_name][0]
+        command: click.Command = importlib.import_module(f"aioglacier.cli.commands.{module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Tell of the commands without loading them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Tell of the exit codes."""
+        del ctx
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
+
+        click.echo(f"aioglacier {version('aioglacier')}")
+        ctx.exit()
+
+
+root: Final = Program(
+    "aioglacier",
+    params=[
+        *global_options(hidden=False),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            is_eager=True,
+            callback=_show_version,
+            help="Print the version and exit.",
+        ),
+    ],
+    help=(
+        "Archive to Amazon S3 Glacier vaults, and back.\n\n"
+        "Options below may stand before or behind the command. Sizes are 64MiB, 4GiB or plain bytes. An id "
+        "may begin with '-': write --archive-id=ID, --job-id=ID, --upload-id=ID, or put -- before it. "
+        "Results go to standard output; progress, warnings and errors to standard error."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="COMMAND ...",
+    no_args_is_help=True,
+)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code. Nothing is raised."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    stopper = Stopper()
+    stopper.install()
+    ctx: click.Context | None = None
+    code = int(Exit.OTHER)
+    try:
+        ctx = root.make_context("aioglacier", list(arguments), obj=stopper)
+        with ctx:
+            result: Any = root.invoke(ctx)
+            code = int(result or Exit.DONE)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except BaseException as error:  # noqa: BLE001  # whatever it is, one line tells of it
+        code = int(_report(error, ctx, arguments))
+    session = ctx.obj if ctx is not None and isinstance(ctx.obj, Session) else None
+    output = session.output if session is not None else Output()
+    try:
+        output.flush()
+    except OSError as error:
+        code = code or int(tell(output, failure_of(error)))
+    return code
+
+
+def _report(error: BaseException, ctx: click.Context | None, arguments: Sequence[str]) -> Exit:
+    session = ctx.obj if ctx is not None and isinstance(ctx.obj, Session) else None
+    if isinstance(error, BrokenPipeError):
+        if session is not None:
+            session.output.close()
+        return Exit.BROKEN_PIPE
+    if session is None:
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        return tell(Output(is_json="--json" in options), failure_of(error))
+    return tell(session.output, failure_of(error, resume=session.resume, safe=session.safe()))

@@ -1,0 +1,191 @@
+"""Progress: a line on standard error that moves, where somebody looks at it; nothing at all elsewhere.
+
+Transfers are not told to report: their counters are looked at ten times a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aioglacier.cli.escaping import escape
+from aioglacier.cli.sizes import show_rate, show_seconds, show_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from rich.progress import Progress
+
+    from aioglacier.cli.session import Session
+    from aioglacier.transfer.engine import TransferSnapshot
+
+_POLL_SECONDS: Final = 0.1
+
+#: The rate shown is that of so many seconds: long enough to be read, short enough to be true.
+_RATE_SECONDS: Final = 8.0
+
+
+class Transfer(Protocol):
+    """Anything with counters."""
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        ...
+
+
+class Speed:
+    """How fast bytes move, from counters looked at now and then. Bytes that a resume finds do not count."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+        self._found: int | None = None
+
+    def look(self, now: float, moved: int, done: int) -> float:
+        """Take the counters of this moment, and return bytes a second."""
+        if self._found is None and done > 0:
+            self._found = done  # all at once at the first look: the parts that were there
+            self._seen.clear()
+        self._seen.append((now, moved))
+        while now - self._seen[0][0] > _RATE_SECONDS and len(self._seen) > 2:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return max(0.0, (moved - before) / (now - then)) if now > then else 0.0
+
+
+@asynccontextmanager
+async def showing(session: Session, label: str, transfer: Transfer) -> AsyncIterator[None]:
+    """Show how a transfer gets on while the block runs, and in one line how it went."""
+    if not session.output.shows_progress:
+        yield
+        return
+    import anyio  # noqa: PLC0415
+
+    started = time.monotonic()
+    with _display(session, "bytes") as display:
+        task = display.add_task(escape(label), total=None, rate="", left="", flight="")
+
+        async def poll() -> None:
+            speed = Speed()
+            while True:
+                _show(display, task, transfer.snapshot(), speed)
+                await anyio.sleep(_POLL_SECONDS)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(poll)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+    taken = time.monotonic() - started
+    counters = transfer.snapshot()
+    session.output.note(
+        f"{escape(label)}: {show_size(counters.done)} in {show_seconds(taken)}"
+        + (f", {show_rate(counters.done, taken)}" if taken > 0.1 else "")
+    )
+
+
+def _show(display: Progress, task: int, counters: TransferSnapshot, speed: Speed) -> None:
+    from rich.progress import TaskID  # noqa: PLC0415
+
+    rate = speed.look(time.monotonic(), counters.moved, counters.done)
+    left = ""
+    if counters.size is not None and rate > 0:
+        left = f"{show_seconds((counters.size - counters.moved) / rate)} left"
+    display.update(
+        TaskID(task),
+        total=counters.size,
+        completed=counters.moved,
+        rate=show_rate(round(rate), 1) if rate else "",
+        left=left,
+        flight=f"{counters.parts_in_flight} in flight",
+    )
+
+
+@contextmanager
+def waiting(session: Session, text: str) -> Iterator[None]:
+    """Show that something is waited for, and for how long already."""
+    if not session.output.shows_progress:
+        session.output.note(text)
+        yield
+        return
+    with _display(session, "time") as display:
+        display.add_task(escape(text), total=None)
+        yield
+
+
+@contextmanager
+def counting(session: Session, text: str, total: int | None) -> Iterator[Counter]:
+    """Show how many of a number of things are done."""
+    if not session.output.shows_progress:
+        yield Counter()
+        return
+    with _display(session, "count") as display:
+        yield Counter(display, display.add_task(escape(text), total=total))
+
+
+class Counter:
+    """Counts things done, seen or unseen."""
+
+    def __init__(self, display: Progress | None = None, task: int = 0) -> None:
+        self._display = display
+        self._task = task
+
+    def advance(self) -> None:
+        """Count one more."""
+        if self._display is not None:
+            from rich.progress import TaskID  # noqa: PLC0415
+
+            self._display.advance(TaskID(self._task))
+
+
+@contextmanager
+def _display(session: Session, kind: str) -> Iterator[Progress]:
+    from rich.console import Console  # noqa: PLC0415  # only where somebody looks
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Amount(ProgressColumn):
+        """Bytes done of bytes in all."""
+
+        def render(self, task: object) -> Text:
+            total, done = getattr(task, "total", None), int(getattr(task, "completed", 0))
+            text = f"{show_size(done)} of {show_size(int(total))}" if total is not None else show_size(done)
+            return Text(f"{text:>20}")
+
+    def text(template: str) -> TextColumn:
+        return TextColumn(template, markup=False)
+
+    columns: dict[str, list[ProgressColumn]] = {
+        "bytes": [
+            text("{task.description}"),
+            BarColumn(bar_width=None),
+            Amount(),
+            text("{task.fields[rate]:>9}"),
+            text("{task.fields[left]:>13}"),
+            text("{task.fields[flight]}"),
+        ],
+        "time": [SpinnerColumn(), text("{task.description}"), TimeElapsedColumn()],
+        "count": [text("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn()],
+    }
+    display = Progress(*columns[kind], console=Console(stderr=True), transient=True, refresh_per_second=10)
+
+    # Nothing but the display's own end gives the cursor back.
+    def restore() -> None:
+        display.console.show_cursor(True)
+
+    session.stopper.restore = restore
+    try:
+        with display:
+            yield display
+    finally:
+        session.stopper.restore = lambda: None

@@ -1,0 +1,152 @@
+"""Records: what the service's models look like to the command line, and as text.
+
+Keys are the contract of ``--json``: none is ever renamed. Sizes are bytes, hashes hex, times ISO 8601 UTC,
+byte ranges ``START-END`` with both ends included.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from aioglacier.cli.escaping import escape
+from aioglacier.cli.sizes import show_exact_size, show_size
+from aioglacier.core.descriptions import decode
+from aioglacier.core.ranges import ByteRange
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aioglacier.cli.output import Record
+    from aioglacier.core.models import Archive, JobDescription, VaultDescription
+    from aioglacier.upload import Upload
+
+_SIZE_KEYS: Final = frozenset({"size", "part_size", "sent", "archive_size", "inventory_size", "at_most"})
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can have it."""
+    match value:
+        case bytes():
+            return value.hex()
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case ByteRange():
+            return str(value)
+        case Enum():
+            return value.value
+        case frozenset() | set():
+            return sorted(plain(each) for each in value)
+        case tuple() | list():
+            return [plain(each) for each in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def archive_record(archive: Archive) -> Record:
+    """An archive."""
+    return {
+        "archive_id": archive.id,
+        "vault": archive.vault,
+        "size": archive.size,
+        "tree_hash": archive.tree_hash.hex(),
+        "description": archive.description,
+        "created": plain(archive.created),
+    }
+
+
+def vault_record(vault: VaultDescription) -> Record:
+    """A vault."""
+    return {
+        "name": vault.name,
+        "arn": vault.arn,
+        "created": plain(vault.created),
+        "archives": vault.archive_count,
+        "size": vault.size,
+        "inventoried": plain(vault.inventoried),
+    }
+
+
+def job_record(vault: str, job: JobDescription) -> Record:
+    """A job."""
+    return {
+        "job_id": job.id,
+        "vault": vault,
+        "action": job.action.value,
+        "status": job.status.value,
+        "status_message": job.status_message,
+        "tier": plain(job.tier),
+        "created": plain(job.created),
+        "completed": plain(job.completed),
+        "archive_id": job.archive_id,
+        "archive_size": job.archive_size,
+        "archive_tree_hash": plain(job.archive_tree_hash),
+        "byte_range": plain(job.byte_range),
+        "tree_hash": plain(job.tree_hash),
+        "inventory_size": job.inventory_size,
+        "inventory_format": plain(job.inventory.format) if job.inventory else None,
+        "sns_topic": job.sns_topic,
+        "description": job.description,
+    }
+
+
+def upload_record(upload: Upload, *, parts: int) -> Record:
+    """An unfinished upload of which the service has so many parts; the last one may be shorter."""
+    return {
+        "upload_id": upload.id,
+        "vault": upload.vault,
+        "part_size": upload.part_size,
+        "started": plain(upload.started),
+        "description": upload.description,
+        "sent": parts * upload.part_size,
+        "parts": parts,
+    }
+
+
+def archive_text(record: Mapping[str, Any]) -> str:
+    """An archive for people."""
+    found = decode(record["description"])
+    headline = found.name or "(no description)"
+    return as_text(headline, record, without={"description"} if found.tool == "plain" else ())
+
+
+def vault_text(record: Mapping[str, Any]) -> str:
+    """A vault for people."""
+    counted = f"{record['archives']:,} archives, {show_size(record['size'])}"
+    seen = "as of its last inventory" if record["inventoried"] else "(it has no inventory yet)"
+    return as_text(f"{record['name']}: {counted} {seen}", record, without={"name", "archives", "size"})
+
+
+def job_text(record: Mapping[str, Any]) -> str:
+    """A job for people."""
+    tier = f", {record['tier']}" if record["tier"] else ""
+    return as_text(
+        f"{record['action']}{tier}: {record['status']}", record, without={"action", "status", "tier"}
+    )
+
+
+def upload_text(record: Mapping[str, Any]) -> str:
+    """An unfinished upload for people."""
+    found = decode(record["description"])
+    return as_text(
+        f"{found.name or '(no description)'}: {record['parts']:,} parts are at the service",
+        record,
+        without={"parts", "description"} if found.tool == "plain" else {"parts"},
+    )
+
+
+def as_text(headline: str, record: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
+    """A headline, and below it every other value there is."""
+    lines = [escape(headline)]
+    for key, value in record.items():
+        if value is None or value == "" or key in without:
+            continue
+        if key in _SIZE_KEYS:
+            value = show_exact_size(value)  # noqa: PLW2901  # the same value, for people
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"  # noqa: PLW2901
+        lines.append(f"  {key.replace('_', ' '):<12} {escape(str(value))}")
+    return "\n".join(lines)

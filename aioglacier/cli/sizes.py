@@ -1,0 +1,74 @@
+"""Sizes and times as people write and read them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SIZE: Final = re.compile(r"(-?[0-9]+) ?([A-Za-z]*)")
+_UNITS: Final = {
+    "": 1,
+    "b": 1,
+    "kib": 1 << 10,
+    "mib": 1 << 20,
+    "gib": 1 << 30,
+    "tib": 1 << 40,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+}
+_NAMES: Final = ("KiB", "MiB", "GiB", "TiB")
+
+
+def parse_size(text: str) -> int:
+    """Bytes from ``64MiB``, ``4GiB`` or plain bytes; ``MB`` and the like are powers of ten.
+
+    Negative numbers are read as well: what a size is for decides whether they make sense.
+
+    Raises:
+        ValueError: It is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if match is None or unit is None:
+        hint = "; M may be MiB or MB, say which" if match and match[2].upper() in {"K", "M", "G", "T"} else ""
+        raise ValueError(f"{text!r} is no size as 64MiB, 4GiB or 1048576{hint}")
+    return int(match[1]) * unit
+
+
+def show_size(size: int) -> str:
+    """The size in the largest unit that leaves at least 1, with up to three digits: ``1.50 GiB``."""
+    if size < 1024:
+        return f"{size} bytes" if size != 1 else "1 byte"
+    value, names = size / 1024, list(reversed(_NAMES))
+    while value >= 999.5 and len(names) > 1:
+        value /= 1024
+        names.pop()
+    name = names[-1]
+    if value == int(value):
+        return f"{int(value)} {name}"
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {name}"
+
+
+def show_exact_size(size: int) -> str:
+    """The size for a glance, and to the byte where that says more."""
+    return show_size(size) if size < 1024 else f"{show_size(size)} ({size:,} bytes)"
+
+
+def show_rate(size: int, seconds: float) -> str:
+    """Bytes in a time as MB/s, a million bytes a second."""
+    rate = size / 1e6 / max(seconds, 1e-9)
+    return f"{rate:,.0f} MB/s" if rate >= 9.95 else f"{rate:.1f} MB/s"
+
+
+def show_seconds(seconds: float) -> str:
+    """A time of work or waiting: ``0.41 s``, ``12.0 s``, ``3:07 min``, ``4:05 h``."""
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"

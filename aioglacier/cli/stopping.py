@@ -1,0 +1,90 @@
+"""Signals: the first one stops the work cleanly, a second one ends the program at once.
+
+A handler in Python runs on the main thread between two steps of whatever that does, so it works while the
+event loop runs, before there is one, and while something blocks. Inside ``cancelling`` it cancels a scope of
+the loop; elsewhere it raises ``StoppedError``, which nothing catches by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+#: A clean stop that takes longer is given up: whoever sent the signal is waiting.
+PATIENCE_SECONDS: Final = 9.5
+
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class StoppedError(BaseException):
+    """A signal asked the program to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.signal = signal.Signals(number)
+
+
+class Stopper:
+    """Listens for signals, from ``install`` on for the rest of the program's life.
+
+    Attributes:
+        last_words: Called when a clean stop takes too long, just before the program ends.
+        restore: Called before the program ends without cleaning up, to give the terminal back.
+    """
+
+    def __init__(self) -> None:
+        self.last_words: Callable[[StoppedError], None] = lambda _: None
+        self.restore: Callable[[], None] = lambda: None
+        self._signal: int | None = None
+        self._cancel: Callable[[], object] | None = None
+
+    @property
+    def stopped(self) -> StoppedError | None:
+        """The signal that came, if one did."""
+        return StoppedError(self._signal) if self._signal is not None else None
+
+    def install(self) -> None:
+        """Listen. A signal that whoever started this program wants ignored (nohup) stays ignored."""
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._handle)
+
+    @contextmanager
+    def cancelling(self, cancel: Callable[[], object]) -> Iterator[None]:
+        """Call ``cancel`` for a signal that comes inside the block, or came just before it."""
+        self._cancel = cancel
+        try:
+            if self._signal is not None:
+                cancel()
+            yield
+        finally:
+            self._cancel = None
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._signal is not None:
+            self._end(number)
+        self._signal = number
+        timer = threading.Timer(PATIENCE_SECONDS, self._give_up, [number])
+        timer.daemon = True
+        timer.start()
+        if self._cancel is None:
+            raise StoppedError(number)
+        self._cancel()
+
+    def _give_up(self, number: int) -> None:
+        with suppress(Exception):
+            self.last_words(StoppedError(number))
+        self._end(number)
+
+    def _end(self, number: int) -> NoReturn:
+        with suppress(Exception):
+            self.restore()
+        os._exit(128 + number)
