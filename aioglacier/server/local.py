@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _DISK_THREADS: Final = 8
-_SHUTDOWN_SECONDS: Final = 5.0
+_SHUTDOWN_SECONDS: Final = 2.0
+
+_http_logger: Final = logging.getLogger("aioglacier.server.http")
 
 #: Session tokens and canonical descriptions are long; whole heads are bounded by the number of fields.
 _MAX_HEADER_SIZE: Final = 16 * KIB
@@ -191,7 +194,7 @@ class LocalGlacier:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Finish the requests that run, for at most 5 seconds, and close everything."""
+        """Finish the requests that run, for at most 2 seconds, and close everything."""
         self._site = None
         if self._stack is not None:
             # Not told of the exception, which a task group would wrap; it goes on by itself.
@@ -253,6 +256,7 @@ class LocalGlacier:
             read_bufsize=256 * KIB,
             auto_decompress=False,
             access_log=None,
+            logger=_http_logger,
         )
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
@@ -269,6 +273,15 @@ class LocalGlacier:
             raise StartupError(f"cannot listen on {where}: {reason}; choose another port") from error
         addresses: list[Any] = runner.addresses
         self._port = addresses[0][1]
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of the HTTP layer is about us, not about a client that sent what is no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    return getattr(error, "code", None) != 400
+
+
+_http_logger.addFilter(_is_ours)
 
 
 async def _close(runner: web.ServerRunner) -> None:

@@ -37,8 +37,8 @@ class Boto:
         keys = {"aws_access_key_id": ACCESS_KEY_ID, "aws_secret_access_key": SECRET_ACCESS_KEY}
         config = Config(retries={"total_max_attempts": 1}, read_timeout=30)
         settings = {"endpoint_url": url, "region_name": "us-east-1", "config": config, **keys, **options}
-        self.client = boto3.client("glacier", **settings)  # type: ignore[no-untyped-call]  # boto3 has no types
-        self.resource = boto3.resource("glacier", **settings)  # type: ignore[no-untyped-call]
+        self.client = boto3.client("glacier", **settings)
+        self.resource = boto3.resource("glacier", **settings)
 
     async def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """The operation's parsed answer; ``operation`` in snake case."""
@@ -145,7 +145,7 @@ async def send(server: LocalGlacier, method: str, path: str, body: bytes = b"", 
 def _send(url: str, method: str, path: str, body: bytes, given: dict[str, str]) -> Plain:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
     try:
-        connection.putrequest(method, path, skip_accept_encoding=True)
+        connection.putrequest(method, path, skip_host="Host" in given, skip_accept_encoding=True)
         headers = {"x-amz-glacier-version": "2012-06-01", "Content-Length": str(len(body)), **given}
         for name, value in headers.items():
             if value:

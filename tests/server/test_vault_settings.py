@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ARN = "arn:aws:glacier:us-east-1:012345678901:vaults/v"
 TOPIC = "arn:aws:sns:us-east-1:012345678901:done"
+ACCENTED = "d\N{LATIN SMALL LETTER E WITH ACUTE}p"
 DAY = 24 * 3600
 
 
@@ -163,9 +164,7 @@ async def test_a_lock_denies_young_deletions_only(faithful: LocalGlacier, slow_b
         (deny_delete(Action=None), False),
     ],
 )
-async def test_of_access_policies_only_denied_deletions_count(
-    boto: Boto, policy: str, *, denied: bool
-) -> None:
+async def test_of_access_policies_only_denied_deletions_act(boto: Boto, policy: str, *, denied: bool) -> None:
     """The rest is kept and not evaluated, however odd."""
     await boto("set_vault_access_policy", policy={"Policy": policy})
     archive_id = await boto.upload(b"x")
@@ -180,14 +179,14 @@ async def test_tags_are_added_overwritten_and_removed(boto: Boto) -> None:
     assert (await boto("list_tags_for_vault"))["Tags"] == {}
     await boto(
         "add_tags_to_vault",
-        Tags={"Team": "film", "team": "", "d\N{LATIN SMALL LETTER E WITH ACUTE}p": "a b+c=d/e@f:g"},
+        Tags={"Team": "film", "team": "", ACCENTED: "a b+c=d/e@f:g"},
     )
     await boto("add_tags_to_vault", Tags={"Team": "photo"})
     assert (await boto("list_tags_for_vault"))["Tags"]["Team"] == "photo"
     await boto("remove_tags_from_vault", TagKeys=["team", "unknown"])
     assert set((await boto("list_tags_for_vault"))["Tags"]) == {
         "Team",
-        "d\N{LATIN SMALL LETTER E WITH ACUTE}p",
+        ACCENTED,
     }
 
 

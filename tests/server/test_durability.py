@@ -1,0 +1,132 @@
+"""What a server acknowledged is there after it was killed, and what it did not leaves no trace."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from anyio import create_task_group
+from botocore.exceptions import BotoCoreError
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.server import LocalGlacier
+from tests.server.conftest import Boto, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+async def test_acknowledged_bytes_survive_a_kill(tmp_path: Path) -> None:
+    """An archive, a finished upload and the parts of an open one."""
+    data = os.urandom(2 * MIB + 3)
+    with serving(tmp_path) as (process, url):
+        boto = Boto(url)
+        await boto("create_vault")
+        single = await boto.upload(data)
+        in_parts = await boto.upload_parts(data, MIB)
+        upload_id = (await boto("initiate_multipart_upload", partSize=str(MIB)))["uploadId"]
+        await boto("upload_multipart_part", uploadId=upload_id, range=f"bytes 0-{MIB - 1}/*", body=data[:MIB])
+        process.kill()
+        process.wait()
+    async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0) as server:
+        boto = Boto(server.url)
+        for archive_id in (single, in_parts):
+            assert await boto.output(await boto.job(Type="archive-retrieval", ArchiveId=archive_id)) == data
+        (part,) = (await boto("list_parts", uploadId=upload_id))["Parts"]
+        assert part["SHA256TreeHash"] == tree_hash(data[:MIB]).hex()
+
+
+@pytest.mark.parametrize(("moment", "survives"), [("before_commit", False), ("after_commit", True)])
+async def test_a_kill_around_the_commit_leaves_all_or_nothing(
+    tmp_path: Path, moment: str, *, survives: bool
+) -> None:
+    """Before it nothing is left, not even a file; after it the archive is whole."""
+    faults = tmp_path / "faults.json"
+    faults.write_text(json.dumps([{"operation": "UploadArchive", "kind": "kill", "moment": moment}]))
+    directory = tmp_path / "glacier"
+    with serving(directory, faults) as (process, url):
+        boto = Boto(url)
+        await boto("create_vault")
+        with pytest.raises(BotoCoreError):
+            await boto.upload(b"data")
+        assert process.wait() == -9
+    async with LocalGlacier(directory, job_delay=0, inventory_lag=0) as server:
+        boto = Boto(server.url)
+        entries = (await boto.inventory())["ArchiveList"]
+        assert len(entries) == int(survives)
+        assert list((directory / "incoming").iterdir()) == []
+        for entry in entries:
+            job_id = await boto.job(Type="archive-retrieval", ArchiveId=entry["ArchiveId"])
+            assert await boto.output(job_id) == b"data"
+    files = list((directory / "data").glob("*/*"))
+    # One for the archive, one for the inventory that was asked for.
+    assert len(files) == int(survives) + 1
+
+
+async def test_a_kill_in_the_middle_of_a_body_leaves_nothing(tmp_path: Path) -> None:
+    """The half file is swept away at the next start."""
+    faults = tmp_path / "faults.json"
+    faults.write_text(
+        json.dumps([{"operation": "UploadArchive", "kind": "kill", "moment": "body", "after_bytes": 3 * MIB}])
+    )
+    directory = tmp_path / "glacier"
+    with serving(directory, faults) as (process, url):
+        boto = Boto(url)
+        await boto("create_vault")
+        with pytest.raises(BotoCoreError):
+            await boto.upload(os.urandom(8 * MIB))
+        process.wait()
+    assert list((directory / "incoming").iterdir())
+    async with LocalGlacier(directory):
+        assert list((directory / "incoming").iterdir()) == []
+
+
+async def test_a_recorded_file_still_in_incoming_is_found_and_shelved(tmp_path: Path) -> None:
+    """A kill between commit and move: readable, and moved at the next start."""
+    async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0) as server:
+        boto = Boto(server.url)
+        await boto("create_vault")
+        archive_id = await boto.upload(b"data")
+        (shelved,) = (tmp_path / "data").glob("*/*")
+        shelved.rename(tmp_path / "incoming" / shelved.name)
+        job_id = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)
+        assert await boto.output(job_id) == b"data"
+    async with LocalGlacier(tmp_path):
+        assert shelved.exists()
+    (tmp_path / "incoming" / "stray").write_text("x")
+    async with LocalGlacier(tmp_path):
+        assert list((tmp_path / "incoming").iterdir()) == []
+
+
+async def test_a_kill_under_load_keeps_every_acknowledged_archive(tmp_path: Path) -> None:
+    """Eight clients upload until the server dies; what each was told is true afterwards."""
+    acknowledged: dict[str, bytes] = {}
+    with serving(tmp_path) as (process, url):
+        boto = Boto(url)
+        await boto("create_vault")
+
+        async def upload_until_it_dies() -> None:
+            while True:
+                data = os.urandom(5000)
+                try:
+                    acknowledged[await boto.upload(data)] = data
+                except BotoCoreError:
+                    return
+                if len(acknowledged) >= 100:
+                    process.kill()
+
+        async with create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(upload_until_it_dies)
+    async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0) as server:
+        boto = Boto(server.url)
+        sizes = {one["ArchiveId"]: one["SHA256TreeHash"] for one in (await boto.inventory())["ArchiveList"]}
+        for archive_id, data in acknowledged.items():
+            assert sizes[archive_id] == tree_hash(data).hex()
+        some = next(iter(acknowledged))
+        job_id = await boto.job(Type="archive-retrieval", ArchiveId=some)
+        assert await boto.output(job_id) == acknowledged[some]
