@@ -1,5 +1,44 @@
-"""What tests of software that uses aioglacier need: a Glacier in memory."""
+"""What tests of software that uses Glacier need: a local Glacier as a pytest fixture, and one in memory.
+
+**The fixtures** are there wherever aioglacier and pytest are installed; nothing has to be imported or
+configured. ``local_glacier`` is a running local Glacier, empty, in a folder that goes with the test. It runs
+in a thread with an event loop of its own, so any client in any style of test may use it::
+
+    def test_backup(local_glacier):
+        client = boto3.client("glacier", **local_glacier.client_arguments)
+        client.create_vault(vaultName="photos")
+        job_id = start_retrieval(client)  # the code that is tested
+        local_glacier.advance(5 * 3600)  # jobs take hours, but not yours
+        assert client.describe_job(vaultName="photos", jobId=job_id)["Completed"]
+
+``glacier`` is an ``aioglacier.Glacier`` connected to it, for async tests under anyio's plug-in or under
+pytest-asyncio::
+
+    async def test_backup(glacier, local_glacier):
+        vault = await glacier.create_vault("photos")
+
+======================== ==========================================================================
+``url``, ``region``, ... where it is; ``client_arguments`` for boto3 and aiobotocore, ``environment`` for
+                         the AWS CLI, other SDKs and programs
+``advance(seconds)``     moves its virtual clock: jobs end, inventories are taken, old things expire
+``run_inventory()``      takes the inventory of every vault now
+``add_faults(...)``      lets things go wrong, as ``Fault("UploadMultipartPart", count=2, status=503)``
+``status()``             what is there: archives, jobs, uploads, vaults
+``connect()``            ``async with local_glacier.connect() as glacier``, on whatever event loop
+======================== ==========================================================================
+
+It is as slow as the service on that clock: a Standard job takes four hours, an inventory a day. A marker or
+the fixture ``local_glacier_options``, overridden in a conftest.py or a test module, tells it otherwise; both
+take the arguments of ``aioglacier.server.LocalGlacier``::
+
+    @pytest.mark.local_glacier(job_delay=0, inventory_lag=0)
+    def test_quickly(local_glacier): ...
+
+**Without pytest**, ``serving(LocalGlacier(...))`` is the same as a ``with`` block. **Without a network**,
+``MemoryGlacier`` takes the place of the connection inside an ``aioglacier.Glacier``.
+"""
 
 from aioglacier.testing.fake import MemoryGlacier
+from aioglacier.testing.served import ServedGlacier, serving
 
-__all__ = ["MemoryGlacier"]
+__all__ = ["MemoryGlacier", "ServedGlacier", "serving"]

@@ -1,0 +1,161 @@
+"""A local Glacier in a thread of its own, with an event loop of its own, for tests in any style."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from anyio.from_thread import start_blocking_portal
+
+from aioglacier.client import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from anyio.from_thread import BlockingPortal
+
+    from aioglacier.client import Glacier
+    from aioglacier.server import Fault, LocalGlacier
+    from aioglacier.transfer.workers import HashIn
+
+#: AWS's published example pair, which no account has.
+ACCESS_KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"
+SECRET_ACCESS_KEY: Final = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  # published
+
+_TEST_MEMORY: Final = 64 * 1024 * 1024
+
+
+class ServedGlacier:
+    """A local Glacier that is running somewhere else in this process. Made by ``serving()``.
+
+    Its methods block, and may be called from any thread, also inside async tests: the server has a loop of
+    its own and goes on.
+    """
+
+    def __init__(self, server: LocalGlacier, portal: BlockingPortal) -> None:
+        self._server = server
+        self._portal = portal
+
+    def __repr__(self) -> str:
+        return f"<ServedGlacier {self.url}>"
+
+    @property
+    def url(self) -> str:
+        """Where clients find it; an ``endpoint_url``."""
+        return self._server.url
+
+    @property
+    def region(self) -> str:
+        """What requests are signed for, and part of ARNs."""
+        return self._server.settings.region
+
+    @property
+    def account_id(self) -> str:
+        """Part of ARNs; clients may write "-" instead."""
+        return self._server.settings.account_id
+
+    @property
+    def access_key_id(self) -> str:
+        """Of the pair to sign with; of a server that checks no signatures, any pair."""
+        pairs = self._server.settings.credentials
+        return pairs[0].access_key_id if pairs else ACCESS_KEY_ID
+
+    @property
+    def secret_access_key(self) -> str:
+        """Goes with ``access_key_id``."""
+        pairs = self._server.settings.credentials
+        return pairs[0].secret_access_key if pairs else SECRET_ACCESS_KEY
+
+    @property
+    def client_arguments(self) -> dict[str, str]:
+        """What boto3, aiobotocore and ``aioglacier.connect()`` need to find it, as keywords.
+
+        ::
+
+            boto3.client("glacier", **local_glacier.client_arguments)
+        """
+        return {
+            "endpoint_url": self.url,
+            "region_name": self.region,
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": self.secret_access_key,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same as environment variables, for the AWS CLI, other SDKs and programs that are tested."""
+        return {
+            "AWS_ENDPOINT_URL_GLACIER": self.url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @property
+    def now(self) -> datetime:
+        """What its virtual clock shows, aware, in UTC."""
+        return self._server.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Move the virtual clock; on return jobs that became due have ended and what expired is gone."""
+        self._portal.call(self._server.advance, seconds)
+
+    def run_inventory(self) -> None:
+        """Take the inventory of every vault that changed, now."""
+        self._portal.call(self._server.run_inventory)
+
+    def add_faults(self, *faults: Fault) -> None:
+        """Let more go wrong; see ``aioglacier.server.Fault``."""
+        self._portal.call(self._server.faults.add, *faults)
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._portal.call(self._server.faults.clear)
+
+    def fault_counts(self) -> list[dict[str, Any]]:
+        """Of each fault: operation, kind, how many requests it met and how many it struck."""
+        return self._portal.call(self._server.faults.snapshot)
+
+    def status(self) -> dict[str, Any]:
+        """What is there at this moment, not at the last inventory: archives, jobs, uploads, vaults, clock."""
+        with urllib.request.urlopen(f"{self.url}/_local/status", timeout=30) as answer:  # noqa: S310  # ours
+            status: dict[str, Any] = json.load(answer)
+        return status
+
+    def connect(
+        self, *, hash_in: HashIn = "threads", memory_limit: int = _TEST_MEMORY
+    ) -> AbstractAsyncContextManager[Glacier]:
+        """Connect to it, as ``aioglacier.connect()`` does; use as ``async with``.
+
+        Hashing in threads spares each test the start of worker processes.
+        """
+        return connect(
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            hash_in=hash_in,
+            memory_limit=memory_limit,
+        )
+
+
+@contextmanager
+def serving(server: LocalGlacier) -> Iterator[ServedGlacier]:
+    """Open a local Glacier in a new thread, and close it at the end of the block.
+
+    ::
+
+        with serving(LocalGlacier("glacier", job_delay=0)) as local_glacier:
+            client = boto3.client("glacier", **local_glacier.client_arguments)
+
+    Raises:
+        StartupError: The directory cannot be used or is in use, or the address cannot be listened on.
+    """
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server):
+        yield ServedGlacier(server, portal)
