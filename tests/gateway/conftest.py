@@ -1,0 +1,42 @@
+"""A server to script and a gateway to it, and no trace of this machine's own AWS settings."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.gateway.aws import open_gateway
+from tests.gateway.faulty import FaultyServer, faulty_server, options_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aioglacier.gateway.aws import AwsGateway
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FaultyServer]:
+    """A server that behaves until its script says otherwise."""
+    async with faulty_server() as faulty:
+        yield faulty
+
+
+@pytest.fixture
+async def gateway(server: FaultyServer) -> AsyncIterator[AwsGateway]:
+    """A gateway to ``server``, without retries."""
+    async with open_gateway(options_for(server)) as gateway:
+        yield gateway
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees this machine's AWS settings or proxies."""
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -1,0 +1,244 @@
+"""A body that is slices of the caller's memory: nothing copied, nothing sent late, no stall."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import sys
+import time
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import aiohttp
+import anyio
+import pytest
+import trustme
+
+from aioglacier.core.errors import ConnectionLostError
+from aioglacier.core.limits import MIB
+from aioglacier.core.models import UploadId
+from aioglacier.core.treehash import hash_part
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
+from tests.gateway.faulty import Exchange, FaultyServer, answers, faulty_server, options_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aioglacier.gateway.aws import AwsGateway
+
+UPLOAD = UploadId("UPLOAD")
+
+
+@pytest.fixture(params=["plain", "TLS"])
+async def either(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[FaultyServer]:
+    """A server over plain TCP, and one over TLS whose certificate the environment vouches for."""
+    if request.param == "plain":
+        async with faulty_server() as server:
+            yield server
+        return
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    async with faulty_server(context) as server:
+        yield server
+
+
+@pytest.mark.parametrize("size", [1, SMALLEST_SLICE, SMALLEST_SLICE + 1, LARGEST_SLICE * 9 + 7, 16 * MIB])
+async def test_body_arrives_whole_over_any_transport(either: FaultyServer, size: int) -> None:
+    """Every byte in order, progress adding up, from read-only and writable memory alike."""
+    pattern = bytes(range(251)) * (size // 251 + 1)
+    async with open_gateway(options_for(either)) as gateway:
+        for body in (memoryview(pattern)[:size], memoryview(bytearray(pattern[:size]))):
+            moved: list[int] = []
+            await gateway.upload_multipart_part(
+                "photos", UPLOAD, body, start=0, hashes=hash_part(body), progress=moved.append
+            )
+            assert either.requests[-1].body == body
+            assert sum(moved) == size
+
+
+async def test_several_bodies_reuse_one_connection(either: FaultyServer) -> None:
+    """After a clean end the connection is as good as before."""
+    body = memoryview(bytes(3 * MIB))
+    async with open_gateway(options_for(either)) as gateway:
+        for _ in range(5):
+            await gateway.upload_multipart_part("photos", UPLOAD, body, start=0, hashes=hash_part(body))
+        assert len({exchange.writer for exchange in either.requests}) == 1
+
+
+@pytest.mark.parametrize("end", ["cancelled", "refused"])
+async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyServer, end: str) -> None:
+    """However a call ends, what is written over the body afterwards is never sent."""
+    received = bytearray()
+    go_on = anyio.Event()
+    done = anyio.Event()
+
+    async def hesitate(exchange: Exchange) -> None:
+        received.extend(await exchange.reader.read(65_536))
+        if end == "refused":
+            await exchange.answer(403, b'{"code":"AccessDeniedException","message":"no","type":"Client"}')
+        await go_on.wait()
+        try:
+            while block := await exchange.reader.read(65_536):
+                received.extend(block)
+        except ConnectionError:
+            pass
+        finally:
+            done.set()
+
+    memory = bytearray(b"A" * (32 * MIB))
+    async with open_gateway(options_for(either, stall_timeout_seconds=20)) as gateway:
+        either.then(hesitate)
+        hashes = hash_part(memory)
+        with anyio.move_on_after(0.3 if end == "cancelled" else 10):
+            try:
+                await gateway.upload_multipart_part(
+                    "photos", UPLOAD, memoryview(memory), start=0, hashes=hashes
+                )
+            except Exception:  # noqa: BLE001  # whichever it is, the memory is looked at
+                assert end == "refused"
+        memory[:] = b"B" * len(memory)
+        go_on.set()
+        with anyio.fail_after(10):
+            await done.wait()
+    assert b"B" not in received
+    assert len(received) < len(memory)
+
+
+async def test_body_is_not_copied(server: FaultyServer, gateway: AwsGateway) -> None:
+    """Sending 64 MiB takes a few slices of memory, not another 64 MiB."""
+
+    async def swallow(exchange: Exchange) -> None:
+        left = int(exchange.headers["content-length"])
+        while left:
+            left -= len(await exchange.reader.read(65_536))
+        await exchange.answer(204, b"", {"x-amzn-RequestId": "A", "x-amz-sha256-tree-hash": tree_hash})
+
+    body = memoryview(bytearray(64 * MIB))
+    hashes = hash_part(body)
+    tree_hash = hashes.tree_hash.hex()
+    server.otherwise = swallow
+    await gateway.upload_multipart_part("photos", UPLOAD, body, start=0, hashes=hashes)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        await gateway.upload_multipart_part("photos", UPLOAD, body, start=0, hashes=hashes)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * LARGEST_SLICE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run there")
+def test_body_over_uvloop() -> None:
+    """The user may choose uvloop: whole body, and nothing sent after a cancellation."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        async with faulty_server() as server, open_gateway(options_for(server)) as gateway:
+            memory = bytearray(bytes(range(251)) * (16 * MIB // 251))
+            view, hashes = memoryview(memory), hash_part(memory)
+            await gateway.upload_multipart_part("photos", UPLOAD, view, start=0, hashes=hashes)
+            assert server.requests[-1].body == memory
+            received = bytearray()
+
+            async def hesitate(exchange: Exchange) -> None:
+                await anyio.sleep(0.5)
+                while block := await exchange.reader.read(65_536):
+                    received.extend(block)
+
+            server.then(hesitate)
+            memory[:] = b"A" * len(memory)
+            hashes = hash_part(memory)
+            with anyio.move_on_after(0.2):
+                await gateway.upload_multipart_part("photos", UPLOAD, view, start=0, hashes=hashes)
+            memory[:] = b"B" * len(memory)
+            await anyio.sleep(1)
+            assert b"B" not in received
+
+    uvloop.run(main())
+
+
+async def test_four_parts_at_once_do_not_stall_the_loop() -> None:
+    """No pause of the loop is noticeable while 4 x 64 MiB go out."""
+    async with faulty_server() as server, open_gateway(options_for(server)) as gateway:
+
+        async def swallow(exchange: Exchange) -> None:
+            left = int(exchange.headers["content-length"])
+            while left:
+                left -= len(await exchange.reader.read(65_536))
+            await exchange.answer(204, b"", {"x-amzn-RequestId": "A", "x-amz-sha256-tree-hash": tree_hash})
+
+        body = memoryview(bytearray(64 * MIB))
+        hashes = hash_part(body)
+        tree_hash = hashes.tree_hash.hex()
+        server.otherwise = swallow
+        stalls: list[float] = []
+
+        async def watch() -> None:
+            while True:
+                before = time.perf_counter()
+                await asyncio.sleep(0)
+                stalls.append(time.perf_counter() - before)
+
+        async def send() -> None:
+            await gateway.upload_multipart_part("photos", UPLOAD, body, start=0, hashes=hashes)
+
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(watch)
+            async with anyio.create_task_group() as sending:
+                for _ in range(4):
+                    sending.start_soon(send)
+            watching.cancel_scope.cancel()
+    # The server runs on the same loop and other work on the same machine, so only the bulk is judged.
+    assert sorted(stalls)[int(len(stalls) * 0.99)] < 0.02
+
+
+async def test_payload_may_be_sent_again_from_its_start() -> None:
+    """What an attempt had counted is taken back before the next."""
+    moved: list[int] = []
+    body = memoryview(bytes(4 * MIB))
+    payload = SlicePayload(body, progress=moved.append)
+    async with faulty_server() as server, aiohttp.ClientSession() as session:
+        for _ in range(2):
+            server.then(answers(204))
+            async with session.put(server.url, data=payload) as response:
+                assert response.status == 204
+            assert sum(moved) == payload.sent == len(body)
+        assert [len(exchange.body) for exchange in server.requests] == [len(body)] * 2
+
+
+async def test_abandoned_payload_is_not_sent(server: FaultyServer) -> None:
+    """Given up before it began, it never begins."""
+    payload = SlicePayload(memoryview(bytes(MIB)))
+    payload.abandon()
+    payload.abandon()
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.post(server.url, data=payload)
+    assert not payload.is_started
+
+
+async def test_server_that_hangs_up_in_the_middle(either: FaultyServer) -> None:
+    """A broken TLS or TCP connection ends the call at once, with the progress taken back."""
+
+    async def hang_up(exchange: Exchange) -> None:
+        await exchange.read_body(200_000)
+        exchange.reset()
+
+    moved: list[int] = []
+    body = memoryview(bytes(32 * MIB))
+    async with open_gateway(options_for(either)) as gateway:
+        either.then(hang_up)
+        with pytest.raises(ConnectionLostError):
+            await gateway.upload_multipart_part(
+                "photos", UPLOAD, body, start=0, hashes=hash_part(body), progress=moved.append
+            )
+    assert sum(moved) == 0
