@@ -7,8 +7,10 @@ import sys
 import click
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, is_final: bool = True) -> None:
     """Return if the answer is yes; nobody is asked where ``--yes`` was given.
+
+    What is not final, because it can be made good again, is not asked where there is nobody to ask.
 
     Raises:
         UsageError: There is nobody to ask.
@@ -17,6 +19,8 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
+        if not is_final:
+            return
         raise click.UsageError(
             f"{question} There is no terminal to ask on: --yes says so beforehand; nothing was done",
             click.get_current_context(),

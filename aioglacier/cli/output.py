@@ -51,12 +51,18 @@ class Output:
         except ValueError:
             return False
 
-    def record(self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str]) -> None:
-        """Print one record, and let whoever reads see it now."""
-        self.line(json.dumps(record) if self.is_json else as_text(record))
+    def record(
+        self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str], *, is_last: bool = True
+    ) -> None:
+        """Print one record. Whoever reads sees it now, or with the last of many."""
+        self.write((json.dumps(record) if self.is_json else as_text(record)) + "\n", is_last=is_last)
 
     def line(self, text: str) -> None:
-        """Print a line of the result.
+        """Print a line of the result; see ``write``."""
+        self.write(text + "\n")
+
+    def write(self, text: str, *, is_last: bool = True) -> None:
+        """Print a piece of the result.
 
         Raises:
             OSError: It could not be written, for another reason than that the reader left. It was printed to
@@ -66,12 +72,13 @@ class Output:
         if stream is None or self.is_closed:
             return
         try:
-            stream.write(text + "\n")
-            stream.flush()
+            stream.write(text)
+            if is_last:
+                stream.flush()
         except BrokenPipeError:
             self.close()
         except OSError:
-            self._stderr(text)
+            self._stderr(text.removesuffix("\n"))
             self.close()
             raise
 

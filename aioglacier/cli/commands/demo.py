@@ -72,8 +72,8 @@ def _check_room(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < 3 * size:
         raise CommandError(
-            f"{str(folder)!r} has {show_size(free)} free, and a demo of {show_size(size)} needs three times its "
-            "size; choose a smaller --size, or --keep on another disk"
+            f"{str(folder)!r} has {show_size(free)} free, and a demo of {show_size(size)} needs three times "
+            "its size; choose a smaller --size, or --keep on another disk"
         )
 
 

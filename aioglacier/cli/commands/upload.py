@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from aioglacier.upload import Upload
     from aioglacier.vault import Vault
 
-_STDIN: Final = "-"
+STDIN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def command(
     """
     check_vault_name(vault)
     check_description(description)
-    if sources.count(_STDIN) > 1:
+    if sources.count(STDIN) > 1:
         raise click.UsageError("standard input can be archived once only")
     if expected_size is not None:
         choose_part_size(expected_size, part_size)
@@ -126,7 +126,7 @@ def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> 
 
 def _plan(source: str, options: _Options) -> Record:
     size = options.expected_size
-    if source != _STDIN:
+    if source != STDIN:
         try:
             status = os.stat(source)  # noqa: PTH116  # a name of any bytes
         except OSError as error:
@@ -183,7 +183,7 @@ def _archive_text(record: Mapping[str, Any]) -> str:
 
 
 async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
-    if source == _STDIN:
+    if source == STDIN:
         return await _upload_stdin(session, vault, options)
     description = _description_for(source, options)
     if options.resume and (candidates := await _unfinished(session, vault, source, description, options)):
@@ -193,7 +193,7 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
                 session.output.note(
                     f"going on with upload {candidate.id} of {candidate.started:%Y-%m-%d %H:%M}"
                 )
-                return await _run(session, source, upload)
+                return await run_upload(session, source, upload)
             except ResumeMismatchError as error:
                 session.output.warn(f"{error.message.partition(';')[0]}; it was left alone")
             except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
@@ -205,16 +205,13 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
         expected_size=options.expected_size,
         keep_unfinished=options.resume,
     )
-    return await _run(session, source, upload)
+    return await run_upload(session, source, upload)
 
 
 async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
     session.resume = None
-    try:
-        file = open(0, "rb", buffering=0, closefd=False)  # noqa: ASYNC230, SIM115  # opens nothing
-        status = os.fstat(0)
-    except OSError as error:
-        raise _unreadable("standard input", error) from error
+    file = open_stdin()
+    status = os.fstat(0)
     part_size = options.part_size
     if part_size is None and options.expected_size is None and stat.S_ISREG(status.st_mode):
         # A redirected file may still change, so its size is a hint, and not a promise.
@@ -226,10 +223,24 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
         part_size=part_size,
         expected_size=options.expected_size,
     )
-    return await _run(session, "standard input", upload)
+    return await run_upload(session, "standard input", upload)
 
 
-async def _run(session: Session, label: str, upload: SourceUpload) -> Archive:
+def open_stdin() -> BinaryIO:
+    """Standard input without a buffer, so that a pipe is waited for and not read ahead.
+
+    Raises:
+        SourceUnreadableError: It is closed.
+    """
+    try:
+        return open(0, "rb", buffering=0, closefd=False)  # it is not ours to close
+    except OSError as error:
+        raise _unreadable("standard input", error) from error
+
+
+async def run_upload(session: Session, label: str, upload: SourceUpload) -> Archive:
+    """Run an upload, with progress, and with something to say if it is stopped."""
+
     def safe() -> str:
         counters = upload.snapshot()
         return (
@@ -285,7 +296,7 @@ def _size_of(source: str) -> int | None:
 
 
 def _description_for(source: str, options: _Options) -> str | None:
-    if options.description is not None or source == _STDIN:
+    if options.description is not None or source == STDIN:
         return options.description
     return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
 
@@ -311,7 +322,7 @@ def _resume_command(session: Session, sources: tuple[str, ...], options: _Option
 def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:
     """Where the same command would not go on with just this upload, name one that does."""
     is_unclear = isinstance(error, OutcomeUnknownError)
-    if error.upload_id is not None and (source == _STDIN or is_unclear or not options.resume):
+    if error.upload_id is not None and (source == STDIN or is_unclear or not options.resume):
         session.resume = session.command(
             "uploads", "resume", f"--upload-id={error.upload_id}", "--", options.vault, source
         )

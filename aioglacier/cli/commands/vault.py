@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from aioglacier.cli.command import CommandGroup
+from aioglacier.cli.commands.vault_empty import empty
+from aioglacier.cli.commands.vault_settings import lock, notifications, policy, tags
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
+from aioglacier.cli.listing import closing
 from aioglacier.cli.records import vault_record, vault_text
 from aioglacier.core.checks import check_vault_name
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
 @click.group("vault", cls=CommandGroup)
 def command() -> None:
     """Create, list, show, empty and delete vaults; tags, policies, locks, notifications."""
+
+
+for _each in (empty, tags, policy, lock, notifications):
+    command.add_command(_each)
 
 
 @command.command("create")
@@ -43,10 +50,11 @@ def _list(session: Session) -> int:
     """List all vaults of the account in this region. Numbers are of their last inventories."""
 
     async def list_(glacier: Glacier) -> int:
-        async for vault in glacier.list_vaults():
-            if session.output.is_closed:
-                break
-            session.output.record(vault_record(vault), vault_text)
+        async with closing(glacier.list_vaults()) as vaults:
+            async for vault in vaults:
+                session.output.record(vault_record(vault), vault_text)
+                if session.output.is_closed:
+                    break
         return Exit.DONE
 
     return session.run(list_)
@@ -71,13 +79,13 @@ def _show(session: Session, name: str) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def _delete(session: Session, name: str, yes: bool) -> int:
-    """Delete the vault NAME, which must be empty.
+    """Delete the vault NAME, which must be empty. Asks first on a terminal.
 
     The service refuses while the last inventory lists archives, or archives came or went since: so it works
     about a day after the last archive was deleted.
     """
     check_vault_name(name)
-    confirm(f"Delete vault {name}?", yes=yes)
+    confirm(f"Delete vault {name}, its policies and its tags?", yes=yes, is_final=False)
 
     async def delete(glacier: Glacier) -> int:
         await glacier.vault(name).delete()

@@ -1,0 +1,186 @@
+"""``aioglacier inventory``: the service's own list of a vault, printed or exported.
+
+The document that the service wrote is what ``--output FILE`` keeps, byte for byte. CSV is always written
+here: the service's own cannot be read by other programs where a description holds quotes, and would need
+a job of its own. Here it is RFC 4180, and a description that a spreadsheet would take for a formula gets
+an apostrophe in front.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.command import command as make_command
+from aioglacier.cli.commands.download import check_target, fetch
+from aioglacier.cli.exits import Exit
+from aioglacier.cli.inventorying import inventory_job
+from aioglacier.cli.jobwaiting import wait
+from aioglacier.cli.listing import closing
+from aioglacier.cli.progress import counting
+from aioglacier.cli.records import archive_record, archive_text, as_text, job_record, job_text
+from aioglacier.cli.sizes import show_size
+from aioglacier.core.checks import check_id, check_vault_name
+from aioglacier.core.models import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from aioglacier.cli.output import Record
+    from aioglacier.cli.session import Session
+    from aioglacier.client import Glacier
+    from aioglacier.job import Job
+
+_COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
+
+#: What makes a spreadsheet take a cell for a formula.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@make_command("inventory", short_help="List the archives of a vault, or export the list.")
+@click.argument("vault")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["json", "csv"]),
+    help="json: one object a line, or with --output the document as the service wrote it. csv: RFC 4180, "
+    "with an apostrophe before a description that would be a formula.",
+)
+@click.option("--output", "target", metavar="FILE", help="Write to FILE, which appears once it is complete.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
+@click.option("--new", "is_new", is_flag=True, help="Start a new job, also where one would do.")
+@click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    format_: str | None,
+    target: str | None,
+    overwrite: bool,
+    job_id: str | None,
+    is_new: bool,
+    no_wait: bool,
+) -> int:
+    """List the archives of VAULT as of its last inventory, which is about a day old.
+
+    The list comes from a job that takes 3 to 5 hours. One that is there already is used, running or
+    done, unless the service has made another inventory since. Stop it at will: the same command goes on.
+    """
+    check_vault_name(vault)
+    if job_id is not None:
+        check_id("job", job_id)
+    if format_ == "json" and target is None:
+        session.output.is_json = True
+    if target is not None:
+        check_target(target, overwrite=overwrite)
+    words = [f"--format={format_}"] if format_ else []
+    words += [f"--output={target}"] if target else []
+    words += ["--overwrite"] if overwrite else []
+    words += [f"--job-id={job_id}"] if job_id else []
+    session.resume = session.command("inventory", *words, "--", vault)
+
+    async def run(glacier: Glacier) -> int:
+        if job_id is not None:
+            job = glacier.vault(vault).job(job_id)
+            description = await job.describe()
+        else:
+            job, description = await inventory_job(session, glacier.vault(vault), is_new=is_new)
+        if no_wait and description.status is JobStatus.IN_PROGRESS:
+            session.output.record(job_record(vault, description), job_text)
+            return Exit.DONE
+        await wait(session, job, description)
+        if target is None:
+            await _print(session, job, is_csv=format_ == "csv")
+        elif format_ == "csv":
+            await _export_csv(session, job, Path(target), overwrite=overwrite)
+        else:
+            await fetch(session, job, target, overwrite=overwrite)
+            record = {"target": target, "vault": vault, "job_id": job.id, "format": "json"}
+            session.output.record(record, _export_text)
+        return Exit.DONE
+
+    return session.run(run)
+
+
+async def _print(session: Session, job: Job, *, is_csv: bool) -> None:
+    output = session.output
+    count = size = 0
+    if is_csv:
+        output.write(_csv_line(_COLUMNS), is_last=False)
+    async with closing(job.inventory()) as archives:
+        async for archive in archives:
+            record = archive_record(archive)
+            if is_csv:
+                output.write(_csv_row(record), is_last=False)
+            else:
+                output.record(record, archive_text, is_last=False)
+            if output.is_closed:
+                return
+            count, size = count + 1, size + archive.size
+    output.flush()
+    output.note(f"{count:,} archives, {show_size(size)}")
+
+
+async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bool) -> None:
+    """Write the list beside its place, and give it its name once it is complete and on disk."""
+    partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.aioglacier.part")
+    count = 0
+    try:
+        with partial.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            with counting(session, "archives", None) as counter:
+                count = await _write_csv(job, file, counter.advance)
+            file.flush()
+            os.fsync(file.fileno())
+        check_target(str(target), overwrite=overwrite)  # again: hours may have gone by
+        partial.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    record = {
+        "target": str(target),
+        "vault": job.vault,
+        "job_id": job.id,
+        "format": "csv",
+        "archives": count,
+    }
+    session.output.record(record, _export_text)
+
+
+async def _write_csv(job: Job, file: TextIO, advance: Any) -> int:
+    count = 0
+    file.write(_csv_line(_COLUMNS))
+    async with closing(job.inventory()) as archives:
+        async for archive in archives:
+            file.write(_csv_row(archive_record(archive)))
+            count += 1
+            advance()
+    return count
+
+
+def _csv_row(record: Record) -> str:
+    description = record["description"]
+    if description.startswith(_FORMULA):
+        description = f"'{description}"
+    return _csv_line([{**record, "description": description}[column] for column in _COLUMNS])
+
+
+def _csv_line(cells: Any) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()
+
+
+def _export_text(record: Mapping[str, Any]) -> str:
+    return as_text(
+        f"{record['target']}: the inventory of {record['vault']}", record, without={"target", "vault"}
+    )

@@ -1,0 +1,131 @@
+"""``aioglacier jobs``: retrievals by their ids, whoever started them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aioglacier.cli.command import CommandGroup
+from aioglacier.cli.commands.download import STDOUT, check_target, fetch
+from aioglacier.cli.exits import Exit
+from aioglacier.cli.ids import take_id
+from aioglacier.cli.jobwaiting import wait
+from aioglacier.cli.listing import closing
+from aioglacier.cli.records import as_text, job_record, job_text, plain
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.models import JobStatus
+
+if TYPE_CHECKING:
+    from aioglacier.cli.session import Session
+    from aioglacier.client import Glacier
+
+_ID = click.option("--job-id", metavar="ID", help="In place of the argument.")
+
+
+@click.group("jobs", cls=CommandGroup)
+def command() -> None:
+    """Retrievals: list, show, wait, fetch the output. They are kept about a day after they are done."""
+
+
+@command.command("list")
+@click.argument("vault")
+@click.option(
+    "--status",
+    type=click.Choice([status.value for status in JobStatus], case_sensitive=False),
+    help="Only jobs in this state.",
+)
+@click.pass_obj
+def _list(session: Session, vault: str, status: str | None) -> int:
+    """List the jobs of VAULT, those running and those done within about a day."""
+    check_vault_name(vault)
+
+    async def list_(glacier: Glacier) -> int:
+        async with closing(glacier.vault(vault).jobs(status=status)) as jobs:
+            async for job in jobs:
+                session.output.record(job_record(vault, job), job_text, is_last=False)
+                if session.output.is_closed:
+                    break
+        return Exit.DONE
+
+    return session.run(list_)
+
+
+@command.command("show")
+@click.argument("vault")
+@click.argument("arguments", metavar="JOB_ID", nargs=-1)
+@_ID
+@click.pass_obj
+def _show(session: Session, vault: str, arguments: tuple[str, ...], job_id: str | None) -> int:
+    """Show the job JOB_ID of VAULT."""
+    check_vault_name(vault)
+    (job_id,) = take_id("job", arguments, job_id, others=[])
+
+    async def show(glacier: Glacier) -> int:
+        job = await glacier.vault(vault).job(job_id).describe()
+        session.output.record(job_record(vault, job), job_text)
+        return Exit.DONE
+
+    return session.run(show)
+
+
+@command.command("wait")
+@click.argument("vault")
+@click.argument("arguments", metavar="JOB_ID", nargs=-1)
+@_ID
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Default: 36 hours.")
+@click.pass_obj
+def _wait(
+    session: Session, vault: str, arguments: tuple[str, ...], job_id: str | None, timeout: float | None
+) -> int:
+    """Wait until the job JOB_ID of VAULT is done."""
+    check_vault_name(vault)
+    (job_id,) = take_id("job", arguments, job_id, others=[])
+    session.resume = session.command("jobs", "wait", f"--job-id={job_id}", "--", vault)
+
+    async def wait_(glacier: Glacier) -> int:
+        job = glacier.vault(vault).job(job_id)
+        description = await wait(session, job, await job.describe(), timeout_seconds=timeout)
+        session.output.record(job_record(vault, description), job_text)
+        return Exit.DONE
+
+    return session.run(wait_)
+
+
+@command.command("output")
+@click.argument("vault")
+@click.argument("arguments", metavar="JOB_ID TARGET", nargs=-1)
+@_ID
+@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@click.pass_obj
+def _output(
+    session: Session, vault: str, arguments: tuple[str, ...], job_id: str | None, overwrite: bool
+) -> int:
+    """Fetch the output of the finished job JOB_ID of VAULT to TARGET, a file, or - for standard output.
+
+    The output of an inventory job is the document as the service wrote it.
+    """
+    check_vault_name(vault)
+    job_id, target = take_id("job", arguments, job_id, others=["TARGET"])
+    check_target(target, overwrite=overwrite)
+    session.output.to_stderr = target == STDOUT
+    words = ["--overwrite"] if overwrite else []
+    session.resume = session.command("jobs", "output", *words, f"--job-id={job_id}", "--", vault, target)
+
+    async def output(glacier: Glacier) -> int:
+        job = glacier.vault(vault).job(job_id)
+        await fetch(session, job, target, overwrite=overwrite)
+        description = await job.describe()
+        record = {
+            "target": target,
+            "vault": vault,
+            "job_id": job_id,
+            "size": description.output_size,
+            "tree_hash": plain(description.tree_hash),
+        }
+        name = Path(target).name or target
+        session.output.record(record, lambda record: as_text(f"{name}: complete", record, without={"target"}))
+        return Exit.DONE
+
+    return session.run(output)

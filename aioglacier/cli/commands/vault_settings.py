@@ -1,0 +1,292 @@
+"""``aioglacier vault tags|policy|lock|notifications``: what is kept beside a vault's archives."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.command import CommandGroup
+from aioglacier.cli.confirming import confirm
+from aioglacier.cli.exits import Exit
+from aioglacier.cli.records import as_text, plain
+from aioglacier.core.checks import check_id, check_vault_name
+from aioglacier.core.models import VaultEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aioglacier.cli.output import Record
+    from aioglacier.cli.session import Session
+    from aioglacier.vault import Vault
+
+
+def _run(
+    session: Session,
+    name: str,
+    work: Callable[[Vault], Awaitable[Record]],
+    as_text: Callable[[Mapping[str, Any]], str],
+) -> int:
+    """Do something with a vault and print the record that comes of it."""
+    check_vault_name(name)
+
+    async def run() -> int:
+        async with session.connect() as glacier:
+            session.output.record(await work(glacier.vault(name)), as_text)
+        return Exit.DONE
+
+    return session.run_async(run)
+
+
+def _read(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+
+
+# --- tags
+
+
+@click.group("tags", cls=CommandGroup)
+def tags() -> None:
+    """Tags of a vault: up to 50."""
+
+
+def _tags_text(record: Mapping[str, Any]) -> str:
+    found = record["tags"]
+    return as_text(f"{record['vault']}: {len(found)} tags", found)
+
+
+@tags.command("list")
+@click.argument("vault")
+@click.pass_obj
+def _list_tags(session: Session, vault: str) -> int:
+    """List the tags of VAULT."""
+
+    async def work(of: Vault) -> Record:
+        return {"vault": vault, "tags": await of.tags.get()}
+
+    return _run(session, vault, work, _tags_text)
+
+
+@tags.command("add")
+@click.argument("vault")
+@click.argument("pairs", metavar="KEY=VALUE...", nargs=-1, required=True)
+@click.pass_obj
+def _add_tags(session: Session, vault: str, pairs: tuple[str, ...]) -> int:
+    """Set tags of VAULT, replacing those of the same key."""
+    wanted = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise click.UsageError(f"{pair!r} is not KEY=VALUE", click.get_current_context())
+        wanted[key] = value
+
+    async def work(of: Vault) -> Record:
+        await of.tags.add(wanted)
+        return {"vault": vault, "tags": await of.tags.get()}
+
+    return _run(session, vault, work, _tags_text)
+
+
+@tags.command("remove")
+@click.argument("vault")
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.pass_obj
+def _remove_tags(session: Session, vault: str, keys: tuple[str, ...]) -> int:
+    """Remove tags of VAULT; a key that is not there is no error."""
+
+    async def work(of: Vault) -> Record:
+        await of.tags.remove(keys)
+        return {"vault": vault, "tags": await of.tags.get()}
+
+    return _run(session, vault, work, _tags_text)
+
+
+# --- access policy
+
+
+@click.group("policy", cls=CommandGroup)
+def policy() -> None:
+    """The access policy of a vault: who may do what with it, as the JSON of an IAM policy."""
+
+
+def _policy_text(record: Mapping[str, Any]) -> str:
+    return str(record["policy"])
+
+
+@policy.command("show")
+@click.argument("vault")
+@click.pass_obj
+def _show_policy(session: Session, vault: str) -> int:
+    """Print the access policy of VAULT."""
+
+    async def work(of: Vault) -> Record:
+        return {"vault": vault, "policy": await of.access_policy.get()}
+
+    return _run(session, vault, work, _policy_text)
+
+
+@policy.command("set")
+@click.argument("vault")
+@click.argument("file", metavar="FILE")
+@click.pass_obj
+def _set_policy(session: Session, vault: str, file: str) -> int:
+    """Replace the access policy of VAULT by what is in FILE; - is standard input."""
+    text = _read(file)
+
+    async def work(of: Vault) -> Record:
+        await of.access_policy.set(text)
+        return {"vault": vault, "policy": text}
+
+    return _run(session, vault, work, lambda record: f"{record['vault']}: the access policy is set")
+
+
+@policy.command("delete")
+@click.argument("vault")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def _delete_policy(session: Session, vault: str, yes: bool) -> int:
+    """Remove the access policy of VAULT. Asks first on a terminal."""
+    confirm(f"Remove the access policy of vault {vault}?", yes=yes, is_final=False)
+
+    async def work(of: Vault) -> Record:
+        await of.access_policy.delete()
+        return {"vault": vault, "policy": None}
+
+    return _run(session, vault, work, lambda record: f"{record['vault']}: there is no access policy now")
+
+
+# --- lock
+
+
+@click.group("lock", cls=CommandGroup)
+def lock() -> None:
+    """The lock of a vault: a policy that, once locked, nobody can change."""
+
+
+@lock.command("show")
+@click.argument("vault")
+@click.pass_obj
+def _show_lock(session: Session, vault: str) -> int:
+    """Show the lock of VAULT."""
+
+    async def work(of: Vault) -> Record:
+        found = await of.lock.get()
+        return {
+            "vault": vault,
+            "state": plain(found.state),
+            "created": plain(found.created),
+            "expires": plain(found.expires),
+            "policy": found.policy,
+        }
+
+    def text(record: Mapping[str, Any]) -> str:
+        return as_text(f"{vault}: {record['state']}", record, without={"vault", "state"})
+
+    return _run(session, vault, work, text)
+
+
+@lock.command("initiate")
+@click.argument("vault")
+@click.argument("file", metavar="FILE")
+@click.pass_obj
+def _initiate_lock(session: Session, vault: str, file: str) -> int:
+    """Try the lock policy in FILE on VAULT for up to 24 hours; the id printed completes it."""
+    text = _read(file)
+
+    async def work(of: Vault) -> Record:
+        return {"vault": vault, "lock_id": await of.lock.initiate(text)}
+
+    return _run(session, vault, work, lambda record: str(record["lock_id"]))
+
+
+@lock.command("complete")
+@click.argument("vault")
+@click.argument("lock_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def _complete_lock(session: Session, vault: str, lock_id: str, yes: bool) -> int:
+    """Lock VAULT with the policy on trial. Nobody, AWS included, can undo that."""
+    check_id("lock", lock_id)
+    confirm(f"Lock vault {vault} for ever? Nobody, AWS included, can undo that.", yes=yes)
+
+    async def work(of: Vault) -> Record:
+        await of.lock.complete(lock_id)
+        return {"vault": vault, "state": "Locked"}
+
+    return _run(session, vault, work, lambda record: f"{record['vault']}: locked")
+
+
+@lock.command("abort")
+@click.argument("vault")
+@click.pass_obj
+def _abort_lock(session: Session, vault: str) -> int:
+    """End the trial of a lock policy on VAULT."""
+
+    async def work(of: Vault) -> Record:
+        await of.lock.abort()
+        return {"vault": vault, "state": None}
+
+    return _run(session, vault, work, lambda record: f"{record['vault']}: there is no lock on trial now")
+
+
+# --- notifications
+
+
+@click.group("notifications", cls=CommandGroup)
+def notifications() -> None:
+    """What a vault tells an SNS topic when a job is done."""
+
+
+def _notifications_text(record: Mapping[str, Any]) -> str:
+    events = ", ".join(record["events"])
+    return as_text(f"{record['vault']}: {events or 'nothing is told'}", record, without={"vault", "events"})
+
+
+@notifications.command("show")
+@click.argument("vault")
+@click.pass_obj
+def _show_notifications(session: Session, vault: str) -> int:
+    """Show what VAULT tells, and which topic."""
+
+    async def work(of: Vault) -> Record:
+        found = await of.notifications.get()
+        return {"vault": vault, "sns_topic": found.sns_topic, "events": plain(found.events)}
+
+    return _run(session, vault, work, _notifications_text)
+
+
+@notifications.command("set")
+@click.argument("vault")
+@click.argument("sns_topic")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    type=click.Choice([event.value for event in VaultEvent]),
+    help="May be repeated. Default: all.",
+)
+@click.pass_obj
+def _set_notifications(session: Session, vault: str, sns_topic: str, events: tuple[str, ...]) -> int:
+    """Let VAULT tell the topic with the ARN SNS_TOPIC."""
+
+    async def work(of: Vault) -> Record:
+        wanted = events or tuple(event.value for event in VaultEvent)
+        await of.notifications.set(sns_topic, wanted)
+        return {"vault": vault, "sns_topic": sns_topic, "events": sorted(wanted)}
+
+    return _run(session, vault, work, _notifications_text)
+
+
+@notifications.command("delete")
+@click.argument("vault")
+@click.pass_obj
+def _delete_notifications(session: Session, vault: str) -> int:
+    """Let VAULT tell nobody any more."""
+
+    async def work(of: Vault) -> Record:
+        await of.notifications.delete()
+        return {"vault": vault, "sns_topic": None, "events": []}
+
+    return _run(session, vault, work, _notifications_text)
