@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -179,7 +180,7 @@ def _proxy_for(origin: URL, options: GatewayOptions) -> str | None:
         return None
     try:
         url = URL(proxy)
-        is_sound = url.scheme in {"http", "https"} and bool(url.host) and url.port is not None
+        is_sound = url.raw_path in {"", "/"} and re.fullmatch(r"[\w.:-]+", url.host or "") is not None
     except ValueError:
         is_sound = False
     if not is_sound:
