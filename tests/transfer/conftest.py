@@ -1,0 +1,288 @@
+"""What the tests of transfers share: an honest store in memory, a served Glacier, and bytes."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio import wait_all_tasks_blocked
+from hypothesis import HealthCheck, settings
+
+from aioglacier.client import Glacier
+from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError
+from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
+from aioglacier.core.treehash import hash_part, tree_hash
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.server import LocalGlacier
+from aioglacier.server.faults import Fault
+from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.writer import UploadOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.interface import Gateway, Progress
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.vault import Vault
+
+# A shared machine may take any time over an example; how long a test may take is pytest-timeout's business.
+settings.register_profile(
+    "transfer", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
+)
+
+MIB = 1024 * 1024
+
+#: Random bytes that every test cuts its archives from.
+DATA = random.Random(7).randbytes(12 * MIB)  # noqa: S311  # repeatable, not secret
+
+
+async def proceed(_: int | str) -> None:
+    """Nothing stands in the way."""
+    await anyio.lowlevel.checkpoint()
+
+
+class MemoryStore:
+    """An ``ArchiveStore`` that keeps everything in memory, and checks it.
+
+    Attributes:
+        before: Awaited with "whole", "initiate", "complete", "abort" or a part's offset, before its effect.
+        after: The same, after the effect and before the answer.
+        archives: What was stored.
+        uploads: The parts of every unfinished upload, by offset.
+        calls: How often each was called.
+        bodies: Part bodies being sent now, and the most that ever were.
+    """
+
+    def __init__(self) -> None:
+        self.before: Callable[[int | str], Awaitable[None]] = proceed
+        self.after: Callable[[int | str], Awaitable[None]] = proceed
+        self.archives: list[bytes] = []
+        self.uploads: dict[UploadId, dict[int, bytes]] = {}
+        self.calls: Counter[int | str] = Counter()
+        self.part_size = 0
+        self.bodies = 0
+        self.most_bodies = 0
+
+    async def store_whole(
+        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+    ) -> StoredArchive:
+        """Store the archive in one request."""
+        await self._reach("whole")
+        self._check(body, hashes)
+        if progress is not None:
+            progress(len(body))
+        return await self._store(bytes(body), "whole")
+
+    async def initiate(self, part_size: int) -> UploadId:
+        """Begin an upload."""
+        await self._reach("initiate")
+        self.part_size = part_size
+        upload_id = UploadId(f"upload-{self.calls['initiate']}")
+        self.uploads[upload_id] = {}
+        await self.after("initiate")
+        return upload_id
+
+    async def put_part(
+        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+    ) -> None:
+        """Store one part."""
+        self.bodies += 1
+        self.most_bodies = max(self.most_bodies, self.bodies)
+        try:
+            await self._reach(start)
+            parts = self._upload(upload_id)
+            assert start % self.part_size == 0
+            assert len(body) <= self.part_size
+            self._check(body, hashes)
+            if progress is not None:
+                progress(len(body))
+            parts[start] = bytes(body)
+            await self.after(start)
+        finally:
+            self.bodies -= 1
+
+    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+        """Make the parts one archive, as strict as the service."""
+        await self._reach("complete")
+        parts = self._upload(upload_id)
+        body = b"".join(parts[start] for start in sorted(parts))
+        if len(body) != size or any(start % self.part_size for start in parts) or not body:
+            raise refused("CompleteMultipartUpload", "the sizes differ")
+        self._check(memoryview(body), None, tree_hash)
+        del self.uploads[upload_id]
+        return await self._store(body, "complete")
+
+    async def abort(self, upload_id: UploadId) -> None:
+        """Forget the upload."""
+        await self._reach("abort")
+        self.uploads.pop(upload_id, None)
+        await self.after("abort")
+
+    async def _reach(self, place: int | str) -> None:
+        self.calls[place] += 1
+        await self.before(place)
+
+    async def _store(self, body: bytes, place: str) -> StoredArchive:
+        self.archives.append(body)
+        await self.after(place)
+        archive_id = ArchiveId(f"archive-{len(self.archives)}")
+        return StoredArchive(archive_id, tree_hash(body), datetime.now(UTC))
+
+    def _upload(self, upload_id: UploadId) -> dict[int, bytes]:
+        if upload_id not in self.uploads:
+            raise UploadNotFoundError(
+                "there is no such upload", operation="", code="ResourceNotFoundException", status=404
+            )
+        return self.uploads[upload_id]
+
+    @staticmethod
+    def _check(body: memoryview, hashes: PartHashes | None, expected: bytes = b"") -> None:
+        actual = hash_part(body)
+        if (hashes or actual) != actual or (expected or actual.tree_hash) != actual.tree_hash:
+            raise IntegrityError("the bytes differ", expected=expected, actual=actual.tree_hash)
+
+
+def refused(operation: str, message: str) -> InvalidParameterError:
+    """The service's answer to nonsense."""
+    return InvalidParameterError(
+        message, operation=operation, code="InvalidParameterValueException", status=400
+    )
+
+
+def options(part_size: int | None = MIB, **more: bool | int | None) -> UploadOptions:
+    """How an archive is to be uploaded to a store in memory."""
+    return UploadOptions("v", None, part_size, **more)  # type: ignore[arg-type]  # each test knows its own
+
+
+@asynccontextmanager
+async def thread_resources(memory_limit: int = 16 * MIB, **more: int) -> AsyncIterator[TransferResources]:
+    """Resources that hash in threads; every buffer must be back at the end."""
+    async with open_resources(
+        TransferOptions(memory_limit=memory_limit, hash_in="threads", **more)
+    ) as resources:
+        yield resources
+        assert resources.buffers.lent == 0
+
+
+@pytest.fixture
+async def resources() -> AsyncIterator[TransferResources]:
+    """Resources that hash in threads: 16 MiB, two workers, two connections."""
+    async with thread_resources(hash_workers=2, max_concurrency=2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """A store without archives."""
+    return MemoryStore()
+
+
+class Served:
+    """A local Glacier, and a client of it that does not wait long before it tries again.
+
+    Attributes:
+        counted: Meets every request.
+    """
+
+    def __init__(
+        self, server: LocalGlacier, gateway: Gateway, resources: TransferResources, vault: Vault
+    ) -> None:
+        self.server = server
+        self.gateway = gateway
+        self.resources = resources
+        self.glacier = Glacier(gateway, resources)
+        self.vault = vault
+
+    def fail(self, *faults: Fault) -> None:
+        """Let things go wrong."""
+        self.server.faults.add(*faults)
+
+    def watch(self, *operations: str) -> Callable[[], dict[str, int]]:
+        """Count requests from now on; call the answer for the counts so far."""
+        first = len(self.server.faults.snapshot())
+        self.server.faults.add(*(Fault(operation, count=0) for operation in operations))
+
+        def counts() -> dict[str, int]:
+            return {
+                str(one["operation"]): int(one["met"])
+                for one in self.server.faults.snapshot()[first : first + len(operations)]
+            }
+
+        return counts
+
+    async def uploads(self) -> list[str]:
+        """The ids of all unfinished uploads."""
+        return [upload.id async for upload in self.vault.uploads()]
+
+    async def archives(self) -> list[tuple[int, bytes]]:
+        """Size and tree hash of every archive, by the inventory."""
+        if not (await self.vault.describe()).archive_count:
+            return []
+        job = await self.vault.retrieve_inventory()
+        return [(archive.size, archive.tree_hash) async for archive in job.inventory()]
+
+
+#: Patience for tests: the trouble they script ends after a few attempts, or never.
+QUICK = RetryPolicy(no_progress_seconds=0.4, first_ceiling_seconds=0.01, longest_wait_seconds=0.05)
+
+
+@asynccontextmanager
+async def serve(
+    directory: Path, transfer: TransferOptions, policy: RetryPolicy = QUICK
+) -> AsyncIterator[Served]:
+    """A local Glacier with one vault, and a client."""
+    async with (
+        LocalGlacier(directory, job_delay=0, inventory_lag=0, is_durable=False) as server,
+        open_gateway(
+            GatewayOptions(
+                region_name="us-east-1",
+                endpoint_url=server.url,
+                aws_access_key_id="a",
+                aws_secret_access_key="b",
+            )
+        ) as gateway,
+        open_resources(transfer) as resources,
+    ):
+        retrying = RetryingGateway(gateway, policy)
+        vault = await Glacier(retrying, resources).create_vault("v")
+        yield Served(server, retrying, resources, vault)
+        assert resources.buffers.lent == 0
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """A local Glacier and a client that hashes in threads."""
+    transfer = TransferOptions(memory_limit=24 * MIB, hash_in="threads", hash_workers=2)
+    async with serve(tmp_path / "glacier", transfer) as opened:
+        yield opened
+
+
+async def cancel_when_blocked(scope: anyio.CancelScope) -> None:
+    """Cancel a scope when every task waits."""
+    await wait_all_tasks_blocked()
+    scope.cancel()
+
+
+def shared_names() -> set[str]:
+    """What is in /dev/shm."""
+    with suppress(OSError):
+        return {path.name for path in Path("/dev/shm").iterdir()}  # noqa: S108  # to look, not to use
+    return set()
+
+
+def count_descriptors() -> int:
+    """Open descriptors of this process, 0 where they cannot be counted."""
+    with suppress(OSError):
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    return 0
