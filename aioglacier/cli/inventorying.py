@@ -31,7 +31,8 @@ async def inventory_job(
         except AccessDeniedError as error:
             session.output.warn(f"an inventory job that is there already cannot be looked for: {error}")
     job = await vault.retrieve_inventory()
-    session.output.note(f"started job {job.id}; an inventory takes 3 to 5 hours")
+    takes = "" if session.settings.local is not None else "; an inventory takes 3 to 5 hours"
+    session.output.note(f"started job {job.id}{takes}")
     return job, await job.describe()
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.escaping import escape
-from aioglacier.cli.sizes import show_exact_size, show_size
+from aioglacier.cli.sizes import show_count, show_exact_size, show_size
 from aioglacier.core.descriptions import decode
 from aioglacier.core.ranges import ByteRange
 
@@ -115,7 +115,7 @@ def archive_text(record: Mapping[str, Any]) -> str:
 
 def vault_text(record: Mapping[str, Any]) -> str:
     """A vault for people."""
-    counted = f"{record['archives']:,} archives, {show_size(record['size'])}"
+    counted = f"{show_count(record['archives'], 'archive')}, {show_size(record['size'])}"
     seen = "as of its last inventory" if record["inventoried"] else "(it has no inventory yet)"
     return as_text(f"{record['name']}: {counted} {seen}", record, without={"name", "archives", "size"})
 
@@ -123,16 +123,17 @@ def vault_text(record: Mapping[str, Any]) -> str:
 def job_text(record: Mapping[str, Any]) -> str:
     """A job for people."""
     tier = f", {record['tier']}" if record["tier"] else ""
-    return as_text(
-        f"{record['action']}{tier}: {record['status']}", record, without={"action", "status", "tier"}
-    )
+    without = {"action", "status", "tier"}
+    if record["status_message"] == record["status"]:
+        without.add("status_message")
+    return as_text(f"{record['action']}{tier}: {record['status']}", record, without=without)
 
 
 def upload_text(record: Mapping[str, Any]) -> str:
     """An unfinished upload for people."""
     found = decode(record["description"])
     return as_text(
-        f"{found.name or '(no description)'}: {record['parts']:,} parts are at the service",
+        f"{found.name or '(no description)'}: {show_count(record['parts'], 'part')} sent",
         record,
         without={"parts", "description"} if found.tool == "plain" else {"parts"},
     )
@@ -140,13 +141,12 @@ def upload_text(record: Mapping[str, Any]) -> str:
 
 def as_text(headline: str, record: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
     """A headline, and below it every other value there is."""
-    lines = [escape(headline)]
-    for key, value in record.items():
-        if value is None or value == "" or key in without:
-            continue
-        if key in _SIZE_KEYS:
-            value = show_exact_size(value)  # noqa: PLW2901  # the same value, for people
-        elif isinstance(value, bool):
-            value = "yes" if value else "no"  # noqa: PLW2901
-        lines.append(f"  {key.replace('_', ' '):<12} {escape(str(value))}")
-    return "\n".join(lines)
+    shown = {
+        key.replace("_", " "): show_exact_size(value) if key in _SIZE_KEYS else escape(str(value))
+        for key, value in record.items()
+        if value is not None and value != "" and key not in without
+    }
+    width = max(map(len, shown), default=0)
+    return "\n".join(
+        [escape(headline), *(f"  {escape(name):<{width}}  {value}" for name, value in shown.items())]
+    )

@@ -56,6 +56,11 @@ def show_exact_size(size: int) -> str:
     return show_size(size) if size < 1024 else f"{show_size(size)} ({size:,} bytes)"
 
 
+def show_count(count: int, what: str) -> str:
+    """The number with its noun: ``1 archive``, ``1,024 archives``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def show_rate(size: int, seconds: float) -> str:
     """Bytes in a time as MB/s, a million bytes a second."""
     rate = size / 1e6 / max(seconds, 1e-9)

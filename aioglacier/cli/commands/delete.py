@@ -12,6 +12,7 @@ from aioglacier.cli.deleting import delete_all
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.ids import gather_ids
 from aioglacier.cli.session import worst_exit
+from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
 
@@ -48,7 +49,7 @@ def command(
     """
     check_vault_name(vault)
     ids = gather_ids("archive", archive_ids, more_ids, file)
-    what = f"archive {ids[0]}" if len(ids) == 1 else f"{len(ids):,} archives"
+    what = f"archive {ids[0]}" if len(ids) == 1 else show_count(len(ids), "archive")
     confirm(
         f"Delete {what} from vault {vault} for good? (Less than {MINIMUM_STORAGE_DAYS} days of storage are "
         f"charged as {MINIMUM_STORAGE_DAYS}.)",

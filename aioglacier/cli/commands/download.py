@@ -7,7 +7,6 @@ is asked for before it is sure that the target can be written.
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -152,7 +151,8 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
     if found is not None:
         return found, False
     job = await vault.retrieve(options.archive_id, tier=options.tier, byte_range=options.byte_range)
-    session.output.note(f"started job {job.id}; {options.tier} takes {_TAKES[options.tier]}")
+    takes = "" if session.settings.local is not None else f"; {options.tier} takes {_TAKES[options.tier]}"
+    session.output.note(f"started job {job.id}{takes}")
     return job, True
 
 
@@ -194,9 +194,9 @@ async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> 
 async def _fetch_to_stdout(session: Session, job: Job) -> None:
     import anyio.to_thread  # noqa: PLC0415  # not needed for help
 
+    fd = 1
     try:
-        fd = 1
-        stat.S_IFMT(os.fstat(fd).st_mode)
+        os.fstat(fd)
     except OSError as error:
         raise TargetError(f"standard output cannot be written: {error.strerror}", path=STDOUT) from error
     async with job.open_reader() as reader, showing(session, "standard output", reader):
@@ -229,7 +229,8 @@ def _record(options: _Options, job: JobDescription) -> Record:
 
 def _text(record: Mapping[str, Any]) -> str:
     proof = "its tree hash is right" if record["verified"] else "the service has no hash for this range"
-    return as_text(f"{record['target']}: complete, {proof}", record, without={"target", "verified"})
+    target = "standard output" if record["target"] == STDOUT else record["target"]
+    return as_text(f"{target}: complete, {proof}", record, without={"target", "verified"})
 
 
 def _resume_command(session: Session, options: _Options) -> str:

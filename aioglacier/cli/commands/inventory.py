@@ -26,7 +26,7 @@ from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.listing import closing
 from aioglacier.cli.progress import counting
 from aioglacier.cli.records import archive_record, archive_text, as_text, job_record, job_text
-from aioglacier.cli.sizes import show_size
+from aioglacier.cli.sizes import show_count, show_size
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import JobStatus
 
@@ -127,7 +127,7 @@ async def _print(session: Session, job: Job, *, is_csv: bool) -> None:
                 return
             count, size = count + 1, size + archive.size
     output.flush()
-    output.note(f"{count:,} archives, {show_size(size)}")
+    output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
 
 
 async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bool) -> None:

@@ -178,8 +178,8 @@ async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ..
 
 
 def _archive_text(record: Mapping[str, Any]) -> str:
-    same = record["source"] == decode(record["description"]).name
-    return archive_text({key: value for key, value in record.items() if key != "source" or not same})
+    is_told = record["source"] in {STDIN, decode(record["description"]).name}
+    return archive_text({key: value for key, value in record.items() if key != "source" or not is_told})
 
 
 async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:

@@ -21,6 +21,7 @@ from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.listing import closing
 from aioglacier.cli.progress import counting
 from aioglacier.cli.records import as_text, plain
+from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
 
@@ -99,7 +100,7 @@ async def _delete_listed(session: Session, vault: Vault, job: Job, expected: int
             counts["failed"] += 1
             tell(session.output, failure_of(error, item=archive_id))
 
-        session.safe = lambda: f"{counts['deleted']:,} archives are deleted"
+        session.safe = lambda: f"{show_count(counts['deleted'], 'archive')} deleted so far"
         async with closing(each()) as archive_ids:
             await delete_all(vault, archive_ids, concurrency=_AT_ONCE, deleted=deleted, failed=failed)
     return counts["deleted"], counts["failed"]
@@ -107,7 +108,7 @@ async def _delete_listed(session: Session, vault: Vault, job: Job, expected: int
 
 def _text(record: Mapping[str, Any]) -> str:
     name = record["name"]
-    headline = f"{name}: {record['deleted']:,} archives are deleted"
+    headline = f"{name}: {show_count(record['deleted'], 'archive')} deleted"
     if record["inventoried"] is None:
         advice = (
             "it has no inventory yet; if anything was ever uploaded, the first comes within a day of that: "

@@ -12,6 +12,7 @@ from aioglacier.cli.command import CommandGroup
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.records import as_text, plain
+from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import VaultEvent
 
@@ -54,7 +55,7 @@ def tags() -> None:
 
 def _tags_text(record: Mapping[str, Any]) -> str:
     found = record["tags"]
-    return as_text(f"{record['vault']}: {len(found)} tags", found)
+    return as_text(f"{record['vault']}: {show_count(len(found), 'tag')}", found)
 
 
 @tags.command("list")
