@@ -18,7 +18,6 @@ from aioglacier.transfer.buffers import (
     AnonymousFileMemory,
     BufferPool,
     NamedMemory,
-    PartBuffer,
     PartMemory,
     PrivateMemory,
 )

@@ -1,0 +1,100 @@
+"""Workers in programs of their own: they never outlive their parent, and never run its code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.transfer.conftest import shared_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Two workers have done a job each; then the program does ``ENDING``.
+PROGRAM = """
+import anyio, os, time
+print("user code", flush=True)
+from aioglacier.transfer.buffers import PartBuffer
+from aioglacier.transfer.partjob import PartJob
+from aioglacier.transfer.workers import open_hasher
+
+SIZE = 1 << 20
+
+async def main():
+    async with open_hasher("processes", 2) as hasher:
+        buffers = [PartBuffer(hasher.make_memory(SIZE), SIZE) for _ in range(2)]
+        async with anyio.create_task_group() as tasks:
+            for buffer in buffers:
+                tasks.start_soon(hasher.run, PartJob(SIZE), buffer)
+        ENDING
+
+anyio.run(main)
+"""
+
+WAIT = """
+        child = os.fork() if FORK else 0
+        if FORK and not child:
+            time.sleep(60)
+            os._exit(0)
+        print(child, *(worker._process.pid for worker in hasher._idle), flush=True)
+        await anyio.sleep_forever()
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie that nobody has asked for."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.parametrize("fork", [False, True], ids=["alone", "forked"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_leave_with_their_parent(number: signal.Signals, *, fork: bool) -> None:
+    """Whatever kills the parent, even while a child of its keeps the pipes open, the workers go too."""
+    names = shared_names()
+    text = PROGRAM.replace("ENDING", WAIT.strip()).replace("FORK", str(fork))
+    with subprocess.Popen([sys.executable, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(text.encode())
+        program.stdin.close()
+        assert program.stdout.readline() == b"user code\n"
+        child, *workers = (int(word) for word in program.stdout.readline().split())
+        assert len(workers) == 2
+        program.send_signal(number)
+        program.wait()
+        due = time.monotonic() + 10
+        while any(is_running(pid) for pid in workers) and time.monotonic() < due:
+            time.sleep(0.02)
+        left = [pid for pid in workers if is_running(pid)]
+        if fork:
+            os.kill(child, signal.SIGKILL)
+    assert not left
+    assert shared_names() == names
+
+
+@pytest.mark.parametrize("way", ["-", "file"])
+def test_a_program_without_a_main_guard_runs_once(way: str, tmp_path: Path) -> None:
+    """Workers never import the program they belong to, so it needs no guard, nor even a file."""
+    text = PROGRAM.replace("ENDING", "pass")
+    path = tmp_path / "program.py"
+    path.write_text(text)
+    answer = subprocess.run(
+        [sys.executable, "-" if way == "-" else str(path)],
+        input=text.encode(),
+        capture_output=True,
+        check=True,
+    )
+    assert answer.stdout == b"user code\n"
+    assert answer.stderr == b""

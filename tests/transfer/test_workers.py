@@ -1,0 +1,279 @@
+# ruff: noqa: ASYNC240  # a test may block on small files of its own
+"""Who hashes: right answers from processes and threads, and no job lost to a dead or frozen worker."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import psutil
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
+from aioglacier.core.treehash import hash_part
+from aioglacier.transfer import workers
+from aioglacier.transfer.buffers import NamedMemory, PartBuffer
+from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
+from aioglacier.transfer.workers import ProcessHasher, open_hasher
+from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors, shared_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aioglacier.transfer.buffers import PartMemory
+    from aioglacier.transfer.workers import Hasher, HashIn
+
+#: Above what is hashed in a thread in any case.
+SIZE = MIB + 1
+
+LENGTHS = [1, 256 * 1024, 256 * 1024 + 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]
+
+both = pytest.mark.parametrize("hash_in", ["processes", "threads"])
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@contextmanager
+def filled(memory: PartMemory, data: bytes) -> Iterator[PartBuffer]:
+    """A buffer that holds some bytes."""
+    buffer = PartBuffer(memory, len(memory.view))
+    buffer.view[: len(data)] = data
+    yield buffer
+    buffer.close()
+
+
+async def hash_with(hasher: Hasher, data: bytes = DATA[:SIZE]) -> None:
+    """Have bytes hashed, and compare."""
+    with filled(hasher.make_memory(len(data)), data) as buffer:
+        assert await hasher.run(PartJob(len(data)), buffer) == hash_part(data)
+
+
+def pids(hasher: Hasher) -> list[int]:
+    """The processes of the workers that have nothing to do."""
+    assert isinstance(hasher, ProcessHasher)
+    return [worker._process.pid for worker in hasher._idle]
+
+
+def place_of(path: Path, offset: int = 0) -> ReadFrom:
+    """Where to read a file as it is now."""
+    return ReadFrom(str(path), offset, FileIdentity.of(path.stat()))
+
+
+@both
+async def test_hashes_are_right_for_every_length(hash_in: HashIn) -> None:
+    """Payload hash, tree hash and leaves are those of the bytes, at every boundary."""
+    async with open_hasher(hash_in, 2) as hasher:
+        for length in LENGTHS:
+            await hash_with(hasher, DATA[:length])
+
+
+async def test_named_memory_works_with_a_real_worker() -> None:
+    """Where there are no anonymous files a worker maps the memory by name, and no name is left."""
+    NamedMemory(1).close()
+    names = shared_names()
+    async with open_hasher("processes", 1) as hasher:
+        for _ in range(2):
+            with filled(NamedMemory(SIZE + 5), DATA[:SIZE]) as buffer:
+                assert await hasher.run(PartJob(SIZE), buffer) == hash_part(DATA[:SIZE])
+    assert shared_names() == names
+
+
+@both
+async def test_a_file_is_read_into_the_buffer_and_hashed(hash_in: HashIn, tmp_path: Path) -> None:
+    """The bytes that are hashed are those that lie in the buffer afterwards."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA[: 3 * MIB])
+    async with open_hasher(hash_in, 1) as hasher:
+        with filled(hasher.make_memory(SIZE), b"") as buffer:
+            assert await hasher.run(PartJob(SIZE, place_of(path, 777)), buffer) == hash_part(
+                DATA[777 : 777 + SIZE]
+            )
+            assert buffer.view == DATA[777 : 777 + SIZE]
+
+
+@both
+async def test_a_part_is_written_to_its_place(hash_in: HashIn, tmp_path: Path) -> None:
+    """A worker writes the bytes it hashes where the job says, and nothing around them."""
+    path = tmp_path / "target"
+    path.write_bytes(bytes(SIZE + 20))
+    async with open_hasher(hash_in, 1) as hasher:
+        with filled(hasher.make_memory(SIZE), DATA[:SIZE]) as buffer:
+            await hasher.run(PartJob(SIZE, None, WriteTo(str(path), 10)), buffer)
+    assert path.read_bytes() == bytes(10) + DATA[:SIZE] + bytes(10)
+
+
+@both
+async def test_names_travel_as_their_bytes(hash_in: HashIn, tmp_path: Path) -> None:
+    """A file name may be any bytes: neither a newline nor invalid UTF-8 is lost on the way to a worker."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/-\n\xff\xe4%s"))
+    path.write_bytes(DATA[:SIZE])
+    async with open_hasher(hash_in, 1) as hasher:
+        with filled(hasher.make_memory(SIZE), b"") as buffer:
+            assert await hasher.run(PartJob(SIZE, place_of(path)), buffer) == hash_part(DATA[:SIZE])
+
+
+@both
+async def test_files_that_cannot_be_used_are_named(hash_in: HashIn, tmp_path: Path) -> None:
+    """A file that is gone, has changed, shrinks or became a FIFO, and a target that is not there."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA[:SIZE])
+    place = place_of(path)
+    async with open_hasher(hash_in, 1) as hasher:
+        with filled(hasher.make_memory(SIZE), b"") as buffer:
+            with pytest.raises(SourceChangedError) as short:
+                await hasher.run(PartJob(SIZE, place._replace(offset=5)), buffer)
+            path.write_bytes(DATA[:5])
+            with pytest.raises(SourceChangedError) as changed:
+                await hasher.run(PartJob(SIZE, place), buffer)
+            path.unlink()
+            with pytest.raises(SourceUnreadableError) as gone:
+                await hasher.run(PartJob(SIZE, place._replace(offset=9)), buffer)
+            os.mkfifo(path)
+            with pytest.raises(SourceChangedError) as fifo:
+                await hasher.run(PartJob(SIZE, place), buffer)
+            with pytest.raises(TargetError) as target:
+                await hasher.run(PartJob(SIZE, None, WriteTo(str(tmp_path / "none"), 0)), buffer)
+            assert await hasher.run(PartJob(SIZE), buffer)
+    assert (short.value.field, changed.value.field) == ("size", "size")
+    assert fifo.value.field in {"inode", "size"}  # the new one may have got the old one's inode
+    assert (gone.value.path, gone.value.errno, gone.value.offset) == (str(path), errno.ENOENT, 9)
+    assert target.value.path == str(tmp_path / "none")
+
+
+async def test_cancelling_a_job_kills_its_worker() -> None:
+    """Nobody writes to a buffer that has been given back, and the next job gets a new worker."""
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        (pid,) = pids(hasher)
+        os.kill(pid, signal.SIGSTOP)  # so that the job is under way for sure
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                tasks.start_soon(cancel_when_blocked, scope)
+                await hash_with(hasher)
+        assert not psutil.pid_exists(pid)
+        await hash_with(hasher)
+        assert pid not in pids(hasher)
+
+
+async def test_a_job_whose_worker_is_killed_is_given_to_another(caplog: pytest.LogCaptureFixture) -> None:
+    """The bytes are still there, so the death of a worker costs a repetition and a warning."""
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        (pid,) = pids(hasher)
+        os.kill(pid, signal.SIGSTOP)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hash_with, hasher)
+            await wait_all_tasks_blocked()
+            os.kill(pid, signal.SIGKILL)
+    assert "a hash worker died with exit code -9; attempt 1 of 3" in caplog.text
+
+
+async def test_a_frozen_worker_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker that says nothing for too long is killed, and its job done by another."""
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        (pid,) = pids(hasher)
+        monkeypatch.setattr(workers, "SILENCE_SECONDS", 1.0)
+        os.kill(pid, signal.SIGSTOP)
+        await hash_with(hasher)
+        assert not psutil.pid_exists(pid)
+    assert "said nothing for 1 s" in caplog.text
+
+
+async def test_three_deaths_over_one_job_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that kills every worker is given up, naming the exit code."""
+    monkeypatch.setattr(workers, "_BOOT", "print('{}', flush=True); input(); import os; os._exit(7)")
+    async with open_hasher("processes", 1) as hasher:
+        with pytest.raises(WorkerDiedError, match="3 hash workers in a row") as caught:
+            await hash_with(hasher)
+    assert caught.value.exit_code == 7
+
+
+async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
+    """Three workers killed in their sleep say nothing about the next job."""
+    async with open_hasher("processes", 3) as hasher:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(hash_with, hasher)
+        assert isinstance(hasher, ProcessHasher)
+        for worker in hasher._idle:
+            os.kill(worker._process.pid, signal.SIGKILL)
+            await worker._process.wait()
+        await hash_with(hasher)
+    assert not caplog.records
+
+
+async def test_an_interpreter_that_is_none_makes_threads_take_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An embedding program as ``sys.executable`` costs one warning, not the upload."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    async with open_hasher("processes", 2) as hasher, anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(hash_with, hasher)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "hashing in threads instead" in caplog.text
+
+
+@pytest.mark.parametrize("executable", ["", "/nowhere/python"])
+async def test_no_interpreter_makes_threads_take_over(
+    executable: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without an interpreter to start there is one warning, and hashes all the same."""
+    monkeypatch.setattr(sys, "executable", executable)
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        await hash_with(hasher)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+async def test_memory_that_workers_cannot_map_is_hashed_in_threads(caplog: pytest.LogCaptureFixture) -> None:
+    """Where /proc is closed to a child the source is not to blame: threads take over, with a warning."""
+    async with open_hasher("processes", 1) as hasher:
+        for _ in range(2):
+            with filled(hasher.make_memory(SIZE), DATA[:SIZE]) as buffer:
+                buffer.locator = "/proc/self/fd/none"
+                assert await hasher.run(PartJob(SIZE), buffer) == hash_part(DATA[:SIZE])
+    (record,) = caplog.records
+    assert "its memory cannot be shared" in record.getMessage()
+
+
+@needs_proc
+async def test_workers_know_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment and the command line of a worker hold nothing of ours but paths."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+    monkeypatch.setenv("MY_OWN_TOKEN", "wJalrXUtnFEMI")
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        (pid,) = pids(hasher)
+        told = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")]
+    assert all(b"wJalrXUtnFEMI" not in text for text in told)
+
+
+async def test_workers_ignore_the_interrupt_of_a_terminal() -> None:
+    """Ctrl-C is for the parent: a worker that gets it works on."""
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        before = pids(hasher)
+        os.kill(before[0], signal.SIGINT)
+        await hash_with(hasher)
+        assert pids(hasher) == before
+
+
+async def test_nothing_is_left_of_a_hasher() -> None:
+    """When the block ends its processes are gone and no descriptor or name is left."""
+    NamedMemory(1).close()
+    before = (count_descriptors(), shared_names(), len(psutil.Process().children()))
+    async with open_hasher("processes", 2) as hasher, anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(hash_with, hasher)
+    assert (count_descriptors(), shared_names(), len(psutil.Process().children())) == before
