@@ -79,6 +79,7 @@ CREATE TABLE archives (
 );
 CREATE INDEX archives_of_vault ON archives (vault, number);
 CREATE INDEX archives_deleted ON archives (vault, deleted_run) WHERE deleted_run IS NOT NULL;
+CREATE INDEX archives_of_body ON archives (body);
 
 CREATE TABLE uploads (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -96,6 +97,7 @@ CREATE TABLE uploads (
 );
 CREATE INDEX uploads_open ON uploads (vault, number) WHERE state = 'open';
 CREATE INDEX uploads_by_age ON uploads (active);
+CREATE INDEX uploads_of_body ON uploads (body);
 
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -24,6 +24,7 @@ from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import AsyncIterator, Iterator, Mapping
 
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
@@ -65,7 +66,7 @@ class Boto:
             answer["Error"]["Message"],
         )
 
-    async def upload(self, data: bytes, **arguments: Any) -> str:
+    async def upload(self, data: bytes | io.RawIOBase, **arguments: Any) -> str:
         """Upload an archive in one request; return its id."""
         archive_id = (await self("upload_archive", body=data, **arguments))["archiveId"]
         assert isinstance(archive_id, str)
