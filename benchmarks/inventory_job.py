@@ -1,7 +1,8 @@
 """How fast does an inventory job pass through the client, and does memory grow with it?
 
 A server of its own process gives out an inventory of any length, by ranges, without ever holding it; the
-client reads it through ``Job.inventory()``, archive by archive. 7 million archives, 2.4 GB, unless told otherwise.
+client reads it through ``Job.inventory()``, archive by archive: 7 million archives, 2.4 GB, unless told
+otherwise.
 """
 
 from __future__ import annotations
