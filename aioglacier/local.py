@@ -5,7 +5,7 @@ Apart from this they share nothing but the core, so that they cannot agree on th
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,9 +29,14 @@ async def serve(directory: str) -> AsyncIterator[str]:
     Raises:
         ConfigurationError: The folder's name is missing, or it cannot be used.
     """
-    from aioglacier.server import LocalGlacier  # noqa: PLC0415  # a client of AWS never loads the server
+    from aioglacier.server import LocalGlacier, StartupError  # noqa: PLC0415  # a client of AWS never does
 
     if not directory:
         raise ConfigurationError('a local Glacier needs a folder: endpoint_url="local:DIR"')
-    async with LocalGlacier(Path(directory), region=REGION, job_delay=0, inventory_lag=0) as server:
+    async with AsyncExitStack() as stack:
+        server = LocalGlacier(Path(directory), region=REGION, job_delay=0, inventory_lag=0)
+        try:
+            await stack.enter_async_context(server)
+        except StartupError as error:
+            raise ConfigurationError(str(error)) from error
         yield server.url
