@@ -64,7 +64,9 @@ def failure_of(
         text += f"\n  {escape(note)}"
     if resume is not None:
         text += f"\nto go on: {resume}"
-    if isinstance(error, click.UsageError) and error.ctx is not None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        text = message  # the help itself
+    elif isinstance(error, click.UsageError) and error.ctx is not None:
         text += f"\nTry '{error.ctx.command_path} --help'."
     _log.debug("%s", _name(error), exc_info=error)
     return Failure(record, text, code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from aioglacier.client import Glacier
 
 T = TypeVar("T")
+
+#: Files open at once while archives move, apart from connections: 20 were seen to do, 40 with a server.
+_FILES: Final = 24
+_FILES_LOCAL: Final = 48
 
 _log: Final = logging.getLogger("aioglacier.cli")
 
@@ -96,16 +101,40 @@ class Session:
         )
 
         settings = self.settings
-        memory_limit, concurrency = settings.memory_limit, settings.concurrency
+        memory_limit = DEFAULT_MEMORY_LIMIT if settings.memory_limit is None else settings.memory_limit
+        concurrency = DEFAULT_MAX_CONCURRENCY if settings.concurrency is None else settings.concurrency
+        # A connection is one file, and two more where its other end is in this process and writes.
+        is_local = settings.local is not None
+        _allow_open_files(_FILES_LOCAL + 4 * concurrency if is_local else _FILES + 2 * concurrency)
         async with connect(
             region_name=settings.region,
             profile_name=settings.profile,
             endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
             account_id=settings.account_id,
-            memory_limit=DEFAULT_MEMORY_LIMIT if memory_limit is None else memory_limit,
-            max_concurrency=DEFAULT_MAX_CONCURRENCY if concurrency is None else concurrency,
+            memory_limit=memory_limit,
+            max_concurrency=concurrency,
         ) as glacier:
             yield glacier
+
+
+def _allow_open_files(needed: int) -> None:
+    """See that as many files may be open as a transfer takes, before one fails for it half-way.
+
+    Raises:
+        CommandError: The limit is lower, and cannot be raised.
+    """
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415  # not everywhere
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise CommandError(
+            f"only {hard} files may be open at once (ulimit -n), and this needs {needed}; raise that limit"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def worst_exit(failed: int, total: int, codes: Iterable[Exit]) -> Exit:

@@ -7,11 +7,13 @@ the same description fails that proof, and is left alone.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -226,16 +228,17 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
     return await run_upload(session, "standard input", upload)
 
 
-def open_stdin() -> BinaryIO:
+def open_stdin() -> io.FileIO:
     """Standard input without a buffer, so that a pipe is waited for and not read ahead.
 
     Raises:
         SourceUnreadableError: It is closed.
     """
-    try:
-        return open(0, "rb", buffering=0, closefd=False)  # it is not ours to close
-    except OSError as error:
-        raise _unreadable("standard input", error) from error
+    if sys.stdin is None:
+        raise SourceUnreadableError("standard input is closed", path=STDIN)
+    file = io.FileIO(0, closefd=False)
+    file.name = "standard input"  # for messages
+    return file
 
 
 async def run_upload(session: Session, label: str, upload: SourceUpload) -> Archive:
@@ -259,8 +262,8 @@ async def _unfinished(
 ) -> list[Upload]:
     """Unfinished uploads that this file may have begun, the newest first."""
     size = _size_of(source)
-    if size is None or size <= choose_part_size(size, options.part_size):
-        return []  # it goes in one request, as it did before
+    if not size or size <= choose_part_size(size, options.part_size):
+        return []  # it goes in one request, if at all
     if options.expected_size not in {None, size}:
         return []
     try:
