@@ -1,7 +1,8 @@
 """The control endpoints: what a test in another process or language may ask of a local Glacier.
 
-They are not the service's. Their paths begin with ``/_local/``, which no account id can, and they need no
-signature: the server listens on the loopback interface unless told otherwise.
+They are not the service's. Their paths begin with ``/_local/``, which no account id can. They need no
+signature: the server listens on the loopback interface unless told otherwise, and who may reach it may move
+its clock. Only a web page may not; a browser names its origin.
 
 ::
 
@@ -23,7 +24,7 @@ from aiohttp import web
 from aioglacier.server import intake, snapshots, wire
 from aioglacier.server.behaviour import UNKNOWN_OPERATION
 from aioglacier.server.faults import FaultKind, parse_faults
-from aioglacier.server.refusals import RefusalError, refuse
+from aioglacier.server.refusals import RefusalError, denied, refuse
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,6 +37,8 @@ PREFIX: Final = "/_local/"
 
 async def answer(site: Site, request: web.BaseRequest, path: str) -> web.Response:
     """Answer a request to a control endpoint."""
+    if "Origin" in request.headers:
+        raise denied("Control endpoints are not for web pages.")
     command = _COMMANDS.get((request.method, path.partition("?")[0].removeprefix(PREFIX)))
     if command is None:
         raise refuse(UNKNOWN_OPERATION)

@@ -47,7 +47,7 @@ async def send_slices(
         await _send_all(site, response, slices, flip, truncate)
     except (OSError, EOFError) as error:
         # The head is out, so this cannot become an error answer any more.
-        if not isinstance(error, ConnectionError):
+        if not isinstance(error, (ConnectionError, TimeoutError)):
             _logger.exception("job output could not be read")
         cut(request)
     if truncate is not None:
@@ -74,7 +74,8 @@ async def _send_all(
             if truncate is not None and at + len(block) > truncate.after_bytes:
                 data = data[: max(0, truncate.after_bytes - at)]
             for start in range(0, len(data), _WRITE_SIZE):
-                await response.write(memoryview(data)[start : start + _WRITE_SIZE])
+                with anyio.fail_after(site.settings.body_idle_seconds):
+                    await response.write(memoryview(data)[start : start + _WRITE_SIZE])
             if len(data) < len(block):
                 return
             at += len(block)

@@ -86,6 +86,7 @@ _KNOWN: Final = {
     "NoLongerSupportedException": (400, "The API is no longer supported for new accounts."),
     "PolicyEnforcedException": (400, "InitiateJob request denied by current data retrieval policy."),
     "ExpiredTokenException": (403, "The security token included in the request is expired"),
+    "InvalidSignatureException": (403, "Signature expired: it is now earlier than the clock allows."),
     "AccessDeniedException": (403, "Access denied."),
 }
 

@@ -66,7 +66,7 @@ class Files:
             (self._data / f"{shelf:02x}").mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self._directory / _LOCK_NAME)
         if self._is_durable:
-            for folder in (self._directory, self._data):
+            for folder in (self._directory.parent, self._directory, self._data):
                 _sync_folder(folder)
 
     def close_directory(self) -> None:

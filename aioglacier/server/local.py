@@ -77,7 +77,9 @@ class LocalGlacier:
         ssl_context: Makes it https.
         is_durable: Whether what was acknowledged also survives a power failure. Without it tests on slow
             disks are faster, and a kill of the process still loses nothing.
-        body_idle_seconds: A request body that stands still so long is answered with 408.
+        body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
+            takes no output for so long is cut off.
+        head_idle_seconds: A connection without a complete request head is closed after so long.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class LocalGlacier:
         ssl_context: ssl.SSLContext | None = None,
         is_durable: bool = True,
         body_idle_seconds: float = behaviour.BODY_IDLE_SECONDS,
+        head_idle_seconds: float = behaviour.HEAD_IDLE_SECONDS,
     ) -> None:
         if (access_key_id is None) != (secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key go together; give both or neither")
@@ -124,6 +127,7 @@ class LocalGlacier:
             ssl_context=ssl_context,
             is_durable=is_durable,
             body_idle_seconds=body_idle_seconds,
+            head_idle_seconds=head_idle_seconds,
         )
         self._clock = VirtualClock() if clock is None else clock
         self._fault_source = faults
@@ -218,6 +222,7 @@ class LocalGlacier:
         except Exception as error:
             raise StartupError(f"{settings.directory} cannot hold a local Glacier: {error}") from error
         await self._recover(files, database)
+        stack.push_async_callback(self._save_clock, database)
         site = Site(
             settings=settings,
             clock=self._clock,
@@ -246,10 +251,14 @@ class LocalGlacier:
         if behind > 0:
             self._clock.advance(behind)
 
+    async def _save_clock(self, database: Database) -> None:
+        with anyio.CancelScope(shield=True):
+            await database.write(partial(endings.save_offset, seconds=self._clock.offset_seconds))
+
     async def _listen(self, site: Site, stack: AsyncExitStack) -> None:
         server = web.Server(
             Application(site).handle,
-            keepalive_timeout=behaviour.HEAD_IDLE_SECONDS,
+            keepalive_timeout=site.settings.head_idle_seconds,
             max_line_size=_MAX_HEADER_SIZE,
             max_field_size=_MAX_HEADER_SIZE,
             max_headers=_MAX_HEADERS,

@@ -41,7 +41,9 @@ class Settings:
         inventory_lag: Seconds from a change to the inventory that shows it; 0 shows it at once.
         notify_url: Notifications are sent there by POST, in SNS's envelope.
         is_durable: Whether acknowledged bytes survive a power failure, not only the end of the process.
-        body_idle_seconds: A request body that stands still so long is answered with 408.
+        body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
+            takes no output for so long is cut off.
+        head_idle_seconds: A connection without a complete request head is closed after so long.
     """
 
     directory: Path
@@ -57,6 +59,7 @@ class Settings:
     ssl_context: ssl.SSLContext | None = None
     is_durable: bool = True
     body_idle_seconds: float = behaviour.BODY_IDLE_SECONDS
+    head_idle_seconds: float = behaviour.HEAD_IDLE_SECONDS
 
     @property
     def inventory_lag_ms(self) -> int:

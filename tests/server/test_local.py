@@ -8,12 +8,14 @@ import logging
 import os
 import socket
 import sqlite3
+import ssl
 import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import trustme
 from anyio import to_thread
 
 from aioglacier.server import Fault, FaultKind, LocalGlacier, StartupError, VirtualClock
@@ -200,7 +202,7 @@ async def test_the_loop_is_never_blocked(tmp_path: Path) -> None:
         await boto("create_vault")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
-            archive_id = await boto.upload(os.urandom(64 * MIB))
+            archive_id = await boto.upload(data)
             job_id = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)
             answer = await boto("get_job_output", jobId=job_id)
             await to_thread.run_sync(answer["body"].read)
@@ -247,6 +249,7 @@ async def test_control_endpoints_refuse_nonsense(faithful: LocalGlacier) -> None
         answer = await send(faithful, "POST", f"/_local/{path}", body)
         assert answer.error == (400, "BadRequest"), body
     assert (await send(faithful, "GET", "/_local/secrets")).status == 404
+    assert (await send(faithful, "POST", "/_local/inventory", Origin="http://elsewhere")).status == 403
 
 
 async def test_an_unexpected_error_becomes_a_500_and_a_line_in_the_log(
@@ -310,3 +313,43 @@ async def test_faults_may_be_given_as_a_file(tmp_path: Path) -> None:
         assert (answer.status, answer.body) == (502, b"")
         server.faults.add(Fault("*", FaultKind.STATUS))
         assert (await send(server, "GET", "/-/vaults")).status == 500
+
+
+async def test_a_clock_moved_by_itself_is_remembered(tmp_path: Path) -> None:
+    """Also if the server closes right afterwards."""
+    async with LocalGlacier(tmp_path) as server:
+        server.clock.advance(5000)
+    async with LocalGlacier(tmp_path) as server:
+        assert server.clock.offset_seconds == 5000
+
+
+async def test_https_works_with_a_certificate(tmp_path: Path) -> None:
+    """Upload and output over TLS."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    async with LocalGlacier(tmp_path / "g", ssl_context=context, job_delay=0, inventory_lag=0) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        boto = Boto(server.url, verify=str(bundle))
+        await boto("create_vault")
+        data = os.urandom(2 * MIB + 1)
+        assert (
+            await boto.output(await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(data)))
+            == data
+        )
+
+
+def test_it_works_on_uvloop(tmp_path: Path) -> None:
+    """The user's choice of loop is free."""
+
+    async def use() -> bytes:
+        async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0) as server:
+            boto = Boto(server.url)
+            await boto("create_vault")
+            return await boto.output(
+                await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(b"x" * (MIB + 1)))
+            )
+
+    assert anyio.run(use, backend_options={"use_uvloop": True}) == b"x" * (MIB + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from anyio import create_task_group, fail_after, move_on_after
 
 from aioglacier.server import LocalGlacier
-from tests.server.conftest import hashes, send
+from tests.server.conftest import Boto, hashes, send, serving
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,22 +188,59 @@ async def test_requests_in_one_connection_are_answered_in_order(faithful: LocalG
     assert answer.index(b"HTTP/1.1 200") > answer.rindex(b"HTTP/1.1 404")
 
 
-async def test_a_thousand_idle_connections_disturb_nobody(faithful: LocalGlacier) -> None:
+async def test_a_thousand_idle_connections_disturb_nobody(tmp_path: Path) -> None:
     """They are accepted and wait; a request among them is answered."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2000:
+        pytest.skip("a process here may not open 2,000 descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
     streams: list[anyio.abc.SocketStream] = []
+    with serving(tmp_path) as (_, url):
+        port = int(url.rpartition(":")[2])
 
-    async def connect() -> None:
-        streams.append(await anyio.connect_tcp("127.0.0.1", faithful.port))
+        async def connect() -> None:
+            streams.append(await anyio.connect_tcp("127.0.0.1", port))
 
-    for _ in range(10):
-        async with create_task_group() as tasks:
-            for _ in range(40):
-                tasks.start_soon(connect)
-    assert len(streams) == 400
-    with fail_after(5):
-        assert (await send(faithful, "GET", "/-/vaults")).status == 200
-    for stream in streams:
-        await stream.aclose()
+        for _ in range(20):
+            async with create_task_group() as tasks:
+                for _ in range(50):
+                    tasks.start_soon(connect)
+        assert len(streams) == 1000
+        with fail_after(10):
+            await Boto(url)("create_vault")
+        for stream in streams:
+            await stream.aclose()
+
+
+async def test_a_head_that_does_not_end_is_given_up(tmp_path: Path) -> None:
+    """A byte now and then does not keep a connection open."""
+    async with (
+        LocalGlacier(tmp_path, head_idle_seconds=0.3) as server,
+        await anyio.connect_tcp("127.0.0.1", server.port) as stream,
+    ):
+        with fail_after(10), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            await stream.send(b"GET /-/vaults HTTP/1.1\r\n")
+            while True:
+                await stream.send(b"X: y\r\n")
+                with move_on_after(0.05):
+                    await stream.receive()
+        assert (await send(server, "GET", "/-/vaults")).status == 200
+
+
+async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
+    """It had asked for 64 MiB and then stopped reading."""
+    async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0, body_idle_seconds=0.3) as server:
+        boto = Boto(server.url)
+        await boto("create_vault")
+        job_id = await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(bytes(64 * 2**20)))
+        async with await anyio.connect_tcp("127.0.0.1", server.port) as stream:
+            await stream.send(f"GET /-/vaults/v/jobs/{job_id}/output HTTP/1.1\r\n{HEAD}\r\n".encode())
+            received = len(await stream.receive())
+            await anyio.sleep(1.0)
+            with suppress(anyio.EndOfStream, anyio.BrokenResourceError), fail_after(10):
+                while True:
+                    received += len(await stream.receive())
+        assert received < 64 * 2**20
 
 
 async def test_an_absolute_target_is_understood(faithful: LocalGlacier) -> None:
