@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aioglacier.cli.escaping import escape
-from aioglacier.cli.sizes import show_rate, show_seconds, show_size
+from aioglacier.cli.sizes import show_left, show_rate, show_seconds, show_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -42,6 +42,11 @@ class Speed:
         self._seen: deque[tuple[float, int]] = deque()
         self._found: int | None = None
 
+    @property
+    def found(self) -> int:
+        """Bytes that were done at the first look that saw any."""
+        return self._found or 0
+
     def look(self, now: float, moved: int, done: int) -> float:
         """Take the counters of this moment, and return bytes a second."""
         if self._found is None and done > 0:
@@ -55,21 +60,27 @@ class Speed:
 
 
 @asynccontextmanager
-async def showing(session: Session, label: str, transfer: Transfer) -> AsyncIterator[None]:
-    """Show how a transfer gets on while the block runs, and in one line how it went."""
+async def showing(
+    session: Session, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
+) -> AsyncIterator[None]:
+    """Show how a transfer gets on while the block runs, and in one line how it went if that ``sums_up``.
+
+    A resume begins with a check of what is there already, while no counter moves.
+    """
     if not session.output.shows_progress:
         yield
         return
     import anyio  # noqa: PLC0415
 
+    speed = Speed()
     started = time.monotonic()
     with _display(session, "bytes") as display:
-        task = display.add_task(escape(label), total=None, rate="", left="", flight="")
+        idle = "checking what was sent" if is_resume else ""
+        task = display.add_task(escape(label), total=None, rate="", left="", flight=idle)
 
         async def poll() -> None:
-            speed = Speed()
             while True:
-                _show(display, task, transfer.snapshot(), speed)
+                _show(display, task, transfer.snapshot(), speed, idle)
                 await anyio.sleep(_POLL_SECONDS)
 
         async with anyio.create_task_group() as tasks:
@@ -78,28 +89,31 @@ async def showing(session: Session, label: str, transfer: Transfer) -> AsyncIter
                 yield
             finally:
                 tasks.cancel_scope.cancel()
+    if not sums_up:
+        return
     taken = time.monotonic() - started
-    counters = transfer.snapshot()
+    done = transfer.snapshot().done - (speed.found if is_resume else 0)
     session.output.note(
-        f"{escape(label)}: {show_size(counters.done)} in {show_seconds(taken)}"
-        + (f", {show_rate(counters.done, taken)}" if taken > 0.1 else "")
+        f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
+        + (f", {show_rate(done, taken)}" if taken > 0.1 else "")
+        + (f"; {show_size(speed.found)} were there" if is_resume else "")
     )
 
 
-def _show(display: Progress, task: int, counters: TransferSnapshot, speed: Speed) -> None:
+def _show(display: Progress, task: int, counters: TransferSnapshot, speed: Speed, idle: str) -> None:
     from rich.progress import TaskID  # noqa: PLC0415
 
     rate = speed.look(time.monotonic(), counters.moved, counters.done)
     left = ""
     if counters.size is not None and rate > 0:
-        left = f"{show_seconds((counters.size - counters.moved) / rate)} left"
+        left = f"{show_left((counters.size - counters.moved) / rate)} left"
     display.update(
         TaskID(task),
         total=counters.size,
         completed=counters.moved,
         rate=show_rate(round(rate), 1) if rate else "",
         left=left,
-        flight=f"{counters.parts_in_flight} in flight",
+        flight=f"{counters.parts_in_flight} in flight" if counters.taken or not idle else idle,
     )
 
 

@@ -73,7 +73,14 @@ def show_seconds(seconds: float) -> str:
         return f"{seconds:.2f} s"
     if seconds < 60:
         return f"{seconds:.1f} s"
+    return show_left(seconds)
+
+
+def show_left(seconds: float) -> str:
+    """A time still to come, which nobody knows to the hundredth: ``4 s``, ``3:07 min``, ``4:05 h``."""
     whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02} min"
     return f"{whole // 3600}:{whole % 3600 // 60:02} h"

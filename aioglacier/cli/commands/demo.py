@@ -113,7 +113,7 @@ class _Demo:
             restored = self.folder / "restored"
             with self._step("download", "in parallel ranges, each verified, renamed when complete"):
                 download = await job.open_download(restored, overwrite=True)
-                async with showing(self.session, "download", download):
+                async with showing(self.session, "download", download, sums_up=False):
                     await download.run()
         with self._step("compare", "what came back, byte for byte"):
             same = await to_thread.run_sync(_is_same, self.file, restored)
@@ -135,7 +135,7 @@ class _Demo:
             description = f"demo of {show_size(self.size)}"
             async with (
                 vault.open_writer(description=description) as writer,
-                showing(self.session, "upload", writer),
+                showing(self.session, "upload", writer, sums_up=False),
             ):
                 while block := source.read(MIB):
                     await writer.write(block)

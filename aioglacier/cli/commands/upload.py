@@ -192,10 +192,9 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
         for candidate in candidates:
             try:
                 upload = await vault.open_resume(candidate.id, source)
-                session.output.note(
-                    f"going on with upload {candidate.id} of {candidate.started:%Y-%m-%d %H:%M}"
-                )
-                return await run_upload(session, source, upload)
+                started = f"{candidate.started:%Y-%m-%d %H:%M} UTC"
+                session.output.note(f"going on with the upload begun {started}")
+                return await run_upload(session, source, upload, is_resume=True)
             except ResumeMismatchError as error:
                 session.output.warn(f"{error.message.partition(';')[0]}; it was left alone")
             except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
@@ -241,7 +240,9 @@ def open_stdin() -> io.FileIO:
     return file
 
 
-async def run_upload(session: Session, label: str, upload: SourceUpload) -> Archive:
+async def run_upload(
+    session: Session, label: str, upload: SourceUpload, *, is_resume: bool = False
+) -> Archive:
     """Run an upload, with progress, and with something to say if it is stopped."""
 
     def safe() -> str:
@@ -251,7 +252,7 @@ async def run_upload(session: Session, label: str, upload: SourceUpload) -> Arch
         )
 
     session.safe = safe
-    async with showing(session, label, upload):
+    async with showing(session, label, upload, is_resume=is_resume):
         archive = await upload.run()
     session.safe = lambda: ""
     return archive

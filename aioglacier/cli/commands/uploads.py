@@ -94,7 +94,9 @@ def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id:
         upload = await glacier.vault(vault).open_resume(
             upload_id, open_stdin() if source == STDIN else os.fspath(source)
         )
-        archive = await run_upload(session, "standard input" if source == STDIN else source, upload)
+        archive = await run_upload(
+            session, "standard input" if source == STDIN else source, upload, is_resume=True
+        )
         session.output.record(archive_record(archive), archive_text)
         return Exit.DONE
 
