@@ -5,101 +5,107 @@ readable; ``Vault.retrieve()`` starts a job, whose output ``Job.download()`` and
 back verified. ``aioglacier.server`` is a local Glacier, ``aioglacier.testing`` has its pytest fixtures.
 """
 
-from aioglacier.client import Glacier, connect
-from aioglacier.core.errors import (
-    AccessDeniedError,
-    ArchiveNotFoundError,
-    CertificateError,
-    ClockSkewError,
-    ConfigurationError,
-    ConnectionFailedError,
-    ConnectionLostError,
-    CredentialsError,
-    CredentialsExpiredError,
-    DescriptionError,
-    EmptyArchiveError,
-    GlacierError,
-    InputTypeError,
-    InsufficientCapacityError,
-    IntegrityError,
-    InvalidCredentialsError,
-    InvalidIdError,
-    InvalidParameterError,
-    InvalidPartSizeError,
-    InvalidPlanError,
-    InvalidRangeError,
-    InventoryError,
-    JobFailedError,
-    JobNotFoundError,
-    JobNotReadyError,
-    LengthMismatchError,
-    LimitExceededError,
-    MemoryLimitError,
-    NoCredentialsError,
-    NoLongerSupportedError,
-    OutcomeUnknownError,
-    PolicyEnforcedError,
-    RedirectRefusedError,
-    ResourceNotFoundError,
-    ResumeMismatchError,
-    ServiceError,
-    SourceChangedError,
-    SourceError,
-    SourceUnreadableError,
-    StalledTransferError,
-    TargetError,
-    TemporaryServiceError,
-    ThrottledError,
-    TooManyPartsError,
-    TransportError,
-    UnexpectedResponseError,
-    UploadExpiredError,
-    UploadFailedError,
-    UploadNotFoundError,
-    VaultNameError,
-    VaultNotFoundError,
-    WaitTimeoutError,
-    WorkerDiedError,
-    WriterBusyError,
-    WriterClosedError,
-)
-from aioglacier.core.models import (
-    Archive,
-    ArchiveId,
-    CapacityId,
-    InventoryFormat,
-    InventoryParameters,
-    JobAction,
-    JobDescription,
-    JobId,
-    JobStatus,
-    LockId,
-    LockState,
-    NotificationConfig,
-    ProvisionedCapacity,
-    RetrievalPolicy,
-    RetrievalStrategy,
-    Tier,
-    UploadDescription,
-    UploadedPart,
-    UploadId,
-    VaultDescription,
-    VaultEvent,
-    VaultLock,
-)
-from aioglacier.core.ranges import ByteRange
-from aioglacier.core.treehash import TreeHash, chunk_hashes, tree_hash
-from aioglacier.emptying import Emptying, EmptyingSnapshot
-from aioglacier.job import Job
-from aioglacier.notices import JobNotices
-from aioglacier.transfer.download import Download
-from aioglacier.transfer.engine import TransferSnapshot
-from aioglacier.transfer.reader import ArchiveReader
-from aioglacier.transfer.upload import SourceUpload
-from aioglacier.transfer.writer import ArchiveWriter
-from aioglacier.upload import Upload
-from aioglacier.vault import Vault
-from aioglacier.vault_settings import AccessPolicy, Lock, Notifications, Tags
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from aioglacier.client import Glacier, connect
+    from aioglacier.core.errors import (
+        AccessDeniedError,
+        ArchiveNotFoundError,
+        CertificateError,
+        ClockSkewError,
+        ConfigurationError,
+        ConnectionFailedError,
+        ConnectionLostError,
+        CredentialsError,
+        CredentialsExpiredError,
+        DescriptionError,
+        EmptyArchiveError,
+        GlacierError,
+        InputTypeError,
+        InsufficientCapacityError,
+        IntegrityError,
+        InvalidCredentialsError,
+        InvalidIdError,
+        InvalidParameterError,
+        InvalidPartSizeError,
+        InvalidPlanError,
+        InvalidRangeError,
+        InventoryError,
+        JobFailedError,
+        JobNotFoundError,
+        JobNotReadyError,
+        LengthMismatchError,
+        LimitExceededError,
+        MemoryLimitError,
+        NoCredentialsError,
+        NoLongerSupportedError,
+        OutcomeUnknownError,
+        PolicyEnforcedError,
+        RedirectRefusedError,
+        ResourceNotFoundError,
+        ResumeMismatchError,
+        ServiceError,
+        SourceChangedError,
+        SourceError,
+        SourceUnreadableError,
+        StalledTransferError,
+        TargetError,
+        TemporaryServiceError,
+        ThrottledError,
+        TooManyPartsError,
+        TransportError,
+        UnexpectedResponseError,
+        UploadExpiredError,
+        UploadFailedError,
+        UploadNotFoundError,
+        VaultNameError,
+        VaultNotFoundError,
+        WaitTimeoutError,
+        WorkerDiedError,
+        WriterBusyError,
+        WriterClosedError,
+    )
+    from aioglacier.core.models import (
+        Archive,
+        ArchiveId,
+        CapacityId,
+        InventoryFormat,
+        InventoryParameters,
+        JobAction,
+        JobDescription,
+        JobId,
+        JobStatus,
+        LockId,
+        LockState,
+        NotificationConfig,
+        ProvisionedCapacity,
+        RetrievalPolicy,
+        RetrievalStrategy,
+        Tier,
+        UploadDescription,
+        UploadedPart,
+        UploadId,
+        VaultDescription,
+        VaultEvent,
+        VaultLock,
+    )
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.treehash import TreeHash, chunk_hashes, tree_hash
+    from aioglacier.emptying import Emptying, EmptyingSnapshot
+    from aioglacier.job import Job
+    from aioglacier.notices import JobNotices
+    from aioglacier.transfer.download import Download
+    from aioglacier.transfer.engine import TransferSnapshot
+    from aioglacier.transfer.reader import ArchiveReader
+    from aioglacier.transfer.upload import SourceUpload
+    from aioglacier.transfer.writer import ArchiveWriter
+    from aioglacier.upload import Upload
+    from aioglacier.vault import Vault
+    from aioglacier.vault_settings import AccessPolicy, Lock, Notifications, Tags
 
 __all__ = [
     "AccessDeniedError",
@@ -201,3 +207,34 @@ __all__ = [
     "connect",
     "tree_hash",
 ]
+
+#: Where public names live, those that load little first. ``import aioglacier`` itself loads none of it: the
+#: help of the command line or the tree hash of a file must not wait for a client.
+_HOMES: Final = (
+    "aioglacier.core.errors",
+    "aioglacier.core.treehash",
+    "aioglacier.core.ranges",
+    "aioglacier.core.models",
+    "aioglacier.client",
+    "aioglacier.vault",
+    "aioglacier.emptying",
+    "aioglacier.notices",
+    "aioglacier.transfer.download",
+    "aioglacier.transfer.reader",
+    "aioglacier.transfer.writer",
+)
+
+if not TYPE_CHECKING:  # or every misspelt name would have a type
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name when it is first used (PEP 562)."""
+        if name in __all__:
+            for home in _HOMES:
+                module = importlib.import_module(home)
+                if hasattr(module, name):
+                    value = globals()[name] = getattr(module, name)
+                    return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return list(__all__)
