@@ -1,0 +1,578 @@
+# small files of the test's own; a block that must raise is the whole of it
+"""Every kind of source, whole: short reads, reused buffers, pipes, and files that change under the reader."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import os
+import stat
+import sys
+import threading
+from array import array
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio import to_thread, wait_all_tasks_blocked
+from hypothesis import given, settings, strategies as st
+
+from aioglacier.core import ledger
+from aioglacier.core.errors import (
+    EmptyArchiveError,
+    GlacierError,
+    InputTypeError,
+    LengthMismatchError,
+    SourceChangedError,
+    SourceError,
+    SourceUnreadableError,
+    TooManyPartsError,
+)
+from aioglacier.transfer.sources import NamedFile, open_file, open_source
+from aioglacier.transfer.upload import SourceUpload
+from tests.transfer.conftest import (
+    DATA,
+    MIB,
+    MemoryStore,
+    cancel_when_blocked,
+    count_descriptors,
+    options,
+    refused,
+    thread_resources,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.transfer.buffers import PartBuffer, PartMemory
+    from aioglacier.transfer.partjob import PartJob
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.workers import Hasher
+
+SIZE = 2 * MIB + 77
+BYTES = DATA[:SIZE]
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs and pipes")
+
+
+class MineError(Exception):
+    """An error of the caller's own."""
+
+
+async def upload(
+    source: object, store: MemoryStore, resources: TransferResources, *, expected_size: int | None = None
+) -> None:
+    """Archive a source in parts of 1 MiB."""
+    opened = await open_source(source)  # type: ignore[arg-type]  # some tests hand over what is none
+    await SourceUpload(store, resources, options(expected_size=expected_size), opened).run()
+
+
+def blocks(data: bytes, size: int = 300_000) -> Iterator[bytes]:
+    """Data, piece by piece."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def async_blocks(data: bytes, size: int = 300_000) -> AsyncIterator[bytes]:
+    """Data, piece by piece, with an empty one between any two."""
+    for block in blocks(data, size):
+        yield block
+        yield b""
+        await anyio.lowlevel.checkpoint()
+
+
+class OnlyRead:
+    """A file that can nothing but read, a different number of bytes each time."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._file = io.BytesIO(data)
+        self._sizes = sizes
+        self._reads = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Read, but not too much."""
+        self._reads += 1
+        return self._file.read(min(size, self._sizes[self._reads % len(self._sizes)]))
+
+
+class ShortReadinto(OnlyRead):
+    """The same for who has a buffer."""
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill some of a buffer."""
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def stream_reader(data: bytes) -> asyncio.StreamReader:
+    """A stream that has come to its end."""
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    return reader
+
+
+def saved(path: Path, data: bytes = BYTES) -> Path:
+    """A file with data."""
+    path.write_bytes(data)
+    return path
+
+
+KINDS: dict[str, Callable[[Path], object]] = {
+    "path": saved,
+    "str": lambda path: str(saved(path)),
+    "bytes": lambda _: BYTES,
+    "bytearray": lambda _: bytearray(BYTES),
+    "memoryview": lambda _: memoryview(BYTES),
+    "array": lambda _: array("B", BYTES),
+    "list": lambda _: list(blocks(BYTES)),
+    "generator": lambda _: blocks(BYTES),
+    "views": lambda _: (memoryview(block) for block in blocks(BYTES)),
+    "large blocks": lambda _: [BYTES],
+    "async generator": lambda _: async_blocks(BYTES),
+    "large async blocks": lambda _: async_blocks(BYTES, SIZE),
+    "stream reader": lambda _: stream_reader(BYTES),
+    "bytes file": lambda _: io.BytesIO(BYTES),
+    "only read": lambda _: OnlyRead(BYTES, [50_000]),
+    "readinto": lambda _: ShortReadinto(BYTES, [50_000]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_of_source_is_archived_whole(
+    kind: str, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Whatever it is that gives the bytes, the archive holds them all, in full parts but the last."""
+    await upload(KINDS[kind](tmp_path / "source"), store, resources)
+    assert store.archives == [BYTES]
+    assert {place for place in store.calls if isinstance(place, int)} == {0, MIB, 2 * MIB}
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+async def test_open_files_are_archived_from_where_they_are(
+    buffering: int, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """A raw or buffered file is read from its position to its end, and left open."""
+    with saved(tmp_path / "source").open("rb", buffering=buffering) as file:
+        file.read(10)
+        await upload(file, store, resources)
+        assert not file.closed
+    assert store.archives == [BYTES[10:]]
+
+
+@pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 3 * MIB - 1, 3 * MIB, 3 * MIB + 1])
+@pytest.mark.parametrize("kind", ["path", "blocks", "bytes"])
+async def test_every_boundary_gives_the_exact_number_of_parts(
+    kind: str, size: int, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """One request up to the part size, and no empty part where the source ends at a boundary."""
+    sources = {
+        "path": saved(tmp_path / "source", DATA[:size]),
+        "blocks": blocks(DATA[:size]),
+        "bytes": DATA[:size],
+    }
+    await upload(sources[kind], store, resources)
+    assert store.archives == [DATA[:size]]
+    parts = [place for place in store.calls if isinstance(place, int)]
+    assert sorted(parts) == ([] if size <= MIB else list(range(0, size, MIB)))
+
+
+@settings(settings.get_profile("transfer"), max_examples=12)
+@given(
+    size=st.integers(1, 2 * MIB + 1),
+    sizes=st.lists(st.integers(700, 64 * 1024), min_size=1, max_size=5),
+    kind=st.sampled_from([OnlyRead, ShortReadinto]),
+)
+async def test_a_short_read_is_never_taken_for_a_part(
+    size: int, sizes: list[int], kind: type[OnlyRead]
+) -> None:
+    """Reads of any length fill the parts; only no bytes at all are the end."""
+    store = MemoryStore()
+    async with thread_resources() as resources:
+        await upload(kind(DATA[:size], sizes), store, resources)
+    assert store.archives == [DATA[:size]]
+
+
+async def test_single_bytes_are_put_together(store: MemoryStore, resources: TransferResources) -> None:
+    """One byte a read, and one byte a block, are slow but right."""
+    await upload(ShortReadinto(DATA[:5000], [1]), store, resources)
+    await upload(async_blocks(DATA[:500], 1), store, resources)
+    assert store.archives == [DATA[:5000], DATA[:500]]
+
+
+async def test_a_source_may_reuse_its_buffer(store: MemoryStore, resources: TransferResources) -> None:
+    """The archive holds what the buffer held when it was given, also where it spans parts."""
+
+    def reusing() -> Iterator[memoryview]:
+        buffer = bytearray(700_001)
+        for block in blocks(BYTES, len(buffer)):
+            buffer[: len(block)] = block
+            yield memoryview(buffer)[: len(block)]
+            buffer[:] = bytes(len(buffer))
+
+    async def reusing_async() -> AsyncIterator[memoryview]:
+        for view in reusing():
+            yield view
+            await anyio.lowlevel.checkpoint()
+
+    await upload(reusing(), store, resources)
+    await upload(reusing_async(), store, resources)
+    assert store.archives == [BYTES, BYTES]
+
+
+@pytest.mark.parametrize("bad", ["text", None, 5])
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_what_is_not_bytes_in_a_stream_is_named(
+    bad: object, store: MemoryStore, resources: TransferResources, *, is_async: bool
+) -> None:
+    """The type and its place in the source are told, and nothing is left of the upload."""
+    items = [DATA[:MIB], DATA[:MIB], bad, b"more"]
+
+    async def each() -> AsyncIterator[object]:
+        for item in items:
+            yield item
+
+    with pytest.raises(InputTypeError) as caught:
+        await upload(each() if is_async else items, store, resources)
+    assert (caught.value.type_name, caught.value.chunk_index) == (type(bad).__name__, 2)
+    assert (store.archives, store.uploads) == ([], {})
+
+
+@pytest.mark.parametrize("source", [5, None, object(), io.StringIO("text"), {"a": 1}])
+async def test_what_gives_no_bytes_is_refused(
+    source: object, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Nothing is sent of a source that cannot be archived."""
+    with pytest.raises(InputTypeError):
+        await upload(source, store, resources)
+    assert not store.calls
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_sources_own_error_comes_out_unwrapped(
+    store: MemoryStore, resources: TransferResources, *, is_async: bool
+) -> None:
+    """What the source raises is the caller's to catch; no archive, no upload."""
+    error = MineError()
+
+    def failing() -> Iterator[bytes]:
+        yield BYTES
+        raise error
+
+    async def failing_async() -> AsyncIterator[bytes]:
+        yield BYTES
+        raise error
+
+    with pytest.raises(MineError) as caught:
+        await upload(failing_async() if is_async else failing(), store, resources)
+    assert caught.value is error
+    assert (store.archives, store.uploads) == ([], {})
+
+
+@pytest.mark.parametrize("source", [b"", [], [b"", b""], io.BytesIO()], ids=repr)
+async def test_an_empty_source_is_no_archive(
+    source: object, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Not one request is sent."""
+    with pytest.raises(EmptyArchiveError):
+        await upload(source, store, resources)
+    assert not store.calls
+
+
+@pytest.mark.parametrize("kind", ["path", "blocks", "bytes"])
+@pytest.mark.parametrize(
+    ("actual", "expected"), [(5, 6), (6, 5), (MIB, MIB + 1), (SIZE, MIB), (SIZE, 2 * MIB)]
+)
+async def test_another_length_than_declared_makes_no_archive(
+    kind: str, actual: int, expected: int, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Both numbers are told; an excess as soon as it is seen."""
+    data = DATA[:actual]
+    sources = {"path": saved(tmp_path / "source", data), "blocks": blocks(data, MIB), "bytes": data}
+    with pytest.raises(LengthMismatchError) as caught:
+        await upload(sources[kind], store, resources, expected_size=expected)
+    assert caught.value.expected == expected
+    assert (caught.value.actual - expected) * (actual - expected) > 0
+    assert (store.archives, store.uploads) == ([], {})
+
+
+async def test_a_stream_may_fill_the_last_part_there_can_be(
+    store: MemoryStore, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that ends with the last allowed part is archived; one byte more is too many."""
+    monkeypatch.setattr(ledger, "MAX_PARTS", 3)
+    await upload(blocks(DATA[: 3 * MIB]), store, resources)
+    with pytest.raises(TooManyPartsError):
+        await upload(blocks(DATA[: 3 * MIB + 1]), store, resources)
+    assert store.archives == [DATA[: 3 * MIB]]
+
+
+# --- pipes
+
+
+@unix
+async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: TransferResources) -> None:
+    """However a pipe cuts what is written to it, the archive is all of it."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as pipe:
+            for block in blocks(BYTES, 12_345):
+                pipe.write(block)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    # Nobody but the upload holds the file: it must not be closed early.
+    opened = await open_source(os.fdopen(reading, "rb", buffering=0))
+    await SourceUpload(store, resources, options(), opened).run()
+    thread.join()
+    opened._file.close()  # type: ignore[union-attr]  # ours, after all
+    assert store.archives == [BYTES]
+
+
+@unix
+async def test_waiting_for_a_pipe_can_be_cancelled(store: MemoryStore, resources: TransferResources) -> None:
+    """A pipe that gives nothing holds nobody."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
+        other.write(BYTES[:100])
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                tasks.start_soon(cancel_when_blocked, scope)
+                await upload(pipe, store, resources)
+        assert scope.cancelled_caught
+    assert not store.calls
+
+
+@unix
+async def test_a_failed_part_ends_the_wait_for_a_slow_source(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """An upload that has failed does not wait for bytes it will never send."""
+    error = refused("UploadMultipartPart", "no")
+
+    async def before(place: int | str) -> None:
+        if place == 0:
+            raise error
+
+    store.before = before
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
+        thread = threading.Thread(target=other.write, args=(DATA[: MIB + 1],))
+        thread.start()
+        with pytest.raises(GlacierError) as caught:
+            await upload(pipe, store, resources)
+        await to_thread.run_sync(thread.join)
+    assert caught.value is error
+    assert not store.uploads
+
+
+@unix
+async def test_a_file_without_bytes_for_now_is_not_at_its_end(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """A buffered file in non-blocking mode is refused when it has nothing, rather than cut short."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb", buffering=0) as other:
+        other.write(b"first")
+        with pytest.raises(SourceUnreadableError, match="non-blocking") as caught:
+            await upload(pipe, store, resources)
+    assert caught.value.errno == errno.EAGAIN
+    assert not store.calls
+
+
+# --- named files
+
+
+@pytest.mark.parametrize("name", [b"-\n\t%s", b"\xff\xfe", "\N{SNOWMAN}".encode(), b"n" * 255])
+async def test_any_name_a_file_can_have_works(
+    name: bytes, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Names are bytes: not every one of them is UTF-8, and none has a meaning of its own."""
+    await upload(saved(tmp_path / os.fsdecode(name)), store, resources)
+    assert store.archives == [BYTES]
+
+
+async def test_one_worker_reads_a_file_of_many_parts(tmp_path: Path, store: MemoryStore) -> None:
+    """On a machine of one core the first part does not keep the only reader waiting for the second."""
+    async with thread_resources(hash_workers=1, max_concurrency=1) as resources:
+        await upload(saved(tmp_path / "source"), store, resources)
+    assert store.archives == [BYTES]
+
+
+@unix
+async def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    """Folders, FIFOs and devices are named for what they are; opening them is not even tried."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path, kind in ((fifo, "a FIFO"), (tmp_path, "a folder"), (Path(os.devnull), "a character device")):
+        with pytest.raises(SourceUnreadableError, match=kind) as caught:
+            await open_file(path)
+        assert caught.value.path == str(path)
+
+
+@unix
+async def test_looking_at_a_fifo_leaves_its_writer_alone(tmp_path: Path) -> None:
+    """A program that waits for a reader of a FIFO is not woken, nor ended, by our looking at it."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    thread = threading.Thread(target=fifo.write_bytes, args=(b"for someone else",))
+    thread.start()
+    with pytest.raises(SourceUnreadableError):
+        await open_file(fifo)
+    assert await to_thread.run_sync(fifo.read_bytes) == b"for someone else"
+    thread.join()
+
+
+async def test_files_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
+    """A missing file with its error number, an impossible name without, an empty file as such."""
+    with pytest.raises(SourceUnreadableError) as missing:
+        await open_file(tmp_path / "none")
+    assert (missing.value.path, missing.value.errno) == (str(tmp_path / "none"), errno.ENOENT)
+    with pytest.raises(SourceUnreadableError, match="null"):
+        await open_file("a\0b")
+    with pytest.raises(EmptyArchiveError, match="empty"):
+        await open_file(saved(tmp_path / "empty", b""))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+async def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    """Permission is looked at before anything is sent."""
+    path = saved(tmp_path / "secret")
+    path.chmod(0)
+    with pytest.raises(SourceUnreadableError) as caught:
+        await open_file(path)
+    assert caught.value.errno == errno.EACCES
+
+
+def append(path: Path) -> None:
+    """More at the end."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def truncate(path: Path) -> None:
+    """Less at the end."""
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def edit(path: Path) -> None:
+    """Another byte, the same length."""
+    with path.open("r+b") as file:
+        file.write(b"X")
+
+
+def edit_quietly(path: Path) -> None:
+    """The same, and the time of change put back."""
+    before = path.stat()
+    edit(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace_file(path: Path) -> None:
+    """Another file of the same length under the name."""
+    other = path.with_name("other")
+    other.write_bytes(bytes(path.stat().st_size))
+    other.replace(path)
+
+
+def remove(path: Path) -> None:
+    """No file of that name any more."""
+    path.unlink()
+
+
+CHANGES: dict[Callable[[Path], None], str] = {
+    append: "size",
+    truncate: "size",
+    edit: "mtime",
+    edit_quietly: "ctime",
+    replace_file: "inode",
+    remove: "inode",
+}
+
+
+class Meddler:
+    """A hasher after whose first job something happens."""
+
+    def __init__(self, hasher: Hasher, meddle: Callable[[], None]) -> None:
+        self._hasher = hasher
+        self._meddle: Callable[[], None] | None = meddle
+
+    def make_memory(self, size: int) -> PartMemory:
+        """As the hasher within."""
+        return self._hasher.make_memory(size)
+
+    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+        """As the hasher within, then the thing."""
+        hashes = await self._hasher.run(job, buffer)
+        meddle, self._meddle = self._meddle, None
+        if meddle is not None:
+            meddle()
+        return hashes
+
+
+@pytest.mark.parametrize("size", [100, SIZE])
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+async def test_a_file_that_changes_while_it_is_read_is_no_archive(
+    change: Callable[[Path], None],
+    size: int,
+    tmp_path: Path,
+    store: MemoryStore,
+    resources: TransferResources,
+) -> None:
+    """The error names the file and what shows the change, and nothing is left at the service."""
+    path = saved(tmp_path / "source", DATA[:size])
+    meddling = replace(resources, hasher=Meddler(resources.hasher, lambda: change(path)))
+    with pytest.raises(SourceError) as caught:
+        await upload(path, store, meddling)
+    error = caught.value
+    assert isinstance(error, (SourceChangedError, SourceUnreadableError))
+    assert error.path == str(path)
+    if isinstance(error, SourceChangedError):
+        assert error.field == CHANGES[change]
+    else:
+        assert (change, error.errno) == (remove, errno.ENOENT)
+    assert (store.archives, store.uploads) == ([], {})
+
+
+async def test_a_change_right_after_the_first_look_is_seen(
+    tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Also within the same tick of the filesystem's clock: the look waits until the last change is old."""
+    for _ in range(5):
+        path = saved(tmp_path / "source", bytes(100))
+        opened = await open_file(path)
+        path.write_bytes(b"X" * 100)
+        with pytest.raises(SourceChangedError):
+            await SourceUpload(store, resources, options(), opened).run()
+    assert not store.archives
+
+
+async def test_a_named_file_keeps_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is made absolute, and a link is followed but keeps its name."""
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path / "source")
+    (tmp_path / "link").symlink_to("source")
+    opened = await open_source("link")
+    assert isinstance(opened, NamedFile)
+    assert (opened.path, opened.size) == (str(tmp_path / "link"), SIZE)
+    assert stat.S_ISLNK((tmp_path / "link").lstat().st_mode)
+
+
+async def test_no_descriptor_is_left_of_any_source(
+    tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Files that were named are closed by whoever opened them."""
+    path = saved(tmp_path / "source")
+    await upload(path, store, resources)
+    before = count_descriptors()
+    for _ in range(3):
+        await upload(path, store, resources)
+    await wait_all_tasks_blocked()
+    assert count_descriptors() == before
