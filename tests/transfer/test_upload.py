@@ -1,0 +1,241 @@
+# ruff: noqa: PT012  # small files of the test's own; a block that must raise is the whole of it
+"""Uploads to a served Glacier: how many requests, what faults cost, and who hashes."""
+
+from __future__ import annotations
+
+import threading
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from aioglacier.core import treehash
+from aioglacier.core.errors import (
+    EmptyArchiveError,
+    IntegrityError,
+    UploadExpiredError,
+    UploadFailedError,
+    VaultNotFoundError,
+)
+from aioglacier.core.treehash import tree_hash
+from aioglacier.server.faults import Fault, FaultKind, Moment
+from aioglacier.transfer.resources import TransferOptions
+from tests.transfer.conftest import DATA, MIB, Served, count_descriptors, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aioglacier.transfer.workers import HashIn
+
+SIZE = 3 * MIB + 5
+UPLOAD_PART = "UploadMultipartPart"
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (MIB, {"UploadArchive": 1, "*": 1}),
+        (
+            MIB + 1,
+            {"InitiateMultipartUpload": 1, "UploadMultipartPart": 2, "CompleteMultipartUpload": 1, "*": 4},
+        ),
+        (
+            SIZE,
+            {"InitiateMultipartUpload": 1, "UploadMultipartPart": 4, "CompleteMultipartUpload": 1, "*": 6},
+        ),
+    ],
+)
+@pytest.mark.parametrize("way", ["writer", "bytes", "file"])
+async def test_no_request_is_sent_twice_or_in_vain(
+    way: str, size: int, expected: dict[str, int], served: Served, tmp_path: Path
+) -> None:
+    """One request for what fits a part; else initiate, one for each part, complete, and nothing more."""
+    counts = served.watch(*expected)
+    if way == "writer":
+        async with served.vault.open_writer(description="d", part_size=MIB) as writer:
+            await writer.write(DATA[:size])
+        archive = writer.archive
+    elif way == "bytes":
+        archive = await served.vault.upload(DATA[:size], description="d", part_size=MIB)
+    else:
+        (tmp_path / "source").write_bytes(DATA[:size])
+        archive = await served.vault.upload(tmp_path / "source", description="d", part_size=MIB)
+    assert counts() == expected
+    assert archive is not None
+    assert (archive.size, archive.tree_hash) == (size, tree_hash(DATA[:size]))
+    assert (archive.vault, archive.description) == ("v", "d")
+    assert await served.archives() == [(size, tree_hash(DATA[:size]))]
+
+
+async def test_an_empty_source_sends_nothing(served: Served, tmp_path: Path) -> None:
+    """The path is named, and the service is not even asked."""
+    (tmp_path / "empty").touch()
+    counts = served.watch("*")
+    for source in (tmp_path / "empty", b""):
+        with pytest.raises(EmptyArchiveError) as caught:
+            await served.vault.upload(source)
+        assert caught.value.vault == "v"
+    assert counts() == {"*": 0}
+
+
+FAULTS = {
+    "503 twice": Fault("UploadMultipartPart", where=f"bytes {MIB}-", count=2, status=503),
+    "throttled": Fault("UploadMultipartPart", count=3, code="ThrottlingException"),
+    "cut in the body": Fault(
+        "UploadMultipartPart", kind=FaultKind.RESET, moment=Moment.BODY, after_bytes=MIB // 2, count=2
+    ),
+    "cut before the commit": Fault(
+        "UploadMultipartPart", kind=FaultKind.RESET, moment=Moment.BEFORE_COMMIT, count=2
+    ),
+    "answer lost": Fault("UploadMultipartPart", kind=FaultKind.RESET, moment=Moment.AFTER_COMMIT, count=2),
+    "echo wrong once": Fault("UploadMultipartPart", kind=FaultKind.WRONG_HASH),
+    "echo missing once": Fault("UploadMultipartPart", kind=FaultKind.OMIT_HEADER),
+    "complete refused": Fault("CompleteMultipartUpload", count=2, status=500),
+    "complete's answer lost": Fault(
+        "CompleteMultipartUpload", kind=FaultKind.RESET, moment=Moment.AFTER_COMMIT
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_passing_trouble_costs_only_time(fault: str, served: Served) -> None:
+    """One archive, whole, and no upload left, whatever went wrong in between."""
+    served.fail(FAULTS[fault])
+    archive = await served.vault.upload(DATA[:SIZE], part_size=MIB)
+    assert archive.tree_hash == tree_hash(DATA[:SIZE])
+    assert await served.archives() == [(SIZE, archive.tree_hash)]
+    assert await served.uploads() == []
+
+
+async def test_an_echo_that_stays_wrong_is_an_error(served: Served) -> None:
+    """A part that the service will not vouch for is never taken as sent."""
+    served.fail(Fault("UploadMultipartPart", kind=FaultKind.WRONG_HASH, where=f"bytes {MIB}-", count=None))
+    with pytest.raises(IntegrityError) as caught:
+        await served.vault.upload(DATA[:SIZE], part_size=MIB)
+    assert str(caught.value.byte_range) == f"{MIB}-{2 * MIB - 1}"
+    assert await served.archives() == []
+    assert await served.uploads() == []
+
+
+async def test_trouble_that_stays_keeps_what_is_safe(served: Served) -> None:
+    """The error names the upload and its safe bytes; resuming sends the rest only."""
+    served.fail(Fault("UploadMultipartPart", where=f"bytes {2 * MIB}-", count=None, status=503))
+    with pytest.raises(UploadFailedError) as caught:
+        await served.vault.upload(DATA[:SIZE], part_size=MIB)
+    assert caught.value.upload_id is not None
+    upload = await served.vault.unfinished_upload(caught.value.upload_id)
+    parts = [part.start async for part in upload.parts()]
+    assert caught.value.sent == sum(min(MIB, SIZE - start) for start in parts)
+    served.server.faults.clear()
+    counts = served.watch("UploadMultipartPart")
+    archive = await served.vault.resume(upload.id, DATA[:SIZE])
+    assert counts() == {"UploadMultipartPart": 4 - len(parts)}
+    assert await served.archives() == [(SIZE, archive.tree_hash)]
+
+
+async def test_a_vault_that_is_not_there_is_named(served: Served) -> None:
+    """The first request says it, with the vault's name, and the source is not read to its end."""
+    taken = 0
+
+    async def source() -> object:  # an endless one
+        nonlocal taken
+        while True:
+            taken += 1
+            yield DATA[:MIB]
+
+    with pytest.raises(VaultNotFoundError) as caught:
+        await served.glacier.vault("nope").upload(source(), part_size=MIB)  # type: ignore[arg-type]
+    assert caught.value.vault == "nope"
+    assert taken < 5
+
+
+async def test_an_upload_that_expires_under_way_says_so(served: Served) -> None:
+    """Its parts are gone, so there is nothing to keep and nothing to abort."""
+    with pytest.raises(UploadExpiredError) as caught:
+        async with served.vault.open_writer(part_size=MIB) as writer:
+            await writer.write(DATA[: 2 * MIB])
+            assert writer.upload_id is not None
+            while writer.snapshot().parts_in_flight:
+                await checkpoint()
+            await (await served.vault.unfinished_upload(writer.upload_id)).abort()
+            await writer.write(DATA[: 2 * MIB])
+    assert caught.value.sent is None
+
+
+async def test_many_archives_share_one_budget(tmp_path: Path) -> None:
+    """A hundred uploads at once neither pass the memory limit nor the number of connections."""
+    transfer = TransferOptions(memory_limit=4 * MIB, max_concurrency=3, hash_in="threads")
+    async with serve(tmp_path, transfer) as served, anyio.create_task_group() as tasks:
+        for size in range(100, 10_100, 100):
+            tasks.start_soon(served.vault.upload, DATA[:size])
+        for _ in range(3):
+            tasks.start_soon(lambda: served.vault.upload(DATA[: 3 * MIB], part_size=MIB))
+        while served.resources.buffers.lent == 0:
+            await checkpoint()
+        while served.resources.buffers.lent:
+            assert served.resources.buffers._allocated <= 4 * MIB
+            assert served.resources.connections.borrowed_tokens <= 3
+            await checkpoint()
+    assert not served.resources.buffers._waiting
+
+
+def noting(calls: list[tuple[int, int]]) -> Callable[..., Any]:
+    """A ``sha256`` that notes which thread hashes how much."""
+
+    def note(data: bytes | memoryview = b"") -> Any:
+        calls.append((threading.get_ident(), memoryview(data).nbytes))
+        return sha256(data)
+
+    return note
+
+
+@pytest.mark.parametrize("hash_in", ["threads", "processes"])
+async def test_no_byte_of_an_archive_is_hashed_on_the_event_loop(
+    hash_in: HashIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop combines hashes, 64 bytes at a time; bytes are hashed by workers, up and down."""
+    calls: list[tuple[int, int]] = []
+    loop_thread = threading.get_ident()
+    transfer = TransferOptions(memory_limit=24 * MIB, hash_in=hash_in, hash_workers=2)
+    async with serve(tmp_path / "glacier", transfer) as served:
+        monkeypatch.setattr(treehash, "sha256", noting(calls))
+        # What signs requests is given the hash, too; it would hash a body if it were not.
+        monkeypatch.setattr("botocore.auth.sha256", noting(calls))
+        path = tmp_path / "source"
+        path.write_bytes(DATA[:SIZE])
+        archive = await served.vault.upload(path, part_size=MIB)
+        await served.vault.upload(DATA[:SIZE], part_size=MIB)
+        async with served.vault.open_writer(part_size=MIB) as writer:
+            await writer.write(DATA[: 2 * MIB])
+        job = await served.vault.retrieve(archive.id)
+        await job.download(tmp_path / "target")
+        async with job.open_reader() as reader:
+            assert b"".join([block async for block in reader]) == DATA[:SIZE]
+        monkeypatch.undo()
+    in_threads = any(thread != loop_thread and size == MIB for thread, size in calls)
+    assert in_threads is (hash_in == "threads")
+    assert not [size for thread, size in calls if thread == loop_thread and size > 4096]
+
+
+async def test_nothing_is_left_after_many_uploads(tmp_path: Path) -> None:
+    """Uploads that succeed and that fail leave no descriptor, task or buffer behind."""
+    transfer = TransferOptions(memory_limit=8 * MIB, hash_in="processes", hash_workers=2)
+    async with serve(tmp_path, transfer) as served:
+
+        async def round_trip() -> None:
+            await served.vault.upload(DATA[: 2 * MIB + 1], part_size=MIB)
+            served.fail(Fault("UploadMultipartPart", status=400, code="InvalidParameterValueException"))
+            with pytest.raises(Exception, match="scripted"):
+                await served.vault.upload(DATA[: 2 * MIB + 1], part_size=MIB)
+
+        for _ in range(3):
+            await round_trip()
+        before, tasks = count_descriptors(), len(anyio.get_running_tasks())
+        for _ in range(20):
+            await round_trip()
+        assert count_descriptors() <= before + 8  # idle connections of the pool come and go
+        assert len(anyio.get_running_tasks()) <= tasks + 8
+        assert await served.uploads() == []
