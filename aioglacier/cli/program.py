@@ -101,15 +101,13 @@ root: Final = Program(
 )
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = None) -> int:
     """Run one command line and return its exit code. Nothing is raised."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    stopper = Stopper()
-    stopper.install()
     ctx: click.Context | None = None
     code = int(Exit.OTHER)
     try:
-        ctx = root.make_context("aioglacier", list(arguments), obj=stopper)
+        ctx = root.make_context("aioglacier", list(arguments), obj=stopper or Stopper())
         with ctx:
             result: Any = root.invoke(ctx)
             code = int(result or Exit.DONE)

@@ -14,9 +14,9 @@ from aioglacier.cli.escaping import escape
 from aioglacier.cli.sizes import show_left, show_rate, show_seconds, show_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from aioglacier.cli.session import Session
     from aioglacier.transfer.engine import TransferSnapshot
@@ -70,25 +70,14 @@ async def showing(
     if not session.output.shows_progress:
         yield
         return
-    import anyio  # noqa: PLC0415
-
     speed = Speed()
     started = time.monotonic()
     with _display(session, "bytes") as display:
         idle = "checking what was sent" if is_resume else ""
         task = display.add_task(escape(label), total=None, rate="", left="", flight=idle)
 
-        async def poll() -> None:
-            while True:
-                _show(display, task, transfer.snapshot(), speed, idle)
-                await anyio.sleep(_POLL_SECONDS)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(poll)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
+        async with _polling(lambda: _show(display, task, transfer.snapshot(), speed, idle)):
+            yield
     if not sums_up:
         return
     taken = time.monotonic() - started
@@ -100,15 +89,13 @@ async def showing(
     )
 
 
-def _show(display: Progress, task: int, counters: TransferSnapshot, speed: Speed, idle: str) -> None:
-    from rich.progress import TaskID  # noqa: PLC0415
-
+def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Speed, idle: str) -> None:
     rate = speed.look(time.monotonic(), counters.moved, counters.done)
     left = ""
     if counters.size is not None and rate > 0:
         left = f"{show_left((counters.size - counters.moved) / rate)} left"
     display.update(
-        TaskID(task),
+        task,
         total=counters.size,
         completed=counters.moved,
         rate=show_rate(round(rate), 1) if rate else "",
@@ -129,29 +116,38 @@ def waiting(session: Session, text: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def counting(session: Session, text: str, total: int | None) -> Iterator[Counter]:
+@asynccontextmanager
+async def counting(
+    session: Session, text: str, total: int | None, done: Callable[[], int]
+) -> AsyncIterator[None]:
     """Show how many of a number of things are done."""
     if not session.output.shows_progress:
-        yield Counter()
+        yield
         return
     with _display(session, "count") as display:
-        yield Counter(display, display.add_task(escape(text), total=total))
+        task = display.add_task(escape(text), total=total)
+        async with _polling(lambda: display.update(task, completed=done())):
+            yield
 
 
-class Counter:
-    """Counts things done, seen or unseen."""
+@asynccontextmanager
+async def _polling(look: Callable[[], None]) -> AsyncIterator[None]:
+    import anyio  # noqa: PLC0415
 
-    def __init__(self, display: Progress | None = None, task: int = 0) -> None:
-        self._display = display
-        self._task = task
+    from aioglacier.transfer.causes import first_cause  # noqa: PLC0415
 
-    def advance(self) -> None:
-        """Count one more."""
-        if self._display is not None:
-            from rich.progress import TaskID  # noqa: PLC0415
+    async def poll() -> None:
+        while True:
+            look()
+            await anyio.sleep(_POLL_SECONDS)
 
-            self._display.advance(TaskID(self._task))
+    with first_cause():  # an error of the block leaves it as it is
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(poll)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
 
 
 @contextmanager

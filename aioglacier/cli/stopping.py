@@ -44,6 +44,7 @@ class Stopper:
         self.restore: Callable[[], None] = lambda: None
         self._signal: int | None = None
         self._cancel: Callable[[], object] | None = None
+        self._is_retired = False
 
     @property
     def stopped(self) -> StoppedError | None:
@@ -57,6 +58,10 @@ class Stopper:
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
 
+    def retire(self) -> None:
+        """Listen no more: the exit code is decided, and the interpreter is about to end."""
+        self._is_retired = True
+
     @contextmanager
     def cancelling(self, cancel: Callable[[], object]) -> Iterator[None]:
         """Call ``cancel`` for a signal that comes inside the block, or came just before it."""
@@ -69,6 +74,8 @@ class Stopper:
             self._cancel = None
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_retired:
+            return
         if self._signal is not None:
             self._end(number)
         self._signal = number

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.confirming import confirm
-from aioglacier.cli.deleting import delete_all
+from aioglacier.cli.exits import is_about_one_item
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.ids import gather_ids
 from aioglacier.cli.session import worst_exit
 from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_vault_name
+from aioglacier.core.errors import GlacierError
 from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aioglacier.cli.exits import Exit
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
-    from aioglacier.core.errors import GlacierError
 
-_AT_ONCE = 4
+_AT_ONCE: Final = 4
 
 
 @make_command("delete", short_help="Delete archives.")
@@ -60,19 +58,27 @@ def command(
 
 
 async def _delete(session: Session, glacier: Glacier, vault: str, ids: list[str]) -> int:
+    import anyio  # noqa: PLC0415  # not needed for help
+
+    from aioglacier.transfer.causes import first_cause  # noqa: PLC0415
+
     codes: list[Exit] = []
+    waiting = iter(ids)
 
-    async def each() -> AsyncIterator[str]:
-        for archive_id in ids:
-            yield archive_id
+    async def delete_waiting() -> None:
+        for archive_id in waiting:
+            try:
+                await glacier.vault(vault).delete_archive(archive_id)
+            except GlacierError as error:
+                if len(ids) == 1 or not is_about_one_item(error):
+                    raise
+                codes.append(tell(session.output, failure_of(error, item=archive_id)))
+            else:
+                record = {"archive_id": archive_id, "vault": vault, "deleted": True}
+                session.output.record(record, lambda record: f"deleted {record['archive_id']}")
 
-    def deleted(archive_id: str) -> None:
-        session.output.record(
-            {"archive_id": archive_id, "vault": vault, "deleted": True}, lambda _: f"deleted {archive_id}"
-        )
-
-    def failed(archive_id: str, error: GlacierError) -> None:
-        codes.append(tell(session.output, failure_of(error, item=archive_id)))
-
-    await delete_all(glacier.vault(vault), each(), concurrency=_AT_ONCE, deleted=deleted, failed=failed)
+    with first_cause():
+        async with anyio.create_task_group() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.start_soon(delete_waiting)
     return worst_exit(len(codes), len(ids), codes)

@@ -31,7 +31,7 @@ from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from typing import TextIO
 
     from aioglacier.cli.output import Record
@@ -135,13 +135,17 @@ async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bo
     partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.aioglacier.part")
     count = 0
     try:
-        with partial.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            with counting(session, "archives", None) as counter:
-                count = await _write_csv(job, file, counter.advance)
+        with _open_private(partial) as file:
+            file.write(_csv_line(_COLUMNS))
+            async with counting(session, "archives", None, lambda: count):
+                async for line in _csv_lines(job):
+                    file.write(line)
+                    count += 1
             file.flush()
             os.fsync(file.fileno())
         check_target(str(target), overwrite=overwrite)  # again: hours may have gone by
         partial.replace(target)
+        _sync_folder_of(target)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
@@ -156,15 +160,23 @@ async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bo
     session.output.record(record, _export_text)
 
 
-async def _write_csv(job: Job, file: TextIO, advance: Any) -> int:
-    count = 0
-    file.write(_csv_line(_COLUMNS))
+async def _csv_lines(job: Job) -> AsyncIterator[str]:
     async with closing(job.inventory()) as archives:
         async for archive in archives:
-            file.write(_csv_row(archive_record(archive)))
-            count += 1
-            advance()
-    return count
+            yield _csv_row(archive_record(archive))
+
+
+def _open_private(path: Path) -> TextIO:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _sync_folder_of(path: Path) -> None:
+    fd = os.open(path.absolute().parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _csv_row(record: Record) -> str:

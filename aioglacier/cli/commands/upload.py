@@ -247,6 +247,8 @@ async def run_upload(
 
     def safe() -> str:
         counters = upload.snapshot()
+        if is_resume and not counters.taken:
+            return "what was sent before is still at the service"
         return (
             f"{counters.done:,} bytes of it are at the service" if session.resume else "no archive was made"
         )
