@@ -69,12 +69,11 @@ _LOST: Final = (
 # An answer is three hex strings, and 4 GiB have 4,096 leaves.
 _MAX_ANSWER_SIZE: Final = 1024 * 1024
 
-_PACKAGE: Final = Path(__file__).resolve().parent.parent
-
-# Stands in for the package's own __init__, which would load the whole client into every worker.
+# The folder that holds the package comes last: whatever else lies in it must not stand in for the standard
+# library. Loading the package itself loads nothing more (see its __init__).
+_FOLDER: Final = Path(__file__).resolve().parent.parent.parent
 _BOOT: Final = (
-    "import sys, types; package = types.ModuleType('aioglacier'); package.__path__ = [sys.argv[1]]; "
-    "sys.modules['aioglacier'] = package; "
+    "import sys; sys.path.append(sys.argv[1]); "
     "from aioglacier.transfer.worker import main; main(int(sys.argv[2]))"
 )
 
@@ -284,7 +283,7 @@ class _Worker:
 
     @classmethod
     async def _launch(cls) -> _Worker:
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGE), str(os.getpid())]
+        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(_FOLDER), str(os.getpid())]
         try:
             with anyio.CancelScope(shield=True):  # some milliseconds, and a process half started has no owner
                 return cls(
