@@ -7,6 +7,7 @@ skipped and says so.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MIB = 1024 * 1024
 SOURCES = Path(__file__).parent / "javascript"
+MANUAL = (Path(__file__).parents[2] / "docs" / "local-glacier.md").read_text()
 INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
 INSTALL_SECONDS = 40
 
@@ -92,3 +94,18 @@ def test_the_sdk_for_javascript(
     left = [(entry["ArchiveDescription"], entry["SHA256TreeHash"]) for entry in listed("photos")]
     assert left == [("whole, in memory", tree_hash), ("in parts", tree_hash)]
     assert local_glacier.status()["uploads"] == 0
+
+
+def test_the_example_of_the_manual(
+    program: Path, environment: dict[str, str], local_glacier: ServedGlacier
+) -> None:
+    """The block of JavaScript in docs/local-glacier.md archives, and prints id and tree hash."""
+    (block,) = re.findall(r"```javascript\n(.*?)```", MANUAL, re.DOTALL)
+    example = program.with_name("example.js")
+    example.write_text(block)
+    done = subprocess.run(
+        ["node", example], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"[\w-]{138} [0-9a-f]{64}\n", done.stdout)
+    assert local_glacier.status()["archives"] == 1

@@ -1,0 +1,201 @@
+"""The manual of the local Glacier does what it says: every block of code in it is run.
+
+Shell, Python and pytest blocks run here against ``aioglacier serve``, started as the manual starts it but on
+a free port; the JavaScript block runs with the tests of the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aioglacier.server import FaultKind, LocalGlacier, Moment
+from aioglacier.server.control import __doc__ as control_manual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANUAL = (Path(__file__).parents[1] / "docs" / "local-glacier.md").read_text()
+URL = "http://127.0.0.1:8080"
+
+#: Every block: the heading it stands under, its language, its text.
+BLOCKS = [
+    (re.findall(r"^## (.*)$", MANUAL[: match.start()], re.MULTILINE)[-1], match[1], match[2])
+    for match in re.finditer(r"^```(\w*)\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
+]
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    """The blocks of a language under a heading."""
+    return [text for under, spoken, text in BLOCKS if (under, spoken) == (heading, language)]
+
+
+INSTALL_AND_SERVE, EXPORTS = blocks("Start it", "sh")
+SERVE = INSTALL_AND_SERVE.splitlines()[1]
+IS_TEST = re.compile(r"^(async )?def test_", re.MULTILINE)
+
+
+class Reader:
+    """Somebody who types what the manual says, in an empty folder, beside a server."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self._folder = folder
+        self.url = url
+
+    def types(self, text: str) -> str:
+        """Run shell commands after the manual's exports; what they print."""
+        folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        environment = {"PATH": os.pathsep.join(folders), "HOME": str(self._folder), "LANG": "C.UTF-8"}
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", (EXPORTS + text).replace(URL, self.url)],
+            cwd=self._folder,
+            env={**environment, "AWS_EC2_METADATA_DISABLED": "true"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        return done.stdout
+
+    def saves(self, name: str, text: str) -> None:
+        """Put a block into a file."""
+        (self._folder / name).write_text(text.replace(URL, self.url))
+
+    def status(self) -> dict[str, Any]:
+        """What the server holds."""
+        with urllib.request.urlopen(f"{self.url}/_local/status", timeout=30) as answer:  # noqa: S310  # ours
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+
+@contextmanager
+def served(folder: Path, command: str) -> Iterator[str]:
+    """Run the manual's command for the server, on a free port; give the URL it prints."""
+    words = command.replace("8080", "0").split()
+    words[0] = str(Path(sys.executable).with_name("aioglacier"))
+    with subprocess.Popen(
+        words, cwd=folder, stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader who has started the server."""
+    with served(tmp_path, SERVE) as url:
+        yield Reader(tmp_path, url)
+
+
+def test_every_block_is_run_by_some_test() -> None:
+    """No block hides in a language, or under a heading, that no test knows."""
+    assert {(under, language) for under, language, _ in BLOCKS} == {
+        ("Start it", "sh"),
+        ("AWS CLI", "sh"),
+        ("boto3", "python"),
+        ("aiobotocore", "python"),
+        ("aioglacier", "python"),
+        ("JavaScript", "javascript"),  # tests/third_party/test_javascript.py
+        ("pytest", "python"),
+        ("Control endpoints", "sh"),
+        ("Faults", "json"),
+    }
+
+
+def test_the_aws_cli(reader: Reader, tmp_path: Path) -> None:
+    """The commands archive a file, take the inventory and fetch it."""
+    (block,) = blocks("AWS CLI", "sh")
+    reader.types(block)
+    (entry,) = json.loads((tmp_path / "inventory.json").read_text())["ArchiveList"]
+    assert (entry["ArchiveDescription"], entry["Size"]) == ("november", len("november\n"))
+    assert (reader.status()["archives"], reader.status()["jobs"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("heading", "prints"),
+    [
+        ("boto3", "raw frames"),
+        ("aiobotocore", r"[\w-]{138} [0-9a-f]{64}"),
+        ("aioglacier", r"[\w-]{138} [0-9a-f]{64}"),
+    ],
+)
+def test_python(reader: Reader, heading: str, prints: str) -> None:
+    """Each program archives, and prints what it should."""
+    (block,) = blocks(heading, "python")
+    reader.saves("program.py", block)
+    assert re.fullmatch(prints + "\n", reader.types("python -W error program.py\n"))
+    assert reader.status()["archives"] == 1
+
+
+@pytest.mark.parametrize("block", blocks("pytest", "python"))
+def test_pytest(tmp_path: Path, block: str) -> None:
+    """The tests pass in a fresh run of pytest, with warnings as errors."""
+    (tmp_path / "test_it.py").write_text(block)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(IS_TEST.findall(block))} passed" in done.stdout
+
+
+def test_the_control_endpoints(reader: Reader) -> None:
+    """The commands move the clock by a day and script a fault that strikes the AWS CLI, which repeats."""
+    (block,) = blocks("Control endpoints", "sh")
+    printed = reader.types(block)
+    assert '"struck":2' in printed
+    status = reader.status()
+    assert (status["vaults"], status["clock_offset_seconds"], status["faults"]) == (1, 86400, [])
+    table = set(re.findall(r"`((?:GET|POST|DELETE) /_local/\w+)`", MANUAL))
+    assert table == {
+        " ".join(words) for words in re.findall(r"(GET|POST|DELETE) +(/_local/\w+)", control_manual or "")
+    }
+
+
+def test_a_file_of_faults(tmp_path: Path) -> None:
+    """The example is taken by ``aioglacier serve --faults``, and each of its faults waits."""
+    (block,) = blocks("Faults", "json")
+    (tmp_path / "faults.json").write_text(block)
+    (command,) = re.findall(r"`(aioglacier serve depot --faults faults.json)`", MANUAL)
+    with served(tmp_path, command) as url:
+        faults = Reader(tmp_path, url).status()["faults"]
+    assert [(fault["operation"], fault["kind"]) for fault in faults] == [
+        (fault["operation"], fault.get("kind", "status")) for fault in json.loads(block)
+    ]
+
+
+def test_the_tables_of_faults_are_complete() -> None:
+    """Every kind and every moment has its row."""
+    for kind in (*FaultKind, *Moment):
+        assert re.search(rf"^\| `{kind.value}`", MANUAL, re.MULTILINE), kind
+
+
+def test_the_delays_are_those_of_the_server(tmp_path: Path) -> None:
+    """The table of the clock says what the server does unless it is told otherwise."""
+    settings = LocalGlacier(tmp_path / "depot").settings
+    hours = {tier: seconds / 3600 for tier, seconds in settings.job_delay.items()}
+    assert hours == {"Expedited": 0.05, "Standard": 4, "Bulk": 8, "Inventory": 4}
+    assert "| Expedited, Standard, Bulk retrieval | 3 minutes, 4 hours, 8 hours |" in MANUAL
+    assert "| inventory job | 4 hours |" in MANUAL
+    assert settings.inventory_lag == 24 * 3600
+
+
+def test_links_inside_the_manual_lead_somewhere() -> None:
+    """Each link to a heading finds it."""
+    headings = {
+        re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-")
+        for one in re.findall(r"^## (.*)$", MANUAL, re.MULTILINE)
+    }
+    assert set(re.findall(r"\(#([\w-]+)\)", MANUAL)) <= headings
