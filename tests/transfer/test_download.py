@@ -1,0 +1,424 @@
+# ruff: noqa: ASYNC240  # small files of the test's own; a block that must raise is the whole of it
+"""Downloads: verified pieces, a name only at the end, and a next try that trusts nothing it cannot prove."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.core.errors import IntegrityError, TargetError
+from aioglacier.core.ranges import ByteRange
+from aioglacier.server.faults import Fault, FaultKind
+from aioglacier.transfer import partial
+from aioglacier.transfer.download import Download
+from aioglacier.transfer.partial import PartialFile
+from aioglacier.transfer.resources import TransferOptions, open_resources
+from tests.transfer.conftest import (
+    DATA,
+    MIB,
+    MemoryOutput,
+    Served,
+    cancel_when_blocked,
+    count_descriptors,
+    thread_resources,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.workers import HashIn
+
+SIZE = 5 * MIB + 77
+BYTES = DATA[:SIZE]
+
+#: With the resources of these tests pieces have 1 MiB.
+PIECES = 6
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where to download to, in a folder of its own."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    return folder / "film.mkv"
+
+
+def names(target: Path) -> set[str]:
+    """What is in the folder of a target."""
+    return {path.name for path in target.parent.iterdir()}
+
+
+PARTIAL = {".film.mkv.aioglacier", ".film.mkv.aioglacier.journal"}
+
+
+@pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, SIZE])
+@pytest.mark.parametrize("hash_in", ["threads", "processes"])
+async def test_the_file_is_the_archive(size: int, hash_in: HashIn, target: Path) -> None:
+    """Every byte, under its name alone: nothing hidden is left, and no descriptor."""
+    output = MemoryOutput(DATA[:size])
+    async with open_resources(TransferOptions(8 * MIB, 2, 2, hash_in)) as resources:
+        download = Download(output, resources, target)
+        before = count_descriptors()
+        await download.run()
+        assert resources.buffers.lent == 0
+    assert target.read_bytes() == DATA[:size]
+    assert names(target) == {"film.mkv"}
+    assert count_descriptors() <= before + 12  # buffers and workers, kept until the resources are closed
+    counters = download.snapshot()
+    assert (counters.size, counters.moved, counters.done, counters.parts_in_flight) == (size, size, size, 0)
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"n" * 255, b"-\n%s", "\N{SNOWMAN}".encode()])
+async def test_any_name_a_file_can_have_works(
+    name: bytes, tmp_path: Path, resources: TransferResources
+) -> None:
+    """Also one so long that the hidden file beside it needs a shorter one."""
+    target = tmp_path / os.fsdecode(name)
+    await Download(MemoryOutput(BYTES), resources, target).run()
+    assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [name]
+
+
+async def test_damage_on_the_way_costs_that_piece_once_more(
+    target: Path, resources: TransferResources
+) -> None:
+    """A flipped bit never reaches the file."""
+    output = MemoryOutput(BYTES)
+    output.damage = {3 * MIB + 1: 2}
+    await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+    assert len(output.asked) == PIECES + 2
+
+
+async def test_lasting_damage_gives_no_file(target: Path, resources: TransferResources) -> None:
+    """The range is named; what was verified stays for the next try, which fetches the rest only."""
+    output = MemoryOutput(BYTES)
+    output.damage = {3 * MIB + 1: 3}
+    download = Download(output, resources, target)
+    with pytest.raises(IntegrityError) as caught:
+        await download.run()
+    assert caught.value.byte_range == ByteRange(3 * MIB, 4 * MIB)
+    assert names(target) == PARTIAL
+    done = download.snapshot().parts_done
+    output.asked.clear()
+    await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+    assert len(output.asked) == PIECES - done
+
+
+async def test_a_whole_that_differs_gives_no_file(target: Path, resources: TransferResources) -> None:
+    """Where pieces come without hashes the whole is compared before the file gets its name."""
+    output = MemoryOutput(BYTES)
+    output.vouches = False
+    await Download(output, resources, target.with_name("good")).run()
+    output.damage = {5: 1}
+    with pytest.raises(IntegrityError, match="the whole of job 1 differs"):
+        await Download(output, resources, target).run()
+    assert names(target) == {"good"} | PARTIAL
+
+
+async def test_output_without_any_hash_is_taken_by_its_size(
+    target: Path, resources: TransferResources
+) -> None:
+    """As an inventory, which comes with none."""
+    output = MemoryOutput(BYTES, has_hash=False)
+    output.vouches = False
+    await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+
+
+# --- the target
+
+
+async def test_an_existing_file_is_left_alone(target: Path, resources: TransferResources) -> None:
+    """Nothing is fetched, and a dangling link counts as a file."""
+    output = MemoryOutput(BYTES)
+    target.write_bytes(b"mine")
+    link = target.with_name("link")
+    link.symlink_to("nowhere")
+    for path in (target, link):
+        with pytest.raises(TargetError, match="exists") as caught:
+            await Download(output, resources, path).run()
+        assert caught.value.path == str(path)
+    assert target.read_bytes() == b"mine"
+    assert not output.asked
+    assert names(target) == {"film.mkv", "link"}
+
+
+async def test_an_existing_file_is_replaced_where_asked(target: Path, resources: TransferResources) -> None:
+    """At the very end, in one step; until then the old one is there."""
+    target.write_bytes(b"old")
+    output = MemoryOutput(BYTES)
+    seen: list[bytes] = []
+
+    async def look(_: ByteRange) -> None:  # the output awaits it
+        seen.append(target.read_bytes())
+
+    output.before = look
+    await Download(output, resources, target, overwrite=True).run()
+    assert set(seen) == {b"old"}
+    assert target.read_bytes() == BYTES
+    assert names(target) == {"film.mkv"}
+
+
+async def test_a_name_taken_meanwhile_is_not_taken_away(target: Path, resources: TransferResources) -> None:
+    """Another program's file stays, and so do the bytes, which the error points to."""
+    output = MemoryOutput(BYTES)
+
+    async def take(_: ByteRange) -> None:  # the output awaits it
+        target.write_bytes(b"theirs")
+
+    output.before = take
+    with pytest.raises(TargetError, match="could not be given its name"):
+        await Download(output, resources, target).run()
+    assert target.read_bytes() == b"theirs"
+    assert names(target) == PARTIAL | {"film.mkv"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+async def test_places_that_cannot_hold_a_file_are_refused(
+    target: Path, resources: TransferResources, *, overwrite: bool
+) -> None:
+    """A folder, and a file in a folder that is not there: before anything is fetched."""
+    output = MemoryOutput(BYTES)
+    for path in (target.parent, target / "none"):
+        with pytest.raises(TargetError):
+            await Download(output, resources, path, overwrite=overwrite).run()
+    assert not output.asked
+    assert names(target) == set()
+
+
+def test_too_little_room_is_seen_before_the_start(target: Path) -> None:
+    """Both numbers are told, and nothing is left."""
+    with pytest.raises(TargetError) as caught:
+        PartialFile.open(target, 1 << 60, overwrite=False)
+    assert caught.value.free is not None
+    assert caught.value.needed == 1 << 60
+    assert caught.value.free < 1 << 60
+    assert names(target) == set()
+
+
+async def test_a_full_disk_keeps_what_was_written(
+    target: Path, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails under way is a ``TargetError``, of the file as of its journal."""
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("pwrite", "write"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, full)
+            with pytest.raises(TargetError, match="No space left"):
+                await Download(MemoryOutput(BYTES), resources, target).run()
+    assert names(target) == PARTIAL
+    await Download(MemoryOutput(BYTES), resources, target).run()
+    assert target.read_bytes() == BYTES
+
+
+async def test_two_downloads_to_one_target_are_told_apart(target: Path, resources: TransferResources) -> None:
+    """The second is refused at once and does the first no harm."""
+    output = MemoryOutput(BYTES)
+    gate = anyio.Event()
+    output.before = lambda _: gate.wait()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Download(output, resources, target).run)
+        while not output.opened:
+            await wait_all_tasks_blocked()
+        with pytest.raises(TargetError, match="under way"):
+            await Download(MemoryOutput(BYTES), resources, target).run()
+        gate.set()
+    assert target.read_bytes() == BYTES
+    assert names(target) == {"film.mkv"}
+
+
+def test_a_file_that_was_just_published_is_not_taken_for_a_partial_one(target: Path) -> None:
+    """Had it been opened before and locked after the other download's end, it would be truncated."""
+    path = target.with_name(".film.mkv.aioglacier")
+    path.write_bytes(b"finished")
+    with path.open("r+b") as file:
+        path.rename(target)
+        with pytest.raises(TargetError, match="under way"):
+            partial._lock(file.fileno(), path, target)
+    assert target.read_bytes() == b"finished"
+
+
+# --- the next try
+
+
+async def interrupted(output: MemoryOutput, resources: TransferResources, target: Path) -> int:
+    """A download that is cancelled after three pieces; returns how many were verified."""
+
+    async def three_only(_: ByteRange) -> None:
+        if len(output.asked) > 3:
+            await anyio.sleep_forever()
+
+    output.before = three_only
+    download = Download(output, resources, target)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(download.run)
+        while download.snapshot().parts_done < 3:
+            await wait_all_tasks_blocked()
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert (resources.buffers.lent, output.opened) == (0, 0)
+    assert names(target) == PARTIAL
+    output.asked.clear()
+    output.before = lambda _: anyio.lowlevel.checkpoint()
+    return download.snapshot().parts_done
+
+
+async def test_an_interrupted_download_goes_on_where_it_was(
+    target: Path, resources: TransferResources
+) -> None:
+    """Only the hidden file is left, and only the missing pieces are fetched."""
+    output = MemoryOutput(BYTES)
+    done = await interrupted(output, resources, target)
+    await Download(output, resources, target).run()
+    assert done == 3
+    assert len(output.asked) == PIECES - done
+    assert target.read_bytes() == BYTES
+
+
+def rot(path: Path, _: Path) -> None:
+    """One byte of the first piece has changed."""
+    with path.open("r+b") as file:
+        file.write(bytes([BYTES[0] ^ 1]))
+
+
+def lose_journal(_: Path, journal: Path) -> None:
+    """Nobody knows any more what was verified."""
+    journal.unlink()
+
+
+def tear_journal(_: Path, journal: Path) -> None:
+    """The last line is half of one, as after a power failure."""
+    os.truncate(journal, journal.stat().st_size - 5)
+
+
+def garble_journal(_: Path, journal: Path) -> None:
+    """A line of another kind than expected."""
+    with journal.open("ab") as file:
+        file.write(b"5\n")
+
+
+def cut(path: Path, _: Path) -> None:
+    """The file has lost its end."""
+    os.truncate(path, 10)
+
+
+MISHAPS: dict[Any, int] = {rot: 1, lose_journal: 3, tear_journal: 1, garble_journal: 3, cut: 3}
+
+
+@pytest.mark.parametrize("mishap", MISHAPS, ids=lambda mishap: mishap.__name__)
+async def test_only_what_can_be_proven_is_kept(
+    mishap: Any, target: Path, resources: TransferResources
+) -> None:
+    """Whatever happened to the hidden files, the result is right and what is sound is not fetched again."""
+    output = MemoryOutput(BYTES)
+    done = await interrupted(output, resources, target)
+    mishap(target.with_name(".film.mkv.aioglacier"), target.with_name(".film.mkv.aioglacier.journal"))
+    await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+    assert PIECES - done < len(output.asked) <= PIECES - done + MISHAPS[mishap]
+    assert names(target) == {"film.mkv"}
+
+
+async def test_a_torn_journal_is_good_again_after_the_next_try(
+    target: Path, resources: TransferResources
+) -> None:
+    """Half a line does not spoil the lines that are written after it."""
+    output = MemoryOutput(BYTES)
+    await interrupted(output, resources, target)
+    tear_journal(target, target.with_name(".film.mkv.aioglacier.journal"))
+    output.damage = {SIZE - 1: 3}
+    first = Download(output, resources, target)
+    with pytest.raises(IntegrityError):
+        await first.run()
+    output.asked.clear()
+    await Download(output, resources, target).run()
+    assert len(output.asked) == PIECES - first.snapshot().parts_done
+
+
+async def test_another_output_begins_anew(target: Path, resources: TransferResources) -> None:
+    """What was verified of one job is worth nothing to another one, larger or smaller."""
+    for data in (DATA[::-1][:SIZE], DATA[::-1][: 2 * MIB]):
+        await interrupted(MemoryOutput(BYTES), resources, target)
+        other = MemoryOutput(data, name="job 2")
+        await Download(other, resources, target).run()
+        assert target.read_bytes() == data
+        target.unlink()
+
+
+async def test_a_piece_that_cannot_be_read_back_is_fetched(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad sector under the hidden file costs a piece, not the download."""
+
+    def broken(*_: Any) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    output = MemoryOutput(BYTES)
+    async with thread_resources(hash_workers=2, max_concurrency=2) as resources:
+        await interrupted(output, resources, target)
+        monkeypatch.setattr(os, "preadv", broken)
+        await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+    assert len(output.asked) == PIECES
+
+
+async def test_the_budget_holds_for_downloads(target: Path) -> None:
+    """Pieces wait for buffers; with the smallest budget they come one after the other."""
+    output = MemoryOutput(BYTES)
+    async with thread_resources(MIB) as resources:
+        await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+
+
+async def test_a_cancelled_start_leaves_nothing_locked(target: Path, resources: TransferResources) -> None:
+    """Cancelled while the first pieces come, the hidden file is free for the next try at once."""
+    output = MemoryOutput(BYTES)
+    output.before = lambda _: anyio.sleep_forever()
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(cancel_when_blocked, scope)
+            await Download(output, resources, target).run()
+    output.before = lambda _: anyio.lowlevel.checkpoint()
+    await Download(output, resources, target).run()
+    assert target.read_bytes() == BYTES
+
+
+# --- a served Glacier
+
+FAULTS = {
+    "flipped once": Fault("GetJobOutput", kind=FaultKind.FLIP, after_bytes=100),
+    "cut short": Fault("GetJobOutput", kind=FaultKind.TRUNCATE, after_bytes=300_000, count=3),
+    "no hash": Fault("GetJobOutput", kind=FaultKind.OMIT_HEADER, count=None),
+    "refused": Fault("GetJobOutput", count=3, status=503),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_passing_trouble_costs_only_time(fault: str, served: Served, target: Path) -> None:
+    """Through the real gateway the file is right, whatever went wrong in between."""
+    archive = await served.vault.upload(DATA, part_size=4 * MIB)
+    job = await served.vault.retrieve(archive.id)
+    served.fail(FAULTS[fault])
+    await job.download(target)
+    assert target.read_bytes() == DATA
+    assert names(target) == {"film.mkv"}
+
+
+async def test_output_that_stays_damaged_gets_no_name(served: Served, target: Path) -> None:
+    """A byte that comes wrong each time leaves only the hidden file."""
+    archive = await served.vault.upload(BYTES, part_size=MIB)
+    job = await served.vault.retrieve(archive.id)
+    served.fail(Fault("GetJobOutput", kind=FaultKind.FLIP, after_bytes=100, count=None))
+    with pytest.raises(IntegrityError):
+        await job.download(target)
+    assert names(target) == PARTIAL
