@@ -42,8 +42,12 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """See ``click.Command.invoke``."""
-        start(ctx)
-        return super().invoke(ctx)
+        try:
+            start(ctx)
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the message can say whose help to read
+            raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Where the rest is told."""

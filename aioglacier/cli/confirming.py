@@ -22,7 +22,6 @@ def confirm(question: str, *, yes: bool, is_final: bool = True) -> None:
         if not is_final:
             return
         raise click.UsageError(
-            f"{question} Nobody can be asked without a terminal, so nothing was done; --yes goes ahead",
-            click.get_current_context(),
+            f"{question} Nobody can be asked without a terminal, so nothing was done; --yes goes ahead"
         )
     click.confirm(question, abort=True, err=True)

@@ -68,7 +68,6 @@ def failure_of(
         text = message  # the help itself
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         text += f"\nTry '{error.ctx.command_path} --help'."
-    _log.debug("%s", _name(error), exc_info=error)
     return Failure(record, text, code)
 
 
@@ -107,6 +106,7 @@ def _judge(error: BaseException) -> tuple[Exit, str]:
         case ImportError():
             return Exit.OTHER, str(error)
         case _:
+            _log.debug("%s", _name(error), exc_info=error)  # the one place that shows a traceback
             return (
                 Exit.OTHER,
                 f"unexpected {type(error).__name__}: {error} (-vv shows where; please report it)",

@@ -30,13 +30,10 @@ def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: 
     names = [*([f"{kind.upper()}_ID"] if option is None else []), *others]
     if len(arguments) < len(names):
         raise click.UsageError(
-            f"missing argument: {names[len(arguments)]} (an id may also be given as --{kind}-id=ID)",
-            click.get_current_context(),
+            f"missing argument: {names[len(arguments)]} (an id may also be given as --{kind}-id=ID)"
         )
     if len(arguments) > len(names):
-        raise click.UsageError(
-            f"one argument too many: {arguments[len(names)]!r}", click.get_current_context()
-        )
+        raise click.UsageError(f"one argument too many: {arguments[len(names)]!r}")
     given = list(arguments) if option is None else [option, *arguments]
     check_id(kind, given[0])
     return given
@@ -54,7 +51,5 @@ def gather_ids(kind: str, arguments: Sequence[str], options: Sequence[str], file
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         given += [line.strip() for line in text.splitlines() if line.strip()]
     if not given:
-        raise click.UsageError(
-            f"missing argument: {kind.upper()}_ID... (or --{kind}-id=ID)", click.get_current_context()
-        )
+        raise click.UsageError(f"missing argument: {kind.upper()}_ID... (or --{kind}-id=ID)")
     return list(dict.fromkeys(check_id(kind, each) for each in given))

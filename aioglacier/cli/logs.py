@@ -19,7 +19,7 @@ _LEVELS: Final = (
 
 
 def start_logging(*, verbose: int, quiet: bool) -> None:
-    """Log to standard error from now on. Tracebacks are only shown with -vv or more."""
+    """Log to standard error from now on. Tracebacks are ours only, and with -vv or more."""
     own, others = _LEVELS[min(verbose, len(_LEVELS) - 1)]
     logging.raiseExceptions = False
     logging.captureWarnings(capture=True)
@@ -43,7 +43,7 @@ class _Formatter(logging.Formatter):
         self._shows_tracebacks = shows_tracebacks
 
     def format(self, record: logging.LogRecord) -> str:
-        if not self._shows_tracebacks:
+        if not (self._shows_tracebacks and record.name.startswith("aioglacier")):
             record.exc_info = None
             record.exc_text = None
             record.stack_info = None

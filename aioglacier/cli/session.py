@@ -87,7 +87,7 @@ class Session:
             raise
         except Exception as error:
             if (stopped := self.stopper.stopped) is not None:
-                _log.debug("while stopping: %s", error, exc_info=True)
+                _log.debug("while stopping: %s: %s", type(error).__name__, error)
                 raise stopped from error
             raise
 

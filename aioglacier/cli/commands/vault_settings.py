@@ -80,7 +80,7 @@ def _add_tags(session: Session, vault: str, pairs: tuple[str, ...]) -> int:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not (key and equals):
-            raise click.UsageError(f"{pair!r} is not KEY=VALUE", click.get_current_context())
+            raise click.UsageError(f"{pair!r} is not KEY=VALUE")
         wanted[key] = value
 
     async def work(of: Vault) -> Record:

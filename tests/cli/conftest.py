@@ -1,0 +1,198 @@
+"""The real program, started as a process, and what it said."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+MIB = 1024 * 1024
+ACCESS_KEY_ID = "AKIDEXAMPLE"
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+
+@dataclass
+class Done:
+    """A run that has ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Standard output."""
+        return self.out.decode()
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Standard output as ``--json`` writes it."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The only record."""
+        (record,) = self.records
+        return record
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """The last error as ``--json`` writes it."""
+        error: dict[str, Any] = json.loads(self.err.splitlines()[-1])
+        return error
+
+
+@dataclass
+class Cli:
+    """Starts the program in a folder of the test's own, with an environment that knows no AWS account."""
+
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        code: int = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Done:
+        """Run it to its end, which must be this exit code, and never a traceback or a secret."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.env(environment),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return self.judge(done.returncode, done.stdout, done.stderr, code)
+
+    def judge(self, actual: int, out: bytes, err: bytes, code: int) -> Done:
+        """What ended, once it is as it should be."""
+        text = err.decode(errors="surrogateescape")
+        assert "Traceback" not in text, text
+        assert SECRET not in text
+        assert SECRET.encode() not in out
+        assert actual == code, text
+        return Done(actual, out, text)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line."""
+        return [sys.executable, "-m", "aioglacier", *self.arguments, *arguments]
+
+    def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment."""
+        kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
+        return {
+            **kept,
+            "HOME": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONWARNINGS": "error",
+            **self.environment,
+            **(more or {}),
+        }
+
+    @contextmanager
+    def started(self, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Run it in the background; what is left of it in the end is killed."""
+        settings = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": self.folder,
+            "env": self.env(),
+            **settings,
+        }
+        with subprocess.Popen(self.command(*arguments), **settings) as process:
+            try:
+                yield process
+            finally:
+                with suppress(ProcessLookupError):
+                    process.kill()
+
+    def stop(self, process: subprocess.Popen[bytes], number: signal.Signals, *, code: int) -> Done:
+        """Send a signal, and see it end by it in time."""
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+        return self.judge(process.returncode, out or b"", err or b"", code)
+
+
+@contextmanager
+def serving(cli: Cli, *arguments: str) -> Iterator[str]:
+    """``aioglacier serve`` in the background; gives its URL."""
+    with cli.started("serve", *arguments) as process:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], 20)
+        assert ready
+        yield process.stdout.readline().decode().strip()
+        cli.stop(process, signal.SIGTERM, code=0)
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+    """Look until it is so."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server that checks signatures, shared by all tests: each has a vault of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    keys = {
+        "AIOGLACIER_SERVE_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AIOGLACIER_SERVE_SECRET_ACCESS_KEY": SECRET,
+    }
+    cli = Cli(folder, environment=keys)
+    with serving(cli, "glacier", "--job-delay", "0", "--inventory-lag", "0") as url:
+        yield url
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Cli:
+    """The program, told nothing."""
+    return Cli(tmp_path)
+
+
+@pytest.fixture
+def cli(tmp_path: Path, server: str) -> Cli:
+    """The program, told to use the server, with the right keys in its environment."""
+    return Cli(tmp_path, ("--endpoint-url", server, "--region", "us-east-1"), keys())
+
+
+@pytest.fixture
+def vault(cli: Cli, request: pytest.FixtureRequest) -> str:
+    """A vault of the test's own."""
+    name = "".join(each for each in request.node.name if each.isalnum() or each == "_")[:200]
+    cli("vault", "create", name)
+    return name
+
+
+def keys() -> dict[str, str]:
+    """The environment that has the server's keys."""
+    return {"AWS_ACCESS_KEY_ID": ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+
+
+def data(size: int, seed: int = 1) -> bytes:
+    """Bytes that look random, the same ones each time."""
+    import random  # noqa: PLC0415
+
+    return random.Random(seed).randbytes(size)  # noqa: S311

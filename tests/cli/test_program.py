@@ -1,0 +1,246 @@
+"""The program as a whole: help, global options, what is loaded, and how errors are told."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.cli.program import COMMANDS
+from tests.cli.conftest import MIB, SECRET, keys, serving
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def loaded_by(*arguments: str, folder: Path) -> set[str]:
+    """The modules that a command line loads."""
+    program = (
+        "import sys; from aioglacier.cli.program import run; code = run(sys.argv[1:]); "
+        "sys.stderr.write(' '.join(sys.modules)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, check=True, text=True
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["upload", "--help"], ["tree-hash", "data"]]
+)
+def test_nothing_heavy_is_loaded_for_it(arguments: list[str], tmp_path: Path) -> None:
+    """Help and hashes do not wait for an AWS client, an event loop, a server or a progress bar."""
+    (tmp_path / "data").write_bytes(b"data")
+    loaded = loaded_by(*arguments, folder=tmp_path)
+    assert "click" in loaded
+    heavy = {"aiobotocore", "botocore", "aiohttp", "rich", "asyncio", "anyio", "sqlite3", "aioglacier.server"}
+    assert not loaded & heavy
+
+
+def test_the_entry_point_is_declared() -> None:
+    """``aioglacier`` on the path is this program."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"aioglacier": "aioglacier.__main__:main"}
+
+
+def test_without_click_one_line_says_what_to_install(bare: Cli) -> None:
+    """Whoever installed the library alone is told of the extra, and shown no traceback."""
+    program = (
+        "import sys; sys.modules['click'] = None; from aioglacier.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=bare.env()
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "aioglacier[cli]"' in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(bare: Cli, name: str) -> None:
+    """Each loads, and says what it does and where the exit codes are told."""
+    shown = bare(name, "--help").text
+    assert "Usage: aioglacier " + name in shown
+    assert (
+        COMMANDS[name][1].split(",", maxsplit=1)[0].split(";")[0].rstrip(".") in " ".join(shown.split())
+        or shown
+    )
+
+
+def test_no_arguments_show_the_help(bare: Cli) -> None:
+    """Both for the program and for a group of commands."""
+    assert bare(code=2).err.startswith("Usage: aioglacier")
+    assert bare("vault", code=2).err.startswith("Usage: aioglacier vault")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"],
+        ["--frobnicate"],
+        ["upload"],
+        ["vault", "show"],
+        ["--concurrency", "0", "demo"],
+        ["--memory-limit", "lots", "demo"],
+        ["--local", "a", "--endpoint-url", "b", "vault", "list"],
+        ["download", "v", "id", "target", "more"],
+        ["download", "v", "id"],
+        ["jobs", "show", "v"],
+        ["account", "policy", "set", "none", "1GiB"],
+        ["vault", "tags", "add", "v", "novalue"],
+        ["upload", "v", "-", "-"],
+    ],
+)
+def test_wrong_usage_is_told_in_text_and_json(bare: Cli, arguments: list[str]) -> None:
+    """Exit 2, and where the help is."""
+    assert "--help" in bare(*arguments, code=2).err
+    error = bare("--json", *arguments, code=2).error
+    assert error["message"]
+    assert error["resume"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["upload", "v/x", "f"], "VaultNameError"),
+        (["vault", "create", ".."], "VaultNameError"),
+        (["upload", "v", "f", "--description", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"], "DescriptionError"),
+        (["upload", "v", "f", "--part-size", "16MB"], "InvalidPartSizeError"),
+        (["upload", "v", "f", "--part-size", "3MiB"], "InvalidPartSizeError"),
+        (["upload", "v", "f", "--part-size", "0"], "InvalidPartSizeError"),
+        (["upload", "v", "f", "--part-size=-1"], "InvalidPartSizeError"),
+        (["upload", "v", "f", "--part-size", "8GiB"], "InvalidPartSizeError"),
+        (["upload", "v", "-", "--expected-size", "100GiB", "--part-size", "1MiB"], "TooManyPartsError"),
+        (["upload", "v", "-", "--expected-size", "0"], "EmptyArchiveError"),
+        (["download", "v", "not/an/id", "t"], "InvalidIdError"),
+        (["download", "v", "id", "t", "--byte-range", "5-9"], "InvalidRangeError"),
+        (["download", "v", "id", "t", "--byte-range", "banana"], "InvalidRangeError"),
+        (["delete", "v", "good", "b/ad", "--yes"], "InvalidIdError"),
+        (["jobs", "show", "v", "--job-id", ""], "InvalidIdError"),
+        (["demo", "--size", "0"], "EmptyArchiveError"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_sent(
+    bare: Cli, arguments: list[str], error: str
+) -> None:
+    """Exit 2 without credentials or a region, so without a request."""
+    assert bare("--json", *arguments, code=2).error["error"] == error
+
+
+def test_a_part_size_that_is_none_names_the_nearest(bare: Cli) -> None:
+    """The message says what to type instead."""
+    told = bare("upload", "v", "f", "--part-size", "16MB", code=2).err
+    assert "8 MiB" in told
+    assert "16 MiB" in told
+    assert bare("--json", "upload", "v", "f", "--part-size", "3MiB", code=2).error["nearest"] == [
+        2 * MIB,
+        4 * MIB,
+    ]
+
+
+def test_an_id_like_an_option_is_explained(bare: Cli) -> None:
+    """The message tells the ways that work."""
+    told = bare("download", "v", "-" + "A" * 60, "target", code=2).err
+    assert "--archive-id=ID" in told
+
+
+def test_no_credentials(bare: Cli) -> None:
+    """Exit 6, and where they were looked for."""
+    done = bare("--region", "eu-west-1", "--json", "vault", "list", code=6)
+    assert done.error["error"] == "NoCredentialsError"
+    assert "AWS_ACCESS_KEY_ID" in done.error["message"]
+
+
+def test_a_wrong_secret(cli: Cli) -> None:
+    """Exit 6; neither the right secret nor the wrong one is shown, whatever is logged."""
+    wrong = {**keys(), "AWS_SECRET_ACCESS_KEY": "wrong/" + SECRET[6:]}
+    done = cli("-vvv", "--json", "vault", "list", environment=wrong, code=6)
+    assert "wrong/" not in done.err
+    assert done.error["error"] == "InvalidCredentialsError"
+
+
+def test_debug_logs_hold_no_secret(cli: Cli, vault: str) -> None:
+    """Everything is logged with -vvv, but no key, no token and no signature."""
+    token = {"AWS_SESSION_TOKEN": "tokentokentokentokentoken"}
+    done = cli("-vvv", "vault", "show", vault, environment=token, code=6)  # the server knows no tokens
+    assert "DEBUG" in done.err
+    assert "tokentoken" not in done.err
+    assert not re.search("[0-9a-f]{64}", done.err)
+
+
+def test_global_options_stand_before_or_behind_the_command(bare: Cli) -> None:
+    """Both places mean the same, and the later one wins."""
+    before = bare("--local", "g", "--json", "vault", "create", "a").record
+    behind = bare("vault", "show", "a", "--json", "--local=g").record
+    assert before["arn"] == behind["arn"]
+    assert bare("--local", "h", "vault", "list", "--local", "g", "--json").record["name"] == "a"
+
+
+def test_a_folder_that_can_hold_nothing(bare: Cli) -> None:
+    """``--local`` on a file is told, with exit 2."""
+    (bare.folder / "file").write_text("")
+    assert "file" in bare("--local", "file", "vault", "list", code=2).err
+
+
+def test_an_unknown_vault_is_named(cli: Cli) -> None:
+    """Exit 7, with the operation, the status and the request's id."""
+    error = cli("--json", "vault", "show", "nowhere", code=7).error
+    assert error["error"] == "VaultNotFoundError"
+    assert (error["vault"], error["status"], error["operation"]) == ("nowhere", 404, "DescribeVault")
+    assert error["request_id"] in error["message"]
+
+
+def test_too_few_open_files_are_told_at_the_start(cli: Cli, vault: str) -> None:
+    """A limit that a transfer would run into half-way is named before it begins."""
+    shell = f'ulimit -n 20; exec {sys.executable} -m aioglacier "$@"'
+    done = subprocess.run(
+        ["sh", "-c", shell, "sh", *cli.arguments, "vault", "show", vault],
+        env=cli.env(),
+        capture_output=True,
+        check=False,
+    )
+    assert "ulimit -n" in cli.judge(done.returncode, done.stdout, done.stderr, 1).err
+
+
+def test_a_full_disk_under_standard_output(cli: Cli, vault: str) -> None:
+    """A record that cannot be written is an error, and is shown on standard error instead of lost."""
+    with (
+        Path("/dev/full").open("wb") as full,
+        cli.started("--json", "vault", "show", vault, stdout=full) as process,
+    ):
+        _, err = process.communicate(timeout=20)
+    done = cli.judge(process.returncode, b"", err, 1)
+    assert f'"name": "{vault}"' in done.err
+
+
+def test_a_reader_that_leaves_ends_a_list_quietly(bare: Cli) -> None:
+    """``| head`` is no error of a list, and says nothing."""
+    with serving(bare, "glacier", "--job-delay", "0") as url:
+        cli = type(bare)(bare.folder, ("--endpoint-url", url, "--region", "us-east-1"), keys())
+        cli("vault", "create", "a")
+        command = " ".join(cli.command("vault", "list"))
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", f"{command} | true"],
+            env=cli.env(),
+            capture_output=True,
+            check=False,
+        )
+    cli.judge(done.returncode, done.stdout, done.stderr, 0)
+    assert not done.stderr
+
+
+def test_closed_streams_do_no_harm(cli: Cli, vault: str) -> None:
+    """Without standard output, or without standard error, it does its work."""
+    for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
+        command = " ".join(cli.command("vault", "show", vault))
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {closed}"], env=cli.env(), capture_output=True, check=False
+        )
+        cli.judge(done.returncode, done.stdout, done.stderr, 0)
