@@ -133,11 +133,13 @@ class UploadEngine:
         # Parts end within milliseconds of a stop. They never raise, so nothing but the caller's own error
         # leaves this block, and it does so unwrapped.
         self._tasks.cancel_scope.shield = True
-        await self._tasks.__aexit__(None, None, None)
-        if self._held is not None:
-            self._give_back(self._held)
-        if self._finished is None and self._upload_id is not None:
-            await self._leave_upload(self._upload_id, error)
+        try:
+            await self._tasks.__aexit__(None, None, None)
+        finally:  # it raises where the caller was cancelled, too
+            if self._held is not None:
+                self._give_back(self._held)
+            if self._finished is None and self._upload_id is not None:
+                await self._leave_upload(self._upload_id, error)
 
     # --- what the caller sees
 

@@ -196,8 +196,10 @@ async def open_reader(
         # Entered and left by hand: the tasks never raise, so the caller's own error leaves unwrapped.
         tasks.cancel_scope.shield = True
         tasks.cancel_scope.cancel()
-        await tasks.__aexit__(None, None, None)
-        reader.release()
+        try:
+            await tasks.__aexit__(None, None, None)
+        finally:  # it raises where the caller was cancelled, too
+            reader.release()
 
 
 def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:
