@@ -44,7 +44,7 @@ class Identity:
         Raises:
             CredentialsExpiredError: They have run out and no newer ones could be had.
         """
-        if self._distrusted is not None and not self._is_explicit:
+        if self._distrusted is not None:
             await self._look_up()
         try:
             frozen: ReadOnlyCredentials = await self._credentials.get_frozen_credentials()
@@ -63,17 +63,25 @@ class Identity:
             self._distrusted = credentials
 
     async def _look_up(self) -> None:
+        """Replace credentials that the service called expired, or fail without another request."""
         async with self._lock:
-            if self._distrusted is None:
+            distrusted = self._distrusted
+            if distrusted is None:
                 return
+            found = None if self._is_explicit else await self._find()
+            if found is None or await found.get_frozen_credentials() == distrusted:
+                raise CredentialsExpiredError(
+                    "the temporary credentials have expired and no newer ones were found; get new ones"
+                )
+            self._credentials = found
             self._distrusted = None
-            try:
-                found = await self._session.get_component("credential_provider").load_credentials()
-            except (BotoCoreError, OSError) as error:
-                logger.warning("looking for newer credentials failed: %s", type(error).__name__)
-                return
-            if found is not None:
-                self._credentials = found
+
+    async def _find(self) -> Any:
+        try:
+            return await self._session.get_component("credential_provider").load_credentials()
+        except (BotoCoreError, OSError) as error:
+            logger.warning("looking for newer credentials failed: %s", type(error).__name__)
+            return None
 
     def __repr__(self) -> str:
         return f"<Identity from {self._credentials.method}>"

@@ -33,6 +33,8 @@ class ResumingOutput:
         self._job_id = job_id
         self._range = byte_range
         self._came = 0
+        self._call = retrier.begin("GetJobOutput", vault)
+        self._came_before_call = 0
         self._stack = AsyncExitStack()
         self._current: JobOutput
         self.size = 0
@@ -42,9 +44,7 @@ class ResumingOutput:
         self.content_type = ""
 
     async def __aenter__(self) -> Self:
-        await self._retrier.run(
-            self._retrier.begin("GetJobOutput", self._vault), lambda: self._open(self._range)
-        )
+        await self._retrier.run(self._call, lambda: self._open(self._range))
         self.size, self.total = self._current.size, self._current.total
         self.tree_hash = self._current.tree_hash
         self.description = self._current.description
@@ -70,9 +70,11 @@ class ResumingOutput:
                 return
 
     async def _go_on(self, error: GlacierError) -> None:
-        """Open the rest. The broken connection counts as the call's first attempt."""
+        """Open the rest. A broken connection is a failed attempt; bytes that came begin a new call."""
         await self._stack.aclose()
-        call = self._retrier.begin("GetJobOutput", self._vault)
+        if self._came > self._came_before_call:
+            self._call = self._retrier.begin("GetJobOutput", self._vault)
+            self._came_before_call = self._came
         broken: list[GlacierError] = [error]
 
         async def attempt() -> None:
@@ -80,7 +82,7 @@ class ResumingOutput:
                 raise broken.pop()
             await self._open(self._rest())
 
-        await self._retrier.run(call, attempt)
+        await self._retrier.run(self._call, attempt)
 
     def _rest(self) -> ByteRange:
         start = self._range.start if self._range is not None else 0

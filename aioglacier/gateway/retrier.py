@@ -87,7 +87,8 @@ class Retrier:
                 await self._pause(call, error, wait)
                 found = await self._look(call, error, look) if look is not None and call.is_unclear else None
             else:
-                self.patience.succeeded()
+                if rule_of(call.operation).is_progress:
+                    self.patience.succeeded()
                 return result
             if found is not None:
                 logger.info("%s: an attempt without an answer had taken effect", call.operation)

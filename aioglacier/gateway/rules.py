@@ -42,11 +42,13 @@ class Rule:
     Attributes:
         repeat: When.
         gone: The error which, met by a repetition, says that an earlier attempt did the work.
+        is_progress: Whether a success shows that trouble is over.
         hint: What to say where the outcome stays unknown.
     """
 
     repeat: Repeat = Repeat.ALWAYS
     gone: type[ServiceError] | None = None
+    is_progress: bool = True
     hint: str = ""
 
 
@@ -72,6 +74,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "AbortMultipartUpload": Rule(gone=UploadNotFoundError),
     "DeleteArchive": Rule(gone=ArchiveNotFoundError),
     "DeleteVault": Rule(gone=VaultNotFoundError),
+    # An answer that opens and then breaks off brings nothing; its bytes count, when they come.
+    "GetJobOutput": Rule(is_progress=False),
     # InitiateMultipartUpload: a lost one leaves an empty upload, which costs nothing and goes after a day.
     # CompleteMultipartUpload: a repetition names the same archive for a while; what a 404 then means is not
     # for a table: see RetryingGateway.complete_multipart_upload.

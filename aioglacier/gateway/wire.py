@@ -46,7 +46,7 @@ logger = logging.getLogger("aioglacier.gateway")
 
 NO_BODY: Final = memoryview(b"")
 
-#: Control calls at once, besides the bodies.
+#: Control calls at once, at least, besides the bodies.
 CONTROL_CONNECTIONS: Final = 8
 
 #: No error document is longer than a page or two; who sends more is not read to the end.
@@ -122,7 +122,9 @@ class Wire:
         self._options = options
         patience = options.first_byte_timeout_seconds + options.stall_timeout_seconds
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
-        self._control_slots = Slots(CONTROL_CONNECTIONS, patience_seconds=patience)
+        self._control_slots = Slots(
+            max(CONTROL_CONNECTIONS, options.max_connections), patience_seconds=patience
+        )
 
     async def exchange(self, request: Request, *, allow_refusal: bool = False) -> Answer:
         """Send a request and read the answer to its end.

@@ -33,6 +33,10 @@ from aioglacier.core.errors import (
 )
 from aioglacier.gateway.refusals import payload_refusal, refusal
 
+PAYLOAD_MISMATCH = (
+    "The value passed in as x-amz-content-sha256 does not match the computed payload hash. "
+    f"Computed digest: {'cd' * 32} expected hash: X"
+)
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 
 
@@ -224,8 +228,7 @@ def test_messages_of_the_service_are_untrusted_text() -> None:
         (
             403,
             "InvalidSignatureException",
-            "The value passed in as x-amz-content-sha256 does not match the computed payload hash. "
-            + f"Computed digest: {'cd' * 32} expected hash: X",
+            PAYLOAD_MISMATCH,
             "cd" * 32,
         ),
     ],

@@ -1,0 +1,156 @@
+"""Credentials that refresh, expire, and are looked for anew."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from aioglacier.core.errors import ClockSkewError, CredentialsExpiredError, InvalidCredentialsError
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.retry import RetryingGateway
+from tests.gateway.faulty import Exchange, FaultyServer, glacier, options_for, refuses
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+EXPIRED = "The security token included in the request is expired"
+
+
+class Process:
+    """A ``credential_process`` that gives the next of some expiry times at each call."""
+
+    def __init__(self, folder: Path, minutes: Sequence[int]) -> None:
+        self._log = folder / "calls"
+        self._log.write_text("")
+        script = folder / "process.py"
+        now = datetime.now(UTC)
+        expiries = [(now + timedelta(minutes=some)).isoformat() for some in minutes]
+        script.write_text(
+            f"import json\n"
+            f"with open({str(self._log)!r}, 'a+') as log:\n"
+            f"    log.seek(0)\n"
+            f"    number = len(log.read())\n"
+            f"    log.write('x')\n"
+            f"expiries = {expiries!r}\n"
+            f"print(json.dumps(dict(Version=1, AccessKeyId=f'KEY{{number}}', SecretAccessKey='s',\n"
+            f"    SessionToken=f'TOKEN{{number}}', Expiration=expiries[min(number, len(expiries) - 1)])))\n"
+        )
+        (folder / "config").write_text(
+            f"[default]\nregion = us-east-1\ncredential_process = {sys.executable} {script}\n"
+        )
+
+    @property
+    def calls(self) -> int:
+        """How often it ran."""
+        return len(self._log.read_text())
+
+
+def found_options(server: FaultyServer) -> GatewayOptions:
+    """Options that leave region and credentials to be found."""
+    return GatewayOptions(endpoint_url=server.url)
+
+
+async def test_sixteen_tasks_that_need_a_refresh_cause_one(server: FaultyServer, tmp_path: Path) -> None:
+    """The token found at first is nearly over, so every task asks, and one fetches."""
+    process = Process(tmp_path, [5, 60])
+    async with open_gateway(found_options(server)) as gateway:
+        assert process.calls == 1
+        async with anyio.create_task_group() as group:
+            for _ in range(16):
+                group.start_soon(gateway.describe_vault, "photos")
+    assert process.calls == 2
+    assert {exchange.headers["x-amz-security-token"] for exchange in server.requests} == {"TOKEN1"}
+
+
+async def test_token_that_the_service_calls_expired_is_replaced(server: FaultyServer, tmp_path: Path) -> None:
+    """However long it should have lasted: others are looked for, once, and the call goes on."""
+    process = Process(tmp_path, [60])
+
+    async def choosy(exchange: Exchange) -> None:
+        is_old = exchange.headers["x-amz-security-token"] == "TOKEN0"
+        await (refuses(403, "ExpiredTokenException", EXPIRED) if is_old else glacier)(exchange)
+
+    server.otherwise = choosy
+    async with open_gateway(found_options(server)) as inner:
+        gateway = RetryingGateway(inner)
+        async with anyio.create_task_group() as group:
+            for _ in range(16):
+                group.start_soon(gateway.describe_vault, "photos")
+    assert process.calls == 2
+    assert 16 < len(server.requests) <= 32
+
+
+async def test_explicit_token_that_expired_stops_at_once(server: FaultyServer) -> None:
+    """There is nowhere to look for another: one request, then none."""
+    server.otherwise = refuses(403, "ExpiredTokenException", EXPIRED)
+    async with open_gateway(options_for(server)) as inner:
+        gateway = RetryingGateway(inner)
+        for _ in range(3):
+            with pytest.raises(CredentialsExpiredError):
+                await gateway.describe_vault("photos")
+    assert len(server.requests) == 1
+
+
+async def test_token_in_the_file_that_expired_is_read_again(server: FaultyServer, tmp_path: Path) -> None:
+    """Whoever writes a new token into the credentials file saves the upload."""
+    (tmp_path / "config").write_text("[default]\nregion = us-east-1\n")
+
+    def write(token: str) -> None:
+        (tmp_path / "credentials").write_text(
+            f"[default]\naws_access_key_id = A\naws_secret_access_key = B\naws_session_token = {token}\n"
+        )
+
+    write("OLD")
+    async with open_gateway(found_options(server)) as inner:
+        gateway = RetryingGateway(inner)
+        server.then(refuses(403, "ExpiredTokenException", EXPIRED))
+        with pytest.raises(CredentialsExpiredError, match="no newer ones"):
+            await gateway.describe_vault("photos")
+        write("NEW")
+        await gateway.describe_vault("photos")
+    assert [exchange.headers["x-amz-security-token"] for exchange in server.requests] == ["OLD", "NEW"]
+
+
+async def test_refresh_that_fails_while_the_token_is_over(server: FaultyServer, tmp_path: Path) -> None:
+    """Nothing is sent with a token that ran out."""
+    process = Process(tmp_path, [5, -5])
+    async with open_gateway(found_options(server)) as gateway:
+        with pytest.raises(CredentialsExpiredError, match="could not be refreshed"):
+            await gateway.describe_vault("photos")
+    assert process.calls == 2
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        ("InvalidSignatureException", "The request signature we calculated", InvalidCredentialsError),
+        ("UnrecognizedClientException", "The security token is invalid.", InvalidCredentialsError),
+        ("InvalidSignatureException", "Signature expired: A is now earlier than B", ClockSkewError),
+    ],
+)
+async def test_keys_and_clocks_that_are_wrong_take_one_request(
+    server: FaultyServer, code: str, message: str, kind: type[Exception]
+) -> None:
+    """Trying again would not help."""
+    server.otherwise = refuses(403, code, message, {"Date": "Tue, 24 Nov 2026 12:00:00 GMT"})
+    async with open_gateway(options_for(server)) as inner:
+        with pytest.raises(kind):
+            await RetryingGateway(inner).describe_vault("photos")
+    assert len(server.requests) == 1
+
+
+async def test_identity_shows_where_it_is_from_and_no_key(tmp_path: Path, server: FaultyServer) -> None:
+    """A repr may end up in a log."""
+    Process(tmp_path, [60])
+    async with open_gateway(found_options(server)) as gateway:
+        text: Any = repr(gateway._wire._identity)
+    assert text == "<Identity from custom-process>"
+    assert json.dumps(text)

@@ -1,0 +1,106 @@
+"""A job's output over as many connections as it takes, over real sockets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.errors import ConnectionLostError, JobNotFoundError, UnexpectedResponseError
+from aioglacier.core.limits import MIB
+from aioglacier.core.models import JobId
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.treehash import tree_hash
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.gateway.retry import RetryingGateway
+from tests.gateway.faulty import REQUEST_ID, Exchange, FaultyServer, options_for, refuses
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from aioglacier.gateway.interface import Gateway
+
+OUTPUT = bytes(range(251)) * (3 * MIB // 251 + 1)
+JOB = JobId("JOB")
+
+
+def serves(
+    *, cut_after: int | None = None, total: int = len(OUTPUT)
+) -> Callable[[Exchange], Awaitable[None]]:
+    """Serve the output or the range asked for, and cut the connection after some bytes."""
+
+    async def behave(exchange: Exchange) -> None:
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", exchange.headers.get("range", ""))
+        start, stop = (int(asked[1]), int(asked[2]) + 1) if asked else (0, total)
+        body = OUTPUT[start:stop]
+        headers = REQUEST_ID | {"x-amz-sha256-tree-hash": tree_hash(body).hex()}
+        if asked:
+            headers |= {"Content-Range": f"bytes {start}-{stop - 1}/{total}"}
+        await exchange.answer(206 if asked else 200, body[:cut_after], headers, length=len(body))
+        if cut_after is not None:
+            exchange.writer.close()
+
+    return behave
+
+
+@pytest.fixture
+async def gateway(server: FaultyServer) -> AsyncIterator[Gateway]:
+    """A retrying gateway that hardly waits."""
+    server.otherwise = serves()
+    async with open_gateway(options_for(server)) as inner:
+        yield RetryingGateway(inner, RetryPolicy(first_ceiling_seconds=0.001, longest_wait_seconds=0.001))
+
+
+async def read(gateway: Gateway, byte_range: ByteRange | None = None) -> tuple[bytes, bytes | None]:
+    """The output and the hash that came with it."""
+    async with gateway.get_job_output("photos", JOB, byte_range) as output:
+        block = b"".join([block async for block in output])
+        assert output.size == len(block)
+        assert output.total == len(OUTPUT)
+        return block, output.tree_hash
+
+
+@pytest.mark.parametrize("byte_range", [None, ByteRange(MIB, 2 * MIB), ByteRange(5, 1_000_005)])
+async def test_output_is_continued_not_repeated(
+    server: FaultyServer, gateway: Gateway, byte_range: ByteRange | None
+) -> None:
+    """Cut three times, once before any byte: every byte comes once, under the first answer's hash."""
+    server.then(serves(cut_after=300_000), serves(cut_after=0), serves(cut_after=100_000))
+    whole = byte_range or ByteRange(0, len(OUTPUT))
+    expected = OUTPUT[whole.start : whole.stop]
+    assert await read(gateway, byte_range) == (expected, tree_hash(expected))
+    asked = [exchange.headers.get("range") for exchange in server.requests]
+    assert asked[0] == (f"bytes={byte_range}" if byte_range else None)
+    assert all(each is not None and each.endswith(f"-{whole.stop - 1}") for each in asked[1:])
+    assert len(asked) == 4
+
+
+async def test_output_that_is_gone_in_the_middle(server: FaultyServer, gateway: Gateway) -> None:
+    """A job that was forgotten meanwhile is no reason to go on."""
+    server.then(
+        serves(cut_after=1000), refuses(404, "ResourceNotFoundException", "The job ID was not found: JOB")
+    )
+    with pytest.raises(JobNotFoundError):
+        await read(gateway)
+
+
+async def test_output_that_changed_its_size(server: FaultyServer, gateway: Gateway) -> None:
+    """Another length is another output."""
+    server.then(serves(cut_after=1000), serves(total=len(OUTPUT) + 1))
+    with pytest.raises(UnexpectedResponseError, match="now has"):
+        await read(gateway)
+
+
+async def test_output_that_never_gets_on_ends_with_the_patience(server: FaultyServer) -> None:
+    """Each connection breaks at once: the error of the last one comes, with the number of attempts."""
+    server.otherwise = serves(cut_after=0)
+    async with open_gateway(options_for(server)) as inner:
+        policy = RetryPolicy(
+            no_progress_seconds=0.5, first_ceiling_seconds=0.01, longest_wait_seconds=0.01, budget=10_000
+        )
+        with pytest.raises(ConnectionLostError) as caught:
+            await read(RetryingGateway(inner, policy))
+    assert caught.value.attempts is not None
+    assert caught.value.attempts > 2

@@ -1,0 +1,480 @@
+"""Which operation is sent again after what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    CertificateError,
+    ConnectionFailedError,
+    ConnectionLostError,
+    CredentialsExpiredError,
+    GlacierError,
+    IntegrityError,
+    InvalidParameterError,
+    OutcomeUnknownError,
+    RedirectRefusedError,
+    StalledTransferError,
+    TemporaryServiceError,
+    ThrottledError,
+    UnexpectedResponseError,
+    UploadNotFoundError,
+    VaultNotFoundError,
+)
+from aioglacier.core.limits import MIB
+from aioglacier.core.models import (
+    InventoryParameters,
+    LockId,
+    NotificationConfig,
+    RetrievalPolicy,
+    RetrievalStrategy,
+    UploadId,
+    VaultEvent,
+)
+from aioglacier.core.treehash import hash_part, tree_hash
+from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.testing import MemoryGlacier
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+BODY = b"november"
+HASHES = hash_part(BODY)
+
+
+class Bench:
+    """A Glacier in memory, a retrying gateway around it, and a clock that waiting moves."""
+
+    def __init__(self) -> None:
+        self.glacier = MemoryGlacier(inventory_lag_seconds=0)
+        self.now = 0.0
+        self.waits: list[float] = []
+        self.gateway = RetryingGateway(
+            self.glacier,
+            RetryPolicy(),
+            clock=lambda: self.now,
+            sleep=self._sleep,
+            now=lambda: self.glacier.now,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+    def fails(self, operation: str, *errors: GlacierError, after_effect: bool = False) -> None:
+        """Script failures of an operation."""
+        for error in errors:
+            self.glacier.fail(operation, error, after_effect=after_effect)
+
+    def calls(self, operation: str) -> int:
+        """How often an operation was sent."""
+        return self.glacier.calls[operation]
+
+
+@pytest.fixture
+async def bench() -> Bench:
+    """A bench with a vault that holds one archive."""
+    bench = Bench()
+    await bench.glacier.create_vault("photos")
+    await bench.glacier.upload_archive("photos", memoryview(b"october"), hashes=hash_part(b"october"))
+    bench.glacier.calls.clear()
+    return bench
+
+
+def temporary(status: int = 500, operation: str = "X", **others: Any) -> TemporaryServiceError:
+    """A refusal that may pass."""
+    kind = ThrottledError if status in {400, 429} else TemporaryServiceError
+    return kind("no", operation=operation, code="", status=status, **others)
+
+
+def lost(*, may_have_taken_effect: bool = True) -> ConnectionLostError:
+    """A connection that broke."""
+    return ConnectionLostError("lost", operation="X", may_have_taken_effect=may_have_taken_effect)
+
+
+def refused() -> ConnectionFailedError:
+    """A connection that never was."""
+    return ConnectionFailedError("refused", operation="X", may_have_taken_effect=False)
+
+
+PASSING = [temporary(status) for status in (500, 502, 503, 504, 408, 429, 400)] + [
+    lost(),
+    refused(),
+    StalledTransferError("stalled", operation="X", may_have_taken_effect=True),
+]
+LASTING: list[GlacierError] = [
+    AccessDeniedError("no", operation="X", code="AccessDeniedException", status=403),
+    InvalidParameterError("no", operation="X", code="InvalidParameterValueException", status=400),
+    VaultNotFoundError("no", operation="X", code="ResourceNotFoundException", status=404),
+    CertificateError("no", operation="X", may_have_taken_effect=False),
+    RedirectRefusedError("no", operation="X", origin="a", location="b"),
+    UnexpectedResponseError("no", operation="X", status=200),
+]
+
+
+def named(error: GlacierError) -> str:
+    """A test's name for an error."""
+    return f"{type(error).__name__}-{getattr(error, 'status', '')}"
+
+
+IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
+    "CreateVault": lambda gateway: gateway.create_vault("photos"),
+    "DescribeVault": lambda gateway: gateway.describe_vault("photos"),
+    "DeleteVault": lambda gateway: gateway.delete_vault("empty"),
+    "ListVaults": lambda gateway: gateway.list_vaults(),
+    "SetVaultNotifications": lambda gateway: gateway.set_vault_notifications(
+        "photos", NotificationConfig("arn", frozenset(VaultEvent))
+    ),
+    "DeleteVaultNotifications": lambda gateway: gateway.delete_vault_notifications("photos"),
+    "SetVaultAccessPolicy": lambda gateway: gateway.set_vault_access_policy("photos", "{}"),
+    "DeleteVaultAccessPolicy": lambda gateway: gateway.delete_vault_access_policy("photos"),
+    "AbortVaultLock": lambda gateway: gateway.abort_vault_lock("photos"),
+    "AddTagsToVault": lambda gateway: gateway.add_tags_to_vault("photos", {"a": "b"}),
+    "RemoveTagsFromVault": lambda gateway: gateway.remove_tags_from_vault("photos", ["a"]),
+    "ListTagsForVault": lambda gateway: gateway.list_tags_for_vault("photos"),
+    "InitiateMultipartUpload": lambda gateway: gateway.initiate_multipart_upload("photos", part_size=MIB),
+    "ListMultipartUploads": lambda gateway: gateway.list_multipart_uploads("photos"),
+    "ListJobs": lambda gateway: gateway.list_jobs("photos"),
+    "GetDataRetrievalPolicy": lambda gateway: gateway.get_data_retrieval_policy(),
+    "SetDataRetrievalPolicy": lambda gateway: gateway.set_data_retrieval_policy(
+        RetrievalPolicy(RetrievalStrategy.NONE)
+    ),
+    "ListProvisionedCapacity": lambda gateway: gateway.list_provisioned_capacity(),
+}
+
+
+@pytest.mark.parametrize("error", PASSING, ids=named)
+@pytest.mark.parametrize("operation", IDEMPOTENT)
+async def test_idempotent_operations_are_sent_again(
+    bench: Bench, operation: str, error: GlacierError
+) -> None:
+    """Twice failed, before or after the effect, and the third time it is done."""
+    bench.fails(operation, error)
+    bench.fails(operation, error, after_effect=True)
+    await IDEMPOTENT[operation](bench.gateway)
+    assert bench.calls(operation) == 3
+    assert len(bench.waits) == 2
+
+
+@pytest.mark.parametrize("error", LASTING, ids=named)
+async def test_lasting_errors_take_one_attempt(bench: Bench, error: GlacierError) -> None:
+    """What time does not heal is raised at once."""
+    bench.fails("DescribeVault", error)
+    with pytest.raises(type(error)) as caught:
+        await bench.gateway.describe_vault("photos")
+    assert bench.calls("DescribeVault") == 1
+    assert (caught.value.attempts, caught.value.vault) == (1, "photos")
+
+
+async def test_an_outage_is_waited_out_for_fifteen_minutes(bench: Bench) -> None:
+    """Then the last error comes, with attempts and time."""
+    bench.glacier.fail("DescribeVault", refused(), times=10_000)
+    with pytest.raises(ConnectionFailedError) as caught:
+        await bench.gateway.describe_vault("photos")
+    assert bench.now == pytest.approx(900)
+    assert caught.value.elapsed_seconds == pytest.approx(900)
+    assert caught.value.attempts == bench.calls("DescribeVault")
+    assert max(bench.waits) <= 60
+    assert "attempts in 900 s" in str(caught.value)
+
+
+async def test_retry_after_is_waited_for(bench: Bench) -> None:
+    """The service knows best, within reason."""
+    bench.fails("DescribeVault", temporary(503, retry_after_seconds=30.0))
+    await bench.gateway.describe_vault("photos")
+    assert bench.waits[0] >= 30
+
+
+async def test_expired_credentials_are_tried_once_more_at_once(bench: Bench) -> None:
+    """The gateway within looks for others; a second refusal is final."""
+    expired = CredentialsExpiredError("expired", code="ExpiredTokenException")
+    bench.fails("DescribeVault", expired)
+    await bench.gateway.describe_vault("photos")
+    bench.fails("DescribeVault", expired, expired)
+    with pytest.raises(CredentialsExpiredError):
+        await bench.gateway.describe_vault("photos")
+    assert bench.calls("DescribeVault") == 4
+    assert bench.waits == [0.0, 0.0]
+
+
+# --- archives in one request
+
+
+async def upload(bench: Bench) -> None:
+    """Upload the body as an archive."""
+    await bench.gateway.upload_archive("photos", memoryview(BODY), hashes=HASHES)
+
+
+async def archives(bench: Bench) -> int:
+    """How many archives the vault holds."""
+    return (await bench.glacier.describe_vault("photos")).archive_count
+
+
+@pytest.mark.parametrize(
+    "error",
+    [temporary(status) for status in (503, 408, 429, 400)] + [refused(), lost(may_have_taken_effect=False)],
+    ids=named,
+)
+async def test_archive_is_sent_again_if_the_attempt_had_no_effect(bench: Bench, error: GlacierError) -> None:
+    """Refused unread, or never whole at the service."""
+    bench.fails("UploadArchive", error, error)
+    await upload(bench)
+    assert bench.calls("UploadArchive") == 3
+    assert await archives(bench) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [temporary(status) for status in (500, 502, 504)]
+    + [lost(), StalledTransferError("s", operation="X", may_have_taken_effect=True)],
+    ids=named,
+)
+async def test_archive_is_not_sent_again_if_it_may_be_stored(bench: Bench, error: GlacierError) -> None:
+    """One archive, and an error that says how to find it."""
+    bench.fails("UploadArchive", error, after_effect=True)
+    with pytest.raises(OutcomeUnknownError, match=HASHES.tree_hash.hex()) as caught:
+        await upload(bench)
+    assert (caught.value.size, caught.value.tree_hash) == (len(BODY), HASHES.tree_hash)
+    assert caught.value.__cause__ is error
+    assert bench.calls("UploadArchive") == 1
+    assert await archives(bench) == 2
+
+
+async def test_archive_answered_without_an_id_may_be_stored(bench: Bench) -> None:
+    """A success without its proof is no reason to store it twice."""
+    bench.fails(
+        "UploadArchive", UnexpectedResponseError("no id", operation="X", status=201), after_effect=True
+    )
+    with pytest.raises(OutcomeUnknownError):
+        await upload(bench)
+
+
+async def test_archive_that_met_a_portal_is_not_stored(bench: Bench) -> None:
+    """An answer that is none of Glacier's says so itself."""
+    error = UnexpectedResponseError("portal", operation="X", status=200, may_have_taken_effect=False)
+    bench.fails("UploadArchive", error)
+    with pytest.raises(UnexpectedResponseError, match="portal"):
+        await upload(bench)
+
+
+# --- parts
+
+
+async def begin(bench: Bench) -> UploadId:
+    """An upload with its one part sent."""
+    upload_id = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB)
+    await bench.glacier.upload_multipart_part("photos", upload_id, memoryview(BODY), start=0, hashes=HASHES)
+    bench.glacier.calls.clear()
+    return upload_id
+
+
+def damaged(*, was_refused: bool) -> IntegrityError:
+    """A part that arrived otherwise."""
+    error = IntegrityError("damaged", expected=bytes(32), actual=b"\1" * 32)
+    error.__cause__ = InvalidParameterError("no", operation="X", code="", status=400) if was_refused else None
+    return error
+
+
+@pytest.mark.parametrize(("was_refused", "attempts"), [(True, 3), (False, 2)])
+async def test_damaged_part_is_sent_again_and_then_blamed_on_memory(
+    bench: Bench, was_refused: bool, attempts: int
+) -> None:
+    """Refused three times, or echoed wrongly twice; no wait in between."""
+    upload_id = await begin(bench)
+    error = damaged(was_refused=was_refused)
+
+    async def send() -> None:
+        await bench.gateway.upload_multipart_part(
+            "photos", upload_id, memoryview(BODY), start=0, hashes=HASHES
+        )
+
+    bench.glacier.fail("UploadMultipartPart", error, times=attempts - 1)
+    await send()
+    bench.glacier.fail("UploadMultipartPart", error, times=attempts)
+    with pytest.raises(IntegrityError, match="test this machine's memory") as caught:
+        await send()
+    assert bytes(32).hex() in str(caught.value)
+    assert bench.calls("UploadMultipartPart") == 2 * attempts
+    assert set(bench.waits) == {0.0}
+
+
+async def test_part_is_sent_again_and_progress_adds_up(bench: Bench) -> None:
+    """Parts are idempotent; a late first attempt does no harm."""
+    upload_id = await begin(bench)
+    bench.fails("UploadMultipartPart", lost(), temporary(408), after_effect=True)
+    moved: list[int] = []
+    await bench.gateway.upload_multipart_part(
+        "photos", upload_id, memoryview(BODY), start=0, hashes=HASHES, progress=moved.append
+    )
+    assert bench.calls("UploadMultipartPart") == 3
+
+
+# --- complete and abort
+
+
+async def complete(bench: Bench, upload_id: UploadId) -> Any:
+    """Complete the upload."""
+    return await bench.gateway.complete_multipart_upload(
+        "photos", upload_id, size=len(BODY), tree_hash=HASHES.tree_hash
+    )
+
+
+@pytest.mark.parametrize("error", PASSING, ids=named)
+async def test_complete_whose_answer_was_lost_is_repeated(bench: Bench, error: GlacierError) -> None:
+    """The same archive, once."""
+    upload_id = await begin(bench)
+    bench.fails("CompleteMultipartUpload", error, error, after_effect=True)
+    stored = await complete(bench, upload_id)
+    assert stored.tree_hash == HASHES.tree_hash
+    assert await archives(bench) == 2
+
+
+async def test_complete_that_finds_the_upload_gone_after_a_lost_answer(bench: Bench) -> None:
+    """It may be stored or not: the inventory will tell."""
+    upload_id = await begin(bench)
+    gone = UploadNotFoundError("gone", operation="X", code="ResourceNotFoundException", status=404)
+    bench.fails("CompleteMultipartUpload", lost(), gone)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await complete(bench, upload_id)
+    assert caught.value.upload_id == upload_id
+    assert (caught.value.size, caught.value.tree_hash) == (len(BODY), HASHES.tree_hash)
+
+
+async def test_complete_of_an_upload_that_never_was(bench: Bench) -> None:
+    """A first answer is believed."""
+    with pytest.raises(UploadNotFoundError):
+        await complete(bench, UploadId("A" * 92))
+
+
+async def test_abort_and_deletes_that_find_it_gone_after_a_lost_answer(bench: Bench) -> None:
+    """The earlier attempt did it."""
+    upload_id = await begin(bench)
+    gone = UploadNotFoundError("gone", operation="X", code="ResourceNotFoundException", status=404)
+    bench.fails("AbortMultipartUpload", lost(), gone)
+    await bench.gateway.abort_multipart_upload("photos", upload_id)
+    bench.fails("DeleteVault", lost(), VaultNotFoundError("gone", operation="X", code="", status=404))
+    await bench.gateway.delete_vault("empty")
+    bench.fails("AbortMultipartUpload", gone)
+    with pytest.raises(UploadNotFoundError):
+        await bench.gateway.abort_multipart_upload("photos", upload_id)
+
+
+# --- what costs money, or cannot be undone
+
+
+async def jobs(bench: Bench) -> int:
+    """How many jobs the service has."""
+    return len((await bench.glacier.list_jobs("photos")).items)
+
+
+async def only_archive(bench: Bench) -> Any:
+    """The id of the archive in the vault."""
+    return next(iter(bench.glacier._vaults["photos"].archives))
+
+
+@pytest.mark.parametrize("error", [lost(), temporary(500), temporary(504)], ids=named)
+async def test_job_whose_answer_was_lost_is_found_by_its_description(
+    bench: Bench, error: GlacierError
+) -> None:
+    """One job, one bill."""
+    archive_id = await only_archive(bench)
+    bench.fails("InitiateJob", error, after_effect=True)
+    job_id = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="unique")
+    assert bench.calls("InitiateJob") == 1
+    assert await jobs(bench) == 1
+    assert (await bench.glacier.describe_job("photos", job_id)).description == "unique"
+    bench.fails("InitiateJob", error, after_effect=True)
+    await bench.gateway.initiate_inventory_retrieval("photos", InventoryParameters(), description="list")
+    assert await jobs(bench) == 2
+
+
+async def test_job_that_was_lost_on_the_way_is_asked_for_again(bench: Bench) -> None:
+    """Nothing is found, so nothing was started."""
+    bench.fails("InitiateJob", lost())
+    await bench.gateway.initiate_archive_retrieval("photos", await only_archive(bench), description="unique")
+    assert bench.calls("InitiateJob") == 2
+    assert await jobs(bench) == 1
+
+
+async def test_job_of_the_same_description_from_before_is_not_taken_for_ours(bench: Bench) -> None:
+    """Only one created since the call began is ours."""
+    archive_id = await only_archive(bench)
+    old = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="nightly")
+    bench.glacier.advance(3600)
+    bench.fails("InitiateJob", lost())
+    new = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="nightly")
+    assert new != old
+
+
+async def test_job_without_a_description_is_not_asked_for_twice(bench: Bench) -> None:
+    """There is nothing to look for, so the error says what to look at."""
+    bench.fails("InitiateJob", lost(), after_effect=True)
+    with pytest.raises(ConnectionLostError, match="look at the vault's jobs"):
+        await bench.gateway.initiate_archive_retrieval("photos", await only_archive(bench))
+    assert bench.calls("InitiateJob") == 1
+
+
+async def test_job_that_surely_was_not_started_is_asked_for_again(bench: Bench) -> None:
+    """Throttling and refused connections are no reason to look."""
+    bench.fails("InitiateJob", temporary(400), refused(), temporary(503))
+    await bench.gateway.initiate_archive_retrieval("photos", await only_archive(bench))
+    assert bench.calls("ListJobs") == 0
+    assert bench.calls("InitiateJob") == 4
+
+
+async def test_job_that_cannot_be_looked_for(bench: Bench) -> None:
+    """Without the right to list jobs the lost answer stays lost, and the reason is noted."""
+    bench.fails("InitiateJob", lost(), after_effect=True)
+    bench.fails("ListJobs", AccessDeniedError("glacier:ListJobs", operation="ListJobs", code="", status=403))
+    with pytest.raises(ConnectionLostError) as caught:
+        await bench.gateway.initiate_archive_retrieval(
+            "photos", await only_archive(bench), description="unique"
+        )
+    assert any("glacier:ListJobs" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize("error", PASSING, ids=named)
+async def test_lock_and_purchase_are_never_sent_again(bench: Bench, error: GlacierError) -> None:
+    """Not even after errors that surely had no effect."""
+    bench.fails("InitiateVaultLock", error)
+    bench.fails("PurchaseProvisionedCapacity", error)
+    with pytest.raises(type(error)):
+        await bench.gateway.initiate_vault_lock("photos", "{}")
+    with pytest.raises(type(error)):
+        await bench.gateway.purchase_provisioned_capacity()
+    assert bench.calls("InitiateVaultLock") == 1
+    assert bench.calls("PurchaseProvisionedCapacity") == 1
+
+
+async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
+    """The same id locks it again."""
+    lock_id = await bench.gateway.initiate_vault_lock("photos", "{}")
+    bench.fails("CompleteVaultLock", lost(), after_effect=True)
+    await bench.gateway.complete_vault_lock("photos", LockId(lock_id))
+
+
+# --- output
+
+
+async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
+    """Opening is tried again; see test_resume for breaks in the middle."""
+    job_id = await bench.glacier.initiate_archive_retrieval("photos", await only_archive(bench))
+    bench.glacier.advance(5 * 3600)
+    bench.fails("GetJobOutput", lost(), temporary(503))
+    async with bench.gateway.get_job_output("photos", job_id) as output:
+        assert b"".join([block async for block in output]) == b"october"
+        assert output.tree_hash == tree_hash(b"october")
+    assert bench.calls("GetJobOutput") == 3
+
+
+async def test_region_and_origin_are_those_within(bench: Bench) -> None:
+    """A wrapping gateway is transparent."""
+    assert bench.gateway.region == bench.glacier.region
+    assert bench.gateway.origin == bench.glacier.origin
+    assert "MemoryGlacier" in repr(bench.gateway)
+    assert datetime.now(UTC) >= bench.glacier.now
