@@ -26,14 +26,16 @@ def boto_client(local_glacier: ServedGlacier) -> Any:
 
 def test_serving_ends_with_the_block(tmp_path: Path) -> None:
     """No thread stays, the folder can be opened again, and what was archived is still there."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with serving(LocalGlacier(tmp_path)) as local_glacier:
         boto_client(local_glacier).create_vault(vaultName="v")
     with serving(LocalGlacier(tmp_path)) as local_glacier:
         assert [vault["VaultName"] for vault in boto_client(local_glacier).list_vaults()["VaultList"]] == [
             "v"
         ]
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)  # one that was told to end may still be about to
+        assert not thread.is_alive(), thread.name
 
 
 def test_a_folder_that_cannot_be_used_is_told_to_the_caller(tmp_path: Path) -> None:
