@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from aioglacier.core.errors import IntegrityError, SourceError
 from aioglacier.core.ranges import ByteRange, tree_nodes
@@ -18,6 +17,7 @@ from aioglacier.transfer.engine import TransferSnapshot
 from aioglacier.transfer.output import choose_piece_size, fetch_piece
 from aioglacier.transfer.partial import PartialFile
 from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
+from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,18 +75,21 @@ class Download:
                         if piece not in self._hashes:
                             tasks.start_soon(self._fetch, partial, piece, await self._acquire())
             self._check_whole(pieces)
-            await anyio.to_thread.run_sync(partial.publish)
+            await run_in_thread(partial.publish)
 
     @asynccontextmanager
     async def _partial_file(self) -> AsyncIterator[PartialFile]:
-        def open_() -> PartialFile:
-            return PartialFile.open(self._target, self._output.size, overwrite=self._overwrite)
+        opened: list[PartialFile] = []  # where a cancellation that comes while it is opened finds it
 
-        partial = await anyio.to_thread.run_sync(open_)
+        def open_() -> None:
+            opened.append(PartialFile.open(self._target, self._output.size, overwrite=self._overwrite))
+
         try:
-            yield partial
+            await run_in_thread(open_)
+            yield opened[0]
         finally:
-            partial.close()
+            for partial in opened:
+                partial.close()
 
     async def _acquire(self) -> PartBuffer:
         await self._slots.acquire()
@@ -108,8 +111,8 @@ class Download:
             "size": self._output.size,
             "tree_hash": tree_hash.hex() if tree_hash else None,
         }
-        recorded = await anyio.to_thread.run_sync(partial.verified, identity)
-        stat = await anyio.to_thread.run_sync(partial.path.stat)
+        recorded = await run_in_thread(lambda: partial.verified(identity))
+        stat = await run_in_thread(partial.path.stat)
         with first_cause():
             async with anyio.create_task_group() as tasks:
                 for piece in pieces:
@@ -131,7 +134,7 @@ class Download:
     async def _fetch(self, partial: PartialFile, piece: ByteRange, buffer: PartBuffer) -> None:
         self._in_flight += 1
         try:
-            self._hashes[piece] = await fetch_piece(
+            tree_hash = await fetch_piece(
                 self._output,
                 self._resources,
                 piece,
@@ -139,7 +142,8 @@ class Download:
                 count=self._count,
                 write_to=WriteTo(str(partial.path), piece.start),
             )
-            await anyio.to_thread.run_sync(partial.record, piece, self._hashes[piece])
+            await run_in_thread(lambda: partial.record(piece, tree_hash))
+            self._hashes[piece] = tree_hash
         finally:
             self._in_flight -= 1
             self._give_back(buffer)

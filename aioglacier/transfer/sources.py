@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from aioglacier.core.errors import (
     EmptyArchiveError,
@@ -33,6 +32,7 @@ from aioglacier.core.errors import (
     SourceUnreadableError,
 )
 from aioglacier.transfer.partjob import FileIdentity
+from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -130,7 +130,7 @@ async def open_file(path: str | os.PathLike[str]) -> NamedFile:
         SourceUnreadableError: It is not there, not readable, or not a regular file.
         EmptyArchiveError: It has no bytes.
     """
-    return await anyio.to_thread.run_sync(_look_at, os.fsdecode(path))
+    return await run_in_thread(lambda: _look_at(os.fsdecode(path)))
 
 
 def _look_at(path: str) -> NamedFile:
@@ -259,7 +259,7 @@ class FileObjectSource:
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
-        return await anyio.to_thread.run_sync(self._fill, view)
+        return await run_in_thread(lambda: self._fill(view))
 
     def _fill(self, view: memoryview) -> int:
         filled = 0
@@ -331,7 +331,7 @@ class IterableSource:
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
-        return await anyio.to_thread.run_sync(self._fill, view)
+        return await run_in_thread(lambda: self._fill(view))
 
     def _fill(self, view: memoryview) -> int:
         filled = 0

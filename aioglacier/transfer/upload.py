@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError
 from aioglacier.core.planning import part_ranges
@@ -14,6 +13,7 @@ from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.engine import check_known_part
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.sources import NamedFile
+from aioglacier.transfer.threads import run_in_thread
 from aioglacier.transfer.writer import as_archive, open_engine
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class SourceUpload:
             source = self.source
             self._check_size(source.size, is_whole=True)
             await self._feed_file(engine, source, known)
-            finished = await engine.finish(lambda: anyio.to_thread.run_sync(source.check_unchanged))
+            finished = await engine.finish(lambda: run_in_thread(source.check_unchanged))
         else:
             await self._feed_stream(engine, self.source)
             finished = await engine.finish()

@@ -25,13 +25,13 @@ from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import anyio
-import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
 from aioglacier.core.treehash import PartHashes
 from aioglacier.transfer.buffers import PrivateMemory, shared_memory
 from aioglacier.transfer.partjob import FileChangedError, PartJob, perform
+from aioglacier.transfer.threads import run_in_thread
 from aioglacier.transfer.worker import encode_request
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class ThreadHasher:
     async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
         """See ``Hasher.run``."""
         try:
-            return await anyio.to_thread.run_sync(perform, job, buffer.view, limiter=self._limiter)
+            return await run_in_thread(lambda: perform(job, buffer.view), limiter=self._limiter)
         except FileChangedError as error:
             raise _source_changed(job, str(error)) from None
         except OSError as error:

@@ -1,0 +1,279 @@
+# ruff: noqa: ASYNC240  # small files of the test's own
+"""Cancelled at the k-th await, for every k: nothing is left here, and nothing unnamed at the service.
+
+The k-th await of a transfer is found by cancelling it at the k-th turn of the event loop, for growing k until
+the transfer is through before it is cancelled: by a cancel scope, and as a task, as ``asyncio.timeout`` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import psutil
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.transfer.download import Download
+from aioglacier.transfer.reader import open_reader
+from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.sources import open_source
+from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.writer import open_writer
+from tests.transfer.conftest import (
+    DATA,
+    MIB,
+    MemoryOutput,
+    MemoryStore,
+    Served,
+    count_descriptors,
+    options,
+    serve,
+    shared_names,
+    thread_resources,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from aioglacier.transfer.resources import TransferResources
+
+SIZE = 2 * MIB + 5
+BYTES = DATA[:SIZE]
+
+
+async def cancel_after(turns: int, call: Callable[[], Awaitable[object]], *, natively: bool = False) -> bool:
+    """Run a call and cancel it after so many turns of the loop; tell whether it was still under way."""
+    if natively:
+        task = asyncio.ensure_future(call())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+        return task.cancelled()
+    scope = anyio.CancelScope()
+    is_through = False
+
+    async def run() -> None:
+        nonlocal is_through
+        with scope:
+            await call()
+            is_through = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        scope.cancel()
+    return not is_through
+
+
+@asynccontextmanager
+async def nothing_left(resources: TransferResources) -> AsyncIterator[None]:
+    """Whatever happens within: no task, buffer, slot, descriptor or name more than before."""
+    tasks, descriptors, names = len(asyncio.all_tasks()), count_descriptors(), shared_names()
+    buffers = resources.buffers._allocated
+    yield
+    await wait_all_tasks_blocked()
+    assert resources.buffers.lent == 0
+    assert resources.connections.borrowed_tokens == 0
+    assert len(asyncio.all_tasks()) == tasks
+    assert shared_names() == names
+    if resources.buffers._allocated == buffers:
+        assert count_descriptors() <= descriptors
+
+
+def turns_of(most: int) -> list[int]:
+    """Every turn at first, then ever fewer of them: early ones differ most."""
+    turns, step = [], 1
+    at = 0
+    while at < most:
+        turns.append(at)
+        step = max(1, at // 25)
+        at += step
+    return turns
+
+
+async def through_a_writer(store: MemoryStore, resources: TransferResources, _: Path) -> None:
+    """An archive written in pieces."""
+    async with open_writer(store, resources, options()) as writer:
+        for start in range(0, SIZE, 700_000):
+            await writer.write(BYTES[start : min(start + 700_000, SIZE)])
+
+
+async def from_a_file(store: MemoryStore, resources: TransferResources, path: Path) -> None:
+    """An archive read by workers."""
+    await SourceUpload(store, resources, options(), await open_source(path)).run()
+
+
+async def from_a_stream(store: MemoryStore, resources: TransferResources, _: Path) -> None:
+    """An archive from an iterable."""
+    await SourceUpload(store, resources, options(), await open_source([BYTES])).run()
+
+
+async def in_one_request(store: MemoryStore, resources: TransferResources, _: Path) -> None:
+    """An archive that fits one part."""
+    await SourceUpload(store, resources, options(), await open_source(BYTES[:1000])).run()
+
+
+@pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
+@pytest.mark.parametrize("way", [through_a_writer, from_a_file, from_a_stream, in_one_request])
+async def test_an_upload_cancelled_anywhere_leaves_nothing(
+    way: Callable[[MemoryStore, TransferResources, Path], Awaitable[None]], tmp_path: Path, *, natively: bool
+) -> None:
+    """Either the archive is whole, or there is none and no upload; memory, tasks and files are as before."""
+    path = tmp_path / "source"
+    path.write_bytes(BYTES)
+    seen = {True: 0, False: 0}
+    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+        for turns in turns_of(20_000):
+            store = MemoryStore()
+            async with nothing_left(resources):
+                was_cancelled = await cancel_after(
+                    turns,
+                    partial(way, store, resources, path),
+                    natively=natively,
+                )
+            seen[was_cancelled] += 1
+            assert not store.uploads
+            assert store.archives in ([], [BYTES], [BYTES[:1000]])
+            assert was_cancelled or store.archives
+            if seen[False] == 3:
+                break
+    assert min(seen.values()) > 0
+
+
+async def test_a_kept_upload_cancelled_anywhere_can_be_resumed(tmp_path: Path) -> None:
+    """Whenever it is cancelled, resuming what is left, if anything is, gives the archive."""
+    path = tmp_path / "source"
+    path.write_bytes(BYTES)
+    resumed = 0
+    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+        for turns in turns_of(120):
+            store = MemoryStore()
+
+            async def first(store: MemoryStore = store) -> None:
+                kept = options(keep_unfinished=True)
+                await SourceUpload(store, resources, kept, await open_source(path)).run()
+
+            async def second(store: MemoryStore = store) -> None:
+                (upload_id,) = store.uploads
+                known = {start: tree_hash(part) for start, part in store.uploads[upload_id].items()}
+                again = SourceUpload(
+                    store,
+                    resources,
+                    options(keep_unfinished=True),
+                    await open_source(path),
+                    resume=(upload_id, known),
+                )
+                await again.run()
+
+            async with nothing_left(resources):
+                await cancel_after(turns, first)
+                if store.uploads:
+                    await cancel_after(turns // 2, second)
+            assert len(store.uploads) + len(store.archives) <= 1
+            if store.uploads:
+                await second()
+                resumed += 1
+                assert store.archives == [BYTES]
+    assert resumed > 0
+
+
+@pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
+async def test_a_download_cancelled_anywhere_leaves_what_the_next_one_needs(
+    tmp_path: Path, *, natively: bool
+) -> None:
+    """Only hidden files beside the target, never locked, and at last the archive."""
+    target = tmp_path / "target"
+    hidden = {".target.aioglacier", ".target.aioglacier.journal"}
+    seen = {True: 0, False: 0}
+    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+        for turns in turns_of(20_000):
+            output = MemoryOutput(BYTES)
+            async with nothing_left(resources):
+                was_cancelled = await cancel_after(
+                    turns, Download(output, resources, target).run, natively=natively
+                )
+            seen[was_cancelled] += 1
+            assert output.opened == 0
+            names = {path.name for path in tmp_path.iterdir()}
+            assert names <= hidden or names == {"target"}
+            if target.exists():
+                assert target.read_bytes() == BYTES
+                target.unlink()
+            else:
+                assert was_cancelled
+            if seen[False] == 3:
+                break
+    assert min(seen.values()) > 0
+
+
+@pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
+async def test_a_reader_cancelled_anywhere_leaves_nothing(*, natively: bool) -> None:
+    """No buffer and no open answer, wherever it is cancelled."""
+    seen = {True: 0, False: 0}
+    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+        for turns in turns_of(20_000):
+            output = MemoryOutput(BYTES)
+
+            async def read(output: MemoryOutput = output) -> None:
+                async with open_reader(output, resources) as reader:
+                    assert await reader.read() == BYTES
+
+            async with nothing_left(resources):
+                seen[await cancel_after(turns, read, natively=natively)] += 1
+            assert output.opened == 0
+            if seen[False] == 3:
+                break
+    assert min(seen.values()) > 0
+
+
+async def through_the_network(served: Served, path: Path) -> None:
+    """Up, and down again."""
+    archive = await served.vault.upload(path, part_size=MIB)
+    job = await served.vault.retrieve(archive.id)
+    await job.download(path.with_name("target"), overwrite=True)
+    async with job.open_reader() as reader:
+        await reader.read(5)
+
+
+async def test_nothing_stays_at_a_served_glacier(tmp_path: Path) -> None:
+    """With real connections and workers: no upload that nobody can name, no process, no descriptor."""
+    path = tmp_path / "source"
+    path.write_bytes(BYTES)
+    children = {child.pid for child in psutil.Process().children()}
+    transfer = TransferOptions(memory_limit=8 * MIB, max_concurrency=2, hash_workers=2)
+    async with serve(tmp_path / "glacier", transfer) as served:
+        await through_the_network(served, path)
+        descriptors = count_descriptors()
+        for turns in (1, 3, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 170, 200, 300, 500):
+            await cancel_after(turns, lambda: through_the_network(served, path))
+            assert served.resources.buffers.lent == 0
+            assert await served.uploads() == []
+        await through_the_network(served, path)
+        await wait_all_tasks_blocked()
+        assert count_descriptors() <= descriptors + 8  # idle connections and buffers of the pool
+        assert len({child.pid for child in psutil.Process().children()} - children) <= 2
+    assert {child.pid for child in psutil.Process().children()} <= children
+
+
+async def test_workers_are_gone_after_any_cancellation(tmp_path: Path) -> None:
+    """Cancelled while workers start or work, their processes do not outlive the resources."""
+    path = tmp_path / "source"
+    path.write_bytes(BYTES)
+    children = {child.pid for child in psutil.Process().children()}
+    for turns in (1, 2, 3, 5, 8, 13, 21, 34, 55):
+        async with open_resources(TransferOptions(8 * MIB, 2, 2)) as resources:
+            store = MemoryStore()
+            await cancel_after(turns, partial(from_a_file, store, resources, path))
+            assert resources.buffers.lent == 0
+            assert not store.uploads
+        assert {child.pid for child in psutil.Process().children()} <= children

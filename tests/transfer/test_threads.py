@@ -1,0 +1,73 @@
+"""Work in threads is over when the awaiting is, so nobody's memory is written to behind his back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio import to_thread, wait_all_tasks_blocked
+
+from aioglacier.transfer.sources import open_source
+from aioglacier.transfer.threads import run_in_thread
+from aioglacier.transfer.upload import SourceUpload
+from tests.transfer.conftest import MemoryStore, options
+
+if TYPE_CHECKING:
+    from aioglacier.transfer.resources import TransferResources
+
+
+class SlowFile:
+    """A file whose read is under way until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.reading = threading.Event()
+        self.go_on = threading.Event()
+
+    def read(self, size: int, /) -> bytes:
+        """Wait, then give bytes without end."""
+        self.reading.set()
+        self.go_on.wait()
+        return bytes(size)
+
+
+async def test_results_and_errors_come_as_they_are() -> None:
+    """A value is returned, an error raised itself and not in a group."""
+    error = KeyError("mine")
+
+    def fail() -> None:
+        raise error
+
+    assert await run_in_thread(threading.get_ident) != threading.get_ident()
+    with pytest.raises(KeyError) as caught:
+        await run_in_thread(fail)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
+async def test_a_buffer_is_not_given_back_while_a_thread_fills_it(
+    store: MemoryStore, resources: TransferResources, *, natively: bool
+) -> None:
+    """However an upload is cancelled, it ends when the read that is under way has ended."""
+    file = SlowFile()
+    scope = anyio.CancelScope()
+
+    async def upload() -> None:
+        with scope:
+            await SourceUpload(store, resources, options(), await open_source(file)).run()
+
+    task = asyncio.ensure_future(upload())
+    await to_thread.run_sync(file.reading.wait)
+    if natively:
+        task.cancel()
+    else:
+        scope.cancel()
+    await wait_all_tasks_blocked()
+    assert not task.done()
+    assert resources.buffers.lent == 1
+    file.go_on.set()
+    await asyncio.wait([task])
+    assert resources.buffers.lent == 0
+    assert not store.calls
