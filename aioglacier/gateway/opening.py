@@ -1,7 +1,7 @@
 """From options to an open wire: session, credentials, client, endpoint, proxy, certificates.
 
-What blocks, reading JSON models and certificates, happens in a worker thread; what is left on the loop of
-making a client is about 3 ms.
+What blocks, reading configuration, models and certificates, happens in a worker thread; what is left on the
+loop of making a client is about 3 ms.
 """
 
 from __future__ import annotations
@@ -32,16 +32,14 @@ from yarl import URL
 
 from aioglacier.core.errors import ConfigurationError, NoCredentialsError
 from aioglacier.gateway.identity import find_identity
+from aioglacier.gateway.modelfiles import models_at
+from aioglacier.gateway.redaction import keep_secrets_out_of_logs
 from aioglacier.gateway.wire import Wire, open_http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.gateway.options import GatewayOptions
-
-#: What making a client of "glacier" reads, so that it is in the session's cache by then.
-_MODELS: Final = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2")
-_DATA: Final = ("endpoints", "partitions", "sdk-default-configuration", "_retry")
 
 
 USER_AGENT: Final = "aioglacier"
@@ -63,6 +61,7 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
         NoCredentialsError: There are no credentials.
     """
     _check_options(options)
+    keep_secrets_out_of_logs()
     session = await to_thread.run_sync(_new_session, options)
     is_explicit = options.aws_access_key_id is not None
     identity = await find_identity(session, is_explicit=is_explicit, profile=session.profile)
@@ -104,11 +103,7 @@ def _new_session(options: GatewayOptions) -> AioSession:
         session.set_credentials(
             options.aws_access_key_id, options.aws_secret_access_key, options.aws_session_token
         )
-    loader = session.get_component("data_loader")
-    for name in _DATA:
-        loader.load_data_with_path(name)
-    for name in _MODELS:
-        loader.load_service_model("glacier", name)
+    session.register_component("data_loader", models_at(session.get_config_variable("data_path")))
     return session
 
 

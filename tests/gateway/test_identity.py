@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from aioglacier.core.errors import ClockSkewError, CredentialsExpiredError, Inva
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.options import GatewayOptions
 from aioglacier.gateway.retry import RetryingGateway
-from tests.gateway.faulty import Exchange, FaultyServer, glacier, options_for, refuses
+from tests.gateway.faulty import Exchange, FaultyServer, answers, glacier, options_for, refuses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,6 +146,42 @@ async def test_keys_and_clocks_that_are_wrong_take_one_request(
         with pytest.raises(kind):
             await RetryingGateway(inner).describe_vault("photos")
     assert len(server.requests) == 1
+
+
+async def test_role_is_assumed_and_nothing_of_it_logged(
+    server: FaultyServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A role of the profile signs, and at DEBUG neither its keys nor those it was bought with appear."""
+    (tmp_path / "config").write_text(
+        "[profile role]\nregion = us-east-1\nsource_profile = base\n"
+        "role_arn = arn:aws:iam::012345678901:role/archivist\n"
+    )
+    (tmp_path / "credentials").write_text(
+        "[base]\naws_access_key_id = BASE\naws_secret_access_key = base-secret\n"
+        "aws_session_token = base-token\n"
+    )
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", server.url)
+    server.then(
+        answers(
+            200,
+            b'<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>'
+            b"<Credentials><AccessKeyId>ROLE</AccessKeyId><SecretAccessKey>role-secret</SecretAccessKey>"
+            b"<SessionToken>role-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>"
+            b"</Credentials></AssumeRoleResult></AssumeRoleResponse>",
+            {"Content-Type": "text/xml"},
+        )
+    )
+    with caplog.at_level(logging.DEBUG):
+        async with open_gateway(GatewayOptions(profile_name="role", endpoint_url=server.url)) as gateway:
+            await gateway.describe_vault("photos")
+    assert server.requests[-1].headers["x-amz-security-token"] == "role-token"
+    signatures = [exchange.headers["authorization"].rpartition("=")[2] for exchange in server.requests]
+    logged = "\n".join(record.getMessage() for record in caplog.records)
+    for secret in ("base-secret", "base-token", "role-secret", "role-token", *signatures):
+        assert secret not in logged
 
 
 async def test_identity_shows_where_it_is_from_and_no_key(tmp_path: Path, server: FaultyServer) -> None:
