@@ -10,7 +10,7 @@ from aioglacier.core.errors import LimitExceededError
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
 
 if TYPE_CHECKING:
-    from conftest import Subject
+    from tests.conformance.conftest import Subject
 
 
 async def test_retrieval_policy_limits_nothing_until_set(subject: Subject) -> None:

@@ -30,7 +30,7 @@ from aioglacier.core.ranges import ByteRange, is_tree_hash_aligned
 from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:
-    from conftest import Subject
+    from tests.conformance.conftest import Subject
 
 HOUR = 3600
 

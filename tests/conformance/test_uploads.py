@@ -22,7 +22,7 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import hash_part, tree_hash
 
 if TYPE_CHECKING:
-    from conftest import Subject
+    from tests.conformance.conftest import Subject
 
 PART = 2 * MIB
 

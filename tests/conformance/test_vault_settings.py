@@ -11,7 +11,7 @@ from aioglacier.core.errors import AccessDeniedError, InvalidParameterError, Res
 from aioglacier.core.models import LockId, LockState, NotificationConfig, VaultEvent
 
 if TYPE_CHECKING:
-    from conftest import Subject
+    from tests.conformance.conftest import Subject
 
 TOPIC = "arn:aws:sns:us-east-1:012345678901:photos"
 

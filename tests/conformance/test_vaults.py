@@ -10,7 +10,7 @@ from aioglacier.core.errors import InvalidParameterError, VaultNameError, VaultN
 from aioglacier.core.limits import ARCHIVE_OVERHEAD
 
 if TYPE_CHECKING:
-    from conftest import Subject
+    from tests.conformance.conftest import Subject
 
 DAY = 24 * 3600
 
