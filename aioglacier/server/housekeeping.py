@@ -127,7 +127,7 @@ class Housekeeping:
         ended, due_notices = await self._site.database.write(change)
         if ended is not None:
             await to_thread.run_sync(self._site.files.shelve, ended)
-        if self._site.settings.notify_url is not None:
+        if self._site.settings.has_listeners:
             for notice in due_notices:
                 tasks.start_soon(notices.deliver, notice, self._site.settings)
 

@@ -74,6 +74,8 @@ class LocalGlacier:
             an earlier server of this directory had.
         faults: What is to go wrong, as objects or in a JSON file.
         notify_url: Where notifications of finished jobs are posted.
+        sns_endpoint_url: An SNS, such as moto's, where they are published to their topics, signed with the
+            first pair of keys.
         ssl_context: Makes it https.
         is_durable: Whether what was acknowledged also survives a power failure. Without it tests on slow
             disks are faster, and a kill of the process still loses nothing.
@@ -99,6 +101,7 @@ class LocalGlacier:
         clock: VirtualClock | None = None,
         faults: Sequence[Fault] | str | os.PathLike[str] = (),
         notify_url: str | None = None,
+        sns_endpoint_url: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         is_durable: bool = True,
         body_idle_seconds: float = behaviour.BODY_IDLE_SECONDS,
@@ -124,6 +127,7 @@ class LocalGlacier:
             job_delay=spread_delays(job_delay),
             inventory_lag=inventory_lag,
             notify_url=notify_url,
+            sns_endpoint_url=sns_endpoint_url,
             ssl_context=ssl_context,
             is_durable=is_durable,
             body_idle_seconds=body_idle_seconds,

@@ -40,6 +40,7 @@ class Settings:
         job_delay: Seconds by tier, ``Inventory`` for inventories.
         inventory_lag: Seconds from a change to the inventory that shows it; 0 shows it at once.
         notify_url: Notifications are sent there by POST, in SNS's envelope.
+        sns_endpoint_url: Notifications are published there to their topics, as at SNS.
         is_durable: Whether acknowledged bytes survive a power failure, not only the end of the process.
         body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
             takes no output for so long is cut off.
@@ -56,10 +57,16 @@ class Settings:
     job_delay: Mapping[str, float] = field(default_factory=lambda: behaviour.JOB_DELAY_SECONDS)
     inventory_lag: float = behaviour.INVENTORY_LAG_SECONDS
     notify_url: str | None = None
+    sns_endpoint_url: str | None = None
     ssl_context: ssl.SSLContext | None = None
     is_durable: bool = True
     body_idle_seconds: float = behaviour.BODY_IDLE_SECONDS
     head_idle_seconds: float = behaviour.HEAD_IDLE_SECONDS
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether notifications go anywhere."""
+        return self.notify_url is not None or self.sns_endpoint_url is not None
 
     @property
     def inventory_lag_ms(self) -> int:

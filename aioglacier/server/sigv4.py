@@ -176,6 +176,19 @@ def sign(secret: str, authorization: Authorization, to_sign: str) -> str:
     return hmac.new(key, _octets(to_sign), hashlib.sha256).hexdigest()
 
 
+def authorization_for(
+    request: SignedRequest, pair: Credentials, *, date: str, region: str, service: str
+) -> str:
+    """An ``Authorization`` header over all headers of a request of our own."""
+    names = tuple(sorted(request.headers))
+    unsigned = Authorization(pair.access_key_id, date[:8], region, service, names, "")
+    to_sign = string_to_sign(canonical_request(request, names), date, unsigned.scope)
+    return (
+        f"{_ALGORITHM} Credential={pair.access_key_id}/{unsigned.scope}, SignedHeaders={';'.join(names)}, "
+        f"Signature={sign(pair.secret_access_key, unsigned, to_sign)}"
+    )
+
+
 @lru_cache(maxsize=64)
 def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret}".encode()

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 import aioglacier
 from aioglacier.gateway.queue import find_job_id
-from aioglacier.server import LocalGlacier, VirtualClock
+from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ class Messaging:
         session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
         self.sns: Any = session.client("sns", endpoint_url=endpoint)
         self.sqs: Any = session.client("sqs", endpoint_url=endpoint)
+        self.endpoint = endpoint
         self.topic_arn: str = self.sns.create_topic(Name="jobs")["TopicArn"]
         self.queue_url: str = self.sqs.create_queue(QueueName="jobs")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
@@ -77,10 +78,9 @@ def messaging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Messaging]:
 
 
 async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messaging: Messaging) -> None:
-    """A job that polling would ask about in 15 minutes is found done as soon as its message comes."""
-    clock = VirtualClock()
+    """A job that would be asked about in 15 minutes is found done as soon as the service's message comes."""
     async with (
-        LocalGlacier(tmp_path, clock=clock) as server,
+        LocalGlacier(tmp_path, sns_endpoint_url=messaging.endpoint) as server,
         connected(server) as glacier,
         glacier.open_notices(messaging.queue_url) as notices,
     ):
@@ -95,8 +95,7 @@ async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messa
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await anyio.to_thread.run_sync(messaging.publish, {"hello": "nothing of a job"})
-            clock.advance(5 * 3600)
-            await anyio.to_thread.run_sync(messaging.publish, {"JobId": job.id, "StatusCode": "Succeeded"})
+            await server.advance(5 * 3600)
         assert [description.status for description in ended] == [aioglacier.JobStatus.SUCCEEDED]
     # The stranger's message is still there, for whom it may concern; the job's is not.
     assert await anyio.to_thread.run_sync(messaging.count_messages) == 1

@@ -73,6 +73,7 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     help="JSON: what is to go wrong.",
 )
 @click.option("--notify-url", metavar="URL", help="Where notifications of finished jobs are posted.")
+@click.option("--sns-endpoint-url", metavar="URL", help="An SNS where they are published to their topics.")
 @click.pass_obj
 def command(
     session: Session,
@@ -87,6 +88,7 @@ def command(
     server_region: str | None,
     faults: str | None,
     notify_url: str | None,
+    sns_endpoint_url: str | None,
 ) -> int:
     """Run a local Glacier on the folder DIR until SIGINT or SIGTERM stops it, which is no error.
 
@@ -108,6 +110,7 @@ def command(
         "access_key_id": access_key_id,
         "secret_access_key": secret_access_key or None,
         "notify_url": notify_url,
+        "sns_endpoint_url": sns_endpoint_url,
     }
     optional = {
         "region": server_region or settings.region,
