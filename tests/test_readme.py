@@ -12,7 +12,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 
 def test_the_example_of_library_use_runs(tmp_path: Path) -> None:
     """The README's Python example archives a stream, gets it back and prints the archive."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     script = tmp_path / "example.py"
     script.write_text(example)
     done = subprocess.run(
