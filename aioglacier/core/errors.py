@@ -57,6 +57,11 @@
         InventoryError                          an inventory document is cut short, or is none
         WaitTimeoutError
         WorkerDiedError
+        CatalogError                            the local record cannot be used, or does not agree
+            CatalogBusyError
+            CatalogDamagedError
+            CatalogMismatchError
+            UploadLockedError
 
 An error is data first and a sentence second: what a program needs is an attribute. The attributes that
 ``GlacierError`` itself lists are filled in by whoever knows them while the error travels up: the retry
@@ -672,3 +677,79 @@ class WorkerDiedError(GlacierError):
     def __init__(self, message: str, *, exit_code: int | None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+# --- the local record ---------------------------------------------------------------------------------
+
+
+class CatalogError(GlacierError):
+    """The local record cannot be read or written; nothing more may be sent that would not be on record.
+
+    Attributes:
+        path: The catalog's file.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class CatalogBusyError(CatalogError):
+    """Another process kept the catalog to itself for too long.
+
+    Attributes:
+        waited_seconds: How long.
+    """
+
+    def __init__(self, message: str, *, waited_seconds: float, path: str | None = None) -> None:
+        super().__init__(message, path=path)
+        self.waited_seconds = waited_seconds
+
+
+class CatalogDamagedError(CatalogError):
+    """The catalog is cut short, overwritten or no catalog at all; it was kept under another name.
+
+    Attributes:
+        moved_to: Where it is now.
+    """
+
+    def __init__(self, reason: str, *, path: str, moved_to: str) -> None:
+        super().__init__(
+            f"the catalog {path!r} is damaged ({reason}) and was kept as {moved_to!r}; the next command begins "
+            f"a new one, and 'aioglacier inventory VAULT' fills it for each vault",
+            path=path,
+        )
+        self.moved_to = moved_to
+
+
+class CatalogMismatchError(CatalogError):
+    """What the catalog has on record belongs elsewhere: another vault, region, account or archive.
+
+    Attributes:
+        recorded: What is on record.
+        found: What was met.
+    """
+
+    def __init__(self, message: str, *, recorded: str, found: str, path: str | None = None) -> None:
+        super().__init__(f"{message}: on record is {recorded}, but this is {found}", path=path)
+        self.recorded = recorded
+        self.found = found
+
+
+class UploadLockedError(CatalogError):
+    """Another process uploads the same source to the same vault; its lock ends with it.
+
+    Attributes:
+        source: The source.
+        pid: That process, ``None`` if it had no time yet to say.
+        host: The machine it runs on, likewise.
+    """
+
+    def __init__(
+        self, *, source: str, pid: int | None = None, host: str | None = None, path: str | None = None
+    ) -> None:
+        who = "another process" if pid is None else f"process {pid} on {host}"
+        super().__init__(f"{source!r} is being uploaded by {who}; wait for it or stop it", path=path)
+        self.source = source
+        self.pid = pid
+        self.host = host

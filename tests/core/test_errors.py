@@ -87,6 +87,10 @@ def make_errors() -> list[errors.GlacierError]:
         errors.InventoryError("m", offset=5),
         errors.WaitTimeoutError("m", waited_seconds=1.5),
         errors.WorkerDiedError("m", exit_code=-9),
+        errors.CatalogBusyError("m", waited_seconds=30.0),
+        errors.CatalogDamagedError("m", path="/c", moved_to="/d"),
+        errors.CatalogMismatchError("m", recorded="a", found="b"),
+        errors.UploadLockedError(source="/s", pid=7, host="h"),
     ]
     for class_ in CLASSES.values():
         if any(type(error) is class_ for error in made):

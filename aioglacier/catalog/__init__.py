@@ -1,0 +1,55 @@
+"""The local record of what was archived and of what is under way, kept so that any command can be repeated.
+
+The service knows archives by id and nothing else, and answers can be lost. So what is about to be asked of
+it is recorded before, and what came of it after: intent, then effect, then outcome. The library does without
+a catalog; the command line always keeps one.
+"""
+
+from aioglacier.catalog.archives import Archives
+from aioglacier.catalog.catalog import Catalog
+from aioglacier.catalog.jobs import Downloads, Jobs
+from aioglacier.catalog.records import (
+    ArchiveNumber,
+    ArchiveRecord,
+    ArchiveState,
+    DownloadNumber,
+    DownloadRecord,
+    DownloadState,
+    JobNumber,
+    JobRecord,
+    JobState,
+    MergeResult,
+    PartRecord,
+    Place,
+    SourceIdentity,
+    UploadNumber,
+    UploadRecord,
+    UploadState,
+    VaultTotals,
+)
+from aioglacier.catalog.uploads import Uploads
+
+__all__ = [
+    "ArchiveNumber",
+    "ArchiveRecord",
+    "ArchiveState",
+    "Archives",
+    "Catalog",
+    "DownloadNumber",
+    "DownloadRecord",
+    "DownloadState",
+    "Downloads",
+    "JobNumber",
+    "JobRecord",
+    "JobState",
+    "Jobs",
+    "MergeResult",
+    "PartRecord",
+    "Place",
+    "SourceIdentity",
+    "UploadNumber",
+    "UploadRecord",
+    "UploadState",
+    "Uploads",
+    "VaultTotals",
+]

@@ -1,0 +1,339 @@
+"""What is recorded of archives: those that were uploaded from here, and those that inventories list.
+
+An inventory adds and confirms; it never deletes. One that was made before an upload does not list it, one
+that was made before a deletion still does, and a part of one lists a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, insert, select, update
+
+from aioglacier.catalog.places import all_places, find_place, keep_place
+from aioglacier.catalog.records import ArchiveRecord, ArchiveState, MergeResult, VaultTotals
+from aioglacier.catalog.tables import ARCHIVES, PLACES
+from aioglacier.core.errors import CatalogMismatchError
+from aioglacier.core.models import Archive
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+    from sqlalchemy.sql import ColumnElement
+
+    from aioglacier.catalog.database import Database
+    from aioglacier.catalog.records import Place, UploadNumber
+    from aioglacier.core.models import ArchiveId
+
+#: Records fetched at a time.
+_PAGE: Final = 1000
+
+#: Archives merged in one transaction, and in one statement. A statement's parameters are prepared on the
+#: event loop: 1,000 take it a few milliseconds.
+_TRANSACTION: Final = 5000
+_STATEMENT: Final = 1000
+
+
+class Archives:
+    """The archives of a catalog, as ``Catalog.archives``.
+
+    Every method that records returns when the record is on disk. If cancelled, it has been made or not.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(
+        self,
+        place: Place,
+        archive: Archive,
+        *,
+        state: ArchiveState = ArchiveState.STORED,
+        source: str | None = None,
+    ) -> ArchiveRecord:
+        """Record an archive whose upload is not on record, or change what is recorded of it."""
+        return await self._database.write(
+            lambda connection: keep_archive(connection, place, archive, state=state, source=source)
+        )
+
+    async def record_state(self, place: Place, archive_id: ArchiveId, state: ArchiveState) -> None:
+        """Record that an archive is about to be deleted, is deleted, or is suspect; an unknown one is not."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(
+                update(ARCHIVES)
+                .where(ARCHIVES.c.place == find_place(connection, place), ARCHIVES.c.archive_id == archive_id)
+                .values(state=state)
+            )
+
+        await self._database.write(change)
+
+    async def merge_inventory(
+        self,
+        place: Place,
+        archives: Iterable[Archive] | AsyncIterable[Archive],
+        *,
+        inventoried: datetime,
+        is_whole: bool = True,
+    ) -> MergeResult:
+        """Add what is not on record, confirm what is, and mark what differs as suspect.
+
+        Each few thousand are a transaction, so if this is cancelled or fails, some are merged. Merging the
+        same again is right at any time. An archive listed twice counts twice.
+
+        Args:
+            place: The vault whose inventory it is.
+            archives: What it lists, read once, in constant memory.
+            inventoried: The date of the inventory.
+            is_whole: It lists the whole vault, not a range of dates.
+
+        Raises:
+            CatalogMismatchError: It is the inventory of a vault with another name.
+        """
+        added = confirmed = conflicting = 0
+        async for batch in _batches(archives):
+            for archive in batch:
+                if archive.vault not in {"", place.vault}:
+                    raise CatalogMismatchError(
+                        "the inventory is of another vault", recorded=str(place), found=archive.vault
+                    )
+            result = await self._database.write(
+                partial(_merge, place=place, archives=batch, inventoried=inventoried)
+            )
+            added += result.added
+            confirmed += result.confirmed
+            conflicting += result.conflicting
+        if is_whole:
+            await self._database.write(lambda connection: _note_inventory(connection, place, inventoried))
+        return MergeResult(added, confirmed, conflicting)
+
+    async def get(self, place: Place, archive_id: ArchiveId) -> ArchiveRecord | None:
+        """The archive with this id."""
+        return await self._first(place, ARCHIVES.c.archive_id == archive_id)
+
+    async def find_source(self, place: Place, source: str) -> ArchiveRecord | None:
+        """The latest archive made from this source that is not deleted."""
+        return await self._first(
+            place, (ARCHIVES.c.source == source) & (ARCHIVES.c.state != ArchiveState.DELETED)
+        )
+
+    async def _first(self, place: Place, condition: ColumnElement[bool]) -> ArchiveRecord | None:
+        def question(connection: Connection) -> list[ArchiveRecord]:
+            is_it = (ARCHIVES.c.place == find_place(connection, place)) & condition
+            return _select(connection, is_it, limit=1, is_latest_first=True)
+
+        found = await self._database.read(question)
+        return found[0] if found else None
+
+    async def list_vault(
+        self,
+        place: Place,
+        *,
+        states: Sequence[ArchiveState] = (ArchiveState.STORED, ArchiveState.SUSPECT, ArchiveState.DELETING),
+        not_seen_since: datetime | None = None,
+    ) -> AsyncIterator[ArchiveRecord]:
+        """The archives of a vault in the order of recording, in constant memory.
+
+        Each thousand is read when it is needed, so the list may be left at any point and costs nobody
+        anything meanwhile; what is recorded during it may be in it or not.
+
+        Args:
+            place: The vault.
+            states: Those that are wanted.
+            not_seen_since: Only archives that no inventory of this date or later lists.
+        """
+        condition: ColumnElement[bool] = ARCHIVES.c.state.in_(states)
+        if not_seen_since is not None:
+            condition &= ARCHIVES.c.seen.is_(None) | (ARCHIVES.c.seen < not_seen_since)
+        async for record in self._list(place, condition):
+            yield record
+
+    async def list_alike(self, place: Place, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
+        """The archives of a vault with this content, whatever their state. Looks at every archive."""
+        condition = (ARCHIVES.c.size == size) & (ARCHIVES.c.tree_hash == tree_hash)
+        async for record in self._list(place, condition):
+            yield record
+
+    async def _list(self, place: Place, condition: ColumnElement[bool]) -> AsyncIterator[ArchiveRecord]:
+        last = 0
+
+        def question(connection: Connection) -> list[ArchiveRecord]:
+            is_it = (
+                (ARCHIVES.c.place == find_place(connection, place)) & (ARCHIVES.c.number > last) & condition
+            )
+            return _select(connection, is_it, limit=_PAGE)
+
+        while page := await self._database.read(question):
+            for record in page:
+                yield record
+            last = page[-1].number
+
+    async def totals(self, place: Place) -> VaultTotals:
+        """Count the archives of a vault that are not deleted."""
+
+        def question(connection: Connection) -> VaultTotals:
+            number = find_place(connection, place)
+            count, size = connection.execute(
+                select(func.count(), func.coalesce(func.sum(ARCHIVES.c.size), 0)).where(
+                    ARCHIVES.c.place == number, ARCHIVES.c.state != ArchiveState.DELETED
+                )
+            ).one()
+            inventoried = connection.scalar(select(PLACES.c.inventoried).where(PLACES.c.number == number))
+            return VaultTotals(count, int(size), inventoried)
+
+        return await self._database.read(question)
+
+
+def keep_archive(
+    connection: Connection,
+    place: Place,
+    archive: Archive,
+    *,
+    state: ArchiveState,
+    source: str | None,
+    upload: UploadNumber | None = None,
+) -> ArchiveRecord:
+    """Record an archive inside the caller's transaction, or change what is recorded of it."""
+    number = keep_place(connection, place)
+    is_this = (ARCHIVES.c.place == number) & (ARCHIVES.c.archive_id == archive.id)
+    values: dict[str, object] = {"state": state, **_values(archive)}
+    if source is not None:
+        values["source"] = source
+    if upload is not None:
+        values["upload"] = upload
+    if not connection.execute(update(ARCHIVES).where(is_this).values(values)).rowcount:
+        connection.execute(insert(ARCHIVES).values(place=number, archive_id=archive.id, **values))
+    (record,) = _select(connection, is_this, limit=1)
+    return record
+
+
+async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> AsyncIterator[list[Archive]]:
+    batch: list[Archive] = []
+    if isinstance(archives, AsyncIterable):
+        async for archive in archives:
+            batch.append(archive)
+            if len(batch) == _TRANSACTION:
+                yield batch
+                batch = []
+    else:
+        for archive in archives:
+            batch.append(archive)
+            if len(batch) == _TRANSACTION:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _merge(
+    connection: Connection, place: Place, archives: Sequence[Archive], inventoried: datetime
+) -> MergeResult:
+    number = keep_place(connection, place)
+    results = [
+        _merge_few(connection, number, archives[at : at + _STATEMENT], inventoried)
+        for at in range(0, len(archives), _STATEMENT)
+    ]
+    return MergeResult(
+        sum(result.added for result in results),
+        sum(result.confirmed for result in results),
+        sum(result.conflicting for result in results),
+    )
+
+
+def _merge_few(
+    connection: Connection, place: int, archives: Sequence[Archive], inventoried: datetime
+) -> MergeResult:
+    rows = connection.execute(
+        select(ARCHIVES.c.number, ARCHIVES.c.archive_id, ARCHIVES.c.size, ARCHIVES.c.tree_hash).where(
+            ARCHIVES.c.place == place, ARCHIVES.c.archive_id.in_([archive.id for archive in archives])
+        )
+    )
+    known = {row.archive_id: (row.number, row.size, row.tree_hash) for row in rows}
+    new: dict[str, Archive] = {}
+    confirmed: list[int] = []
+    conflicting: list[int] = []
+    repeated = 0
+    for archive in archives:
+        if (record := known.get(archive.id)) is not None:
+            number, size, tree_hash = record
+            agrees = (size, tree_hash) == (archive.size, archive.tree_hash)
+            (confirmed if agrees else conflicting).append(number)
+        elif archive.id in new:
+            repeated += 1
+        else:
+            new[archive.id] = archive
+    if new:
+        connection.execute(
+            insert(ARCHIVES),
+            [
+                {
+                    "place": place,
+                    "archive_id": archive.id,
+                    "state": ArchiveState.STORED,
+                    "seen": inventoried,
+                    **_values(archive),
+                }
+                for archive in new.values()
+            ],
+        )
+    seen = [*confirmed, *conflicting]
+    if seen:
+        connection.execute(
+            update(ARCHIVES)
+            .where(ARCHIVES.c.number.in_(seen), ARCHIVES.c.seen.is_(None) | (ARCHIVES.c.seen < inventoried))
+            .values(seen=inventoried)
+        )
+    if conflicting:
+        connection.execute(
+            update(ARCHIVES)
+            .where(ARCHIVES.c.number.in_(conflicting), ARCHIVES.c.state == ArchiveState.STORED)
+            .values(state=ArchiveState.SUSPECT)
+        )
+    return MergeResult(len(new), len(confirmed) + repeated, len(conflicting))
+
+
+def _values(archive: Archive) -> dict[str, object]:
+    return {
+        "size": archive.size,
+        "tree_hash": archive.tree_hash,
+        "description": archive.description,
+        "created": archive.created,
+    }
+
+
+def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> None:
+    number = keep_place(connection, place)
+    connection.execute(
+        update(PLACES)
+        .where(
+            PLACES.c.number == number,
+            PLACES.c.inventoried.is_(None) | (PLACES.c.inventoried < inventoried),
+        )
+        .values(inventoried=inventoried)
+    )
+
+
+def _select(
+    connection: Connection, condition: ColumnElement[bool], *, limit: int, is_latest_first: bool = False
+) -> list[ArchiveRecord]:
+    order = ARCHIVES.c.number.desc() if is_latest_first else ARCHIVES.c.number
+    rows = connection.execute(select(ARCHIVES).where(condition).order_by(order).limit(limit)).all()
+    places = all_places(connection) if rows else {}
+    return [_record(row, places) for row in rows]
+
+
+def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
+    place = places[row.place]
+    archive = Archive(
+        id=row.archive_id,
+        vault=place.vault,
+        size=row.size,
+        tree_hash=row.tree_hash,
+        description=row.description,
+        created=row.created,
+    )
+    return ArchiveRecord(row.number, place, archive, row.state, row.source, row.upload, row.seen)

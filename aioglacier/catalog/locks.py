@@ -1,0 +1,94 @@
+"""Locks between processes, free at once when their owner dies.
+
+A lock is ``flock`` on a file. The file is removed with the lock and made anew with the next, and holds who
+has it: process and machine. After a kill it stays, but the lock on it is gone.
+
+Everything here blocks, though never for another process; call it in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from aioglacier.core.errors import CatalogError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class LockOwner(NamedTuple):
+    """Who has a lock."""
+
+    pid: int
+    host: str
+
+
+class FileLock:
+    """One lock, to be taken once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free.
+
+        Raises:
+            CatalogError: The file cannot be made, or its filesystem knows no locks.
+        """
+        try:
+            return self._acquire()
+        except OSError as error:
+            raise CatalogError(
+                f"the lock {str(self._path)!r} cannot be taken: {error.strerror}", path=str(self._path)
+            ) from error
+
+    def _acquire(self) -> bool:
+        if sys.platform == "win32":
+            return True  # two processes are not told apart there
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The owner before may have removed the file between our opening and our locking.
+                if os.path.samestat(os.fstat(fd), self._path.stat(follow_symlinks=False)):
+                    os.fchmod(fd, 0o600)
+                    os.ftruncate(fd, 0)
+                    os.write(fd, f"{os.getpid()} {socket.gethostname()}\n".encode())
+                    self._fd = fd
+                    return True
+            except BlockingIOError:
+                os.close(fd)
+                return False
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def release(self) -> None:
+        """Let go of it, if it was taken."""
+        if self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError:
+            pass  # the lock is what counts, and it goes with the descriptor
+        finally:
+            os.close(fd)
+
+    def owner(self) -> LockOwner | None:
+        """Who says to have it; ``None`` where nobody does, or not yet."""
+        try:
+            pid, _, host = self._path.read_text().strip().partition(" ")
+            return LockOwner(int(pid), host)
+        except (OSError, ValueError):
+            return None

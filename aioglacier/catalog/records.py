@@ -1,0 +1,299 @@
+"""What the catalog holds, as frozen values.
+
+Sizes are bytes, instants are aware UTC datetimes, hashes are 32 raw bytes. Paths are text as Python's ``os``
+module gives it: bytes that are no UTF-8 stand in it as lone surrogates, and come back as they were.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    import os
+    from datetime import datetime
+
+    from aioglacier.core.models import (
+        Archive,
+        ArchiveId,
+        InventoryParameters,
+        JobAction,
+        JobId,
+        Tier,
+        UploadId,
+    )
+    from aioglacier.core.ranges import ByteRange
+
+UploadNumber = NewType("UploadNumber", int)
+JobNumber = NewType("JobNumber", int)
+DownloadNumber = NewType("DownloadNumber", int)
+ArchiveNumber = NewType("ArchiveNumber", int)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One vault of one account in one region, at one endpoint.
+
+    Attributes:
+        vault: The vault's name.
+        region: The region, as it signs.
+        account_id: As requests name it; "-" is the account that the credentials belong to.
+        endpoint: The endpoint's URL, or "local:DIR"; "" is AWS's own. A user name and password in it are
+            not kept.
+    """
+
+    vault: str
+    region: str
+    account_id: str = "-"
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        scheme, mark, rest = self.endpoint.partition("://")
+        host, slash, path = rest.partition("/")
+        if "@" in host:
+            clean = f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
+            object.__setattr__(self, "endpoint", clean)
+
+    def __str__(self) -> str:
+        where = f" at {self.endpoint}" if self.endpoint else ""
+        return f"vault {self.vault} of account {self.account_id} in {self.region}{where}"
+
+
+# --- uploads ------------------------------------------------------------------------------------------
+
+
+class UploadState(StrEnum):
+    """How far an upload is; ``uploads.py`` has the table of what may follow what.
+
+    Attributes:
+        INTENT: About to be initiated. The service may know it already, by its nonce.
+        OPEN: The service has given it an id.
+        COMPLETING: About to be completed. The archive may be there already.
+        COMPLETED: The archive is on record.
+        ABORTED: Given up, and removed at the service.
+        EXPIRED: The service has removed it after a day without activity.
+        FAILED: Came to an end that leaves nothing.
+    """
+
+    INTENT = "intent"
+    OPEN = "open"
+    COMPLETING = "completing"
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """What ``os.stat`` said of a source; ``SourceIdentity(*file_identity)`` makes one of five numbers."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> SourceIdentity:
+        """The identity of the file that was asked about."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """One upload, in parts or in a single request.
+
+    Attributes:
+        number: The catalog's own name for it.
+        nonce: 16 hex digits that nobody else uses. In the description that goes to the service, they let
+            an upload be found whose id was lost.
+        upload_id: The service's id; ``None`` before it is known, and for a single request.
+        size: Bytes of the whole, where they are known.
+        description: As the archive shall have it.
+        source: The absolute path; ``None`` for a stream.
+        identity: The source when the upload began.
+        tree_hash: Of the whole, from ``COMPLETING`` on.
+        archive_id: The archive, once ``COMPLETED``.
+        outcome: What was to say about the end, "" for nothing.
+        created: When the intent was recorded.
+        active: When the service was last told something, as far as is recorded; an upload idle for a day
+            may be gone.
+    """
+
+    number: UploadNumber
+    place: Place
+    nonce: str
+    state: UploadState
+    upload_id: UploadId | None
+    part_size: int
+    size: int | None
+    description: str
+    source: str | None
+    identity: SourceIdentity | None
+    tree_hash: bytes | None
+    archive_id: ArchiveId | None
+    outcome: str
+    created: datetime
+    active: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """A part that the service has acknowledged with our tree hash.
+
+    Attributes:
+        leaves: The SHA-256 of every 1 MiB, 32 bytes each, joined; ``b""`` where they are not known.
+    """
+
+    index: int
+    size: int
+    tree_hash: bytes
+    leaves: bytes
+
+
+# --- archives -----------------------------------------------------------------------------------------
+
+
+class ArchiveState(StrEnum):
+    """What is known of an archive.
+
+    Attributes:
+        STORED: Proven by an upload, or listed by an inventory.
+        SUSPECT: The service and we disagree on its size or hash; it must not be relied on.
+        DELETING: About to be deleted. It may be gone already.
+        DELETED: Gone. Inventories made before still list it.
+    """
+
+    STORED = "stored"
+    SUSPECT = "suspect"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRecord:
+    """One archive.
+
+    Attributes:
+        number: The catalog's own name for it, rising in the order of recording.
+        archive: What the service knows too.
+        source: The absolute path it was made from; ``None`` for a stream, or where only an inventory told.
+        upload: The upload that made it, which has its part and leaf hashes; ``None`` likewise.
+        seen: The date of the latest inventory that lists it; ``None``: not seen yet.
+    """
+
+    number: ArchiveNumber
+    place: Place
+    archive: Archive
+    state: ArchiveState
+    source: str | None
+    upload: UploadNumber | None
+    seen: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTotals:
+    """The archives on record that have not been deleted.
+
+    Attributes:
+        archives: How many.
+        size: Their bytes.
+        inventoried: The date of the latest inventory that was merged whole; ``None`` for none.
+    """
+
+    archives: int
+    size: int
+    inventoried: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What an inventory brought.
+
+    Attributes:
+        added: Archives that were not on record.
+        confirmed: Archives that were, with the same size and tree hash.
+        conflicting: Archives that were, with others. They are ``SUSPECT`` now.
+    """
+
+    added: int
+    confirmed: int
+    conflicting: int
+
+
+# --- jobs and downloads -------------------------------------------------------------------------------
+
+
+class JobState(StrEnum):
+    """How far a job is.
+
+    Attributes:
+        INTENT: About to be initiated. The service may know it already, by its nonce.
+        OPEN: The service works on it.
+        SUCCEEDED: Its output can be had.
+        FAILED: It will have no output.
+        GONE: The service no longer knows it.
+    """
+
+    INTENT = "intent"
+    OPEN = "open"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """One job.
+
+    Attributes:
+        number: The catalog's own name for it.
+        nonce: 16 hex digits that nobody else uses, for the job's description at the service.
+        job_id: The service's id, once it is known.
+        inventory: What an inventory job lists.
+        outcome: What was to say about the end, "" for nothing.
+    """
+
+    number: JobNumber
+    place: Place
+    nonce: str
+    state: JobState
+    job_id: JobId | None
+    action: JobAction
+    archive_id: ArchiveId | None
+    byte_range: ByteRange | None
+    tier: Tier | None
+    inventory: InventoryParameters | None
+    outcome: str
+    created: datetime
+    changed: datetime
+
+
+class DownloadState(StrEnum):
+    """How far a download is."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRecord:
+    """One output on its way to a file.
+
+    Attributes:
+        number: The catalog's own name for it.
+        job: The job whose output it is.
+        target: The absolute path it shall have at the end.
+        outcome: What was to say about the end, "" for nothing.
+    """
+
+    number: DownloadNumber
+    job: JobNumber
+    target: str
+    state: DownloadState
+    outcome: str
+    created: datetime
+    changed: datetime

@@ -1,0 +1,380 @@
+"""What is recorded of uploads, and in which order.
+
+An upload is recorded before the service hears of it, and again after each answer. Whatever happens in
+between, the record is behind the service by one step and never ahead::
+
+    intent -> open <-> completing -> completed
+       |        |          |
+       +--------+----------+-------> aborted, failed
+       +--------+------------------> expired
+
+- ``intent``: the service may have an upload with this nonce in its description. Look before initiating.
+- ``completing``: the service may have the archive. It is settled by completing again, or by an inventory;
+  never by a second upload, so an upload in this state cannot expire.
+- A single request goes from ``intent`` to ``completing`` and on.
+
+The parts of an upload stay on record once it is completed: they are the hashes of the archive. Those of one
+that came to nothing are removed.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, insert, select, update
+
+from aioglacier.catalog import archives
+from aioglacier.catalog.places import all_places, find_place, keep_place
+from aioglacier.catalog.records import (
+    ArchiveState,
+    PartRecord,
+    UploadRecord,
+    UploadState,
+)
+from aioglacier.catalog.tables import PARTS, UPLOADS
+from aioglacier.core.errors import CatalogError, CatalogMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+    from sqlalchemy.sql import ColumnElement
+
+    from aioglacier.catalog.database import Database
+    from aioglacier.catalog.records import ArchiveRecord, Place, SourceIdentity, UploadNumber
+    from aioglacier.core.models import Archive, UploadId
+
+_MAY_BECOME: Final = {
+    UploadState.INTENT: {
+        UploadState.OPEN,
+        UploadState.COMPLETING,
+        UploadState.ABORTED,
+        UploadState.EXPIRED,
+        UploadState.FAILED,
+    },
+    UploadState.OPEN: {
+        UploadState.COMPLETING,
+        UploadState.ABORTED,
+        UploadState.EXPIRED,
+        UploadState.FAILED,
+    },
+    UploadState.COMPLETING: {
+        UploadState.OPEN,
+        UploadState.COMPLETED,
+        UploadState.ABORTED,
+        UploadState.FAILED,
+    },
+    UploadState.COMPLETED: set[UploadState](),
+    UploadState.ABORTED: set[UploadState](),
+    UploadState.EXPIRED: set[UploadState](),
+    UploadState.FAILED: set[UploadState](),
+}
+
+UNFINISHED: Final = tuple(state for state, following in _MAY_BECOME.items() if following)
+_FRUITLESS: Final = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED})
+
+#: Records fetched at a time: of an upload, and of a part with its leaves.
+_PAGE: Final = 500
+_PARTS_PAGE: Final = 64
+
+
+class Uploads:
+    """The uploads of a catalog, as ``Catalog.uploads``.
+
+    Every method that records returns when the record is on disk. If cancelled, it has been made or not;
+    recording the same again does no harm.
+    """
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    # --- recording
+
+    async def record_intent(
+        self,
+        place: Place,
+        *,
+        part_size: int,
+        description: str = "",
+        size: int | None = None,
+        source: str | None = None,
+        identity: SourceIdentity | None = None,
+    ) -> UploadRecord:
+        """Record that an upload is about to begin, and give it its nonce.
+
+        Args:
+            place: Where to.
+            part_size: Bytes of a part; of a single request, those of the whole.
+            description: As the archive shall have it.
+            size: Bytes of the whole, where they are known.
+            source: The absolute path; ``None`` for a stream, which is found again by its number alone.
+            identity: The source now.
+        """
+        now = self._now()
+
+        def change(connection: Connection) -> UploadRecord:
+            made = connection.execute(
+                insert(UPLOADS)
+                .values(
+                    place=keep_place(connection, place),
+                    nonce=secrets.token_hex(8),
+                    state=UploadState.INTENT,
+                    part_size=part_size,
+                    size=size,
+                    description=description,
+                    source=source,
+                    source_identity=identity,
+                    outcome="",
+                    created=now,
+                    active=now,
+                )
+                .returning(UPLOADS.c.number)
+            )
+            return _get(connection, made.scalar_one())
+
+        return await self._database.write(change)
+
+    async def record_initiated(self, upload: UploadRecord, upload_id: UploadId) -> UploadRecord:
+        """Record the id that the service gave, or that was found there by the nonce.
+
+        Raises:
+            CatalogMismatchError: Another id is on record.
+        """
+
+        def change(connection: Connection) -> UploadRecord:
+            recorded = _get(connection, upload.number).upload_id
+            if recorded is not None and recorded != upload_id:
+                raise CatalogMismatchError(
+                    "an upload has one id", recorded=f"upload {recorded}", found=f"upload {upload_id}"
+                )
+            return self._become(connection, upload, UploadState.OPEN, upload_id=upload_id)
+
+        return await self._database.write(change)
+
+    async def record_part(
+        self, upload: UploadRecord, index: int, *, size: int, tree_hash: bytes, leaves: bytes = b""
+    ) -> None:
+        """Record a part that the service has acknowledged; again replaces it."""
+        now = self._now()
+        values = {"size": size, "tree_hash": tree_hash, "leaves": leaves}
+
+        def change(connection: Connection) -> None:
+            _check_unfinished(connection, upload)
+            is_this = (PARTS.c.upload == upload.number) & (PARTS.c.part_index == index)
+            if not connection.execute(update(PARTS).where(is_this).values(values)).rowcount:
+                connection.execute(insert(PARTS).values(upload=upload.number, part_index=index, **values))
+            connection.execute(update(UPLOADS).where(UPLOADS.c.number == upload.number).values(active=now))
+
+        await self._database.write(change)
+
+    async def record_completing(self, upload: UploadRecord, *, size: int, tree_hash: bytes) -> UploadRecord:
+        """Record that the archive is about to be made, by completing or by a single request."""
+        return await self._database.write(
+            lambda connection: self._become(
+                connection, upload, UploadState.COMPLETING, size=size, tree_hash=tree_hash
+            )
+        )
+
+    async def record_reopened(self, upload: UploadRecord) -> UploadRecord:
+        """Record that the service refused to complete, and has made no archive."""
+        return await self._database.write(
+            lambda connection: self._become(connection, upload, UploadState.OPEN)
+        )
+
+    async def record_completed(
+        self, upload: UploadRecord, archive: Archive, *, is_suspect: bool = False
+    ) -> ArchiveRecord:
+        """Record the archive that the upload has become, both in one transaction.
+
+        Args:
+            upload: An upload that is ``COMPLETING``.
+            archive: As the service answered, or as an inventory lists it.
+            is_suspect: The service answered with another tree hash than ours.
+
+        Raises:
+            CatalogMismatchError: The archive has another size or tree hash than was recorded before. (Of a
+                suspect one, give ours.) Nothing was recorded.
+        """
+
+        def change(connection: Connection) -> ArchiveRecord:
+            record = _get(connection, upload.number)
+            if record.state is not UploadState.COMPLETED and (record.size, record.tree_hash) != (
+                archive.size,
+                archive.tree_hash,
+            ):
+                raise CatalogMismatchError(
+                    f"archive {archive.id} is not what was uploaded from {record.source or 'a stream'}",
+                    recorded=_what(record.size, record.tree_hash),
+                    found=_what(archive.size, archive.tree_hash),
+                )
+            self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id)
+            return archives.keep_archive(
+                connection,
+                record.place,
+                archive,
+                state=ArchiveState.SUSPECT if is_suspect else ArchiveState.STORED,
+                source=record.source,
+                upload=upload.number,
+            )
+
+        return await self._database.write(change)
+
+    async def record_aborted(self, upload: UploadRecord, outcome: str = "") -> UploadRecord:
+        """Record that the upload was given up and is no longer at the service."""
+        return await self._end(upload, UploadState.ABORTED, outcome)
+
+    async def record_expired(self, upload: UploadRecord, outcome: str = "") -> UploadRecord:
+        """Record that the service has removed the upload; not for one that is ``COMPLETING``."""
+        return await self._end(upload, UploadState.EXPIRED, outcome)
+
+    async def record_failed(self, upload: UploadRecord, outcome: str) -> UploadRecord:
+        """Record an end that leaves nothing at the service, and why."""
+        return await self._end(upload, UploadState.FAILED, outcome)
+
+    async def _end(self, upload: UploadRecord, state: UploadState, outcome: str) -> UploadRecord:
+        return await self._database.write(
+            lambda connection: self._become(connection, upload, state, outcome=outcome)
+        )
+
+    def _become(
+        self, connection: Connection, upload: UploadRecord, state: UploadState, **values: object
+    ) -> UploadRecord:
+        now = self._now()
+        recorded = _get(connection, upload.number).state
+        if recorded is not state and state not in _MAY_BECOME[recorded]:
+            raise CatalogError(f"upload {_name(upload)} is {recorded} and cannot become {state}")
+        connection.execute(
+            update(UPLOADS).where(UPLOADS.c.number == upload.number).values(state=state, active=now, **values)
+        )
+        if state in _FRUITLESS:
+            connection.execute(delete(PARTS).where(PARTS.c.upload == upload.number))
+        return _get(connection, upload.number)
+
+    # --- finding
+
+    async def get(self, upload: UploadRecord) -> UploadRecord:
+        """The record as it is now."""
+        return await self._database.read(lambda connection: _get(connection, upload.number))
+
+    async def find(self, place: Place, upload_id: UploadId) -> UploadRecord | None:
+        """The upload with this id.
+
+        Raises:
+            CatalogMismatchError: It is on record, but in another vault, account or region.
+        """
+
+        def question(connection: Connection) -> UploadRecord | None:
+            found = _select(connection, UPLOADS.c.upload_id == upload_id, limit=1)
+            if found and found[0].place != place:
+                raise CatalogMismatchError(
+                    f"upload {upload_id} is elsewhere", recorded=str(found[0].place), found=str(place)
+                )
+            return found[0] if found else None
+
+        return await self._database.read(question)
+
+    async def find_nonce(self, nonce: str) -> UploadRecord | None:
+        """The upload with this nonce."""
+        found = await self._database.read(
+            lambda connection: _select(connection, UPLOADS.c.nonce == nonce, limit=1)
+        )
+        return found[0] if found else None
+
+    async def find_unfinished(self, place: Place, source: str) -> UploadRecord | None:
+        """The latest unfinished upload of this source to this vault."""
+
+        def question(connection: Connection) -> list[UploadRecord]:
+            is_it = (
+                (UPLOADS.c.place == find_place(connection, place))
+                & (UPLOADS.c.source == source)
+                & UPLOADS.c.state.in_(UNFINISHED)
+            )
+            return _select(connection, is_it, limit=1, is_latest_first=True)
+
+        found = await self._database.read(question)
+        return found[0] if found else None
+
+    async def list_unfinished(self, place: Place | None = None) -> AsyncIterator[UploadRecord]:
+        """Every unfinished upload, to one vault or to all, oldest first; in constant memory."""
+        last = 0
+
+        def question(connection: Connection) -> list[UploadRecord]:
+            is_it = UPLOADS.c.state.in_(UNFINISHED) & (UPLOADS.c.number > last)
+            if place is not None:
+                is_it &= UPLOADS.c.place == find_place(connection, place)
+            return _select(connection, is_it, limit=_PAGE)
+
+        while page := await self._database.read(question):
+            for record in page:
+                yield record
+            last = page[-1].number
+
+    async def list_parts(self, upload: UploadNumber) -> AsyncIterator[PartRecord]:
+        """The parts on record of an upload, finished or not, in order; in constant memory."""
+        following = 0
+
+        def question(connection: Connection) -> list[PartRecord]:
+            rows = connection.execute(
+                select(PARTS.c.part_index, PARTS.c.size, PARTS.c.tree_hash, PARTS.c.leaves)
+                .where(PARTS.c.upload == upload, PARTS.c.part_index >= following)
+                .order_by(PARTS.c.part_index)
+                .limit(_PARTS_PAGE)
+            )
+            return [PartRecord(row.part_index, row.size, row.tree_hash, row.leaves) for row in rows]
+
+        while page := await self._database.read(question):
+            for record in page:
+                yield record
+            following = page[-1].index + 1
+
+
+def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
+    if (state := _get(connection, upload.number).state) not in UNFINISHED:
+        raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
+
+
+def _get(connection: Connection, number: int) -> UploadRecord:
+    found = _select(connection, UPLOADS.c.number == number, limit=1)
+    if not found:
+        raise CatalogError(f"there is no upload number {number} on record")
+    return found[0]
+
+
+def _select(
+    connection: Connection, condition: ColumnElement[bool], *, limit: int, is_latest_first: bool = False
+) -> list[UploadRecord]:
+    order = UPLOADS.c.number.desc() if is_latest_first else UPLOADS.c.number
+    rows = connection.execute(select(UPLOADS).where(condition).order_by(order).limit(limit)).all()
+    places = all_places(connection) if rows else {}
+    return [_record(row, places) for row in rows]
+
+
+def _record(row: Row[Any], places: Mapping[int, Place]) -> UploadRecord:
+    return UploadRecord(
+        number=row.number,
+        place=places[row.place],
+        nonce=row.nonce,
+        state=row.state,
+        upload_id=row.upload_id,
+        part_size=row.part_size,
+        size=row.size,
+        description=row.description,
+        source=row.source,
+        identity=row.source_identity,
+        tree_hash=row.tree_hash,
+        archive_id=row.archive_id,
+        outcome=row.outcome,
+        created=row.created,
+        active=row.active,
+    )
+
+
+def _name(upload: UploadRecord) -> str:
+    return upload.upload_id or f"number {upload.number} of {upload.source or 'a stream'}"
+
+
+def _what(size: int | None, tree_hash: bytes | None) -> str:
+    return f"{size} bytes with tree hash {tree_hash.hex() if tree_hash else 'unknown'}"
