@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -188,6 +187,4 @@ async def test_identity_shows_where_it_is_from_and_no_key(tmp_path: Path, server
     """A repr may end up in a log."""
     Process(tmp_path, [60])
     async with open_gateway(found_options(server)) as gateway:
-        text: Any = repr(gateway._wire._identity)
-    assert text == "<Identity from custom-process>"
-    assert json.dumps(text)
+        assert repr(gateway._wire._identity) == "<Identity from custom-process>"

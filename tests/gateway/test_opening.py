@@ -12,6 +12,7 @@ import trustme
 
 from aioglacier.core.errors import CertificateError, ConfigurationError, NoCredentialsError
 from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.modelfiles import models_at
 from aioglacier.gateway.options import GatewayOptions
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, faulty_server, options_for
 
@@ -200,11 +201,16 @@ async def test_opening_does_not_stall_the_loop() -> None:
             await asyncio.sleep(0.001)
             stalls.append(time.perf_counter() - before - 0.001)
 
-    watching = asyncio.create_task(watch())
-    await origin_of(region_name="us-east-1")
-    watching.cancel()
-    # 12 ms measured; the bound leaves room for a busy machine and is a tenth of what opening took at first.
-    assert max(stalls) < 0.05
+    worst: list[float] = []
+    for _ in range(5):
+        models_at.cache_clear()
+        stalls.clear()
+        watching = asyncio.create_task(watch())
+        await origin_of(region_name="us-east-1")
+        watching.cancel()
+        worst.append(max(stalls))
+    # About 10 ms where nothing else runs; a busy machine adds its own, so the best of five is judged.
+    assert min(worst) < 0.03
 
 
 def test_options_show_no_secret() -> None:
