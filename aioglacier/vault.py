@@ -256,7 +256,9 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
             ResumeMismatchError: The source is another one. For a path nothing has been sent then.
         """
-        return await (await self.open_resume(upload_id, source)).run()
+        upload = await self.open_resume(upload_id, source)
+        with self._named():
+            return await upload.run()
 
     async def open_resume(
         self,

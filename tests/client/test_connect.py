@@ -1,0 +1,181 @@
+# a block that must raise is the whole of it
+"""Connecting: what is refused at once, what connections share, and on which event loops they run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import psutil
+import pytest
+
+import aioglacier
+from aioglacier.transfer.resources import TransferOptions, open_resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATA = bytes(range(256)) * 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"memory_limit": 1024}, "memory limit is at least 1 MiB"),
+        ({"max_concurrency": 0}, "concurrency is at least 1"),
+        ({"hash_workers": 0}, "hash workers are at least 1"),
+        ({"hash_in": "clouds"}, '"processes" or "threads", not \'clouds\''),
+        ({"endpoint_url": "local:"}, "needs a folder"),
+        ({"endpoint_url": "http://example.com"}, "plain http"),
+        ({"endpoint_url": "ftp://127.0.0.1"}, "https://"),
+        ({"endpoint_url": "http://127.0.0.1:1/path"}, "nothing more"),
+        ({"account_id": "12"}, "account"),
+        ({"proxy": "ftp://proxy:1"}, "proxy"),
+        ({"profile_name": "nobody"}, "profile"),
+        ({"aws_secret_access_key": None}, "aws_secret_access_key"),
+    ],
+)
+async def test_arguments_that_make_no_sense_are_refused(
+    arguments: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent, with what is wrong and what would be right."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    given: dict[str, Any] = {
+        "region_name": "us-east-1",
+        "endpoint_url": "http://127.0.0.1:1",
+        "aws_access_key_id": "a",
+        "aws_secret_access_key": "b",
+        **arguments,
+    }
+    with pytest.raises(aioglacier.ConfigurationError, match=told):
+        async with aioglacier.connect(**given):
+            pass
+
+
+async def test_a_missing_region_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With where it was looked for."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(aioglacier.ConfigurationError, match="no region was found"):
+        async with aioglacier.connect(aws_access_key_id="a", aws_secret_access_key="b"):
+            pass
+
+
+async def test_a_file_is_no_folder_for_a_local_glacier(tmp_path: Path) -> None:
+    """The place is named."""
+    (tmp_path / "file").touch()
+    with pytest.raises(Exception, match="file"):
+        async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'file'}"):
+            pass
+
+
+def test_another_event_loop_is_refused() -> None:
+    """Where there is no asyncio loop the sentence says which ones there may be."""
+
+    async def main() -> None:
+        async with aioglacier.connect():
+            pass
+
+    coroutine = main()
+    with pytest.raises(aioglacier.ConfigurationError, match="asyncio, stock or uvloop"):
+        coroutine.send(None)
+
+
+async def test_names_are_checked_without_a_request(local: aioglacier.Glacier) -> None:
+    """A vault that cannot be is refused, one that is not there is not looked for."""
+    assert local.vault("not-there").name == "not-there"
+    with pytest.raises(aioglacier.VaultNameError):
+        local.vault("not there")
+    with pytest.raises(aioglacier.VaultNotFoundError):
+        await local.vault("not-there").describe()
+    for made in (
+        lambda: local.vault("v").job("no/id"),
+        lambda: local.vault("v").open_writer(description="\N{SNOWMAN}"),
+    ):
+        with pytest.raises(aioglacier.InvalidPlanError):
+            made()
+
+
+async def test_two_connections_live_side_by_side(tmp_path: Path) -> None:
+    """Each has its own Glacier, memory and workers; one ends without harm to the other."""
+    children = len(psutil.Process().children())
+    async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'one'}", hash_workers=1) as one:
+        vault = await one.create_vault("v")
+        async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'two'}", hash_workers=1) as two:
+            other = await two.create_vault("w")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(vault.upload, DATA)
+                tasks.start_soon(other.upload, DATA)
+            assert [each.name async for each in two.list_vaults()] == ["w"]
+        archive = await vault.upload(DATA, part_size=1024 * 1024)
+        assert archive.tree_hash == aioglacier.tree_hash(DATA)
+        assert [each.name async for each in one.list_vaults()] == ["v"]
+        assert one.origin != two.origin
+        assert repr(one) == f"<Glacier us-east-1 {one.origin}>"
+    assert len(psutil.Process().children()) == children
+
+
+async def test_a_local_glacier_keeps_its_archives(tmp_path: Path) -> None:
+    """The folder is opened again later, and what was archived is still there."""
+    where = f"local:{tmp_path / 'glacier'}"
+    async with aioglacier.connect(endpoint_url=where) as glacier:
+        archive = await (await glacier.create_vault("v")).upload(DATA)
+    async with aioglacier.connect(endpoint_url=where) as glacier:
+        job = await glacier.vault("v").retrieve(archive.id)
+        async with job.open_reader() as reader:
+            assert await reader.read() == DATA
+
+
+async def test_an_error_in_the_block_comes_out_unwrapped(tmp_path: Path) -> None:
+    """Neither the local Glacier's tasks nor the connection's make a group of it."""
+    error = KeyError("mine")
+    with pytest.raises(KeyError) as caught:
+        async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'glacier'}"):
+            raise error
+    assert caught.value is error
+
+
+async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few descriptors allowed there are few buffers: half is left for connections."""
+    resource = pytest.importorskip("resource")
+    for soft, expected in ((1024, 256), (32, 8), (2, 2), (resource.RLIM_INFINITY, None)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        async with open_resources(TransferOptions(hash_in="threads")) as resources:
+            assert resources.buffers._count_limit == expected
+
+
+ROUND_TRIP = """
+import asyncio, json, pathlib, tempfile
+import uvloop
+import aioglacier
+
+DATA = bytes(range(256)) * 10_000
+
+async def main(folder):
+    async with aioglacier.connect(endpoint_url=f"local:{folder}/glacier", hash_workers=1) as glacier:
+        vault = await glacier.create_vault("v")
+        async with vault.open_writer(part_size=1024 * 1024) as writer:
+            await writer.write(DATA)
+        job = await vault.retrieve(writer.archive.id)
+        await job.download(f"{folder}/target")
+        async with job.open_reader() as reader:
+            same = await reader.read() == DATA == pathlib.Path(folder, "target").read_bytes()
+        loop = type(asyncio.get_running_loop()).__module__
+        print(json.dumps([loop, same, writer.archive.tree_hash == aioglacier.tree_hash(DATA)]))
+
+with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    runner.run(main(folder))
+"""
+
+
+def test_uvloop_gives_the_same_results() -> None:
+    """Writer, worker processes, download and reader run on the other loop, too, and end cleanly."""
+    pytest.importorskip("uvloop")
+    command = [sys.executable, "-W", "error", "-c", ROUND_TRIP]
+    answer = subprocess.run(command, capture_output=True, check=False)
+    assert answer.stderr == b""
+    assert json.loads(answer.stdout) == ["uvloop", True, True]

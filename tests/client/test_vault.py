@@ -1,0 +1,156 @@
+"""A vault: uploads listed and ended, inventories read as a stream, settings in batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aioglacier
+from aioglacier import inventory
+from aioglacier.core.models import VaultEvent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.testing import MemoryGlacier
+
+MIB = 1024 * 1024
+DATA = bytes(range(251)) * (3 * MIB // 251)
+
+
+async def test_a_file_goes_there_and_back(local: aioglacier.Glacier, tmp_path: Path) -> None:
+    """The README's way: create, write, upload, retrieve, download."""
+    vault = await local.create_vault("photos")
+    async with vault.open_writer(description="november, raw") as writer:
+        for start in range(0, len(DATA), 100_000):
+            await writer.write(DATA[start : start + 100_000])
+    assert writer.archive is not None
+    job = await vault.retrieve(writer.archive.id, tier="Bulk")
+    await job.wait_until_done()
+    target = tmp_path / "film.mkv"
+    await job.download(target)
+    async with job.open_reader((5, 50)) as reader:
+        assert await reader.read() == DATA[5:50]
+    assert aioglacier.tree_hash(DATA) == writer.archive.tree_hash
+    assert (await vault.describe()).archive_count == 1
+    await vault.delete_archive(writer.archive.id)
+    await vault.delete_archive(writer.archive.id)
+    await vault.delete()
+    assert [each async for each in local.list_vaults()] == []
+
+
+async def test_an_upload_can_be_watched(remembered: aioglacier.Vault) -> None:
+    """What is opened but not yet run tells how far it is, and its archive at the end."""
+    upload = await remembered.open_upload(DATA, part_size=MIB)
+    assert upload.snapshot().taken == 0
+    assert upload.archive is None
+    archive = await upload.run()
+    assert upload.snapshot().done == len(DATA)
+    assert upload.archive == archive
+
+
+async def test_unfinished_uploads_are_listed_and_ended(
+    memory: MemoryGlacier, remembered: aioglacier.Vault
+) -> None:
+    """Each with its part size, description and parts; aborting it twice is no error."""
+    ids = [
+        await memory.initiate_multipart_upload("v", part_size=MIB, description=f"number {number}")
+        for number in range(60)
+    ]
+    uploads = [upload async for upload in remembered.uploads()]
+    assert {upload.id for upload in uploads} == set(ids)
+    first = await remembered.unfinished_upload(ids[0])
+    assert (first.vault, first.part_size, first.description) == ("v", MIB, "number 0")
+    assert [part async for part in first.parts()] == []
+    assert first.started == memory.now
+    assert repr(first) == f"<Upload v {ids[0]} part_size=1MiB>"
+    for upload in uploads:
+        await upload.abort()
+    assert [upload async for upload in remembered.uploads()] == []
+    with pytest.raises(aioglacier.UploadNotFoundError):
+        await remembered.unfinished_upload(ids[0])
+
+
+@pytest.mark.parametrize("output_format", ["JSON", "CSV"])
+async def test_an_inventory_is_read_as_a_stream(
+    output_format: str, local: aioglacier.Glacier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Piece by piece, however the pieces cut the document, and only as far as it is wanted."""
+    monkeypatch.setattr(inventory, "_PIECE_SIZE", 100)
+    vault = await local.create_vault("v")
+    archives = [await vault.upload(DATA[:size], description=f'"{size}", raw') for size in range(1, 30)]
+    job = await vault.retrieve_inventory(output_format=output_format)
+    assert await vault.find_inventory_retrieval(output_format) is not None
+    listed = [archive async for archive in job.inventory()]
+    assert {(each.id, each.size, each.tree_hash, each.description) for each in listed} == {
+        (each.id, each.size, each.tree_hash, each.description) for each in archives
+    }
+    assert {each.vault for each in listed} == {"v"}
+    async for archive in job.inventory():
+        assert archive == listed[0]
+        break
+
+
+async def test_an_inventory_goes_on_where_one_with_a_limit_ended(local: aioglacier.Glacier) -> None:
+    """Limit and marker cut the list into jobs without a gap."""
+    vault = await local.create_vault("v")
+    ids = {(await vault.upload(DATA[:size])).id for size in range(1, 6)}
+    seen: list[str] = []
+    marker = None
+    while True:
+        job = await vault.retrieve_inventory(limit=2, marker=marker)
+        seen += [archive.id async for archive in job.inventory()]
+        parameters = (await job.describe()).inventory
+        assert parameters is not None
+        marker = parameters.marker
+        if marker is None:
+            break
+    assert sorted(seen) == sorted(ids)
+
+
+async def test_tags_go_in_batches(memory: MemoryGlacier, remembered: aioglacier.Vault) -> None:
+    """The service takes ten at once, the caller any number."""
+    tags = {f"key {number}": str(number) for number in range(25)}
+    await remembered.tags.add(tags)
+    assert memory.calls["AddTagsToVault"] == 3
+    assert await remembered.tags.get() == tags
+    await remembered.tags.remove(key for key in tags if key != "key 7")
+    assert await remembered.tags.get() == {"key 7": "7"}
+    await remembered.tags.remove([])
+    assert memory.calls["RemoveTagsFromVault"] == 3
+
+
+async def test_settings_are_set_read_and_removed(remembered: aioglacier.Vault) -> None:
+    """Notifications, access policy and lock; what is not set is an error of its own."""
+    policy = '{"Version":"2012-10-17","Statement":[]}'
+    for read in (remembered.notifications.get, remembered.access_policy.get, remembered.lock.get):
+        with pytest.raises(aioglacier.ResourceNotFoundError):
+            await read()
+    topic = "arn:aws:sns:us-east-1:012345678901:topic"
+    await remembered.notifications.set(topic)
+    assert (await remembered.notifications.get()).events == frozenset(VaultEvent)
+    await remembered.notifications.set(topic, ["ArchiveRetrievalCompleted"])
+    assert (await remembered.notifications.get()).events == {VaultEvent.ARCHIVE_RETRIEVAL_COMPLETED}
+    await remembered.notifications.delete()
+    await remembered.access_policy.set(policy)
+    assert await remembered.access_policy.get() == policy
+    await remembered.access_policy.delete()
+    await remembered.lock.initiate(policy)
+    await remembered.lock.abort()
+    lock_id = await remembered.lock.initiate(policy)
+    assert (await remembered.lock.get()).expires is not None
+    await remembered.lock.complete(lock_id)
+    assert (await remembered.lock.get()).policy == policy
+    assert repr(remembered.lock) == "<Lock of vault v>"
+    assert repr(remembered) == "<Vault v us-east-1>"
+
+
+async def test_errors_name_the_vault(remembered: aioglacier.Vault, tmp_path: Path) -> None:
+    """Also those that are no fault of the service."""
+    with pytest.raises(aioglacier.SourceUnreadableError) as unreadable:
+        await remembered.upload(tmp_path / "none")
+    with pytest.raises(aioglacier.LengthMismatchError) as short:
+        async with remembered.open_writer(expected_size=5) as writer:
+            await writer.write(b"four")
+    assert unreadable.value.vault == short.value.vault == "v"
