@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.logs import start_logging
 from aioglacier.cli.output import Output
 from aioglacier.cli.session import Session
@@ -75,6 +76,9 @@ def start(ctx: click.Context) -> Session:
         root.obj if isinstance(root.obj, Stopper) else Stopper(),
     )
     ctx.obj = root.obj = session
+    session.stopper.last_words = lambda error: tell(
+        session.output, failure_of(error, resume=session.resume, safe=session.safe())
+    )
     start_logging(verbose=settings.verbose, quiet=settings.quiet)
     return session
 

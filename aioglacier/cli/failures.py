@@ -59,7 +59,8 @@ def failure_of(
     text = f"aioglacier: {escape(message)}"
     if item is not None:
         record["item"] = item
-        text = f"aioglacier: {escape(item)}: {escape(message)}"
+        if item not in message:
+            text = f"aioglacier: {escape(item)}: {escape(message)}"
     for note in getattr(error, "__notes__", ()):
         text += f"\n  {escape(note)}"
     if resume is not None:

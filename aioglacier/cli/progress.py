@@ -81,12 +81,14 @@ async def showing(
     if not sums_up:
         return
     taken = time.monotonic() - started
-    done = transfer.snapshot().done - (speed.found if is_resume else 0)
-    session.output.note(
-        f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
-        + (f", {show_rate(done, taken)}" if taken > 0.1 else "")
-        + (f"; {show_size(speed.found)} were there" if is_resume else "")
-    )
+    done = transfer.snapshot().done
+    found = speed.found if is_resume else 0
+    text = f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
+    if found < done and taken > 0.1:  # or it was too fast to be looked at
+        text += f", {show_rate(done - found, taken)}"
+    if 0 < found < done:
+        text += f"; {show_size(found)} of it had been sent before"
+    session.output.note(text)
 
 
 def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Speed, idle: str) -> None:

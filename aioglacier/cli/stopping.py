@@ -40,11 +40,10 @@ class Stopper:
     """
 
     def __init__(self) -> None:
-        self.last_words: Callable[[StoppedError], None] = lambda _: None
+        self.last_words: Callable[[StoppedError], object] = lambda _: None
         self.restore: Callable[[], None] = lambda: None
         self._signal: int | None = None
         self._cancel: Callable[[], object] | None = None
-        self._is_retired = False
 
     @property
     def stopped(self) -> StoppedError | None:
@@ -59,8 +58,14 @@ class Stopper:
                 signal.signal(number, self._handle)
 
     def retire(self) -> None:
-        """Listen no more: the exit code is decided, and the interpreter is about to end."""
-        self._is_retired = True
+        """Listen no more: the exit code is decided, and the interpreter is about to end.
+
+        Ignored signals stay so while it ends; handlers in Python would not.
+        """
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == self._handle:
+                signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def cancelling(self, cancel: Callable[[], object]) -> Iterator[None]:
@@ -74,8 +79,6 @@ class Stopper:
             self._cancel = None
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._is_retired:
-            return
         if self._signal is not None:
             self._end(number)
         self._signal = number

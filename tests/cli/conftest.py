@@ -135,14 +135,18 @@ class Cli:
 
 
 @contextmanager
-def serving(cli: Cli, *arguments: str) -> Iterator[str]:
-    """``aioglacier serve`` in the background; gives its URL."""
+def serving(cli: Cli, *arguments: str, is_killed: bool = False) -> Iterator[str]:
+    """``aioglacier serve`` in the background; gives its URL.
+
+    A server that still holds a request for a fault is killed in the end: a clean stop would wait for it.
+    """
     with cli.started("serve", *arguments) as process:
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], 20)
         assert ready
         yield process.stdout.readline().decode().strip()
-        cli.stop(process, signal.SIGTERM, code=0)
+        if not is_killed:
+            cli.stop(process, signal.SIGTERM, code=0)
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
@@ -178,12 +182,26 @@ def cli(tmp_path: Path, server: str) -> Cli:
     return Cli(tmp_path, ("--endpoint-url", server, "--region", "us-east-1"), keys())
 
 
+@pytest.fixture(scope="session")
+def vaults(server: str) -> Iterator[str]:
+    """Names of empty vaults, made all at once, since each start of the program takes half a second."""
+    program = """
+import asyncio, sys, aioglacier
+async def main():
+    async with aioglacier.connect(endpoint_url=sys.argv[1], region_name="us-east-1") as glacier:
+        for number in range(60):
+            await glacier.create_vault(f"vault-{number}")
+asyncio.run(main())
+"""
+    environment = {**os.environ, **keys()}
+    subprocess.run([sys.executable, "-c", program, server], env=environment, check=True)
+    return (f"vault-{number}" for number in range(60))
+
+
 @pytest.fixture
-def vault(cli: Cli, request: pytest.FixtureRequest) -> str:
+def vault(vaults: Iterator[str]) -> str:
     """A vault of the test's own."""
-    name = "".join(each for each in request.node.name if each.isalnum() or each == "_")[:200]
-    cli("vault", "create", name)
-    return name
+    return next(vaults)
 
 
 def keys() -> dict[str, str]:

@@ -65,13 +65,9 @@ def test_without_click_one_line_says_what_to_install(bare: Cli) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(bare: Cli, name: str) -> None:
-    """Each loads, and says what it does and where the exit codes are told."""
+    """Each loads and says how it is used."""
     shown = bare(name, "--help").text
     assert "Usage: aioglacier " + name in shown
-    assert (
-        COMMANDS[name][1].split(",", maxsplit=1)[0].split(";")[0].rstrip(".") in " ".join(shown.split())
-        or shown
-    )
 
 
 def test_no_arguments_show_the_help(bare: Cli) -> None:

@@ -30,7 +30,7 @@ from aioglacier.core.errors import EmptyArchiveError
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aioglacier.cli.session import Session
     from aioglacier.core.models import Archive
@@ -88,15 +88,16 @@ class _Demo:
 
     async def run(self) -> None:
         """Do it all, telling of each step as it is done."""
-        from anyio import to_thread  # noqa: PLC0415  # not needed for help
+        from anyio import from_thread, to_thread  # noqa: PLC0415  # not needed for help
 
         from aioglacier.client import connect  # noqa: PLC0415
 
+        check = from_thread.check_cancelled
         self._say(f"A local Glacier in {self.folder / 'glacier'}: no account, no network, no cost.\n")
         if self.file is None:
             self.file = self.folder / "original"
             with self._step("make", f"a file of {show_size(self.size)}, pseudo-random"):
-                await to_thread.run_sync(_make_file, self.file, self.size)
+                await to_thread.run_sync(_make_file, self.file, self.size, check)
         else:
             self.size = self.file.stat().st_size
             if self.size == 0:
@@ -116,9 +117,9 @@ class _Demo:
                 async with showing(self.session, "download", download, sums_up=False):
                     await download.run()
         with self._step("compare", "what came back, byte for byte"):
-            same = await to_thread.run_sync(_is_same, self.file, restored)
+            same = await to_thread.run_sync(_is_same, self.file, restored, check)
         with self._step("verify", "the tree hash, by another implementation"):
-            tree_hash = await to_thread.run_sync(simple_tree_hash, self.file)
+            tree_hash = await to_thread.run_sync(simple_tree_hash, self.file, check)
         self.facts = {
             "archive_id": archive.id,
             "size": archive.size,
@@ -181,16 +182,21 @@ class _Demo:
             self.session.output.line("\n".join(escape(line) for line in text.split("\n")))
 
 
-def _make_file(path: Path, size: int) -> None:
+# These run in a thread and call ``check`` often, which raises once the demo is stopped.
+
+
+def _make_file(path: Path, size: int, check: Callable[[], None]) -> None:
     generator = random.Random(_SEED)  # noqa: S311  # the same bytes each time, not secret ones
     with path.open("wb") as file:
         for start in range(0, size, MIB):
+            check()
             file.write(generator.randbytes(min(MIB, size - start)))
 
 
-def _is_same(path: Path, other: Path) -> bool:
+def _is_same(path: Path, other: Path, check: Callable[[], None]) -> bool:
     with path.open("rb") as left, other.open("rb") as right:
         while True:
+            check()
             block = left.read(MIB)
             if block != right.read(MIB):
                 return False
@@ -198,10 +204,13 @@ def _is_same(path: Path, other: Path) -> bool:
                 return True
 
 
-def simple_tree_hash(path: Path) -> bytes:
+def simple_tree_hash(path: Path, check: Callable[[], None] = lambda: None) -> bytes:
     """The tree hash, written down from its definition, sharing nothing with the one that is checked."""
     with path.open("rb") as file:
-        level = [sha256(leaf).digest() for leaf in iter(lambda: file.read(1024 * 1024), b"")]
+        level = []
+        while leaf := file.read(1024 * 1024):
+            check()
+            level.append(sha256(leaf).digest())
     while len(level) > 1:
         pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
         level = [sha256(pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]

@@ -21,6 +21,7 @@ from aioglacier.cli.parameters import RANGE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import as_text, job_record, job_text, plain
 from aioglacier.cli.session import CommandError
+from aioglacier.cli.stdout import open_stdout
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import AccessDeniedError, TargetError
 from aioglacier.core.models import JobStatus, Tier
@@ -192,23 +193,10 @@ async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> 
 
 
 async def _fetch_to_stdout(session: Session, job: Job) -> None:
-    import anyio.to_thread  # noqa: PLC0415  # not needed for help
-
-    fd = 1
-    try:
-        os.fstat(fd)
-    except OSError as error:
-        raise TargetError(f"standard output cannot be written: {error.strerror}", path=STDOUT) from error
-    async with job.open_reader() as reader, showing(session, "standard output", reader):
-        async for block in reader:
-            # The reader of a pipe may take its time; a stop by signal leaves it alone.
-            await anyio.to_thread.run_sync(_write, fd, block, abandon_on_cancel=True)
-
-
-def _write(fd: int, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[os.write(fd, view) :]
+    with open_stdout() as stdout:
+        async with job.open_reader() as reader, showing(session, "standard output", reader):
+            async for block in reader:
+                await stdout.write(block)
 
 
 # --- what is told

@@ -1,0 +1,76 @@
+"""Bytes to standard output, without ever standing still where a signal could not be heeded.
+
+Whoever reads a pipe may pause for hours, and a write to it would block its thread for as long, also when the
+program is told to stop. So a pipe is waited for on the event loop, and written to without blocking: on
+Linux by opening it a second time, since the flag on the descriptor we got would be everybody's who shares it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.errors import TargetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: A pipe, socket or terminal that is ready takes this much without blocking (POSIX, PIPE_BUF).
+_SAFE_SIZE: Final = 4096
+
+
+class StandardOutput:
+    """Standard output for bytes."""
+
+    def __init__(self, fd: int, *, is_awaited: bool, most: int | None) -> None:
+        self._fd = fd
+        self._is_awaited = is_awaited
+        self._most = most
+
+    async def write(self, block: bytes) -> None:
+        """Write all of the bytes.
+
+        Raises:
+            BrokenPipeError: Nobody reads any more.
+            OSError: They cannot be written.
+        """
+        import anyio  # noqa: PLC0415  # not needed for help
+        import anyio.to_thread  # noqa: PLC0415
+
+        view = memoryview(block)
+        while view:
+            if not self._is_awaited:
+                view = view[await anyio.to_thread.run_sync(os.write, self._fd, view) :]
+                continue
+            await anyio.wait_writable(self._fd)
+            try:
+                view = view[os.write(self._fd, view[: self._most]) :]
+            except BlockingIOError:
+                continue
+
+
+@contextmanager
+def open_stdout() -> Iterator[StandardOutput]:
+    """Standard output, written to from here alone.
+
+    Raises:
+        TargetError: It is closed.
+    """
+    try:
+        mode = os.fstat(1).st_mode
+    except OSError as error:
+        raise TargetError(f"standard output cannot be written: {error.strerror}", path="-") from error
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(1)):
+        yield StandardOutput(1, is_awaited=False, most=None)
+        return
+    try:
+        fd = os.open("/proc/self/fd/1", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        yield StandardOutput(1, is_awaited=True, most=_SAFE_SIZE)
+        return
+    try:
+        yield StandardOutput(fd, is_awaited=True, most=None)
+    finally:
+        os.close(fd)

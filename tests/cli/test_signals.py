@@ -1,0 +1,253 @@
+"""Signals and crashes: what is left is whole, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from aioglacier.core.treehash import tree_hash
+from tests.cli.conftest import MIB, Cli, data, keys, serving, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PARTS = 12
+SIZE = PARTS * MIB - 5
+
+
+@contextmanager
+def faulty(folder: Path, *faults: dict[str, Any]) -> Iterator[Cli]:
+    """The program beside a server where something goes wrong, with a vault "v" and a file "big"."""
+    (folder / "faults.json").write_text(json.dumps(faults))
+    (folder / "big").write_bytes(data(SIZE))
+    arguments = ["glacier", "--job-delay", "0", "--inventory-lag", "0", "--faults", "faults.json"]
+    with serving(Cli(folder), *arguments, is_killed=True) as url:
+        cli = Cli(folder, ("--endpoint-url", url, "--region", "us-east-1"), keys())
+        ask(url, "PUT", "vaults/v")
+        yield cli
+
+
+def ask(url: str, method: str, path: str) -> Any:
+    """One plain request to a server that checks no signatures."""
+    headers = {"x-amz-glacier-version": "2012-06-01"}
+    request = urllib.request.Request(f"{url}/-/{path}", method=method, headers=headers)  # noqa: S310  # the server's own URL
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return json.loads(answer.read() or b"{}")
+
+
+def hang(operation: str, where: str = "", **more: Any) -> dict[str, Any]:
+    """A fault: the first such request waits for a minute."""
+    return {"operation": operation, "kind": "delay", "where": where, "seconds": 60, **more}
+
+
+def sent(cli: Cli) -> int:
+    """Parts that the service has of all unfinished uploads."""
+    url = cli.arguments[1]
+    uploads = ask(url, "GET", "vaults/v/multipart-uploads")["UploadsList"]
+    names = [f"vaults/v/multipart-uploads/{upload['MultipartUploadId']}" for upload in uploads]
+    return sum(len(ask(url, "GET", name)["Parts"]) for name in names)
+
+
+def go_on(cli: Cli, told: str) -> list[dict[str, Any]]:
+    """Run the command that a message names, and return its records."""
+    match = re.search(r"^to go on: aioglacier (.*)$", told, re.MULTILINE)
+    assert match
+    arguments = shlex.split(match[1])
+    bare = Cli(cli.folder, (), cli.environment)  # the command says by itself where the vaults are
+    return bare("--json", *arguments).records
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_during_an_upload(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """It ends at once with what was sent kept, no process left, and a command that sends only the rest."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(lambda: sent(cli) >= PARTS - 1 or process.poll() is not None)
+            workers = psutil.Process(process.pid).children(recursive=True)
+            assert workers
+            stopped = cli.stop(process, number, code=code)
+        assert number.name in stopped.err
+        assert not stopped.out
+        assert not any(worker.is_running() for worker in workers)
+        assert sent(cli) == PARTS - 1
+        (archive,) = go_on(cli, stopped.err)
+        assert archive["tree_hash"] == tree_hash(data(SIZE)).hex()
+        assert sent(cli) == 0
+        assert len(cli("--json", "inventory", "v").records) == 1
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    """Where the first one waits for the service, the second does not."""
+    hanging = [hang("UploadMultipartPart", "bytes 1048576-"), hang("AbortMultipartUpload")]
+    with (
+        faulty(tmp_path, *hanging) as cli,
+        cli.started("upload", "v", "-", "--part-size", "1MiB", stdin=subprocess.PIPE) as process,
+    ):
+        assert process.stdin is not None
+        process.stdin.write(data(2 * MIB))
+        process.stdin.flush()
+        wait_for(lambda: sent(cli) >= 1)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 130
+        assert time.monotonic() - began < 1
+
+
+def test_a_clean_stop_is_given_ten_seconds(tmp_path: Path) -> None:
+    """A service that does not answer does not hold the program up for longer."""
+    hanging = [hang("UploadMultipartPart", "bytes 1048576-"), hang("AbortMultipartUpload")]
+    with (
+        faulty(tmp_path, *hanging) as cli,
+        cli.started("--json", "upload", "v", "-", "--part-size", "1MiB", stdin=subprocess.PIPE) as process,
+    ):
+        assert process.stdin is not None
+        process.stdin.write(data(2 * MIB))
+        process.stdin.flush()
+        wait_for(lambda: sent(cli) >= 1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=12)
+        assert time.monotonic() - began < 10
+        assert cli.judge(process.returncode, b"", err, 143).error["error"] == "Stopped"
+
+
+def test_a_signal_during_a_pipe_leaves_no_upload(tmp_path: Path) -> None:
+    """Standard input cannot be read again, so its upload is aborted."""
+    with (
+        faulty(tmp_path) as cli,
+        cli.started("--json", "upload", "v", "-", "--part-size", "1MiB", stdin=subprocess.PIPE) as process,
+    ):
+        assert process.stdin is not None
+        process.stdin.write(data(3 * MIB))
+        process.stdin.flush()
+        wait_for(lambda: sent(cli) >= 2)
+        error = cli.stop(process, signal.SIGINT, code=130).error
+        assert error["resume"] is None
+        assert sent(cli) == 0
+
+
+def test_a_signal_during_a_download(tmp_path: Path) -> None:
+    """The target does not appear; what was verified is kept; the same command ends it."""
+    truncated = {"operation": "GetJobOutput", "kind": "truncate", "after_bytes": MIB, "seconds": 60}
+    with faulty(tmp_path, truncated) as cli:
+        archive_id = cli("--json", "upload", "v", "big").record["archive_id"]
+        with cli.started("download", "v", f"--archive-id={archive_id}", "back") as process:
+            wait_for((tmp_path / ".back.aioglacier.journal").exists)
+            stopped = cli.stop(process, signal.SIGINT, code=130)
+        assert not (tmp_path / "back").exists()
+        go_on(cli, stopped.err)
+        assert (tmp_path / "back").read_bytes() == data(SIZE)
+        assert len(cli("--json", "jobs", "list", "v").records) == 1
+
+
+def test_a_kill_loses_nothing_that_was_sent(tmp_path: Path) -> None:
+    """After SIGKILL the same command finds the upload by itself, and nothing is left running."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(lambda: sent(cli) >= PARTS - 1)
+            workers = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+            process.wait(5)
+            wait_for(lambda: not any(worker.is_running() for worker in workers), seconds=2)
+        done = cli("upload", "v", "big", "--part-size", "1MiB")
+        assert "going on" in done.err
+        assert sent(cli) == 0
+        assert len(cli("--json", "inventory", "v").records) == 1
+
+
+def test_another_file_of_the_same_name_is_uploaded_anew(tmp_path: Path) -> None:
+    """The unfinished upload of the other one fails the proof, is told of, and is left alone."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(lambda: sent(cli) >= PARTS - 1)
+            cli.stop(process, signal.SIGINT, code=130)
+        (tmp_path / "big").write_bytes(data(SIZE, seed=2))
+        done = cli("--json", "upload", "v", "big", "--part-size", "1MiB")
+        assert done.record["tree_hash"] == tree_hash(data(SIZE, seed=2)).hex()
+        assert "left alone" in done.error["warning"]
+        assert sent(cli) == PARTS - 1
+        (upload,) = cli("--json", "uploads", "list", "v").records
+        assert (upload["part_size"], upload["description"]) == (MIB, "big")
+        named = f"--upload-id={upload['upload_id']}"
+        assert cli("--json", "uploads", "show", "v", named).record == upload
+        mismatch = cli("--json", "uploads", "resume", "v", named, "big", code=4).error
+        assert (mismatch["error"], mismatch["byte_range"]) == ("ResumeMismatchError", "0-1048575")
+        resumed = cli("--json", "uploads", "resume", "v", named, "-", stdin=data(SIZE)).record
+        assert resumed["tree_hash"] == tree_hash(data(SIZE)).hex()
+
+
+def test_uploads_are_aborted_by_their_ids(tmp_path: Path) -> None:
+    """``uploads abort`` forgets an upload; a second time there is none."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(lambda: sent(cli) >= 1)
+            cli.stop(process, signal.SIGINT, code=130)
+        (upload,) = cli("--json", "uploads", "list", "v").records
+        assert cli("--json", "uploads", "abort", "v", f"--upload-id={upload['upload_id']}").record["aborted"]
+        again = cli("--json", "uploads", "abort", "v", "--", upload["upload_id"], code=7)
+        assert again.error["error"] == "UploadNotFoundError"
+
+
+def test_a_reader_that_pauses_does_not_keep_it_from_stopping(cli: Cli, vault: str) -> None:
+    """``download -`` into a pipe that nobody reads ends with the signal, and not when somebody reads."""
+    archive_id = cli("--json", "upload", vault, "-", stdin=data(8 * MIB)).record["archive_id"]
+    with cli.started("download", vault, "-", f"--archive-id={archive_id}") as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert time.monotonic() - began < 5
+
+
+def test_a_reader_that_leaves_during_a_download(cli: Cli, vault: str) -> None:
+    """``download - | head`` ends quietly, as other programs end then."""
+    archive_id = cli("--json", "upload", vault, "-", stdin=data(8 * MIB)).record["archive_id"]
+    command = shlex.join(cli.command("--quiet", "download", vault, "-", f"--archive-id={archive_id}"))
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} | head -c 100"],
+        env=cli.env(),
+        capture_output=True,
+        check=False,
+    )
+    cli.judge(done.returncode, done.stdout, done.stderr, 141)
+    assert done.stdout == data(8 * MIB)[:100]
+    assert not done.stderr
+
+
+def test_a_signal_during_hashing(bare: Cli) -> None:
+    """A command without an event loop stops as well."""
+    with (bare.folder / "large").open("wb") as file:
+        file.truncate(20 << 30)  # no bytes on disk, and ten seconds of hashing at the least
+    with bare.started("tree-hash", "large") as process:
+        wait_for(lambda: len(psutil.Process(process.pid).threads()) > 1)
+        assert "SIGINT" in bare.stop(process, signal.SIGINT, code=130).err
+
+
+@pytest.mark.parametrize("delay", [0.1, 0.25, 0.5])
+def test_a_signal_at_any_moment_of_the_start(cli: Cli, vault: str, delay: float) -> None:
+    """Imports, connecting and asking are stopped as cleanly as everything else."""
+    program = "import sys, time; time.sleep(float(sys.argv[1]))"
+    with cli.started("--quiet", "download", vault, "A" * 138, "target") as process:
+        subprocess.run([sys.executable, "-c", program, str(delay)], check=True)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode in {143, 7}
+    cli.judge(process.returncode, b"", err, process.returncode)
