@@ -1,4 +1,3 @@
-# a block that must raise is the whole of it
 """Connecting: what is refused at once, what connections share, and on which event loops they run."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# a block that must raise is the whole of it
 """Jobs: waited for, found again, and read when they are done."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC240  # small files of the test's own; a block that must raise is the whole of it
+# ruff: noqa: ASYNC240  # small files of the test's own
 """Downloads: verified pieces, a name only at the end, and a next try that trusts nothing it cannot prove."""
 
 from __future__ import annotations

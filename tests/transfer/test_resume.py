@@ -1,4 +1,4 @@
-# ruff: noqa: PT012  # small files of the test's own; a block that must raise is the whole of it
+# ruff: noqa: PT012  # a block that must raise is the whole of it
 """Resumed uploads: whatever the service has already is proven, not sent, and nothing else is believed."""
 
 from __future__ import annotations

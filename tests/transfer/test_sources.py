@@ -1,4 +1,3 @@
-# small files of the test's own; a block that must raise is the whole of it
 """Every kind of source, whole: short reads, reused buffers, pipes, and files that change under the reader."""
 
 from __future__ import annotations
@@ -274,7 +273,9 @@ async def test_a_sources_own_error_comes_out_unwrapped(
     assert (store.archives, store.uploads) == ([], {})
 
 
-@pytest.mark.parametrize("source", [b"", [], [b"", b""], io.BytesIO()], ids=repr)
+@pytest.mark.parametrize(
+    "source", [b"", [], [b"", b""], io.BytesIO()], ids=["none", "no items", "empty items", "file"]
+)
 async def test_an_empty_source_is_no_archive(
     source: object, store: MemoryStore, resources: TransferResources
 ) -> None:

@@ -1,4 +1,4 @@
-# ruff: noqa: PT012  # small files of the test's own; a block that must raise is the whole of it
+# ruff: noqa: PT012  # a block that must raise is the whole of it
 """Uploads to a served Glacier: how many requests, what faults cost, and who hashes."""
 
 from __future__ import annotations
