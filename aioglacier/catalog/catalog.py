@@ -183,12 +183,12 @@ class _Opening:
         if condition is files.Condition.READY:
             return
         if condition is files.Condition.OLD:
-            await self._upgrade(self.path)
+            await self._upgrade(self.path, is_durable=True)
             return
         new = self.path.with_name(f"{self.path.name}.new")
         await anyio.to_thread.run_sync(files.make_empty, new)
-        await self._patiently(lambda: files.set_journal(new, is_network=is_network))
-        await self._upgrade(new)
+        await self._patiently(lambda: files.set_journal(new, is_network=is_network, is_durable=False))
+        await self._upgrade(new, is_durable=False)
         await anyio.to_thread.run_sync(files.publish, new, self.path)
 
     async def _inspect(self, *, was_used: bool) -> files.Condition:
@@ -197,8 +197,10 @@ class _Opening:
     async def _set_aside(self, reason: str) -> CatalogDamagedError:
         return await anyio.to_thread.run_sync(files.move_aside, self.path, reason)
 
-    async def _upgrade(self, path: Path) -> None:
-        async with open_database(path, busy_timeout_seconds=self._busy_timeout_seconds) as database:
+    async def _upgrade(self, path: Path, *, is_durable: bool) -> None:
+        async with open_database(
+            path, busy_timeout_seconds=self._busy_timeout_seconds, is_durable=is_durable
+        ) as database:
             while await database.write(migrations.upgrade_once):
                 pass
 

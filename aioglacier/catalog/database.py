@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
@@ -49,7 +50,6 @@ _LOG_PAGES: Final = 4000
 
 _PRAGMAS: Final = (
     "foreign_keys = ON",
-    "synchronous = FULL",
     "fullfsync = ON",  # macOS: fsync alone leaves the data in the drive
     "cell_size_check = ON",
     "trusted_schema = OFF",
@@ -191,8 +191,16 @@ def busy(path: Path, waited_seconds: float) -> CatalogBusyError:
 
 
 @asynccontextmanager
-async def open_database(path: Path, *, busy_timeout_seconds: float) -> AsyncIterator[Database]:
-    """Open the transactions of a catalog that exists."""
+async def open_database(
+    path: Path, *, busy_timeout_seconds: float, is_durable: bool = True
+) -> AsyncIterator[Database]:
+    """Open the transactions of a catalog that exists.
+
+    Args:
+        path: The file.
+        busy_timeout_seconds: How long another process may have it to itself.
+        is_durable: What is committed is on disk. Not needed before the file has its name.
+    """
     url = URL.create("sqlite+aiosqlite", database=files.uri_of(path), query={"mode": "rw", "uri": "true"})
     engine = create_async_engine(
         url,
@@ -201,7 +209,7 @@ async def open_database(path: Path, *, busy_timeout_seconds: float) -> AsyncIter
         pool_size=_READERS + 1,
         max_overflow=0,
     )
-    event.listen(engine.sync_engine, "connect", _prepare_connection)
+    event.listen(engine.sync_engine, "connect", partial(_prepare_connection, is_durable=is_durable))
     event.listen(engine.sync_engine, "begin", _begin)
     failure: Exception | None = None
     try:
@@ -221,9 +229,9 @@ async def open_database(path: Path, *, busy_timeout_seconds: float) -> AsyncIter
         raise failure
 
 
-def _prepare_connection(connection: Any, _record: object) -> None:
+def _prepare_connection(connection: Any, _record: object, *, is_durable: bool) -> None:
     cursor = connection.cursor()
-    for pragma in _PRAGMAS:
+    for pragma in (*_PRAGMAS, f"synchronous = {'FULL' if is_durable else 'OFF'}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -189,7 +189,7 @@ def _judge(connection: sqlite3.Connection, path: Path, size: int) -> Condition:
     return Condition.READY if version == VERSION else Condition.OLD
 
 
-def set_journal(path: Path, *, is_network: bool) -> None:
+def set_journal(path: Path, *, is_network: bool, is_durable: bool = True) -> None:
     """Choose how SQLite keeps transactions whole; remembered in the file.
 
     Raises:
@@ -199,6 +199,8 @@ def set_journal(path: Path, *, is_network: bool) -> None:
     wanted = "delete" if is_network else "wal"
     try:
         with closing(_connect(path)) as connection:
+            if not is_durable:
+                connection.execute("PRAGMA synchronous = OFF")
             if is_network:
                 # Without shared memory a database that has a log can be opened by one process alone.
                 connection.execute("PRAGMA locking_mode = EXCLUSIVE")

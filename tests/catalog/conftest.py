@@ -1,0 +1,90 @@
+"""What the tests of the catalog share."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.catalog import Catalog, Place
+from aioglacier.core.models import Archive, ArchiveId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ROOT = Path(__file__).parents[2]
+PHOTOS = Place("photos", "eu-west-1")
+FILMS = Place("films", "eu-west-1")
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+TREE_HASH = bytes(range(32))
+OTHER_HASH = bytes(range(1, 33))
+
+
+def archive(number: int, *, size: int = 5, tree_hash: bytes | None = None, vault: str = "photos") -> Archive:
+    """One of any number of archives."""
+    return Archive(
+        id=ArchiveId(hashlib.sha512(b"%d" % number).hexdigest()),
+        vault=vault,
+        size=size,
+        tree_hash=tree_hash or hashlib.sha256(b"%d" % number).digest(),
+        description=f"archive {number}",
+        created=NOON + timedelta(seconds=number),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a catalog can be; nothing is there yet, not even the folder."""
+    return tmp_path / "share" / "catalog.db"
+
+
+@pytest.fixture
+async def catalog(path: Path) -> AsyncIterator[Catalog]:
+    """An open catalog."""
+    async with Catalog.open(path) as opened:
+        yield opened
+
+
+#: What a child starts with: ``run`` opens the catalog named first on its command line and calls ``work``.
+_PREAMBLE = """
+import asyncio, os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from aioglacier.catalog import *
+from aioglacier.core.errors import *
+from aioglacier.core.models import *
+from tests.catalog.conftest import *
+
+def run(work, **options):
+    async def main():
+        async with Catalog.open(sys.argv[1], **options) as catalog:
+            await work(catalog)
+    asyncio.run(main())
+"""
+
+
+@contextmanager
+def child(program: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that runs a program with the names above; stopped at the end if it has not ended."""
+    command = [sys.executable, "-W", "error", "-c", _PREAMBLE + program, *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def outcome(process: subprocess.Popen[str]) -> str:
+    """What a child printed, once it has ended well."""
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    return output

@@ -1,0 +1,103 @@
+"""Jobs and downloads on record, so that nothing is paid for twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from aioglacier.catalog import Catalog, DownloadState, JobState, Place
+from aioglacier.core.errors import CatalogError, CatalogMismatchError
+from aioglacier.core.models import InventoryFormat, InventoryParameters, JobAction, JobId, Tier
+from aioglacier.core.ranges import ByteRange
+from tests.catalog.conftest import FILMS, NOON, PHOTOS, archive
+
+FOLLOWING = {
+    "intent": {"open", "failed", "gone"},
+    "open": {"succeeded", "failed", "gone"},
+    "succeeded": {"gone"},
+    "failed": {"gone"},
+    "gone": set[str](),
+}
+
+
+async def test_the_life_of_a_job(catalog: Catalog) -> None:
+    """Recorded before it is paid for, and found again by what it is about."""
+    job = await catalog.jobs.record_intent(
+        PHOTOS,
+        JobAction.ARCHIVE_RETRIEVAL,
+        archive_id=archive(1).id,
+        byte_range=ByteRange(0, 1 << 20),
+        tier=Tier.BULK,
+    )
+    assert (job.state, job.job_id, job.tier) == (JobState.INTENT, None, Tier.BULK)
+    assert await catalog.jobs.find_nonce(job.nonce) == job
+    job = await catalog.jobs.record_initiated(job, JobId("-j"))
+    assert await catalog.jobs.find(PHOTOS, JobId("-j")) == job
+    job = await catalog.jobs.record_state(job, JobState.SUCCEEDED)
+    alike = {"archive_id": archive(1).id, "byte_range": ByteRange(0, 1 << 20)}
+    assert await catalog.jobs.find_like(PHOTOS, JobAction.ARCHIVE_RETRIEVAL, **alike) == job  # type: ignore[arg-type]
+    assert [one async for one in catalog.jobs.list_useful()] == [job]
+    gone = await catalog.jobs.record_state(job, JobState.GONE, "its day is over")
+    assert gone.outcome == "its day is over"
+    assert await catalog.jobs.find_like(PHOTOS, JobAction.ARCHIVE_RETRIEVAL, **alike) is None  # type: ignore[arg-type]
+    assert [one async for one in catalog.jobs.list_useful(PHOTOS)] == []
+    assert await catalog.jobs.get(job) == gone
+
+
+async def test_only_the_same_thing_is_alike(catalog: Catalog) -> None:
+    """Another archive, range, vault or kind of inventory is another job."""
+    retrieval, inventory = JobAction.ARCHIVE_RETRIEVAL, JobAction.INVENTORY_RETRIEVAL
+    whole = await catalog.jobs.record_intent(PHOTOS, retrieval, archive_id=archive(1).id, tier=Tier.BULK)
+    part = InventoryParameters(format=InventoryFormat.JSON, start_date=NOON, limit=10, marker="m")
+    some = await catalog.jobs.record_intent(PHOTOS, inventory, inventory=part)
+    everything = await catalog.jobs.record_intent(PHOTOS, inventory, inventory=InventoryParameters())
+    find = catalog.jobs.find_like
+    assert await find(PHOTOS, retrieval, archive_id=archive(1).id) == whole
+    assert await find(PHOTOS, retrieval, archive_id=archive(2).id) is None
+    assert await find(PHOTOS, retrieval, archive_id=archive(1).id, byte_range=ByteRange(0, 5)) is None
+    assert await find(FILMS, retrieval, archive_id=archive(1).id) is None
+    assert await find(PHOTOS, inventory, inventory=part) == some
+    assert some.inventory == part
+    assert await find(PHOTOS, inventory, inventory=InventoryParameters()) == everything
+    assert await find(PHOTOS, inventory, inventory=InventoryParameters(format=InventoryFormat.CSV)) is None
+
+
+@pytest.mark.parametrize("after", list(JobState)[1:])
+@pytest.mark.parametrize("before", JobState)
+async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: JobState, after: JobState) -> None:
+    """A job that has failed never succeeds, and what is gone stays gone."""
+    job = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
+    if before not in {"intent", "gone", "failed"}:
+        await catalog.jobs.record_initiated(job, JobId("j"))
+    if before not in {"intent", "open"}:
+        await catalog.jobs.record_state(job, before)
+    if after in FOLLOWING[before] or after is before:
+        assert (await catalog.jobs.record_state(job, after)).state is after
+    else:
+        with pytest.raises(CatalogError, match=f"is {before} and cannot become {after}"):
+            await catalog.jobs.record_state(job, after)
+
+
+async def test_a_job_has_one_id_and_one_vault(catalog: Catalog) -> None:
+    """DC-09."""
+    job = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
+    await catalog.jobs.record_initiated(job, JobId("one"))
+    with pytest.raises(CatalogMismatchError, match="job one, but this is job two"):
+        await catalog.jobs.record_initiated(job, JobId("two"))
+    assert await catalog.jobs.find(PHOTOS, JobId("two")) is None
+    with pytest.raises(CatalogMismatchError, match="us-east-1"):
+        await catalog.jobs.find(Place("photos", "us-east-1"), JobId("one"))
+
+
+async def test_the_life_of_a_download(catalog: Catalog) -> None:
+    """Begun again it is the same one; ended it is not found any more."""
+    job = await catalog.jobs.record_intent(PHOTOS, JobAction.ARCHIVE_RETRIEVAL, archive_id=archive(1).id)
+    target = "/films/\udcff.mkv"
+    download = await catalog.downloads.record_begun(job, target)
+    assert await catalog.downloads.record_begun(job, target) == download
+    assert await catalog.downloads.find_unfinished(target) == download
+    assert await catalog.downloads.job_of(download) == job
+    assert await catalog.downloads.find_unfinished("/films") is None
+    ended = await catalog.downloads.record_ended(download, DownloadState.COMPLETED)
+    assert (ended.state, ended.target) == (DownloadState.COMPLETED, target)
+    assert await catalog.downloads.find_unfinished(target) is None
+    assert await catalog.downloads.record_begun(job, target) != download
