@@ -23,6 +23,7 @@ class Exit(IntEnum):
     TEMPORARY = 5
     IDENTITY = 6
     REFUSED = 7
+    CATALOG = 8
     HANGUP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -38,6 +39,7 @@ MEANINGS: Final[dict[Exit, str]] = {
     Exit.TEMPORARY: "trouble that will pass; what was done is safe, the same command goes on",
     Exit.IDENTITY: "credentials are missing, wrong or expired, or the clock is off",
     Exit.REFUSED: "the service refuses: no such vault, archive or job, expired, not allowed",
+    Exit.CATALOG: "the catalog, the local record, cannot be used",
     Exit.HANGUP: "stopped by SIGHUP; what was done is safe, the same command goes on",
     Exit.INTERRUPTED: "stopped by Ctrl-C (SIGINT), likewise",
     Exit.BROKEN_PIPE: "whoever read the archive from standard output went away",
@@ -100,6 +102,11 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.InventoryError: Exit.INTEGRITY,
     errors.WaitTimeoutError: Exit.TEMPORARY,
     errors.WorkerDiedError: Exit.TEMPORARY,
+    errors.CatalogError: Exit.CATALOG,
+    errors.CatalogBusyError: Exit.CATALOG,
+    errors.CatalogDamagedError: Exit.CATALOG,
+    errors.CatalogMismatchError: Exit.CATALOG,
+    errors.UploadLockedError: Exit.TEMPORARY,
 }
 
 
@@ -127,5 +134,6 @@ def is_about_one_item(error: errors.GlacierError) -> bool:
             errors.ArchiveNotFoundError,
             errors.UploadNotFoundError,
             errors.WorkerDiedError,
+            errors.UploadLockedError,
         ),
     )

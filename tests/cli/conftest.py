@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 MIB = 1024 * 1024
 ACCESS_KEY_ID = "AKIDEXAMPLE"
@@ -71,17 +75,10 @@ class Cli:
         environment: Mapping[str, str] | None = None,
     ) -> Done:
         """Run it to its end, which must be this exit code, and never a traceback or a secret."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.env(environment),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=60,
-            check=False,
+        actual, out, err = forks().run(
+            [*self.arguments, *arguments], folder=self.folder, environment=self.env(environment), stdin=stdin
         )
-        return self.judge(done.returncode, done.stdout, done.stderr, code)
+        return self.judge(actual, out, err, code)
 
     def judge(self, actual: int, out: bytes, err: bytes, code: int) -> Done:
         """What ended, once it is as it should be."""
@@ -132,6 +129,53 @@ class Cli:
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
         return self.judge(process.returncode, out or b"", err or b"", code)
+
+
+class Forks:
+    """Runs the program in forks of a process that has loaded it, since loading takes most of a run."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-W", "error", str(Path(__file__).with_name("forks.py"))]
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno())], pass_fds=[theirs.fileno()], env=Cli(Path("/")).env()
+            )
+        self._ours.settimeout(60)
+
+    def run(
+        self, arguments: list[str], *, folder: Path, environment: Mapping[str, str], stdin: bytes | None
+    ) -> tuple[int, bytes, bytes]:
+        """Run one command line; returns its exit code and its two outputs."""
+        request = {"arguments": arguments, "folder": str(folder), "environment": environment}
+        with TemporaryFile() as out, TemporaryFile() as err:
+            inner, outer = os.pipe()
+            try:
+                fds = [inner, out.fileno(), err.fileno()]
+                socket.send_fds(self._ours, [json.dumps(request).encode()], fds)
+            finally:
+                os.close(inner)
+            with open(outer, "wb", buffering=0) as pipe, suppress(BrokenPipeError):  # noqa: PTH123
+                view = memoryview(stdin or b"")
+                while view:
+                    view = view[pipe.write(view) or 0 :]
+            code = json.loads(self._ours.recv(100))
+            out.seek(0)
+            err.seek(0)
+            return code, out.read(), err.read()
+
+    def close(self) -> None:
+        """End the process."""
+        self._ours.close()
+        self._process.wait(10)
+
+
+@cache
+def forks() -> Forks:
+    """The one such process."""
+    found = Forks()
+    atexit.register(found.close)
+    return found
 
 
 @contextmanager
