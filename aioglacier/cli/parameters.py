@@ -10,16 +10,12 @@ from aioglacier.cli.sizes import parse_size
 from aioglacier.core.errors import InvalidRangeError
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.text import parse_utc
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
-    _OfInstant = click.ParamType[datetime]
 else:
-    _OfInt = _OfRange = _OfInstant = click.ParamType  # generic since click 8.4 only
+    _OfInt = _OfRange = click.ParamType  # generic since click 8.4 only
 
 
 class _Size(_OfInt):
@@ -66,17 +62,6 @@ class _Range(_OfRange):
             ) from error
 
 
-class _Instant(_OfInstant):
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        text = str(value)
-        instant = parse_utc(text) or parse_utc(f"{text}T00:00:00Z")
-        if instant is None:
-            self.fail(f"{text!r} is no date as 2026-11-24 or 2026-11-24T18:00:00Z", param, ctx)
-        return instant
-
-
 #: Bytes, at least 0.
 SIZE: Final = _Size()
 
@@ -85,6 +70,3 @@ PART_SIZE: Final = _PartSize()
 
 #: Bytes as headers have them: START-END, both included.
 RANGE: Final = _Range()
-
-#: A day, or an instant with its time zone.
-INSTANT: Final = _Instant()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.vault import Vault
 
 
-@make_command("empty")
+@make_command("empty", short_help="Delete every archive of a vault.")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj

@@ -107,7 +107,7 @@ def _remove_tags(session: Session, vault: str, keys: tuple[str, ...]) -> int:
 # --- access policy
 
 
-@click.group("policy", cls=CommandGroup)
+@click.group("policy", cls=CommandGroup, short_help="The access policy: who may do what.")
 def policy() -> None:
     """The access policy of a vault: who may do what with it, as the JSON of an IAM policy."""
 
@@ -161,7 +161,7 @@ def _delete_policy(session: Session, vault: str, yes: bool) -> int:
 # --- lock
 
 
-@click.group("lock", cls=CommandGroup)
+@click.group("lock", cls=CommandGroup, short_help="The policy that nobody can change.")
 def lock() -> None:
     """The lock of a vault: a policy that, once locked, nobody can change."""
 
