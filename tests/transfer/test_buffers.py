@@ -245,7 +245,8 @@ def test_memory_holds_bytes_and_leaves_nothing(kind: type[PrivateMemory]) -> Non
     memory.view[-3:] = b"end"
     assert bytes(memory.view[-4:]) == b"\0end"
     memory.close()
-    assert (shared_names(), count_descriptors()) == (names, descriptors)
+    assert shared_names() <= names
+    assert count_descriptors() <= descriptors
 
 
 @pytest.mark.parametrize("kind", [PrivateMemory, AnonymousFileMemory])
@@ -259,4 +260,4 @@ def test_memory_is_closed_while_a_slice_is_held(kind: type[PrivateMemory]) -> No
     memory.close()
     assert bytes(slice_) == b"held"
     del slice_, memory
-    assert count_descriptors() == descriptors
+    assert count_descriptors() <= descriptors

@@ -576,4 +576,4 @@ async def test_no_descriptor_is_left_of_any_source(
     for _ in range(3):
         await upload(path, store, resources)
     await wait_all_tasks_blocked()
-    assert count_descriptors() == before
+    assert count_descriptors() <= before

@@ -81,7 +81,7 @@ def test_workers_leave_with_their_parent(number: signal.Signals, *, fork: bool) 
         if fork:
             os.kill(child, signal.SIGKILL)
     assert not left
-    assert shared_names() == names
+    assert shared_names() <= names
 
 
 @pytest.mark.parametrize("way", ["-", "file"])

@@ -82,7 +82,7 @@ async def test_named_memory_works_with_a_real_worker() -> None:
         for _ in range(2):
             with filled(NamedMemory(SIZE + 5), DATA[:SIZE]) as buffer:
                 assert await hasher.run(PartJob(SIZE), buffer) == hash_part(DATA[:SIZE])
-    assert shared_names() == names
+    assert shared_names() <= names
 
 
 @both
@@ -272,8 +272,11 @@ async def test_workers_ignore_the_interrupt_of_a_terminal() -> None:
 async def test_nothing_is_left_of_a_hasher() -> None:
     """When the block ends its processes are gone and no descriptor or name is left."""
     NamedMemory(1).close()
-    before = (count_descriptors(), shared_names(), len(psutil.Process().children()))
+    descriptors, names = count_descriptors(), shared_names()
+    children = {child.pid for child in psutil.Process().children()}
     async with open_hasher("processes", 2) as hasher, anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(hash_with, hasher)
-    assert (count_descriptors(), shared_names(), len(psutil.Process().children())) == before
+    assert {child.pid for child in psutil.Process().children()} <= children
+    assert shared_names() <= names
+    assert count_descriptors() <= descriptors
