@@ -94,17 +94,18 @@ class Job:
             JobNotFoundError: It never was, or has gone.
             WaitTimeoutError: It was not done in time; it goes on.
         """
+        if done := await self._describe_if_done():  # even without time to wait
+            return done
         poll_seconds = _FIRST_POLL_SECONDS
         with anyio.move_on_after(timeout_seconds):
             while True:
-                if (description := await self._describe_if_reachable()) and description.is_done:
-                    self._check_succeeded(description)
-                    return description
                 if notices is not None:
                     await notices.wait(self._id, _POLL_BESIDE_NOTICES_SECONDS)
                 else:
                     await anyio.sleep(poll_seconds)
                     poll_seconds = min(poll_seconds * 1.5, _LONGEST_POLL_SECONDS)
+                if done := await self._describe_if_done():
+                    return done
         raise WaitTimeoutError(
             f"job {self._id} was not done within {timeout_seconds:.0f} s; it goes on, so wait for it again",
             waited_seconds=timeout_seconds,
@@ -165,14 +166,16 @@ class Job:
         ):
             yield archive
 
-    async def _describe_if_reachable(self) -> JobDescription | None:
+    async def _describe_if_done(self) -> JobDescription | None:
         try:
-            return await self.describe()
+            description = await self.describe()
         except (TransportError, TemporaryServiceError) as error:
             if isinstance(error, TransportError) and not error.is_retryable:
                 raise
             _log.warning("job %s is still waited for, although: %s", self._id, error)
             return None
+        self._check_succeeded(description)
+        return description if description.is_done else None
 
     def _check_succeeded(self, description: JobDescription) -> None:
         if description.status is JobStatus.FAILED:

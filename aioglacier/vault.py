@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.checks import check_description, check_id, check_retrieval_range
+from aioglacier.core.checks import check_choice, check_description, check_id, check_retrieval_range
 from aioglacier.core.errors import GlacierError, ResumeMismatchError
 from aioglacier.core.models import (
     ArchiveId,
@@ -314,7 +314,7 @@ class Vault:
         job_id = await self._gateway.initiate_archive_retrieval(
             self._name,
             ArchiveId(check_id("archive", archive_id)),
-            tier=Tier(tier),
+            tier=check_choice("tier", Tier, tier),
             byte_range=check_retrieval_range(byte_range),
             sns_topic=sns_topic,
             description=check_description(description) or _nonce(),
@@ -347,7 +347,13 @@ class Vault:
             ResourceNotFoundError: The vault has no inventory yet; the first comes within a day of the first
                 upload.
         """
-        parameters = InventoryParameters(InventoryFormat(output_format), start_date, end_date, limit, marker)
+        parameters = InventoryParameters(
+            check_choice("inventory format", InventoryFormat, output_format),
+            start_date,
+            end_date,
+            limit,
+            marker,
+        )
         job_id = await self._gateway.initiate_inventory_retrieval(
             self._name,
             parameters,
@@ -364,7 +370,7 @@ class Vault:
         self, *, completed: bool | None = None, status: JobStatus | str | None = None
     ) -> AsyncIterator[JobDescription]:
         """The vault's jobs, those running and those done within about a day."""
-        wanted = JobStatus(status) if status is not None else None
+        wanted = check_choice("job status", JobStatus, status) if status is not None else None
         return follow(
             "ListJobs",
             lambda marker: self._gateway.list_jobs(
@@ -389,7 +395,7 @@ class Vault:
         self, output_format: InventoryFormat | str = InventoryFormat.JSON
     ) -> Job | None:
         """A job, running or done, that lists the whole inventory already."""
-        wanted = InventoryParameters(InventoryFormat(output_format))
+        wanted = InventoryParameters(check_choice("inventory format", InventoryFormat, output_format))
         async for job in self.jobs():
             if job.action is JobAction.INVENTORY_RETRIEVAL and job.status is not JobStatus.FAILED:
                 parameters = job.inventory or InventoryParameters()

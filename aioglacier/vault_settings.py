@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from aioglacier.core.checks import check_id
+from aioglacier.core.checks import check_choice, check_id
 from aioglacier.core.limits import MAX_TAGS_PER_REQUEST
 from aioglacier.core.models import LockId, NotificationConfig, VaultEvent
 
@@ -56,7 +56,8 @@ class Notifications(_Setting):
 
     async def set(self, sns_topic: str, events: Iterable[VaultEvent | str] = tuple(VaultEvent)) -> None:
         """Replace the setting; the service does not look whether the topic is there."""
-        config = NotificationConfig(sns_topic, frozenset(VaultEvent(event) for event in events))
+        wanted = frozenset(check_choice("event", VaultEvent, event) for event in events)
+        config = NotificationConfig(sns_topic, wanted)
         await self._gateway.set_vault_notifications(self._vault, config)
 
     async def delete(self) -> None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
-from aioglacier.core.errors import DescriptionError, InvalidIdError, InvalidRangeError, VaultNameError
+from aioglacier.core.errors import (
+    DescriptionError,
+    InvalidIdError,
+    InvalidPlanError,
+    InvalidRangeError,
+    VaultNameError,
+)
 from aioglacier.core.limits import LEAF_SIZE, MAX_DESCRIPTION_LENGTH, MAX_VAULT_NAME_LENGTH
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
 
 _VAULT_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
+Choice = TypeVar("Choice", bound=StrEnum)
+
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
@@ -69,6 +78,19 @@ def check_description(description: str | None) -> str | None:
                 description=description,
             )
     return description
+
+
+def check_choice(what: str, kind: type[Choice], value: str) -> Choice:
+    """Return one of a closed set of words, or refuse what is none of them; ``what`` names it in the message.
+
+    Raises:
+        InvalidPlanError: It is none of them.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        allowed = ", ".join(repr(str(member)) for member in kind)
+        raise InvalidPlanError(f"{value!r} is no {what}: choose one of {allowed}") from None
 
 
 def check_retrieval_range(

@@ -7,9 +7,22 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.core.checks import check_description, check_id, check_retrieval_range, check_vault_name
-from aioglacier.core.errors import DescriptionError, InvalidIdError, InvalidRangeError, VaultNameError
+from aioglacier.core.checks import (
+    check_choice,
+    check_description,
+    check_id,
+    check_retrieval_range,
+    check_vault_name,
+)
+from aioglacier.core.errors import (
+    DescriptionError,
+    InvalidIdError,
+    InvalidPlanError,
+    InvalidRangeError,
+    VaultNameError,
+)
 from aioglacier.core.limits import MIB
+from aioglacier.core.models import Tier
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
 
 ID_ALPHABET = string.ascii_letters + string.digits + "_-"
@@ -129,3 +142,10 @@ def test_what_is_no_range_is_refused(pair: tuple[int, int]) -> None:
         check_retrieval_range(pair)
     assert caught.value.byte_range is None
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_word_outside_a_closed_set_is_refused_with_the_set() -> None:
+    """The message names the thing, the word seen, and the words allowed."""
+    assert check_choice("tier", Tier, "Bulk") is Tier.BULK
+    with pytest.raises(InvalidPlanError, match=r"'Fast' is no tier: .*'Expedited', 'Standard', 'Bulk'"):
+        check_choice("tier", Tier, "Fast")
