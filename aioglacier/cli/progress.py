@@ -38,13 +38,13 @@ class Transfer(Protocol):
 class Speed:
     """How fast bytes move, from counters looked at now and then. Bytes that a resume finds do not count."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_resume: bool) -> None:
         self._seen: deque[tuple[float, int]] = deque()
-        self._found: int | None = None
+        self._found: int | None = None if is_resume else 0
 
     @property
     def found(self) -> int:
-        """Bytes that were done at the first look that saw any."""
+        """Bytes that a resume found."""
         return self._found or 0
 
     def look(self, now: float, moved: int, done: int) -> float:
@@ -70,7 +70,7 @@ async def showing(
     if not session.output.shows_progress:
         yield
         return
-    speed = Speed()
+    speed = Speed(is_resume=is_resume)
     started = time.monotonic()
     with _display(session, "bytes") as display:
         idle = "checking what was sent" if is_resume else ""
@@ -82,7 +82,7 @@ async def showing(
         return
     taken = time.monotonic() - started
     done = transfer.snapshot().done
-    found = speed.found if is_resume else 0
+    found = speed.found
     text = f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
     if found < done and taken > 0.1:  # or it was too fast to be looked at
         text += f", {show_rate(done - found, taken)}"

@@ -193,11 +193,13 @@ def serving(cli: Cli, *arguments: str, is_killed: bool = False) -> Iterator[str]
             cli.stop(process, signal.SIGTERM, code=0)
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_for(
+    condition: Callable[[], bool], *, seconds: float = 30, otherwise: Callable[[], str] = lambda: ""
+) -> None:
     """Look until it is so."""
     give_up = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < give_up
+        assert time.monotonic() < give_up, otherwise()
         time.sleep(0.05)
 
 

@@ -145,7 +145,7 @@ def test_a_name_that_is_no_text_comes_back_from_its_description() -> None:
 
 def test_the_rate_leaves_out_what_was_there_before() -> None:
     """Gigabytes that a resume finds at the service do not count as fast ones."""
-    speed = Speed()
+    speed = Speed(is_resume=True)
     speed.look(0.0, 0, 0)
     assert speed.look(1.0, 10_000_000_000, 10_000_000_000) == 0
     assert speed.look(2.0, 10_005_000_000, 10_000_000_000) == 5_000_000
@@ -154,6 +154,6 @@ def test_the_rate_leaves_out_what_was_there_before() -> None:
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
     """A fast beginning is forgotten once it is long past."""
-    speed = Speed()
+    speed = Speed(is_resume=False)
     rates = [speed.look(float(second), min(second, 50) * 1_000_000, 0) for second in range(100)]
     assert (rates[50], rates[99]) == (1_000_000, 0)
