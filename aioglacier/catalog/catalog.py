@@ -146,8 +146,16 @@ class _Opening:
         self._started = anyio.current_time()
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        except OSError as error:
+            raise CatalogError(
+                f"the catalog {str(self.path)!r} cannot be used: {error.strerror}", path=str(self.path)
+            ) from error
+
+    async def _run(self) -> None:
         was_used = await anyio.to_thread.run_sync(self.locks.is_dir)
-        self.locks = await anyio.to_thread.run_sync(files.prepare_folder, self.path)
+        await anyio.to_thread.run_sync(files.prepare_folder, self.locks)
         is_network = await anyio.to_thread.run_sync(files.is_on_network, self.path)
         if is_network:
             _log.warning(
@@ -166,10 +174,6 @@ class _Opening:
             while not await anyio.to_thread.run_sync(lock.acquire):
                 await self._wait()
             await self._settle(was_used=was_used, is_network=is_network)
-        except OSError as error:
-            raise CatalogError(
-                f"the catalog {str(self.path)!r} cannot be made: {error.strerror}", path=str(self.path)
-            ) from error
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(lock.release)

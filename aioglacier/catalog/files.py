@@ -14,6 +14,7 @@ Everything here blocks; call it in a thread.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 from contextlib import closing, suppress
@@ -62,6 +63,9 @@ _NETWORK_TYPES: Final = frozenset(
 )
 
 
+_octal: Final = re.compile(r"\\([0-7]{3})")
+
+
 class Condition(Enum):
     """What there is to open."""
 
@@ -97,28 +101,15 @@ def default_path() -> Path:
         ) from error
 
 
-def prepare_folder(path: Path) -> Path:
-    """Make the folders that the catalog at ``path`` needs, and return the one for its locks.
+def prepare_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, and those above it that are not there.
 
     Raises:
-        CatalogError: They cannot be made.
+        OSError: It cannot be made.
     """
-    locks = path.with_name(f"{path.name}.locks")
-    try:
-        _make_private_folders(locks)
-    except OSError as error:
-        raise CatalogError(
-            f"the folder {str(locks)!r} for the catalog cannot be made: {error.strerror}; choose another "
-            "place with --catalog PATH",
-            path=str(path),
-        ) from error
-    return locks
-
-
-def _make_private_folders(folder: Path) -> None:
     if folder.is_dir():
         return
-    _make_private_folders(folder.parent)
+    prepare_folder(folder.parent)
     with suppress(FileExistsError):
         folder.mkdir(0o700)
         folder.chmod(0o700)  # whatever the umask
@@ -272,7 +263,7 @@ def is_on_network(path: Path, mounts: str | None = None) -> bool:
     """
     if mounts is None:
         try:
-            mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+            mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
         except OSError:
             return False
     best, kind = -1, ""
@@ -281,7 +272,7 @@ def is_on_network(path: Path, mounts: str | None = None) -> bool:
         fields = before.split(" ")
         if not dash or len(fields) < 5:
             continue
-        point = fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape", "surrogateescape")
+        point = _octal.sub(lambda match: chr(int(match[1], 8)), fields[4])
         # The later of two mounts on one point covers the former.
         if path.is_relative_to(point) and len(point) >= best:
             best, kind = len(point), after.split(" ", 1)[0]

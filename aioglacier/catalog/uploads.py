@@ -141,7 +141,7 @@ class Uploads:
         """Record the id that the service gave, or that was found there by the nonce.
 
         Raises:
-            CatalogMismatchError: Another id is on record.
+            CatalogMismatchError: Another id is on record, or this id with another upload.
         """
 
         def change(connection: Connection) -> UploadRecord:
@@ -149,6 +149,13 @@ class Uploads:
             if recorded is not None and recorded != upload_id:
                 raise CatalogMismatchError(
                     "an upload has one id", recorded=f"upload {recorded}", found=f"upload {upload_id}"
+                )
+            others = _select(connection, UPLOADS.c.upload_id == upload_id, limit=1)
+            if others and others[0].number != upload.number:
+                raise CatalogMismatchError(
+                    f"upload {upload_id} is on record already",
+                    recorded=f"one of {_source(others[0])} to {others[0].place}",
+                    found=f"one of {_source(upload)} to {upload.place}",
                 )
             return self._become(connection, upload, UploadState.OPEN, upload_id=upload_id)
 
@@ -206,7 +213,7 @@ class Uploads:
                 archive.tree_hash,
             ):
                 raise CatalogMismatchError(
-                    f"archive {archive.id} is not what was uploaded from {record.source or 'a stream'}",
+                    f"archive {archive.id} is not what was uploaded from {_source(record)}",
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
@@ -373,7 +380,11 @@ def _record(row: Row[Any], places: Mapping[int, Place]) -> UploadRecord:
 
 
 def _name(upload: UploadRecord) -> str:
-    return upload.upload_id or f"number {upload.number} of {upload.source or 'a stream'}"
+    return upload.upload_id or f"number {upload.number} of {_source(upload)}"
+
+
+def _source(upload: UploadRecord) -> str:
+    return repr(upload.source) if upload.source is not None else "a stream"
 
 
 def _what(size: int | None, tree_hash: bytes | None) -> str:

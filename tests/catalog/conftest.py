@@ -71,9 +71,13 @@ def run(work, **options):
 
 
 @contextmanager
-def child(program: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs a program with the names above; stopped at the end if it has not ended."""
-    command = [sys.executable, "-W", "error", "-c", _PREAMBLE + program, *map(str, arguments)]
+def child(program: str, *arguments: str | Path, may_mount: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Another process that runs a program with the names above; stopped at the end if it has not ended.
+
+    What it mounts, if it may, nobody else sees.
+    """
+    command = ["unshare", "--mount", "--propagation", "private"] if may_mount else []
+    command += [sys.executable, "-W", "error", "-c", _PREAMBLE + program, *map(str, arguments)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -129,6 +129,8 @@ async def test_an_upload_has_one_id(catalog: Catalog) -> None:
     await catalog.uploads.record_initiated(upload, UploadId("one"))
     with pytest.raises(CatalogMismatchError, match="on record is upload one, but this is upload two"):
         await catalog.uploads.record_initiated(upload, UploadId("two"))
+    with pytest.raises(CatalogMismatchError, match="upload one is on record already: on record is one of"):
+        await catalog.uploads.record_initiated(await begin(catalog, None), UploadId("one"))
 
 
 async def test_an_archive_that_is_not_what_was_uploaded_is_refused(catalog: Catalog) -> None:

@@ -1,0 +1,106 @@
+"""Records one upload from intent to archive, and kills itself at the n-th thing it does to the disk.
+
+Run as ``python -m tests.catalog.crashes FOLDER``: it forks a child for n = 1, 2, 3, ... until one lives to
+the end. Each has its own catalog ``FOLDER/n/share/catalog.db`` and writes each step it has been told is
+recorded into ``FOLDER/n/told``. What counts as a thing: the begin of every transaction, every change in it,
+its commit, every file opened, renamed, removed or made, and every folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine, event
+
+from aioglacier.catalog import Catalog
+from aioglacier.core.models import UploadId
+from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The parts that are recorded.
+PARTS = 3
+SOURCE = "/film.mkv"
+
+
+async def record(path: Path, tell: Callable[[str], object]) -> None:
+    """Take an upload from wherever the catalog says it is to its end."""
+    async with Catalog.open(path) as catalog:
+        tell("opened")
+        uploads = catalog.uploads
+        upload = await uploads.find_unfinished(PHOTOS, SOURCE)
+        if upload is None:
+            upload = await uploads.record_intent(PHOTOS, part_size=1, size=PARTS, source=SOURCE)
+        tell("intent")
+        if upload.upload_id is None:
+            upload = await uploads.record_initiated(upload, UploadId("one"))
+        tell("open")
+        if upload.state == "open":
+            there = {part.index async for part in uploads.list_parts(upload.number)}
+            for index in set(range(PARTS)) - there:
+                await uploads.record_part(upload, index, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH)
+                tell(f"part {index}")
+            upload = await uploads.record_completing(upload, size=PARTS, tree_hash=TREE_HASH)
+        tell("completing")
+        await uploads.record_completed(upload, archive(1, size=PARTS, tree_hash=TREE_HASH))
+        tell("completed")
+        await catalog.archives.merge_inventory(PHOTOS, [archive(2)], inventoried=NOON)
+        tell("merged")
+
+
+def die_at(n: int, folder: Path) -> None:
+    """Kill this process at the n-th thing it does in a folder."""
+    left = n
+
+    def step(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def audit(name: str, arguments: tuple[Any, ...]) -> None:
+        is_change = name in {"open", "sqlite3.connect"} or name.startswith("os.")
+        if is_change and any(os.fsencode(folder) in str(one).encode() for one in arguments):
+            step()
+
+    def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("SELECT", "PRAGMA")):
+            step()
+
+    event.listen(Engine, "after_cursor_execute", executed)
+    event.listen(Engine, "commit", step)
+    sys.addaudithook(audit)
+
+
+def live(n: int, folder: Path) -> None:
+    """What the n-th child does."""
+    folder.mkdir()
+    told = os.open(folder / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    die_at(n, folder / "share")
+    asyncio.run(record(folder / "share" / "catalog.db", lambda step: os.write(told, f"{step}\n".encode())))
+
+
+def main() -> None:
+    """Fork one child after the other."""
+    folder = Path(sys.argv[1])
+    for n in count(1):
+        child = os.fork()
+        if child == 0:
+            try:
+                live(n, folder / str(n))
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""DC-01, DC-10: a disk that is full, and a catalog that goes away while it is in use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.catalog import Catalog
+from aioglacier.core.errors import CatalogError
+from tests.catalog.conftest import PHOTOS, archive, child, outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small filesystem")
+
+MOUNT = """
+import subprocess
+folder = Path(sys.argv[1]).parent
+folder.mkdir()
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", folder], check=True)
+"""
+
+
+@needs_root
+def test_a_full_disk_is_said_and_survived(path: Path) -> None:
+    """What was recorded before is there, nothing that failed is, and with space it goes on."""
+    program = """
+ballast = folder / "ballast"
+ballast.write_bytes(bytes(400_000))
+async def work(catalog):
+    upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source="/film")
+    upload = await catalog.uploads.record_initiated(upload, UploadId("u"))
+    done = 0
+    try:
+        while True:
+            await catalog.uploads.record_part(
+                upload, done, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH * 128
+            )
+            done += 1
+    except CatalogError as error:
+        assert type(error) is CatalogError and "no space left for the catalog" in str(error), error
+    assert len([part async for part in catalog.uploads.list_parts(upload.number)]) == done > 10
+    try:
+        await catalog.uploads.record_part(upload, done, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH * 128)
+        raise AssertionError
+    except CatalogError:
+        pass
+    ballast.unlink()
+    await catalog.uploads.record_part(upload, done, size=1, tree_hash=TREE_HASH, leaves=TREE_HASH * 128)
+    assert len([part async for part in catalog.uploads.list_parts(upload.number)]) == done + 1
+run(work)
+async def again(catalog):
+    upload = await catalog.uploads.find_unfinished(PHOTOS, "/film")
+    print(upload.state, len([part async for part in catalog.uploads.list_parts(upload.number)]) > 11)
+run(again)
+"""
+    with child(MOUNT + program, path, may_mount=True) as process:
+        assert outcome(process) == "open True\n"
+
+
+@needs_root
+def test_no_space_for_a_new_catalog(path: Path) -> None:
+    """An error that says so, and once there is space a whole catalog."""
+    program = """
+ballast = folder / "ballast"
+size = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+ballast.write_bytes(bytes(size - 8192))
+async def work(catalog):
+    print((await catalog.archives.totals(PHOTOS)).archives)
+try:
+    run(work)
+except CatalogError as error:
+    print(type(error).__name__, "space" in str(error))
+ballast.unlink()
+run(work)
+"""
+    with child(MOUNT + program, path, may_mount=True) as process:
+        assert outcome(process) == "CatalogError True\n0\n"
+
+
+@pytest.mark.parametrize("by", ["unlink", "rename", "replace"])
+def test_a_catalog_that_goes_away_in_use(path: Path, by: str) -> None:
+    """SQLite would go on writing where nobody will ever look."""
+
+    def take_away() -> None:
+        match by:
+            case "unlink":
+                path.unlink()
+            case "rename":
+                path.rename(path.with_name("elsewhere.db"))
+            case "replace":
+                path.with_name("other").write_bytes(b"")
+                path.with_name("other").replace(path)
+
+    async def work() -> None:
+        async with Catalog.open(path) as catalog:
+            await catalog.archives.record(PHOTOS, archive(1))
+            take_away()
+            for _ in range(2):
+                with pytest.raises(CatalogError, match="deleted or replaced while in use"):
+                    await catalog.archives.record(PHOTOS, archive(2))
+
+    asyncio.run(work())
+    if by == "rename":
+
+        async def look() -> None:
+            async with Catalog.open(path.with_name("elsewhere.db")) as catalog:
+                assert await catalog.archives.get(PHOTOS, archive(2).id) is None
+
+        asyncio.run(look())
+
+
+@needs_root
+def test_a_filesystem_that_becomes_read_only(path: Path) -> None:
+    """As a disk does that has errors: what was recorded is there, and the next is an error."""
+    program = """
+Path(f"{folder}.img").write_bytes(bytes(8 << 20))
+subprocess.run(["mkfs.ext4", "-q", f"{folder}.img"], check=True)
+if subprocess.run(["mount", "-o", "loop", f"{folder}.img", folder], capture_output=True).returncode:
+    print("no loop")
+    sys.exit()
+sys.argv[1] = str(folder / "catalog.db")
+async def work(catalog):
+    await catalog.archives.record(PHOTOS, archive(1))
+    # An emergency remount, as the kernel makes one.
+    subprocess.run(["mount", "-o", "remount,abort", folder], capture_output=True)
+    try:
+        await catalog.archives.record(PHOTOS, archive(2))
+    except CatalogError as error:
+        print(type(error).__name__)
+    print((await catalog.archives.totals(PHOTOS)).archives)
+run(work)
+"""
+    with child(MOUNT + program, path, may_mount=True) as process:
+        output = outcome(process)
+    if output == "no loop\n":
+        pytest.skip("no loop devices here")
+    assert output == "CatalogError\n1\n"

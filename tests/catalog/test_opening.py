@@ -1,0 +1,519 @@
+"""Opening a catalog: where it is, who may read it, what is done to one that is not as it should be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, event, inspect
+from sqlalchemy.exc import OperationalError
+
+from aioglacier.catalog import Catalog, files, migrations
+from aioglacier.catalog.tables import METADATA
+from aioglacier.core.errors import CatalogDamagedError, CatalogError, GlacierError
+from tests.catalog.conftest import NOON, PHOTOS, archive, child, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioglacier.core.models import Archive
+
+
+def fill(path: Path, count: int = 100) -> None:
+    """Make a catalog with some archives, or add them."""
+
+    async def work() -> None:
+        async with Catalog.open(path) as catalog:
+            await catalog.archives.merge_inventory(PHOTOS, map(archive, range(count)), inventoried=NOON)
+
+    asyncio.run(work())
+
+
+def read(path: Path) -> list[Archive]:
+    """Open it, and list its archives."""
+
+    async def work() -> list[Archive]:
+        async with Catalog.open(path) as catalog:
+            return [record.archive async for record in catalog.archives.list_vault(PHOTOS)]
+
+    return asyncio.run(work())
+
+
+def count(path: Path) -> int:
+    """Open it, and count its archives."""
+    return len(read(path))
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- where it is, and whose -----------------------------------------------------------------------------
+
+
+def test_the_default_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the XDG specification has it; a relative path in the variable does not count."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    default = tmp_path / ".local" / "share" / "aioglacier" / "catalog.db"
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert files.default_path() == default
+    for wrong in ("", "share"):
+        monkeypatch.setenv("XDG_DATA_HOME", wrong)
+        assert files.default_path() == default
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
+    assert files.default_path() == Path("/srv/data/aioglacier/catalog.db")
+
+
+async def test_the_default_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a path, with every folder made on the way."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    async with Catalog.open() as catalog:
+        assert catalog.path == (tmp_path / "data" / "aioglacier" / "catalog.db").resolve()
+        assert repr(catalog) == f"<Catalog {str(catalog.path)!r}>"
+
+
+@pytest.mark.parametrize("umask", ["000", "022", "777"])
+def test_only_its_owner_can_read_it(path: Path, umask: str) -> None:
+    """SE-06: files 0600 and folders 0700 whatever the umask, and while it is open."""
+    program = f"""
+os.umask(0o{umask})
+async def work(catalog):
+    await catalog.archives.record(PHOTOS, archive(1))
+    async with catalog.lock_source(PHOTOS, "/film"):
+        for place in [catalog.path.parent, *catalog.path.parent.rglob("*")]:
+            print(oct(place.stat().st_mode & 0o7777), place.name)
+run(work)
+"""
+    with child(program, path) as process:
+        lines = [line.split() for line in outcome(process).splitlines()]
+    modes = {name: mode for mode, name in lines}
+    assert {name for name, mode in modes.items() if mode == "0o700"} == {"share", "catalog.db.locks"}
+    private = {name for name, mode in modes.items() if mode == "0o600"}
+    assert {"catalog.db", "catalog.db-wal", "catalog.db-shm"} < private
+    assert len(modes) == len(private) + 2
+
+
+@pytest.mark.parametrize("name", ["a b?c#d%41.db", "\udcff\udcfe.db", "-x.db", "Übersicht.db", "file:x.db"])
+def test_any_name_will_do(tmp_path: Path, name: str) -> None:
+    """Whatever bytes the path has, that file is the catalog."""
+    fill(tmp_path / name)
+    assert (tmp_path / name).stat().st_size > 0
+    assert count(tmp_path / name) == 100
+    assert names(tmp_path) == sorted([name, f"{name}.locks"])
+
+
+def test_a_link_leads_to_the_catalog(tmp_path: Path) -> None:
+    """Journals and locks lie beside the file, so both names are one catalog."""
+    fill(tmp_path / "real" / "catalog.db")
+    (tmp_path / "link.db").symlink_to(tmp_path / "real" / "catalog.db")
+    assert count(tmp_path / "link.db") == 100
+    assert names(tmp_path) == ["link.db", "real"]
+
+
+def test_an_empty_file_made_for_it_is_filled(tmp_path: Path) -> None:
+    """As ``mktemp`` makes one."""
+    (tmp_path / "new.db").touch()
+    fill(tmp_path / "new.db")
+    assert count(tmp_path / "new.db") == 100
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """A folder, a FIFO and a path through a file; nothing hangs and nothing is changed."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "file").write_text("text")
+    for wrong in (tmp_path, tmp_path / "fifo", tmp_path / "file" / "catalog.db"):
+        with pytest.raises(CatalogError) as raised:
+            count(wrong)
+        assert type(raised.value) is CatalogError
+        assert str(wrong) in str(raised.value)
+    assert (tmp_path / "file").read_text() == "text"
+    assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not write")
+@pytest.mark.parametrize("made_read_only", ["file", "folder"])
+def test_a_catalog_that_may_not_be_written_to(made_read_only: str) -> None:
+    """It is refused with its name, and stays as it was."""
+    program = f"""
+async def fill(catalog):
+    await catalog.archives.record(PHOTOS, archive(1))
+run(fill)
+path = Path(sys.argv[1])
+for one in [path.parent, *path.parent.rglob("*")]:
+    os.chown(one, 65534, 65534)
+os.setuid(65534)
+before = path.read_bytes()
+{"path.chmod(0o400)" if made_read_only == "file" else "path.parent.chmod(0o500)"}
+try:
+    run(fill)
+except CatalogError as error:
+    print(str(path) in str(error), path.read_bytes() == before)
+"""
+    # Somebody else cannot look through every folder above pytest's.
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with child(program, Path(folder, "share", "catalog.db")) as process:
+            assert outcome(process) == "True True\n"
+
+
+# --- damage -------------------------------------------------------------------------------------------
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _cut_inside_a_page(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1000)
+
+
+def _cut_to_nothing(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _zero(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def _zero_a_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(5 * 4096)
+        file.write(bytes(4096))
+
+
+def _write_text(path: Path) -> None:
+    path.write_text("this is no database\n" * 1000)
+
+
+def _flip_in_the_header_of_a_page(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(7 * 4096)
+        (byte,) = file.read(1)
+        file.seek(7 * 4096)
+        file.write(bytes([byte ^ 0x40]))
+
+
+def _lose_the_version(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM catalog_version")
+        connection.commit()
+
+
+def _break_an_index(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("DELETE FROM sqlite_schema WHERE name = 'archives_of_place'")
+        connection.commit()
+
+
+def _break_a_state(path: Path) -> None:
+    data = path.read_bytes()
+    assert b"stored" in data.partition(b"archive 50")[2][:100]
+    before, mark, after = data.partition(b"archive 50")
+    path.write_bytes(before + mark + after.replace(b"stored", b"stozed", 1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        _cut_inside_a_page,
+        _cut_to_nothing,
+        _zero,
+        _zero_a_page,
+        _write_text,
+        _flip_in_the_header_of_a_page,
+        _lose_the_version,
+        _break_an_index,
+        _break_a_state,
+    ],
+    ids=lambda function: function.__name__.strip("_"),
+)
+def test_a_damaged_catalog_is_kept_aside(path: Path, damage: Callable[[Path], None]) -> None:
+    """DC-04: found at open, renamed and not written to; the error says where it is and what to do."""
+    fill(path)
+    damage(path)
+    damaged = path.read_bytes()
+    with pytest.raises(CatalogDamagedError) as raised:
+        count(path)
+    kept = Path(raised.value.moved_to)
+    assert kept.read_bytes() == damaged
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert kept.name.startswith("catalog.db.damaged-2")
+    for part in (str(path), str(kept), "aioglacier inventory VAULT"):
+        assert part in str(raised.value)
+    assert not path.exists()
+    fill(path)
+    assert count(path) == 100
+    assert kept.read_bytes() == damaged
+
+
+def test_two_damaged_catalogs_are_both_kept(path: Path) -> None:
+    """Also within one second."""
+    kept = set()
+    for text in ("one", "two", "three"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        with pytest.raises(CatalogDamagedError) as raised:
+            count(path)
+        kept.add(raised.value.moved_to)
+    assert {Path(name).read_text() for name in kept} == {"one", "two", "three"}
+
+
+def test_a_flipped_bit_is_found_or_harms_no_other_record(path: Path) -> None:
+    """200 places by chance: no crash and no other error, and at most one record is not as it was."""
+    fill(path, 60)
+    sound = path.read_bytes()
+    expected = [archive(number) for number in range(60)]
+    chance = random.Random(20261122)  # noqa: S311  # not a secret
+    found = silent = 0
+    for _ in range(200):
+        data = bytearray(sound)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        try:
+            records = read(path)
+        except CatalogError:
+            found += 1
+            for leftover in path.parent.glob("*.damaged-*"):
+                leftover.unlink()
+        else:
+            silent += 1
+            assert len(records) == 60
+            assert sum(one != other for one, other in zip(records, expected, strict=True)) <= 1
+    assert found > 20
+    assert found + silent == 200
+
+
+def test_the_journal_of_a_damaged_catalog_goes_with_it(path: Path) -> None:
+    """It would be played into the next one."""
+    program = """
+async def work(catalog):
+    await catalog.archives.merge_inventory(PHOTOS, map(archive, range(3000)), inventoried=NOON)
+    os.kill(os.getpid(), 9)
+run(work)
+"""
+    with child(program, path) as process:
+        process.wait(timeout=60)
+    log = path.with_name("catalog.db-wal")
+    assert log.stat().st_size > 0
+    _zero(path)
+    journal = log.read_bytes()
+    with pytest.raises(CatalogDamagedError) as raised:
+        count(path)
+    assert Path(raised.value.moved_to + "-wal").read_bytes() == journal
+    assert not log.exists()
+    assert count(path) == 0
+
+
+def test_the_journal_of_a_deleted_catalog_is_not_played(path: Path) -> None:
+    """Somebody removed the catalog and not what lay beside it."""
+    fill(path)
+    shutil.copy(path, path.with_name("copy"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE archives SET size = 6")
+        connection.commit()
+        shutil.copy(path.with_name("catalog.db-wal"), path.with_name("kept-wal"))
+    path.unlink()
+    path.with_name("kept-wal").rename(path.with_name("catalog.db-wal"))
+    assert count(path) == 0
+    assert len(list(path.parent.glob("catalog.db-wal.damaged-*"))) == 1
+
+
+def test_damage_met_later_is_kept_aside_too(path: Path) -> None:
+    """A page that goes bad while the catalog is open."""
+
+    def spoil() -> None:
+        with path.open("r+b") as file:
+            file.seek(8 * 4096)
+            file.write(os.urandom(path.stat().st_size - 8 * 4096))
+
+    async def work() -> str:
+        async with Catalog.open(path) as catalog:
+            spoil()
+            with pytest.raises(CatalogDamagedError) as raised:
+                await catalog.archives.totals(PHOTOS)
+            with pytest.raises(CatalogError, match="deleted or replaced"):
+                await catalog.archives.record(PHOTOS, archive(1))
+            return raised.value.moved_to
+
+    fill(path, 5000)
+    assert Path(asyncio.run(work())).exists()
+    assert count(path) == 0
+
+
+# --- other versions, other programs -------------------------------------------------------------------
+
+
+def test_a_newer_version_is_refused_untouched(path: Path) -> None:
+    """DC-05."""
+    fill(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE catalog_version SET version = version + 1")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(CatalogError, match=f"version {migrations.VERSION + 1}") as raised:
+        count(path)
+    assert not isinstance(raised.value, CatalogDamagedError)
+    assert path.read_bytes() == before
+    assert names(path.parent) == ["catalog.db", "catalog.db.locks"]
+
+
+def test_another_programs_database_is_refused_untouched(path: Path) -> None:
+    """It is sound, and none of ours."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bookmarks (url TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(CatalogError, match="another program"):
+        count(path)
+    assert path.read_bytes() == before
+
+
+def test_a_database_without_tables_is_filled(path: Path) -> None:
+    """A sound SQLite database of version 0 is one to upgrade."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA application_id = 1")
+    assert path.stat().st_size > 0
+    fill(path)
+    assert count(path) == 100
+
+
+def test_the_tables_are_those_that_queries_use(tmp_path: Path) -> None:
+    """What the migrations make, column by column, is what ``tables.py`` says."""
+    engine = create_engine(f"sqlite:///{tmp_path}/x.db")
+    with engine.begin() as connection:
+        while migrations.upgrade_once(connection):
+            pass
+        found = inspect(connection)
+        assert set(found.get_table_names()) == {*METADATA.tables, "catalog_version"}
+        for name, table in METADATA.tables.items():
+            columns = {column["name"]: column for column in found.get_columns(name)}
+            assert set(columns) == set(table.columns.keys())
+            for column in table.columns:
+                made = columns[column.name]
+                assert made["nullable"] == column.nullable or column.primary_key, column
+                assert str(made["type"]) == str(column.type.compile(engine.dialect)), column
+            key = set(found.get_pk_constraint(name)["constrained_columns"])
+            assert key == {column.name for column in table.primary_key}
+    engine.dispose()
+
+
+def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
+    """DC-05: of two new versions the first stands, and of the second not even the number."""
+    steps = (
+        *migrations.MIGRATIONS,
+        "CREATE TABLE one (x {blob}); INSERT INTO one VALUES (7)",
+        "CREATE TABLE two (x {blob}); ALTER TABLE one ADD COLUMN y TEXT; INSERT INTO nowhere VALUES (1)",
+    )
+    path = tmp_path / "x.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    engine = create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None})
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with pytest.raises(OperationalError, match="nowhere"):  # noqa: PT012  # as it is called
+        while True:
+            with engine.begin() as transaction:
+                assert migrations.upgrade_once(transaction, steps)
+    with engine.begin() as transaction:
+        assert migrations.read_version(transaction) == migrations.VERSION + 1
+        found = inspect(transaction)
+        assert "two" not in found.get_table_names()
+        assert [column["name"] for column in found.get_columns("one")] == ["x"]
+    engine.dispose()
+
+
+async def test_a_closed_catalog_takes_nothing(path: Path) -> None:
+    """The error says so; it is not SQLAlchemy's."""
+    async with Catalog.open(path) as catalog:
+        pass
+    with pytest.raises(GlacierError, match="has been closed"):
+        await catalog.archives.totals(PHOTOS)
+
+
+async def test_an_exception_leaves_the_block_as_it_is(path: Path) -> None:
+    """Not as a group."""
+    with pytest.raises(KeyError, match="mine"):
+        async with Catalog.open(path):
+            raise KeyError("mine")
+
+
+# --- network filesystems ------------------------------------------------------------------------------
+
+MOUNTS = r"""22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 22 0:40 / /home rw,relatime shared:5 - nfs4 server:/home rw,vers=4.2
+31 30 0:41 / /home/a\040b rw - ext4 /dev/vdb rw
+32 22 0:42 / /mnt/s rw - fuse.sshfs user@host:/ rw
+33 22 0:43 / /mnt/n rw - fuseblk /dev/sdc1 rw
+34 22 0:44 / /mnt/n/over rw - ext4 /dev/sdd rw
+35 34 0:45 / /mnt/n/over rw - cifs //server/share rw
+36 22 0:46 / /mnt/café rw - 9p host rw
+broken line
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "is_network"),
+    [
+        ("/x/catalog.db", False),
+        ("/home/me/catalog.db", True),
+        ("/homes/me/catalog.db", False),
+        ("/home/a b/catalog.db", False),
+        ("/mnt/s/catalog.db", True),
+        ("/mnt/n/catalog.db", False),
+        ("/mnt/n/over/catalog.db", True),
+        ("/mnt/café/catalog.db", True),
+    ],
+)
+def test_network_filesystems_are_told_by_the_table_of_mounts(place: str, *, is_network: bool) -> None:
+    """The nearest mount above the file counts, and the later of two on one point."""
+    assert files.is_on_network(Path(place), MOUNTS) is is_network
+
+
+def test_a_catalog_changes_its_journal_with_its_filesystem(path: Path) -> None:
+    """DC-11: no write-ahead log where other machines may have it open, and back again."""
+    fill(path)
+    for is_network, mode in ((True, "delete"), (True, "delete"), (False, "wal")):
+        files.set_journal(path, is_network=is_network)
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+    assert count(path) == 100
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_one_warning_on_a_network_filesystem(path: Path, tmp_path: Path) -> None:
+    """DC-11: said once at opening, and everything works without a log."""
+    mounts = tmp_path / "mounts"
+    mounts.write_text("22 1 0:40 / / rw - nfs4 server:/ rw\n")
+    program = """
+import logging, subprocess
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s", stream=sys.stdout)
+table = f"/proc/{os.getpid()}/mountinfo"
+if subprocess.run(["mount", "--bind", sys.argv[2], table], stderr=subprocess.DEVNULL).returncode:
+    print("no mount")
+    sys.exit()
+async def work(catalog):
+    await catalog.archives.record(PHOTOS, archive(1))
+    print(sorted(os.listdir(catalog.path.parent)))
+run(work)
+"""
+    with child(program, path, mounts, may_mount=True) as process:
+        output = outcome(process)
+    if output == "no mount\n":
+        pytest.skip("this kernel does not let a table of mounts be covered")
+    lines = output.splitlines()
+    assert len(lines) == 2, lines
+    assert lines[0].startswith("WARNING aioglacier.catalog the catalog ")
+    assert lines[1] == "['catalog.db', 'catalog.db.locks']"

@@ -1,0 +1,234 @@
+"""Several processes, and several tasks, with one catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from aioglacier.catalog import Catalog, UploadState
+from aioglacier.core.errors import CatalogBusyError, CatalogError, UploadLockedError
+from aioglacier.core.models import UploadId
+from tests.catalog.conftest import FILMS, NOON, PHOTOS, TREE_HASH, archive, child, outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITER = """
+async def work(catalog):
+    name = sys.argv[2]
+    upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source="/" + name)
+    upload = await catalog.uploads.record_initiated(upload, UploadId(name))
+    for index in range(40):
+        await catalog.uploads.record_part(upload, index, size=1, tree_hash=TREE_HASH)
+    upload = await catalog.uploads.record_completing(upload, size=40, tree_hash=TREE_HASH)
+    await catalog.uploads.record_completed(
+        upload, archive(int(name), size=40, tree_hash=TREE_HASH)
+    )
+sys.stdin.readline()
+run(work)
+"""
+
+HOLDER = """
+async def work(catalog):
+    async with catalog.lock_source(PHOTOS, "/film"):
+        print(os.getpid(), flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+run(work)
+"""
+
+
+def test_processes_that_begin_together_all_get_their_records(path: Path) -> None:
+    """DC-06: with a catalog that none of them has made before; each archive is there, with its parts."""
+    with ExitStack() as stack:
+        children = [stack.enter_context(child(WRITER, path, str(number))) for number in range(4)]
+        for process in children:
+            assert process.stdin
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in children:
+            outcome(process)
+
+    async def look() -> None:
+        async with Catalog.open(path) as catalog:
+            records = [record async for record in catalog.archives.list_vault(PHOTOS)]
+            assert {record.source for record in records} == {"/0", "/1", "/2", "/3"}
+            for record in records:
+                assert record.upload
+                assert len([part async for part in catalog.uploads.list_parts(record.upload)]) == 40
+
+    asyncio.run(look())
+    assert not list(path.parent.glob("*.damaged-*"))
+
+
+async def test_a_catalog_that_another_keeps_to_itself(path: Path) -> None:
+    """DC-06: waited for, but not for ever, and afterwards it goes on as if nothing had been."""
+    async with Catalog.open(path, busy_timeout_seconds=0.5) as catalog:
+        await catalog.archives.record(PHOTOS, archive(1))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(CatalogBusyError, match="to itself for") as raised:
+                await catalog.archives.record(PHOTOS, archive(2))
+            assert 0.5 <= raised.value.waited_seconds < 5
+            # Reading needs nobody's leave.
+            assert (await catalog.archives.totals(PHOTOS)).archives == 1
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(catalog.archives.record, PHOTOS, archive(3))
+                await anyio.sleep(0.1)
+                other.execute("COMMIT")
+        assert (await catalog.archives.totals(PHOTOS)).archives == 2
+
+
+async def test_the_loop_runs_on_while_the_catalog_waits(path: Path) -> None:
+    """DC-15: neither a lock of another process nor a long merge keeps anything else waiting."""
+    async with Catalog.open(path, busy_timeout_seconds=0.5) as catalog:
+        gaps: list[float] = []
+
+        async def tick() -> None:
+            last = time.perf_counter()
+            while True:
+                await anyio.sleep(0.001)
+                now = time.perf_counter()
+                gaps.append(now - last)
+                last = now
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tick)
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                with pytest.raises(CatalogBusyError):
+                    await catalog.archives.record(PHOTOS, archive(1))
+            blocked = max(gaps)
+            gaps.clear()
+            archives = [archive(number) for number in range(20_000)]
+            gaps.clear()
+            await catalog.archives.merge_inventory(PHOTOS, archives, inventoried=NOON)
+            gaps.sort()
+            tasks.cancel_scope.cancel()
+        # Other work on the machine makes single gaps; a call that blocks would make them all.
+        assert blocked < 0.2
+        assert gaps[-len(gaps) // 20] < 0.05
+
+
+async def test_another_task_cannot_lock_the_same_source(catalog: Catalog) -> None:
+    """DC-07, in one process; another source or another vault is free, and it is free afterwards."""
+    async with catalog.lock_source(PHOTOS, "/film"):
+        with pytest.raises(UploadLockedError) as raised:
+            async with catalog.lock_source(PHOTOS, "/film"):
+                pass
+        assert (raised.value.pid, raised.value.host) == (os.getpid(), socket.gethostname())
+        async with catalog.lock_source(FILMS, "/film"), catalog.lock_source(PHOTOS, "/\udcff"):
+            pass
+    async with catalog.lock_source(PHOTOS, "/film"):
+        pass
+    assert list(catalog.path.with_name("catalog.db.locks").iterdir()) == []
+
+
+async def test_another_process_cannot_lock_the_same_source(catalog: Catalog) -> None:
+    """DC-07, DC-08: it is told at once who has it, and gets it at once when that one is killed."""
+    with child(HOLDER, catalog.path) as process:
+        assert process.stdout
+        pid = int(await anyio.to_thread.run_sync(process.stdout.readline))
+        started = time.monotonic()
+        with pytest.raises(UploadLockedError, match=f"by process {pid} on {socket.gethostname()}") as raised:
+            async with catalog.lock_source(PHOTOS, "/film"):
+                pass
+        assert time.monotonic() - started < 1
+        assert (raised.value.source, raised.value.pid) == ("/film", pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        async with catalog.lock_source(PHOTOS, "/film"):
+            pass
+
+
+async def test_a_lock_that_cannot_be_taken(catalog: Catalog) -> None:
+    """Where its folder has gone, that is said."""
+    folder = catalog.path.with_name("catalog.db.locks")
+    folder.rmdir()
+    with pytest.raises(CatalogError, match="cannot be taken: No such file"):
+        async with catalog.lock_source(PHOTOS, "/film"):
+            pass
+
+
+async def test_many_tasks_share_one_catalog(catalog: Catalog) -> None:
+    """They wait for each other, none for ever."""
+
+    async def work(number: int) -> None:
+        upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source=f"/{number}")
+        await catalog.uploads.record_initiated(upload, UploadId(f"u{number}"))
+        assert await catalog.uploads.find_unfinished(PHOTOS, f"/{number}")
+        await catalog.uploads.record_part(upload, 0, size=1, tree_hash=TREE_HASH)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(30):
+            tasks.start_soon(work, number)
+    found = [upload async for upload in catalog.uploads.list_unfinished()]
+    assert {upload.state for upload in found} == {UploadState.OPEN}
+    assert len(found) == 30
+
+
+async def test_cancelled_at_any_moment(catalog: Catalog) -> None:
+    """CC-01: the record is made or not, the catalog works on, and no connection is lost with its thread."""
+    await catalog.archives.record(PHOTOS, archive(0))
+    made = 0
+    for moment in range(60):
+        task = asyncio.ensure_future(catalog.archives.record(PHOTOS, archive(1000 + moment)))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        task.cancel()
+        (result,) = await asyncio.gather(task, return_exceptions=True)
+        record = await catalog.archives.get(PHOTOS, archive(1000 + moment).id)
+        if not isinstance(result, asyncio.CancelledError):
+            assert record is not None
+        made += record is not None
+    assert (await catalog.archives.totals(PHOTOS)).archives == 1 + made
+    assert 0 < made < 60
+    threads = [thread for thread in threading.enumerate() if "connection_worker" in thread.name]
+    assert len(threads) <= 4
+
+
+async def test_nothing_is_left_behind(path: Path) -> None:
+    """CC-01: no thread, no open file and no temporary file of a catalog that was closed."""
+    async with Catalog.open(path) as catalog:
+        await catalog.archives.record(PHOTOS, archive(0))
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
+    for number in range(5):
+        with anyio.move_on_after(0.02 * number):
+            async with Catalog.open(path) as catalog, anyio.create_task_group() as tasks:
+                for one in range(10):
+                    tasks.start_soon(catalog.archives.record, PHOTOS, archive(one))
+                    tasks.start_soon(catalog.archives.totals, PHOTOS)
+    async with Catalog.open(path) as catalog:
+        await catalog.archives.totals(PHOTOS)
+    for thread in threading.enumerate():
+        if "connection_worker" in thread.name:
+            await anyio.to_thread.run_sync(thread.join, 5)
+    after = len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
+    assert after[0] <= before[0]
+    assert after[1] <= before[1] + 1
+    assert {one.name for one in path.parent.iterdir()} == {"catalog.db", "catalog.db.locks"}
+
+
+def test_a_program_that_forgets_to_close_ends_all_the_same(path: Path) -> None:
+    """PR-16: within two seconds of its last line."""
+    program = """
+import time
+async def main():
+    opened = Catalog.open(sys.argv[1])
+    catalog = await opened.__aenter__()
+    await catalog.archives.record(PHOTOS, archive(1))
+    print(time.time(), flush=True)
+asyncio.run(main())
+"""
+    with child(program, path) as process:
+        output, _ = process.communicate(timeout=60)
+        assert time.time() - float(output) < 5
