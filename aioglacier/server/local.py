@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 from contextlib import AsyncExitStack
@@ -236,9 +237,10 @@ class LocalGlacier:
             housekeeping=Housekeeping(),
             disk_limiter=CapacityLimiter(_DISK_THREADS),
         )
-        tasks = await stack.enter_async_context(create_task_group())
-        stack.callback(tasks.cancel_scope.cancel)
-        tasks.start_soon(site.housekeeping.run, site, tasks)
+        # A task with an owner, not a task group held open: a group must be left by the task that entered it,
+        # which the fixtures of pytest-asyncio do not, and before Python 3.13 a group that is cancelled here
+        # breaks if an asyncio.TaskGroup in the caller's block has failed meanwhile.
+        stack.push_async_callback(_end, asyncio.create_task(_keep_house(site)))
         await self._listen(site, stack)
         return site
 
@@ -295,6 +297,19 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 _http_logger.addFilter(_is_ours)
+
+
+async def _keep_house(site: Site) -> None:
+    async with create_task_group() as tasks:
+        await site.housekeeping.run(site, tasks)
+
+
+async def _end(housekeeping: asyncio.Task[None]) -> None:
+    housekeeping.cancel()
+    with anyio.CancelScope(shield=True):  # it stops at its next await
+        await asyncio.wait([housekeeping])
+    if not housekeeping.cancelled():
+        housekeeping.result()
 
 
 async def _close(runner: web.ServerRunner) -> None:

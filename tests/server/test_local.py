@@ -65,6 +65,28 @@ async def test_a_job_that_became_due_while_closed_ends_at_the_start(tmp_path: Pa
         assert job["CompletionDate"][11:13] == f"{(int(created[11:13]) + 4) % 24:02d}"
 
 
+def test_another_task_may_close_it(tmp_path: Path) -> None:
+    """As the fixtures of pytest-asyncio do, which open and close in two tasks."""
+    with asyncio.Runner() as runner:
+        server = LocalGlacier(tmp_path)
+        runner.run(server.__aenter__())
+        runner.run(server.__aexit__(None, None, None))
+
+
+async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(tmp_path: Path) -> None:
+    """Before Python 3.13 such a group leaves its task marked as being cancelled."""
+    async with LocalGlacier(tmp_path):
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail_soon())
+
+
+async def fail_soon() -> None:
+    """Fail once the caller waits."""
+    await asyncio.sleep(0)
+    raise ValueError
+
+
 async def test_a_second_server_on_a_directory_is_refused(server: LocalGlacier, tmp_path: Path) -> None:
     """With a sentence that says so; the first goes on."""
     with pytest.raises(StartupError, match="another server works in"):
