@@ -80,11 +80,18 @@ async def listening(queue: JobMessageQueue) -> AsyncIterator[JobNotices]:
     notices = JobNotices(queue)
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
-    tasks.start_soon(notices.listen)
+    scope = anyio.CancelScope()
+
+    async def listen() -> None:
+        with scope:
+            await notices.listen()
+
+    tasks.start_soon(listen)
     try:
         yield notices
     finally:
-        # Left by hand, so that the caller's own error leaves unwrapped.
-        tasks.cancel_scope.cancel()
+        # Left by hand, so that the caller's own error leaves unwrapped; the listener is stopped by itself for
+        # the reason that transfer/reader.py gives.
+        scope.cancel()
         tasks.cancel_scope.shield = True
         await tasks.__aexit__(None, None, None)

@@ -58,7 +58,6 @@ class ArchiveReader:
         self._position = byte_range.start
         self._fetched = 0
         self._moved = 0
-        self._block = memoryview(b"")
         self._busy = False
         self._closed = False
         self._failure: IntegrityError | None = None
@@ -163,9 +162,10 @@ class ArchiveReader:
 
     async def _fetch(self, piece: _Piece) -> None:
         try:
-            piece.tree_hash = await fetch_piece(
-                self._output, self._resources, piece.byte_range, piece.buffer, count=self._count
-            )
+            with piece.scope:
+                piece.tree_hash = await fetch_piece(
+                    self._output, self._resources, piece.byte_range, piece.buffer, count=self._count
+                )
         except Exception as error:  # noqa: BLE001  # the reader raises it when it comes to this piece
             piece.failure = error
         finally:
@@ -174,9 +174,14 @@ class ArchiveReader:
     def _count(self, moved: int) -> None:
         self._moved += moved
 
+    def stop(self) -> None:
+        """Stop what is being fetched; nothing more can be read."""
+        self._closed = True
+        for piece in self._ahead:
+            piece.scope.cancel()
+
     def release(self) -> None:
         """Give back every buffer; the tasks that fetch into them must have ended."""
-        self._closed = True
         while self._ahead:
             self._resources.buffers.release(self._ahead.popleft().buffer)
 
@@ -193,9 +198,11 @@ async def open_reader(
     try:
         yield reader
     finally:
-        # Entered and left by hand: the tasks never raise, so the caller's own error leaves unwrapped.
+        # Entered and left by hand: the tasks never raise, so the caller's own error leaves unwrapped. Each is
+        # stopped by itself: before Python 3.13 the end of a cancelled group is itself a cancellation if an
+        # asyncio.TaskGroup in the caller's block has failed meanwhile.
         tasks.cancel_scope.shield = True
-        tasks.cancel_scope.cancel()
+        reader.stop()
         try:
             await tasks.__aexit__(None, None, None)
         finally:  # it raises where the caller was cancelled, too
@@ -218,11 +225,12 @@ def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) ->
 class _Piece:
     """A piece on its way down."""
 
-    __slots__ = ("buffer", "byte_range", "ended", "failure", "tree_hash")
+    __slots__ = ("buffer", "byte_range", "ended", "failure", "scope", "tree_hash")
 
     def __init__(self, byte_range: ByteRange, buffer: PartBuffer) -> None:
         self.byte_range = byte_range
         self.buffer = buffer
+        self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
         self.failure: Exception | None = None
         self.tree_hash = b""

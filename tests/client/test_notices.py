@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,25 @@ async def test_a_message_is_only_a_hint(tmp_path: Path, messaging: Messaging) ->
         await anyio.to_thread.run_sync(messaging.publish, {"JobId": job.id, "StatusCode": "Succeeded"})
         with pytest.raises(aioglacier.WaitTimeoutError):
             await job.wait_until_done(notices=notices, timeout_seconds=1)
+
+
+async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(
+    tmp_path: Path, messaging: Messaging
+) -> None:
+    """Before Python 3.13 such a group leaves its task marked as being cancelled."""
+
+    async def fail_soon() -> None:
+        await asyncio.sleep(0)
+        raise ValueError
+
+    async with (
+        LocalGlacier(tmp_path) as server,
+        connected(server) as glacier,
+        glacier.open_notices(messaging.queue_url),
+    ):
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail_soon())
 
 
 async def test_a_queue_is_named_by_its_url(tmp_path: Path) -> None:

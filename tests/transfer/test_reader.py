@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import anyio
@@ -248,6 +249,25 @@ async def test_leaving_early_drops_everything(way: str, resources: TransferResou
             assert way == "raise"
     assert (output.opened, resources.buffers.lent) == (0, 0)
     assert scope.cancelled_caught is (way == "cancel")
+
+
+async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(
+    resources: TransferResources,
+) -> None:
+    """Before Python 3.13 such a group leaves its task marked as being cancelled."""
+
+    async def fail_soon() -> None:
+        await asyncio.sleep(0)
+        raise MineError
+
+    output = MemoryOutput(DATA)
+    async with open_reader(output, resources) as reader:
+        assert await reader.read(5) == DATA[:5]
+        output.before = lambda _: anyio.sleep_forever()
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail_soon())
+    assert (output.opened, resources.buffers.lent) == (0, 0)
 
 
 async def test_a_cancelled_read_may_be_repeated(resources: TransferResources) -> None:
