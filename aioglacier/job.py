@@ -134,7 +134,7 @@ class Job:
         """Write the output to a file: in parallel, verified, on disk, and only then under its name.
 
         If it fails or is cancelled, what was verified stays in a hidden file beside ``path``, and downloading
-        the same job to the same path goes on from there.
+        to the same path goes on from there, even from another job for the same bytes.
 
         Raises:
             TargetError: The file exists and may not be overwritten, cannot be written, or has no room.

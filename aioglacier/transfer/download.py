@@ -59,7 +59,7 @@ class Download:
         """Fetch what is missing, verify, and give the file its name.
 
         If it fails or is cancelled, what was verified stays in a hidden file beside the target, and the next
-        download of the same output to the same target goes on from there.
+        download of the same output, or of one with the same tree hash, to the same target goes on from there.
 
         Raises:
             TargetError: The target exists, cannot be written, or has no room; nothing was fetched.
@@ -106,8 +106,9 @@ class Download:
     async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
         """Hash what a former try left behind, and trust what is still as it was recorded."""
         tree_hash = self._output.tree_hash
+        # Bytes are known by their tree hash, whichever job they come from: jobs last a day, downloads longer.
         identity = {
-            "output": self._output.name,
+            "output": None if tree_hash else self._output.name,
             "size": self._output.size,
             "tree_hash": tree_hash.hex() if tree_hash else None,
         }

@@ -345,6 +345,23 @@ async def test_a_torn_journal_is_good_again_after_the_next_try(
     assert len(output.asked) <= PIECES - first.snapshot().parts_done
 
 
+async def test_another_job_for_the_same_bytes_goes_on(target: Path, resources: TransferResources) -> None:
+    """A job and its output are gone after a day; what was verified of them is not lost."""
+    done = await interrupted(MemoryOutput(BYTES), resources, target)
+    again = MemoryOutput(BYTES, name="job 2")
+    await Download(again, resources, target).run()
+    assert len(again.asked) == PIECES - done
+    assert target.read_bytes() == BYTES
+
+
+async def test_another_job_without_a_hash_begins_anew(target: Path, resources: TransferResources) -> None:
+    """Nothing says that two outputs of one size are the same."""
+    await interrupted(MemoryOutput(BYTES, has_hash=False), resources, target)
+    other = MemoryOutput(BYTES, name="job 2", has_hash=False)
+    await Download(other, resources, target).run()
+    assert len(other.asked) == PIECES
+
+
 async def test_another_output_begins_anew(target: Path, resources: TransferResources) -> None:
     """What was verified of one job is worth nothing to another one, larger or smaller."""
     for data in (DATA[::-1][:SIZE], DATA[::-1][: 2 * MIB]):
