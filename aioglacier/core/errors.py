@@ -715,8 +715,8 @@ class CatalogDamagedError(CatalogError):
 
     def __init__(self, reason: str, *, path: str, moved_to: str) -> None:
         super().__init__(
-            f"the catalog {path!r} is damaged ({reason}) and was kept as {moved_to!r}; the next command begins "
-            f"a new one, and 'aioglacier inventory VAULT' fills it for each vault",
+            f"the catalog {path!r} is damaged ({reason}) and was kept as {moved_to!r}; the next command "
+            "begins a new one, and 'aioglacier inventory VAULT' fills it for each vault",
             path=path,
         )
         self.moved_to = moved_to
