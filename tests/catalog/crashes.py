@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: The parts that are recorded.
-PARTS = 3
+PARTS = 2
 SOURCE = "/film.mkv"
 
 

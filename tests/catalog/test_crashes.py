@@ -68,10 +68,11 @@ def test_killed_at_every_point(fast: Path) -> None:
             steps = [line for line in told[folder] if line in STEPS]
             behind = STEPS.index(steps[-1]) if steps else 0
             assert behind <= STEPS.index(last) <= behind + 1, (folder.name, steps, last)
-            if last != "completed":
+            if last != "completed" and int(folder.name) % 2:
                 steps = []
                 await record(path, steps.append)
                 assert steps[-1] == "merged"
+                assert await reached(path) == "completed"
         return ends
 
     assert asyncio.run(look()) == set(STEPS)
@@ -79,5 +80,5 @@ def test_killed_at_every_point(fast: Path) -> None:
         path = folder / "share" / "catalog.db"
         with closing(sqlite3.connect(path)) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            assert connection.execute("SELECT state FROM uploads").fetchall() == [("completed",)]
+            assert connection.execute("SELECT count(*) FROM uploads").fetchone() <= (1,)
         assert {one.name for one in path.parent.iterdir()} <= {"catalog.db", "catalog.db.locks"}
