@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.checks import check_choice, check_description, check_id, check_retrieval_range
-from aioglacier.core.errors import GlacierError, ResumeMismatchError
+from aioglacier.core.errors import GlacierError, InvalidPlanError, ResumeMismatchError
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
@@ -344,13 +344,14 @@ class Vault:
             description: See ``retrieve``.
 
         Raises:
+            InvalidPlanError: A date without a time zone, or no such format. Nothing was sent.
             ResourceNotFoundError: The vault has no inventory yet; the first comes within a day of the first
                 upload.
         """
         parameters = InventoryParameters(
             check_choice("inventory format", InventoryFormat, output_format),
-            start_date,
-            end_date,
+            _check_aware("start_date", start_date),
+            _check_aware("end_date", end_date),
             limit,
             marker,
         )
@@ -405,6 +406,12 @@ class Vault:
 
     def _job(self, job_id: JobId) -> Job:
         return Job(self._gateway, self._resources, self._name, job_id)
+
+
+def _check_aware(name: str, date: datetime | None) -> datetime | None:
+    if date is not None and date.tzinfo is None:
+        raise InvalidPlanError(f"{name} needs a time zone, as datetime.now(UTC) has; {date} has none")
+    return date
 
 
 def _nonce() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -177,6 +178,21 @@ async def test_a_job_that_is_there_is_found_again(memory: MemoryGlacier, remembe
     await remembered.delete_archive(archive.id)
     memory.advance(5 * 3600)
     assert await remembered.find_retrieval(archive.id) is None
+
+
+@pytest.mark.parametrize("name", ["start_date", "end_date"])
+async def test_dates_without_a_time_zone_are_refused(
+    name: str, memory: MemoryGlacier, remembered: Vault
+) -> None:
+    """They would be taken for local time, which differs from one machine to the next; nothing is sent."""
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001  # that is the mistake
+    with pytest.raises(InvalidPlanError, match=f"{name} needs a time zone"):
+        await (
+            remembered.retrieve_inventory(start_date=naive)
+            if name == "start_date"
+            else remembered.retrieve_inventory(end_date=naive)
+        )
+    assert not memory.calls["InitiateJob"]
 
 
 async def test_an_inventory_job_that_is_there_is_found_again(remembered: Vault) -> None:
