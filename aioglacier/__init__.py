@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from aioglacier.core.errors import (
         AccessDeniedError,
         ArchiveNotFoundError,
+        CatalogBusyError,
+        CatalogDamagedError,
+        CatalogError,
+        CatalogMismatchError,
         CertificateError,
         ClockSkewError,
         ConfigurationError,
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
         UnexpectedResponseError,
         UploadExpiredError,
         UploadFailedError,
+        UploadLockedError,
         UploadNotFoundError,
         VaultNameError,
         VaultNotFoundError,
