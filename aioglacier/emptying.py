@@ -31,6 +31,9 @@ _FIRST_CONCURRENCY: Final = 4
 #: A deletion takes some 40 ms; one that takes this long has been refused and repeated.
 _SLOW_SECONDS: Final = 1.0
 
+#: Refusals without a single deletion after which it is no use to go on: a right is missing, or all is locked.
+_MAX_REFUSED_AT_FIRST: Final = 1_000
+
 #: Failures kept as examples; all are counted.
 _MAX_EXAMPLES: Final = 100
 
@@ -78,6 +81,7 @@ class Emptying:
         An archive that a policy protects is counted and passed over.
 
         Raises:
+            AccessDeniedError: The first thousand were all refused.
             GlacierError: The service could not be asked any more, or refused for another reason.
         """
         offer, take = anyio.create_memory_object_stream["Archive"](0)
@@ -104,6 +108,8 @@ class Emptying:
             await self._gateway.delete_archive(self._vault, archive.id)
         except (AccessDeniedError, InvalidParameterError) as error:
             self._refused += 1
+            if not self._deleted and self._refused >= _MAX_REFUSED_AT_FIRST:
+                raise
             if len(self.failures) < _MAX_EXAMPLES:
                 self.failures.append((archive.id, error))
         else:
@@ -146,6 +152,7 @@ def why_not_deletable(vault: VaultDescription) -> str | None:
         return None
     when = f"{vault.inventoried:%Y-%m-%d %H:%M} UTC" if vault.inventoried else "some time ago"
     return (
-        f"the last inventory, of {when}, lists {vault.archive_count} archives; the service deletes a vault "
+        f"the last inventory, of {when}, lists {vault.archive_count} "
+        f"{'archive' if vault.archive_count == 1 else 'archives'}; the service deletes a vault "
         "only after an inventory has seen it empty, and makes one about once a day: try again tomorrow"
     )

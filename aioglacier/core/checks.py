@@ -30,7 +30,7 @@ def check_vault_name(name: str) -> str:
     Raises:
         VaultNameError: It is empty, too long, holds another character, or is "." or "..".
     """
-    if _VAULT_NAME.fullmatch(name) and name not in {".", ".."}:
+    if _matches(_VAULT_NAME, name) and name not in {".", ".."}:
         return name
     raise VaultNameError(
         f"{name!r} is no vault name: 1 to {MAX_VAULT_NAME_LENGTH} characters of a-z, A-Z, 0-9, '_', '-' and "
@@ -47,7 +47,7 @@ def check_id(kind: str, value: str) -> str:
     Raises:
         InvalidIdError: It is empty, longer than 255 or holds another character.
     """
-    if _ID.fullmatch(value):
+    if _matches(_ID, value):
         return value
     raise InvalidIdError(
         f"{value!r} is no {kind} id: 1 to 255 characters of a-z, A-Z, 0-9, '_' and '-'",
@@ -64,6 +64,8 @@ def check_description(description: str | None) -> str | None:
     """
     if not description:
         return None
+    if not isinstance(description, str):
+        raise DescriptionError(f"a description is a str, not {description!r}", description=repr(description))
     if len(description) > MAX_DESCRIPTION_LENGTH:
         raise DescriptionError(
             f"a description has at most {MAX_DESCRIPTION_LENGTH} characters, not {len(description)}; "
@@ -78,6 +80,10 @@ def check_description(description: str | None) -> str | None:
                 description=description,
             )
     return description
+
+
+def _matches(pattern: re.Pattern[str], text: object) -> bool:
+    return isinstance(text, str) and pattern.fullmatch(text) is not None
 
 
 def check_choice(what: str, kind: type[Choice], value: str) -> Choice:

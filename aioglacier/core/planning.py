@@ -60,6 +60,8 @@ def choose_part_size(size: int | None, part_size: int | None = None) -> int:
 
 def check_part_size(part_size: int) -> None:
     """Refuse what is not 1 MiB x 2**k from 1 MiB to 4 GiB, naming the nearest sizes that are."""
+    if not isinstance(part_size, int):
+        raise InvalidPartSizeError(part_size=part_size, nearest=(DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE))
     if MIN_PART_SIZE <= part_size <= MAX_PART_SIZE and part_size & (part_size - 1) == 0:
         return
     if part_size <= MIN_PART_SIZE:

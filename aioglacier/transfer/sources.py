@@ -20,7 +20,7 @@ from collections.abc import AsyncIterable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, runtime_checkable
 
 import anyio
 import anyio.lowlevel
@@ -142,6 +142,7 @@ def _look_at(path: str) -> NamedFile:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
         try:
             status = _settled(fd)
+            has_bytes = status.st_size > 0 or not stat.S_ISREG(status.st_mode) or bool(os.read(fd, 1))
         finally:
             os.close(fd)
     except (OSError, ValueError) as error:
@@ -152,8 +153,18 @@ def _look_at(path: str) -> NamedFile:
         ) from error
     _check_regular(path, status)
     if status.st_size == 0:
-        raise EmptyArchiveError(f"{path!r} has no bytes")
+        _refuse_empty(path, has_bytes=has_bytes)
     return NamedFile(path, FileIdentity.of(status))
+
+
+def _refuse_empty(path: str, *, has_bytes: bool) -> NoReturn:
+    if has_bytes:
+        raise SourceUnreadableError(
+            f"{path!r} has bytes but no size, as the files of /proc do; to archive what it gives now, pipe "
+            "it to standard input",
+            path=path,
+        )
+    raise EmptyArchiveError(f"{path!r} has no bytes")
 
 
 def _check_regular(path: str, status: os.stat_result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -149,3 +150,19 @@ def test_a_word_outside_a_closed_set_is_refused_with_the_set() -> None:
     assert check_choice("tier", Tier, "Bulk") is Tier.BULK
     with pytest.raises(InvalidPlanError, match=r"'Fast' is no tier: .*'Expedited', 'Standard', 'Bulk'"):
         check_choice("tier", Tier, "Fast")
+
+
+@pytest.mark.parametrize("value", [5, b"photos", None])
+def test_names_and_ids_that_are_no_text_are_refused_as_such(value: Any) -> None:
+    """What is not a str is refused by the same error as a wrong one."""
+    with pytest.raises(VaultNameError):
+        check_vault_name(value)
+    with pytest.raises(InvalidIdError):
+        check_id("job", value)
+
+
+def test_a_description_that_is_no_text_is_refused() -> None:
+    """Bytes are not encoded by guess."""
+    text: Any = b"november"
+    with pytest.raises(DescriptionError, match="is a str"):
+        check_description(text)

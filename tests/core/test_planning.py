@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -146,3 +147,11 @@ def test_parts_are_made_as_they_are_asked_for() -> None:
     """The largest archive's parts need no list of 10,000."""
     parts = part_ranges(MAX_ARCHIVE_SIZE, MAX_PART_SIZE)
     assert [part.start for part in itertools.islice(parts, 3)] == [0, MAX_PART_SIZE, 2 * MAX_PART_SIZE]
+
+
+@pytest.mark.parametrize("part_size", ["8MiB", 8388608.0, None.__class__])
+def test_a_part_size_that_is_no_int_is_refused_with_sizes_that_are(part_size: Any) -> None:
+    """A size as text or a fraction is a part size error like any other."""
+    with pytest.raises(InvalidPartSizeError, match="is an int") as caught:
+        check_part_size(part_size)
+    assert caught.value.nearest == (8 * MIB, 16 * MIB)

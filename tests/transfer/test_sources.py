@@ -577,3 +577,10 @@ async def test_no_descriptor_is_left_of_any_source(
         await upload(path, store, resources)
     await wait_all_tasks_blocked()
     assert count_descriptors() <= before
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs a /proc")
+async def test_a_file_of_proc_is_refused_by_kind() -> None:
+    """It says that it has no bytes, and has some: neither empty nor to be trusted in parts."""
+    with pytest.raises(SourceUnreadableError, match="no size"):
+        await open_file("/proc/self/status")
