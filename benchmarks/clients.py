@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import json
 import os
-import resource
 import socket
 import sys
 import time
@@ -19,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import psutil
+from benchmarks import peers
+from benchmarks.meter import METER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,7 @@ def floor(url: str, path: str, part_size: int, _concurrency: int) -> None:
     address = urlsplit(url)
     assert address.hostname
     assert address.port
+    METER.start()
     connection = socket.create_connection((address.hostname, address.port))
     buffer = memoryview(bytearray(part_size))
     with Path(path).open("rb", buffering=0) as file:
@@ -105,47 +106,13 @@ class _heartbeat:  # noqa: N801  # used as a block
             self._stalls.append(time.perf_counter() - before - 0.001)
 
 
-class Meter:
-    """Seconds and CPU seconds, this process's and its children's, between two moments."""
-
-    def __init__(self) -> None:
-        self.report: dict[str, Any] = {}
-        self.stalls: list[float] = []
-        self.is_started = False
-
-    def start(self) -> None:
-        """The first moment."""
-        self.is_started = True
-        self._wall, self._cpu = time.perf_counter(), _cpu()
-
-    def stop(self, size: int) -> None:
-        """The second."""
-        self.report = {
-            "seconds": time.perf_counter() - self._wall,
-            "cpu_seconds": _cpu() - self._cpu,
-            "size": size,
-        }
-        if self.stalls:
-            self.report["stall_ms_max"] = round(self.stalls[-1] * 1000, 1)
-            self.report["stall_ms_p999"] = round(self.stalls[int(len(self.stalls) * 0.999)] * 1000, 1)
-
-
-def _cpu() -> float:
-    total = 0.0
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-        usage = resource.getrusage(who)
-        total += usage.ru_utime + usage.ru_stime
-    for child in psutil.Process().children(recursive=True):
-        times = child.cpu_times()
-        total += times.user + times.system
-    return total
-
-
-METER = Meter()
 CLIENTS: dict[str, Callable[[str, str, int, int], None]] = {
     "floor": floor,
     "aioglacier": aioglacier_file,
     "aioglacier-threads": aioglacier_threads,
+    "boto3": peers.boto3_sequential,
+    "boto3-threads": peers.boto3_upload,
+    "aiobotocore": peers.aiobotocore_gather,
 }
 
 
@@ -153,10 +120,8 @@ def main() -> None:
     """Run the client that the command line names."""
     name, url, path, part_size, concurrency = sys.argv[1:6]
     client = CLIENTS[name]
-    if client is floor:
-        METER.start()
     client(url, path, int(part_size), int(concurrency))
-    if client is floor:
+    if not METER.report:
         METER.stop(Path(path).stat().st_size)
     print(json.dumps(METER.report))
 
