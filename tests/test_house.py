@@ -27,12 +27,13 @@ ROOMS: dict[str, set[str]] = {
     "core": set(),
     "gateway": {"core"},
     "transfer": {"gateway", "core"},
-    "catalog": {"core"},
+    "files": {"core"},
+    "catalog": {"files", "core"},
     "client": {"transfer", "gateway", "core"},
-    "bulk": {"catalog", "client", "transfer", "gateway", "core"},
+    "bulk": {"files", "catalog", "client", "transfer", "gateway", "core"},
     "server": {"core"},
     "testing": {"core", "gateway", "transfer", "catalog", "client", "bulk", "server"},
-    "cli": {"core", "gateway", "transfer", "catalog", "client", "bulk", "server", "testing"},
+    "cli": {"core", "gateway", "transfer", "files", "catalog", "client", "bulk", "server", "testing"},
 }
 
 #: What the server shares with the client, and nothing else, or both would agree on the same mistake.

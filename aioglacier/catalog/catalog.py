@@ -17,9 +17,10 @@ from aioglacier.catalog import files, migrations, places
 from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.database import busy, open_database
 from aioglacier.catalog.jobs import Downloads, Jobs
-from aioglacier.catalog.locks import FileLock
 from aioglacier.catalog.uploads import Uploads
 from aioglacier.core.errors import CatalogDamagedError, CatalogError, UploadLockedError
+from aioglacier.files.folders import prepare_folder
+from aioglacier.files.locks import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -155,7 +156,7 @@ class _Opening:
 
     async def _run(self) -> None:
         was_used = await anyio.to_thread.run_sync(self.locks.is_dir)
-        await anyio.to_thread.run_sync(files.prepare_folder, self.locks)
+        await anyio.to_thread.run_sync(prepare_folder, self.locks)
         is_network = await anyio.to_thread.run_sync(files.is_on_network, self.path)
         if is_network:
             _log.warning(

@@ -27,6 +27,7 @@ from urllib.parse import quote_from_bytes
 from aioglacier.catalog.migrations import VERSION
 from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from aioglacier.core.limits import MIB
+from aioglacier.files.folders import data_folder
 
 _MAGIC: Final = b"SQLite format 3\0"
 _SIDECARS: Final = ("-wal", "-shm", "-journal")
@@ -89,30 +90,12 @@ def default_path() -> Path:
     Raises:
         CatalogError: There is no home directory.
     """
-    # A relative path in the variable is to be ignored (XDG Base Directory Specification, "Basics").
-    folder = os.environ.get("XDG_DATA_HOME", "")
-    if os.path.isabs(folder):  # noqa: PTH117  # of text, which may be empty
-        return Path(folder, "aioglacier", "catalog.db")
     try:
-        return Path.home() / ".local" / "share" / "aioglacier" / "catalog.db"
+        return data_folder() / "catalog.db"
     except RuntimeError as error:
         raise CatalogError(
             "there is no home directory to keep the catalog in; say where with --catalog PATH"
         ) from error
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make a folder for its owner alone, and those above it that are not there.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    if folder.is_dir():
-        return
-    prepare_folder(folder.parent)
-    with suppress(FileExistsError):
-        folder.mkdir(0o700)
-        folder.chmod(0o700)  # whatever the umask
 
 
 def inspect(path: Path, *, was_used: bool) -> Condition:

@@ -43,7 +43,7 @@ def test_a_file_there_and_back(cli: Cli, vault: str) -> None:
     done = cli("--json", "download", vault, f"--archive-id={archive['archive_id']}", "back.mkv").record
     assert (done["size"], done["tree_hash"], done["verified"]) == (len(content), archive["tree_hash"], True)
     assert (cli.folder / "back.mkv").read_bytes() == content
-    assert sorted(each.name for each in cli.folder.iterdir()) == ["back.mkv", "film.mkv"]
+    assert sorted(each.name for each in cli.folder.iterdir()) == [".local", "back.mkv", "film.mkv"]
 
 
 def test_pipes_in_and_out(cli: Cli, vault: str) -> None:

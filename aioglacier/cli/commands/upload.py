@@ -20,6 +20,7 @@ import click
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.exits import is_about_one_item
 from aioglacier.cli.failures import failure_of, tell
+from aioglacier.cli.locking import UploadLocks
 from aioglacier.cli.parameters import PART_SIZE, SIZE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import archive_record, archive_text, as_text
@@ -40,7 +41,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
@@ -164,11 +165,12 @@ def _plan_text(record: Mapping[str, Any]) -> str:
 
 async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
     vault = glacier.vault(options.vault)
+    locks = UploadLocks(session, glacier, options.vault)
     codes = []
     for done, source in enumerate(sources):
         session.resume = _resume_command(session, sources[done:], options)
         try:
-            archive = await _upload(session, vault, source, options)
+            archive = await _upload(session, vault, source, options, locks)
         except GlacierError as error:
             if len(sources) == 1 or not is_about_one_item(error):
                 _point_to_upload(session, error, source, options)
@@ -184,12 +186,46 @@ def _archive_text(record: Mapping[str, Any]) -> str:
     return archive_text({key: value for key, value in record.items() if key != "source" or not is_told})
 
 
-async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
-    if source == STDIN:
-        return await _upload_stdin(session, vault, options)
+async def _upload(
+    session: Session, vault: Vault, source: str, options: _Options, locks: UploadLocks
+) -> Archive:
     description = _description_for(source, options)
-    if options.resume and (candidates := await _unfinished(session, vault, source, description, options)):
-        for candidate in candidates:
+    if source == STDIN:
+        async with locks.running(description):
+            return await _upload_stdin(session, vault, options)
+    async with locks.source(source), locks.running(description) as is_another_running:
+        if options.resume:
+            archive = await _go_on(session, vault, source, options, locks, is_another_running)
+            if archive is not None:
+                return archive
+        upload = await vault.open_upload(
+            source,
+            description=description,
+            part_size=options.part_size,
+            expected_size=options.expected_size,
+            keep_unfinished=options.resume,
+        )
+        return await run_upload(session, source, upload)
+
+
+async def _go_on(
+    session: Session,
+    vault: Vault,
+    source: str,
+    options: _Options,
+    locks: UploadLocks,
+    is_another_running: Callable[[], bool],
+) -> Archive | None:
+    """Finish an unfinished upload of the same file, if there is one."""
+    candidates = await _unfinished(session, vault, source, options)
+    if candidates and is_another_running():
+        session.output.warn(
+            f"another process uploads something with the description {candidates[0].description!r} now, so "
+            "no unfinished upload of that description is continued"
+        )
+        return None
+    for candidate in candidates:
+        async with locks.upload(candidate.id):
             try:
                 upload = await vault.open_resume(candidate.id, source)
                 started = f"{candidate.started:%Y-%m-%d %H:%M} UTC"
@@ -199,14 +235,7 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
                 session.output.warn(f"{error.message.partition(';')[0]}; it was left alone")
             except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
                 session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
-    upload = await vault.open_upload(
-        source,
-        description=description,
-        part_size=options.part_size,
-        expected_size=options.expected_size,
-        keep_unfinished=options.resume,
-    )
-    return await run_upload(session, source, upload)
+    return None
 
 
 async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
@@ -260,10 +289,9 @@ async def run_upload(
     return archive
 
 
-async def _unfinished(
-    session: Session, vault: Vault, source: str, description: str | None, options: _Options
-) -> list[Upload]:
+async def _unfinished(session: Session, vault: Vault, source: str, options: _Options) -> list[Upload]:
     """Unfinished uploads that this file may have begun, the newest first."""
+    description = _description_for(source, options)
     size = _size_of(source)
     if not size or size <= choose_part_size(size, options.part_size):
         return []  # it goes in one request, if at all

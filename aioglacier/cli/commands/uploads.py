@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from aioglacier.cli.exits import Exit
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.ids import gather_ids, take_id
 from aioglacier.cli.listing import closing
+from aioglacier.cli.locking import UploadLocks
 from aioglacier.cli.records import archive_record, archive_text, upload_record, upload_text
 from aioglacier.cli.session import worst_exit
 from aioglacier.core.checks import check_vault_name
@@ -91,12 +93,19 @@ def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id:
     session.resume = session.command("uploads", "resume", f"--upload-id={upload_id}", "--", vault, source)
 
     async def resume(glacier: Glacier) -> int:
-        upload = await glacier.vault(vault).open_resume(
-            upload_id, open_stdin() if source == STDIN else os.fspath(source)
-        )
-        archive = await run_upload(
-            session, "standard input" if source == STDIN else source, upload, is_resume=True
-        )
+        locks = UploadLocks(session, glacier, vault)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(locks.upload(upload_id))
+            if source != STDIN:
+                await stack.enter_async_context(locks.source(source))
+            unfinished = await glacier.vault(vault).unfinished_upload(upload_id)
+            await stack.enter_async_context(locks.running(unfinished.description))
+            upload = await glacier.vault(vault).open_resume(
+                upload_id, open_stdin() if source == STDIN else os.fspath(source)
+            )
+            archive = await run_upload(
+                session, "standard input" if source == STDIN else source, upload, is_resume=True
+            )
         session.output.record(archive_record(archive), archive_text)
         return Exit.DONE
 

@@ -30,10 +30,14 @@ class LockOwner(NamedTuple):
 
 
 class FileLock:
-    """One lock, to be taken once."""
+    """One lock, to be taken once.
+
+    Attributes:
+        path: Its file.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._fd: int | None = None
 
     def acquire(self) -> bool:
@@ -46,18 +50,18 @@ class FileLock:
             return self._acquire()
         except OSError as error:
             raise CatalogError(
-                f"the lock {str(self._path)!r} cannot be taken: {error.strerror}", path=str(self._path)
+                f"the lock {str(self.path)!r} cannot be taken: {error.strerror}", path=str(self.path)
             ) from error
 
     def _acquire(self) -> bool:
         if sys.platform == "win32":
             return True  # two processes are not told apart there
         while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The owner before may have removed the file between our opening and our locking.
-                if os.path.samestat(os.fstat(fd), self._path.stat(follow_symlinks=False)):
+                if os.path.samestat(os.fstat(fd), self.path.stat(follow_symlinks=False)):
                     os.fchmod(fd, 0o600)
                     os.ftruncate(fd, 0)
                     os.write(fd, f"{os.getpid()} {socket.gethostname()}\n".encode())
@@ -79,7 +83,7 @@ class FileLock:
             return
         fd, self._fd = self._fd, None
         try:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
         except OSError:
             pass  # the lock is what counts, and it goes with the descriptor
         finally:
@@ -88,7 +92,7 @@ class FileLock:
     def owner(self) -> LockOwner | None:
         """Who says to have it; ``None`` where nobody does, or not yet."""
         try:
-            pid, _, host = self._path.read_text().strip().partition(" ")
+            pid, _, host = self.path.read_text().strip().partition(" ")
             return LockOwner(int(pid), host)
         except (OSError, ValueError):
             return None
