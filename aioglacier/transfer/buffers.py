@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import secrets
 import sys
 from collections import deque
 from itertools import count
@@ -278,7 +279,9 @@ class NamedMemory:
         # Imported here: on Linux, where it is not needed, it would cost every start 15 ms.
         from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
 
-        self._segment: SharedMemory = SharedMemory(create=True, size=size)
+        # The name tells whose it is, should a crash of the machine leave it behind.
+        name = f"aioglacier-{os.getpid()}-{secrets.token_hex(3)}"
+        self._segment: SharedMemory = SharedMemory(name, create=True, size=size)
         self.view = memoryview(self._segment.buf or b"")[:size]
         self.locator = f"name:{self._segment.name}"
 

@@ -340,10 +340,12 @@ async def cancel_when_blocked(scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def shared_names() -> set[str]:
-    """What is in /dev/shm."""
+def shared_names(pid: int | None = None) -> set[str]:
+    """The shared memory in /dev/shm that a process has named, this one by default."""
+    mark = f"aioglacier-{pid or os.getpid()}-"
     with suppress(OSError):
-        return {path.name for path in Path("/dev/shm").iterdir()}  # noqa: S108  # to look, not to use
+        names = {path.name for path in Path("/dev/shm").iterdir()}  # noqa: S108  # to look, not to use
+        return {name for name in names if name.startswith(mark)}
     return set()
 
 
