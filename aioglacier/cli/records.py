@@ -47,7 +47,8 @@ def plain(value: Any) -> Any:
 
 
 def archive_record(archive: Archive) -> Record:
-    """An archive."""
+    """An archive; ``name`` and ``modified`` are what its description says, whichever tool wrote it."""
+    found = decode(archive.description)
     return {
         "archive_id": archive.id,
         "vault": archive.vault,
@@ -55,6 +56,8 @@ def archive_record(archive: Archive) -> Record:
         "tree_hash": archive.tree_hash.hex(),
         "description": archive.description,
         "created": plain(archive.created),
+        "name": found.name,
+        "modified": plain(found.modified),
     }
 
 
@@ -108,9 +111,8 @@ def upload_record(upload: Upload, *, parts: int) -> Record:
 
 def archive_text(record: Mapping[str, Any]) -> str:
     """An archive for people."""
-    found = decode(record["description"])
-    headline = found.name or "(no description)"
-    return as_text(headline, record, without={"description"} if found.tool == "plain" else ())
+    without = {"name", "description"} if record["name"] == record["description"] else {"name"}
+    return as_text(record["name"] or "(no description)", record, without=without)
 
 
 def vault_text(record: Mapping[str, Any]) -> str:
