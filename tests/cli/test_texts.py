@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from aioglacier.cli.commands.upload import describe_name
 from aioglacier.cli.escaping import escape, redact
 from aioglacier.cli.progress import Speed
+from aioglacier.cli.records import archive_record, archive_text
 from aioglacier.cli.sizes import parse_size, show_count, show_exact_size, show_rate, show_seconds, show_size
 from aioglacier.core.checks import check_description
 from aioglacier.core.descriptions import decode
+from aioglacier.core.models import Archive, ArchiveId
 
 
 @pytest.mark.parametrize(
@@ -157,3 +160,25 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     speed = Speed(is_resume=False)
     rates = [speed.look(float(second), min(second, 50) * 1_000_000, 0) for second in range(100)]
     assert (rates[50], rates[99]) == (1_000_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("description", "name", "modified"),
+    [
+        (
+            "mt2 eyJmaWxlbmFtZSI6ImZvdG9zL2EuanBnIiwibXRpbWUiOiIyMDEzMDEwMVQwMDAwMDBaIn0",
+            "fotos/a.jpg",
+            "2013-01-01T00:00:00.000Z",
+        ),
+        ("november, raw", "november, raw", None),
+        ("", "", None),
+    ],
+)
+def test_an_archive_is_called_what_its_description_says(
+    description: str, name: str, modified: str | None
+) -> None:
+    """Programs and people get the name that another tool left, and the description as it is."""
+    created = datetime(2026, 11, 24, tzinfo=UTC)
+    record = archive_record(Archive(ArchiveId("a"), "photos", 1, bytes(32), description, created))
+    assert (record["name"], record["modified"], record["description"]) == (name, modified, description)
+    assert archive_text(record).splitlines()[0] == (name or "(no description)")
