@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from aioglacier.cli.escaping import escape
 from aioglacier.cli.sizes import show_left, show_rate, show_seconds, show_size
@@ -16,7 +16,7 @@ from aioglacier.cli.sizes import show_left, show_rate, show_seconds, show_size
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, Task, TaskID
 
     from aioglacier.cli.session import Session
     from aioglacier.transfer.engine import TransferSnapshot
@@ -25,6 +25,12 @@ _POLL_SECONDS: Final = 0.1
 
 #: The rate shown is that of so many seconds: long enough to be read, short enough to be true.
 _RATE_SECONDS: Final = 8.0
+
+#: With so many facts beside it a label has to keep so many columns, or facts go.
+_LABEL_WIDTHS: Final = (1, 4, 12, 16)
+
+#: A shorter bar says nothing.
+_LEAST_BAR: Final = 8
 
 
 class Transfer(Protocol):
@@ -72,9 +78,9 @@ async def showing(
         return
     speed = Speed(is_resume=is_resume)
     started = time.monotonic()
-    with _display(session, "bytes") as display:
+    with _display(session, _transfer_facts) as display:
         idle = "checking what was sent" if is_resume else ""
-        task = display.add_task(escape(label), total=None, rate="", left="", flight=idle)
+        task = display.add_task(escape(label), total=None, rate="", left="", flight="", idle=idle)
 
         async with _polling(lambda: _show(display, task, transfer.snapshot(), speed, idle)):
             yield
@@ -102,7 +108,8 @@ def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Sp
         completed=counters.moved,
         rate=show_rate(round(rate), 1) if rate else "",
         left=left,
-        flight=f"{counters.parts_in_flight} in flight" if counters.taken or not idle else idle,
+        flight=f"{counters.parts_in_flight} in flight",
+        idle="" if counters.taken else idle,
     )
 
 
@@ -113,7 +120,7 @@ def waiting(session: Session, text: str) -> Iterator[None]:
         session.output.note(text)
         yield
         return
-    with _display(session, "time") as display:
+    with _display(session, _waiting_facts) as display:
         display.add_task(escape(text), total=None)
         yield
 
@@ -126,7 +133,7 @@ async def counting(
     if not session.output.shows_progress:
         yield
         return
-    with _display(session, "count") as display:
+    with _display(session, _counting_facts) as display:
         task = display.add_task(escape(text), total=total)
         async with _polling(lambda: display.update(task, completed=done())):
             yield
@@ -152,44 +159,85 @@ async def _polling(look: Callable[[], None]) -> AsyncIterator[None]:
                 tasks.cancel_scope.cancel()
 
 
+class Line(NamedTuple):
+    """What fits on one line.
+
+    Attributes:
+        label: What it is about, maybe shortened.
+        bar: Columns left for a bar; 0 where there is no room for one.
+        facts: What is told of it.
+    """
+
+    label: str
+    bar: int
+    facts: list[str]
+
+
+def fit(width: int, label: str, *facts: str) -> Line:
+    """Fit a line into the columns of a terminal.
+
+    The last fact goes first, and so on to the first one, which stays; the label is shortened, and a bar gets
+    what is left.
+    """
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  # only where somebody looks
+
+    kept = [fact for fact in facts if fact]
+    wide = cell_len(label)
+
+    def room() -> int:
+        return width - sum(len(fact) + 1 for fact in kept)
+
+    while len(kept) > 1 and room() < min(wide, _LABEL_WIDTHS[min(len(kept), len(_LABEL_WIDTHS)) - 1]):
+        kept.pop()
+    if wide > room():
+        label = set_cell_size(label, max(0, room() - 1)).rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    bar = room() - cell_len(label) - 1
+    return Line(label, 0 if bar < _LEAST_BAR else bar, kept)
+
+
+def _transfer_facts(task: Task) -> tuple[str, ...]:
+    done = show_size(int(task.completed))
+    amount = f"{done:>8}" if task.total is None else f"{done:>8} of {show_size(int(task.total))}"
+    rate, left, flight, idle = (task.fields[name] for name in ("rate", "left", "flight", "idle"))
+    if idle:
+        return (idle,)
+    return amount, f"{rate:>9}" if rate else "", f"{left:>13}" if left else "", flight
+
+
+def _waiting_facts(task: Task) -> tuple[str, ...]:
+    return (show_left(task.elapsed or 0.0),)
+
+
+def _counting_facts(task: Task) -> tuple[str, ...]:
+    done = f"{int(task.completed):,}"
+    return (done if task.total is None else f"{done}/{int(task.total):,}",)
+
+
 @contextmanager
-def _display(session: Session, kind: str) -> Iterator[Progress]:
+def _display(session: Session, facts_of: Callable[[Task], tuple[str, ...]]) -> Iterator[Progress]:
     from rich.console import Console  # noqa: PLC0415  # only where somebody looks
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from rich.progress import Progress, ProgressColumn  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    class Amount(ProgressColumn):
-        """Bytes done of bytes in all."""
+    console = Console(stderr=True)
 
-        def render(self, task: object) -> Text:
-            total, done = getattr(task, "total", None), int(getattr(task, "completed", 0))
-            text = f"{show_size(done)} of {show_size(int(total))}" if total is not None else show_size(done)
-            return Text(f"{text:>20}")
+    class Whole(ProgressColumn):
+        """All there is to see, as wide as the terminal is now."""
 
-    def text(template: str) -> TextColumn:
-        return TextColumn(template, markup=False)
+        def render(self, task: Task) -> Text:
+            label, bar, facts = fit(console.width, task.description, *facts_of(task))
+            line = Text(label)
+            if bar and task.total:
+                full = min(bar, int(bar * task.completed / task.total))
+                piece = "-" if console.options.ascii_only else "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
+                line.append(" ").append(piece * full, "bar.complete").append(piece * (bar - full), "bar.back")
+            for fact in facts:
+                line.append(f" {fact}")
+            return line
 
-    columns: dict[str, list[ProgressColumn]] = {
-        "bytes": [
-            text("{task.description}"),
-            BarColumn(bar_width=None),
-            Amount(),
-            text("{task.fields[rate]:>9}"),
-            text("{task.fields[left]:>13}"),
-            text("{task.fields[flight]}"),
-        ],
-        "time": [SpinnerColumn(), text("{task.description}"), TimeElapsedColumn()],
-        "count": [text("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn()],
-    }
-    display = Progress(*columns[kind], console=Console(stderr=True), transient=True, refresh_per_second=10)
+    column = Whole(table_column=Column(no_wrap=True))
+    display = Progress(column, console=console, transient=True, refresh_per_second=10)
 
     # Nothing but the display's own end gives the cursor back.
     def restore() -> None:

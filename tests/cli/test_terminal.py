@@ -7,15 +7,18 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+import pytest
+
+from aioglacier.cli.progress import fit
 from tests.cli.conftest import MIB, Cli, data, wait_for
 from tests.cli.test_signals import PARTS, faulty, go_on, hang, sent
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -67,12 +70,22 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(cli: Cli, *arguments: str, stdout: int | None = None) -> Iterator[Terminal]:
-    """Start the program with a terminal for its streams, but maybe not for standard output."""
+def on_terminal(
+    cli: Cli,
+    *arguments: str,
+    stdin: IO[bytes] | None = None,
+    stdout: int | None = None,
+    columns: int = 120,
+) -> Iterator[Terminal]:
+    """Start the program with a terminal for its streams, but for those that are given."""
     outer, inner = pty.openpty()
     try:
-        settings = {"stdin": inner, "stdout": inner if stdout is None else stdout, "stderr": inner}
-        env = {**cli.env(), "TERM": "xterm-256color", "COLUMNS": "120"}
+        settings = {
+            "stdin": inner if stdin is None else stdin,
+            "stdout": inner if stdout is None else stdout,
+            "stderr": inner,
+        }
+        env = {**cli.env(), "TERM": "xterm-256color", "COLUMNS": str(columns)}
         with cli.started(*arguments, env=env, start_new_session=True, **settings) as process:
             os.close(inner)
             inner = -1
@@ -146,3 +159,57 @@ def test_a_signal_at_a_question_is_a_stop(cli: Cli, vault: str) -> None:
         wait_for(lambda: terminal.shows(r"\[y/N\]"))
         terminal.process.send_signal(signal.SIGINT)
         terminal.end(130)
+
+
+def lines(shown: str) -> list[str]:
+    """What was on the line of the progress, one time after the other."""
+    return [_ESCAPES.sub("", each) for each in re.split(r"[\r\n]+", shown)]
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize("source", ["big", "-"])
+def test_progress_fits_one_line(tmp_path: Path, columns: int, source: str) -> None:
+    """Bytes and rate can be read, nothing is wider than the terminal, and nothing wraps; also in a resume."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-", count=None)) as cli:
+        size = r"12\.0 MiB of 12\.0 MiB" if source == "big" else r"12\.0 MiB"
+        for rate in (r" +\d+(\.\d)? MB/s", ""):  # a resume has nothing to send but what hangs
+            with (
+                subprocess.Popen(["cat", "big"], cwd=tmp_path, stdout=subprocess.PIPE) as cat,
+                on_terminal(
+                    cli,
+                    *("upload", "v", source, "--part-size", "1MiB"),
+                    stdin=cat.stdout if source == "-" else None,
+                    columns=columns,
+                ) as terminal,
+            ):
+                assert cat.stdout is not None
+                cat.stdout.close()
+                wait_for(
+                    lambda: terminal.shows(size + rate),  # noqa: B023  # it ends with this turn
+                    otherwise=lambda: terminal.raw[-2000:],
+                )
+                terminal.process.send_signal(signal.SIGINT)
+                terminal.end(130)
+            moving = terminal.raw[: terminal.raw.rindex("\x1b[?25h")]
+            assert "\x1b[1A" not in moving[: moving.rindex("12.0 MiB")]
+            assert max(len(each) for each in lines(moving) if "MiB" in each) <= columns
+            assert not rate or ("left" in moving) == (source == "big" and columns == 80)
+            assert source == "-" or columns < 80 or "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in moving
+
+
+@pytest.mark.parametrize(
+    ("width", "label", "bar", "facts"),
+    [
+        (80, "film.mkv", 17, 4),
+        (60, "film.mkv", 9, 3),
+        (50, "film.mkv", 0, 3),
+        (40, "film.mkv", 0, 2),
+        (35, "film.m\N{HORIZONTAL ELLIPSIS}", 0, 2),
+        (28, "film.mkv", 0, 1),
+        (22, "f\N{HORIZONTAL ELLIPSIS}", 0, 1),
+    ],
+)
+def test_what_does_not_fit_goes_in_order(width: int, label: str, bar: int, facts: int) -> None:
+    """First parts in flight, then the time left, then the rate; bytes stay."""
+    told = ["285 MiB of 12.0 GiB", "85 MB/s", "3:07 min left", "4 in flight"]
+    assert fit(width, "film.mkv", *told) == (label, bar, told[:facts])
