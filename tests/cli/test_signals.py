@@ -172,25 +172,85 @@ def test_a_kill_loses_nothing_that_was_sent(tmp_path: Path) -> None:
         assert len(cli("--json", "inventory", "v").records) == 1
 
 
-def test_another_file_of_the_same_name_is_uploaded_anew(tmp_path: Path) -> None:
-    """The unfinished upload of the other one fails the proof, is told of, and is left alone."""
+def left_behind(cli: Cli) -> dict[str, Any]:
+    """What an upload in parts of 1 MiB leaves when it is stopped before the last of them has arrived."""
+    with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+        wait_for(lambda: sent(cli) == PARTS - 1)
+        cli.stop(process, signal.SIGINT, code=130)
+    return cli("--json", "uploads", "list", "v").record
+
+
+def advised(text: str) -> list[str]:
+    """The arguments of the command that a message ends with."""
+    return shlex.split(text[text.rindex("aioglacier ") :].splitlines()[0])[1:]
+
+
+def test_a_file_that_changed_since_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Exit 4, nothing sent, and what to do instead; the old upload is left alone until somebody says so."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
-        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
-            wait_for(lambda: sent(cli) >= PARTS - 1)
-            cli.stop(process, signal.SIGINT, code=130)
+        upload = left_behind(cli)
         (tmp_path / "big").write_bytes(data(SIZE, seed=2))
-        done = cli("--json", "upload", "v", "big", "--part-size", "1MiB")
-        assert done.record["tree_hash"] == tree_hash(data(SIZE, seed=2)).hex()
-        assert "left alone" in done.error["warning"]
+        done = cli("--json", "upload", "v", "big", "--part-size", "1MiB", code=4)
+        error = done.error
+        assert (error["error"], error["byte_range"]) == ("ResumeMismatchError", "0-1048575")
+        assert "--restart" in error["message"]
+        assert error["resume"] is None
+        assert advised(error["message"])[-1] == f"--upload-id={upload['upload_id']}"
+        assert not done.out
         assert sent(cli) == PARTS - 1
-        (upload,) = cli("--json", "uploads", "list", "v").records
+        done = cli("--json", "upload", "v", "big", "--part-size", "1MiB", "--no-resume")
+        assert done.record["tree_hash"] == tree_hash(data(SIZE, seed=2)).hex()
+        assert cli("--json", "uploads", "list", "v").record == upload
         assert (upload["part_size"], upload["description"]) == (MIB, "big")
         named = f"--upload-id={upload['upload_id']}"
         assert cli("--json", "uploads", "show", "v", named).record == upload
         mismatch = cli("--json", "uploads", "resume", "v", named, "big", code=4).error
         assert (mismatch["error"], mismatch["byte_range"]) == ("ResumeMismatchError", "0-1048575")
+        assert mismatch["resume"] is None
         resumed = cli("--json", "uploads", "resume", "v", named, "-", stdin=data(SIZE)).record
         assert resumed["tree_hash"] == tree_hash(data(SIZE)).hex()
+
+
+def test_a_restart_forgets_the_old_upload(tmp_path: Path) -> None:
+    """``--restart`` aborts what the file began before, though it could go on, and archives it anew."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        left_behind(cli)
+        (tmp_path / "big").write_bytes(data(SIZE, seed=2))
+        done = cli("upload", "v", "big", "--part-size", "1MiB", "--restart")
+        assert "aborted upload" in done.err
+        assert sent(cli) == 0
+        assert cli("--json", "inventory", "v").record["tree_hash"] == tree_hash(data(SIZE, seed=2)).hex()
+        cli("upload", "v", "big", "--restart", "--no-resume", code=2)
+
+
+def test_another_part_size_is_told_of(tmp_path: Path) -> None:
+    """One warning names both sizes and the command that aborts the old upload; then the file is sent anew."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        left_behind(cli)
+        told = [cli("upload", "v", "big", "--part-size", size).err for size in ("2MiB", "16MiB")]
+        assert [text.count("warning") for text in told] == [1, 1]
+        assert "has parts of 1 MiB, and 2 MiB were asked for" in told[0]
+        assert "has parts of 1 MiB, and 16 MiB were asked for" in told[1]
+        assert sent(cli) == PARTS - 1
+        Cli(cli.folder, (), cli.environment)(*advised(told[0]))
+        assert sent(cli) == 0
+        assert len(cli("--json", "inventory", "v").records) == 2
+
+
+def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
+    """Nothing can go on with that upload, so the command that is named aborts it."""
+    slow = {"operation": "UploadMultipartPart", "kind": "delay", "count": None, "seconds": 0.3}
+    with faulty(tmp_path, slow) as cli:
+        with cli.started("--concurrency", "1", "upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(lambda: sent(cli) >= 2)
+            with (tmp_path / "big").open("ab") as file:
+                file.write(b"more")
+            out, err = process.communicate(timeout=30)
+        told = cli.judge(process.returncode, out, err, 1).err
+        assert "to go on" not in told
+        assert "nothing can go on" in told
+        Cli(cli.folder, (), cli.environment)(*advised(told))
+        assert sent(cli) == 0
 
 
 def test_uploads_are_aborted_by_their_ids(tmp_path: Path) -> None:

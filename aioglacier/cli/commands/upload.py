@@ -1,8 +1,8 @@
 """``aioglacier upload``: files or standard input become archives; an interrupted file goes on by itself.
 
 Without any record kept here, an unfinished upload of the same file is recognised by its description and
-proven by its parts: each is hashed again from the file before anything is sent. Somebody else's upload with
-the same description fails that proof, and is left alone.
+proven by its parts: each is hashed again from the file before anything is sent. One that fails that proof is
+somebody else's, or the file has changed: whoever called decides.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from aioglacier.cli.parameters import PART_SIZE, SIZE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import archive_record, archive_text, as_text
 from aioglacier.cli.session import worst_exit
+from aioglacier.cli.sizes import show_size
 from aioglacier.core.checks import check_description, check_vault_name
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
@@ -34,6 +35,7 @@ from aioglacier.core.errors import (
     MemoryLimitError,
     OutcomeUnknownError,
     ResumeMismatchError,
+    SourceChangedError,
     SourceUnreadableError,
     UploadExpiredError,
     UploadNotFoundError,
@@ -61,6 +63,7 @@ class _Options:
     part_size: int | None
     expected_size: int | None
     resume: bool
+    restart: bool
 
 
 @make_command("upload", short_help="Archive files, or standard input.")
@@ -78,6 +81,7 @@ class _Options:
     help="Bytes that must come; otherwise no archive is made. For a pipe whose writer may fail.",
 )
 @click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
+@click.option("--restart", is_flag=True, help="Abort the unfinished upload of the same file, and begin anew.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
 @click.pass_obj
 def command(
@@ -88,6 +92,7 @@ def command(
     part_size: int | None,
     expected_size: int | None,
     no_resume: bool,
+    restart: bool,
     dry_run: bool,
 ) -> int:
     """Archive each SOURCE in VAULT: a file, or - for standard input.
@@ -99,6 +104,9 @@ def command(
     part that the service has is first hashed again and compared. Without activity the service forgets an
     unfinished upload after 24 hours. An unfinished upload of standard input is aborted.
 
+    If the file is no longer what its unfinished upload began with, nothing is sent: --restart aborts that
+    upload and begins anew, --no-resume leaves it alone.
+
     With standard input, end of file is all that is seen of the program that writes: if it dies, what came
     until then becomes an archive, unless --expected-size says otherwise.
     """
@@ -108,7 +116,9 @@ def command(
         raise click.UsageError("standard input can be archived once only")
     if expected_size is not None:
         choose_part_size(expected_size, part_size)
-    options = _Options(vault, description, part_size, expected_size, not no_resume)
+    if restart and no_resume:
+        raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
+    options = _Options(vault, description, part_size, expected_size, not no_resume, restart)
     if dry_run:
         return _plan_all(session, sources, options)
     return session.run(lambda glacier: _upload_all(session, glacier, sources, options))
@@ -172,6 +182,7 @@ async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ..
         try:
             archive = await _upload(session, vault, source, options, locks)
         except GlacierError as error:
+            point_to_abort(session, error, options.vault)
             if len(sources) == 1 or not is_about_one_item(error):
                 _point_to_upload(session, error, source, options)
                 raise
@@ -216,26 +227,88 @@ async def _go_on(
     locks: UploadLocks,
     is_another_running: Callable[[], bool],
 ) -> Archive | None:
-    """Finish an unfinished upload of the same file, if there is one."""
-    candidates = await _unfinished(session, vault, source, options)
-    if candidates and is_another_running():
+    """Finish an unfinished upload of the same file, if there is one.
+
+    Raises:
+        ResumeMismatchError: There is one, and it was begun with other bytes.
+    """
+    found = await _unfinished(session, vault, source, options)
+    if found and is_another_running():
         session.output.warn(
-            f"another process uploads something with the description {candidates[0].description!r} now, so "
-            "no unfinished upload of that description is continued"
+            f"another process uploads something with the description {found[0].description!r} now, so no "
+            "unfinished upload of that description is touched"
         )
         return None
-    for candidate in candidates:
+    if options.restart:
+        for upload in found:
+            await upload.abort()
+            session.output.note(f"aborted upload {upload.id}, begun {_started(upload)}")
+        return None
+    mismatch: ResumeMismatchError | None = None
+    for candidate in found:
+        if not _may_go_on(candidate, source, options) or not await _has_parts(candidate):
+            continue
         async with locks.upload(candidate.id):
             try:
-                upload = await vault.open_resume(candidate.id, source)
-                started = f"{candidate.started:%Y-%m-%d %H:%M} UTC"
-                session.output.note(f"going on with the upload begun {started}")
-                return await run_upload(session, source, upload, is_resume=True)
+                going_on = await vault.open_resume(candidate.id, source)
+                session.output.note(f"going on with the upload begun {_started(candidate)}")
+                return await run_upload(session, source, going_on, is_resume=True)
             except ResumeMismatchError as error:
-                session.output.warn(f"{error.message.partition(';')[0]}; it was left alone")
+                mismatch = mismatch or _offer_restart(session, error, candidate)
             except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
                 session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
+    if mismatch is not None:
+        raise mismatch
+    _tell_of_other_part_size(session, found, options)
     return None
+
+
+def _may_go_on(upload: Upload, source: str, options: _Options) -> bool:
+    return options.part_size in {None, upload.part_size} and (
+        count_parts(_size_of(source) or 0, upload.part_size) <= 10_000
+    )
+
+
+def _offer_restart(session: Session, error: ResumeMismatchError, upload: Upload) -> ResumeMismatchError:
+    """Say how to get on where the file is not what its unfinished upload was begun with."""
+    offer = ResumeMismatchError(
+        f"{error.message.partition(';')[0]}; nothing was sent. --restart aborts that upload and begins anew, "
+        f"--no-resume leaves it alone; to abort it only: {_abort_command(session, upload.vault, upload.id)}",
+        byte_range=error.byte_range,
+    )
+    offer.vault, offer.upload_id = upload.vault, upload.id
+    return offer
+
+
+def _tell_of_other_part_size(session: Session, found: list[Upload], options: _Options) -> None:
+    if options.part_size is None:
+        return
+    for upload in found:
+        if upload.part_size != options.part_size:
+            session.output.warn(
+                f"the unfinished upload begun {_started(upload)} has parts of {show_size(upload.part_size)}, "
+                f"and {show_size(options.part_size)} were asked for, so the file is uploaded anew; to abort "
+                f"the other upload: {_abort_command(session, upload.vault, upload.id)}"
+            )
+            return
+
+
+def _started(upload: Upload) -> str:
+    return f"{upload.started:%Y-%m-%d %H:%M} UTC"
+
+
+def _abort_command(session: Session, vault: str, upload_id: str) -> str:
+    return session.command("uploads", "abort", vault, f"--upload-id={upload_id}")
+
+
+def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
+    """Where nothing can go on with an upload, since its file is another one now, name what ends it."""
+    if not isinstance(error, SourceChangedError | ResumeMismatchError) or error.upload_id is None:
+        return
+    session.resume = None
+    command = _abort_command(session, vault, error.upload_id)
+    if command not in error.message:
+        error.add_note(f"nothing can go on with upload {error.upload_id}; to abort it: {command}")
 
 
 async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
@@ -291,25 +364,19 @@ async def run_upload(
 
 async def _unfinished(session: Session, vault: Vault, source: str, options: _Options) -> list[Upload]:
     """Unfinished uploads that this file may have begun, the newest first."""
-    description = _description_for(source, options)
+    description = _description_for(source, options) or ""
     size = _size_of(source)
-    if not size or size <= choose_part_size(size, options.part_size):
-        return []  # it goes in one request, if at all
-    if options.expected_size not in {None, size}:
-        return []
+    if not size or options.expected_size not in {None, size}:
+        return []  # opening it will say what is wrong
+    is_asked_for = options.restart or options.part_size is not None
+    if not is_asked_for and size <= choose_part_size(size, None):
+        return []  # it goes in one request
     try:
-        found = [
-            upload
-            async for upload in vault.uploads()
-            if upload.description == (description or "")
-            and options.part_size in {None, upload.part_size}
-            and count_parts(size, upload.part_size) <= 10_000
-        ]
-        found.sort(key=lambda upload: upload.started, reverse=True)
-        return [upload for upload in found if await _has_parts(upload)]
+        found = [upload async for upload in vault.uploads() if upload.description == description]
     except AccessDeniedError as error:
         session.output.warn(f"unfinished uploads cannot be looked for: {error}")
         return []
+    return sorted(found, key=lambda upload: upload.started, reverse=True)
 
 
 async def _has_parts(upload: Upload) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from aioglacier.cli.command import CommandGroup
-from aioglacier.cli.commands.upload import STDIN, open_stdin, run_upload
+from aioglacier.cli.commands.upload import STDIN, open_stdin, point_to_abort, run_upload
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.failures import failure_of, tell
@@ -19,7 +19,7 @@ from aioglacier.cli.locking import UploadLocks
 from aioglacier.cli.records import archive_record, archive_text, upload_record, upload_text
 from aioglacier.cli.session import worst_exit
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import GlacierError
+from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError
 
 if TYPE_CHECKING:
     from aioglacier.cli.output import Record
@@ -103,9 +103,13 @@ def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id:
             upload = await glacier.vault(vault).open_resume(
                 upload_id, open_stdin() if source == STDIN else os.fspath(source)
             )
-            archive = await run_upload(
-                session, "standard input" if source == STDIN else source, upload, is_resume=True
-            )
+            try:
+                archive = await run_upload(
+                    session, "standard input" if source == STDIN else source, upload, is_resume=True
+                )
+            except (SourceChangedError, ResumeMismatchError) as error:
+                point_to_abort(session, error, vault)
+                raise
         session.output.record(archive_record(archive), archive_text)
         return Exit.DONE
 
