@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.cli.exits import Exit
@@ -13,6 +14,7 @@ from aioglacier.cli.stopping import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.cli.output import Output
     from aioglacier.cli.settings import Settings
@@ -24,6 +26,10 @@ T = TypeVar("T")
 #: Files open at once while archives move, apart from connections: 20 were seen to do, 40 with a server.
 _FILES: Final = 24
 _FILES_LOCAL: Final = 48
+
+#: Commands on a local Glacier are short, mostly; whoever waits longer than this wants to know why.
+_PATIENCE_SECONDS: Final = 5.0
+_LOOK_AGAIN_SECONDS: Final = 0.1
 
 _log: Final = logging.getLogger("aioglacier.cli")
 
@@ -106,15 +112,59 @@ class Session:
         # A connection is one file, and two more where its other end is in this process and writes.
         is_local = settings.local is not None
         _allow_open_files(_FILES_LOCAL + 4 * concurrency if is_local else _FILES + 2 * concurrency)
-        async with connect(
+        open_ = partial(
+            connect,
             region_name=settings.region,
             profile_name=settings.profile,
             endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
             account_id=settings.account_id,
             memory_limit=memory_limit,
             max_concurrency=concurrency,
-        ) as glacier:
-            yield glacier
+            allow_insecure=settings.allow_insecure,
+        )
+        async with AsyncExitStack() as stack:
+            yield await _enter(stack, open_, settings)
+
+
+async def _enter(
+    stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Glacier]], settings: Settings
+) -> Glacier:
+    """Connect; a local Glacier that another command uses is waited for.
+
+    Raises:
+        CommandError: That took too long.
+        ConfigurationError: It cannot be connected to.
+    """
+    import anyio  # noqa: PLC0415  # not everything the command line does needs a loop
+
+    from aioglacier.core.errors import ConfigurationError  # noqa: PLC0415
+
+    give_up = anyio.current_time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(open_())
+        except ConfigurationError as error:
+            if settings.local is None or not _is_in_use(error):
+                # The library names its own parameter.
+                message = error.message.replace("with allow_insecure", "with --allow-insecure")
+                raise ConfigurationError(message) from error
+            if anyio.current_time() > give_up:
+                serve = shlex.join(["aioglacier", "serve", settings.local])
+                raise CommandError(
+                    f"another process uses the local Glacier in {settings.local!r}; for several at once "
+                    f"run {serve} and give each the URL that it prints, with --endpoint-url",
+                    Exit.TEMPORARY,
+                ) from error
+        await anyio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _is_in_use(error: BaseException) -> bool:
+    from aioglacier.server.files import DirectoryInUseError  # noqa: PLC0415  # loaded for --local only
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, DirectoryInUseError):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def _allow_open_files(needed: int) -> None:

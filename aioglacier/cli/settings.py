@@ -31,6 +31,7 @@ class Settings:
     local: str | None = None
     memory_limit: int | None = None
     concurrency: int | None = None
+    allow_insecure: bool = False
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -53,7 +54,8 @@ class Settings:
             "--account-id": None if self.account_id == "-" else self.account_id,
             "--local": self.local,
         }
-        return [f"{option}={value}" for option, value in places.items() if value is not None]
+        given = [f"{option}={value}" for option, value in places.items() if value is not None]
+        return [*given, "--allow-insecure"] if self.allow_insecure else given
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -74,6 +76,11 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option("--profile", metavar="NAME", help="Profile of the AWS configuration files."),
         option("--endpoint-url", metavar="URL", help="Another place than AWS's own."),
+        option(
+            "--allow-insecure",
+            is_flag=True,
+            help="Talk plain http to another machine: anyone on the way can read and change archives.",
+        ),
         option("--account-id", metavar="ID", help="Twelve digits. Default: the account of the credentials."),
         option(
             "--local",

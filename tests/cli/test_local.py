@@ -6,13 +6,14 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aioglacier.cli.commands.demo import simple_tree_hash
 from aioglacier.core.treehash import tree_hash
-from tests.cli.conftest import ACCESS_KEY_ID, MIB, SECRET, Cli, data, keys, serving
+from tests.cli.conftest import ACCESS_KEY_ID, MIB, SECRET, Cli, data, keys, serving, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,10 +105,25 @@ def test_a_server_refuses_what_makes_no_sense(bare: Cli, options: list[str]) -> 
 
 
 def test_a_folder_is_served_once(bare: Cli) -> None:
-    """A second server, and a program that would use the folder itself, are told so."""
+    """A second server, and a program that would use the folder itself, are told so, and what to do."""
     with serving(bare, "glacier"):
         assert "glacier" in bare("serve", "glacier", code=1).err
-        bare("--local", "glacier", "vault", "list", code=2)
+        told = bare("--local", "glacier", "vault", "list", code=5).err
+        assert "aioglacier serve glacier" in told
+        assert "--endpoint-url" in told
+
+
+def test_two_commands_on_one_folder_take_turns(bare: Cli) -> None:
+    """The second one waits until the first one has ended."""
+    bare("--local", "glacier", "vault", "create", "v")
+    with bare.started("--local", "glacier", "upload", "v", "-", stdin=subprocess.PIPE) as first:
+        assert first.stdin is not None
+        wait_for((bare.folder / ".local" / "share" / "aioglacier" / "locks").exists)
+        with bare.started("--local", "glacier", "--json", "vault", "list") as second:
+            out, err = first.communicate(b"archived")
+            bare.judge(first.returncode, out, err, 0)
+            out, err = second.communicate(timeout=20)
+            assert bare.judge(second.returncode, out, err, 0).record["name"] == "v"
 
 
 def test_tree_hashes_look_like_sha256sum(bare: Cli) -> None:

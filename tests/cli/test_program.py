@@ -8,15 +8,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from aioglacier.cli.program import COMMANDS
-from tests.cli.conftest import MIB, SECRET, keys
-
-if TYPE_CHECKING:
-    from tests.cli.conftest import Cli
+from aioglacier.cli.settings import Settings
+from tests.cli.conftest import MIB, SECRET, Cli, keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -243,3 +240,14 @@ def test_closed_streams_do_no_harm(bare: Cli) -> None:
             check=False,
         )
         bare.judge(done.returncode, done.stdout, done.stderr, 0)
+
+
+def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> None:
+    """Refused with the name of the option that allows it, which commands that go on keep."""
+    cli = Cli(cli.folder, ("--endpoint-url", "http://glacier.invalid:1", "--region", "us-east-1"), keys())
+    assert "--allow-insecure" in cli("vault", "list", code=2).err
+    # The proxy is the Glacier itself, so that no name has to be looked up; it answers, and that is enough.
+    told = cli("--allow-insecure", "vault", "list", environment={"http_proxy": server})
+    assert not told.err
+    settings = Settings(endpoint_url="http://glacier.invalid:1", allow_insecure=True)
+    assert settings.arguments() == ["--endpoint-url=http://glacier.invalid:1", "--allow-insecure"]
