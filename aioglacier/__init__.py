@@ -104,8 +104,8 @@ if TYPE_CHECKING:
     from aioglacier.job import Job
     from aioglacier.notices import JobNotices
     from aioglacier.transfer.download import Download
-    from aioglacier.transfer.engine import TransferSnapshot
     from aioglacier.transfer.reader import ArchiveReader
+    from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.upload import SourceUpload
     from aioglacier.transfer.writer import ArchiveWriter
     from aioglacier.upload import Upload
@@ -231,6 +231,8 @@ _HOMES: Final = (
     "aioglacier.notices",
     "aioglacier.transfer.download",
     "aioglacier.transfer.reader",
+    "aioglacier.transfer.snapshot",
+    "aioglacier.transfer.upload",
     "aioglacier.transfer.writer",
 )
 

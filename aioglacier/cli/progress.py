@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task, TaskID
 
     from aioglacier.cli.session import Session
-    from aioglacier.transfer.engine import TransferSnapshot
+    from aioglacier.transfer.snapshot import TransferSnapshot
 
 _POLL_SECONDS: Final = 0.1
 

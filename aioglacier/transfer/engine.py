@@ -39,7 +39,9 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.grace import GRACE_SECONDS, see_through
 from aioglacier.transfer.partjob import PartJob
+from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -54,30 +56,6 @@ if TYPE_CHECKING:
     from aioglacier.transfer.store import ArchiveStore
 
 _log: Final = logging.getLogger("aioglacier.transfer")
-
-#: What a cancelled task may still spend on ending an upload properly.
-GRACE_SECONDS: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class TransferSnapshot:
-    """The counters of a transfer at one moment.
-
-    Attributes:
-        size: Bytes of the whole, ``None`` while unknown.
-        taken: Bytes taken from the source.
-        moved: Bytes handed to or received from connections, each byte once.
-        done: Bytes acknowledged by the service, or verified.
-        parts_done: Parts acknowledged or verified.
-        parts_in_flight: Parts being hashed, sent or received.
-    """
-
-    size: int | None
-    taken: int
-    moved: int
-    done: int
-    parts_done: int
-    parts_in_flight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,33 +387,10 @@ class UploadEngine:
     async def _see_through(
         self, call: Callable[[], Awaitable[None]], *, grace_seconds: Callable[[], float]
     ) -> None:
-        """Make a call whose answer should not be lost: if cancelled, first wait so long for it."""
-        ended = anyio.Event()
-        failure: BaseException | None = None
-        shield = anyio.CancelScope(shield=True)
-
-        async def run() -> None:
-            nonlocal failure
-            try:
-                with shield:
-                    await call()
-            except Exception as error:  # noqa: BLE001  # raised below, in the caller's task
-                failure = error
-            finally:
-                ended.set()
-
-        self._tasks.start_soon(run)
         try:
-            await ended.wait()
-        except BaseException:
-            shield.deadline = anyio.current_time() + grace_seconds()
-            with anyio.CancelScope(shield=True):
-                await ended.wait()
-            if failure is not None:
-                _log.warning("what a cancellation waited for failed: %s", failure)
-            raise
-        if failure is not None:
-            self.fail(failure)
+            await see_through(self._tasks, call, grace_seconds=grace_seconds)
+        except Exception as error:  # noqa: BLE001  # it stops the other parts, too
+            self.fail(error)
 
     # --- ending
 

@@ -16,8 +16,8 @@ import anyio
 from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
-from aioglacier.transfer.engine import TransferSnapshot
 from aioglacier.transfer.output import choose_piece_size, fetch_piece
+from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

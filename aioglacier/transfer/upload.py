@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Archive, UploadId
     from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.engine import TransferSnapshot, UploadEngine
+    from aioglacier.transfer.engine import UploadEngine
     from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.sources import ByteSource
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.writer import UploadOptions

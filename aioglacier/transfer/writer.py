@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import UploadId
     from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.engine import FinishedUpload, TransferSnapshot
+    from aioglacier.transfer.engine import FinishedUpload
     from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.store import ArchiveStore
 
 #: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
