@@ -34,7 +34,7 @@ class Output:
     def __init__(self, *, is_json: bool = False, is_quiet: bool = False) -> None:
         self.is_json = is_json
         self.is_quiet = is_quiet
-        self.is_closed = sys.stdout is None
+        self.is_closed = False
         self.to_stderr = False
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and hasattr(stream, "reconfigure"):
@@ -69,8 +69,12 @@ class Output:
                 standard error instead, since it may name an archive that is nowhere else named.
         """
         stream: TextIO | None = sys.stderr if self.to_stderr else sys.stdout
-        if stream is None or self.is_closed:
+        if self.is_closed:
             return
+        if stream is None:
+            self._stderr(text.removesuffix("\n"))
+            self.is_closed = True
+            raise OSError(errno.EBADF, "standard output is closed")
         try:
             stream.write(text)
             if is_last:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +59,8 @@ def open_stdout() -> Iterator[StandardOutput]:
     Raises:
         TargetError: It is closed.
     """
+    if sys.stdout is None:  # and its number may be another file's by now
+        raise TargetError("standard output is closed", path="-")
     try:
         mode = os.fstat(1).st_mode
     except OSError as error:

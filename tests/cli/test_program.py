@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -228,7 +229,7 @@ def test_a_reader_that_leaves_ends_a_list_quietly(cli: Cli, vault: str) -> None:
 
 
 def test_closed_streams_do_no_harm(bare: Cli) -> None:
-    """Without standard output, or without standard error, it does its work."""
+    """It does its work without them; only that its result went nowhere is an error."""
     (bare.folder / "file").write_bytes(b"")
     for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
         command = shlex.join(bare.command("tree-hash", "file"))
@@ -239,7 +240,7 @@ def test_closed_streams_do_no_harm(bare: Cli) -> None:
             capture_output=True,
             check=False,
         )
-        bare.judge(done.returncode, done.stdout, done.stderr, 0)
+        bare.judge(done.returncode, done.stdout, done.stderr, 1 if closed.startswith(">") else 0)
 
 
 def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> None:
@@ -251,3 +252,19 @@ def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> No
     assert not told.err
     settings = Settings(endpoint_url="http://glacier.invalid:1", allow_insecure=True)
     assert settings.arguments() == ["--endpoint-url=http://glacier.invalid:1", "--allow-insecure"]
+
+
+def test_a_standard_output_that_is_closed(cli: Cli, vault: str) -> None:
+    """The archive's id is told on standard error, and the exit code says that something was wrong."""
+    (cli.folder / "file").write_bytes(b"archived")
+    command = shlex.join(cli.command("--json", "upload", vault, "file"))
+    done = subprocess.run(
+        ["bash", "-c", f"{command} >&-"], cwd=cli.folder, env=cli.env(), capture_output=True, check=False
+    )
+    told = cli.judge(done.returncode, done.stdout, done.stderr, 1).err.splitlines()
+    archive_id = json.loads(told[0])["archive_id"]
+    assert "closed" in told[1]
+    assert cli("--json", "inventory", vault).record["archive_id"] == archive_id
+    command = shlex.join(cli.command("download", vault, "-", f"--archive-id={archive_id}"))
+    done = subprocess.run(["bash", "-c", f"{command} >&-"], env=cli.env(), capture_output=True, check=False)
+    assert "standard output is closed" in cli.judge(done.returncode, b"", done.stderr, 1).err

@@ -89,3 +89,13 @@ def test_the_account(cli: Cli) -> None:
     assert "US dollars" in cli("account", "capacity", "purchase", code=2).err
     bought = cli("--json", "account", "capacity", "purchase", "--yes").record
     assert cli("--json", "account", "capacity", "list").record["capacity_id"] == bought["capacity_id"]
+
+
+def test_an_empty_list_says_so(cli: Cli, vault: str, bare: Cli) -> None:
+    """One note for people; nothing at all for programs, or where quiet was asked for."""
+    assert cli("jobs", "list", vault).err == f"no jobs in vault {vault}\n"
+    assert cli("jobs", "list", vault, "--status", "Failed").err == f"no jobs in vault {vault} are Failed\n"
+    assert bare("--local", "glacier", "vault", "list").err == "no vaults in us-east-1\n"
+    for option in ("--json", "--quiet"):
+        done = cli(option, "jobs", "list", vault)
+        assert (done.out, done.err) == (b"", "")

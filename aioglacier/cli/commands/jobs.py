@@ -42,11 +42,15 @@ def _list(session: Session, vault: str, status: str | None) -> int:
     check_vault_name(vault)
 
     async def list_(glacier: Glacier) -> int:
+        is_empty = True
         async with closing(glacier.vault(vault).jobs(status=status)) as jobs:
             async for job in jobs:
+                is_empty = False
                 session.output.record(job_record(vault, job), job_text, is_last=False)
                 if session.output.is_closed:
                     break
+        if is_empty:
+            session.output.note(f"no jobs in vault {vault}{f' are {status}' if status else ''}")
         return Exit.DONE
 
     return session.run(list_)

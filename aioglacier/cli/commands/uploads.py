@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -18,8 +18,9 @@ from aioglacier.cli.listing import closing
 from aioglacier.cli.locking import UploadLocks
 from aioglacier.cli.records import archive_record, archive_text, upload_record, upload_text
 from aioglacier.cli.session import worst_exit
+from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError
+from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError, UploadNotFoundError
 
 if TYPE_CHECKING:
     from aioglacier.cli.output import Record
@@ -50,11 +51,15 @@ def _list(session: Session, vault: str) -> int:
     check_vault_name(vault)
 
     async def list_(glacier: Glacier) -> int:
+        is_empty = True
         async with closing(glacier.vault(vault).uploads()) as uploads:
             async for upload in uploads:
+                is_empty = False
                 session.output.record(await _record(upload), upload_text)
                 if session.output.is_closed:
                     break
+        if is_empty:
+            session.output.note(f"no unfinished uploads in vault {vault}")
         return Exit.DONE
 
     return session.run(list_)
@@ -131,18 +136,22 @@ def _abort(
     file: str | None,
     yes: bool,
 ) -> int:
-    """Forget unfinished uploads of VAULT and what they have sent. Asks first on a terminal."""
+    """Forget unfinished uploads of VAULT and what they have sent. Asks first on a terminal.
+
+    One that is gone already is no error.
+    """
     check_vault_name(vault)
     ids = gather_ids("upload", upload_ids, more_ids, file)
-    what = f"upload {ids[0]}" if len(ids) == 1 else f"{len(ids):,} uploads"
+    what = f"upload {ids[0]}" if len(ids) == 1 else show_count(len(ids), "upload")
     confirm(f"Forget {what} and all parts sent?", yes=yes, is_final=False)
 
     async def abort(glacier: Glacier) -> int:
         codes = []
         for upload_id in ids:
             try:
-                upload = await glacier.vault(vault).unfinished_upload(upload_id)
-                await upload.abort()
+                with suppress(UploadNotFoundError):  # as it was to be
+                    upload = await glacier.vault(vault).unfinished_upload(upload_id)
+                    await upload.abort()
             except GlacierError as error:
                 if len(ids) == 1:
                     raise

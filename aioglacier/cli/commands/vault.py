@@ -50,11 +50,15 @@ def _list(session: Session) -> int:
     """List all vaults of the account in this region. Numbers are of their last inventories."""
 
     async def list_(glacier: Glacier) -> int:
+        is_empty = True
         async with closing(glacier.list_vaults()) as vaults:
             async for vault in vaults:
+                is_empty = False
                 session.output.record(vault_record(vault), vault_text)
                 if session.output.is_closed:
                     break
+        if is_empty:
+            session.output.note(f"no vaults in {glacier.region}")
         return Exit.DONE
 
     return session.run(list_)
