@@ -89,6 +89,10 @@ class Retrier:
             else:
                 if rule_of(call.operation).is_progress:
                     self.patience.succeeded()
+                if call.attempts > 1:
+                    logger.info(
+                        "%s: attempt %d succeeded", call.operation, call.attempts, extra={"is_trouble": False}
+                    )
                 return result
             if found is not None:
                 logger.info("%s: an attempt without an answer had taken effect", call.operation)
@@ -143,6 +147,7 @@ class Retrier:
             type(error).__name__,
             error.message,
             wait,
+            extra={"is_trouble": True},
         )
         await self._sleep(wait)
 

@@ -1,0 +1,53 @@
+"""What is logged to a terminal: news, and no floods."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aioglacier.cli.logs import Calm
+from tests.cli.test_signals import faulty
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_trouble_is_told_of_once(tmp_path: Path) -> None:
+    """However many attempts fail, one line says so and why, and one that it is over; -v tells of each."""
+    fault = {"operation": "UploadMultipartPart", "code": "ServiceUnavailableException", "count": 8}
+    for verbose in ([], ["-v"]):
+        (folder := tmp_path / f"folder{len(verbose)}").mkdir()
+        with faulty(folder, fault) as cli:
+            lines = cli("upload", "v", "big", "--part-size", "1MiB", *verbose).err.splitlines()
+        if verbose:
+            assert len([line for line in lines if "failed (TemporaryServiceError" in line]) == 8
+            continue
+        begins, ends = lines
+        assert "The service is unavailable" in begins
+        assert begins.endswith("trying again")
+        assert "answers again" in ends
+
+
+def test_trouble_that_lasts_is_told_of_now_and_then() -> None:
+    """Every 30 seconds; and trouble that comes and goes is told of no more often than that."""
+    now = 0.0
+    calm = Calm(lambda: now)
+
+    def logs(*, is_trouble: bool) -> str:
+        record = logging.makeLogRecord({"levelno": logging.WARNING, "is_trouble": is_trouble})
+        record.args = ("ListVaults", 1, "ThrottledError", "slow down", 0.1)
+        return record.getMessage() if calm.filter(record) else ""
+
+    assert logs(is_trouble=True) == "ThrottledError: slow down; trying again"
+    now = 29.0
+    assert not logs(is_trouble=True)
+    now = 30.0
+    assert logs(is_trouble=True) == "ThrottledError: slow down; 3 attempts have failed so far"
+    assert logs(is_trouble=False) == "the service answers again, after 3 failed attempts"
+    assert not logs(is_trouble=False)
+    now = 31.0
+    assert not logs(is_trouble=True)
+    assert not logs(is_trouble=False)
+    now = 61.0
+    assert logs(is_trouble=True) == "ThrottledError: slow down; trying again"
+    assert logs(is_trouble=False) == "the service answers again, after 1 failed attempt"
