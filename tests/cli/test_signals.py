@@ -81,6 +81,7 @@ def test_a_signal_during_an_upload(tmp_path: Path, number: signal.Signals, code:
             assert workers
             stopped = cli.stop(process, number, code=code)
         assert number.name in stopped.err
+        assert f"{SIZE - MIB:,} bytes of it kept by the service" in stopped.err  # all parts but the hung one
         assert not stopped.out
         assert not any(worker.is_running() for worker in workers)
         assert sent(cli) == PARTS - 1

@@ -21,6 +21,7 @@ from aioglacier.cli.parameters import RANGE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import as_text, job_record, job_text, plain
 from aioglacier.cli.session import CommandError
+from aioglacier.cli.sizes import show_count
 from aioglacier.cli.stdout import open_stdout
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import AccessDeniedError, TargetError
@@ -186,7 +187,7 @@ async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> 
         await _fetch_to_stdout(session, job)
         return
     download = await job.open_download(target, overwrite=overwrite)
-    session.safe = lambda: f"{download.snapshot().done:,} bytes are fetched and verified"
+    session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
     async with showing(session, Path(target).name, download):
         await download.run()
     session.safe = lambda: ""

@@ -25,7 +25,7 @@ from aioglacier.cli.parameters import PART_SIZE, SIZE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import archive_record, archive_text, as_text
 from aioglacier.cli.session import worst_exit
-from aioglacier.cli.sizes import show_size
+from aioglacier.cli.sizes import show_count, show_size
 from aioglacier.core.checks import check_description, check_vault_name
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
@@ -352,7 +352,9 @@ async def run_upload(
         if is_resume and not counters.taken:
             return "what was sent before is still at the service"
         return (
-            f"{counters.done:,} bytes of it are at the service" if session.resume else "no archive was made"
+            f"{show_count(counters.done, 'byte')} of it kept by the service"
+            if session.resume
+            else "no archive was made"
         )
 
     session.safe = safe
