@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio.lowlevel
 
 from aioglacier.core.checks import check_description, check_id, check_retrieval_range, check_vault_name
-from aioglacier.core.errors import EmptyArchiveError
+from aioglacier.core.errors import ConfigurationError, EmptyArchiveError
 from aioglacier.core.limits import (
     MAX_CAPACITY_UNITS,
     MAX_ITEMS_PER_PAGE,
@@ -464,8 +464,14 @@ class MemoryGlacier:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> RawResponse:
-        """Not possible: there is no wire here to send a raw request on."""
-        raise NotImplementedError(f"{method} {path}: a Glacier in memory takes no raw requests")
+        """Refused: there is no wire here to send a raw request on.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            f"{method} {path}: a Glacier in memory speaks no HTTP; use aioglacier.server.LocalGlacier for this"
+        )
 
     # --- how
 
