@@ -469,8 +469,9 @@ class MemoryGlacier:
         Raises:
             ConfigurationError: Always.
         """
+        del query, headers, body
         raise ConfigurationError(
-            f"{method} {path}: a Glacier in memory speaks no HTTP; use aioglacier.server.LocalGlacier for this"
+            f"{method} {path}: a Glacier in memory speaks no HTTP; aioglacier.server.LocalGlacier does"
         )
 
     # --- how
