@@ -140,7 +140,7 @@ class InvalidPartSizeError(InvalidPlanError):
 
     def __init__(self, *, part_size: int, nearest: tuple[int, ...]) -> None:
         super().__init__(
-            f"a part size is an int, 1 MiB times a power of two to 4 GiB, not {part_size!r}; the nearest: "
+            f"a part size is a number of bytes, 1 MiB x 2**k up to 4 GiB, not {part_size!r}; the nearest: "
             + " or ".join(f"{size} ({size >> 20} MiB)" for size in nearest)
         )
         self.part_size = part_size

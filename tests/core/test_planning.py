@@ -152,6 +152,6 @@ def test_parts_are_made_as_they_are_asked_for() -> None:
 @pytest.mark.parametrize("part_size", ["8MiB", 8388608.0, None.__class__])
 def test_a_part_size_that_is_no_int_is_refused_with_sizes_that_are(part_size: Any) -> None:
     """A size as text or a fraction is a part size error like any other."""
-    with pytest.raises(InvalidPartSizeError, match="is an int") as caught:
+    with pytest.raises(InvalidPartSizeError, match="is a number of bytes") as caught:
         check_part_size(part_size)
     assert caught.value.nearest == (8 * MIB, 16 * MIB)
