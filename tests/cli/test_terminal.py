@@ -171,7 +171,8 @@ def lines(shown: str) -> list[str]:
 def test_progress_fits_one_line(tmp_path: Path, columns: int, source: str) -> None:
     """Bytes and rate can be read, nothing is wider than the terminal, and nothing wraps; also in a resume."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-", count=None)) as cli:
-        size = r"12\.0 MiB of 12\.0 MiB" if source == "big" else r"12\.0 MiB"
+        # Of the part that hangs the kernel takes all or nearly all.
+        size = r"1[12]\.\d MiB of 12\.0 MiB" if source == "big" else r"1[12]\.\d MiB"
         for rate in (r" +\d+(\.\d)? MB/s", ""):  # a resume has nothing to send but what hangs
             with (
                 subprocess.Popen(["cat", "big"], cwd=tmp_path, stdout=subprocess.PIPE) as cat,
@@ -191,7 +192,7 @@ def test_progress_fits_one_line(tmp_path: Path, columns: int, source: str) -> No
                 terminal.process.send_signal(signal.SIGINT)
                 terminal.end(130)
             moving = terminal.raw[: terminal.raw.rindex("\x1b[?25h")]
-            assert "\x1b[1A" not in moving[: moving.rindex("12.0 MiB")]
+            assert "\x1b[1A" not in moving[: moving.rindex(" MiB")]
             assert max(len(each) for each in lines(moving) if "MiB" in each) <= columns
             assert not rate or ("left" in moving) == (source == "big" and columns == 80)
             assert source == "-" or columns < 80 or "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in moving
