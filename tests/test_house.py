@@ -206,17 +206,17 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_a_hash_worker_loads_almost_nothing() -> None:
     """From the worker's module on, only the standard library, the tree hash and the part job are reached."""
-    todo = [module for module in (WORKER,) if module in MODULES]
+    unread = [module for module in (WORKER,) if module in MODULES]
     seen: set[str] = set()
     foreign = []
-    while todo:
-        module = todo.pop()
+    while unread:
+        module = unread.pop()
         seen.add(module)
         for each in IMPORTS[module]:
             if each.for_types:
                 continue
             if is_inside(each):
-                todo += {each.target} - seen
+                unread += {each.target} - seen
             elif each.target.split(".")[0] not in sys.stdlib_module_names:
                 foreign.append(str(each))
     assert not foreign
