@@ -9,6 +9,7 @@ from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.catalog import Catalog
 from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.records import (
+    ArchiveKind,
     ArchiveNumber,
     ArchiveRecord,
     ArchiveState,
@@ -30,6 +31,7 @@ from aioglacier.catalog.records import (
 from aioglacier.catalog.uploads import Uploads
 
 __all__ = [
+    "ArchiveKind",
     "ArchiveNumber",
     "ArchiveRecord",
     "ArchiveState",

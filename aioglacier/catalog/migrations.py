@@ -115,7 +115,132 @@ CREATE TABLE downloads (
 CREATE INDEX downloads_of_target ON downloads (target);
 """
 
-MIGRATIONS: Final = (_FIRST,)
+#: Archives that are more than one file or less than one, and folders that are kept in a vault. The rows of
+#: ``entries`` are versions: one is current as long as no later run has ended it. Paths there are the bytes
+#: that the file system has, so that both databases sort them as a scan does.
+_SECOND: Final = """
+CREATE TABLE streams (
+    number {serial},
+    place BIGINT NOT NULL REFERENCES places (number),
+    nonce TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL CHECK (state IN ('open', 'completed', 'failed')),
+    description TEXT NOT NULL,
+    source TEXT,
+    size BIGINT CHECK (size >= 0),
+    tree_hash VARCHAR(64) CHECK (length(tree_hash) = 64),
+    manifest BIGINT REFERENCES archives (number),
+    created BIGINT NOT NULL,
+    changed BIGINT NOT NULL
+);
+
+ALTER TABLE archives ADD COLUMN kind TEXT NOT NULL DEFAULT 'plain'
+    CHECK (kind IN ('plain', 'bundle', 'piece', 'manifest'));
+ALTER TABLE archives ADD COLUMN stream BIGINT REFERENCES streams (number);
+ALTER TABLE archives ADD COLUMN stream_position BIGINT;
+ALTER TABLE archives ADD COLUMN requests BIGINT;
+ALTER TABLE archives ADD COLUMN checksum BIGINT;
+CREATE INDEX archives_of_stream ON archives (stream, stream_position) WHERE stream IS NOT NULL;
+
+CREATE TABLE trees (
+    number {serial},
+    place BIGINT NOT NULL REFERENCES places (number),
+    root TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    last_run BIGINT,
+    UNIQUE (place, root)
+);
+
+CREATE TABLE runs (
+    number {serial},
+    place BIGINT NOT NULL REFERENCES places (number),
+    tree BIGINT REFERENCES trees (number),
+    kind TEXT NOT NULL CHECK (kind IN ('sync', 'restore', 'verify')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'completed', 'failed')),
+    target TEXT,
+    settings TEXT NOT NULL,
+    counters TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    started BIGINT NOT NULL,
+    ended BIGINT
+);
+CREATE INDEX runs_of_tree ON runs (tree, number);
+
+CREATE TABLE entries (
+    number {serial},
+    tree BIGINT NOT NULL REFERENCES trees (number),
+    path {blob} NOT NULL,
+    since BIGINT NOT NULL REFERENCES runs (number),
+    until BIGINT REFERENCES runs (number),
+    kind TEXT NOT NULL
+        CHECK (kind IN ('file', 'directory', 'symlink', 'hardlink', 'fifo', 'socket', 'block', 'character')),
+    size BIGINT NOT NULL CHECK (size >= 0),
+    mtime_ns BIGINT NOT NULL,
+    ctime_ns BIGINT NOT NULL,
+    inode BIGINT NOT NULL,
+    device BIGINT NOT NULL,
+    mode INTEGER NOT NULL,
+    uid BIGINT NOT NULL,
+    gid BIGINT NOT NULL,
+    target {blob},
+    extra {blob},
+    content_hash {blob} CHECK (length(content_hash) = 32),
+    archive BIGINT REFERENCES archives (number),
+    position BIGINT CHECK (position >= 0),
+    stored BIGINT CHECK (stored >= 0),
+    compression TEXT,
+    encryption TEXT,
+    checksum BIGINT NOT NULL,
+    UNIQUE (tree, path, since)
+);
+CREATE INDEX entries_of_archive ON entries (archive, position) WHERE archive IS NOT NULL;
+
+CREATE TABLE bundles (
+    archive BIGINT NOT NULL PRIMARY KEY REFERENCES archives (number),
+    tree BIGINT REFERENCES trees (number),
+    run BIGINT REFERENCES runs (number),
+    members BIGINT NOT NULL CHECK (members >= 0),
+    content_size BIGINT NOT NULL CHECK (content_size >= 0),
+    index_position BIGINT NOT NULL CHECK (index_position >= 0),
+    index_size BIGINT NOT NULL CHECK (index_size >= 0),
+    index_hash VARCHAR(64) NOT NULL CHECK (length(index_hash) = 64),
+    format TEXT NOT NULL,
+    compression TEXT,
+    encryption TEXT
+);
+CREATE INDEX bundles_of_tree ON bundles (tree, archive);
+
+CREATE TABLE retrievals (
+    number {serial},
+    run BIGINT NOT NULL REFERENCES runs (number),
+    archive BIGINT NOT NULL REFERENCES archives (number),
+    range_start BIGINT NOT NULL CHECK (range_start >= 0),
+    range_stop BIGINT NOT NULL CHECK (range_stop > range_start),
+    job BIGINT REFERENCES jobs (number),
+    state TEXT NOT NULL CHECK (state IN ('planned', 'asked', 'ready', 'completed', 'failed')),
+    tier TEXT,
+    outcome TEXT NOT NULL,
+    changed BIGINT NOT NULL
+);
+CREATE INDEX retrievals_of_run ON retrievals (run, state, number);
+
+CREATE TABLE spent (
+    number {serial},
+    place BIGINT NOT NULL REFERENCES places (number),
+    run BIGINT REFERENCES runs (number),
+    operation TEXT NOT NULL,
+    day BIGINT NOT NULL,
+    requests BIGINT NOT NULL CHECK (requests >= 0),
+    sent BIGINT NOT NULL CHECK (sent >= 0),
+    received BIGINT NOT NULL CHECK (received >= 0),
+    price BIGINT,
+    currency TEXT
+);
+CREATE INDEX spent_by_day ON spent (place, day);
+CREATE INDEX spent_by_run ON spent (run) WHERE run IS NOT NULL;
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

@@ -172,6 +172,22 @@ class ArchiveState(StrEnum):
     DELETED = "deleted"
 
 
+class ArchiveKind(StrEnum):
+    """What an archive is, as far as we know.
+
+    Attributes:
+        PLAIN: One file, or one stream.
+        BUNDLE: Many small files, with an index.
+        PIECE: A piece of a stream that is larger than one archive.
+        MANIFEST: What ties such pieces together.
+    """
+
+    PLAIN = "plain"
+    BUNDLE = "bundle"
+    PIECE = "piece"
+    MANIFEST = "manifest"
+
+
 @dataclass(frozen=True, slots=True)
 class ArchiveRecord:
     """One archive.
