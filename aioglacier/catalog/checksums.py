@@ -1,4 +1,4 @@
-"""Checksums of records, since SQLite keeps none: a flipped bit in a size or a name is noticed when it is read.
+"""Checksums of records, since SQLite keeps none: a flipped bit in a size or a name is noticed at reading.
 
 Covered is what a record says for good, not what changes in its life. It is the CRC-32 of the values as text:
 that finds every single flipped bit, and costs two microseconds. It is no protection from people.
