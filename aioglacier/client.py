@@ -15,12 +15,7 @@ from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.options import GatewayOptions
 from aioglacier.notices import listening
 from aioglacier.paging import follow
-from aioglacier.transfer.resources import (
-    DEFAULT_MAX_CONCURRENCY,
-    DEFAULT_MEMORY_LIMIT,
-    TransferOptions,
-    open_resources,
-)
+from aioglacier.transfer.resources import Allowance, TransferOptions, open_resources
 from aioglacier.vault import Vault
 
 if TYPE_CHECKING:
@@ -28,6 +23,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
     from aioglacier.gateway.interface import Gateway, RawResponse
+    from aioglacier.gateway.retry import RetryingGateway
     from aioglacier.notices import JobNotices
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.workers import HashIn
@@ -138,8 +134,8 @@ async def connect(
     aws_secret_access_key: str | None = None,
     aws_session_token: str | None = None,
     proxy: str | None = None,
-    memory_limit: int = DEFAULT_MEMORY_LIMIT,
-    max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
+    memory_limit: int | None = None,
+    max_concurrency: int | None = None,
     hash_workers: int | None = None,
     hash_in: HashIn = "processes",
     allow_insecure: bool = False,
@@ -159,9 +155,11 @@ async def connect(
         aws_secret_access_key: See above.
         aws_session_token: See above.
         proxy: The URL of an HTTP proxy, with user and password if it wants them.
-        memory_limit: Bytes of all part buffers together, 256 MiB unless said otherwise. Peak memory is this
-            plus a constant (docs/design.md).
-        max_concurrency: Bodies on the way at once, up and down together.
+        memory_limit: Bytes of all part buffers together. Peak memory is this plus a constant (docs/design.md).
+            By default 256 MiB; up to 1 GiB where there are more than 16 GiB of memory, a quarter where there
+            is less than 1 GiB.
+        max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
+            carries, which is found out on the way, one for each 8 MiB of ``memory_limit`` at most.
         hash_workers: Processes or threads that hash; by default one for each core, at most 8.
         hash_in: "processes", or "threads" where no processes can be started.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
@@ -190,11 +188,11 @@ async def connect(
             aws_secret_access_key=aws_secret_access_key,
             aws_session_token=aws_session_token,
             proxy=proxy,
-            max_connections=max_concurrency,
+            max_connections=Allowance.of(transfer).concurrency,
             allow_insecure=allow_insecure,
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
-        resources = await stack.enter_async_context(open_resources(transfer))
+        resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
         yield Glacier(gateway, resources, options)
 
 
@@ -208,9 +206,10 @@ def _require_asyncio() -> None:
 
 
 @asynccontextmanager
-async def _open_gateway(options: GatewayOptions) -> AsyncIterator[Gateway]:
+async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGateway]:
     # aiobotocore takes half a second to import: in a thread, so that the loop goes on, and only when needed.
     aws = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.aws")
     retry = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retry")
     async with aws.open_gateway(options) as gateway:
-        yield retry.RetryingGateway(gateway)
+        retrying: RetryingGateway = retry.RetryingGateway(gateway)
+        yield retrying

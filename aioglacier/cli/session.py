@@ -101,14 +101,9 @@ class Session:
     async def connect(self) -> AsyncIterator[Glacier]:
         """Open the connection that the global options ask for."""
         from aioglacier.client import connect  # noqa: PLC0415
-        from aioglacier.transfer.resources import (  # noqa: PLC0415
-            DEFAULT_MAX_CONCURRENCY,
-            DEFAULT_MEMORY_LIMIT,
-        )
 
         settings = self.settings
-        memory_limit = DEFAULT_MEMORY_LIMIT if settings.memory_limit is None else settings.memory_limit
-        concurrency = DEFAULT_MAX_CONCURRENCY if settings.concurrency is None else settings.concurrency
+        concurrency = settings.concurrency or 1  # by itself it takes no more than there is room for
         # A connection is one file, and two more where its other end is in this process and writes.
         is_local = settings.local is not None
         _allow_open_files(_FILES_LOCAL + 4 * concurrency if is_local else _FILES + 2 * concurrency)
@@ -118,8 +113,8 @@ class Session:
             profile_name=settings.profile,
             endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
             account_id=settings.account_id,
-            memory_limit=memory_limit,
-            max_concurrency=concurrency,
+            memory_limit=settings.memory_limit,
+            max_concurrency=settings.concurrency,
             allow_insecure=settings.allow_insecure,
         )
         async with AsyncExitStack() as stack:

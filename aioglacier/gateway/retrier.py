@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from aioglacier.core.errors import CredentialsExpiredError, GlacierError, IntegrityError, ServiceError
+from aioglacier.gateway.congestion import Congestion
 from aioglacier.gateway.patience import Patience, RetryPolicy
 from aioglacier.gateway.rules import Repeat, is_attempt_left, is_without_effect, may_pass, rule_of
 
@@ -52,6 +53,7 @@ class Retrier:
     ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self.congestion = Congestion()
         self.patience = Patience(policy or RetryPolicy(), clock=clock)
 
     def begin(self, operation: str, vault: str | None = None) -> Call:
@@ -121,6 +123,7 @@ class Retrier:
 
     def _decide(self, call: Call, error: GlacierError, *, may_look: bool) -> float | None:
         """Seconds to wait before another attempt, or ``None`` for no other."""
+        self.congestion.note(error)
         call.is_unclear = call.is_unclear or not is_without_effect(error)
         call.refusals += isinstance(error, IntegrityError)
         call.renewals += isinstance(error, CredentialsExpiredError)

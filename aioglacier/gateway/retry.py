@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.congestion import Congestion
     from aioglacier.gateway.interface import Gateway, JobOutput, Progress, RawResponse
     from aioglacier.gateway.patience import RetryPolicy
 
@@ -82,6 +83,11 @@ class RetryingGateway:
     def origin(self) -> str:
         """As the gateway within."""
         return self._gateway.origin
+
+    @property
+    def congestion(self) -> Congestion:
+        """The signs that too much was on its way at once."""
+        return self._retrier.congestion
 
     def __repr__(self) -> str:
         return f"<RetryingGateway over {self._gateway!r}>"

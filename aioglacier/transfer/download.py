@@ -13,7 +13,7 @@ from aioglacier.core.errors import IntegrityError, SourceError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.transfer.causes import first_cause
-from aioglacier.transfer.output import choose_piece_size, fetch_piece
+from aioglacier.transfer.output import choose_piece_size, fetch_piece, pieces_at_once
 from aioglacier.transfer.partial import PartialFile
 from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -44,7 +44,7 @@ class Download:
         self._overwrite = overwrite
         self._piece_size = choose_piece_size(resources)
         self._hashes: dict[ByteRange, bytes] = {}
-        self._slots = anyio.Semaphore(resources.parts_at_once)
+        self._slots = anyio.Semaphore(pieces_at_once(resources, self._piece_size))
         self._moved = 0
         self._in_flight = 0
 

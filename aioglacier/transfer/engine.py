@@ -90,7 +90,7 @@ class UploadEngine:
         self._known: Mapping[int, bytes] = {}
         self._held: _Part | None = None
         self._in_flight: set[_Part] = set()
-        self._slots = anyio.Semaphore(resources.parts_at_once)
+        self._ahead = anyio.Semaphore(resources.parts_ahead)
         self._readers = anyio.Semaphore(resources.hash_workers)
         self._next_index = 0
         self._taken = 0
@@ -175,11 +175,11 @@ class UploadEngine:
             with self.stops_on_failure():
                 self._ledger.part_range(self._next_index, self.part_size)
                 await self._begin()
-                await self._slots.acquire()
+                await self._ahead.acquire()
                 try:
                     return await self._resources.buffers.acquire(self._buffer_size)
                 except BaseException:
-                    self._slots.release()
+                    self._ahead.release()
                     raise
         except Exception as error:  # noqa: BLE001  # whatever it is: an archive without these bytes is none
             self.fail(error)
@@ -188,7 +188,7 @@ class UploadEngine:
     def discard(self, buffer: PartBuffer) -> None:
         """Give back a buffer that will not become a part."""
         self._resources.buffers.release(buffer)
-        self._slots.release()
+        self._ahead.release()
 
     async def submit_file(self, length: int, read_from: ReadFrom) -> None:
         """Hand over the next part: ``length`` bytes that a hash worker reads from a file.
@@ -325,8 +325,9 @@ class UploadEngine:
                 self._upload_id, ByteRange(start, start + part.job.length), known, hashes.tree_hash
             )
             return
-        async with self._resources.connections:
-            await self._store.put_part(self._upload_id, start, part.body, hashes, part.count)
+        async with self._resources.connections.exchange(part.count) as count:
+            self._let_next(part)
+            await self._store.put_part(self._upload_id, start, part.body, hashes, count)
 
     async def _store_whole(
         self, part: _Part, confirm: Callable[[], Awaitable[None]] | None
@@ -335,12 +336,13 @@ class UploadEngine:
         if confirm is not None:
             await confirm()
 
-        async def store() -> None:
-            stored = await self._store.store_whole(part.body, hashes, part.count)
-            self._ledger.prove(0, part.job.length, hashes.tree_hash)
-            self._finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
+        async with self._resources.connections.exchange(part.count) as count:
 
-        async with self._resources.connections:
+            async def store() -> None:
+                stored = await self._store.store_whole(part.body, hashes, count)
+                self._ledger.prove(0, part.job.length, hashes.tree_hash)
+                self._finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
+
             finished = await self._settle(store, is_decided=lambda: part.moved >= part.job.length)
         self._held = None
         self._give_back(part)
@@ -400,9 +402,15 @@ class UploadEngine:
         for scope in self._stoppable:
             scope.cancel()
 
+    def _let_next(self, part: _Part) -> None:
+        """Let another part be taken, as this one waits for nothing of ours any more."""
+        if part.is_ahead:
+            part.is_ahead = False
+            self._ahead.release()
+
     def _give_back(self, part: _Part) -> None:
         self._resources.buffers.release(part.buffer)
-        self._slots.release()
+        self._let_next(part)
 
     async def _leave_upload(self, upload_id: UploadId, error: BaseException | None) -> None:
         if isinstance(error, UploadExpiredError):
@@ -464,12 +472,13 @@ def _as_failed_upload(error: BaseException) -> BaseException:
 class _Part:
     """One part under way."""
 
-    __slots__ = ("buffer", "ended", "index", "job", "moved")
+    __slots__ = ("buffer", "ended", "index", "is_ahead", "job", "moved")
 
     def __init__(self, index: int, buffer: PartBuffer, job: PartJob) -> None:
         self.index = index
         self.buffer = buffer
         self.job = job
+        self.is_ahead = True
         self.moved = 0
         self.ended = anyio.Event()
 

@@ -30,6 +30,7 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 MAX_FETCHES: Final = 3
 
 _LARGEST_PIECE: Final = 16 * MIB
+_PIECES: Final = 16
 
 
 class ArchiveOutput(Protocol):
@@ -70,11 +71,19 @@ class GlacierOutput:
 
 
 def choose_piece_size(resources: TransferResources) -> int:
-    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece in half of the memory."""
+    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece in half of the memory.
+
+    Every one up to the sixteenth: pieces get no smaller for the sake of more, since each costs a round trip.
+    """
     size = _LARGEST_PIECE
-    while size > MIB and size * resources.parts_at_once > resources.buffers.limit // 2:
+    while size > MIB and size * min(resources.parts_at_once, _PIECES) > resources.buffers.limit // 2:
         size //= 2
     return size
+
+
+def pieces_at_once(resources: TransferResources, piece_size: int) -> int:
+    """Pieces that one transfer holds at any time, in no more than half of the memory if there are two."""
+    return max(2, min(resources.parts_at_once, resources.buffers.limit // 2 // piece_size))
 
 
 async def fetch_piece(
@@ -96,8 +105,8 @@ async def fetch_piece(
     """
     attempt = 1
     while True:
-        async with resources.connections:
-            promised = await _fetch(output, byte_range, buffer.view, count)
+        async with resources.connections.exchange(count) as moved:
+            promised = await _fetch(output, byte_range, buffer.view, moved)
         hashes = await resources.hasher.run(PartJob(byte_range.size, None, write_to), buffer)
         if promised is None or promised == hashes.tree_hash:
             return hashes.tree_hash

@@ -6,22 +6,36 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import MIB
 from aioglacier.transfer.buffers import BufferPool
+from aioglacier.transfer.concurrency import START, ConcurrencyController, Connections
+from aioglacier.transfer.machine import granted_files, granted_memory
 from aioglacier.transfer.workers import Hasher, HashIn, default_hash_workers, open_hasher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-#: Room for 16 parts of 16 MiB; enough for the default concurrency at any part size up to 32 MiB.
+    from aioglacier.gateway.congestion import Congestion
+
+#: Room for 16 parts of 16 MiB. One connection to the service carries some 10 to 25 MB/s on a long path, so
+#: this is what 2 or 3 Gbit/s take, and a laptop can spare.
 DEFAULT_MEMORY_LIMIT: Final = 256 * MIB
 
-#: Parts sent at once. One connection to the service carries some 10 to 25 MB/s on a long path, and one core
-#: hashes and sends about 600 MB/s: four fill a fast home or office line without crowding others out.
-DEFAULT_MAX_CONCURRENCY: Final = 4
+#: A machine with 64 GiB or more spares four times as much, which a path of 10 Gbit/s and 200 ms needs.
+_MOST_MEMORY: Final = 1024 * MIB
+_SHARE_OF_A_LARGE_MACHINE: Final = 64
+
+#: A small container keeps three quarters for everything else, of which this process needs 96 MiB.
+_SHARE_OF_A_SMALL_MACHINE: Final = 4
+
+#: Descriptors that a process has open apart from workers, buffers and connections: 20 were seen.
+_OTHER_FILES: Final = 24
+
+#: The most bodies at once where nobody says how many: more than 64 were never needed to fill a path, and a
+#: service that throttles is kinder to fewer. The memory decides first: one for each part of 8 MiB in it.
+_MOST_CONCURRENCY: Final = 64
+_SMALLEST_DEFAULT_PART: Final = 8 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +43,24 @@ class TransferOptions:
     """How much a connection may use.
 
     Attributes:
-        memory_limit: Bytes of all part buffers together.
-        max_concurrency: Requests with a body, up or down, at any one time.
+        memory_limit: Bytes of all part buffers together; ``None`` is ``default_memory_limit()``.
+        max_concurrency: Requests with a body, up or down, at any one time; ``None`` finds out how many the
+            path carries, see ``concurrency``.
         hash_workers: Processes or threads that hash; ``None`` is one for each core, at most 8.
         hash_in: "processes", or "threads" where those cannot be.
     """
 
-    memory_limit: int = DEFAULT_MEMORY_LIMIT
-    max_concurrency: int = DEFAULT_MAX_CONCURRENCY
+    memory_limit: int | None = None
+    max_concurrency: int | None = None
     hash_workers: int | None = None
     hash_in: HashIn = "processes"
 
     def __post_init__(self) -> None:
-        if self.memory_limit < MIB:
+        if self.memory_limit is not None and self.memory_limit < MIB:
             raise ConfigurationError(
                 f"a memory limit is at least 1 MiB, the smallest part, not {self.memory_limit} bytes"
             )
-        if self.max_concurrency < 1:
+        if self.max_concurrency is not None and self.max_concurrency < 1:
             raise ConfigurationError(f"concurrency is at least 1, not {self.max_concurrency}")
         if self.hash_workers is not None and self.hash_workers < 1:
             raise ConfigurationError(f"hash workers are at least 1, not {self.hash_workers}")
@@ -60,42 +75,103 @@ class TransferResources:
     Attributes:
         buffers: The memory budget.
         hasher: Does part jobs off the loop.
-        connections: One token for each request with a body.
-        parts_at_once: Parts of one archive that are held at any time: one for each connection, one for each
-            hash worker and one being filled. More would only cost memory: they could not move.
+        connections: One place for each request with a body.
         hash_workers: Part jobs that are done at once.
     """
 
     buffers: BufferPool
     hasher: Hasher
-    connections: anyio.CapacityLimiter
-    parts_at_once: int
+    connections: Connections
     hash_workers: int
 
+    @property
+    def parts_ahead(self) -> int:
+        """Parts of one archive that are held without a connection: one for each hash worker, and one more.
 
-def _most_buffers() -> int | None:
-    """How many buffers leave half of this process's file descriptors to others, at two for each."""
-    try:
-        import resource  # noqa: PLC0415  # not on every system
-    except ImportError:
-        return None
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else max(2, soft // 4)
+        That one is being filled. More would only cost memory: they could not move.
+        """
+        return self.hash_workers + 1
+
+    @property
+    def parts_at_once(self) -> int:
+        """Parts of one archive that are held at any time, if the path carries as many as it may."""
+        return self.connections.ceiling + self.parts_ahead
+
+
+def default_memory_limit() -> int:
+    """256 MiB; up to 1 GiB on a machine with more than 16 GiB; where there is less than 1 GiB, a quarter."""
+    granted = granted_memory()
+    if granted is None:
+        return DEFAULT_MEMORY_LIMIT
+    wanted = max(DEFAULT_MEMORY_LIMIT, min(_MOST_MEMORY, granted // _SHARE_OF_A_LARGE_MACHINE))
+    return max(MIB, min(wanted, granted // _SHARE_OF_A_SMALL_MACHINE))
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What transfers may use here and now: what was asked for, within what the system grants.
+
+    Attributes:
+        memory_limit: Bytes of all part buffers.
+        concurrency: Requests with a body at once, at most.
+        hash_workers: Part jobs at once.
+        buffers: Part buffers at once, ``None`` for as many as the memory holds.
+    """
+
+    memory_limit: int
+    concurrency: int
+    hash_workers: int
+    buffers: int | None
+
+    @classmethod
+    def of(cls, options: TransferOptions) -> Allowance:
+        """See what there is.
+
+        Raises:
+            ConfigurationError: Too few files may be open for what was asked for, or for anything.
+        """
+        memory_limit = options.memory_limit or default_memory_limit()
+        workers = options.hash_workers or default_hash_workers()
+        wanted = options.max_concurrency or max(
+            1, min(_MOST_CONCURRENCY, memory_limit // _SMALLEST_DEFAULT_PART)
+        )
+        files = granted_files()
+        if files is None:
+            return cls(memory_limit, wanted, workers, None)
+        # A worker is two pipes; a buffer that it shares is two descriptors, and a connection is one.
+        is_shared = options.hash_in == "processes"
+        left = files - _OTHER_FILES - (2 * workers if is_shared else 0)
+        per_part = 3 if is_shared else 1
+        possible = left // per_part - (workers + 1 if is_shared else 0)
+        least = options.max_concurrency or 1
+        if possible < least:
+            raise ConfigurationError(
+                f"{files} files may be open at once (ulimit -n), and {least} connections with {workers} hash "
+                f"workers take {files + (least - possible) * per_part}; raise that limit"
+                + (f", or ask for a concurrency of {possible} at most" if possible > 0 else "")
+            )
+        concurrency = min(wanted, possible)
+        return cls(memory_limit, concurrency, workers, (left - concurrency) // 2 if is_shared else None)
 
 
 @asynccontextmanager
-async def open_resources(options: TransferOptions) -> AsyncIterator[TransferResources]:
-    """Open what transfers share; it is all given back when the block ends."""
-    workers = options.hash_workers or default_hash_workers()
-    async with open_hasher(options.hash_in, workers) as hasher:
-        buffers = BufferPool(options.memory_limit, hasher.make_memory, count_limit=_most_buffers())
+async def open_resources(
+    options: TransferOptions, congestion: Congestion | None = None
+) -> AsyncIterator[TransferResources]:
+    """Open what transfers share; it is all given back when the block ends.
+
+    ``congestion`` is where the gateway's retries count signs of it.
+
+    Raises:
+        ConfigurationError: The system grants too little for what was asked for.
+    """
+    allowance = Allowance.of(options)
+    controller = ConcurrencyController(ceiling=allowance.concurrency, start=options.max_concurrency or START)
+    async with open_hasher(options.hash_in, allowance.hash_workers) as hasher:
+        buffers = BufferPool(allowance.memory_limit, hasher.make_memory, count_limit=allowance.buffers)
         try:
             yield TransferResources(
-                buffers,
-                hasher,
-                anyio.CapacityLimiter(options.max_concurrency),
-                options.max_concurrency + workers + 1,
-                workers,
+                buffers, hasher, Connections(controller, congestion), allowance.hash_workers
             )
         finally:
             buffers.close()

@@ -163,7 +163,7 @@ async def _check_known_parts(
             f"bytes in parts of {part_size} does not have; abort that upload and begin anew",
         )
     failures: list[GlacierError] = []
-    slots = anyio.Semaphore(resources.parts_at_once)
+    slots = anyio.Semaphore(resources.parts_ahead)
 
     async def check(range_: ByteRange, buffer: PartBuffer) -> None:
         job = PartJob(range_.size, ReadFrom(source.path, range_.start, source.identity))
