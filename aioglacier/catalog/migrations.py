@@ -185,7 +185,7 @@ CREATE TABLE entries (
     target {blob},
     extra {blob},
     content_hash {blob} CHECK (length(content_hash) = 32),
-    archive BIGINT REFERENCES archives (number),
+    upload BIGINT REFERENCES uploads (number),
     position BIGINT CHECK (position >= 0),
     stored BIGINT CHECK (stored >= 0),
     compression TEXT,
@@ -193,22 +193,22 @@ CREATE TABLE entries (
     checksum BIGINT NOT NULL,
     UNIQUE (tree, path, since)
 );
-CREATE INDEX entries_of_archive ON entries (archive, position) WHERE archive IS NOT NULL;
+CREATE INDEX entries_of_upload ON entries (upload, position) WHERE upload IS NOT NULL;
 
 CREATE TABLE bundles (
-    archive BIGINT NOT NULL PRIMARY KEY REFERENCES archives (number),
+    upload BIGINT NOT NULL PRIMARY KEY REFERENCES uploads (number),
     tree BIGINT REFERENCES trees (number),
     run BIGINT REFERENCES runs (number),
     members BIGINT NOT NULL CHECK (members >= 0),
     content_size BIGINT NOT NULL CHECK (content_size >= 0),
     index_position BIGINT NOT NULL CHECK (index_position >= 0),
     index_size BIGINT NOT NULL CHECK (index_size >= 0),
-    index_hash VARCHAR(64) NOT NULL CHECK (length(index_hash) = 64),
+    index_hash VARCHAR(64) CHECK (length(index_hash) = 64),
     format TEXT NOT NULL,
     compression TEXT,
     encryption TEXT
 );
-CREATE INDEX bundles_of_tree ON bundles (tree, archive);
+CREATE INDEX bundles_of_tree ON bundles (tree, upload);
 
 CREATE TABLE retrievals (
     number {serial},
