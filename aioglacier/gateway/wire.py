@@ -30,7 +30,7 @@ from aioglacier.core.errors import (
 from aioglacier.gateway.failures import failure, reason, stall_failure
 from aioglacier.gateway.payload import SlicePayload
 from aioglacier.gateway.refusals import printable, refusal
-from aioglacier.gateway.signing import sign
+from aioglacier.gateway.signing import Signer
 from aioglacier.gateway.watchdog import Pace, Slots
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class Wire:
         self._origin_url = URL(origin)
         self._session = session
         self._identity = identity
+        self._signer = Signer(region)
         self._proxy = proxy
         self._options = options
         patience = options.first_byte_timeout_seconds + options.stall_timeout_seconds
@@ -254,14 +255,13 @@ class Wire:
                 status=0,
                 may_have_taken_effect=False,
             )
-        return sign(
+        return self._signer.sign(
             credentials,
-            region=self.region,
             now=datetime.now(UTC),
             method=request.method,
             url=request.url,
             headers=request.headers,
-            body=b"" if "x-amz-content-sha256" in request.headers else bytes(request.body),
+            body=request.body,
         ).headers
 
     async def _refusal(
