@@ -45,8 +45,10 @@ async def initiate_job(call: Call) -> Answer:
     wish = _parse_wish(call)
     if wish.filters is not None:
         await snapshots.catch_up(call.site)
-    job_id = await call.commit(partial(_initiate, call=call, wish=wish))
-    call.site.housekeeping.expect_job(call.now)
+    try:
+        job_id = await call.commit(partial(_initiate, call=call, wish=wish))
+    finally:  # also of a job whose answer is lost to a scripted fault
+        call.site.housekeeping.expect_job(call.now)
     return accepted({"Location": call.location("jobs", job_id), "x-amz-job-id": job_id}, status=202)
 
 

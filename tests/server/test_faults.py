@@ -89,6 +89,16 @@ async def test_before_and_after_the_commit_differ_in_what_is_there(
     assert await boto.output(job_id) == b"x"
 
 
+async def test_a_job_whose_answer_was_lost_is_done_in_time(server: LocalGlacier, boto: Boto) -> None:
+    """Nobody has heard of the job, and still it ends as any other."""
+    archive_id = await boto.upload(b"x")
+    server.faults.add(Fault("InitiateJob", FaultKind.RESET, Moment.AFTER_COMMIT))
+    with pytest.raises(ConnectionClosedError):
+        await boto("initiate_job", jobParameters={"Type": "archive-retrieval", "ArchiveId": archive_id})
+    (job,) = (await boto("list_jobs"))["JobList"]
+    assert job["StatusCode"] == "Succeeded"
+
+
 async def test_every_changing_operation_can_fail_after_its_effect(server: LocalGlacier, boto: Boto) -> None:
     """Initiated jobs and uploads, completed uploads and deleted archives are there although nobody heard."""
 
