@@ -1,0 +1,61 @@
+"""A local Glacier in a process of its own, so that what leaks or dies in it is not taken for ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEYS = {
+    "aws_access_key_id": "AKIDEXAMPLE",
+    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server.
+
+    Attributes:
+        url: Its endpoint.
+    """
+
+    url: str
+
+    def control(self, method: str, path: str, content: object = None) -> Any:
+        """Call a control endpoint: ``status``, ``faults``, ``clock`` or ``inventory``."""
+        body = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.url}/_local/{path}", data=body, method=method)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str) -> Iterator[Served]:
+    """``aioglacier serve`` on a folder; jobs are done and inventories taken at once."""
+    command = [sys.executable, "-m", "aioglacier", "serve", str(folder), "--job-delay", "0"]
+    with subprocess.Popen(
+        [*command, "--inventory-lag", "0", *arguments],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], 20)
+            assert ready, "the server did not start within 20 s"
+            yield Served(process.stdout.readline().decode().strip())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()

@@ -1,0 +1,79 @@
+"""A thousand archives in one process, a fifth of them fails and a tenth is cancelled: nothing is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aioglacier
+from tests.endurance.holdings import MIB, Holdings
+from tests.endurance.served import KEYS, serving
+from tests.endurance.traffic import Traffic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCHIVES = 1_000
+
+#: Memory is compared from here on: the first archives fill buffers, caches and pools.
+WARM_UP = 100
+
+#: A tenth of the sources fails by itself; the service refuses another tenth, see ``REFUSALS``.
+WEIGHTS = {
+    "upload_bytes": 40,
+    "upload_file": 15,
+    "write_stream": 25,
+    "fail_a_source": 10,
+    "cancel_an_upload": 10,
+}
+
+#: Of the three parts of an archive each is refused for good with this probability.
+REFUSALS = [
+    {
+        "operation": "UploadMultipartPart",
+        "code": "InvalidParameterValueException",
+        "status": 400,
+        "count": None,
+        "probability": 0.035,
+        "seed": 5,
+    }
+]
+
+
+@pytest.mark.slow
+async def test_a_thousand_archives_leave_nothing_behind(tmp_path: Path) -> None:
+    """Descriptors, threads, children, segments and files are as before, and memory is within 10 MiB."""
+    with serving(tmp_path / "depot") as server:
+        async with aioglacier.connect(
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            memory_limit=16 * MIB,
+            **KEYS,
+        ) as glacier:
+            vault = await glacier.create_vault("leaks")
+            traffic = Traffic(vault, tmp_path, 1, sizes=(3 * MIB, 3 * MIB))
+            for _ in range(5):  # every kind of work has been done, and what it loads is loaded
+                for name in WEIGHTS:
+                    await traffic.step({name: 1})
+            server.control("POST", "faults", REFUSALS)
+            for _ in range(WARM_UP):
+                await traffic.step(WEIGHTS)
+            before = Holdings.now()
+            for _ in range(ARCHIVES - WARM_UP):
+                await traffic.step(WEIGHTS)
+            after = Holdings.now()
+            server.control("DELETE", "faults")
+            await traffic.settle()
+
+    tally = traffic.tally
+    failed = sum(tally.failed.values())
+    assert failed >= 0.15 * ARCHIVES, tally
+    assert tally.cancelled >= 0.05 * ARCHIVES, tally
+    growth = after.memory - before.memory
+    print(f"{tally}\nbefore: {before}\nafter:  {after}")  # noqa: T201  # shown if it fails
+    assert growth <= 10 * MIB
+    # Connections come and go with failures: what counts is that they do not pile up.
+    assert after.descriptors <= before.descriptors + 4
+    assert replace(after, memory=0, descriptors=0) == replace(before, memory=0, descriptors=0)
