@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import aioglacier
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-KEYS = {
-    "aws_access_key_id": "AKIDEXAMPLE",
-    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-}
+    from aioglacier.client import Glacier
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,16 @@ class Served:
     """
 
     url: str
+
+    def connect(self, *, memory_limit: int) -> AbstractAsyncContextManager[Glacier]:
+        """Connect to it, in this process."""
+        return aioglacier.connect(
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIDEXAMPLE",  # any pair will do, the server checks none
+            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            memory_limit=memory_limit,
+        )
 
     def control(self, method: str, path: str, content: object = None) -> Any:
         """Call a control endpoint: ``status``, ``faults``, ``clock`` or ``inventory``."""

@@ -27,9 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-import aioglacier
 from tests.endurance.holdings import MIB, Holdings
-from tests.endurance.served import KEYS, serving
+from tests.endurance.served import serving
 from tests.endurance.traffic import WEIGHTS, Traffic
 
 if TYPE_CHECKING:
@@ -73,9 +72,7 @@ async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _print_tasks)
     with serving(folder / "depot") as server:
-        async with aioglacier.connect(
-            endpoint_url=server.url, region_name="us-east-1", memory_limit=32 * MIB, **KEYS
-        ) as glacier:
+        async with server.connect(memory_limit=32 * MIB) as glacier:
             traffic = Traffic(await glacier.create_vault("soak"), folder, seed)
             for name in WEIGHTS:
                 await traffic.step({name: 1})

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import aioglacier
 from tests.endurance.holdings import MIB, Holdings
-from tests.endurance.served import KEYS, serving
+from tests.endurance.served import serving
 from tests.endurance.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -46,12 +45,7 @@ REFUSALS = [
 async def test_a_thousand_archives_leave_nothing_behind(tmp_path: Path) -> None:
     """Descriptors, threads, children, segments and files are as before, and memory is within 10 MiB."""
     with serving(tmp_path / "depot") as server:
-        async with aioglacier.connect(
-            endpoint_url=server.url,
-            region_name="us-east-1",
-            memory_limit=16 * MIB,
-            **KEYS,
-        ) as glacier:
+        async with server.connect(memory_limit=16 * MIB) as glacier:
             vault = await glacier.create_vault("leaks")
             traffic = Traffic(vault, tmp_path, 1, sizes=(3 * MIB, 3 * MIB))
             for _ in range(5):  # every kind of work has been done, and what it loads is loaded

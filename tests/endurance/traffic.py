@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from aioglacier.core.models import Archive
+    from aioglacier.core.models import Archive, ArchiveId
     from aioglacier.vault import Vault
 
 MIB = 1024 * 1024
@@ -97,12 +97,12 @@ class Traffic:
         self, vault: Vault, folder: Path, seed: int, *, sizes: tuple[int, int] = (1, 6 * MIB)
     ) -> None:
         self.tally = Tally()
-        self.archives: dict[str, Slice] = {}
+        self.archives: dict[ArchiveId, Slice] = {}
         self._vault = vault
         self._folder = folder
         self._random = random.Random(seed)  # noqa: S311  # repeatable, not secret
         self._sizes = sizes
-        self._unclear: dict[str, Slice] = {}
+        self._unclear: dict[ArchiveId, Slice] = {}
         self._unclear_hashes: Counter[bytes] = Counter()
         self._kept: dict[str, Slice] = {}
         self._actions: dict[str, Callable[[], Awaitable[None]]] = {
@@ -273,7 +273,7 @@ class Traffic:
         await job.wait_until_done()
         return job.inventory()
 
-    def _any_archive(self) -> str | None:
+    def _any_archive(self) -> ArchiveId | None:
         return self._random.choice(list(self.archives)) if self.archives else None
 
     def _pieces(self, slice_: Slice) -> Iterator[memoryview]:
