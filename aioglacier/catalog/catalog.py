@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.to_thread
 
-from aioglacier.catalog import files, migrations, places
+from aioglacier.catalog import places
 from aioglacier.catalog.archives import Archives
-from aioglacier.catalog.database import busy, open_database
+from aioglacier.catalog.database import open_database
 from aioglacier.catalog.jobs import Downloads, Jobs
+from aioglacier.catalog.opening import open_file
 from aioglacier.catalog.uploads import Uploads
-from aioglacier.core.errors import CatalogDamagedError, CatalogError, UploadLockedError
-from aioglacier.files.folders import prepare_folder
-from aioglacier.files.locks import FileLock
+from aioglacier.core.errors import UploadLockedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
-
-T = TypeVar("T")
+    from aioglacier.catalog.store import Store
 
 #: How long another process may keep the catalog to itself before that is an error.
 BUSY_TIMEOUT_SECONDS: Final = 30.0
-
-_RETRY_SECONDS: Final = 0.05
-
-_log: Final = logging.getLogger("aioglacier.catalog")
 
 
 def _utc_now() -> datetime:
@@ -48,24 +41,23 @@ class Catalog:
     Nothing here is the truth: the service is. What the catalog says is where to look first.
 
     Attributes:
-        path: The file.
+        location: The path of the file, or the URL of the database without its password.
         uploads: Uploads and their parts.
         archives: Archives.
         jobs: Jobs.
         downloads: Downloads of their outputs.
     """
 
-    def __init__(self, database: Database, locks: Path, now: Callable[[], datetime]) -> None:
-        self.path = database.path
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self.location = database.store.location
         self.uploads = Uploads(database, now)
         self.archives = Archives(database)
         self.jobs = Jobs(database, now)
         self.downloads = Downloads(database, now)
         self._database = database
-        self._locks = locks
 
     def __repr__(self) -> str:
-        return f"<Catalog {str(self.path)!r}>"
+        return f"<Catalog {self.location!r}>"
 
     @classmethod
     @asynccontextmanager
@@ -81,7 +73,8 @@ class Catalog:
         It stays open until the block is left; what has been recorded by then is on disk.
 
         Args:
-            path: The file; by default ``$XDG_DATA_HOME/aioglacier/catalog.db``, or in ``~/.local/share``.
+            path: The file; by default ``$XDG_DATA_HOME/aioglacier/catalog.db``, or in ``~/.local/share``. Or
+                ``postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE``, a database that exists.
             busy_timeout_seconds: How long another process may keep it to itself before that is an error.
             now: The clock that records are dated with.
 
@@ -92,10 +85,15 @@ class Catalog:
             CatalogError: It cannot be opened, or belongs to a newer version or another program; it is
                 untouched then.
         """
-        opening = _Opening(_resolve(path), busy_timeout_seconds)
-        await opening.run()
-        async with open_database(opening.path, busy_timeout_seconds=busy_timeout_seconds) as database:
-            yield cls(database, opening.locks, now)
+        async with (
+            _open_store(path, busy_timeout_seconds) as store,
+            open_database(store, busy_timeout_seconds=busy_timeout_seconds) as database,
+        ):
+            yield cls(database, now)
+
+    def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""
+        self._database.start_soon(call)
 
     async def confirm_account(self, place: Place, account_id: str) -> None:
         """Record the account that a vault is in, as its ARN says, or compare it with the one on record.
@@ -118,118 +116,38 @@ class Catalog:
         Raises:
             UploadLockedError: Somebody has it. Nothing is waited for.
         """
-        lock = FileLock(self._locks / f"{_name_of(place, source)}.lock")
+        store, name = self._database.store, _name_of(place, source)
+        is_taken = False
+
+        def take() -> None:
+            nonlocal is_taken
+            is_taken = store.acquire(name)
+
         try:
-            if not await self._database.see_through(lambda: anyio.to_thread.run_sync(lock.acquire)):
-                owner = await anyio.to_thread.run_sync(lock.owner)
+            await self._database.see_through(take)
+            if not is_taken:
+                owner = await anyio.to_thread.run_sync(store.owner, name)
                 raise UploadLockedError(
                     source=source,
                     pid=owner.pid if owner else None,
                     host=owner.host if owner else None,
-                    path=str(self.path),
+                    path=self.location,
                 )
             yield
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lock.release)
+            if is_taken:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(store.release, name)
 
 
-class _Opening:
-    """What has to be done before a catalog can be used, by one process at a time.
+def _open_store(
+    path: str | os.PathLike[str] | None, busy_timeout_seconds: float
+) -> AbstractAsyncContextManager[Store]:
+    if isinstance(path, str) and path.startswith(("postgresql://", "postgresql+")):
+        from aioglacier.catalog.postgresql import open_postgresql  # noqa: PLC0415  # few have a server
 
-    Whoever finds nothing to do needs no lock. Whoever finds something takes it and looks again.
-    """
-
-    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
-        self.path = path
-        self.locks = path.with_name(f"{path.name}.locks")
-        self._busy_timeout_seconds = busy_timeout_seconds
-        self._started = anyio.current_time()
-
-    async def run(self) -> None:
-        try:
-            await self._run()
-        except OSError as error:
-            raise CatalogError(
-                f"the catalog {str(self.path)!r} cannot be used: {error.strerror}", path=str(self.path)
-            ) from error
-
-    async def _run(self) -> None:
-        was_used = await anyio.to_thread.run_sync(self.locks.is_dir)
-        await anyio.to_thread.run_sync(prepare_folder, self.locks)
-        is_network = await anyio.to_thread.run_sync(files.is_on_network, self.path)
-        if is_network:
-            _log.warning(
-                "the catalog %r is on a network filesystem, where locks may fail; use it from one machine "
-                "at a time",
-                str(self.path),
-            )
-        try:
-            if await self._inspect(was_used=was_used) is files.Condition.READY:
-                await self._patiently(lambda: files.set_journal(self.path, is_network=is_network))
-                return
-        except files.DamagedError:
-            pass
-        lock = FileLock(self.locks / "opening.lock")
-        try:
-            while not await anyio.to_thread.run_sync(lock.acquire):
-                await self._wait()
-            await self._settle(was_used=was_used, is_network=is_network)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lock.release)
-
-    async def _settle(self, *, was_used: bool, is_network: bool) -> None:
-        """With the lock: look again, and do what is to be done."""
-        try:
-            condition = await self._inspect(was_used=was_used)
-        except files.DamagedError as error:
-            raise await self._set_aside(str(error)) from error
-        if condition is files.Condition.READY:
-            return
-        if condition is files.Condition.OLD:
-            await self._upgrade(self.path, is_durable=True)
-            return
-        new = self.path.with_name(f"{self.path.name}.new")
-        await anyio.to_thread.run_sync(files.make_empty, new)
-        await self._patiently(lambda: files.set_journal(new, is_network=is_network, is_durable=False))
-        await self._upgrade(new, is_durable=False)
-        await anyio.to_thread.run_sync(files.publish, new, self.path)
-
-    async def _inspect(self, *, was_used: bool) -> files.Condition:
-        return await self._patiently(lambda: files.inspect(self.path, was_used=was_used))
-
-    async def _set_aside(self, reason: str) -> CatalogDamagedError:
-        return await anyio.to_thread.run_sync(files.move_aside, self.path, reason)
-
-    async def _upgrade(self, path: Path, *, is_durable: bool) -> None:
-        async with open_database(
-            path, busy_timeout_seconds=self._busy_timeout_seconds, is_durable=is_durable
-        ) as database:
-            while await database.write(migrations.upgrade_once):
-                pass
-
-    async def _patiently(self, call: Callable[[], T]) -> T:
-        while True:
-            try:
-                return await anyio.to_thread.run_sync(call)
-            except files.BusyError:
-                await self._wait()
-
-    async def _wait(self) -> None:
-        waited = anyio.current_time() - self._started
-        if waited >= self._busy_timeout_seconds:
-            raise busy(self.path, waited)
-        await anyio.sleep(_RETRY_SECONDS)
-
-
-def _resolve(path: str | os.PathLike[str] | None) -> Path:
-    given = files.default_path() if path is None else Path(os.fsdecode(path))
-    try:
-        # Journals lie beside the file itself, not beside a link to it.
-        return Path(os.path.realpath(given))
-    except (OSError, ValueError) as error:
-        raise CatalogError(f"the catalog cannot be at {str(given)!r}: {error}", path=str(given)) from error
+        return open_postgresql(path, busy_timeout_seconds=busy_timeout_seconds)
+    return open_file(path, busy_timeout_seconds=busy_timeout_seconds)
 
 
 def _name_of(place: Place, source: str) -> str:

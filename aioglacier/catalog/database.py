@@ -1,77 +1,64 @@
-"""Transactions: one writer at a time, a few readers, none of them on the event loop.
+"""Transactions of many tasks with one database: one that writes at a time, a few that read, all in threads.
 
 A transaction is a plain function of a SQLAlchemy connection. It is given one whole transaction and may be
-called again from the start if another process was in the way, so it changes nothing but the database.
+called again from the start if somebody else was in the way, so it changes nothing but the database.
 
-- What is written is on disk when ``write`` returns (SQLite: ``synchronous`` is FULL).
+- What is written is on disk when ``write`` returns. Changes that wait while another is being written are
+  written together: one commit, one wait for the disk, however many tasks. If one of them fails, all are
+  undone and each is written alone, so that none suffers from another.
+- The functions run in threads, and so does everything that SQLAlchemy does for them: the event loop waits
+  for none of it.
 - A transaction that has begun is seen through: if its caller is cancelled meanwhile, it is committed or
-  rolled back before the cancellation goes on. SQLAlchemy would otherwise throw the connection away with its
-  thread in the middle of a statement.
-- SQLite goes on writing to a file that has been deleted or replaced. So each transaction looks, before it
-  commits, whether the file is still the one that has the catalog's name.
+  rolled back before the cancellation goes on.
 """
 
 from __future__ import annotations
 
-import sqlite3
+from collections import deque
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import event
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from aioglacier.catalog import files
-from aioglacier.core.errors import CatalogBusyError, CatalogError, GlacierError
+from aioglacier.catalog.store import BusyError, DamagedError
+from aioglacier.core.errors import CatalogBusyError, CatalogError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
     from anyio.abc import TaskGroup
     from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from aioglacier.catalog.store import Store
 
 T = TypeVar("T")
 
-_READERS: Final = 3
+#: Transactions that read at a time; a store has a connection for each, and one that writes.
+READERS: Final = 3
+
+#: Changes written together at the most, so that the first of them does not wait long for the last.
+_TOGETHER: Final = 500
+
 _RETRY_SECONDS: Final = 0.02
-
-#: Of each connection, in KiB, and all that listing a million archives was seen to take. There are at most
-#: four, and one task alone uses one or two.
-_CACHE_SIZE: Final = 16 * 1024
-
-#: Pages of 4 KiB in the write-ahead log before it is moved into the file. An inventory writes the pages of
-#: its indexes again and again; four times SQLite's default made merging half as fast again.
-_LOG_PAGES: Final = 4000
-
-_PRAGMAS: Final = (
-    "foreign_keys = ON",
-    "fullfsync = ON",  # macOS: fsync alone leaves the data in the drive
-    "cell_size_check = ON",
-    "trusted_schema = OFF",
-    f"cache_size = -{_CACHE_SIZE}",
-    f"wal_autocheckpoint = {_LOG_PAGES}",
-)
 
 
 class Database:
-    """The transactions of one catalog. Made by ``open_database``."""
+    """The transactions of one catalog. Made by ``open_database``.
 
-    def __init__(
-        self, engine: AsyncEngine, tasks: TaskGroup, path: Path, busy_timeout_seconds: float
-    ) -> None:
-        self.path = path
-        self._engine = engine
+    Attributes:
+        store: The database itself. Its methods block.
+    """
+
+    def __init__(self, store: Store, tasks: TaskGroup, busy_timeout_seconds: float) -> None:
+        self.store = store
         self._tasks = tasks
         self._busy_timeout_seconds = busy_timeout_seconds
-        self._identity = _identity_of(path)
-        self._writing = anyio.Lock()
-        self._reading = anyio.Semaphore(_READERS)
+        self._waiting: deque[_Turn[Any]] = deque()
+        self._is_writing = False
+        self._reading = anyio.Semaphore(READERS)
+        self._threads = anyio.CapacityLimiter(READERS + 2)  # one writes, and one has to do with locks
         self._is_closed = False
 
     async def read(self, question: Callable[[Connection], T]) -> T:
@@ -81,7 +68,46 @@ class Database:
             CatalogError: They cannot be read.
         """
         async with self._reading:
-            return await self._patiently(lambda: self._run(question, is_write=False))
+            started = anyio.current_time()
+            while True:
+                try:
+                    return await self.see_through(partial(self.store.run, question, is_write=False))
+                except BusyError as error:
+                    self._check_patience(started, error)
+                except DamagedError as error:
+                    raise await self._set_aside(error) from error
+                await anyio.sleep(_RETRY_SECONDS)
+
+    async def pages(self, page: Callable[[Connection, T | None], Sequence[T]]) -> AsyncIterator[Sequence[T]]:
+        """Ask page after page, each in a transaction of its own and one ahead of the caller.
+
+        May be left at any point, and costs nobody anything while nothing is asked of it.
+
+        Args:
+            page: Is given the last row of the page before, ``None`` at first; an empty page is the end.
+
+        Raises:
+            CatalogError: They cannot be read.
+        """
+        ahead = self._ask(lambda connection: page(connection, None))
+        while rows := await ahead.result():
+            ahead = self._ask(partial(_following, page, rows[-1]))
+            yield rows
+
+    def _ask(self, question: Callable[[Connection], T]) -> _Turn[T]:
+        turn = _Turn(question)
+
+        async def ask() -> None:
+            try:
+                turn.end(await self.read(question))
+            except Exception as error:  # noqa: BLE001  # raised where the result is taken, if it is
+                turn.fail(error)
+            finally:
+                turn.ended.set()
+
+        self._check_open()
+        self._tasks.start_soon(ask)
+        return turn
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Change the records; on return the change is on disk.
@@ -93,160 +119,176 @@ class Database:
             CatalogBusyError: Another process kept the catalog to itself for too long; nothing was changed.
             CatalogError: The change could not be made, or the file is no longer there; nothing was changed.
         """
-        async with self._writing:
-            return await self._patiently(lambda: self._run(change, is_write=True))
+        self._check_open()
+        turn = _Turn(change)
+        self._waiting.append(turn)
+        if not self._is_writing:
+            self._is_writing = True
+            self._tasks.start_soon(self._write_waiting)
+        try:
+            return await turn.result()
+        except anyio.get_cancelled_exc_class():
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            else:
+                with anyio.CancelScope(shield=True):
+                    await turn.ended.wait()
+            raise
 
-    async def see_through(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Await a call that is short; a cancellation goes on only when it has ended."""
-        if self._is_closed:
-            raise CatalogError("the catalog has been closed", path=str(self.path))
-        ended = anyio.Event()
-        results: list[T] = []
-        failures: list[Exception] = []
+    async def _write_waiting(self) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                while self._waiting:
+                    turns = [self._waiting.popleft() for _ in range(min(len(self._waiting), _TOGETHER))]
+                    await self._write_together(turns)
+        finally:
+            self._is_writing = False
+
+    async def _write_together(self, turns: Sequence[_Turn[Any]]) -> None:
+        try:
+            results = await self._in_thread(
+                partial(self.store.run, partial(_change_all, turns), is_write=True)
+            )
+        except BusyError as error:
+            await self._put_back(turns, error)
+        except DamagedError as error:
+            damaged = await self._set_aside(error)
+            for turn in turns:
+                turn.fail(damaged)
+        except Exception as error:  # noqa: BLE001  # raised in the task whose change it is
+            if len(turns) == 1:
+                turns[0].fail(error)
+                return
+            for turn in turns:
+                await self._write_together([turn])
+        else:
+            for turn, result in zip(turns, results, strict=True):
+                turn.end(result)
+
+    async def _put_back(self, turns: Iterable[_Turn[Any]], error: BusyError) -> None:
+        """Let changes wait again, where they can still be cancelled, but none for too long."""
+        patient = []
+        for turn in turns:
+            try:
+                self._check_patience(turn.started, error)
+            except CatalogBusyError as busy:
+                turn.fail(busy)
+            else:
+                patient.append(turn)
+        self._waiting.extendleft(reversed(patient))
+        if patient:
+            await anyio.sleep(_RETRY_SECONDS)
+
+    async def see_through(self, call: Callable[[], T]) -> T:
+        """Call something short in a thread; a cancellation goes on only when it has ended."""
+        self._check_open()
+        turn: _Turn[T] = _Turn(lambda _: call())
 
         async def run() -> None:
             try:
                 with anyio.CancelScope(shield=True):
-                    results.append(await call())
-            except Exception as error:  # noqa: BLE001  # raised below, in the caller's task
-                failures.append(error)
-            finally:
-                ended.set()
+                    turn.end(await self._in_thread(call))
+            except Exception as error:  # noqa: BLE001  # raised in the caller's task
+                turn.fail(error)
 
         self._tasks.start_soon(run)
         try:
-            await ended.wait()
-        except BaseException:
+            return await turn.result()
+        except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
-                await ended.wait()
+                await turn.ended.wait()
             raise
-        if failures:
-            raise failures[0]
-        return results[0]
+
+    def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""
+        self._check_open()
+        self._tasks.start_soon(call)
 
     def close(self) -> None:
         """Take no more transactions."""
         self._is_closed = True
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        started = anyio.current_time()
-        while True:
-            try:
-                return await self.see_through(attempt)
-            except files.BusyError as error:
-                waited = anyio.current_time() - started
-                if waited >= self._busy_timeout_seconds:
-                    raise busy(self.path, waited) from error
-            except files.DamagedError as error:
-                raise await anyio.to_thread.run_sync(self._set_aside, str(error)) from error
-            await anyio.sleep(_RETRY_SECONDS)
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise CatalogError("the catalog has been closed", path=self.store.location)
 
-    async def _run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
+    def _check_patience(self, started: float, error: BusyError) -> None:
+        waited = anyio.current_time() - started
+        if waited >= self._busy_timeout_seconds:
+            raise busy(self.store.location, waited) from error
+
+    async def _set_aside(self, error: DamagedError) -> CatalogError:
         try:
-            async with self._engine.connect() as connection:
-                await connection.execution_options(aioglacier_is_write=is_write)
-                async with connection.begin():
-                    result = await connection.run_sync(transaction)
-                    if is_write:
-                        await anyio.to_thread.run_sync(self._check_file)
-                return result
-        except GlacierError:
-            raise  # some are a ValueError too
-        except DBAPIError as error:
-            if isinstance(error.orig, sqlite3.Error):
-                raise files.translate(error.orig, self.path) from error
-            raise self._unusable(error.orig or error) from error
-        except SQLAlchemyError as error:
-            raise self._unusable(error) from error
-        except (ValueError, OverflowError) as error:
-            raise CatalogError(
-                f"a record in the catalog {str(self.path)!r} cannot be read: {error}; rename the file, and "
-                "fill a new one with 'aioglacier inventory VAULT' for each vault",
-                path=str(self.path),
-            ) from error
+            return await self._in_thread(partial(self.store.set_aside, str(error)))
+        except CatalogError as other:
+            return other
 
-    def _set_aside(self, reason: str) -> CatalogError:
-        self._check_file()  # another process may have done it, and begun a new one
-        return files.move_aside(self.path, reason)
-
-    def _check_file(self) -> None:
-        if _identity_of(self.path) != self._identity:
-            raise CatalogError(
-                f"the catalog {str(self.path)!r} was deleted or replaced while in use, and nothing more "
-                "can be recorded; run the same command again",
-                path=str(self.path),
-            )
-
-    def _unusable(self, error: BaseException) -> CatalogError:
-        return CatalogError(f"the catalog {str(self.path)!r} cannot be used: {error}", path=str(self.path))
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(call, limiter=self._threads)
 
 
-def busy(path: Path, waited_seconds: float) -> CatalogBusyError:
+class _Turn(Generic[T]):
+    """A transaction that waits for its turn, and what came of it."""
+
+    def __init__(self, transaction: Callable[[Connection], T]) -> None:
+        self.transaction = transaction
+        self.started = anyio.current_time()
+        self.ended = anyio.Event()
+        self._results: list[T] = []
+        self._error: Exception | None = None
+
+    def end(self, result: T) -> None:
+        self._results.append(result)
+        self.ended.set()
+
+    def fail(self, error: Exception) -> None:
+        self._error = error
+        self.ended.set()
+
+    async def result(self) -> T:
+        await self.ended.wait()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+
+def _change_all(turns: Iterable[_Turn[Any]], connection: Connection) -> list[Any]:
+    return [turn.transaction(connection) for turn in turns]
+
+
+def _following(
+    page: Callable[[Connection, T | None], Sequence[T]], last: T, connection: Connection
+) -> Sequence[T]:
+    return page(connection, last)
+
+
+def busy(location: str, waited_seconds: float) -> CatalogBusyError:
     """The error of a wait that was too long."""
     return CatalogBusyError(
-        f"another process has kept the catalog {str(path)!r} to itself for {waited_seconds:.0f} s; run the "
+        f"another process has kept the catalog {location!r} to itself for {waited_seconds:.0f} s; run the "
         "same command again when it is done",
         waited_seconds=waited_seconds,
-        path=str(path),
+        path=location,
     )
 
 
 @asynccontextmanager
-async def open_database(
-    path: Path, *, busy_timeout_seconds: float, is_durable: bool = True
-) -> AsyncIterator[Database]:
+async def open_database(store: Store, *, busy_timeout_seconds: float) -> AsyncIterator[Database]:
     """Open the transactions of a catalog that exists.
 
     Args:
-        path: The file.
-        busy_timeout_seconds: How long another process may have it to itself.
-        is_durable: What is committed is on disk. Not needed before the file has its name.
+        store: The open database; closed by the caller, after this.
+        busy_timeout_seconds: How long somebody else may have it to himself.
     """
-    url = URL.create("sqlite+aiosqlite", database=files.uri_of(path), query={"mode": "rw", "uri": "true"})
-    engine = create_async_engine(
-        url,
-        # Transactions begin below, explicitly.
-        connect_args={"isolation_level": None, "timeout": files.BUSY_SECONDS},
-        pool_size=_READERS + 1,
-        max_overflow=0,
-        pool_use_lifo=True,  # the one whose cache is warm
-    )
-    event.listen(engine.sync_engine, "connect", partial(_prepare_connection, is_durable=is_durable))
-    event.listen(engine.sync_engine, "begin", _begin)
     failure: Exception | None = None
-    try:
-        async with anyio.create_task_group() as tasks:
+    async with anyio.create_task_group() as tasks:
+        try:
+            database = Database(store, tasks, busy_timeout_seconds)
             try:
-                database = Database(engine, tasks, path, busy_timeout_seconds)
-                try:
-                    yield database
-                finally:
-                    database.close()
-            except Exception as error:  # noqa: BLE001  # raised below, so that it does not come out as a group
-                failure = error
-    finally:
-        with anyio.CancelScope(shield=True):
-            await engine.dispose()
+                yield database
+            finally:
+                database.close()
+        except Exception as error:  # noqa: BLE001  # raised below, so that it does not come out as a group
+            failure = error
     if failure is not None:
         raise failure
-
-
-def _prepare_connection(connection: Any, _record: object, *, is_durable: bool) -> None:
-    cursor = connection.cursor()
-    for pragma in (*_PRAGMAS, f"synchronous = {'FULL' if is_durable else 'OFF'}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("aioglacier_is_write", False)
-    # A reader that becomes a writer could not wait for another: whoever will write says so at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

@@ -25,6 +25,7 @@ from typing import Final
 from urllib.parse import quote_from_bytes
 
 from aioglacier.catalog.migrations import VERSION
+from aioglacier.catalog.store import BusyError, DamagedError
 from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from aioglacier.core.limits import MIB
 from aioglacier.files.folders import data_folder
@@ -32,9 +33,12 @@ from aioglacier.files.folders import data_folder
 _MAGIC: Final = b"SQLite format 3\0"
 _SIDECARS: Final = ("-wal", "-shm", "-journal")
 
-#: Up to this size indexes are compared with their tables too, at every opening: 0.3 s. For a million archives
-#: (440 MiB) that would be 6 s, and checking the pages alone is 1.
+#: Up to this size indexes are compared with their tables too where a file is looked through: 0.3 s. For a
+#: million archives (440 MiB) that would be 6 s, and checking the pages alone is 1.
 _THOROUGH_SIZE: Final = 32 * MIB
+
+#: Up to this size a file is looked through at every opening: 20 ms.
+_SMALL_SIZE: Final = 2 * MIB
 
 #: How long SQLite itself waits for another process before it says "busy"; whoever calls has more patience.
 BUSY_SECONDS: Final = 0.25
@@ -76,14 +80,6 @@ class Condition(Enum):
     READY = auto()
 
 
-class BusyError(Exception):
-    """Another process has the file to itself at the moment."""
-
-
-class DamagedError(Exception):
-    """The file is no sound catalog; the argument says why."""
-
-
 def default_path() -> Path:
     """``$XDG_DATA_HOME/aioglacier/catalog.db``, by default in ``~/.local/share``.
 
@@ -98,12 +94,13 @@ def default_path() -> Path:
         ) from error
 
 
-def inspect(path: Path, *, was_used: bool) -> Condition:
+def inspect(path: Path, *, was_used: bool, is_trusted: bool) -> Condition:
     """Look at what is at ``path``, without changing it.
 
     Args:
         path: The catalog.
         was_used: Whether a catalog has been there before, so that an empty file is a damaged one.
+        is_trusted: It is as a program of ours left it, and need not be looked through unless that is quick.
 
     Raises:
         BusyError: Somebody else is changing it.
@@ -131,12 +128,15 @@ def inspect(path: Path, *, was_used: bool) -> Condition:
         raise CatalogError(f"the catalog {str(path)!r} may not be written to", path=str(path))
     try:
         with closing(_connect(path)) as connection:
-            return _judge(connection, path, status.st_size)
+            condition = _judge(connection, path)
+            if not is_trusted or status.st_size <= _SMALL_SIZE:
+                _look_through(connection, status.st_size)
+            return condition
     except sqlite3.Error as error:
         raise translate(error, path) from error
 
 
-def _judge(connection: sqlite3.Connection, path: Path, size: int) -> Condition:
+def _judge(connection: sqlite3.Connection, path: Path) -> Condition:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if tables and "catalog_version" not in tables:
         raise CatalogError(
@@ -156,11 +156,14 @@ def _judge(connection: sqlite3.Connection, path: Path, size: int) -> Condition:
             "was left as it is; use a newer aioglacier",
             path=str(path),
         )
+    return Condition.READY if version == VERSION else Condition.OLD
+
+
+def _look_through(connection: sqlite3.Connection, size: int) -> None:
     check = "integrity_check" if size <= _THOROUGH_SIZE else "quick_check"
     (verdict,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
     if verdict != "ok":
         raise DamagedError(verdict)
-    return Condition.READY if version == VERSION else Condition.OLD
 
 
 def set_journal(path: Path, *, is_network: bool, is_durable: bool = True) -> None:
@@ -260,6 +263,16 @@ def is_on_network(path: Path, mounts: str | None = None) -> bool:
         if path.is_relative_to(point) and len(point) >= best:
             best, kind = len(point), after.split(" ", 1)[0]
     return kind in _NETWORK_TYPES or (kind.startswith("fuse.") and kind != "fuse.portal")
+
+
+def locks_folder(path: Path) -> Path:
+    """Where the locks of a catalog are."""
+    return path.with_name(f"{path.name}.locks")
+
+
+def journals(path: Path) -> list[Path]:
+    """The files that SQLite may have beside a catalog while it is open."""
+    return [_with_suffix(path, suffix) for suffix in _SIDECARS if suffix != "-shm"]
 
 
 def uri_of(path: Path) -> str:

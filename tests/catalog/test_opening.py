@@ -78,8 +78,8 @@ async def test_the_default_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     """Without a path, with every folder made on the way."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     async with Catalog.open() as catalog:
-        assert catalog.path == (tmp_path / "data" / "aioglacier" / "catalog.db").resolve()
-        assert repr(catalog) == f"<Catalog {str(catalog.path)!r}>"
+        assert catalog.location == str((tmp_path / "data" / "aioglacier" / "catalog.db").resolve())
+        assert repr(catalog) == f"<Catalog {catalog.location!r}>"
 
 
 @pytest.mark.parametrize("umask", ["000", "777"])
@@ -90,7 +90,8 @@ os.umask(0o{umask})
 async def work(catalog):
     await catalog.archives.record(PHOTOS, archive(1))
     async with catalog.lock_source(PHOTOS, "/film"):
-        for place in [catalog.path.parent, *catalog.path.parent.rglob("*")]:
+        folder = Path(catalog.location).parent
+        for place in [folder, *folder.rglob("*")]:
             print(oct(place.stat().st_mode & 0o7777), place.name)
 run(work)
 """
@@ -506,7 +507,7 @@ if subprocess.run(["mount", "--bind", sys.argv[2], table], stderr=subprocess.DEV
     sys.exit()
 async def work(catalog):
     await catalog.archives.record(PHOTOS, archive(1))
-    print(sorted(os.listdir(catalog.path.parent)))
+    print(sorted(os.listdir(Path(catalog.location).parent)))
 run(work)
 """
     with child(program, path, mounts, may_mount=True) as process:
