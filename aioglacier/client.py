@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,10 +22,12 @@ from aioglacier.vault import Vault
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from aioglacier.catalog import Catalog
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
     from aioglacier.gateway.interface import Gateway, RawResponse
     from aioglacier.gateway.retry import RetryingGateway
     from aioglacier.notices import JobNotices
+    from aioglacier.recording import VaultRecords
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.workers import HashIn
 
@@ -38,11 +41,19 @@ class Glacier:
     """
 
     def __init__(
-        self, gateway: Gateway, resources: TransferResources, options: GatewayOptions | None = None
+        self,
+        gateway: Gateway,
+        resources: TransferResources,
+        options: GatewayOptions | None = None,
+        *,
+        catalog: Catalog | None = None,
+        endpoint: str | None = None,
     ) -> None:
         self._gateway = gateway
         self._resources = resources
         self._options = options or GatewayOptions()
+        self._catalog = catalog
+        self._endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
 
     def __repr__(self) -> str:
         return f"<Glacier {self._gateway.region} {self._gateway.origin}>"
@@ -57,13 +68,27 @@ class Glacier:
         """Scheme, host and port that everything goes to."""
         return self._gateway.origin
 
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog that everything is recorded in, if the connection was given one."""
+        return self._catalog
+
     def vault(self, name: str) -> Vault:
         """A vault by its name; nothing is sent, so it need not exist.
 
         Raises:
             VaultNameError: No vault can have this name.
         """
-        return Vault(self._gateway, self._resources, check_vault_name(name))
+        return Vault(self._gateway, self._resources, check_vault_name(name), self._records(name))
+
+    def _records(self, vault: str) -> VaultRecords | None:
+        if self._catalog is None:
+            return None
+        # SQLAlchemy is loaded where there is a catalog, and nowhere else.
+        recording = importlib.import_module("aioglacier.recording")
+        place = recording.Place(vault, self.region, self._options.account_id, self._endpoint)
+        records: VaultRecords = recording.VaultRecords(self._catalog, place)
+        return records
 
     async def create_vault(self, name: str) -> Vault:
         """Create a vault, or find that it exists already, which is no error."""
@@ -139,6 +164,7 @@ async def connect(
     hash_workers: int | None = None,
     hash_in: HashIn = "processes",
     allow_insecure: bool = False,
+    catalog: Catalog | None = None,
 ) -> AsyncIterator[Glacier]:
     """Open a connection to Glacier; connections, workers and memory are given back when the block ends.
 
@@ -155,15 +181,17 @@ async def connect(
         aws_secret_access_key: See above.
         aws_session_token: See above.
         proxy: The URL of an HTTP proxy, with user and password if it wants them.
-        memory_limit: Bytes of all part buffers together. Peak memory is this plus a constant (docs/design.md).
-            By default 256 MiB; up to 1 GiB where there are more than 16 GiB of memory, a quarter where there
-            is less than 1 GiB.
+        memory_limit: Bytes of all part buffers together. Peak memory is this plus a constant, see
+            docs/design.md. By default 256 MiB; up to 1 GiB where there are more than 16 GiB of memory, a
+            quarter where there is less than 1 GiB.
         max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
             carries, which is found out on the way, one for each 8 MiB of ``memory_limit`` at most.
         hash_workers: Processes or threads that hash; by default one for each core, at most 8.
         hash_in: "processes", or "threads" where no processes can be started.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
             change what is archived.
+        catalog: An open catalog. What is asked of the service is recorded there before, and what came of it
+            after; when a record cannot be made, a ``CatalogError`` ends the work. It stays the caller's.
 
     Raises:
         ConfigurationError: Region, endpoint, profile or a limit is missing or makes no sense.
@@ -172,8 +200,12 @@ async def connect(
     """
     _require_asyncio()
     transfer = TransferOptions(memory_limit, max_concurrency, hash_workers, hash_in)
+    endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
+            # The port of a local Glacier is another one each time.
+            folder = endpoint_url.removeprefix(_LOCAL)
+            endpoint = _LOCAL + await anyio.to_thread.run_sync(os.path.realpath, folder)
             local = importlib.import_module("aioglacier.local")
             endpoint_url = await stack.enter_async_context(local.serve(endpoint_url.removeprefix(_LOCAL)))
             region_name = region_name or local.REGION
@@ -193,7 +225,13 @@ async def connect(
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
-        yield Glacier(gateway, resources, options)
+        yield Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
+
+
+def _endpoint_of(gateway: Gateway) -> str:
+    """What tells one Glacier from another; AWS's own is known by its region."""
+    is_aws = gateway.origin == f"https://glacier.{gateway.region}.amazonaws.com"
+    return "" if is_aws else gateway.origin
 
 
 def _require_asyncio() -> None:

@@ -62,3 +62,22 @@ class Upload:
     async def abort(self) -> None:
         """Forget the upload and its parts. Repeating it is no error."""
         await self._gateway.abort_multipart_upload(self._vault, self.id)
+
+
+async def fetch_parts(
+    gateway: Gateway, vault: str, upload_id: UploadId
+) -> tuple[UploadDescription, dict[int, bytes]]:
+    """What the service knows of an unfinished upload, and the tree hash of each of its parts, by offset.
+
+    Raises:
+        UploadNotFoundError: It was completed, aborted, or has expired.
+    """
+    descriptions: list[UploadDescription] = []
+
+    async def fetch(marker: str | None) -> Page[UploadedPart]:
+        description, page = await gateway.list_parts(vault, upload_id, marker=marker)
+        descriptions.append(description)
+        return page
+
+    known = {part.start: part.tree_hash async for part in follow("ListParts", fetch)}
+    return descriptions[0], known

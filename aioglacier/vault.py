@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import secrets
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.checks import check_choice, check_description, check_id, check_retrieval_range
-from aioglacier.core.errors import GlacierError, InvalidPlanError, ResumeMismatchError
+from aioglacier.core.errors import ConfigurationError, GlacierError, InvalidPlanError, ResumeMismatchError
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
@@ -27,19 +28,24 @@ from aioglacier.transfer.sources import open_source
 from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload import SourceUpload
 from aioglacier.transfer.writer import UploadOptions, open_writer
-from aioglacier.upload import Upload
+from aioglacier.upload import Upload, fetch_parts
 from aioglacier.vault_settings import AccessPolicy, Lock, Notifications, Tags
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Iterator
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.interface import Gateway
+    from aioglacier.recording import VaultRecords
+    from aioglacier.resuming import TakenUpload
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.sources import Source
+    from aioglacier.transfer.sources import ByteSource, NamedFile, Source
+    from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.writer import ArchiveWriter
 
 #: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
@@ -49,10 +55,17 @@ JOB_NONCE_PREFIX: Final = "aioglacier "
 class Vault:
     """A vault by its name, whether it exists or not. From ``Glacier.vault()``."""
 
-    def __init__(self, gateway: Gateway, resources: TransferResources, name: str) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        resources: TransferResources,
+        name: str,
+        records: VaultRecords | None = None,
+    ) -> None:
         self._gateway = gateway
         self._resources = resources
         self._name = name
+        self._records = records
 
     def __repr__(self) -> str:
         return f"<Vault {self._name} {self._gateway.region}>"
@@ -61,6 +74,11 @@ class Vault:
     def name(self) -> str:
         """Its name, unique in the account and region."""
         return self._name
+
+    @property
+    def records(self) -> VaultRecords | None:
+        """Where everything that goes through here is recorded; ``None`` without a catalog."""
+        return self._records
 
     # --- the vault itself
 
@@ -207,7 +225,47 @@ class Vault:
         )
         with self._named():
             opened = await open_source(source)
-            return SourceUpload(self._store(options), self._resources, options, opened)
+            return SourceUpload(self._store(options, opened), self._resources, options, opened)
+
+    def open_or_resume(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        restart: bool = False,
+    ) -> AbstractAsyncContextManager[TakenUpload]:
+        """Upload a file, going on with its unfinished upload where the catalog has one on record.
+
+        ::
+
+            async with vault.open_or_resume("film.mkv") as upload:
+                archive = await upload.run()
+
+        The file is locked while the block runs. What is unfinished in the end is kept for the next time.
+
+        Args:
+            path: A regular file.
+            description: As in ``open_writer``; of an upload that goes on it cannot be changed.
+            part_size: Likewise; ``None`` takes that of the upload that goes on.
+            expected_size: As in ``open_writer``.
+            restart: Abort the unfinished upload and begin anew, even where its outcome is unknown.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+            UploadLockedError: Somebody else uploads this file to this vault. Nothing was sent.
+            ResumeMismatchError: It was begun with another part size or description. Nothing was sent.
+            OutcomeUnknownError: The archive may have been made before; an inventory will tell.
+        """
+        if self._records is None:
+            raise ConfigurationError("an upload is found again in a catalog; give one to connect()")
+        options = UploadOptions(self._name, check_description(description), part_size, expected_size, True)
+        resuming = importlib.import_module("aioglacier.resuming")  # loads SQLAlchemy, see Glacier
+        taken: AbstractAsyncContextManager[TakenUpload] = resuming.take_up(
+            self._gateway, self._resources, self._records, path, options, restart=restart
+        )
+        return taken
 
     async def delete_archive(self, archive_id: str) -> None:
         """Delete an archive. It is gone at once and listed for a day or more; repeating it is no error.
@@ -216,8 +274,14 @@ class Vault:
         """
         await self._gateway.delete_archive(self._name, ArchiveId(check_id("archive", archive_id)))
 
-    def _store(self, options: UploadOptions) -> GlacierStore:
-        return GlacierStore(self._gateway, self._name, options.description)
+    def _store(
+        self,
+        options: UploadOptions,
+        source: NamedFile | ByteSource | None = None,
+        record: UploadRecord | None = None,
+    ) -> ArchiveStore:
+        store = GlacierStore(self._gateway, self._name, options.description)
+        return store if self._records is None else self._records.store(store, options, source, record)
 
     # --- unfinished uploads
 
@@ -267,23 +331,23 @@ class Vault:
     ) -> SourceUpload:
         """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         with self._named():
-            upload = await self.unfinished_upload(upload_id)
-            known: dict[int, bytes] = {}
-            async for part in upload.parts():
-                known[part.start] = part.tree_hash
+            id_ = UploadId(check_id("upload", upload_id))
+            record = await self._records.find_upload(id_) if self._records is not None else None
+            description, known = await fetch_parts(self._gateway, self._name, id_)
             opened = await open_source(source)
             size = opened.size
             if size is not None and known and max(known) >= size:
                 raise ResumeMismatchError(
-                    f"upload {upload.id} holds bytes up to {max(known)} and more, but the source has {size}; "
+                    f"upload {id_} holds bytes up to {max(known)} and more, but the source has {size}; "
                     "abort that upload and begin anew"
                 )
             options = UploadOptions(
-                self._name, upload.description or None, upload.part_size, keep_unfinished=True
+                self._name, description.description or None, description.part_size, keep_unfinished=True
             )
-            return SourceUpload(
-                self._store(options), self._resources, options, opened, resume=(upload.id, known)
-            )
+            if self._records is not None:
+                record = await self._records.take_in(description, opened, record)
+            store = self._store(options, opened, record)
+            return SourceUpload(store, self._resources, options, opened, resume=(id_, known))
 
     # --- jobs
 

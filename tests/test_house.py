@@ -26,13 +26,13 @@ PACKAGE = ROOT / "aioglacier"
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "gateway": {"core"},
-    "transfer": {"gateway", "core"},
+    "transfer": {"gateway", "files", "core"},
     "files": {"core"},
     "catalog": {"files", "core"},
-    "client": {"transfer", "gateway", "core"},
+    "client": {"catalog", "transfer", "gateway", "files", "core"},
     "bulk": {"files", "catalog", "client", "transfer", "gateway", "core"},
     "server": {"core"},
-    "testing": {"core", "gateway", "transfer", "catalog", "client", "bulk", "server"},
+    "testing": {"core", "gateway", "transfer", "files", "catalog", "client", "bulk", "server"},
     "cli": {"core", "gateway", "transfer", "files", "catalog", "client", "bulk", "server", "testing"},
 }
 
@@ -52,10 +52,24 @@ PLANES = {
 
 #: What a hash worker may load; every further module costs each worker's start.
 WORKER = "aioglacier.transfer.worker"
-WORKER_LOADS = {WORKER, "aioglacier.transfer.partjob", "aioglacier.core.treehash"}
+WORKER_LOADS = {
+    WORKER,
+    "aioglacier.transfer.partjob",
+    "aioglacier.core.treehash",
+    "aioglacier.core.native",
+}
 
 #: What ``import aioglacier`` must not load.
-UNLOADED = ("aiobotocore", "botocore", "click", "rich", "sqlite3", "aioglacier.server", "aioglacier.cli")
+UNLOADED = (
+    "aiobotocore",
+    "botocore",
+    "click",
+    "rich",
+    "sqlalchemy",
+    "sqlite3",
+    "aioglacier.server",
+    "aioglacier.cli",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,8 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+#: What is written in C has its types in a ``.pyi``.
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py*")) if path.suffix in {".py", ".pyi"}}
 
 
 def room_of(module: str) -> str:
@@ -123,7 +138,7 @@ def imports_of(module: str, *, source: str | None = None) -> Iterator[Import]:
             for child in ast.iter_child_nodes(node):
                 yield from walk(child, in_function=in_function or is_function, for_types=for_types)
 
-    yield from walk(ast.parse(source or path.read_text()), in_function=False, for_types=False)
+    yield from walk(ast.parse(source or path.read_text()), in_function=False, for_types=path.suffix == ".pyi")
 
 
 IMPORTS = {module: list(imports_of(module)) for module in MODULES}

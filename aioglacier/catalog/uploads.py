@@ -11,7 +11,9 @@ between, the record is behind the service by one step and never ahead::
 - ``intent``: the service may have an upload with this nonce in its description. Look before initiating.
 - ``completing``: the service may have the archive. It is settled by completing again, or by an inventory;
   never by a second upload, so an upload in this state cannot expire.
-- A single request goes from ``intent`` to ``completing`` and on.
+- A single request is ``completing`` from the first.
+- ``aborted``, ``expired`` and ``failed`` are what was last heard. The service is the truth: one that it lists
+  all the same is ``open`` again.
 
 The parts of an upload stay on record once it is completed: they are the hashes of the archive. Those of one
 that came to nothing are removed.
@@ -32,11 +34,11 @@ from aioglacier.catalog.records import (
     UploadRecord,
     UploadState,
 )
-from aioglacier.catalog.tables import PARTS, UPLOADS
+from aioglacier.catalog.tables import ARCHIVES, PARTS, UPLOADS
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
@@ -67,13 +69,17 @@ _MAY_BECOME: Final = {
         UploadState.FAILED,
     },
     UploadState.COMPLETED: set[UploadState](),
-    UploadState.ABORTED: set[UploadState](),
-    UploadState.EXPIRED: set[UploadState](),
-    UploadState.FAILED: set[UploadState](),
+    # The service is the truth: one that it lists after all is open.
+    UploadState.ABORTED: {UploadState.OPEN},
+    UploadState.EXPIRED: {UploadState.OPEN},
+    UploadState.FAILED: {UploadState.OPEN},
 }
 
-UNFINISHED: Final = tuple(state for state, following in _MAY_BECOME.items() if following)
+UNFINISHED: Final = (UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETING)
 _FRUITLESS: Final = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED})
+
+#: The outcome of a completed upload whose archive was reported.
+_TOLD: Final = "told"
 
 #: Records fetched at a time: of an upload, and of a part with its leaves.
 _PAGE: Final = 500
@@ -102,6 +108,7 @@ class Uploads:
         size: int | None = None,
         source: str | None = None,
         identity: SourceIdentity | None = None,
+        tree_hash: bytes | None = None,
     ) -> UploadRecord:
         """Record that an upload is about to begin, and give it its nonce.
 
@@ -112,6 +119,8 @@ class Uploads:
             size: Bytes of the whole, where they are known.
             source: The absolute path; ``None`` for a stream, which is found again by its number alone.
             identity: The source now.
+            tree_hash: Of the whole, for a single request: as there is nothing between its beginning and its
+                end, it is ``COMPLETING`` at once. ``size`` goes with it.
         """
         now = self._now()
 
@@ -121,9 +130,10 @@ class Uploads:
                 .values(
                     place=keep_place(connection, place),
                     nonce=secrets.token_hex(8),
-                    state=UploadState.INTENT,
+                    state=UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
                     part_size=part_size,
                     size=size,
+                    tree_hash=tree_hash,
                     description=description,
                     source=source,
                     source_identity=identity,
@@ -161,21 +171,28 @@ class Uploads:
 
         return await self._database.write(change)
 
-    async def record_part(
-        self, upload: UploadRecord, index: int, *, size: int, tree_hash: bytes, leaves: bytes = b""
-    ) -> None:
-        """Record a part that the service has acknowledged; again replaces it."""
+    async def record_parts(self, upload: UploadRecord, parts: Sequence[PartRecord]) -> None:
+        """Record parts that the service has acknowledged, all in one transaction; again replaces them."""
         now = self._now()
-        values = {"size": size, "tree_hash": tree_hash, "leaves": leaves}
 
         def change(connection: Connection) -> None:
             _check_unfinished(connection, upload)
-            is_this = (PARTS.c.upload == upload.number) & (PARTS.c.part_index == index)
-            if not connection.execute(update(PARTS).where(is_this).values(values)).rowcount:
-                connection.execute(insert(PARTS).values(upload=upload.number, part_index=index, **values))
+            for part in parts:
+                values = {"size": part.size, "tree_hash": part.tree_hash, "leaves": part.leaves}
+                is_this = (PARTS.c.upload == upload.number) & (PARTS.c.part_index == part.index)
+                if not connection.execute(update(PARTS).where(is_this).values(values)).rowcount:
+                    connection.execute(
+                        insert(PARTS).values(upload=upload.number, part_index=part.index, **values)
+                    )
             connection.execute(update(UPLOADS).where(UPLOADS.c.number == upload.number).values(active=now))
 
         await self._database.write(change)
+
+    async def record_part(
+        self, upload: UploadRecord, index: int, *, size: int, tree_hash: bytes, leaves: bytes = b""
+    ) -> None:
+        """Record one part that the service has acknowledged; again replaces it."""
+        await self.record_parts(upload, [PartRecord(index, size, tree_hash, leaves)])
 
     async def record_completing(self, upload: UploadRecord, *, size: int, tree_hash: bytes) -> UploadRecord:
         """Record that the archive is about to be made, by completing or by a single request."""
@@ -192,7 +209,7 @@ class Uploads:
         )
 
     async def record_completed(
-        self, upload: UploadRecord, archive: Archive, *, is_suspect: bool = False
+        self, upload: UploadRecord, archive: Archive, *, is_suspect: bool = False, is_told: bool = True
     ) -> ArchiveRecord:
         """Record the archive that the upload has become, both in one transaction.
 
@@ -200,6 +217,7 @@ class Uploads:
             upload: An upload that is ``COMPLETING``.
             archive: As the service answered, or as an inventory lists it.
             is_suspect: The service answered with another tree hash than ours.
+            is_told: Whoever asked for the archive needs not be told of it after a crash.
 
         Raises:
             CatalogMismatchError: The archive has another size or tree hash than was recorded before. (Of a
@@ -217,7 +235,8 @@ class Uploads:
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
-            self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id)
+            outcome = _TOLD if is_told else ""
+            self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
             return archives.keep_archive(
                 connection,
                 record.place,
@@ -228,6 +247,16 @@ class Uploads:
             )
 
         return await self._database.write(change)
+
+    async def record_told(self, upload: UploadRecord) -> None:
+        """Record that whoever asked for the archive knows of it."""
+        await self._database.write(
+            lambda connection: connection.execute(
+                update(UPLOADS)
+                .where(UPLOADS.c.number == upload.number, UPLOADS.c.state == UploadState.COMPLETED)
+                .values(outcome=_TOLD)
+            )
+        )
 
     async def record_aborted(self, upload: UploadRecord, outcome: str = "") -> UploadRecord:
         """Record that the upload was given up and is no longer at the service."""
@@ -303,6 +332,26 @@ class Uploads:
 
         found = await self._database.read(question)
         return found[0] if found else None
+
+    async def find_untold(self, place: Place, source: str) -> UploadRecord | None:
+        """The upload of the latest archive of this source in this vault, if that was never reported."""
+
+        def question(connection: Connection) -> list[UploadRecord]:
+            is_it = (ARCHIVES.c.place == find_place(connection, place)) & (ARCHIVES.c.source == source)
+            latest = select(ARCHIVES.c.upload).where(is_it).order_by(ARCHIVES.c.number.desc()).limit(1)
+            number = connection.scalar(latest)
+            return _select(connection, UPLOADS.c.number == number, limit=1) if number is not None else []
+
+        found = await self._database.read(question)
+        is_untold = found and found[0].state is UploadState.COMPLETED and found[0].outcome != _TOLD
+        return found[0] if is_untold else None
+
+    async def is_known(self, upload_id: UploadId) -> bool:
+        """Whether an upload with this id is on record, wherever."""
+        found = await self._database.read(
+            lambda connection: _select(connection, UPLOADS.c.upload_id == upload_id, limit=1)
+        )
+        return bool(found)
 
     async def list_unfinished(self, place: Place | None = None) -> AsyncIterator[UploadRecord]:
         """Every unfinished upload, to one vault or to all, oldest first; in constant memory."""

@@ -26,9 +26,9 @@ FOLLOWING = {
     "open": {"completing", "aborted", "expired", "failed"},
     "completing": {"open", "completed", "aborted", "failed"},
     "completed": set[str](),
-    "aborted": set[str](),
-    "expired": set[str](),
-    "failed": set[str](),
+    "aborted": {"open"},
+    "expired": {"open"},
+    "failed": {"open"},
 }
 
 

@@ -1,0 +1,53 @@
+"""Named points at which a test lets this process kill itself.
+
+``AIOGLACIER_CRASH_AT=NAME`` kills it the first time it passes the point NAME, ``NAME:3`` the third time, as
+``kill -9`` would: nothing is cleaned up. A point stands before and after each thing that is done at the
+service or given a name on disk, so that walking all of them shows what a crash at any moment leaves. Where
+the variable is not set a point costs one comparison.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final
+
+#: Every point, in the order in which an upload, a retrieval, a download and a deletion pass them.
+POINTS: Final = (
+    "upload intent recorded",
+    "upload initiated",
+    "upload id recorded",
+    "part sent",
+    "part recorded",
+    "completing recorded",
+    "completed",
+    "archive recorded",
+    "single request intended",
+    "single request answered",
+    "abort answered",
+    "job intent recorded",
+    "job initiated",
+    "job id recorded",
+    "download recorded",
+    "piece recorded",
+    "file verified",
+    "file renamed",
+    "deleting recorded",
+    "deleted",
+)
+
+_name, _, _times = os.environ.get("AIOGLACIER_CRASH_AT", "").partition(":")
+_left = int(_times or 1)
+
+
+def passing(point: str) -> None:
+    """Pass a point; where the environment asks for it, that is the end of this process."""
+    if point == _name:
+        _count_down()
+
+
+def _count_down() -> None:
+    global _left  # noqa: PLW0603  # a process has one life
+    _left -= 1
+    if _left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
