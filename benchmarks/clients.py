@@ -1,128 +1,120 @@
-"""The ways of uploading that benchmarks compare, each run as a process of its own.
+"""The ways of moving an archive that benchmarks compare, each run as a process of its own.
 
-``python -m benchmarks.clients NAME URL FILE PART_SIZE CONCURRENCY`` uploads the file, "-" for standard input,
-and prints a JSON object with the seconds and the CPU seconds of the upload itself, without interpreter and
-imports.
+``python -m benchmarks.clients NAME JSON`` does the task that the JSON describes and prints a JSON object with
+the seconds and the CPU seconds of the transfer itself, without interpreter and imports. A name is a client's,
+with what is special about it after plus signs: "aioglacier+threads", "floor+native".
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
+import importlib
 import json
 import os
-import socket
 import sys
-import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks import peers
+from benchmarks import measure
 from benchmarks.meter import METER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-MIB = 1024 * 1024
-
-
-def floor(url: str, path: str, part_size: int, _concurrency: int) -> None:
-    """The least that any client with hashlib must do: read, hash twice, send, in one thread."""
-    address = urlsplit(url)
-    assert address.hostname
-    assert address.port
-    METER.start()
-    connection = socket.create_connection((address.hostname, address.port))
-    buffer = memoryview(bytearray(part_size))
-    with Path(path).open("rb", buffering=0) as file:
-        index = 0
-        while count := file.readinto(buffer):
-            payload = hashlib.sha256()
-            leaves = []
-            for at in range(0, count, MIB):
-                leaf = buffer[at : min(at + MIB, count)]
-                payload.update(leaf)
-                leaves.append(hashlib.sha256(leaf).digest())
-            head = (
-                f"PUT /-/vaults/v/multipart-uploads/X HTTP/1.1\r\nHost: {address.netloc}\r\n"
-                f"x-amz-content-sha256: {payload.hexdigest()}\r\n"
-                f"x-amz-sha256-tree-hash: {leaves[0].hex()}\r\n"
-                f"Content-Range: bytes {index}-{index + count - 1}/*\r\nContent-Length: {count}\r\n\r\n"
-            )
-            connection.sendall(head.encode())
-            connection.sendall(buffer[:count])
-            assert connection.recv(65536).startswith(b"HTTP/1.1 204")
-            index += count
-    connection.close()
-
-
-def aioglacier_file(url: str, path: str, part_size: int, concurrency: int) -> None:
-    """``Vault.upload`` of a path."""
-    asyncio.run(_aioglacier(url, path, part_size, concurrency, "processes"))
-
-
-def aioglacier_threads(url: str, path: str, part_size: int, concurrency: int) -> None:
-    """``Vault.upload`` of a path, hashing in threads."""
-    asyncio.run(_aioglacier(url, path, part_size, concurrency, "threads"))
-
-
-async def _aioglacier(url: str, path: str, part_size: int, concurrency: int, hash_in: Any) -> None:
-    import aioglacier  # noqa: PLC0415  # only the client that is measured is loaded
-
-    limit = int(os.environ.get("BENCHMARK_MEMORY_LIMIT", 512 * MIB))
-    async with aioglacier.connect(
-        region_name="us-east-1",
-        endpoint_url=url,
-        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
-        aws_secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        memory_limit=limit,
-        max_concurrency=concurrency,
-        hash_in=hash_in,
-    ) as glacier:
-        vault = glacier.vault("v")
-        source: Any = path if path != "-" else open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115, ASYNC230
-        METER.start()
-        async with _heartbeat():
-            archive = await vault.upload(source, part_size=part_size)
-        METER.stop(archive.size)
-
-
-class _heartbeat:  # noqa: N801  # used as a block
-    """Notes the longest time in which the event loop ran nothing else."""
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._beat())
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        METER.stalls = sorted(self._stalls)
-
-    async def _beat(self) -> None:
-        self._stalls: list[float] = []
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            self._stalls.append(time.perf_counter() - before - 0.001)
-
-
-CLIENTS: dict[str, Callable[[str, str, int, int], None]] = {
-    "floor": floor,
-    "aioglacier": aioglacier_file,
-    "aioglacier-threads": aioglacier_threads,
-    "boto3": peers.boto3_sequential,
-    "boto3-threads": peers.boto3_upload,
-    "aiobotocore": peers.aiobotocore_gather,
+KEYS: Final[dict[str, Any]] = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
+
+#: Module and function of each; only the client that is measured is loaded.
+_CLIENTS: Final = {
+    "floor": "floors:upload",
+    "floor-download": "floors:download",
+    "aioglacier": "ours:upload",
+    "aioglacier-download": "ours:download",
+    "aioglacier-small": "ours:upload_small",
+    "boto3": "peers:boto3_upload",
+    "boto3-small": "peers:boto3_small",
+    "boto3-download": "peers:boto3_download",
+    "aiobotocore": "peers:aiobotocore_upload",
+    "aiobotocore-small": "peers:aiobotocore_small",
+    "aiohttp-small": "peers:aiohttp_small",
+    "glacier_upload": "peers:glacier_upload",
+}
+
+#: Commands; they are processes of their own anyway, and have no clock inside. The AWS CLI has no command that
+#: sends a file in parts: up to 4 GiB it sends all in one request.
+_PROGRAMS: Final = {
+    "aws-cli": "aws glacier upload-archive --account-id - --vault-name v --body {task.path}",
+    "aioglacier-cli": "aioglacier --endpoint-url {task.url} --region us-east-1 "
+    "--concurrency {task.concurrency} upload v {task.path} --part-size {task.part_size} --json",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a client is to do.
+
+    Attributes:
+        url: Of the sink.
+        path: The file, to send or to write; "-" is standard input.
+        size: Bytes of the archive, or of each small one.
+        part_size: None leaves it to the client.
+        concurrency: Bodies at once; None leaves it to the client.
+        count: How many small archives.
+        memory_limit: Bytes of part buffers, for ours.
+        certificates: A file with the authority's certificate, on TLS.
+        traits: What is special: "threads", "native", ...
+    """
+
+    url: str = ""
+    path: str = ""
+    size: int = 0
+    part_size: int | None = None
+    concurrency: int | None = 4
+    count: int = 0
+    memory_limit: int | None = None
+    certificates: str | None = None
+    traits: tuple[str, ...] = ()
+
+
+def run(name: str, task: Task, *, stdin: int | None = None) -> measure.Cost:
+    """Run a client in a process of its own."""
+    client, *traits = name.split("+")
+    if client in _PROGRAMS:
+        command = [word.format(task=task) for word in _PROGRAMS[client].split(" ")]
+        command[0] = str(Path(sys.executable).with_name(command[0]))
+    else:
+        command = [sys.executable, "-m", "benchmarks.clients", name, json.dumps(asdict(task))]
+    return measure.run(command, stdin=stdin, env=environment(task, traits))
+
+
+def environment(task: Task, traits: Any = ()) -> Mapping[str, str]:
+    """The environment of a client, where some look for everything."""
+    found = os.environ | {
+        "AWS_ENDPOINT_URL_GLACIER": task.url,
+        "AWS_REGION": KEYS["region_name"],
+        "AWS_DEFAULT_REGION": KEYS["region_name"],
+        "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    if task.certificates:
+        found["AWS_CA_BUNDLE"] = task.certificates
+    if "hashlib" in traits:
+        found["AIOGLACIER_NATIVE"] = "0"
+    return found
 
 
 def main() -> None:
     """Run the client that the command line names."""
-    name, url, path, part_size, concurrency = sys.argv[1:6]
-    client = CLIENTS[name]
-    client(url, path, int(part_size), int(concurrency))
-    if not METER.report:
-        METER.stop(Path(path).stat().st_size)
+    name, *traits = sys.argv[1].split("+")
+    task = replace(Task(**json.loads(sys.argv[2])), traits=tuple(traits))
+    module, _, function = _CLIENTS[name].partition(":")
+    client: Callable[[Task], None] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    client(task)
+    METER.stop()
     print(json.dumps(METER.report))
 
 

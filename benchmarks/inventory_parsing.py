@@ -4,8 +4,8 @@ Each reader parses the same synthetic vault (seeded), from a file in blocks of 6
 ``json.loads`` of the whole document: faster, because it checks nothing and makes no ``Archive``, and in need
 of memory for all of it. Peak memory growth is the resident set's, in a process of its own for each reader.
 
-    python benchmarks/inventory_parsing.py            7 runs of 200,000 archives (70 MB)
-    python benchmarks/inventory_parsing.py --quick    2 runs of 2,000 archives
+    python -m benchmarks inventory_parsing            7 runs of 200,000 archives (70 MB)
+    python -m benchmarks inventory_parsing --quick    2 runs of 2,000 archives
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import platform
 import random
 import resource
 import statistics
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.inventory import open_inventory_reader
 from aioglacier.core.models import InventoryFormat
+from benchmarks import measure as published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +125,7 @@ def main() -> None:
     """Measure every reader in a fresh process, and print one JSON document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a few seconds, figures of no worth")
+    parser.add_argument("--output")
     parser.add_argument("--archives", type=int, help="how many archives the vault holds")
     parser.add_argument("--block-size", type=int, default=65536, help="bytes fed at once (64 KiB)")
     options = parser.parse_args()
@@ -138,21 +139,8 @@ def main() -> None:
             path.write_bytes(write_csv(count) if reader_name == "csv" else write_json(count))
             with spawn.Pool(1) as pool:
                 results.append(pool.apply(measure, (reader_name, path, count, options.block_size, runs)))
-    print(
-        json.dumps(
-            {
-                "question": (__doc__ or "").partition("\n")[0],
-                "machine": f"{platform.machine()} {platform.system()}",
-                "python": platform.python_version(),
-                "seed": SEED,
-                "block_size": options.block_size,
-                "runs": runs,
-                "baseline": "json.loads",
-                "results": results,
-            },
-            indent=2,
-        )
-    )
+    found = {"block_size": options.block_size, "runs": runs, "readers": results}
+    published.publish("inventory_parsing", found)
 
 
 if __name__ == "__main__":

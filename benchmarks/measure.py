@@ -10,6 +10,8 @@ import json
 import os
 import platform
 import resource
+import shlex
+import ssl
 import statistics
 import subprocess
 import sys
@@ -22,11 +24,21 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 _SAMPLE_SECONDS = 0.05
+_PACKAGES = (
+    "aioglacier",
+    "aiohttp",
+    "aiobotocore",
+    "botocore",
+    "boto3",
+    "awscli",
+    "glacier-upload",
+    "uvloop",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,9 @@ class Cost:
     """What one run of a command took.
 
     Attributes:
+        wall_seconds: From its start to its end, interpreter and imports included.
+        cpu_seconds: Of it and its children.
+        peak_pss: Bytes of proportional memory of its whole tree, at the most.
         report: The JSON object that the command printed last.
     """
 
@@ -43,7 +58,7 @@ class Cost:
     report: dict[str, Any]
 
 
-def run(command: Sequence[str], *, stdin: int | None = None, env: dict[str, str] | None = None) -> Cost:
+def run(command: Sequence[str], *, stdin: int | None = None, env: Mapping[str, str] | None = None) -> Cost:
     """Run a command to its end, which must be a good one."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
@@ -111,17 +126,38 @@ def spread(values: Sequence[float]) -> list[float]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    names = ("aioglacier", "aiohttp", "aiobotocore", "botocore", "anyio")
+    """What the figures were taken on, and of which state of the program."""
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(psutil.virtual_memory().total / GIB),
-        "python": platform.python_version(),
         "kernel": platform.release(),
-        "versions": {name: importlib.metadata.version(name) for name in names},
+        "python": platform.python_version(),
+        "openssl": ssl.OPENSSL_VERSION,
+        "hash_core": _hash_core(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "revision": _revision(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _hash_core() -> str:
+    """What ``aioglacier --version -v`` says of it."""
+    command = [sys.executable, "-m", "aioglacier", "--version", "-v"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return next((line.partition(":")[2].strip() for line in said.splitlines() if "core" in line), "hashlib")
+
+
+def _revision() -> str:
+    """The commit that is checked out, with a plus sign if the program or a benchmark differs from it."""
+    revision = _git("rev-parse", "--short", "HEAD")
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", "*.py", "*.c")
+    return (revision or "unknown") + ("+" if changes else "")
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parents[1]), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _cpu_name() -> str:
@@ -132,19 +168,25 @@ def _cpu_name() -> str:
 
 
 def publish(name: str, figures: dict[str, Any]) -> None:
-    """Print the result, and append it to the file that ``--output`` names."""
-    result = {
-        "benchmark": name,
-        "command": "python -m benchmarks " + " ".join([name, *sys.argv[1:]]),
-        **figures,
-    }
-    result["machine"] = machine()
+    """Print the result; in the file of ``--output`` it takes the place of the same command's last."""
+    command = "python -m benchmarks " + shlex.join([name, *_arguments_without_output()])
+    result = {"benchmark": name, "command": command, **figures, "machine": machine()}
     print(json.dumps(result, indent=1))
-    if "--output" in sys.argv:
-        path = Path(sys.argv[sys.argv.index("--output") + 1])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+    if "--output" not in sys.argv:
+        return
+    path = Path(sys.argv[sys.argv.index("--output") + 1])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["command"] != command]
+    path.write_text("\n".join([*kept, json.dumps(result), ""]))
+
+
+def _arguments_without_output() -> list[str]:
+    words = sys.argv[1:]
+    if "--output" in words:
+        at = words.index("--output")
+        del words[at : at + 2]
+    return words
 
 
 def make_file(path: Path, size: int) -> Path:

@@ -1,45 +1,75 @@
-"""The clock of an upload: from a client that is ready to the archive, without interpreter and imports."""
+"""The clock of a transfer: from a client that is ready to its end, without interpreter and imports."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import resource
 import time
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
 
 class Meter:
-    """Seconds and CPU seconds, this process's and its children's, between two moments."""
+    """Seconds and CPU seconds, this process's and its children's, between two moments.
+
+    Attributes:
+        report: What was found, once it is stopped.
+    """
 
     def __init__(self) -> None:
         self.report: dict[str, Any] = {}
-        self.stalls: list[float] = []
-        self.is_started = False
+        self._stalls: list[float] = []
+        self._wall = self._cpu = 0.0
 
     def start(self) -> None:
         """The first moment."""
-        self.is_started = True
         self._wall, self._cpu = time.perf_counter(), _cpu()
 
-    def stop(self, size: int) -> None:
-        """The second."""
-        self.report = {
-            "seconds": time.perf_counter() - self._wall,
-            "cpu_seconds": _cpu() - self._cpu,
-            "size": size,
-        }
-        if self.stalls:
-            self.report["stall_ms_max"] = round(self.stalls[-1] * 1000, 1)
-            self.report["stall_ms_p999"] = round(self.stalls[int(len(self.stalls) * 0.999)] * 1000, 1)
+    def stop(self, **more: Any) -> None:
+        """The second. A meter that was stopped does not stop again."""
+        if self.report:
+            return
+        self.report = {"seconds": time.perf_counter() - self._wall, "cpu_seconds": _cpu() - self._cpu, **more}
+        if self._stalls:
+            self.report["stall_ms"] = percentiles(self._stalls)
+
+    @asynccontextmanager
+    async def watching_loop(self) -> AsyncIterator[None]:
+        """Note, during the block, how long the event loop runs nothing else."""
+        task = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0.001)
+            self._stalls.append(time.perf_counter() - before - 0.001)
+
+
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Milliseconds: the median, and what 99 of 100, 999 of 1,000 and all stay below."""
+    ordered = sorted(seconds)
+    shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
+    found = {name: ordered[int(len(ordered) * share)] for name, share in shares.items()}
+    return {name: round(value * 1000, 2) for name, value in (found | {"max": ordered[-1]}).items()}
 
 
 def _cpu() -> float:
+    """CPU seconds of this process, of its children that have ended, and of those that have not."""
     total = 0.0
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         usage = resource.getrusage(who)
         total += usage.ru_utime + usage.ru_stime
-    for child in psutil.Process().children(recursive=True):
+    for child in psutil.Process(os.getpid()).children(recursive=True):
         times = child.cpu_times()
         total += times.user + times.system
     return total

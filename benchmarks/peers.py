@@ -1,44 +1,48 @@
-"""The other ways of uploading a file to Glacier from Python, as their users would write them.
+"""Other clients, used as their documentation shows.
 
-Each reads the file part by part and sends it with the library's own call; a few parts are under way at once
-where the name says so. The tree hash of a part comes from ``botocore.utils``, and is given to the call, which
-would otherwise compute it once more; the whole is combined from the parts.
+botocore computes payload hash and tree hash of each body itself. The tree hash of the whole is combined from
+the hashes that the answers name, which spares these clients a third pass. With the trait "given" each part's
+tree hash is computed by ``botocore.utils`` and given to the call, as a careful user would; "sequential" sends
+one part after the other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import os
+import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aioglacier.core.treehash import combine
-from benchmarks.meter import METER
+from benchmarks import crowd
+from benchmarks.clients import KEYS
+from benchmarks.meter import METER, percentiles
 
-_KEYS = {
-    "region_name": "us-east-1",
-    "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
-    "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-}
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from benchmarks.clients import Task
 
-def _tree_hash(body: bytes) -> str:
-    from botocore.utils import calculate_tree_hash  # noqa: PLC0415  # only the client that is measured is loaded
-
-    calculate: Any = calculate_tree_hash
-    tree_hash: str = calculate(io.BytesIO(body))
-    return tree_hash
+MIB = 1024 * 1024
 
 
-def _arguments(start: int, size: int, tree_hash: str) -> dict[str, Any]:
-    return {
+def _part(task: Task, start: int, body: bytes) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
         "vaultName": "v",
         "uploadId": "A" * 92,
-        "range": f"bytes {start}-{start + size - 1}/*",
-        "checksum": tree_hash,
+        "range": f"bytes {start}-{start + len(body) - 1}/*",
+        "body": body,
     }
+    if "given" in task.traits:
+        from botocore.utils import calculate_tree_hash  # noqa: PLC0415  # only the client that is measured is loaded
+
+        calculate: Any = calculate_tree_hash
+        arguments["checksum"] = calculate(io.BytesIO(body))
+    return arguments
 
 
 def _finish(hashes: dict[int, str], size: int) -> dict[str, Any]:
@@ -46,64 +50,157 @@ def _finish(hashes: dict[int, str], size: int) -> dict[str, Any]:
     return {"vaultName": "v", "uploadId": "A" * 92, "archiveSize": str(size), "checksum": whole.hex()}
 
 
-def boto3_upload(url: str, path: str, part_size: int, threads: int) -> None:
-    """boto3 in a pool of threads; one thread is the sequential way."""
-    import boto3  # noqa: PLC0415  # only the client that is measured is loaded
+def _boto3(task: Task) -> Any:
+    import boto3  # noqa: PLC0415
 
-    client: Any = boto3.client("glacier", endpoint_url=url, **_KEYS)
-    METER.start()
-    client.initiate_multipart_upload(vaultName="v", partSize=str(part_size))
-    size = Path(path).stat().st_size
-    hashes: dict[int, str] = {}
+    return boto3.client("glacier", endpoint_url=task.url, **KEYS)
 
-    def send(start: int) -> None:
-        with Path(path).open("rb") as file:
-            file.seek(start)
-            body = file.read(part_size)
-        hashes[start] = _tree_hash(body)
-        client.upload_multipart_part(body=body, **_arguments(start, len(body), hashes[start]))
 
+def _in_threads(threads: int, work: Callable[[int], None], items: range) -> None:
+    """Work on items in a pool of threads, never more of them waiting than there are threads."""
     with ThreadPoolExecutor(threads) as pool:
         pending = set()
-        for start in range(0, size, part_size):
-            pending.add(pool.submit(send, start))
+        for item in items:
+            pending.add(pool.submit(work, item))
             if len(pending) >= threads:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
         for future in pending:
             future.result()
-    client.complete_multipart_upload(**_finish(hashes, size))
 
 
-def boto3_sequential(url: str, path: str, part_size: int, _concurrency: int) -> None:
-    """boto3, one part after the other."""
-    boto3_upload(url, path, part_size, 1)
+def boto3_upload(task: Task) -> None:
+    """boto3 in a pool of threads."""
+    client = _boto3(task)
+    part_size = task.part_size or MIB
+    hashes: dict[int, str] = {}
+
+    def send(start: int) -> None:
+        with Path(task.path).open("rb") as file:
+            file.seek(start)
+            body = file.read(part_size)
+        hashes[start] = client.upload_multipart_part(**_part(task, start, body))["checksum"]
+
+    METER.start()
+    client.initiate_multipart_upload(vaultName="v", partSize=str(part_size))
+    threads = 1 if "sequential" in task.traits else task.concurrency or 1
+    _in_threads(threads, send, range(0, task.size, part_size))
+    client.complete_multipart_upload(**_finish(hashes, task.size))
 
 
-def aiobotocore_gather(url: str, path: str, part_size: int, concurrency: int) -> None:
+def boto3_small(task: Task) -> None:
+    """boto3 in a pool of threads, an archive a call."""
+    client = _boto3(task)
+    body = os.urandom(task.size)
+    seconds = []
+
+    def send(_: int) -> None:
+        before = time.perf_counter()
+        client.upload_archive(vaultName="v", body=body)
+        seconds.append(time.perf_counter() - before)
+
+    send(0)
+    METER.start()
+    _in_threads(task.concurrency or 1, send, range(task.count))
+    METER.stop(each_ms=percentiles(seconds))
+
+
+def boto3_download(task: Task) -> None:
+    """boto3 in a pool of threads, a range a call; it does not verify what comes."""
+    client = _boto3(task)
+    piece_size = 16 * MIB
+    Path(task.path).touch()
+
+    def fetch(start: int) -> None:
+        stop = min(start + piece_size, task.size)
+        span = f"bytes={start}-{stop - 1}"
+        answer = client.get_job_output(vaultName="v", jobId=f"J{task.size}", range=span)
+        with Path(task.path).open("r+b") as file:
+            file.seek(start)
+            file.write(answer["body"].read())
+
+    METER.start()
+    _in_threads(task.concurrency or 1, fetch, range(0, task.size, piece_size))
+
+
+def aiobotocore_upload(task: Task) -> None:
     """aiobotocore, several parts gathered at a time."""
-    asyncio.run(_aiobotocore(url, path, part_size, concurrency))
+    asyncio.run(_aiobotocore_upload(task))
 
 
-async def _aiobotocore(url: str, path: str, part_size: int, concurrency: int) -> None:
+async def _aiobotocore(stack: AsyncExitStack, task: Task) -> Any:
     from aiobotocore.session import get_session  # noqa: PLC0415
 
-    size = Path(path).stat().st_size  # noqa: ASYNC240  # as a user of it would
+    session: Any = get_session()
+    return await stack.enter_async_context(session.create_client("glacier", endpoint_url=task.url, **KEYS))
+
+
+async def _aiobotocore_upload(task: Task) -> None:
+    part_size, concurrency = task.part_size or MIB, task.concurrency or 1
     hashes: dict[int, str] = {}
     async with AsyncExitStack() as stack:
-        session: Any = get_session()
-        client = await stack.enter_async_context(session.create_client("glacier", endpoint_url=url, **_KEYS))
+        client = await _aiobotocore(stack, task)
+        file = stack.enter_context(io.FileIO(task.path))
+
+        async def send(start: int) -> None:
+            body = file.read(part_size)
+            hashes[start] = (await client.upload_multipart_part(**_part(task, start, body)))["checksum"]
+
         METER.start()
-        await client.initiate_multipart_upload(vaultName="v", partSize=str(part_size))
-        file = stack.enter_context(io.FileIO(path))
-        for first in range(0, size, part_size * concurrency):
-            calls = []
-            for start in range(first, min(size, first + part_size * concurrency), part_size):
-                body = file.read(part_size)
-                hashes[start] = _tree_hash(body)
-                calls.append(
-                    client.upload_multipart_part(body=body, **_arguments(start, len(body), hashes[start]))
-                )
-            await asyncio.gather(*calls)
-        await client.complete_multipart_upload(**_finish(hashes, size))
+        async with METER.watching_loop():
+            await client.initiate_multipart_upload(vaultName="v", partSize=str(part_size))
+            for first in range(0, task.size, part_size * concurrency):
+                starts = range(first, min(task.size, first + part_size * concurrency), part_size)
+                await asyncio.gather(*(send(start) for start in starts))
+            await client.complete_multipart_upload(**_finish(hashes, task.size))
+        METER.stop()
+
+
+def aiobotocore_small(task: Task) -> None:
+    """aiobotocore, many at once, an archive a call."""
+    asyncio.run(_aiobotocore_small(task))
+
+
+async def _aiobotocore_small(task: Task) -> None:
+    async with AsyncExitStack() as stack:
+        client = await _aiobotocore(stack, task)
+        body = os.urandom(task.size)
+
+        async def send() -> None:
+            await client.upload_archive(vaultName="v", body=body)
+
+        await crowd.run(task, send)
+
+
+def aiohttp_small(task: Task) -> None:
+    """POST by aiohttp with a signature of a few lines: what a client that does nothing else could do."""
+    asyncio.run(_aiohttp_small(task))
+
+
+async def _aiohttp_small(task: Task) -> None:
+    import aiohttp  # noqa: PLC0415
+
+    from benchmarks.lean import signed_headers  # noqa: PLC0415
+
+    body = os.urandom(task.size)
+    url = f"{task.url}/-/vaults/v/archives"
+    connector = aiohttp.TCPConnector(limit=task.concurrency or 1)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def send() -> None:
+            async with session.post(url, data=body, headers=signed_headers(task.url, body)) as answer:
+                assert answer.status == 201
+                await answer.read()
+
+        await crowd.run(task, send)
+
+
+def glacier_upload(task: Task) -> None:
+    """The package glacier_upload, in threads; what it prints goes nowhere."""
+    from glacier_upload.upload import upload_archive  # noqa: PLC0415
+
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        METER.start()
+        upload_archive("v", [task.path], "benchmark", (task.part_size or MIB) // MIB, task.concurrency, None)
+        METER.stop()

@@ -1,120 +1,161 @@
 """A server that costs as little as can be: it reads bodies, keeps nothing, and answers as Glacier does.
 
-What a benchmark measures is then the client. On a plain connection the kernel throws the bytes away without a
-copy (MSG_TRUNC); on TLS they have to be decrypted. It runs as a process of its own: ``python -m
-benchmarks.sink [CERTIFICATE KEY]`` prints its URL and ends when its standard input does.
+What a benchmark measures is then the client. Each connection has a process of its own, so no lock is shared.
+On a plain connection the kernel throws bodies away without a copy (MSG_TRUNC) and sends outputs without one
+(sendfile); on TLS they have to be decrypted and encrypted. A job named "J" and a number has that many bytes
+of output, with their hashes. With a round trip or a bandwidth, connections are as slow as such a line.
+
+It runs as a process of its own: ``python -m benchmarks.sink JSON`` prints its URL and ends when its standard
+input does.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import select
+import signal
 import socket
 import ssl
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from benchmarks import answering
+from benchmarks.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ID = "A" * 92
-_ARCHIVE_ID = "B" * 138
 _BLOCK = 1024 * 1024
 
 
-def serve(certificate: str | None = None, key: str | None = None) -> None:
-    """Serve until standard input ends."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    context = None
-    if certificate:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-    scheme = "https" if context else "http"
-    print(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    threading.Thread(target=_accept, args=(listener, context), daemon=True).start()
-    sys.stdin.buffer.read()
+@dataclass(frozen=True)
+class Sink:
+    """What a sink is to be like.
+
+    Attributes:
+        certificate: A file with certificate and key; without one it speaks plain http.
+        round_trip_seconds: How long a question and its answer take on the line.
+        bytes_per_second: What one connection carries.
+        link_bytes_per_second: What all connections carry together.
+    """
+
+    certificate: str | None = None
+    round_trip_seconds: float = 0.0
+    bytes_per_second: float = 0.0
+    link_bytes_per_second: float = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Run it in a process of its own, and give its URL."""
+        command = [sys.executable, "-m", "benchmarks.sink", json.dumps(asdict(self))]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            try:
+                yield process.stdout.readline().strip()
+            finally:
+                process.stdin.close()
+
+    def serve(self) -> None:
+        """Serve until standard input ends."""
+        line = Line(self.round_trip_seconds, self.bytes_per_second, self.link_bytes_per_second)
+        context = None
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+        listener = socket.socket()
+        if size := line.receive_buffer_size:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        port = listener.getsockname()[1]
+        # The name, not the address, is what a certificate can be for as well.
+        print(f"https://localhost:{port}" if context else f"http://127.0.0.1:{port}", flush=True)
+        children = []
+        output = answering.Output()
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
+            connection, _ = listener.accept()
+            if child := os.fork():
+                children.append(child)
+                connection.close()
+                continue
+            listener.close()
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _Connection(connection, context, line, output).talk()
+            os._exit(0)
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
 
 
-def _accept(listener: socket.socket, context: ssl.SSLContext | None) -> None:
-    while True:
-        connection, _ = listener.accept()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=_talk, args=(connection, context), daemon=True).start()
+class _Connection:
+    """One connection, served until the client closes it."""
 
+    def __init__(
+        self, raw: socket.socket, context: ssl.SSLContext | None, line: Line, output: answering.Output
+    ) -> None:
+        self._line = line
+        self._output = output
+        self._block = bytearray(_BLOCK)
+        line.connect(round_trips=2 if context else 1)
+        self._is_plain = context is None
+        self._socket = context.wrap_socket(raw, server_side=True) if context else raw
 
-def _talk(raw: socket.socket, context: ssl.SSLContext | None) -> None:
-    block = bytearray(_BLOCK)
-    try:
-        with context.wrap_socket(raw, server_side=True) if context else raw as connection:
-            buffered = b""
-            while True:
-                while b"\r\n\r\n" not in buffered:
-                    data = connection.recv(65536)
-                    if not data:
-                        return
-                    buffered += data
-                head, _, buffered = buffered.partition(b"\r\n\r\n")
-                lines = head.decode("latin-1").split("\r\n")
-                headers = {}
-                for line in lines[1:]:
-                    name, _, value = line.partition(":")
-                    headers[name.lower()] = value.strip()
-                left = int(headers.get("content-length", 0))
-                if headers.get("expect"):
-                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                taken = min(left, len(buffered))
-                buffered, left = buffered[taken:], left - taken
-                flags = 0 if context else socket.MSG_TRUNC
-                while left:
-                    count = connection.recv_into(block, min(left, _BLOCK), flags)
-                    if not count:
-                        return
-                    left -= count
-                connection.sendall(_answer(lines[0], headers))
-    except OSError:
-        return
+    def talk(self) -> None:
+        buffered = b""
+        while True:
+            while b"\r\n\r\n" not in buffered:
+                data = self._socket.recv(65536)
+                if not data:
+                    return
+                self._line.carry(len(data))
+                buffered += data
+            head, _, buffered = buffered.partition(b"\r\n\r\n")
+            request = answering.Request.parse(head)
+            if request.headers.get("expect"):
+                self._line.turn_around()
+                self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            left = int(request.headers.get("content-length", 0))
+            taken = min(left, len(buffered))
+            buffered = buffered[taken:]
+            if not self._throw_away(left - taken):
+                return
+            self._line.turn_around()
+            if request.is_for_output:
+                start, count, answer = self._output.answer(request)
+                self._socket.sendall(answer)
+                self._send_output(start, count)
+            else:
+                self._socket.sendall(request.answer())
 
+    def _throw_away(self, left: int) -> bool:
+        """Read a body; False if the connection ended before it did."""
+        flags = socket.MSG_TRUNC if self._is_plain else 0
+        most = min(_BLOCK, self._line.most_at_once)
+        while left:
+            count = self._socket.recv_into(self._block, min(left, most), flags)
+            if not count:
+                return False
+            self._line.carry(count)
+            left -= count
+        return True
 
-def _answer(request: str, headers: dict[str, str]) -> bytes:
-    method, path, _ = request.split(" ")
-    tree_hash = headers.get("x-amz-sha256-tree-hash", "")
-    if method == "PUT" and "/multipart-uploads/" in path:
-        status, extra, body = "204 No Content", f"x-amz-sha256-tree-hash: {tree_hash}\r\n", b""
-    elif path.endswith("/multipart-uploads"):
-        location = f"/012345678901/vaults/v/multipart-uploads/{_ID}"
-        extra = f"x-amz-multipart-upload-id: {_ID}\r\nLocation: {location}\r\n"
-        status, body = "201 Created", b"{}"
-    else:
-        extra = f"x-amz-archive-id: {_ARCHIVE_ID}\r\nx-amz-sha256-tree-hash: {tree_hash}\r\n"
-        extra += f"Location: /012345678901/vaults/v/archives/{_ARCHIVE_ID}\r\n"
-        status, body = "201 Created", b"{}"
-    date = "Date: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
-    length = (
-        ""
-        if status.startswith("204")
-        else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    )
-    return f"HTTP/1.1 {status}\r\nx-amzn-RequestId: {'R' * 47}\r\n{extra}{date}{length}\r\n".encode() + body
-
-
-@contextmanager
-def running(certificate: str | None = None, key: str | None = None) -> Iterator[str]:
-    """Run a sink in a process of its own, and give its URL."""
-    command = [sys.executable, "-m", "benchmarks.sink", *([certificate, key] if certificate and key else [])]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait(10)
-        process.stdout.close()
+    def _send_output(self, start: int, count: int) -> None:
+        while count:
+            at = start % _BLOCK
+            some = min(count, _BLOCK - at)
+            if self._is_plain:
+                self._socket.sendfile(self._output.file, at, some)
+            else:
+                self._socket.sendall(self._output.block[at : at + some])
+            start, count = start + some, count - some
 
 
 if __name__ == "__main__":
-    serve(*sys.argv[1:3])
+    Sink(**json.loads(sys.argv[1])).serve()

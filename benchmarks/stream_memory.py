@@ -7,67 +7,63 @@ says: at most ``memory_limit`` plus a constant.
 
 from __future__ import annotations
 
-import argparse
-import os
 import subprocess
-import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import measure, sink
+from benchmarks import clients, measure, turns
 from benchmarks.measure import GIB, MIB
+from benchmarks.sink import Sink
+
+if TYPE_CHECKING:
+    from benchmarks.clients import Task
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks stream_memory", description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--output")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[GIB, 4 * GIB])
+    parser = turns.parser("stream_memory", __doc__, rounds=1)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[GIB, 2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB])
     parser.add_argument("--part-size", type=int, default=8 * MIB)
     parser.add_argument("--concurrency", type=int, default=4)
     parser.add_argument("--memory-limit", type=int, default=256 * MIB)
     options = parser.parse_args()
     if options.quick:
         options.sizes = [64 * MIB, 192 * MIB]
-    figures = {}
-    with sink.running() as url:
+    figures: dict[str, dict[str, Any]] = {}
+    with turns.opened(Sink()) as place:
+        task = replace(
+            place.task,
+            path="-",
+            part_size=options.part_size,
+            concurrency=options.concurrency,
+            memory_limit=options.memory_limit,
+        )
         for size in options.sizes:
-            cost = _stream(url, size, options)
+            runs = [_stream(task, size) for _ in range(options.rounds)]
+            peaks = [run.peak_pss / MIB for run in runs]
             figures[str(size)] = {
-                "peak_pss_mib": round(cost.peak_pss / MIB, 1),
-                "above_limit_mib": round((cost.peak_pss - options.memory_limit) / MIB, 1),
-                "wall_s_per_gib": round(cost.report["seconds"] / size * GIB, 2),
-                "stall_ms_max": cost.report["stall_ms_max"],
-                "stall_ms_p999": cost.report["stall_ms_p999"],
+                "peak_mib": [measure.median(peaks), *measure.spread(peaks)],
+                "wall_s_per_gib": measure.median([run.report["seconds"] / size * GIB for run in runs]),
             }
+    peaks = [figure["peak_mib"][0] for figure in figures.values()]
     measure.publish(
         "stream_memory",
         {
             "memory_limit": options.memory_limit,
             "part_size": options.part_size,
             "concurrency": options.concurrency,
+            "rounds": options.rounds,
             "streams": figures,
+            "growth_mib": round(max(peaks) - peaks[0], 1),
         },
     )
 
 
-def _stream(url: str, size: int, options: argparse.Namespace) -> measure.Cost:
+def _stream(task: Task, size: int) -> measure.Cost:
     source = subprocess.Popen(["head", "-c", str(size), "/dev/zero"], stdout=subprocess.PIPE)
     assert source.stdout
     with source, source.stdout as stream:
-        return measure.run(
-            [
-                sys.executable,
-                "-m",
-                "benchmarks.clients",
-                "aioglacier",
-                url,
-                "-",
-                str(options.part_size),
-                str(options.concurrency),
-            ],
-            stdin=stream.fileno(),
-            env=os.environ | {"BENCHMARK_MEMORY_LIMIT": str(options.memory_limit)},
-        )
+        return clients.run("aioglacier", task, stdin=stream.fileno())
 
 
 if __name__ == "__main__":

@@ -1,74 +1,51 @@
-"""How much CPU does a client spend on an upload, compared with the least that any client must?
+"""What does an upload cost in time, CPU and memory, beside the least that is possible and beside others?
 
-The floor reads a file, hashes it twice with hashlib and sends it with blocking ``sendall``, in one thread.
-All upload the same file over loopback to the same sink, in turns. "upload" is the upload alone, from the call
-to the archive, with the workers' start; "process" is everything, with interpreter and imports.
+The floor reads a file, hashes it twice and sends it with blocking ``sendall``, in one thread. All upload the
+same file, cached, over loopback to the same sink, in turns. "wall" and "cpu" are the transfer alone, from the
+call to the archive, workers' start included; "process" is everything from the command's start to its end.
+``--peers`` adds the other clients.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-import tempfile
-from pathlib import Path
+from typing import Any
 
-from benchmarks import measure, sink
+from benchmarks import measure, turns
 from benchmarks.measure import GIB, MIB
+from benchmarks.sink import Sink
+
+OURS = ("floor", "floor+native", "aioglacier", "aioglacier+hashlib", "aioglacier+threads")
+PEERS = ("boto3+sequential", "boto3", "boto3+given", "aiobotocore", "glacier_upload", "aws-cli")
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks upload_cost", description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--output")
+    parser = turns.parser("upload_cost", __doc__, rounds=5)
     parser.add_argument("--size", type=int, default=GIB)
-    parser.add_argument("--part-size", type=int, default=64 * MIB)
+    parser.add_argument("--part-size", type=int, default=16 * MIB)
     parser.add_argument("--concurrency", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clients", nargs="*", default=["floor", "aioglacier", "aioglacier-threads"])
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--peers", action="store_true", help="beside the other clients")
+    parser.add_argument("--clients", nargs="*", help="these and no others")
     options = parser.parse_args()
+    names = options.clients or [*OURS, *(PEERS if options.peers else ())]
     if options.quick:
-        options.size, options.part_size, options.rounds = 128 * MIB, 16 * MIB, 1
-    gib = options.size / GIB
-    costs: dict[str, list[measure.Cost]] = {name: [] for name in options.clients}
-    with tempfile.TemporaryDirectory() as folder, sink.running() as url:
-        path = measure.make_file(Path(folder, "source"), options.size)
-        for _ in range(options.rounds):
-            for name, runs in costs.items():
-                arguments = [name, url, str(path), str(options.part_size), str(options.concurrency)]
-                runs.append(measure.run([sys.executable, "-m", "benchmarks.clients", *arguments]))
-    figures = {}
-    for name, runs in costs.items():
-        figures[name] = {
-            "upload_wall_s_per_gib": measure.median([run.report["seconds"] / gib for run in runs]),
-            "upload_cpu_s_per_gib": measure.median([run.report["cpu_seconds"] / gib for run in runs]),
-            "upload_cpu_spread": measure.spread([run.report["cpu_seconds"] / gib for run in runs]),
-            "process_cpu_s": measure.median([run.cpu_seconds for run in runs]),
-            "peak_pss_mib": measure.median([run.peak_pss / MIB for run in runs]),
-            "stall_ms_max": max(run.report.get("stall_ms_max", 0) for run in runs),
-            "stall_ms_p999": max(run.report.get("stall_ms_p999", 0) for run in runs),
-        }
-    ratios = {
-        name: measure.median(
-            [
-                run.report["cpu_seconds"] / least.report["cpu_seconds"]
-                for run, least in zip(runs, costs["floor"], strict=True)
-            ]
-        )
-        for name, runs in costs.items()
-        if name != "floor" and "floor" in costs
+        options.size, options.rounds = 64 * MIB, 1
+    with turns.opened(Sink(), tls=options.tls) as place:
+        task = turns.upload_task(place, options.size, options.part_size, options.concurrency)
+        costs = turns.take(names, task, options.rounds)
+    found: dict[str, Any] = {
+        "size": options.size,
+        "part_size": options.part_size,
+        "concurrency": options.concurrency,
+        "tls": options.tls,
+        "rounds": options.rounds,
+        "clients": {name: turns.figures(runs, options.size) for name, runs in costs.items()},
     }
-    measure.publish(
-        "upload_cost",
-        {
-            "size": options.size,
-            "part_size": options.part_size,
-            "concurrency": options.concurrency,
-            "rounds": options.rounds,
-            "clients": figures,
-            "cpu_over_floor": ratios,
-        },
-    )
+    for baseline in ("floor", "floor+native", "boto3", "aiobotocore"):
+        if baseline in costs:
+            found[f"over_{baseline}"] = turns.ratios(costs, baseline)
+    measure.publish("upload_cost", found)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,57 @@
+"""What does a download cost, compared with receiving, hashing once and writing?
+
+A GiB, by ranges, 4 at once, to a file, and through a reader to the null device; every byte of ours is
+verified and the file is synced, as is the floor's. boto3 fetches the same ranges in threads, verifies nothing
+and does not sync.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from benchmarks import measure, turns
+from benchmarks.measure import GIB, MIB
+from benchmarks.sink import Sink
+
+CLIENTS = (
+    "floor-download",
+    "floor-download+native",
+    "aioglacier-download",
+    "aioglacier-download+threads",
+    "aioglacier-download+hashlib",
+    "aioglacier-download+reader",
+    "boto3-download",
+)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = turns.parser("download_cost", __doc__, rounds=5)
+    parser.add_argument("--size", type=int, default=GIB)
+    parser.add_argument("--concurrency", type=int, default=4)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--clients", nargs="*", default=CLIENTS)
+    options = parser.parse_args()
+    if options.quick:
+        options.size, options.rounds = 64 * MIB, 1
+    with turns.opened(Sink(), tls=options.tls) as place:
+        task = replace(
+            place.task,
+            path=str(place.folder / "target"),
+            size=options.size,
+            concurrency=options.concurrency,
+        )
+        costs = turns.take(options.clients, task, options.rounds)
+    found = {
+        "size": options.size,
+        "concurrency": options.concurrency,
+        "tls": options.tls,
+        "rounds": options.rounds,
+        "clients": {name: turns.figures(runs, options.size) for name, runs in costs.items()},
+        "over_floor": turns.ratios(costs, "floor-download"),
+    }
+    measure.publish("download_cost", found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""aioglacier as its users use it, for benchmarks.
+
+Traits: "threads" and "processes" say where it hashes, "hashlib" does without the native core, "uvloop" runs
+on that loop, "stream" uploads the blocks of a generator, "reader" downloads through a reader to nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aioglacier
+from benchmarks import crowd
+from benchmarks.clients import KEYS
+from benchmarks.meter import METER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from benchmarks.clients import Task
+
+MIB = 1024 * 1024
+
+
+def upload(task: Task) -> None:
+    """Upload one archive."""
+    _run(task, _upload(task))
+
+
+def upload_small(task: Task) -> None:
+    """Upload many small archives."""
+    _run(task, _upload_small(task))
+
+
+def download(task: Task) -> None:
+    """Download the output of a job to a file, or read it to the null device."""
+    _run(task, _download(task))
+
+
+def _run(task: Task, work: Coroutine[Any, Any, None]) -> None:
+    if "uvloop" in task.traits:
+        import uvloop  # noqa: PLC0415  # only where it is measured
+
+        uvloop.run(work)
+    else:
+        asyncio.run(work)
+
+
+def _connect(task: Task) -> Any:
+    options: dict[str, Any] = {}
+    for where in ("threads", "processes"):
+        if where in task.traits:
+            options["hash_in"] = where
+    if task.concurrency is not None:
+        options["max_concurrency"] = task.concurrency
+    if task.memory_limit is not None:
+        options["memory_limit"] = task.memory_limit
+    return aioglacier.connect(endpoint_url=task.url, **KEYS, **options)
+
+
+async def _upload(task: Task) -> None:
+    async with _connect(task) as glacier:
+        vault = glacier.vault("v")
+        source: Any = task.path
+        if "stream" in task.traits:
+            source = _blocks(task.path)
+        elif task.path == "-":
+            source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115, ASYNC230
+        METER.start()
+        async with METER.watching_loop():
+            archive = await vault.upload(source, part_size=task.part_size)
+        METER.stop(size=archive.size)
+
+
+async def _blocks(path: str) -> AsyncIterator[bytes]:
+    """What a file holds, as a program that makes bytes gives them: in blocks of 256 KiB."""
+    with Path(path).open("rb", buffering=0) as file:  # noqa: ASYNC230  # the page cache has it
+        while block := file.read(256 * 1024):
+            yield block
+
+
+async def _upload_small(task: Task) -> None:
+    async with _connect(task) as glacier:
+        vault = glacier.vault("v")
+        body = os.urandom(task.size)
+
+        async def send() -> None:
+            await vault.upload(body)
+
+        await crowd.run(task, send)
+
+
+async def _download(task: Task) -> None:
+    async with _connect(task) as glacier:
+        job = glacier.vault("v").job(aioglacier.JobId(f"J{task.size}"))
+        METER.start()
+        async with METER.watching_loop():
+            if "reader" in task.traits:
+                with Path(os.devnull).open("wb", buffering=0) as file:  # noqa: ASYNC230
+                    async with job.open_reader() as reader:
+                        async for block in reader:
+                            file.write(block)
+            else:
+                await job.download(task.path, overwrite=True)
+        METER.stop()

@@ -1,0 +1,131 @@
+"""Clients that take turns at one task: each round runs all, so what the machine does meanwhile hits all.
+
+Figures are medians over the rounds; ratios are taken within each round before their median is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks import certificates, clients, measure
+from benchmarks.measure import GIB, MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from benchmarks.clients import Task
+    from benchmarks.measure import Cost
+    from benchmarks.sink import Sink
+
+#: What there is to compare. A command has no clock inside: of it, all is the transfer.
+_WANTED: Final[dict[str, Callable[[Cost], float]]] = {
+    "wall": lambda cost: cost.report.get("seconds", cost.wall_seconds),
+    "cpu": lambda cost: cost.report.get("cpu_seconds", cost.cpu_seconds),
+    "process_wall": lambda cost: cost.wall_seconds,
+    "process_cpu": lambda cost: cost.cpu_seconds,
+    "memory": lambda cost: cost.peak_pss,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where transfers go: a sink, and files in a folder.
+
+    Attributes:
+        task: With the sink's URL and what clients trust; the rest is up to the benchmark.
+    """
+
+    folder: Path
+    task: Task
+
+    def source(self, size: int) -> str:
+        """The path of a file of so many bytes, in the page cache."""
+        path = measure.make_file(self.folder / f"source-{size}", size)
+        with path.open("rb", buffering=0) as file:
+            while file.read(16 * MIB):
+                pass
+        return str(path)
+
+
+@contextmanager
+def opened(sink: Sink, *, tls: bool = False) -> Iterator[Place]:
+    """Run a sink, with files beside it."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        authority = None
+        if tls:
+            issued = certificates.issue(folder)
+            sink, authority = replace(sink, certificate=issued.server), issued.authority
+        url = stack.enter_context(sink.running())
+        yield Place(folder, clients.Task(url=url, certificates=authority))
+
+
+def take(names: Sequence[str], task: Task, rounds: int) -> dict[str, list[Cost]]:
+    """Let clients do one task in turns; what each cost in each round."""
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name, runs in costs.items():
+            runs.append(_piped(name, task) if "stdin" in name.split("+") else clients.run(name, task))
+    return costs
+
+
+def _piped(name: str, task: Task) -> Cost:
+    """Run a client on a pipe, filled by a process whose cost is not counted."""
+    with subprocess.Popen(["cat", task.path], stdout=subprocess.PIPE) as source:
+        assert source.stdout
+        return clients.run(name, replace(task, path="-"), stdin=source.stdout.fileno())
+
+
+def figures(runs: Sequence[Cost], size: int) -> dict[str, Any]:
+    """What a client cost, as [median, least, most]: seconds per GiB, memory; and how its loop stalled."""
+    gib = size / GIB
+    found: dict[str, Any] = {}
+    for name, of in _WANTED.items():
+        if name == "memory":
+            values, key = [of(run) / MIB for run in runs], "peak_mib"
+        else:
+            values, key = [of(run) / gib for run in runs], f"{name}_s_per_gib"
+        found[key] = [measure.median(values), *measure.spread(values)]
+    if stalls := [run.report["stall_ms"] for run in runs if "stall_ms" in run.report]:
+        found["stall_ms"] = {name: measure.median([one[name] for one in stalls]) for name in stalls[0]}
+    return found
+
+
+def upload_task(place: Place, size: int, part_size: int, concurrency: int | None) -> Task:
+    """Upload a file; ours may have as many buffers as it can use."""
+    return replace(
+        place.task,
+        path=place.source(size),
+        size=size,
+        part_size=part_size,
+        concurrency=concurrency,
+        memory_limit=max(256 * MIB, ((concurrency or 4) + 4) * part_size),
+    )
+
+
+def ratios(costs: dict[str, list[Cost]], baseline: str) -> dict[str, dict[str, float]]:
+    """How many times the baseline's each one's figures are, round by round, then the median."""
+    others = costs[baseline]
+    return {
+        name: {
+            wanted: measure.median([of(run) / of(other) for run, other in zip(runs, others, strict=True)])
+            for wanted, of in _WANTED.items()
+        }
+        for name, runs in costs.items()
+        if name != baseline
+    }
+
+
+def parser(name: str, description: str | None, *, rounds: int) -> argparse.ArgumentParser:
+    """What every benchmark can be told."""
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=description)
+    made.add_argument("--quick", action="store_true", help="seconds, and figures of no worth")
+    made.add_argument("--output", help="a file of results to add this one to")
+    made.add_argument("--rounds", type=int, default=rounds, help=f"how often each client runs, {rounds}")
+    return made
