@@ -15,7 +15,7 @@ _SIGNED = "content-type;host;x-amz-content-sha256;x-amz-date;x-amz-glacier-versi
 
 @cache
 def _key(day: str) -> bytes:
-    key = b"AWS4" + KEYS["aws_secret_access_key"].encode()
+    key: bytes = b"AWS4" + KEYS["aws_secret_access_key"].encode()
     for word in (day, KEYS["region_name"], "glacier", "aws4_request"):
         key = hmac.digest(key, word.encode(), "sha256")
     return key
