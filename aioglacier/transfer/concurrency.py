@@ -5,8 +5,9 @@ the line, and more than fill it only crowd each other. The right number cannot b
 3 on a home line and 50 between two data centres. So it is tried out, on the bodies themselves:
 
 - **Grow while it pays.** The speed of one connection, over all that are busy, is measured from the bytes that
-  move and the seconds a body holds its place. Then the number is doubled. If each of the new connections
-  brings at least a third of what one brought before, they stay, and the number is doubled again.
+  move and the seconds they take. Then the number is doubled, or, where a connection is fast and a wrong step
+  over in a second, made four times as large. If each of the new connections brings at least a third of what
+  one brought before, they stay, and the number grows again.
 - **Settle at what pays.** If not, the path is full. The number becomes what the rate now reached would have
   taken at the speed of before: 5, if eight together are as fast as five should be. From there on one in four
   is added every ten seconds and kept if it pays, so that a path that widens is found out.
@@ -15,12 +16,13 @@ the line, and more than fill it only crowd each other. The right number cannot b
   bodies that left before the change still report the same jam; and never below 1. It grows back by the same
   rule as it grew, one in four at a time.
 
-Only what was held back by the number itself is measured: where the source, the hashing or the memory is the
+Only what was held back by the number itself counts: where the source, the hashing or the memory is the
 bottleneck, nobody waits for a connection, and nothing is changed. A number that is asked for is where it
 starts, and is never exceeded.
 
-The rules are a plain object that is told the time. In a simulation of 200 ms round trips and 20 MB/s per
-connection it is at 16 within the first part; its cost for 1 GiB is in tests/transfer/test_concurrency.py.
+The rules are a plain object that is told the time, and tests/transfer/test_concurrency.py tries them on
+simulated paths of every kind. With round trips of 200 ms and 20 MB/s per connection it is at 16 within half a
+second.
 """
 
 from __future__ import annotations
@@ -43,18 +45,24 @@ if TYPE_CHECKING:
 #: Where it starts if nobody says: enough for a home line, and two doublings from the default's most.
 START: Final = 4
 
-#: A place in the kernel's buffers is no place on the line: what a body moves before this is not measured.
+#: A place in the kernel's buffers is no place on the line: what a body moves before this is not measured. A
+#: body without much more is measured as a whole, with its round trip, which then is most of what it takes.
 _WARM_SIZE: Final = MIB // 2
+_SMALL_SIZE: Final = 4 * MIB
 
 #: What each busy connection must have shown before they are judged, and how long that takes at least.
 _SHOWN_SIZE: Final = MIB // 4
-_SHORTEST_WINDOW_SECONDS: Final = 0.1
+_SHORTEST_WINDOW_SECONDS: Final = 0.05
 
 #: The part of a connection's fair share that a new one must bring to stay: halfway, as factors go, between
 #: nothing and a fourfold error of measurement.
 _WORTH: Final = 1 / 3
 
-_FAST_GROWTH: Final = 2.0
+#: How the number grows: at first, where a connection is at least so fast (a part is then over in seconds),
+#: and once the path was full.
+_FIRST_GROWTH: Final = 2.0
+_FAST_GROWTH: Final = 4.0
+_FAST_SPEED: Final = 4_000_000
 _SLOW_GROWTH: Final = 1.25
 _TRY_AGAIN_SECONDS: Final = 10.0
 
@@ -75,7 +83,7 @@ class ConcurrencyController:
     def __init__(self, *, ceiling: int, start: int = START) -> None:
         self.ceiling = ceiling
         self.limit = min(start, ceiling)
-        self._growth = _FAST_GROWTH
+        self._is_careful = False
         self._before: tuple[int, float] | None = None
         self._try_at = -math.inf
         self._signs = 0
@@ -83,9 +91,9 @@ class ConcurrencyController:
         self._shrunk_at = -math.inf
         self._window = _Window(0)
 
-    def begin(self, now: float) -> Body:
+    def begin(self, size: int, now: float) -> Body:
         """A body that has just got its place."""
-        return Body(self, now)
+        return Body(self, size, now)
 
     def congested(self, signs: int, now: float) -> None:
         """Take note of refusals for want of capacity, and of stalls."""
@@ -97,7 +105,7 @@ class ConcurrencyController:
             return
         self._signs = 0
         self._shrunk_at = now
-        self._growth = _SLOW_GROWTH
+        self._is_careful = True
         self._before = None
         self._try_at = now + _TRY_AGAIN_SECONDS
         self._set(max(1, self.limit // 2))
@@ -105,13 +113,13 @@ class ConcurrencyController:
     def measured(
         self, body: Body, size: int, seconds: float, now: float, *, is_full: bool, is_whole: bool
     ) -> None:
-        """Add to the measurement; ``is_full`` says whether more would be on their way if they might."""
+        """Add to the measurement; ``is_full`` says whether just the limit keeps more from going."""
         window = self._window
-        window.add(body, size, seconds, now, is_whole=is_whole)
-        if not window.is_shown(self.limit, now):
-            return
-        self._window = _Window(window.number + 1)
         if is_full:
+            window.add(body, size, seconds, now, is_whole=is_whole)
+        if not is_full or window.is_shown(self.limit, now):
+            self._window = _Window(window.number + 1)
+        if is_full and window.is_shown(self.limit, now):
             self._judge(window.speed, now)
 
     def _judge(self, speed: float, now: float) -> None:
@@ -119,15 +127,17 @@ class ConcurrencyController:
             limit, speed_before = self._before
             self._before = None
             if self.limit * speed < speed_before * (limit + _WORTH * (self.limit - limit)):
-                self._growth = _SLOW_GROWTH
+                self._is_careful = True
                 self._try_at = now + _TRY_AGAIN_SECONDS
-                self._set(max(limit, min(self.limit, math.ceil(self.limit * speed / speed_before))))
+                self._set(max(limit, min(self.limit, round(self.limit * speed / speed_before))))
                 return
         elif now < self._try_at:
             return
         if self.limit < self.ceiling:
             self._before = (self.limit, speed)
-            self._set(min(self.ceiling, max(self.limit + 1, int(self.limit * self._growth))))
+            growth = _FAST_GROWTH if speed >= _FAST_SPEED else _FIRST_GROWTH
+            wanted = int(self.limit * (_SLOW_GROWTH if self._is_careful else growth))
+            self._set(min(self.ceiling, max(self.limit + 1, wanted)))
 
     def _set(self, limit: int) -> None:
         self.limit = limit
@@ -137,10 +147,11 @@ class ConcurrencyController:
 class Body:
     """One body on its way, as it is measured: a small one as a whole, a large one once it is in stride."""
 
-    __slots__ = ("_controller", "_is_warm", "_moved", "_since", "shown", "window")
+    __slots__ = ("_controller", "_is_small", "_is_warm", "_moved", "_since", "shown", "window")
 
-    def __init__(self, controller: ConcurrencyController, now: float) -> None:
+    def __init__(self, controller: ConcurrencyController, size: int, now: float) -> None:
         self._controller = controller
+        self._is_small = size <= _SMALL_SIZE
         self._since = now
         self._moved = 0
         self._is_warm = False
@@ -155,12 +166,12 @@ class Body:
         self._moved += count
         if self._is_warm:
             self._measured(count, now, is_full=is_full)
-        elif self._moved >= _WARM_SIZE:
+        elif self._moved >= _WARM_SIZE and not self._is_small:
             self._since, self._is_warm = now, True
 
     def ended(self, now: float, *, is_full: bool) -> None:
-        """The answer is there. Of a small body its round trip counts: it is most of what it takes."""
-        if self._moved and not self._is_warm:
+        """The answer is there."""
+        if self._moved and self._is_small:
             self._measured(self._moved, now, is_full=is_full, is_whole=True)
 
     def _measured(self, count: int, now: float, *, is_full: bool, is_whole: bool = False) -> None:
@@ -237,10 +248,10 @@ class Connections:
         return self._tokens.borrowed_tokens
 
     @asynccontextmanager
-    async def exchange(self, progress: Progress | None = None) -> AsyncIterator[Progress]:
-        """Wait for a place, and hold it; what is yielded has to be told of the bytes that move.
+    async def exchange(self, size: int, progress: Progress) -> AsyncIterator[Progress]:
+        """Wait for a place for a body of ``size`` bytes, and hold it.
 
-        It passes them on to ``progress``.
+        What is yielded has to be told of the bytes that move, and passes them on to ``progress``.
         """
         self._waiting += 1
         try:
@@ -248,19 +259,23 @@ class Connections:
         finally:
             self._waiting -= 1
         try:
-            body = self._controller.begin(self._clock())
+            body = self._controller.begin(size, self._clock())
 
             def moved(count: int) -> None:
-                if progress is not None:
-                    progress(count)
-                body.moved(count, self._clock(), is_full=self._waiting > 0)
+                progress(count)
+                body.moved(count, self._clock(), is_full=self._is_full)
                 self._adjust()
 
             yield moved
-            body.ended(self._clock(), is_full=self._waiting > 0)
+            body.ended(self._clock(), is_full=self._is_full)
         finally:
             self._adjust()
             self._tokens.release()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the limit is what holds bodies back, and what was begun under a higher one is through."""
+        return self._waiting > 0 and self.in_use <= self.limit
 
     def _adjust(self) -> None:
         if self._congestion is not None and (new := self._congestion.signs - self._signs_seen):

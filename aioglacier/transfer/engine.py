@@ -325,7 +325,7 @@ class UploadEngine:
                 self._upload_id, ByteRange(start, start + part.job.length), known, hashes.tree_hash
             )
             return
-        async with self._resources.connections.exchange(part.count) as count:
+        async with self._resources.connections.exchange(part.job.length, part.count) as count:
             self._let_next(part)
             await self._store.put_part(self._upload_id, start, part.body, hashes, count)
 
@@ -336,7 +336,7 @@ class UploadEngine:
         if confirm is not None:
             await confirm()
 
-        async with self._resources.connections.exchange(part.count) as count:
+        async with self._resources.connections.exchange(part.job.length, part.count) as count:
 
             async def store() -> None:
                 stored = await self._store.store_whole(part.body, hashes, count)

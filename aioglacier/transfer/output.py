@@ -105,7 +105,7 @@ async def fetch_piece(
     """
     attempt = 1
     while True:
-        async with resources.connections.exchange(count) as moved:
+        async with resources.connections.exchange(byte_range.size, count) as moved:
             promised = await _fetch(output, byte_range, buffer.view, moved)
         hashes = await resources.hasher.run(PartJob(byte_range.size, None, write_to), buffer)
         if promised is None or promised == hashes.tree_hash:

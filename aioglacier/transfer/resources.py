@@ -99,12 +99,16 @@ class TransferResources:
 
 
 def default_memory_limit() -> int:
-    """256 MiB; up to 1 GiB on a machine with more than 16 GiB; where there is less than 1 GiB, a quarter."""
+    """256 MiB; 512 MiB and 1 GiB on machines with 32 and 64 GiB; where there is less than 1 GiB, a quarter.
+
+    Always a power of two, so that parts fill it.
+    """
     granted = granted_memory()
     if granted is None:
         return DEFAULT_MEMORY_LIMIT
     wanted = max(DEFAULT_MEMORY_LIMIT, min(_MOST_MEMORY, granted // _SHARE_OF_A_LARGE_MACHINE))
-    return max(MIB, min(wanted, granted // _SHARE_OF_A_SMALL_MACHINE))
+    least = max(MIB, min(wanted, granted // _SHARE_OF_A_SMALL_MACHINE))
+    return 1 << (least.bit_length() - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +137,26 @@ class Allowance:
         memory_limit = options.memory_limit or default_memory_limit()
         workers = options.hash_workers or default_hash_workers()
         wanted = options.max_concurrency or max(
-            1, min(_MOST_CONCURRENCY, memory_limit // _SMALLEST_DEFAULT_PART)
+            START, min(_MOST_CONCURRENCY, memory_limit // _SMALLEST_DEFAULT_PART)
         )
         files = granted_files()
         if files is None:
             return cls(memory_limit, wanted, workers, None)
         # A worker is two pipes; a buffer that it shares is two descriptors, and a connection is one.
         is_shared = options.hash_in == "processes"
-        left = files - _OTHER_FILES - (2 * workers if is_shared else 0)
-        per_part = 3 if is_shared else 1
-        possible = left // per_part - (workers + 1 if is_shared else 0)
+        per_part, ahead = (3, workers + 1) if is_shared else (1, 0)
+        others = _OTHER_FILES + (2 * workers if is_shared else 0)
+        possible = (files - others) // per_part - ahead
         least = options.max_concurrency or 1
         if possible < least:
             raise ConfigurationError(
-                f"{files} files may be open at once (ulimit -n), and {least} connections with {workers} hash "
-                f"workers take {files + (least - possible) * per_part}; raise that limit"
+                f"only {files} files may be open at once (ulimit -n), and {least} connections with {workers} "
+                f"hash workers take {others + per_part * (least + ahead)}; raise that limit"
                 + (f", or ask for a concurrency of {possible} at most" if possible > 0 else "")
             )
         concurrency = min(wanted, possible)
-        return cls(memory_limit, concurrency, workers, (left - concurrency) // 2 if is_shared else None)
+        buffers = (files - others - concurrency) // 2 if is_shared else None
+        return cls(memory_limit, concurrency, workers, buffers)
 
 
 @asynccontextmanager

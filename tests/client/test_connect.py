@@ -12,12 +12,15 @@ import psutil
 import pytest
 
 import aioglacier
-from aioglacier.transfer.resources import TransferOptions, open_resources
+import aioglacier.transfer.resources as resources_module
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.transfer.resources import Allowance, TransferOptions, default_memory_limit, open_resources
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DATA = bytes(range(256)) * 10_000
+MIB = 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -139,12 +142,40 @@ async def test_an_error_in_the_block_comes_out_unwrapped(tmp_path: Path) -> None
 
 
 async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With few descriptors allowed there are few buffers: half is left for connections."""
+    """With few descriptors allowed there are few connections and buffers, and with too few an error."""
     resource = pytest.importorskip("resource")
-    for soft, expected in ((1024, 256), (32, 8), (2, 2), (resource.RLIM_INFINITY, None)):
+    for soft, connections, buffers in (
+        (1024, 32, 482),
+        (64, 9, 13),
+        (40, 1, 5),
+        (resource.RLIM_INFINITY, 32, None),
+    ):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        async with open_resources(TransferOptions(hash_in="threads")) as resources:
-            assert resources.buffers._count_limit == expected
+        async with open_resources(TransferOptions(256 * MIB, hash_workers=2)) as resources:
+            assert resources.connections.ceiling == connections
+            assert resources.buffers._count_limit == buffers
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (39, 39))
+    with pytest.raises(ConfigurationError, match=r"39 files .*take 40; raise that limit$"):
+        Allowance.of(TransferOptions(hash_workers=2))
+    assert Allowance.of(TransferOptions(hash_workers=2, hash_in="threads")).concurrency == 15
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    with pytest.raises(ConfigurationError, match=r"take 85; raise that limit, or ask for .* 9 at most"):
+        Allowance.of(TransferOptions(max_concurrency=16, hash_workers=2))
+
+
+def test_the_memory_limit_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """256 MiB on most; a quarter of a small container; more where there is plenty."""
+    gib = 1024 * MIB
+    for granted, expected in (
+        (None, 256 * MIB),
+        (300 * MIB, 64 * MIB),
+        (gib, 256 * MIB),
+        (16 * gib, 256 * MIB),
+        (48 * gib, 512 * MIB),
+        (1024 * gib, gib),
+    ):
+        monkeypatch.setattr(resources_module, "granted_memory", lambda granted=granted: granted)
+        assert default_memory_limit() == expected
 
 
 ROUND_TRIP = """

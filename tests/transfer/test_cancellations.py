@@ -83,7 +83,7 @@ async def nothing_left(resources: TransferResources) -> AsyncIterator[None]:
     yield
     await wait_all_tasks_blocked()
     assert resources.buffers.lent == 0
-    assert resources.connections.borrowed_tokens == 0
+    assert resources.connections.in_use == 0
     assert len(asyncio.all_tasks()) <= tasks
     assert shared_names() <= names
     if resources.buffers._allocated == buffers:

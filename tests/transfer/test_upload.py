@@ -178,7 +178,7 @@ async def test_many_archives_share_one_budget(tmp_path: Path) -> None:
             await checkpoint()
         while served.resources.buffers.lent:
             assert served.resources.buffers._allocated <= 4 * MIB
-            assert served.resources.connections.borrowed_tokens <= 3
+            assert served.resources.connections.in_use <= 3
             await checkpoint()
     assert not served.resources.buffers._waiting
 
