@@ -182,7 +182,7 @@ async def connect(
         aws_session_token: See above.
         proxy: The URL of an HTTP proxy, with user and password if it wants them.
         memory_limit: Bytes of all part buffers together. Peak memory is this plus a constant, see
-            docs/design.md. By default 256 MiB; up to 1 GiB where there are more than 16 GiB of memory, a
+            docs/design.md. By default 256 MiB; 512 MiB and 1 GiB on machines with 32 and 64 GiB, a
             quarter where there is less than 1 GiB.
         max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
             carries, which is found out on the way, one for each 8 MiB of ``memory_limit`` at most.
