@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientConnectionResetError, Payload
@@ -100,7 +101,9 @@ class SlicePayload(Payload):
         if self.is_complete:
             return
         if self._transport is not None:
-            self._transport.abort()
+            # Python 3.11's has no loop any more once it has sent its last byte after the other side's end.
+            with suppress(AttributeError):
+                self._transport.abort()
             self._transport = None
         self._take_back()
 
