@@ -1,6 +1,6 @@
 """For how long does an upload keep the event loop from everything else?
 
-A task that only sleeps for a millisecond notes how much later it runs, while 4 GiB go up in parts of 64 MiB,
+A task that only sleeps for a millisecond notes how much later it runs, while 2 GiB go up in parts of 64 MiB,
 4 at once, on TLS, where the loop has to encrypt as well. Stalls include the wait for a core: the sink and the
 workers want the same two.
 """
@@ -11,13 +11,13 @@ from benchmarks import measure, turns
 from benchmarks.measure import GIB, MIB
 from benchmarks.sink import Sink
 
-CLIENTS = ("aioglacier", "aioglacier+threads", "aioglacier+uvloop")
+CLIENTS = ("aioglacier", "aioglacier+threads", "aioglacier+uvloop", "aiobotocore")
 
 
 def main() -> None:
     """Measure and print."""
     parser = turns.parser("loop_stall", __doc__, rounds=3)
-    parser.add_argument("--size", type=int, default=4 * GIB)
+    parser.add_argument("--size", type=int, default=2 * GIB)
     parser.add_argument("--part-size", type=int, default=64 * MIB)
     parser.add_argument("--plain", action="store_true", help="without TLS")
     parser.add_argument("--clients", nargs="*", default=CLIENTS)

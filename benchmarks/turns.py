@@ -17,7 +17,7 @@ from benchmarks import certificates, clients, measure
 from benchmarks.measure import GIB, MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.clients import Task
     from benchmarks.measure import Cost
@@ -68,10 +68,15 @@ def opened(sink: Sink, *, tls: bool = False) -> Iterator[Place]:
 
 def take(names: Sequence[str], task: Task, rounds: int) -> dict[str, list[Cost]]:
     """Let clients do one task in turns; what each cost in each round."""
-    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    return take_each(dict.fromkeys(names, task), rounds)
+
+
+def take_each(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[Cost]]:
+    """Let clients do a task each, in turns; what each cost in each round."""
+    costs: dict[str, list[Cost]] = {name: [] for name in tasks}
     for _ in range(rounds):
-        for name, runs in costs.items():
-            runs.append(_piped(name, task) if "stdin" in name.split("+") else clients.run(name, task))
+        for name, task in tasks.items():
+            costs[name].append(_piped(name, task) if "stdin" in name.split("+") else clients.run(name, task))
     return costs
 
 
