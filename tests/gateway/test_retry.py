@@ -183,6 +183,27 @@ async def test_an_outage_is_waited_out_for_fifteen_minutes(bench: Bench) -> None
     assert "attempts in 900 s" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "signs"),
+    [
+        *((temporary(status), 1) for status in (408, 429, 503, 400)),
+        *((temporary(status), 0) for status in (500, 502, 504)),
+        (StalledTransferError("stalled", operation="X", may_have_taken_effect=True), 1),
+        (TemporaryServiceError("late", operation="X", code="RequestTimeoutException", status=400), 1),
+        (lost(), 0),
+        (refused(), 0),
+    ],
+    ids=repr,
+)
+async def test_what_less_at_once_might_have_kept_from_happening_is_counted(
+    bench: Bench, error: GlacierError, signs: int
+) -> None:
+    """NE-19: 408, throttling and stalls are signs of congestion; outages and a broken service are none."""
+    bench.fails("DescribeVault", error, error)
+    await bench.gateway.describe_vault("photos")
+    assert bench.gateway.congestion.signs == 2 * signs
+
+
 async def test_retry_after_is_waited_for(bench: Bench) -> None:
     """The service knows best, within reason."""
     bench.fails("DescribeVault", temporary(503, retry_after_seconds=30.0))
