@@ -113,6 +113,7 @@ class GlacierError(Exception):
             facts.append(f"{self.sent} bytes are safe at the service")
         if self.attempts is not None and self.attempts > 1:
             facts.append(f"{self.attempts} attempts in {self.elapsed_seconds or 0:.0f} s")
+        facts = [fact for fact in facts if fact not in self.message]
         return f" ({', '.join(facts)})" if facts else ""
 
 
