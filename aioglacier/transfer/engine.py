@@ -466,6 +466,7 @@ def _as_failed_upload(error: BaseException) -> BaseException:
         return error
     failure = UploadFailedError(f"the upload could not go on: {error}")
     failure.__cause__ = error
+    failure.vault, failure.attempts, failure.elapsed_seconds = error.vault, error.attempts, error.elapsed_seconds
     return failure
 
 
