@@ -73,14 +73,21 @@ class SourceUpload:
             ResumeMismatchError: The source is not what the upload was begun with. For a named file nothing
                 has been sent then; of a stream, what came before the difference may have been.
         """
-        async with self._engine as engine:
-            known: Mapping[int, bytes] = {}
-            if self._resume is not None:
-                upload_id, known = self._resume
-                engine.resume(upload_id, known)
-                if isinstance(self.source, NamedFile):
-                    await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
-            return await self._feed(engine, known)
+        try:
+            async with self._engine as engine:
+                return await self._carry(engine)
+        except GlacierError as error:
+            error.vault = error.vault or self._options.vault
+            raise
+
+    async def _carry(self, engine: UploadEngine) -> Archive:
+        known: Mapping[int, bytes] = {}
+        if self._resume is not None:
+            upload_id, known = self._resume
+            engine.resume(upload_id, known)
+            if isinstance(self.source, NamedFile):
+                await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
+        return await self._feed(engine, known)
 
     async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:
         if isinstance(self.source, NamedFile):
