@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from aioglacier.core.errors import (
     CertificateError,
@@ -76,6 +77,8 @@ def stall_failure(
 
 def reason(error: BaseException) -> str:
     """The words of an error, or those of its cause, or its name."""
+    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, HttpProcessingError):
+        return printable(error.__cause__.message)  # the error itself quotes the repr of its cause
     for candidate in (error, error.__cause__):
         text = getattr(candidate, "strerror", None) or str(candidate or "")
         if text:
