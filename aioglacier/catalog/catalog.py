@@ -14,6 +14,7 @@ import anyio.to_thread
 from aioglacier.catalog import places
 from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.database import open_database
+from aioglacier.catalog.entries import Entries
 from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.opening import open_file
 from aioglacier.catalog.uploads import Uploads
@@ -46,6 +47,7 @@ class Catalog:
         archives: Archives.
         jobs: Jobs.
         downloads: Downloads of their outputs.
+        entries: Folders, and the versions of their files.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
@@ -54,6 +56,7 @@ class Catalog:
         self.archives = Archives(database)
         self.jobs = Jobs(database, now)
         self.downloads = Downloads(database, now)
+        self.entries = Entries(database, now)
         self._database = database
 
     def __repr__(self) -> str:

@@ -13,12 +13,14 @@
             InvalidIdError
             InvalidRangeError
             InputTypeError (also TypeError)
+            CostLimitError
             ConfigurationError
         SourceError                             the bytes to archive could not be had as promised
             SourceUnreadableError
             SourceChangedError
             LengthMismatchError
         TargetError                             the place to restore to is not fit
+            UnsafePathError
         WriterClosedError                       wrong order of calls
         WriterBusyError
         CredentialsError                        who you are, or when, is not accepted
@@ -254,6 +256,20 @@ class InputTypeError(InvalidPlanError, TypeError):
         self.chunk_index = chunk_index
 
 
+class CostLimitError(InvalidPlanError):
+    """It would cost more than was allowed.
+
+    Attributes:
+        cost: What it would cost, by the price list, in its currency.
+        limit: What was allowed.
+    """
+
+    def __init__(self, message: str, *, cost: float, limit: float) -> None:
+        super().__init__(message)
+        self.cost = cost
+        self.limit = limit
+
+
 class ConfigurationError(InvalidPlanError):
     """Region, endpoint, proxy or another setting is missing or makes no sense."""
 
@@ -327,6 +343,10 @@ class TargetError(GlacierError):
         self.path = path
         self.needed = needed
         self.free = free
+
+
+class UnsafePathError(TargetError):
+    """A path leads out of its folder, or through a link; nothing was read or written there."""
 
 
 class WriterClosedError(GlacierError):

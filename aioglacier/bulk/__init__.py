@@ -1,0 +1,1 @@
+"""Folders in vaults: taken there, brought back, compared; small files packed together."""

@@ -1,0 +1,198 @@
+"""Big files: each is an archive of its own, and goes on where a former run has stopped.
+
+The archive is recorded before the entry is. A kill between the two is no loss: the upload's record says that
+nobody was told of the archive yet, and the next run is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aioglacier.catalog.entries import Entry
+from aioglacier.core.errors import (
+    CatalogError,
+    EmptyArchiveError,
+    GlacierError,
+    IntegrityError,
+    OutcomeUnknownError,
+    ResumeMismatchError,
+    SourceError,
+    UploadExpiredError,
+    UploadLockedError,
+    WorkerDiedError,
+)
+from aioglacier.core.planning import count_parts
+from aioglacier.core.treehash import TreeHash
+from aioglacier.transfer.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.streams.memory import MemoryObjectReceiveStream
+
+    from aioglacier.bulk.compare import Change
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.bulk.scan import Found
+    from aioglacier.catalog.entries import RunNumber, TreeRecord
+    from aioglacier.core.models import Archive
+    from aioglacier.resuming import TakenUpload
+
+_ONE_FILE: tuple[type[GlacierError], ...] = (
+    SourceError,
+    EmptyArchiveError,
+    IntegrityError,
+    ResumeMismatchError,
+    UploadExpiredError,
+    OutcomeUnknownError,
+    UploadLockedError,
+    WorkerDiedError,
+)
+
+#: As ``core.limits`` has it for descriptions.
+_LONGEST_DESCRIPTION = 1024
+
+_BLOCK = 1024 * 1024
+
+
+class BigFiles:
+    """Uploads the big files of one folder.
+
+    Attributes:
+        archived: Files that are archives now.
+        archived_size: Their bytes.
+        recorded: Files that had only been touched.
+        requests: Asked of the service.
+    """
+
+    def __init__(self, place: FolderPlace, root: str, fail: Callable[[bytes, GlacierError], None]) -> None:
+        self.archived = 0
+        self.archived_size = 0
+        self.recorded = 0
+        self.requests = 0
+        self._moved = 0
+        self._place = place
+        self._root = root
+        self._fail = fail
+        self._under_way: dict[bytes, TakenUpload] = {}
+
+    def moved(self) -> int:
+        """Bytes handed to connections."""
+        return self._moved + sum(upload.snapshot().moved for upload in self._under_way.values())
+
+    def current(self) -> tuple[str, ...]:
+        """The files on their way."""
+        return tuple(os.fsdecode(path) for path in self._under_way)
+
+    async def upload_all(
+        self, tree: TreeRecord, run: RunNumber, take: MemoryObjectReceiveStream[Change]
+    ) -> None:
+        """Upload one after the other, until no more come."""
+        async with take:
+            async for change in take:
+                if change.found is None:
+                    continue
+                try:
+                    await self._upload(tree, run, change)
+                except _ONE_FILE as error:
+                    if isinstance(error, CatalogError) and not isinstance(error, UploadLockedError):
+                        raise
+                    self._fail(change.found.path, error)
+
+    async def _upload(self, tree: TreeRecord, run: RunNumber, change: Change) -> None:
+        found, known = change
+        assert found is not None  # noqa: S101  # see above
+        path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
+        if known is not None and known.upload is not None and known.content_hash is None:
+            old = await self._place.catalog.uploads.get_number(known.upload)
+            if known.size == found.size and await run_in_thread(partial(_hash, path)) == old.tree_hash:
+                entry = _entry(tree, run, found)._replace(upload=known.upload)
+                await self._place.catalog.entries.replace([known.number], [entry], run)
+                self.recorded += 1
+                return
+        ended = [known.number] if known is not None else []
+        try:
+            await self._archive(tree, run, found, path, ended, restart=False)
+        except ResumeMismatchError:
+            # It has changed since a former run began with it, and what that had sent is of no more use.
+            await self._archive(tree, run, found, path, ended, restart=True)
+
+    async def _archive(
+        self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
+    ) -> None:
+        place = self._place
+        async with place.vault.open_or_resume(
+            path, description=describe_file(found.path), restart=restart
+        ) as upload:
+            self._under_way[found.path] = upload
+            try:
+                archive = await upload.run()
+            finally:
+                del self._under_way[found.path]
+                self._moved += upload.snapshot().moved
+            record = await place.catalog.archives.get(place.place, archive.id)
+            if record is None or record.upload is None:
+                raise CatalogError(f"archive {archive.id} was made, and its upload is not on record")
+            identity = upload.file.identity
+            now = found._replace(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
+            entry = _entry(tree, run, now)._replace(upload=record.upload)
+            await place.catalog.entries.replace(ended, [entry], run)
+            await place.catalog.uploads.record_told(record.upload)
+        self._count(archive)
+
+    def _count(self, archive: Archive) -> None:
+        self.archived += 1
+        self.archived_size += archive.size
+        self.requests += 2 + count_parts(archive.size, 16 * _BLOCK)
+
+
+def describe_file(path: bytes) -> str:
+    """What the service keeps with a file: its path below the folder, or the end of a very long one."""
+    name = os.fsdecode(path)
+    text = json.dumps({"path": name})
+    while len(text) > _LONGEST_DESCRIPTION:
+        name = (
+            name[len(text) - _LONGEST_DESCRIPTION :]
+            if len(name) > len(text) - _LONGEST_DESCRIPTION
+            else name[1:]
+        )
+        text = json.dumps({"path": name})
+    return text
+
+
+def _hash(path: str) -> bytes | None:
+    hasher = TreeHash()
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # of any bytes
+            while block := file.read(_BLOCK):
+                hasher.update(block)
+    except OSError:
+        return None  # opening it for the upload says what is wrong
+    return hasher.digest()
+
+
+def _entry(tree: TreeRecord, run: RunNumber, found: Found) -> Entry:
+    return Entry(
+        tree=tree.number,
+        path=found.path,
+        since=run,
+        kind="file",
+        size=found.size,
+        mtime_ns=found.mtime_ns,
+        ctime_ns=found.ctime_ns,
+        inode=found.inode,
+        device=found.device,
+        mode=found.mode,
+        uid=found.uid,
+        gid=found.gid,
+        target=None,
+        extra=b'{"sparse": true}' if found.blocks * 512 < found.size else None,
+        content_hash=None,
+        upload=None,
+        position=None,
+        stored=None,
+        compression=None,
+        encryption=None,
+    )

@@ -1,0 +1,224 @@
+"""The bundle writer: members become one archive, with an index at its end.
+
+The upload is on record, and begun at the service, before the first member is written; it is always one in
+parts, because only that can be found and completed again after a kill. Members are recorded while they go
+out, some thousands at a time, and count once the upload is completed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.bulk import tar
+from aioglacier.bulk.zstd import ZstdCoder, skippable_frame
+from aioglacier.catalog.entries import BundleRecord, Entry
+from aioglacier.core.limits import MIB
+from aioglacier.transfer.store import GlacierStore
+from aioglacier.transfer.threads import run_in_thread
+from aioglacier.transfer.writer import ArchiveWriter, UploadOptions, open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from aioglacier.bulk.packing import Packed
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.catalog import UploadRecord
+    from aioglacier.catalog.entries import RunNumber, TreeRecord
+    from aioglacier.core.models import Archive
+    from aioglacier.transfer.snapshot import TransferSnapshot
+
+FORMAT: Final = 1
+
+#: Names of what is in a bundle besides files; no path below a folder begins so, or ``tar`` would mix them.
+INDEX_NAME: Final = b".aioglacier/index-%06d.jsonl.zst"
+TRAILER_NAME: Final = b".aioglacier/bundle.json"
+
+#: From here on the end of a bundle is always the same.
+TRAILER_SIZE: Final = 2 * tar.BLOCK + len(tar.END)
+SKIPPABLE_SIZE: Final = 512
+
+PART_SIZE: Final = 64 * MIB
+
+#: A larger bundle would save two requests in 66; a smaller one would lose less to a kill.
+BUNDLE_SIZE: Final = 4096 * MIB
+
+_RECORDED_AT_ONCE: Final = 4000
+_INDEX_LINES: Final = 8192
+
+#: How long to wait for a part to be gone before another buffer is taken: a quick service needs no second.
+_DRAIN_SECONDS: Final = 2.0
+
+
+class BundleWriter:
+    """One bundle on its way.
+
+    Attributes:
+        archive: What it has become in the end.
+        requests: How many were asked of the service.
+    """
+
+    def __init__(
+        self,
+        place: FolderPlace,
+        tree: TreeRecord,
+        run: RunNumber,
+        upload: UploadRecord,
+        writer: ArchiveWriter,
+        record: BundleRecord,
+    ) -> None:
+        self.archive: Archive | None = None
+        self._place = place
+        self._entries = place.catalog.entries
+        self._tree = tree
+        self._run = run
+        self._upload = upload
+        self._writer = writer
+        self._record = record
+        self._waiting: list[Entry] = []
+        self._ended: list[int] = []
+        self._members = 0
+        self._content_size = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes written."""
+        return self._writer.position
+
+    @property
+    def requests(self) -> int:
+        """Initiate, parts so far, complete."""
+        return 2 + -(-self._writer.position // self._writer.part_size)
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        return self._writer.snapshot()
+
+    async def add(self, packed: Packed) -> None:
+        """Write members, and record them."""
+        base = self._writer.position
+        number = self._upload.number
+        self._waiting += [
+            entry._replace(upload=number, position=base + (entry.position or 0)) for entry in packed.entries
+        ]
+        self._ended += packed.ended
+        self._members += len(packed.entries)
+        self._content_size += packed.size
+        await self._writer.write(packed.blob)
+        if len(self._waiting) >= _RECORDED_AT_ONCE:
+            await self._flush()
+
+    async def finish(self) -> Archive:
+        """Write the index, and make the archive; from then on its members count."""
+        await self._flush()
+        index_position = self._writer.position
+        await self._write_index()
+        self._record = replace(
+            self._record,
+            members=self._members,
+            content_size=self._content_size,
+            index_position=index_position,
+            index_size=self._writer.position - index_position,
+        )
+        await self._writer.write(self._trailer())
+        await self._entries.record_bundle(self._tree, self._run, self._record)
+        self.archive = await self._writer.complete()
+        await self._entries.finish_bundle(self._upload.number, self._ended, self._run)
+        return self.archive
+
+    async def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        await self._entries.add(waiting)
+
+    async def _write_index(self) -> None:
+        lines: list[bytes] = []
+        number = 0
+        async for page in self._entries.members(self._upload.number):
+            lines += await run_in_thread(lambda page=page: [index_line(entry) for entry in page])  # type: ignore[misc]
+            while len(lines) >= _INDEX_LINES:
+                await self._write_index_page(number, lines[:_INDEX_LINES])
+                del lines[:_INDEX_LINES]
+                number += 1
+        if lines:
+            await self._write_index_page(number, lines)
+
+    async def _write_index_page(self, number: int, lines: Sequence[bytes]) -> None:
+        def make() -> bytes:
+            coder = ZstdCoder()
+            content = coder.encode(b"".join(lines))
+            header = tar.member_header(INDEX_NAME % number, size=len(content), mode=0o600)
+            member = header + content + tar.padding(len(content))
+            return coder.encode(member) if self._record.compression else member
+
+        await self._writer.write(await run_in_thread(make))
+
+    def _trailer(self) -> bytes:
+        text = json.dumps(
+            {
+                "format": FORMAT,
+                "index_position": self._record.index_position,
+                "index_size": self._record.index_size,
+                "members": self._record.members,
+                "compression": self._record.compression,
+                "root": self._tree.root[-200:],
+            }
+        ).encode()
+        header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
+        plain = header + text[: tar.BLOCK].ljust(tar.BLOCK) + tar.END
+        if not self._record.compression:
+            return plain
+        return ZstdCoder().encode(plain) + skippable_frame(text, SKIPPABLE_SIZE)
+
+
+@asynccontextmanager
+async def open_bundle(
+    place: FolderPlace, tree: TreeRecord, run: RunNumber, *, compression: str | None
+) -> AsyncIterator[BundleWriter]:
+    """Begin a bundle. Leaving the block before ``finish`` aborts it, and its members are none."""
+    part_size = place.part_size(PART_SIZE)
+    description = describe_bundle(tree.root)
+    options = UploadOptions(place.vault.name, description, part_size)
+    upload = await place.catalog.uploads.record_intent(
+        place.place, part_size=part_size, description=description
+    )
+    record = BundleRecord(upload.number, "tar", compression, None)
+    await place.catalog.entries.record_bundle(tree, run, record)
+    store = place.records.store(
+        GlacierStore(place.gateway, place.vault.name, description), options, None, upload
+    )
+    async with open_engine(store, place.resources, options, None) as engine:
+        engine.resume(await store.initiate(part_size), {})
+        writer = ArchiveWriter(engine, options)
+        try:
+            yield BundleWriter(place, tree, run, upload, writer, record)
+        finally:
+            writer.release()
+
+
+def describe_bundle(root: str) -> str:
+    """What the service keeps with a bundle: unlike any other, so that a lost one is found again."""
+    name = os.path.basename(root)  # noqa: PTH119  # of any bytes
+    return json.dumps({"aioglacier": "bundle", "folder": name[-100:], "id": secrets.token_hex(8)})
+
+
+def index_line(entry: Entry) -> bytes:
+    """A member as the index tells of it."""
+    fields = {
+        "path": os.fsdecode(entry.path),
+        "kind": entry.kind,
+        "position": entry.position,
+        "stored": entry.stored,
+        "size": entry.size,
+        "mtime_ns": entry.mtime_ns,
+        "mode": entry.mode,
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "tree_hash": entry.content_hash.hex() if entry.content_hash else None,
+        "target": os.fsdecode(entry.target) if entry.target is not None else None,
+        "extra": json.loads(entry.extra) if entry.extra else None,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"

