@@ -99,7 +99,7 @@ if TYPE_CHECKING:
         VaultLock,
     )
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.core.treehash import TreeHash, chunk_hashes, tree_hash
+    from aioglacier.core.treehash import TreeHash, chunk_hashes, hash_core, tree_hash
     from aioglacier.emptying import Emptying, EmptyingSnapshot
     from aioglacier.job import Job
     from aioglacier.notices import JobNotices
@@ -215,6 +215,7 @@ __all__ = [
     "WriterClosedError",
     "chunk_hashes",
     "connect",
+    "hash_core",
     "tree_hash",
 ]
 

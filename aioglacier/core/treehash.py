@@ -10,21 +10,28 @@ The same counter combines part hashes into the hash of the whole, because a part
 subtree. That holds only while every part but the last has the same such size, which is what the service's
 rule for part sizes guarantees.
 
-Worker processes load this module and nothing else of the package, so it imports only ``hashlib``.
+A part's payload hash and leaf hashes come from the native core (``native.c``), which computes both in one
+visit to the bytes, or from ``hashlib``, which visits them twice. The results are the same.
+
+Worker processes load this module, so it imports little.
 """
 
 from __future__ import annotations
 
+import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from typing_extensions import Buffer
 
 _LEAF_SIZE: Final = 1024 * 1024
 HASH_SIZE: Final = 32
+
+#: With this in the environment, as "0", hashlib is used even where the native core could be.
+NATIVE_SWITCH: Final = "AIOGLACIER_NATIVE"
 
 #: SHA-256 of no bytes: also the tree hash of no bytes, as AWS's own clients have it.
 EMPTY_HASH: Final = sha256(b"").digest()
@@ -64,16 +71,13 @@ class TreeHash:
 
     def update(self, data: Buffer) -> None:
         """Append bytes, in pieces of any size: leaves are cut at absolute multiples of 1 MiB."""
-        view = memoryview(data).cast("B")
-        while len(view) >= self._room:
-            self._leaf.update(view[: self._room])
-            self._counter.push(self._leaf.digest())
-            view = view[self._room :]
-            self._leaf = sha256()
-            self._room = _LEAF_SIZE
-        if view:
-            self._leaf.update(view)
-            self._room -= len(view)
+        for piece in _cut(data, self._room):
+            self._leaf.update(piece)
+            self._room -= len(piece)
+            if not self._room:
+                self._counter.push(self._leaf.digest())
+                self._leaf = sha256()
+                self._room = _LEAF_SIZE
 
     def digest(self) -> bytes:
         """The tree hash of all bytes so far, 32 bytes."""
@@ -126,35 +130,93 @@ def combine_leaves(leaves: bytes) -> bytes:
 
 
 class PartHasher:
-    """Both hashes of one part, fed leaf by leaf, so that each MiB is visited twice while it is in cache.
+    """Both hashes of one part, fed in pieces of any size, so that each piece is hashed while it is in cache.
 
-    ``hashlib`` lets go of the GIL for each leaf, so threads run this in parallel.
+    Lets go of the GIL for each piece, so threads run this in parallel; one hasher is for one thread.
     """
 
-    __slots__ = ("_leaves", "_payload")
+    __slots__ = ("_pair",)
 
     def __init__(self) -> None:
-        self._payload = sha256()
-        self._leaves = bytearray()
+        self._pair: _Pair = _NEW_PAIR()
 
-    def add_leaf(self, leaf: Buffer) -> None:
-        """Append the next 1 MiB, or the shorter end of the part."""
-        self._payload.update(leaf)
-        self._leaves += sha256(leaf).digest()
+    def update(self, data: Buffer) -> None:
+        """Append the next bytes of the part."""
+        self._pair.update(data)
 
     def finish(self) -> PartHashes:
         """The hashes of the part."""
-        leaves = bytes(self._leaves)
-        return PartHashes(self._payload.digest(), combine_leaves(leaves), leaves)
+        payload_hash, leaves = self._pair.digests()
+        return PartHashes(payload_hash, combine_leaves(leaves), leaves)
 
 
 def hash_part(data: Buffer) -> PartHashes:
     """Payload hash, tree hash and leaves of one part that lies in memory."""
     hasher = PartHasher()
-    view = memoryview(data).cast("B")
-    for at in range(0, len(view), _LEAF_SIZE):
-        hasher.add_leaf(view[at : at + _LEAF_SIZE])
+    hasher.update(data)
     return hasher.finish()
+
+
+def hash_core() -> str:
+    """What hashes parts in this process: "native, " and the CPU's instructions, or "hashlib"."""
+    return _CORE
+
+
+class _Pair(Protocol):
+    """The two hashes that need every byte of a part."""
+
+    def update(self, data: Buffer, /) -> None: ...
+
+    def digests(self) -> tuple[bytes, bytes]: ...
+
+
+class _HashlibPair:
+    """What ``native.HashPair`` is, in two visits to each leaf but the first, until whose end both are one."""
+
+    __slots__ = ("_leaf", "_leaves", "_payload", "_room")
+
+    def __init__(self) -> None:
+        self._leaf = self._payload = sha256()
+        self._leaves = bytearray()
+        self._room = _LEAF_SIZE
+
+    def update(self, data: Buffer, /) -> None:
+        for piece in _cut(data, self._room):
+            self._leaf.update(piece)
+            if self._payload is not self._leaf:
+                self._payload.update(piece)
+            self._room -= len(piece)
+            if not self._room:
+                self._leaves += self._leaf.digest()
+                self._leaf = sha256()
+                self._room = _LEAF_SIZE
+
+    def digests(self) -> tuple[bytes, bytes]:
+        last = b"" if self._room == _LEAF_SIZE else self._leaf.digest()
+        return self._payload.digest(), bytes(self._leaves) + last
+
+
+def _choose() -> tuple[str, type[_Pair]]:
+    if os.environ.get(NATIVE_SWITCH) != "0":
+        try:
+            from aioglacier.core.native import INSTRUCTIONS, HashPair  # noqa: PLC0415  # where it was compiled
+        except ImportError:
+            return "hashlib", _HashlibPair
+        if INSTRUCTIONS:
+            return f"native, {INSTRUCTIONS}", HashPair
+    return "hashlib", _HashlibPair
+
+
+_CORE, _NEW_PAIR = _choose()
+
+
+def _cut(data: Buffer, room: int) -> Iterator[memoryview]:
+    """The bytes in pieces that end where leaves do; the first leaf has room for so many more."""
+    view = memoryview(data).cast("B")
+    while view:
+        yield view[:room]
+        view = view[room:]
+        room = _LEAF_SIZE
 
 
 class _Counter:

@@ -91,7 +91,7 @@ def perform(job: PartJob, view: memoryview, report: Callable[[int], None] | None
                 leaf = view[at : min(at + _LEAF_SIZE, job.length)]
                 if source is not None and job.read_from:
                     _fill(leaf, source, job.read_from.offset + at)
-                hasher.add_leaf(leaf)
+                hasher.update(leaf)
                 if target is not None and job.write_to:
                     _drain(leaf, target, job.write_to.offset + at)
                 if report is not None:

@@ -28,7 +28,7 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
-from aioglacier.core.treehash import PartHashes
+from aioglacier.core.treehash import NATIVE_SWITCH, PartHashes
 from aioglacier.transfer.buffers import PrivateMemory, shared_memory
 from aioglacier.transfer.partjob import FileChangedError, PartJob, perform
 from aioglacier.transfer.threads import run_in_thread
@@ -360,6 +360,5 @@ class _Worker:
 
 def _environment() -> dict[str, str]:
     """Nothing of this process's environment, where credentials may be, but what the system needs."""
-    return {
-        name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ
-    }
+    names = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", NATIVE_SWITCH)
+    return {name: os.environ[name] for name in names if name in os.environ}

@@ -189,6 +189,6 @@ def test_a_part_hashed_leaf_by_leaf_has_the_hashes_of_the_whole(size: int) -> No
     data = memoryview(_DATA)[:size]
     hasher = PartHasher()
     for at in range(0, size, MIB):
-        hasher.add_leaf(data[at : at + MIB])
+        hasher.update(data[at : at + MIB])
     assert hasher.finish() == hash_part(data)
     assert hasher.finish().tree_hash == slow_tree_hash(bytes(data))

@@ -1,0 +1,11 @@
+# The interface of native.c, which describes it.
+
+from typing import Final
+
+from typing_extensions import Buffer
+
+INSTRUCTIONS: Final[str | None]
+
+class HashPair:
+    def update(self, data: Buffer, /) -> None: ...
+    def digests(self) -> tuple[bytes, bytes]: ...
