@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import socket
 import threading
@@ -54,6 +55,8 @@ _WRITER: Final = 0x61696F676C616369
 #: Conditions that pass by themselves (PostgreSQL, appendix A): a lock that was not to be had, a deadlock, a
 #: conflict between transactions, a server that is starting or stopping, or has no connection left.
 _PASSING: Final = frozenset({"55P03", "40P01", "40001", "57P01", "57P02", "57P03", "53300"})
+
+_log: Final = logging.getLogger("aioglacier.catalog")
 
 
 class PostgresStore:
@@ -123,7 +126,7 @@ class PostgresStore:
         with self._locking:
             if name in self._held:
                 return False  # the server would give it to the same connection again
-            if self._portal.call(self._ask, "SELECT pg_try_advisory_lock(:key)", name):
+            if self._portal.call(self._ask, _TAKE, name):
                 self._held.add(name)
                 return True
             return False
@@ -142,24 +145,34 @@ class PostgresStore:
         with self._locking:
             if name in self._held:
                 self._held.remove(name)
-                self._portal.call(self._ask, "SELECT pg_advisory_unlock(:key)", name)
+                self._portal.call(self._ask, _RELEASE, name)
 
     async def _ask(self, statement: str, name: str) -> Any:
-        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-        try:
-            if self._locks is None or self._locks.closed or self._locks.invalidated:
-                self._locks = await self._engine.connect()
-                await self._locks.execution_options(isolation_level="AUTOCOMMIT")
-            parameters = {"key": key, "high": key >> 32 & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}
-            wanted = {one: value for one, value in parameters.items() if f":{one}" in statement}
-            return await self._locks.scalar(text(statement), wanted)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            translated = self._translate(error)
-            if isinstance(translated, BusyError):
-                raise CatalogError(
-                    f"the catalog {self.location!r} cannot be used: {translated}", path=self.location
-                ) from error
-            raise translated from error
+        for is_last in (False, True):
+            try:
+                if self._locks is None or self._locks.closed or self._locks.invalidated:
+                    self._locks = await self._engine.connect()
+                    await self._locks.execution_options(isolation_level="AUTOCOMMIT")
+                    await self._take_again(self._locks)
+                return await self._locks.scalar(text(statement), _parameters(statement, name))
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                translated = self._translate(error)
+                if not isinstance(translated, BusyError):
+                    raise translated from error
+                if is_last:
+                    message = f"the catalog {self.location!r} cannot be used: {translated}"
+                    raise CatalogError(message, path=self.location) from error
+        raise AssertionError
+
+    async def _take_again(self, connection: AsyncConnection) -> None:
+        """Take the locks that went with a connection that was lost."""
+        for name in self._held:
+            if not await connection.scalar(text(_TAKE), _parameters(_TAKE, name)):
+                _log.warning(
+                    "the connection to the catalog %r was lost, and somebody else has taken the lock of a "
+                    "source meanwhile",
+                    self.location,
+                )
 
     async def aclose(self) -> None:
         """Close every connection; on the portal's loop."""
@@ -168,11 +181,21 @@ class PostgresStore:
         await self._engine.dispose()
 
 
+_TAKE: Final = "SELECT pg_try_advisory_lock(:key)"
+_RELEASE: Final = "SELECT pg_advisory_unlock(:key)"
 _OWNER: Final = """
 SELECT a.application_name FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 AND l.classid = CAST(:high AS BIGINT)::oid AND l.objid = CAST(:low AS BIGINT)::oid
 """
+
+
+def _parameters(statement: str, name: str) -> dict[str, int]:
+    """The lock of a name, as a number of 64 bits and as the two halves that the server lists."""
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    if ":key" in statement:
+        return {"key": key}
+    return {"high": key >> 32 & 0xFFFFFFFF, "low": key & 0xFFFFFFFF}
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio.from_thread
 import pytest
 
 from aioglacier.catalog import Catalog, Place
 from aioglacier.core.models import Archive, ArchiveId
+from tests.catalog import servers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -45,9 +48,44 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "share" / "catalog.db"
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """The URL of a PostgreSQL server."""
+    bin_ = servers.programs()
+    if bin_ is None:
+        pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
+    with servers.running(bin_) as url:
+        yield url
+
+
 @pytest.fixture
-async def catalog(path: Path) -> AsyncIterator[Catalog]:
-    """An open catalog."""
+def database(server: str) -> str:
+    """The URL of an empty PostgreSQL database of its own."""
+    name = f"test_{secrets.token_hex(6)}"
+
+    # A loop of its own: the test may run in another, or in none.
+    with anyio.from_thread.start_blocking_portal() as portal:
+        portal.call(servers.ask, f"{server}/postgres", f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest) -> str:
+    """Where a catalog can be, in either database."""
+    name = "path" if request.param == "sqlite" else "database"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+async def catalog(location: str) -> AsyncIterator[Catalog]:
+    """An open catalog, in either database."""
+    async with Catalog.open(location) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def file_catalog(path: Path) -> AsyncIterator[Catalog]:
+    """An open catalog in a file."""
     async with Catalog.open(path) as opened:
         yield opened
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from aioglacier.catalog import Catalog, SourceIdentity
+from aioglacier.catalog import Catalog, Place, SourceIdentity
 from aioglacier.catalog.columns import escape, unescape
 from aioglacier.core.models import Archive, ArchiveId
 from tests.catalog.conftest import PHOTOS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Anything a Python string can be, with what is awkward more often.
 TEXTS = st.text(st.characters() | st.sampled_from("\\\x00ux0\ud800\udce9\udfff\n'\"%;é"))
@@ -97,15 +93,14 @@ async def test_an_upload_comes_back_as_it_was(
         unique_by=lambda archive: archive.id,
     )
 )
-async def test_an_inventory_comes_back_as_it_was(tmp_path: Path, archives: list[Archive]) -> None:
+async def test_an_inventory_comes_back_as_it_was(catalog: Catalog, archives: list[Archive]) -> None:
     """Each archive equals the one that was merged, in the order of the inventory."""
-    path = tmp_path / f"{os.urandom(8).hex()}.db"
-    async with Catalog.open(path) as catalog:
-        result = await catalog.archives.merge_inventory(
-            PHOTOS, archives, inventoried=datetime(2026, 11, 22, tzinfo=UTC)
-        )
-        assert (result.added, result.confirmed, result.conflicting) == (len(archives), 0, 0)
-        assert [record.archive async for record in catalog.archives.list_vault(PHOTOS)] == archives
+    place = Place("photos", f"region-{os.urandom(8).hex()}")  # empty, whatever came before
+    result = await catalog.archives.merge_inventory(
+        place, archives, inventoried=datetime(2026, 11, 22, tzinfo=UTC)
+    )
+    assert (result.added, result.confirmed, result.conflicting) == (len(archives), 0, 0)
+    assert [record.archive async for record in catalog.archives.list_vault(place)] == archives
 
 
 async def test_text_in_the_form_of_sql_is_data(catalog: Catalog) -> None:

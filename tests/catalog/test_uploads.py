@@ -77,10 +77,10 @@ async def become(catalog: Catalog, upload: UploadRecord, state: UploadState) -> 
             raise AssertionError
 
 
-async def test_the_life_of_an_upload(path: Path) -> None:
+async def test_the_life_of_an_upload(location: str) -> None:
     """From the intent to the archive, with everything on record after another opening."""
     identity = SourceIdentity(1, 2, 5, 4, 5)
-    async with Catalog.open(path, now=lambda: NOON) as catalog:
+    async with Catalog.open(location, now=lambda: NOON) as catalog:
         upload = await catalog.uploads.record_intent(
             PHOTOS, part_size=MIB, size=5, description="d", source="/s", identity=identity
         )
@@ -88,7 +88,7 @@ async def test_the_life_of_an_upload(path: Path) -> None:
         assert len(bytes.fromhex(upload.nonce)) == 8
         upload = await catalog.uploads.record_initiated(upload, UploadId("-u"))
         await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH, leaves=TREE_HASH)
-    async with Catalog.open(path) as catalog:
+    async with Catalog.open(location) as catalog:
         found = await catalog.uploads.find_unfinished(PHOTOS, "/s")
         assert found == upload
         upload = await catalog.uploads.record_completing(upload, size=5, tree_hash=TREE_HASH)
@@ -96,7 +96,7 @@ async def test_the_life_of_an_upload(path: Path) -> None:
         record = await catalog.uploads.record_completed(upload, made)
         assert (record.archive, record.source, record.seen) == (made, "/s", None)
         assert (record.state, record.upload) == (ArchiveState.STORED, upload.number)
-    async with Catalog.open(path) as catalog:
+    async with Catalog.open(location) as catalog:
         upload = await catalog.uploads.get(upload)
         assert (upload.state, upload.archive_id, upload.identity) == ("completed", made.id, identity)
         assert await catalog.archives.get(PHOTOS, made.id) == record
@@ -182,7 +182,7 @@ async def test_parts_come_in_order_and_the_last_word_counts(catalog: Catalog) ->
     assert parts[63] == PartRecord(63, MIB, TREE_HASH, TREE_HASH)
 
 
-async def test_activity_is_dated(path: Path) -> None:
+async def test_activity_is_dated(location: str) -> None:
     """So that an upload near its day without activity can be told."""
     times = iter(NOON + timedelta(hours=hour) for hour in range(9))
     now: list[datetime] = []
@@ -191,7 +191,7 @@ async def test_activity_is_dated(path: Path) -> None:
         now.append(next(times))
         return now[-1]
 
-    async with Catalog.open(path, now=tick) as catalog:
+    async with Catalog.open(location, now=tick) as catalog:
         upload = await begin(catalog)
         upload = await catalog.uploads.record_initiated(upload, UploadId("one"))
         await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH)

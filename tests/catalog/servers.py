@@ -1,0 +1,132 @@
+"""A PostgreSQL server for tests: in a folder of its own, on loopback, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg  # type: ignore[import-untyped]  # has no types
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+#: Whom the server runs as where the tests are root's, which it refuses.
+_NOBODY = ("postgres", "nobody")
+
+_SETTINGS = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 100
+shared_buffers = 64MB
+# Nothing here outlives the test, so nothing need reach the disk.
+fsync = off
+"""
+
+
+def programs() -> Path | None:
+    """The folder of the newest PostgreSQL on this machine, as Debian has them or on the path."""
+    found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if found:
+        return max(found, key=lambda path: int(path.parent.name))
+    initdb = shutil.which("initdb")
+    return Path(initdb).resolve().parent if initdb else None
+
+
+@contextmanager
+def running(bin_: Path) -> Iterator[str]:
+    """A server, by the URL of a user who needs a password; without a database in it."""
+    # Not in pytest's folders: those above it are closed to whoever the server runs as.
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
+        folder = Path(name)
+        owner = _user()
+        if owner is not None:
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        data, password = folder / "data", "s3cret-Passw0rd"
+        words = folder / "password"
+        words.write_text(password)
+        words.chmod(0o644)
+        options = ["-U", "tester", "-A", "scram-sha-256", f"--pwfile={words}", "--no-sync"]
+        _run(owner, bin_ / "initdb", "-D", data, *options, "-E", "UTF8", "--locale=C.UTF-8")
+        port = _free_port()
+        with (data / "postgresql.conf").open("a") as file:
+            file.write(_SETTINGS + f"port = {port}\n")
+        _run(owner, bin_ / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "start")
+        try:
+            yield f"postgresql+asyncpg://tester:{password}@127.0.0.1:{port}"
+        finally:
+            _run(owner, bin_ / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """A connection of asyncpg's, as any other program may have one."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def ask(url: str, statement: str) -> Any:
+    """The rows that the server answers any other program."""
+    async with connected(url) as connection:
+        return await connection.fetch(statement)
+
+
+def restart(url: str) -> None:
+    """Take a server down hard and start it again, as a crash of its machine would."""
+    port = url.rpartition(":")[2].partition("/")[0]
+    for data in Path(tempfile.gettempdir()).glob("postgresql-*/data"):
+        if f"\nport = {port}\n" in (data / "postgresql.conf").read_text():
+            bin_ = programs()
+            assert bin_ is not None
+            log = data.parent / "log"
+            _run(_user(), bin_ / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            _run(_user(), bin_ / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "60", "start")
+            return
+    raise AssertionError(url)
+
+
+def _user() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    for name in _NOBODY:
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise AssertionError("there is nobody to run PostgreSQL as")
+
+
+def _run(owner: pwd.struct_passwd | None, *command: str | Path) -> None:
+    # Files, not pipes: the server would keep a pipe open after pg_ctl has ended.
+    with tempfile.TemporaryFile("w+") as output:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+            timeout=120,
+            check=False,
+            user=None if owner is None else owner.pw_uid,
+            group=None if owner is None else owner.pw_gid,
+            extra_groups=None if owner is None else [],
+        )
+        output.seek(0)
+        assert done.returncode == 0, output.read()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
