@@ -2,7 +2,8 @@
 
 A handler in Python runs on the main thread between two steps of whatever that does, so it works while the
 event loop runs, before there is one, and while something blocks. Inside ``cancelling`` it cancels a scope of
-the loop; elsewhere it raises ``StoppedError``, which nothing catches by accident.
+the loop; elsewhere it raises ``StoppedError``, which nothing catches by accident. Inside ``draining`` the
+work is asked to stop gently first: what an upload has on its way may arrive, so that it need not go again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 #: A clean stop that takes longer is given up: whoever sent the signal is waiting.
 PATIENCE_SECONDS: Final = 9.5
+
+#: How long what is on its way may take to arrive; the rest is for ending properly.
+DRAIN_SECONDS: Final = 8.0
 
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
@@ -44,6 +48,7 @@ class Stopper:
         self.restore: Callable[[], None] = lambda: None
         self._signal: int | None = None
         self._cancel: Callable[[], object] | None = None
+        self._drain: Callable[[], object] | None = None
 
     @property
     def stopped(self) -> StoppedError | None:
@@ -78,6 +83,25 @@ class Stopper:
         finally:
             self._cancel = None
 
+    @contextmanager
+    def draining(self, drain: Callable[[], object]) -> Iterator[None]:
+        """Within ``cancelling``: for a signal in this block, call ``drain``, and cancel after the block.
+
+        Raises:
+            StoppedError: A signal came, and the block failed for it.
+        """
+        self._drain = drain
+        try:
+            yield
+        except Exception as error:
+            if self.stopped is not None:
+                raise self.stopped from error
+            raise
+        finally:
+            self._drain = None
+            if self._signal is not None and self._cancel is not None:
+                self._cancel()
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._signal is not None:
             self._end(number)
@@ -87,7 +111,8 @@ class Stopper:
         timer.start()
         if self._cancel is None:
             raise StoppedError(number)
-        self._cancel()
+        stop = self._drain or self._cancel
+        stop()
 
     def _give_up(self, number: int) -> None:
         with suppress(Exception):

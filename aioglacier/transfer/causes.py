@@ -1,9 +1,11 @@
-"""What a task group raised, told as the one thing that went wrong."""
+"""What went wrong, told as the one thing that it was."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from aioglacier.core.errors import TemporaryServiceError, TransportError, UploadFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,3 +24,20 @@ def first_cause() -> Iterator[None]:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from group
+
+
+def as_failed_upload(error: BaseException) -> BaseException:
+    """Trouble that outlasted the retries becomes an error that says so; any other is itself."""
+    temporary = isinstance(error, TemporaryServiceError) or (
+        isinstance(error, TransportError) and error.is_retryable
+    )
+    if not temporary:
+        return error
+    failure = UploadFailedError(f"the upload could not go on: {error}")
+    failure.__cause__ = error
+    failure.vault, failure.attempts, failure.elapsed_seconds = (
+        error.vault,
+        error.attempts,
+        error.elapsed_seconds,
+    )
+    return failure

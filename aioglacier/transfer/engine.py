@@ -19,6 +19,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -31,15 +32,15 @@ from aioglacier.core.errors import (
     GlacierError,
     ResumeMismatchError,
     ServiceError,
-    TemporaryServiceError,
-    TransportError,
     UploadExpiredError,
     UploadFailedError,
     WriterClosedError,
 )
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.causes import as_failed_upload
 from aioglacier.transfer.grace import GRACE_SECONDS, see_through
+from aioglacier.transfer.part import Part, check_known_part
 from aioglacier.transfer.partjob import PartJob
 from aioglacier.transfer.snapshot import TransferSnapshot
 
@@ -88,8 +89,8 @@ class UploadEngine:
         self._ledger = UploadLedger(part_size)
         self._upload_id: UploadId | None = None
         self._known: Mapping[int, bytes] = {}
-        self._held: _Part | None = None
-        self._in_flight: set[_Part] = set()
+        self._held: Part | None = None
+        self._in_flight: set[Part] = set()
         self._ahead = anyio.Semaphore(resources.parts_ahead)
         self._readers = anyio.Semaphore(resources.hash_workers)
         self._next_index = 0
@@ -97,6 +98,8 @@ class UploadEngine:
         self._failure: BaseException | None = None
         self._finished: FinishedUpload | None = None
         self._settling = False
+        self._ending = False
+        self._drain_until: float | None = None
         self._stoppable: set[anyio.CancelScope] = set()
         self._tasks = anyio.create_task_group()
 
@@ -107,9 +110,17 @@ class UploadEngine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stop(error or WriterClosedError("the writer was closed before it was completed"))
+        try:
+            if self._drain_until is not None:
+                await self._all_ended()  # each has its deadline
+        finally:
+            self._stop(error or WriterClosedError("the writer was closed before it was completed"))
+            self._cancel_all()
+            await self._leave(error)
+
+    async def _leave(self, error: BaseException | None) -> None:
         # Parts end within milliseconds of a stop. They never raise, so nothing but the caller's own error
-        # leaves this block, and it does so unwrapped.
+        # leaves the block, and it does so unwrapped.
         self._tasks.cancel_scope.shield = True
         try:
             await self._tasks.__aexit__(None, None, None)
@@ -211,7 +222,7 @@ class UploadEngine:
 
     def submit(self, buffer: PartBuffer, length: int, read_from: ReadFrom | None = None) -> None:
         """Hand over the next part: the first ``length`` bytes of the buffer."""
-        part = _Part(self._next_index, buffer, PartJob(length, read_from))
+        part = Part(self._next_index, buffer, PartJob(length, read_from))
         self._next_index += 1
         self._taken += length
         if part.index == 0 and self._upload_id is None:
@@ -241,6 +252,8 @@ class UploadEngine:
             finally:
                 self._stoppable.discard(scope)
         if scope.cancelled_caught:
+            if self._drain_until is not None:
+                self._failure = self._failure or _drained()
             self.check()
 
     async def finish(self, confirm: Callable[[], Awaitable[None]] | None = None) -> FinishedUpload:
@@ -255,17 +268,36 @@ class UploadEngine:
             GlacierError: What stopped the engine, or the completion.
         """
         with self.stops_on_failure():
+            self._ending = True
             if self._next_index == 0:
                 raise EmptyArchiveError("the source gave no bytes")
             if self._held is not None:
                 return await self._store_whole(self._held, confirm)
-            while self._in_flight:
-                await next(iter(self._in_flight)).ended.wait()
+            await self._all_ended()
             self.check()
             if confirm is not None:
                 await confirm()
             return await self._complete()
         raise AssertionError(self._failure)
+
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Take nothing more, give parts that are being sent so long to arrive, and keep the upload.
+
+        What is called next, or waits now, raises ``UploadFailedError``, which leaving the block completes:
+        it takes as long as the last such part. If all parts have been taken, the archive may still be made
+        within the time. May be called again, for a shorter time.
+        """
+        deadline = anyio.current_time() + seconds
+        self._drain_until = min(deadline, self._drain_until or deadline)
+        self._keep_unfinished = True
+        takers = self._stoppable - {part.scope for part in self._in_flight}
+        if not self._ending:
+            self._failure = self._failure or _drained()
+        for scope in takers:
+            scope.deadline = self._drain_until if self._ending else -math.inf
+        for part in self._in_flight:
+            is_dropped = part.is_ahead and not self._ending
+            part.scope.deadline = -math.inf if is_dropped else self._drain_until
 
     def abort(self) -> None:
         """Stop every part; leaving the block will abort the upload, even one that was to be kept."""
@@ -288,36 +320,41 @@ class UploadEngine:
         held, self._held = self._held, None
         self._start(held)
 
-    def _start(self, part: _Part) -> None:
+    def _start(self, part: Part) -> None:
         self._in_flight.add(part)
         self._tasks.start_soon(self._carry, part)
 
-    async def _carry(self, part: _Part) -> None:
-        scope = anyio.CancelScope()
-        self._stoppable.add(scope)
+    async def _carry(self, part: Part) -> None:
+        self._stoppable.add(part.scope)
         try:
-            with scope:
+            with part.scope:
                 if self._failure is not None:
                     return
                 hashes = await self._hash(part)
                 await self._send(part, hashes)
                 self._ledger.prove(part.index, part.job.length, hashes.tree_hash)
+            if part.scope.cancelled_caught and self._drain_until is not None:
+                self._failure = self._failure or _drained()
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller's next call raises it
             self._stop(error)
         finally:
-            self._stoppable.discard(scope)
+            self._stoppable.discard(part.scope)
             self._in_flight.discard(part)
             self._give_back(part)
             part.ended.set()
 
-    async def _hash(self, part: _Part) -> PartHashes:
+    async def _all_ended(self) -> None:
+        while self._in_flight:
+            await next(iter(self._in_flight)).ended.wait()
+
+    async def _hash(self, part: Part) -> PartHashes:
         try:
             return await self._resources.hasher.run(part.job, part.buffer)
         finally:
             if part.job.read_from is not None:
                 self._readers.release()
 
-    async def _send(self, part: _Part, hashes: PartHashes) -> None:
+    async def _send(self, part: Part, hashes: PartHashes) -> None:
         assert self._upload_id is not None  # noqa: S101  # parts start after the upload does
         start = part.index * self.part_size
         if (known := self._known.get(start)) is not None:
@@ -329,9 +366,7 @@ class UploadEngine:
             self._let_next(part)
             await self._store.put_part(self._upload_id, start, part.body, hashes, count)
 
-    async def _store_whole(
-        self, part: _Part, confirm: Callable[[], Awaitable[None]] | None
-    ) -> FinishedUpload:
+    async def _store_whole(self, part: Part, confirm: Callable[[], Awaitable[None]] | None) -> FinishedUpload:
         hashes = await self._hash(part)
         if confirm is not None:
             await confirm()
@@ -397,18 +432,23 @@ class UploadEngine:
     # --- ending
 
     def _stop(self, error: BaseException) -> None:
+        if error is self._failure:
+            return  # it has stopped everything already, or lets it drain
         if self._failure is None:
-            self._failure = _as_failed_upload(error)
+            self._failure = as_failed_upload(error)
+        self._cancel_all()
+
+    def _cancel_all(self) -> None:
         for scope in self._stoppable:
             scope.cancel()
 
-    def _let_next(self, part: _Part) -> None:
+    def _let_next(self, part: Part) -> None:
         """Let another part be taken, as this one waits for nothing of ours any more."""
         if part.is_ahead:
             part.is_ahead = False
             self._ahead.release()
 
-    def _give_back(self, part: _Part) -> None:
+    def _give_back(self, part: Part) -> None:
         self._resources.buffers.release(part.buffer)
         self._let_next(part)
 
@@ -443,51 +483,5 @@ class UploadEngine:
         error.add_note(trouble)
 
 
-def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, computed: bytes) -> None:
-    """Compare a part of the source with what the service holds.
-
-    Raises:
-        ResumeMismatchError: They differ.
-    """
-    if known != computed:
-        raise ResumeMismatchError(
-            f"the source is not what upload {upload_id} was begun with: bytes {byte_range} differ first; "
-            "abort that upload and begin anew",
-            byte_range=byte_range,
-        )
-
-
-def _as_failed_upload(error: BaseException) -> BaseException:
-    """Trouble that outlasted the retries becomes an error that says so; any other is itself."""
-    temporary = isinstance(error, TemporaryServiceError) or (
-        isinstance(error, TransportError) and error.is_retryable
-    )
-    if not temporary:
-        return error
-    failure = UploadFailedError(f"the upload could not go on: {error}")
-    failure.__cause__ = error
-    failure.vault, failure.attempts, failure.elapsed_seconds = error.vault, error.attempts, error.elapsed_seconds
-    return failure
-
-
-class _Part:
-    """One part under way."""
-
-    __slots__ = ("buffer", "ended", "index", "is_ahead", "job", "moved")
-
-    def __init__(self, index: int, buffer: PartBuffer, job: PartJob) -> None:
-        self.index = index
-        self.buffer = buffer
-        self.job = job
-        self.is_ahead = True
-        self.moved = 0
-        self.ended = anyio.Event()
-
-    @property
-    def body(self) -> memoryview:
-        """The part's bytes."""
-        return self.buffer.view[: self.job.length]
-
-    def count(self, moved: int) -> None:
-        """Count bytes that go out; a repeated attempt sends them again, which does not count."""
-        self.moved = min(self.moved + moved, self.job.length)
+def _drained() -> UploadFailedError:
+    return UploadFailedError("the upload was asked to stop before its end")

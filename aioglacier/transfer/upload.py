@@ -10,7 +10,8 @@ from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMism
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.causes import first_cause
-from aioglacier.transfer.engine import check_known_part
+from aioglacier.transfer.grace import GRACE_SECONDS
+from aioglacier.transfer.part import check_known_part
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.sources import NamedFile
 from aioglacier.transfer.threads import run_in_thread
@@ -66,6 +67,16 @@ class SourceUpload:
         finished = self._engine.finished
         return as_archive(finished, self._options) if finished is not None else None
 
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Stop reading, and let what is being sent arrive, for so many seconds at most.
+
+        ``run`` then ends with ``UploadFailedError``, whose ``upload_id`` resumes: the upload is kept, and
+        less of it has to go again than after a cancellation, which stops at once. Where all has been read
+        already, the archive may still be made within the time. To be called on the event loop; calling it
+        again can only shorten the time.
+        """
+        self._engine.drain(seconds)
+
     async def run(self) -> Archive:
         """Upload what the service lacks. See ``Vault.upload`` for what it raises and what cancelling leaves.
 
@@ -86,7 +97,8 @@ class SourceUpload:
             upload_id, known = self._resume
             engine.resume(upload_id, known)
             if isinstance(self.source, NamedFile):
-                await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
+                with engine.stops_on_failure():
+                    await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
         return await self._feed(engine, known)
 
     async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:

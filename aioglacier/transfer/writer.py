@@ -20,6 +20,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.models import Archive
 from aioglacier.core.planning import choose_part_size
 from aioglacier.transfer.engine import UploadEngine
+from aioglacier.transfer.grace import GRACE_SECONDS
 from aioglacier.transfer.sources import as_bytes_view
 
 if TYPE_CHECKING:
@@ -194,6 +195,16 @@ class ArchiveWriter:
         finally:
             self._closed = "completed" if self._engine.finished is not None else "failed"
             self._busy = False
+
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Take nothing more, and let what is being sent arrive, for so many seconds at most.
+
+        ``write`` and ``complete`` raise ``UploadFailedError`` from now on, and leaving the block takes as
+        long as the last such part. The upload is kept, and the error's ``upload_id`` resumes it: from the
+        start of the stream, of which what has arrived is not sent again. Once ``complete`` is at work, the
+        archive may still be made within the time.
+        """
+        self._engine.drain(seconds)
 
     async def abort(self) -> None:
         """Give the archive up: leaving the block aborts the upload at the service, even one to be kept.

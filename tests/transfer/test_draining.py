@@ -1,0 +1,288 @@
+"""A gentle stop: nothing more is taken, what is on its way may arrive, and the upload is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.core.errors import IntegrityError, ResumeMismatchError, UploadFailedError
+from aioglacier.core.treehash import tree_hash
+from aioglacier.transfer.sources import open_source
+from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.writer import open_writer
+from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aioglacier.core.errors import GlacierError
+    from aioglacier.transfer.resources import TransferResources
+
+
+class Gate:
+    """Holds everything the store is asked, from a place on, until it is opened.
+
+    Attributes:
+        held: Where something is held now.
+    """
+
+    def __init__(self, store: MemoryStore, *, passes: Callable[[int | str], bool] = lambda _: False) -> None:
+        self._opened = anyio.Event()
+        self._passes = passes
+        self.held: list[int | str] = []
+        store.before = self._wait
+
+    async def _wait(self, place: int | str) -> None:
+        if not self._passes(place):
+            self.held.append(place)
+            await self._opened.wait()
+
+    def open(self) -> None:
+        """Let all through."""
+        self._opened.set()
+
+
+def only_whole_calls(place: int | str) -> bool:
+    """Whether it is no part."""
+    return isinstance(place, str)
+
+
+class Run:
+    """An upload that runs in a task of its own.
+
+    Attributes:
+        failure: What it ended with.
+        has_ended: Whether it ended by itself.
+    """
+
+    def __init__(self, upload: SourceUpload) -> None:
+        self.upload = upload
+        self.failure: GlacierError | None = None
+        self.has_ended = False
+        self.end = anyio.Event()
+
+    async def __call__(self) -> None:
+        """Run it."""
+        try:
+            await self.upload.run()
+        except UploadFailedError as error:
+            self.failure = error
+        self.has_ended = True
+        self.end.set()
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+async def test_what_is_on_its_way_arrives_and_the_rest_is_not_read(
+    kind: str, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """PR-04: two connections are busy, so two parts arrive; the upload is kept and says what it holds."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    source = await open_source(path if kind == "file" else iter([DATA]))
+    gate = Gate(store, passes=only_whole_calls)
+    run = Run(SourceUpload(store, resources, options(), source))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        while len(gate.held) < 2:
+            await wait_all_tasks_blocked()
+        run.upload.drain()
+        await wait_all_tasks_blocked()
+        assert not run.has_ended
+        gate.open()
+    assert run.failure is not None
+    assert run.failure.upload_id == "upload-1"
+    assert run.failure.sent == 2 * MIB
+    assert list(store.uploads["upload-1"]) == gate.held == [0, MIB]  # type: ignore[index]
+    assert (resources.buffers.lent, resources.connections.in_use) == (0, 0)
+    assert not store.archives
+
+
+async def test_what_is_kept_goes_on(tmp_path: Path, store: MemoryStore, resources: TransferResources) -> None:
+    """The next run sends what did not arrive, and nothing else."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    gate = Gate(store, passes=only_whole_calls)
+    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        while len(gate.held) < 2:
+            await wait_all_tasks_blocked()
+        run.upload.drain()
+        gate.open()
+    assert run.failure is not None
+    upload_id = run.failure.upload_id
+    assert upload_id is not None
+    known = {start: tree_hash(part) for start, part in store.uploads[upload_id].items()}
+    again = SourceUpload(store, resources, options(), await open_source(path), resume=(upload_id, known))
+    await again.run()
+    assert store.archives == [DATA]
+    assert all(store.calls[start] == 1 for start in range(0, len(DATA), MIB))
+
+
+async def test_what_does_not_arrive_in_time_is_given_up(
+    tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """The time is a bound: parts that hang do not hold the program up."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    gate = Gate(store, passes=only_whole_calls)
+    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        while len(gate.held) < 2:
+            await wait_all_tasks_blocked()
+        run.upload.drain(30)
+        run.upload.drain(0.05)
+        with anyio.fail_after(10):
+            await run.end.wait()
+    assert run.failure is not None
+    assert (run.failure.upload_id, run.failure.sent) == ("upload-1", 0)
+    assert resources.buffers.lent == 0
+
+
+async def test_a_cancellation_does_not_wait_for_what_is_on_its_way(
+    tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Cancelled while it drains, it ends at once, and the upload is kept all the same."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    gate = Gate(store, passes=only_whole_calls)
+    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            while len(gate.held) < 2:
+                await wait_all_tasks_blocked()
+            run.upload.drain(3600)
+            await wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert not run.has_ended
+    assert list(store.uploads) == ["upload-1"]
+    assert (resources.buffers.lent, resources.connections.in_use) == (0, 0)
+
+
+async def test_an_upload_that_is_all_read_may_still_become_an_archive(
+    tmp_path: Path, resources: TransferResources, store: MemoryStore
+) -> None:
+    """With the last parts on their way there is nothing left to stop."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA[: 2 * MIB])
+    gate = Gate(store, passes=only_whole_calls)
+    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        while len(gate.held) < 2:
+            await wait_all_tasks_blocked()
+        run.upload.drain()
+        gate.open()
+    assert run.failure is None
+    assert store.archives == [DATA[: 2 * MIB]]
+
+
+async def test_a_completion_that_takes_too_long_is_kept(
+    tmp_path: Path, resources: TransferResources, store: MemoryStore
+) -> None:
+    """Parts that hang at the very end are given up in time, and the upload can go on."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA[: 2 * MIB])
+    gate = Gate(store, passes=only_whole_calls)
+    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        while len(gate.held) < 2:
+            await wait_all_tasks_blocked()
+        run.upload.drain(0.05)
+    assert run.failure is not None
+    assert run.failure.upload_id == "upload-1"
+    assert list(store.uploads) == ["upload-1"]
+
+
+async def test_before_a_second_part_there_is_nothing_to_keep(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """A stream of which one part came has begun no upload, and begins none."""
+    never = anyio.Event()
+
+    async def source():  # type: ignore[no-untyped-def]  # noqa: ANN202
+        yield DATA[:MIB]
+        await never.wait()
+
+    run = Run(SourceUpload(store, resources, options(), await open_source(source())))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await wait_all_tasks_blocked()
+        run.upload.drain()
+    assert run.failure is not None
+    assert run.failure.upload_id is None
+    assert not store.calls
+    assert resources.buffers.lent == 0
+
+
+async def test_a_writer_drains(store: MemoryStore, resources: TransferResources) -> None:
+    """Nothing more can be written, leaving the block waits for what is on its way, and never completes."""
+    gate = Gate(store, passes=only_whole_calls)
+
+    async def write() -> None:
+        async with open_writer(store, resources, options()) as writer:
+            await writer.write(DATA[: 2 * MIB + 5])
+            while len(gate.held) < 2:
+                await wait_all_tasks_blocked()
+            writer.drain()
+            with pytest.raises(UploadFailedError, match="asked to stop"):
+                await writer.write(b"more")
+            tasks.start_soon(release)
+
+    async def release() -> None:
+        await wait_all_tasks_blocked()
+        gate.open()
+
+    async with anyio.create_task_group() as tasks:
+        with pytest.raises(UploadFailedError) as caught:
+            await write()
+    assert (caught.value.upload_id, caught.value.sent) == ("upload-1", 2 * MIB)
+    assert not store.archives
+    assert resources.buffers.lent == 0
+
+
+async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store: MemoryStore) -> None:
+    """Hashing what the service has is no sending, and ends with the next part."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    upload_id = await store.initiate(MIB)
+    known = dict.fromkeys(range(0, len(DATA), MIB), b"another")
+    async with thread_resources(MIB, hash_workers=1, max_concurrency=1) as resources:
+        held = await resources.buffers.acquire(MIB)  # so that hashing cannot begin
+        upload = SourceUpload(store, resources, options(), await open_source(path), resume=(upload_id, known))
+        run = Run(upload)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            await wait_all_tasks_blocked()
+            upload.drain()
+        assert run.failure is not None
+        assert run.failure.upload_id == upload_id
+        resources.buffers.release(held)
+
+
+async def test_a_failure_of_its_own_comes_before_the_stop(
+    tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """What stopped the upload before it was asked to is what it ends with."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    error = IntegrityError("damaged", expected=b"", actual=b"")
+
+    async def before(place: int | str) -> None:
+        if place == 0:
+            raise error
+
+    store.before = before
+    upload = SourceUpload(store, resources, options(), await open_source(path))
+    with pytest.raises(IntegrityError) as caught:
+        await upload.run()
+    upload.drain()
+    assert caught.value is error
+    assert not isinstance(caught.value, ResumeMismatchError)
