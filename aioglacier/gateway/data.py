@@ -197,17 +197,20 @@ class HttpJobOutput:
         )
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        pace = self._wire.pace("GetJobOutput")
+        pace = self._wire.pace("GetJobOutput", self._response)
         came = 0
-        while block := await self._wire.next_block("GetJobOutput", self._response, pace):
-            came += len(block)
-            if came > self.size:
-                raise UnexpectedResponseError(
-                    f"the answer holds more than the {self.size} bytes it promised",
-                    operation="GetJobOutput",
-                    status=self._response.status,
-                )
-            yield block
+        try:
+            while block := await self._wire.next_block(pace):
+                came += len(block)
+                if came > self.size:
+                    raise UnexpectedResponseError(
+                        f"the answer holds more than the {self.size} bytes it promised",
+                        operation="GetJobOutput",
+                        status=self._response.status,
+                    )
+                yield block
+        finally:
+            pace.stop()
         if came < self.size:
             raise ConnectionLostError(
                 f"the connection was closed after {came} of {self.size} bytes",

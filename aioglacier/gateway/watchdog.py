@@ -2,12 +2,16 @@
 
 aiohttp times only connecting and, once the whole body is written, reading. A peer that stops reading hangs it
 for ever, and one that drips a byte a second never trips a read timeout.
+
+Bytes move thousands of times a second and bounds almost never pass, so moving one is what must be cheap: it
+writes a number. The timer stays where it is, and when it goes off looks at the number.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
-from contextlib import asynccontextmanager
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,44 +19,102 @@ import anyio
 from aioglacier.core.errors import StalledTransferError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
     from aiohttp import StreamReader
 
 
+class Alarm:
+    """Calls back once a moment has come that is put off again and again. Its owner stops it."""
+
+    __slots__ = ("_due", "_loop", "_ring", "_timer")
+
+    def __init__(self, ring: Callable[[], object]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ring = ring
+        self._due = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float) -> None:
+        """Ring so many seconds from now, and not when it was to ring before."""
+        self._due = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._due:
+            self._arm()
+
+    def unset(self) -> None:
+        """Do not ring until set again."""
+        self._due = math.inf
+
+    def stop(self) -> None:
+        """Do not ring, and leave nothing behind."""
+        self._due = math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._loop.time() >= self._due:
+            self._ring()
+        elif self._due < math.inf:
+            self._arm()
+
+
 class Pace:
-    """Watches the bytes of one answer come.
+    """Reads one answer and watches its bytes come. Its owner stops it.
 
     Only time spent waiting for the network counts: a slow reader of the answer is his own affair.
     """
 
-    def __init__(self, *, operation: str, window_seconds: float, minimum_rate: int) -> None:
-        self._operation = operation
+    def __init__(
+        self, content: StreamReader, *, operation: str, window_seconds: float, minimum_rate: int
+    ) -> None:
+        self.operation = operation
+        self._content = content
         self._window_seconds = window_seconds
         self._minimum = minimum_rate * window_seconds
         self._waited = 0.0
         self._came = 0
+        self._alarm = Alarm(lambda: content.set_exception(self._stalled("no byte")))
 
-    async def next_block(self, content: StreamReader) -> bytes:
+    async def next_block(self) -> bytes:
         """The bytes that have come, at least one; none at the end.
 
         Raises:
             StalledTransferError: None came for the length of the window, or too few in a whole one.
         """
-        began = anyio.current_time()
-        with anyio.move_on_after(self._window_seconds) as scope:
-            block = await content.readany()
-            self._waited += anyio.current_time() - began
+        content = self._content
+        block = content.read_nowait()
+        if block or content.is_eof():
             self._came += len(block)
-            if self._waited < self._window_seconds or not block:
-                return block
-            if self._came >= self._minimum:
-                self._waited, self._came = 0.0, 0
-                return block
-        what = "no byte" if scope.cancelled_caught else f"only {self._came} bytes"
-        raise StalledTransferError(
+            return block
+        self._alarm.set(self._window_seconds)
+        began = time.monotonic()
+        try:
+            block = await content.readany()
+        finally:
+            self._alarm.unset()
+        self._waited += time.monotonic() - began
+        self._came += len(block)
+        if block and self._waited >= self._window_seconds:
+            if self._came < self._minimum:
+                raise self._stalled(f"only {self._came} bytes")
+            self._waited, self._came = 0.0, 0
+        return block
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._alarm.stop()
+
+    def _stalled(self, what: str) -> StalledTransferError:
+        return StalledTransferError(
             f"{what} of the answer came within {self._window_seconds:g} s",
-            operation=self._operation,
+            operation=self.operation,
             may_have_taken_effect=True,
         )
 
@@ -72,27 +134,29 @@ class Slots:
 
     def moved(self) -> None:
         """Note that an exchange got further."""
-        self._moved_at = anyio.current_time()
+        self._moved_at = time.monotonic()
 
-    @asynccontextmanager
-    async def slot(self, operation: str) -> AsyncIterator[None]:
-        """Hold one slot.
+    async def take(self, operation: str) -> None:
+        """Take one slot; ``give_back`` gives it back.
 
         Raises:
             StalledTransferError: All are taken and none has moved for too long.
         """
-        await self._take(operation)
         try:
-            yield
-        finally:
-            self._free.release()
+            self._free.acquire_nowait()
+        except anyio.WouldBlock:
+            await self._wait(operation)
 
-    async def _take(self, operation: str) -> None:
+    def give_back(self) -> None:
+        """End of the exchange."""
+        self._free.release()
+
+    async def _wait(self, operation: str) -> None:
         while True:
             with anyio.move_on_after(self._patience_seconds):
                 await self._free.acquire()
                 return
-            if anyio.current_time() - self._moved_at >= self._patience_seconds:
+            if time.monotonic() - self._moved_at >= self._patience_seconds:
                 raise StalledTransferError(
                     f"all {self._count} connections are taken and none moved a byte for "
                     f"{self._patience_seconds:g} s; close job outputs that are no longer read",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from aioglacier.gateway.failures import failure, reason, stall_failure
 from aioglacier.gateway.payload import SlicePayload
 from aioglacier.gateway.refusals import printable, refusal
 from aioglacier.gateway.signing import Signer
-from aioglacier.gateway.watchdog import Pace, Slots
+from aioglacier.gateway.watchdog import Alarm, Pace, Slots
 
 if TYPE_CHECKING:
     import ssl
@@ -154,34 +155,36 @@ class Wire:
         payload = SlicePayload(request.body, progress=request.progress)
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
         slots = self._body_slots if is_bulky else self._control_slots
-        async with slots.slot(request.operation):
-            try:
-                credentials = await self._identity.credentials()
-                response = await self._send(request, payload, slots, self._signed(request, credentials))
-                async with response:
-                    self._refuse_redirect(request.operation, response)
-                    if response.status >= 400 and not allow_refusal:
-                        raise await self._refusal(request.operation, response, credentials)
-                    yield response
-            finally:
-                payload.abandon()
+        await slots.take(request.operation)
+        try:
+            credentials = await self._identity.credentials()
+            response = await self._send(request, payload, slots, self._signed(request, credentials))
+            async with response:
+                self._refuse_redirect(request.operation, response)
+                if response.status >= 400 and not allow_refusal:
+                    raise await self._refusal(request.operation, response, credentials)
+                yield response
+        finally:
+            payload.abandon()
+            slots.give_back()
 
-    def pace(self, operation: str) -> Pace:
-        """A watch over the bytes of one answer."""
+    def pace(self, operation: str, response: aiohttp.ClientResponse) -> Pace:
+        """A watch over the bytes of one answer; whoever reads them stops it."""
         return Pace(
+            response.content,
             operation=operation,
             window_seconds=self._options.stall_timeout_seconds,
             minimum_rate=self._options.minimum_rate,
         )
 
-    async def next_block(self, operation: str, response: aiohttp.ClientResponse, pace: Pace) -> bytes:
+    async def next_block(self, pace: Pace) -> bytes:
         """The next bytes of an answer, none at its end; a broken connection as an error of ours."""
         try:
-            block = await pace.next_block(response.content)
+            block = await pace.next_block()
         except (aiohttp.ClientError, OSError) as error:
             raise ConnectionLostError(
                 f"the connection broke off in the middle of the answer ({reason(error)})",
-                operation=operation,
+                operation=pace.operation,
                 may_have_taken_effect=True,
             ) from error
         self._body_slots.moved()
@@ -191,19 +194,19 @@ class Wire:
         self, request: Request, payload: SlicePayload, slots: Slots, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         stall = self._options.stall_timeout_seconds
+        has_body = request.method not in {"GET", "HEAD"}
         with anyio.CancelScope() as scope:
+            alarm = Alarm(scope.cancel)
 
             def moved() -> None:
                 slots.moved()
-                patience = request.first_byte_timeout_seconds if payload.is_complete else stall
-                scope.deadline = anyio.current_time() + patience
+                alarm.set(request.first_byte_timeout_seconds if payload.is_complete else stall)
 
             payload.on_progress = moved
-            has_body = request.method not in {"GET", "HEAD"}
-            patience = self._options.connect_timeout_seconds + (
-                stall if has_body else request.first_byte_timeout_seconds
+            alarm.set(
+                self._options.connect_timeout_seconds
+                + (stall if has_body else request.first_byte_timeout_seconds)
             )
-            scope.deadline = anyio.current_time() + patience
 
             async def send_once(
                 aiohttp_request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -213,16 +216,20 @@ class Wire:
                 except (aiohttp.ClientError, OSError) as error:
                     raise self._failure(request, payload, error) from error
 
-            began = anyio.current_time()
-            response = await self._session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=headers,
-                data=payload if has_body else None,
-                allow_redirects=False,
-                proxy=self._proxy,
-                middlewares=(send_once,),
-            )
+            began = time.monotonic()
+            try:
+                response = await self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=headers,
+                    data=payload if has_body else None,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    middlewares=(send_once,),
+                )
+            finally:
+                payload.on_progress = slots.moved
+                alarm.stop()
             slots.moved()
             logger.debug(
                 "%s %s: %d, %d bytes sent, head after %.3f s",
@@ -230,7 +237,7 @@ class Wire:
                 self.origin,
                 response.status,
                 payload.sent,
-                anyio.current_time() - began,
+                time.monotonic() - began,
             )
             return response
         raise stall_failure(
@@ -274,13 +281,16 @@ class Wire:
         return error
 
     async def _read(self, operation: str, response: aiohttp.ClientResponse, limit: int) -> bytes:
-        pace = self.pace(operation)
+        pace = self.pace(operation, response)
         body = bytearray()
-        while len(body) <= limit:
-            block = await self.next_block(operation, response, pace)
-            if not block:
-                return bytes(body)
-            body += block
+        try:
+            while len(body) <= limit:
+                block = await self.next_block(pace)
+                if not block:
+                    return bytes(body)
+                body += block
+        finally:
+            pace.stop()
         if response.status < 400:
             raise UnexpectedResponseError(
                 f"the answer is longer than {limit} bytes", operation=operation, status=response.status
