@@ -16,7 +16,7 @@ from aioglacier.cli.exits import MEANINGS, Exit
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.output import Output
 from aioglacier.cli.session import Session
-from aioglacier.cli.settings import global_options
+from aioglacier.cli.settings import Settings, global_options
 from aioglacier.cli.stopping import Stopper
 
 if TYPE_CHECKING:
@@ -38,8 +38,19 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+_VERSION: Final = "aioglacier.cli.program.version"
+
+
 class Program(click.Group):
     """The root of the command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See ``click.Command.parse_args``; when all options are known, the version is shown."""
+        rest = super().parse_args(ctx, args)
+        if _VERSION in ctx.meta:
+            _show_version(is_verbose=Settings.of(ctx.meta).verbose > 0)
+            ctx.exit()
+        return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See ``click.Group.list_commands``."""
@@ -68,12 +79,19 @@ class Program(click.Group):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])
 
 
-def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+def _keep_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
+        ctx.meta[_VERSION] = True
 
-        click.echo(f"aioglacier {version('aioglacier')}")
-        ctx.exit()
+
+def _show_version(*, is_verbose: bool) -> None:
+    from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
+
+    click.echo(f"aioglacier {version('aioglacier')}")
+    if is_verbose:
+        from aioglacier.core.treehash import hash_core  # noqa: PLC0415  # as above
+
+        click.echo(f"hash core: {hash_core()}")
 
 
 root: Final = Program(
@@ -84,9 +102,8 @@ root: Final = Program(
             ["--version"],
             is_flag=True,
             expose_value=False,
-            is_eager=True,
-            callback=_show_version,
-            help="Print the version and exit.",
+            callback=_keep_version,
+            help="Print the version and exit; with -v also what computes the hashes.",
         ),
     ],
     help=(

@@ -14,6 +14,7 @@ import pytest
 
 from aioglacier.cli.program import COMMANDS
 from aioglacier.cli.settings import Settings
+from aioglacier.core.treehash import hash_core
 from tests.cli.conftest import MIB, SECRET, Cli, keys
 
 ROOT = Path(__file__).parents[2]
@@ -268,3 +269,11 @@ def test_a_standard_output_that_is_closed(cli: Cli, vault: str) -> None:
     command = shlex.join(cli.command("download", vault, "-", f"--archive-id={archive_id}"))
     done = subprocess.run(["bash", "-c", f"{command} >&-"], env=cli.env(), capture_output=True, check=False)
     assert "standard output is closed" in cli.judge(done.returncode, b"", done.stderr, 1).err
+
+
+@pytest.mark.parametrize("arguments", [["--version", "-v"], ["-v", "--version"]])
+def test_the_verbose_version_names_the_hash_core(bare: Cli, arguments: list[str]) -> None:
+    """In either order -v adds what computes the hashes to the version."""
+    first, second = bare(*arguments).text.splitlines()
+    assert [first] == bare("--version").text.splitlines()
+    assert second == f"hash core: {hash_core()}"
