@@ -32,6 +32,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.lost import CLOCK_TOLERANCE, may_be_lost
 from aioglacier.core.planning import choose_part_size
 from aioglacier.paging import follow
+from aioglacier.transfer.grace import GRACE_SECONDS
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.sources import open_file
 from aioglacier.transfer.store import GlacierStore
@@ -112,6 +113,11 @@ class TakenUpload:
             self.note_expired(self.continued, self.snapshot().done)
             self.begin()
             return await self._upload.run()
+
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Stop gently; see ``SourceUpload.drain``."""
+        if self._upload is not None:
+            self._upload.drain(seconds)
 
     # --- preparing, before it is given out
 
