@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.catalog import PartRecord, Place, SourceIdentity, UploadState
+from aioglacier.catalog.uploads import UNFINISHED
 from aioglacier.core.errors import (
     CatalogError,
     CatalogMismatchError,
@@ -71,6 +72,7 @@ class VaultRecords:
         source: NamedFile | ByteSource | None = None,
         record: UploadRecord | None = None,
         *,
+        found: UploadDescription | None = None,
         awaits_telling: bool = False,
     ) -> RecordingStore:
         """A store that records what is done through it.
@@ -80,10 +82,20 @@ class VaultRecords:
             options: Of the upload.
             source: What is uploaded; ``None`` for a writer.
             record: An upload on record that goes on; ``None`` for a new one.
+            found: An upload that the service has and that goes on; it is put on record, if it is not,
+                when the source has proved to be the right one: before anything is sent.
             awaits_telling: Whoever asked for the archive will say when he has been told of it, with
                 ``Uploads.record_told``; until then the next run reports it instead of making another.
         """
-        return RecordingStore(self, inner, options, source, record, awaits_telling=awaits_telling)
+        return RecordingStore(
+            self, inner, options, source, record, found=found, awaits_telling=awaits_telling
+        )
+
+    async def told(self, archive: Archive) -> None:
+        """Record that whoever asked for an archive knows of it; see ``store``."""
+        found = await self.catalog.archives.get(self.place, archive.id)
+        if found is not None and found.upload is not None:
+            await self.catalog.uploads.record_told(found.upload)
 
     async def find_upload(self, upload_id: UploadId) -> UploadRecord | None:
         """The upload with this id, if it is on record.
@@ -96,11 +108,22 @@ class VaultRecords:
         except CatalogMismatchError as error:
             raise ResumeMismatchError(f"{error.message}; name that one to go on with it") from error
 
+    async def aborted(self, upload_id: UploadId) -> None:
+        """Record that an upload was aborted, if it is on record."""
+        record = await self.catalog.uploads.find(self.place, upload_id)
+        if record is not None and record.state in UNFINISHED:
+            await self.catalog.uploads.record_aborted(record)
+
     async def take_in(
-        self, upload: UploadDescription, source: NamedFile | ByteSource, record: UploadRecord | None
+        self,
+        upload: UploadDescription,
+        source: NamedFile | ByteSource | None,
+        record: UploadRecord | None,
     ) -> UploadRecord:
         """Record an upload that the service has and that goes on; ``record`` is what is known of it."""
         uploads = self.catalog.uploads
+        if record is None:
+            record = await self.find_upload(upload.id)
         if record is None:
             options = UploadOptions(self.place.vault, upload.description or None)
             record = await _intend(self, options, source, part_size=upload.part_size)
@@ -122,8 +145,11 @@ class RecordingStore:
         source: NamedFile | ByteSource | None,
         record: UploadRecord | None,
         *,
+        found: UploadDescription | None,
         awaits_telling: bool,
     ) -> None:
+        self._found = found
+        self._taking_in = anyio.Lock()
         self._records = records
         self._awaits_telling = awaits_telling
         self._catalog = records.catalog
@@ -199,7 +225,7 @@ class RecordingStore:
         self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """See ``ArchiveStore``."""
-        record = self._known_record()
+        record = await self._known_record()
         self._check()
         try:
             await self._inner.put_part(upload_id, start, body, hashes, progress)
@@ -212,7 +238,7 @@ class RecordingStore:
 
     async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
         """See ``ArchiveStore``."""
-        record = self._known_record()
+        record = await self._known_record()
         await self._parts.finish()
         self._check()
         was_completing = record.state is UploadState.COMPLETING
@@ -241,7 +267,7 @@ class RecordingStore:
 
     async def abort(self, upload_id: UploadId) -> None:
         """See ``ArchiveStore``."""
-        record = self._known_record()
+        record = await self._known_record()
         await self._parts.finish()
         self._check()
         await self._inner.abort(upload_id)
@@ -257,7 +283,13 @@ class RecordingStore:
             self._records, self._options, self._source, part_size=part_size, size=size, tree_hash=tree_hash
         )
 
-    def _known_record(self) -> UploadRecord:
+    async def _known_record(self) -> UploadRecord:
+        if self._found is not None:
+            async with self._taking_in:
+                if self._found is not None:
+                    taken = self._records.take_in(self._found, self._source, self._record)
+                    self._record = await self._recorded(taken)
+                    self._found = None
         assert self._record is not None  # noqa: S101  # it was initiated here, or goes on
         return self._record
 
@@ -277,7 +309,7 @@ class RecordingStore:
         archive = _archive(self._place, self._options, stored, size, tree_hash)
         try:
             await self._catalog.uploads.record_completed(
-                self._known_record(), archive, is_told=not self._awaits_telling
+                await self._known_record(), archive, is_told=not self._awaits_telling
             )
         except CatalogError as error:
             error.add_note(f"archive {archive.id} was made, and is not on record")

@@ -89,6 +89,11 @@ class TakenUpload:
         self._archive: Archive | None = None
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing of the file is known to be at the service."""
+        return self.continued is None
+
+    @property
     def archive(self) -> Archive | None:
         """The archive, once there is one; before ``run`` where a former run has made it."""
         return self._archive or (self._upload.archive if self._upload else None)
@@ -152,13 +157,14 @@ async def take_up(
     path: str | os.PathLike[str],
     options: UploadOptions,
     *,
+    resume: bool = True,
     restart: bool = False,
 ) -> AsyncIterator[TakenUpload]:
     """See ``Vault.open_or_resume``."""
     file = await open_file(path)
     async with records.catalog.lock_source(records.place, file.path):
         taking = _Taking(gateway, resources, records, options)
-        yield await taking.take(file, restart=restart)
+        yield await taking.take(file, resume=resume, restart=restart)
 
 
 class _Taking:
@@ -191,8 +197,12 @@ class _Taking:
         store = self._records.store(self._store, options, file, record, awaits_telling=True)
         return SourceUpload(store, self._resources, options, file, resume=(record.upload_id, known))
 
-    async def take(self, file: NamedFile, *, restart: bool) -> TakenUpload:
+    async def take(self, file: NamedFile, *, resume: bool, restart: bool) -> TakenUpload:
+        """What is to be done for a file."""
         taken = TakenUpload(self, file)
+        if not resume:
+            taken.begin()
+            return taken
         record = await self._uploads.find_unfinished(self._place, file.path)
         if record is None:
             record = await self._uploads.find_untold(self._place, file.path)
@@ -213,7 +223,7 @@ class _Taking:
                     archive = await self._archive_of(record)
                     if archive is not None and taken.end(archive, record):
                         return taken
-                    await self._uploads.record_told(record)
+                    await self._uploads.record_told(record.number)
                     record = None
         taken.begin()
         return taken
@@ -223,7 +233,7 @@ class _Taking:
         if record.state is UploadState.INTENT:
             return await self._find_lost(record)
         if record.state is UploadState.COMPLETED:
-            await self._uploads.record_told(record)
+            await self._uploads.record_told(record.number)
             return None
         if record.upload_id is not None:
             await self._gateway.abort_multipart_upload(self._place.vault, record.upload_id)

@@ -12,15 +12,23 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Page, UploadDescription, UploadedPart, UploadId
     from aioglacier.gateway.interface import Gateway
+    from aioglacier.recording import VaultRecords
 
 
 class Upload:
     """An unfinished upload in a vault. From ``Vault.uploads()``; ``Vault.resume()`` continues it."""
 
-    def __init__(self, gateway: Gateway, vault: str, description: UploadDescription) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        vault: str,
+        description: UploadDescription,
+        records: VaultRecords | None = None,
+    ) -> None:
         self._gateway = gateway
         self._vault = vault
         self._description = description
+        self._records = records
 
     def __repr__(self) -> str:
         return f"<Upload {self._vault} {self.id} part_size={self.part_size >> 20}MiB>"
@@ -62,6 +70,8 @@ class Upload:
     async def abort(self) -> None:
         """Forget the upload and its parts. Repeating it is no error."""
         await self._gateway.abort_multipart_upload(self._vault, self.id)
+        if self._records is not None:
+            await self._records.aborted(self.id)
 
 
 async def fetch_parts(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import importlib
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.checks import check_choice, check_description, check_id, check_retrieval_range
-from aioglacier.core.errors import ConfigurationError, GlacierError, InvalidPlanError, ResumeMismatchError
+from aioglacier.core.errors import (
+    ConfigurationError,
+    GlacierError,
+    InvalidPlanError,
+    ResumeMismatchError,
+    UploadNotFoundError,
+)
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
@@ -234,6 +240,7 @@ class Vault:
         description: str | None = None,
         part_size: int | None = None,
         expected_size: int | None = None,
+        resume: bool = True,
         restart: bool = False,
     ) -> AbstractAsyncContextManager[TakenUpload]:
         """Upload a file, going on with its unfinished upload where the catalog has one on record.
@@ -243,13 +250,15 @@ class Vault:
             async with vault.open_or_resume("film.mkv") as upload:
                 archive = await upload.run()
 
-        The file is locked while the block runs. What is unfinished in the end is kept for the next time.
+        The file is locked while the block runs. What is unfinished in the end is kept for the next time,
+        unless ``resume`` is false.
 
         Args:
             path: A regular file.
             description: As in ``open_writer``; of an upload that goes on it cannot be changed.
             part_size: Likewise; ``None`` takes that of the upload that goes on.
             expected_size: As in ``open_writer``.
+            resume: Go on with an unfinished upload; otherwise leave it alone and begin anew.
             restart: Abort the unfinished upload and begin anew, even where its outcome is unknown.
 
         Raises:
@@ -260,10 +269,16 @@ class Vault:
         """
         if self._records is None:
             raise ConfigurationError("an upload is found again in a catalog; give one to connect()")
-        options = UploadOptions(self._name, check_description(description), part_size, expected_size, True)
+        options = UploadOptions(
+            self._name,
+            check_description(description),
+            part_size,
+            expected_size,
+            keep_unfinished=resume,
+        )
         resuming = importlib.import_module("aioglacier.resuming")  # loads SQLAlchemy, see Glacier
         taken: AbstractAsyncContextManager[TakenUpload] = resuming.take_up(
-            self._gateway, self._resources, self._records, path, options, restart=restart
+            self._gateway, self._resources, self._records, path, options, resume=resume, restart=restart
         )
         return taken
 
@@ -279,9 +294,14 @@ class Vault:
         options: UploadOptions,
         source: NamedFile | ByteSource | None = None,
         record: UploadRecord | None = None,
+        *,
+        found: UploadDescription | None = None,
+        awaits_telling: bool = False,
     ) -> ArchiveStore:
         store = GlacierStore(self._gateway, self._name, options.description)
-        return store if self._records is None else self._records.store(store, options, source, record)
+        if self._records is None:
+            return store
+        return self._records.store(store, options, source, record, found=found, awaits_telling=awaits_telling)
 
     # --- unfinished uploads
 
@@ -304,8 +324,16 @@ class Vault:
         description, _ = await self._gateway.list_parts(self._name, id_, limit=1)
         return self._upload(description)
 
+    async def abort_upload(self, upload_id: str) -> None:
+        """Forget an upload and its parts, whether it is there or not."""
+        id_ = UploadId(check_id("upload", upload_id))
+        with suppress(UploadNotFoundError):  # as it was to be
+            await self._gateway.abort_multipart_upload(self._name, id_)
+        if self._records is not None:
+            await self._records.aborted(id_)
+
     def _upload(self, description: UploadDescription) -> Upload:
-        return Upload(self._gateway, self._name, description)
+        return Upload(self._gateway, self._name, description, self._records)
 
     async def resume(
         self,
@@ -325,11 +353,13 @@ class Vault:
             return await upload.run()
 
     async def open_resume(
-        self,
-        upload_id: str,
-        source: Source,
+        self, upload_id: str, source: Source, *, awaits_telling: bool = False
     ) -> SourceUpload:
-        """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile.
+
+        With ``awaits_telling`` the next ``open_or_resume`` of the same file reports the archive, rather than
+        making another, until ``records.told`` has said that it is known.
+        """
         with self._named():
             id_ = UploadId(check_id("upload", upload_id))
             record = await self._records.find_upload(id_) if self._records is not None else None
@@ -344,9 +374,7 @@ class Vault:
             options = UploadOptions(
                 self._name, description.description or None, description.part_size, keep_unfinished=True
             )
-            if self._records is not None:
-                record = await self._records.take_in(description, opened, record)
-            store = self._store(options, opened, record)
+            store = self._store(options, opened, record, found=description, awaits_telling=awaits_telling)
             return SourceUpload(store, self._resources, options, opened, resume=(id_, known))
 
     # --- jobs

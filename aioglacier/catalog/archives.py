@@ -172,6 +172,11 @@ class Archives:
                 yield record
             last = page[-1].number
 
+    async def places(self, vault: str) -> list[Place]:
+        """The vaults of this name that anything is on record of, in whatever account, region and endpoint."""
+        found = await self._database.read(all_places)
+        return [place for place in found.values() if place.vault == vault]
+
     async def totals(self, place: Place) -> VaultTotals:
         """Count the archives of a vault that are not deleted."""
 

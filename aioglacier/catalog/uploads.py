@@ -248,12 +248,12 @@ class Uploads:
 
         return await self._database.write(change)
 
-    async def record_told(self, upload: UploadRecord) -> None:
+    async def record_told(self, upload: UploadNumber) -> None:
         """Record that whoever asked for the archive knows of it."""
         await self._database.write(
             lambda connection: connection.execute(
                 update(UPLOADS)
-                .where(UPLOADS.c.number == upload.number, UPLOADS.c.state == UploadState.COMPLETED)
+                .where(UPLOADS.c.number == upload, UPLOADS.c.state == UploadState.COMPLETED)
                 .values(outcome=_TOLD)
             )
         )
@@ -294,6 +294,10 @@ class Uploads:
     async def get(self, upload: UploadRecord) -> UploadRecord:
         """The record as it is now."""
         return await self._database.read(lambda connection: _get(connection, upload.number))
+
+    async def get_number(self, number: UploadNumber) -> UploadRecord:
+        """The upload that the catalog calls so."""
+        return await self._database.read(lambda connection: _get(connection, number))
 
     async def find(self, place: Place, upload_id: UploadId) -> UploadRecord | None:
         """The upload with this id.

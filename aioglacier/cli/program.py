@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "upload": ("upload", "Archive files, or standard input."),
     "download": ("download", "Retrieve an archive, verified, to a file or standard output."),
-    "inventory": ("inventory", "List the archives of a vault, or export the list."),
+    "list": ("list", "The archives of a vault that are on record here, at once."),
+    "inventory": ("inventory", "Read the service's list of a vault into the record; print or export it."),
     "delete": ("delete", "Delete archives."),
     "vault": ("vault", "Create, list, show, empty and delete vaults; tags, policies, locks."),
     "jobs": ("jobs", "Retrievals: list, show, wait, fetch the output."),

@@ -18,6 +18,7 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from aioglacier.catalog import UploadRecord
     from aioglacier.cli.output import Record
     from aioglacier.core.models import Archive, JobDescription, VaultDescription
     from aioglacier.upload import Upload
@@ -96,8 +97,11 @@ def job_record(vault: str, job: JobDescription) -> Record:
     }
 
 
-def upload_record(upload: Upload, *, parts: int) -> Record:
-    """An unfinished upload of which the service has so many parts; the last one may be shorter."""
+def upload_record(upload: Upload, *, parts: int, record: UploadRecord | None = None) -> Record:
+    """An unfinished upload of which the service has so many parts; the last one may be shorter.
+
+    ``record`` is what the catalog knows of it.
+    """
     return {
         "upload_id": upload.id,
         "vault": upload.vault,
@@ -106,6 +110,27 @@ def upload_record(upload: Upload, *, parts: int) -> Record:
         "description": upload.description,
         "sent": parts * upload.part_size,
         "parts": parts,
+        "state": plain(record.state) if record else "open",
+        "source": record.source if record else None,
+        "active": plain(record.active) if record else None,
+    }
+
+
+def local_upload_record(record: UploadRecord, *, parts: int = 0) -> Record:
+    """An upload that only the catalog knows of: its outcome is unknown, or it may never have begun."""
+    return {
+        "upload_id": record.upload_id,
+        "vault": record.place.vault,
+        "part_size": record.part_size,
+        "started": plain(record.created),
+        "description": record.description,
+        "sent": min(parts * record.part_size, record.size or parts * record.part_size),
+        "parts": parts,
+        "state": plain(record.state),
+        "source": record.source,
+        "active": plain(record.active),
+        "size": record.size,
+        "tree_hash": plain(record.tree_hash),
     }
 
 
@@ -134,10 +159,14 @@ def job_text(record: Mapping[str, Any]) -> str:
 def upload_text(record: Mapping[str, Any]) -> str:
     """An unfinished upload for people."""
     found = decode(record["description"])
+    how_far = {
+        "intent": "about to begin; it may be at the service",
+        "completing": "about to be completed; the archive may be at the service",
+    }.get(record["state"], f"{show_count(record['parts'], 'part')} sent")
     return as_text(
-        f"{found.name or '(no description)'}: {show_count(record['parts'], 'part')} sent",
+        f"{found.name or '(no description)'}: {how_far}",
         record,
-        without={"parts", "description"} if found.tool == "plain" else {"parts"},
+        without={"parts", "state", "description"} if found.tool == "plain" else {"parts", "state"},
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
+    from aioglacier.catalog import Catalog
     from aioglacier.cli.output import Output
     from aioglacier.cli.settings import Settings
     from aioglacier.cli.stopping import Stopper
@@ -61,11 +62,18 @@ class Session:
         """A command line for the same vaults as this one."""
         return shlex.join(["aioglacier", *self.settings.arguments(), *arguments])
 
-    def run(self, work: Callable[[Glacier], Awaitable[T]]) -> T:
-        """Connect, and run ``work`` until it ends or a signal stops it."""
+    def run(self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True) -> T:
+        """Connect, and run ``work`` until it ends or a signal stops it.
+
+        Args:
+            work: What is to be done.
+            records: Open the catalog first, and record what is done there.
+        """
 
         async def connected() -> T:
-            async with self.connect() as glacier:
+            async with AsyncExitStack() as stack:
+                catalog = await stack.enter_async_context(self.open_catalog()) if records else None
+                glacier = await stack.enter_async_context(self.connect(catalog))
                 return await work(glacier)
 
         return self.run_async(connected)
@@ -98,7 +106,28 @@ class Session:
             raise
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Glacier]:
+    async def open_catalog(self) -> AsyncIterator[Catalog]:
+        """Open the catalog that the global options name, before anything is asked of the service.
+
+        Raises:
+            CatalogError: It cannot be used.
+        """
+        import importlib  # noqa: PLC0415  # not needed for help
+
+        import anyio.to_thread  # noqa: PLC0415
+
+        try:  # in a thread: it takes longer to load than a connection to make
+            catalog = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.catalog")
+        except ModuleNotFoundError as error:
+            raise CommandError(
+                f"the local record needs {error.name}, which is not installed: pip install aioglacier[cli]",
+                Exit.CATALOG,
+            ) from error
+        async with catalog.Catalog.open(self.settings.catalog) as opened:
+            yield opened
+
+    @asynccontextmanager
+    async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:
         """Open the connection that the global options ask for."""
         from aioglacier.client import connect  # noqa: PLC0415
 
@@ -116,6 +145,7 @@ class Session:
             memory_limit=settings.memory_limit,
             max_concurrency=settings.concurrency,
             allow_insecure=settings.allow_insecure,
+            catalog=catalog,
         )
         async with AsyncExitStack() as stack:
             yield await _enter(stack, open_, settings)

@@ -22,6 +22,7 @@ class Settings:
 
     Attributes:
         local: A folder that holds a local Glacier to use instead of AWS.
+        catalog: The file of the catalog; ``None`` is the usual one.
     """
 
     region: str | None = None
@@ -29,6 +30,7 @@ class Settings:
     endpoint_url: str | None = None
     account_id: str = "-"
     local: str | None = None
+    catalog: str | None = None
     memory_limit: int | None = None
     concurrency: int | None = None
     allow_insecure: bool = False
@@ -53,6 +55,7 @@ class Settings:
             "--endpoint-url": self.endpoint_url,
             "--account-id": None if self.account_id == "-" else self.account_id,
             "--local": self.local,
+            "--catalog": self.catalog,
         }
         given = [f"{option}={value}" for option, value in places.items() if value is not None]
         return [*given, "--allow-insecure"] if self.allow_insecure else given
@@ -86,6 +89,11 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--local",
             metavar="DIR",
             help="Use a local Glacier kept in DIR: no account, no credentials, no cost, no waiting.",
+        ),
+        option(
+            "--catalog",
+            metavar="PATH",
+            help="The local record of what is archived. Default: ~/.local/share/aioglacier/catalog.db.",
         ),
         option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
         option(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from datetime import UTC
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _SIZE: Final = re.compile(r"(-?[0-9]+) ?([A-Za-z]*)")
 _UNITS: Final = {
@@ -84,3 +88,8 @@ def show_left(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02} min"
     return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+
+
+def show_time(time: datetime) -> str:
+    """A time to the minute, as "2026-11-22 12:00 UTC"."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -116,9 +116,10 @@ def test_a_folder_is_served_once(bare: Cli) -> None:
 def test_two_commands_on_one_folder_take_turns(bare: Cli) -> None:
     """The second one waits until the first one has ended."""
     bare("--local", "glacier", "vault", "create", "v")
+    before = set((bare.folder / "glacier").rglob("*"))
     with bare.started("--local", "glacier", "upload", "v", "-", stdin=subprocess.PIPE) as first:
         assert first.stdin is not None
-        wait_for((bare.folder / ".local" / "share" / "aioglacier" / "locks").exists)
+        wait_for(lambda: set((bare.folder / "glacier").rglob("*")) != before)  # it is open
         with bare.started("--local", "glacier", "--json", "vault", "list") as second:
             out, err = first.communicate(b"archived")
             bare.judge(first.returncode, out, err, 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import MIB, data, wait_for
+from tests.cli.conftest import ACCESS_KEY_ID, MIB, SECRET, data, wait_for
 from tests.cli.test_signals import PARTS, SIZE, faulty, hang, sent
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ LAST_HANGS = hang("UploadMultipartPart", f"bytes {5 * MIB}-")
 
 def locks(folder: Path) -> list[Path]:
     """The files of the locks of whoever has this home."""
-    return list((folder / ".local" / "share" / "aioglacier" / "locks").iterdir())
+    return list((folder / ".local" / "share" / "aioglacier" / "catalog.db.locks").glob("*.lock"))
 
 
 @pytest.mark.parametrize("name", ["big", "./sub/../big"])
@@ -75,20 +75,39 @@ def test_the_upload_of_another_live_process_is_not_adopted(tmp_path: Path) -> No
         assert len(cli("--json", "inventory", "v").records) == 2
 
 
-def test_locks_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """The folder that holds them, in ``XDG_DATA_HOME`` if that is set, is made with mode 0700."""
+def test_the_profile_makes_no_difference_to_a_lock(tmp_path: Path) -> None:
+    """Two names for the same credentials are the same vault, and the same upload."""
+    (tmp_path / "config").write_text(
+        f"[profile other]\naws_access_key_id = {ACCESS_KEY_ID}\naws_secret_access_key = {SECRET}\n"
+    )
+    other = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    with faulty(tmp_path, LAST_HANGS) as cli, cli.started(*UPLOAD):
+        wait_for(lambda: sent(cli) == PARTS - 1)
+        refused = cli("--json", "--profile", "other", *UPLOAD, code=5, environment=other)
+        assert refused.error["error"] == "UploadLockedError"
+
+
+def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask: files 0600 and folders 0700, in ``XDG_DATA_HOME`` if that is set (SE-06)."""
     with faulty(tmp_path) as cli:
-        cli("upload", "v", "big", environment={"XDG_DATA_HOME": str(tmp_path / "data")})
-    folder = tmp_path / "data" / "aioglacier" / "locks"
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        before = os.umask(0)
+        try:
+            cli("upload", "v", "big", environment={"XDG_DATA_HOME": str(tmp_path / "data")})
+        finally:
+            os.umask(before)
+    kept = list((tmp_path / "data").rglob("*"))
+    assert (tmp_path / "data" / "aioglacier" / "catalog.db") in kept
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept if path.is_dir()} == {0o700}
     assert not (tmp_path / ".local").exists()
 
 
-def test_an_upload_does_without_locks_where_none_can_be_made(tmp_path: Path) -> None:
-    """One warning for all files, and they are archived."""
+def test_nothing_is_done_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    """A home that cannot be written to is told of before anything is read or sent; exit 8 (PR-15)."""
     with faulty(tmp_path) as cli:
         (tmp_path / "file").write_bytes(b"in the way")
         where = {"XDG_DATA_HOME": os.fspath(tmp_path / "file")}
-        done = cli("--json", "upload", "v", "big", "file", environment=where)
-        assert len(done.records) == 2
-        assert done.err.count("no lock") == 1
+        error = cli("--json", "upload", "v", "big", environment=where, code=8).error
+        assert error["error"] == "CatalogError"
+        assert str(tmp_path / "file") in error["message"]
+        assert cli("--json", "vault", "show", "v", environment=where).record["archives"] == 0

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aioglacier.cli.commands.upload import describe_name
 from aioglacier.cli.escaping import escape, redact
 from aioglacier.cli.progress import Speed
 from aioglacier.cli.records import archive_record, archive_text
 from aioglacier.cli.sizes import parse_size, show_count, show_exact_size, show_rate, show_seconds, show_size
+from aioglacier.cli.uploading import describe_name
 from aioglacier.core.checks import check_description
 from aioglacier.core.descriptions import decode
 from aioglacier.core.models import Archive, ArchiveId

@@ -46,7 +46,7 @@ def _show(session: Session) -> int:
         session.output.record(_policy_record(policy), _policy_text)
         return Exit.DONE
 
-    return session.run(show)
+    return session.run(show, records=False)
 
 
 @_policy.command("set")
@@ -64,7 +64,7 @@ def _set(session: Session, strategy: str, size: int | None) -> int:
         session.output.record(_policy_record(policy), _policy_text)
         return Exit.DONE
 
-    return session.run(set_)
+    return session.run(set_, records=False)
 
 
 def _policy_record(policy: RetrievalPolicy) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _list(session: Session) -> int:
             )
         return Exit.DONE
 
-    return session.run(list_)
+    return session.run(list_, records=False)
 
 
 @_capacity.command("purchase")
@@ -115,4 +115,4 @@ def _purchase(session: Session, yes: bool) -> int:
         )
         return Exit.DONE
 
-    return session.run(purchase)
+    return session.run(purchase, records=False)

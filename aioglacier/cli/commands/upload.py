@@ -1,31 +1,39 @@
 """``aioglacier upload``: files or standard input become archives; an interrupted file goes on by itself.
 
-Without any record kept here, an unfinished upload of the same file is recognised by its description and
-proven by its parts: each is hashed again from the file before anything is sent. One that fails that proof is
-somebody else's, or the file has changed: whoever called decides.
+The catalog knows which upload is a file's. Where it knows of none, because another machine began it or the
+catalog was lost, an unfinished upload is recognised by its description. Either way its parts prove it: each
+is hashed again from the file before anything is sent. One that fails that proof is somebody else's, or the
+file has changed: whoever called decides.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import stat
-import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.exits import is_about_one_item
 from aioglacier.cli.failures import failure_of, tell
-from aioglacier.cli.locking import UploadLocks
+from aioglacier.cli.idling import warn_of_idle
 from aioglacier.cli.parameters import PART_SIZE, SIZE
-from aioglacier.cli.progress import showing
 from aioglacier.cli.records import archive_record, archive_text, as_text
 from aioglacier.cli.session import worst_exit
-from aioglacier.cli.sizes import show_count, show_size
+from aioglacier.cli.sizes import show_count, show_size, show_time
+from aioglacier.cli.uploading import (
+    STDIN,
+    abort_command,
+    describe_name,
+    keep_others_out,
+    note_told,
+    offer_restart,
+    open_stdin,
+    point_to_abort,
+    run_upload,
+)
 from aioglacier.core.checks import check_description, check_vault_name
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
@@ -35,25 +43,23 @@ from aioglacier.core.errors import (
     MemoryLimitError,
     OutcomeUnknownError,
     ResumeMismatchError,
-    SourceChangedError,
     SourceUnreadableError,
     UploadExpiredError,
+    UploadLockedError,
     UploadNotFoundError,
 )
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
     from aioglacier.core.models import Archive
-    from aioglacier.transfer.upload import SourceUpload
+    from aioglacier.resuming import TakenUpload
     from aioglacier.upload import Upload
     from aioglacier.vault import Vault
-
-STDIN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +181,12 @@ def _plan_text(record: Mapping[str, Any]) -> str:
 
 async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
     vault = glacier.vault(options.vault)
-    locks = UploadLocks(session, glacier, options.vault)
+    await warn_of_idle(session, vault)
     codes = []
     for done, source in enumerate(sources):
         session.resume = _resume_command(session, sources[done:], options)
         try:
-            archive = await _upload(session, vault, source, options, locks)
+            archive = await _upload(session, vault, source, options)
         except GlacierError as error:
             point_to_abort(session, error, options.vault)
             if len(sources) == 1 or not is_about_one_item(error):
@@ -189,6 +195,7 @@ async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ..
             codes.append(tell(session.output, failure_of(error, item=source)))
         else:
             session.output.record({**archive_record(archive), "source": source}, _archive_text)
+            await note_told(vault, archive)
     return worst_exit(len(codes), len(sources), codes)
 
 
@@ -197,66 +204,85 @@ def _archive_text(record: Mapping[str, Any]) -> str:
     return archive_text({key: value for key, value in record.items() if key != "source" or not is_told})
 
 
-async def _upload(
-    session: Session, vault: Vault, source: str, options: _Options, locks: UploadLocks
-) -> Archive:
-    description = _description_for(source, options)
+async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
     if source == STDIN:
-        async with locks.running(description):
-            return await _upload_stdin(session, vault, options)
-    async with locks.source(source), locks.running(description) as is_another_running:
-        if options.resume:
-            archive = await _go_on(session, vault, source, options, locks, is_another_running)
+        return await _upload_stdin(session, vault, options)
+    taken = vault.open_or_resume(
+        source,
+        description=_description_for(source, options),
+        part_size=options.part_size,
+        expected_size=options.expected_size,
+        resume=options.resume,
+        restart=options.restart,
+    )
+    async with taken as upload:
+        _tell_what_was_found(session, upload)
+        if upload.is_new and options.resume:
+            archive = await _go_on(session, vault, source, options)
             if archive is not None:
                 return archive
-        upload = await vault.open_upload(
-            source,
-            description=description,
-            part_size=options.part_size,
-            expected_size=options.expected_size,
-            keep_unfinished=options.resume,
+        try:
+            return await run_upload(session, source, upload, is_resume=not upload.is_new)
+        except ResumeMismatchError as error:
+            if upload.continued is None:
+                raise
+            raise offer_restart(session, error, options.vault, error.upload_id) from error
+        finally:
+            _tell_what_expired(session, upload)
+
+
+def _tell_what_was_found(session: Session, upload: TakenUpload) -> None:
+    record = upload.continued
+    if upload.former is not None:
+        session.output.warn(
+            f"{upload.file.path!r} as it was before is archive {upload.former.id}; nobody was told of it yet"
         )
-        return await run_upload(session, source, upload)
+    if upload.archive is not None:
+        session.output.note("a former run has made the archive, and was stopped before it could say so")
+    elif record is not None:
+        session.output.note(f"going on with the upload begun {show_time(record.created)}")
+    _tell_what_expired(session, upload)
 
 
-async def _go_on(
-    session: Session,
-    vault: Vault,
-    source: str,
-    options: _Options,
-    locks: UploadLocks,
-    is_another_running: Callable[[], bool],
-) -> Archive | None:
-    """Finish an unfinished upload of the same file, if there is one.
+def _tell_what_expired(session: Session, upload: TakenUpload) -> None:
+    expired, upload.expired = upload.expired, None
+    if expired is not None:
+        session.output.warn(
+            f"upload {expired.record.upload_id}, begun {show_time(expired.record.created)}, has expired, so "
+            f"the file is uploaded anew: {show_count(expired.size, 'byte')} that had been sent go again"
+        )
+
+
+async def _go_on(session: Session, vault: Vault, source: str, options: _Options) -> Archive | None:
+    """Finish an unfinished upload of the same file that is not on record as this file's, if there is one.
 
     Raises:
         ResumeMismatchError: There is one, and it was begun with other bytes.
     """
     found = await _unfinished(session, vault, source, options)
-    if found and is_another_running():
-        session.output.warn(
-            f"another process uploads something with the description {found[0].description!r} now, so no "
-            "unfinished upload of that description is touched"
-        )
-        return None
     if options.restart:
         for upload in found:
             await upload.abort()
-            session.output.note(f"aborted upload {upload.id}, begun {_started(upload)}")
+            session.output.note(f"aborted upload {upload.id}, begun {show_time(upload.started)}")
         return None
     mismatch: ResumeMismatchError | None = None
     for candidate in found:
         if not _may_go_on(candidate, source, options) or not await _has_parts(candidate):
             continue
-        async with locks.upload(candidate.id):
-            try:
-                going_on = await vault.open_resume(candidate.id, source)
-                session.output.note(f"going on with the upload begun {_started(candidate)}")
+        try:
+            async with keep_others_out(vault, candidate.id):
+                going_on = await vault.open_resume(candidate.id, source, awaits_telling=True)
+                session.output.note(f"going on with the upload begun {show_time(candidate.started)}")
                 return await run_upload(session, source, going_on, is_resume=True)
-            except ResumeMismatchError as error:
-                mismatch = mismatch or _offer_restart(session, error, candidate)
-            except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
-                session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
+        except UploadLockedError:
+            session.output.warn(
+                f"another process uploads something with the description {candidate.description!r} now, "
+                "which is left alone"
+            )
+        except ResumeMismatchError as error:
+            mismatch = mismatch or offer_restart(session, error, vault.name, candidate.id)
+        except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
+            session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
     if mismatch is not None:
         raise mismatch
     _tell_of_other_part_size(session, found, options)
@@ -269,46 +295,18 @@ def _may_go_on(upload: Upload, source: str, options: _Options) -> bool:
     )
 
 
-def _offer_restart(session: Session, error: ResumeMismatchError, upload: Upload) -> ResumeMismatchError:
-    """Say how to get on where the file is not what its unfinished upload was begun with."""
-    offer = ResumeMismatchError(
-        f"{error.message.partition(';')[0]}; nothing was sent. --restart aborts that upload and begins anew, "
-        f"--no-resume leaves it alone; to abort it only: {_abort_command(session, upload.vault, upload.id)}",
-        byte_range=error.byte_range,
-    )
-    offer.vault, offer.upload_id = upload.vault, upload.id
-    return offer
-
-
 def _tell_of_other_part_size(session: Session, found: list[Upload], options: _Options) -> None:
     if options.part_size is None:
         return
     for upload in found:
         if upload.part_size != options.part_size:
             session.output.warn(
-                f"the unfinished upload begun {_started(upload)} has parts of {show_size(upload.part_size)}, "
-                f"and {show_size(options.part_size)} were asked for, so the file is uploaded anew; to abort "
-                f"the other upload: {_abort_command(session, upload.vault, upload.id)}"
+                f"the unfinished upload begun {show_time(upload.started)} has parts of "
+                f"{show_size(upload.part_size)}, and {show_size(options.part_size)} were asked for, so the "
+                "file is uploaded anew; to abort "
+                f"the other upload: {abort_command(session, upload.vault, upload.id)}"
             )
             return
-
-
-def _started(upload: Upload) -> str:
-    return f"{upload.started:%Y-%m-%d %H:%M} UTC"
-
-
-def _abort_command(session: Session, vault: str, upload_id: str) -> str:
-    return session.command("uploads", "abort", vault, f"--upload-id={upload_id}")
-
-
-def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
-    """Where nothing can go on with an upload, since its file is another one now, name what ends it."""
-    if not isinstance(error, SourceChangedError | ResumeMismatchError) or error.upload_id is None:
-        return
-    session.resume = None
-    command = _abort_command(session, vault, error.upload_id)
-    if command not in error.message:
-        error.add_note(f"nothing can go on with upload {error.upload_id}; to abort it: {command}")
 
 
 async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
@@ -327,41 +325,6 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
         expected_size=options.expected_size,
     )
     return await run_upload(session, "standard input", upload)
-
-
-def open_stdin() -> io.FileIO:
-    """Standard input without a buffer, so that a pipe is waited for and not read ahead.
-
-    Raises:
-        SourceUnreadableError: It is closed.
-    """
-    if sys.stdin is None:
-        raise SourceUnreadableError("standard input is closed", path=STDIN)
-    file = io.FileIO(0, closefd=False)
-    file.name = "standard input"  # for messages
-    return file
-
-
-async def run_upload(
-    session: Session, label: str, upload: SourceUpload, *, is_resume: bool = False
-) -> Archive:
-    """Run an upload, with progress, and with something to say if it is stopped."""
-
-    def safe() -> str:
-        counters = upload.snapshot()
-        if is_resume and not counters.taken:
-            return "what was sent before is still at the service"
-        return (
-            f"{show_count(counters.done, 'byte')} of it kept by the service"
-            if session.resume
-            else "no archive was made"
-        )
-
-    session.safe = safe
-    async with showing(session, label, upload, is_resume=is_resume):
-        archive = await upload.run()
-    session.safe = lambda: ""
-    return archive
 
 
 async def _unfinished(session: Session, vault: Vault, source: str, options: _Options) -> list[Upload]:
@@ -404,13 +367,6 @@ def _description_for(source: str, options: _Options) -> str | None:
     return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
 
 
-def describe_name(name: str) -> str:
-    """The description that a file gets: its name, or JSON where that could not be read back as it is."""
-    if name.isascii() and name.isprintable() and decode(name).name == name:
-        return name
-    return json.dumps({"path": name})
-
-
 def _resume_command(session: Session, sources: tuple[str, ...], options: _Options) -> str:
     words = ["upload"]
     if options.description is not None:
@@ -424,12 +380,13 @@ def _resume_command(session: Session, sources: tuple[str, ...], options: _Option
 
 def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:
     """Where the same command would not go on with just this upload, name one that does."""
-    is_unclear = isinstance(error, OutcomeUnknownError)
-    if error.upload_id is not None and (source == STDIN or is_unclear or not options.resume):
+    if isinstance(error, OutcomeUnknownError):
+        session.resume = session.command("inventory", "--", options.vault)  # which settles it
+    elif error.upload_id is not None and (source == STDIN or not options.resume):
         session.resume = session.command(
             "uploads", "resume", f"--upload-id={error.upload_id}", "--", options.vault, source
         )
-    elif is_unclear or not options.resume:
+    elif not options.resume:
         session.resume = None
 
 

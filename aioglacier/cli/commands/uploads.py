@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 import click
 
 from aioglacier.cli.command import CommandGroup
-from aioglacier.cli.commands.upload import STDIN, open_stdin, point_to_abort, run_upload
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.failures import failure_of, tell
+from aioglacier.cli.idling import warn_of_idle
 from aioglacier.cli.ids import gather_ids, take_id
 from aioglacier.cli.listing import closing
-from aioglacier.cli.locking import UploadLocks
-from aioglacier.cli.records import archive_record, archive_text, upload_record, upload_text
+from aioglacier.cli.records import (
+    archive_record,
+    archive_text,
+    local_upload_record,
+    upload_record,
+    upload_text,
+)
 from aioglacier.cli.session import worst_exit
 from aioglacier.cli.sizes import show_count
+from aioglacier.cli.uploading import (
+    STDIN,
+    keep_others_out,
+    note_told,
+    open_stdin,
+    point_to_abort,
+    run_upload,
+)
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError, UploadNotFoundError
+from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
     from aioglacier.upload import Upload
+    from aioglacier.vault import Vault
 
 _ID = click.option("--upload-id", metavar="ID", help="In place of the argument.")
 
@@ -36,33 +50,54 @@ def command() -> None:
     """Unfinished uploads: list, show, resume, abort. Without activity for 24 hours they are removed."""
 
 
-async def _record(upload: Upload) -> Record:
+async def _record(vault: Vault, upload: Upload) -> Record:
     parts = 0
     async for _ in upload.parts():
         parts += 1
-    return upload_record(upload, parts=parts)
+    known = await vault.records.find_upload(upload.id) if vault.records is not None else None
+    return upload_record(upload, parts=parts, record=known)
 
 
 @command.command("list")
 @click.argument("vault")
 @click.pass_obj
 def _list(session: Session, vault: str) -> int:
-    """List the unfinished uploads of VAULT. What was sent is counted in parts; the last may be shorter."""
+    """List the unfinished uploads of VAULT. What was sent is counted in parts; the last may be shorter.
+
+    Those whose outcome is unknown are known here alone: after "completing" the archive may be there.
+    """
     check_vault_name(vault)
 
     async def list_(glacier: Glacier) -> int:
-        is_empty = True
-        async with closing(glacier.vault(vault).uploads()) as uploads:
-            async for upload in uploads:
-                is_empty = False
-                session.output.record(await _record(upload), upload_text)
+        listed = 0
+        async with closing(_records(glacier.vault(vault))) as records:
+            async for record in records:
+                listed += 1
+                session.output.record(record, upload_text)
                 if session.output.is_closed:
                     break
-        if is_empty:
+        if not listed:
             session.output.note(f"no unfinished uploads in vault {vault}")
+        else:
+            await warn_of_idle(session, glacier.vault(vault))
         return Exit.DONE
 
     return session.run(list_)
+
+
+async def _records(vault: Vault) -> AsyncIterator[Record]:
+    """What the service has, then what only the catalog knows of."""
+    at_service = set()
+    async with closing(vault.uploads()) as uploads:
+        async for upload in uploads:
+            at_service.add(upload.id)
+            yield await _record(vault, upload)
+    assert vault.records is not None  # noqa: S101  # the command line always keeps a catalog
+    catalog = vault.records.catalog
+    async for record in catalog.uploads.list_unfinished(vault.records.place):
+        if record.upload_id not in at_service:
+            parts = len([part async for part in catalog.uploads.list_parts(record.number)])
+            yield local_upload_record(record, parts=parts)
 
 
 @command.command("show")
@@ -77,7 +112,7 @@ def _show(session: Session, vault: str, arguments: tuple[str, ...], upload_id: s
 
     async def show(glacier: Glacier) -> int:
         upload = await glacier.vault(vault).unfinished_upload(upload_id)
-        session.output.record(await _record(upload), upload_text)
+        session.output.record(await _record(glacier.vault(vault), upload), upload_text)
         return Exit.DONE
 
     return session.run(show)
@@ -98,15 +133,10 @@ def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id:
     session.resume = session.command("uploads", "resume", f"--upload-id={upload_id}", "--", vault, source)
 
     async def resume(glacier: Glacier) -> int:
-        locks = UploadLocks(session, glacier, vault)
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(locks.upload(upload_id))
-            if source != STDIN:
-                await stack.enter_async_context(locks.source(source))
-            unfinished = await glacier.vault(vault).unfinished_upload(upload_id)
-            await stack.enter_async_context(locks.running(unfinished.description))
-            upload = await glacier.vault(vault).open_resume(
-                upload_id, open_stdin() if source == STDIN else os.fspath(source)
+        vault_ = glacier.vault(vault)
+        async with keep_others_out(vault_, upload_id, source=None if source == STDIN else source):
+            upload = await vault_.open_resume(
+                upload_id, open_stdin() if source == STDIN else source, awaits_telling=source != STDIN
             )
             try:
                 archive = await run_upload(
@@ -116,6 +146,7 @@ def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id:
                 point_to_abort(session, error, vault)
                 raise
         session.output.record(archive_record(archive), archive_text)
+        await note_told(vault_, archive)
         return Exit.DONE
 
     return session.run(resume)
@@ -149,9 +180,7 @@ def _abort(
         codes = []
         for upload_id in ids:
             try:
-                with suppress(UploadNotFoundError):  # as it was to be
-                    upload = await glacier.vault(vault).unfinished_upload(upload_id)
-                    await upload.abort()
+                await glacier.vault(vault).abort_upload(upload_id)
             except GlacierError as error:
                 if len(ids) == 1:
                     raise

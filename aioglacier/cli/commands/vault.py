@@ -41,7 +41,7 @@ def _create(session: Session, name: str) -> int:
         session.output.record(vault_record(await vault.describe()), vault_text)
         return Exit.DONE
 
-    return session.run(create)
+    return session.run(create, records=False)
 
 
 @command.command("list")
@@ -61,7 +61,7 @@ def _list(session: Session) -> int:
             session.output.note(f"no vaults in {glacier.region}")
         return Exit.DONE
 
-    return session.run(list_)
+    return session.run(list_, records=False)
 
 
 @command.command("show")
@@ -75,7 +75,7 @@ def _show(session: Session, name: str) -> int:
         session.output.record(vault_record(await glacier.vault(name).describe()), vault_text)
         return Exit.DONE
 
-    return session.run(show)
+    return session.run(show, records=False)
 
 
 @command.command("delete")
@@ -96,4 +96,4 @@ def _delete(session: Session, name: str, yes: bool) -> int:
         session.output.record({"name": name, "deleted": True}, lambda _: f"vault {name} is deleted")
         return Exit.DONE
 
-    return session.run(delete)
+    return session.run(delete, records=False)
