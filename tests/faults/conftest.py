@@ -1,0 +1,189 @@
+"""A local Glacier, a proxy in front of it that makes trouble, and the real program or library behind both."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aioglacier.client import Glacier
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.server import LocalGlacier
+from aioglacier.testing.served import ServedGlacier, serving
+from aioglacier.transfer.resources import TransferOptions, open_resources
+from tests.cli.conftest import MIB, Cli, Done, data, wait_for
+from tests.faults.lies import Lies, lying
+from tests.faults.proxy import Proxy, Trouble, proxying
+from tests.transfer.conftest import QUICK
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from aioglacier.gateway.patience import RetryPolicy
+
+__all__ = ["MIB", "Cli", "Done", "Lies", "Proxy", "ServedGlacier", "Stand", "Trouble", "data", "wait_for"]
+
+#: The times of the gateway's options, short enough for tests.
+SHORT = {
+    "connect_timeout_seconds": 2.0,
+    "stall_timeout_seconds": 0.4,
+    "first_byte_timeout_seconds": 0.8,
+    "complete_timeout_seconds": 0.8,
+}
+
+
+@dataclass
+class Stand:
+    """The three, and a vault "v".
+
+    Attributes:
+        folder: Where the program runs, and where it keeps its records.
+        glacier: The service.
+        proxy: What the program takes for it.
+    """
+
+    folder: Path
+    glacier: ServedGlacier
+    proxy: Proxy
+
+    @property
+    def cli(self) -> Cli:
+        """The program, told to use the proxy."""
+        return self.cli_at(self.proxy.url)
+
+    def cli_at(self, url: str) -> Cli:
+        """The program, told to use another place."""
+        keys = {
+            "AWS_ACCESS_KEY_ID": self.glacier.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.glacier.secret_access_key,
+        }
+        return Cli(self.folder, ("--endpoint-url", url, "--region", "us-east-1"), keys)
+
+    def file(self, size: int, name: str = "big", seed: int = 1) -> bytes:
+        """A file in the program's folder; its bytes."""
+        content = data(size, seed)
+        (self.folder / name).write_bytes(content)
+        return content
+
+    def stored(self) -> list[tuple[int, str]]:
+        """Size and tree hash of every archive, by the service's inventory, not asked through the proxy."""
+        records = self.cli_at(self.glacier.url)(
+            "--json", "inventory", "v", environment=self.elsewhere()
+        ).records
+        return [(record["size"], record["tree_hash"]) for record in records]
+
+    def elsewhere(self) -> dict[str, str]:
+        """An environment for looking at the service with another record than the program's own."""
+        return {"XDG_DATA_HOME": str(self.folder / "elsewhere")}
+
+    def count(self, what: str) -> int:
+        """How many "archives", "uploads" or "jobs" the service has at this moment."""
+        count = self.glacier.status()[what]
+        assert isinstance(count, int)
+        return count
+
+    @contextmanager
+    def started(
+        self, *arguments: str, lies: Lies | None = None, environment: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """The program in the background, as a process of its own, believing lies if given any."""
+        more = {**(lies.environment if lies is not None else {}), **(environment or {})}
+        with self.cli.started(*arguments, env=self.cli.env(more)) as process:
+            yield process
+
+    def ended(self, process: subprocess.Popen[bytes], code: int = 0) -> Done:
+        """Wait for the end of the program, which must be this."""
+        out, err = process.communicate(timeout=30)
+        return self.cli.judge(process.returncode, out, err, code)
+
+    def go_on(self, resume: str) -> Done:
+        """Run the command that an error names; it says by itself where the vaults are."""
+        name, *arguments = shlex.split(resume)
+        assert name == "aioglacier"
+        return replace(self.cli, arguments=())(*arguments)
+
+    def struck(self) -> None:
+        """Wait until the first trouble has struck."""
+        wait_for(lambda: self.proxy.struck() > 0, otherwise=lambda: str(self.proxy.seen))
+
+    @asynccontextmanager
+    async def connect(
+        self, *, policy: RetryPolicy = QUICK, max_concurrency: int | None = None, **options: Any
+    ) -> AsyncIterator[Glacier]:
+        """The library, with short times unless told otherwise."""
+        given: dict[str, Any] = {
+            "region_name": "us-east-1",
+            "endpoint_url": self.proxy.url,
+            "aws_access_key_id": self.glacier.access_key_id,
+            "aws_secret_access_key": self.glacier.secret_access_key,
+            **SHORT,
+        }
+        transfer = TransferOptions(
+            memory_limit=24 * MIB, max_concurrency=max_concurrency, hash_in="threads", hash_workers=2
+        )
+        async with (
+            open_gateway(GatewayOptions(**(given | options))) as gateway,
+            open_resources(transfer) as resources,
+        ):
+            yield Glacier(RetryingGateway(gateway, policy), resources)
+            assert resources.buffers.lent == 0
+
+
+@pytest.fixture
+def glacier(tmp_path: Path) -> Iterator[ServedGlacier]:
+    """A service with a vault "v" that checks signatures; jobs are done and inventories made at once."""
+    server = LocalGlacier(
+        tmp_path / "glacier",
+        access_key_id="AKIDEXAMPLE",
+        secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        job_delay=0,
+        inventory_lag=0,
+        is_durable=False,
+    )
+    with serving(server) as served:
+        yield served
+
+
+@pytest.fixture
+def stand(glacier: ServedGlacier, tmp_path: Path) -> Iterator[Stand]:
+    """All three."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    with proxying(glacier.url) as proxy:
+        stand = Stand(folder, glacier, proxy)
+        stand.cli_at(glacier.url)("vault", "create", "v")
+        yield stand
+
+
+@pytest.fixture
+def lies(tmp_path: Path) -> Iterator[Lies]:
+    """Lies about time, to be believed by programs that are started with their environment."""
+    folder = tmp_path / "lies"
+    folder.mkdir()
+    with lying(folder) as told:
+        yield told
+
+
+@pytest.fixture
+def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What was logged of failed attempts."""
+    return lambda: [record.getMessage() for record in caplog.records if getattr(record, "is_trouble", False)]
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees this machine's AWS settings."""
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -1,0 +1,66 @@
+"""Lies that a program under test is told, about time and about a disk; see ``lies.c``."""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import struct
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LAYOUT = struct.Struct("ddqq256s")
+
+
+class Lies:
+    """What programs are told; it may change while they run.
+
+    Attributes:
+        environment: What lets a program believe it.
+    """
+
+    def __init__(self, library: Path, file: Path, memory: mmap.mmap) -> None:
+        self.environment = {"LD_PRELOAD": str(library), "LIES": str(file)}
+        self._memory = memory
+        self._wall_seconds, self._speed = 0.0, 1.0
+        self._bad: tuple[int, int, bytes] = (-1, 0, b"")
+        self._tell()
+
+    def wall(self, seconds: float) -> None:
+        """Let the wall clock be this far ahead."""
+        self._wall_seconds = seconds
+        self._tell()
+
+    def speed(self, times: float) -> None:
+        """Let monotonic time run so much faster, from now on."""
+        self._speed = times
+        self._tell()
+
+    def bad_block(self, name: str, offset: int, *, reads: int) -> None:
+        """Let so many reads of this byte of a file of this name fail with EIO."""
+        self._bad = (offset, reads, name.encode())
+        self._tell()
+
+    def _tell(self) -> None:
+        offset, reads, name = self._bad
+        self._memory[: _LAYOUT.size] = _LAYOUT.pack(self._wall_seconds, self._speed, offset, reads, name)
+
+
+@contextmanager
+def lying(folder: Path) -> Iterator[Lies]:
+    """Build the library, which takes a tenth of a second, and tell the truth until asked otherwise."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("lies are told by a C library, and there is no compiler to build it")
+    library, file = folder / "lies.so", folder / "lies"
+    source = Path(__file__).with_name("lies.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    file.write_bytes(bytes(_LAYOUT.size))
+    with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as memory:
+        yield Lies(library, file, memory)
