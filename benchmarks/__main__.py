@@ -1,4 +1,4 @@
-"""Run one benchmark, or list them all with the question each asks."""
+"""Run one benchmark, report or check the results, or list the question that each benchmark asks."""
 
 import ast
 import runpy
@@ -6,6 +6,12 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+
+#: What is done with results.
+DEEDS = {
+    "report": "Turn the committed results into tables and plots.",
+    "check": "Print what must hold, what was measured, and whether it does.",
+}
 
 
 def questions() -> dict[str, str]:
@@ -20,7 +26,7 @@ def questions() -> dict[str, str]:
 
 def main() -> None:
     """Run the benchmark that was named."""
-    known = questions()
+    known = questions() | DEEDS
     if len(sys.argv) < 2 or sys.argv[1] not in known:
         print("usage: python -m benchmarks NAME [--quick] [--output FILE]\n")
         for name, question in known.items():

@@ -2,7 +2,7 @@
 
 The sink answers a round trip late and takes 20 MB/s from each connection, as a far region does. Ideal is the
 archive's size over what the connections carry together, plus the round trips of beginning and completing. The
-defaults, which find the concurrency on the way, are compared with each fixed one, memory and part size equal.
+defaults, which find the concurrency on the way, are compared with each fixed one, all else equal.
 ``--link`` limits what all connections carry together, as the last mile does.
 """
 
@@ -32,8 +32,14 @@ def measured(
     """Upload with each concurrency; None is the default."""
     points = []
     for concurrency in concurrencies:
-        task = turns.upload_task(place, options.size, options.part_size, concurrency)
-        task = replace(task, memory_limit=options.memory_limit * MIB)
+        task = replace(
+            place.task,
+            path=place.source(options.size),
+            size=options.size,
+            part_size=options.part_size,
+            concurrency=concurrency,
+            memory_limit=options.memory_limit * MIB,
+        )
         runs = [clients.run("aioglacier", task) for _ in range(options.rounds)]
         seconds = [run.report["seconds"] for run in runs]
         point: dict[str, Any] = {
@@ -56,7 +62,7 @@ def main() -> None:
     """Measure and print."""
     parser = turns.parser("latency", __doc__, rounds=1)
     parser.add_argument("--size", type=int, default=GIB)
-    parser.add_argument("--part-size", type=int, default=8 * MIB)
+    parser.add_argument("--part-size", type=int, help="by default it chooses itself")
     parser.add_argument("--round-trip-ms", type=float, default=200)
     parser.add_argument("--bandwidth", type=float, default=20, help="MB/s of each connection")
     parser.add_argument("--link", type=float, default=0, help="MB/s of all together")

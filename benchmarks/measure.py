@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from aioglacier.core import treehash
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -134,18 +136,11 @@ def machine() -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "openssl": ssl.OPENSSL_VERSION,
-        "hash_core": _hash_core(),
+        "hash_core": treehash.hash_core(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "revision": _revision(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-
-
-def _hash_core() -> str:
-    """What ``aioglacier --version -v`` says of it."""
-    command = [sys.executable, "-m", "aioglacier", "--version", "-v"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return next((line.partition(":")[2].strip() for line in said.splitlines() if "core" in line), "hashlib")
 
 
 def _revision() -> str:

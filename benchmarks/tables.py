@@ -1,0 +1,337 @@
+"""The tables of README and docs, each from the committed results, by the name of its markers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.goals import GOALS, PEERS
+from benchmarks.measure import GIB, MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from benchmarks.results import Results
+
+KIB: Final = 1024
+
+#: What a client's name means.
+CLIENTS: Final = {
+    "floor": "floor: read, hash twice with hashlib, `sendall`; one thread",
+    "floor+native": "floor: read, hash twice in one pass, `sendall`; one thread",
+    "aioglacier": "**aioglacier**",
+    "aioglacier+hashlib": "aioglacier, without the native core",
+    "aioglacier+threads": "aioglacier, hashing in threads",
+    "aioglacier+uvloop": "aioglacier on uvloop",
+    "boto3": "boto3, 4 threads",
+    "boto3+sequential": "boto3, one part after the other",
+    "boto3+given": "boto3, 4 threads, given the tree hashes",
+    "aiobotocore": "aiobotocore, gathering 4",
+    "glacier_upload": "glacier_upload, 4 threads",
+    "aws-cli": "AWS CLI, one request",
+    "aioglacier-cli": "`aioglacier upload`, the whole command",
+    "aiohttp": "bare aiohttp and a signature",
+    "floor-download": "floor: receive, hash with hashlib, write, sync; one thread",
+    "floor-download+native": "floor: receive, hash, write, sync; one thread",
+    "aioglacier-download": "**aioglacier**, to a file",
+    "aioglacier-download+threads": "aioglacier, to a file, hashing in threads",
+    "aioglacier-download+hashlib": "aioglacier, to a file, without the native core",
+    "aioglacier-download+reader": "aioglacier, through a reader to nowhere",
+    "boto3-download": "boto3, 4 threads, nothing verified or synced",
+}
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _made(*results: dict[str, Any]) -> str:
+    """The commands below a table."""
+    words = "; ".join(f"`{result['command'].removeprefix('python -m benchmarks ')}`" for result in results)
+    return f"\n\nMade by `python -m benchmarks` {words}."
+
+
+def _costs(result: dict[str, Any]) -> str:
+    """What each client cost; least and most behind the median where it matters."""
+    rows = []
+    for name, figures in result["clients"].items():
+        wall, cpu = figures["wall_s_per_gib"], figures["cpu_s_per_gib"]
+        rows.append(
+            [
+                CLIENTS.get(name, name),
+                f"{wall[0]:.2f} ({wall[1]:.2f}-{wall[2]:.2f})",
+                f"{cpu[0]:.2f} ({cpu[1]:.2f}-{cpu[2]:.2f})",
+                f"{figures['process_wall_s_per_gib'][0]:.2f}",
+                f"{figures['process_cpu_s_per_gib'][0]:.2f}",
+                f"{figures['peak_mib'][0]:.0f}",
+            ]
+        )
+    heads = ["client", "seconds", "CPU s", "process: seconds", "CPU s", "peak MiB"]
+    return _table(heads, rows) + _made(result)
+
+
+def upload(part_size: int, *, tls: bool) -> Callable[[Results], str]:
+    """Uploads beside floor and peers."""
+    return lambda results: _costs(
+        results.find("upload_cost", part_size=part_size, tls=tls, size=GIB, concurrency=4)
+    )
+
+
+def goals(results: Results) -> str:
+    """What must hold."""
+    rows = []
+    for goal in GOALS:
+        try:
+            measured = goal.measure(results)
+        except LookupError:
+            rows.append([goal.about, goal.bound, "not measured", "", ""])
+            continue
+        command = measured.command.removeprefix("python -m benchmarks ")
+        rows.append(
+            [goal.about, goal.bound, measured.figure, "yes" if measured.holds else "**no**", f"`{command}`"]
+        )
+    return _table(["what", "goal", "measured", "holds", "`python -m benchmarks` ..."], rows)
+
+
+def ways(results: Results) -> str:
+    """Sources, loops, hashers; plain and TLS."""
+    plain, tls = (results.find("ways", tls=tls, size=GIB) for tls in (False, True))
+    rows = []
+    for name, figures in plain["clients"].items():
+        secure = tls["clients"].get(name)
+        rows.append(
+            [
+                CLIENTS.get(name) or name.removeprefix("aioglacier+").replace("+", ", "),
+                *(
+                    f"{one[key][0]:.2f}" if one else ""
+                    for one in (figures, secure)
+                    for key in ("wall_s_per_gib", "cpu_s_per_gib")
+                ),
+                f"{figures['peak_mib'][0]:.0f}",
+            ]
+        )
+    heads = ["way", "plain: seconds", "CPU s", "TLS: seconds", "CPU s", "peak MiB"]
+    return _table(heads, rows) + _made(plain, tls)
+
+
+def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **settings: Any) -> Any:
+    def table(results: Results) -> str:
+        points = results.points(benchmark, by, **settings)
+        names = list(dict.fromkeys(name for point in points for name in point["clients"]))
+        rows = []
+        for point in points:
+            cells = [name_of(point[by])]
+            for name in names:
+                figures = point["clients"].get(name)
+                cells.append(
+                    f"{GIB / 1e6 / figures['wall_s_per_gib'][0]:,.0f} / {figures['cpu_s_per_gib'][0]:.2f} / "
+                    f"{figures['peak_mib'][0]:,.0f}"
+                    if figures
+                    else ""
+                )
+            rows.append(cells)
+        heads = [head, *(CLIENTS.get(name, name).split(":")[0] for name in names)]
+        return _table(heads, rows) + _made(*results.find_all(benchmark, **settings))
+
+    return table
+
+
+def size_name(size: int) -> str:
+    """As "16 MiB"."""
+    for unit, name in ((1 << 40, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size / unit:g} {name}"
+    return f"{size} B"
+
+
+def small_archives(results: Results) -> str:
+    """Rates of small archives."""
+    result = results.find("small_archives")
+    names = list(result["points"][0]["clients"])
+    rows = []
+    for point in result["points"]:
+        cells = [size_name(point["size"])]
+        for name in names:
+            figures = point["clients"][name]
+            cells.append(
+                f"{figures['archives_per_s'][0]:,.0f} / {figures['archives_per_cpu_s'][0]:,.0f} / "
+                f"{figures['cpu_ms_each'][0]:.2f}"
+            )
+        rows.append(cells)
+    names = [CLIENTS[name].split(",")[0] if name != "boto3" else "boto3, 16 threads" for name in names]
+    return _table(["size of each", *names], rows) + _made(result)
+
+
+def small_parts(results: Results) -> str:
+    """CPU of a part above hashing and sending."""
+    result = results.find("small_parts", part_size=MIB)
+    rows = []
+    for name, (median, least, most) in result["cpu_ms_a_part_above_floor"].items():
+        rows.append([CLIENTS[name], f"{median:.2f} ({least:.2f} to {most:.2f})"])
+    return _table(["client", "CPU ms a part of 1 MiB, above hashing and sending"], rows) + _made(result)
+
+
+def latency(results: Results) -> str:
+    """Long lines."""
+    rows = []
+    found = sorted(
+        results.find_all("latency", size=GIB),
+        key=lambda result: (result["mb_per_s_together"], result["round_trip_ms"]),
+    )
+    for result in found:
+        line = f"{result['round_trip_ms']:.0f} ms"
+        if result["mb_per_s_together"]:
+            line += f", {result['mb_per_s_together']:.0f} MB/s in all"
+        rows += [
+            [
+                line,
+                str(point["concurrency"]).replace("default", "**the defaults**"),
+                f"{point['seconds'][0]:.1f}",
+                f"{point['mb_per_s']:.0f}",
+                f"{point['of_ideal']:.0%}".replace("%", " %") if "of_ideal" in point else "",
+                f"{point['peak_mib']:.0f}",
+            ]
+            for point in result["points"]
+        ]
+    heads = ["line", "at once", "seconds", "MB/s", "of what the connections carry", "peak MiB"]
+    return _table(heads, rows) + _made(*found)
+
+
+def download(results: Results) -> str:
+    """Downloads beside the floor."""
+    return _costs(results.find("download_cost", tls=False, size=GIB))
+
+
+def download_tls(results: Results) -> str:
+    """Downloads on TLS."""
+    return _costs(results.find("download_cost", tls=True, size=GIB))
+
+
+def start_up(results: Results) -> str:
+    """Import, commands, first byte."""
+    result = results.find("start_up", size=64 * MIB)
+    rows = [
+        [f"`{name}`" if "without" not in name else name, f"{median:.0f} ({least:.0f}-{most:.0f})"]
+        for name, (median, least, most) in result["ms"].items()
+    ]
+    rows += [
+        [f"first byte of `{name}`", f"{median:.0f} ({least:.0f}-{most:.0f})"]
+        for name, (median, least, most) in result["first_byte_ms"].items()
+    ]
+    return _table(["what", "ms"], rows) + _made(result)
+
+
+def memory(results: Results) -> str:
+    """Peaks over the length of a stream."""
+    found = sorted(
+        results.find_all("stream_memory", memory_limit=256 * MIB), key=lambda one: int(one["part_size"])
+    )
+    sizes = sorted({int(size) for result in found for size in result["streams"]})
+    rows = []
+    for size in sizes:
+        peaks = [result["streams"].get(str(size)) for result in found]
+        rows.append([size_name(size), *(f"{one['peak_mib'][0]:.0f} MiB" if one else "" for one in peaks)])
+    heads = ["stream", *(f"{size_name(result['part_size'])} parts" for result in found)]
+    return _table(heads, rows) + _made(*found)
+
+
+def loop_stall(results: Results) -> str:
+    """Waits for the loop."""
+    found = [results.find("loop_stall", tls=tls, part_size=64 * MIB) for tls in (True, False)]
+    rows = []
+    for result in found:
+        for name, figures in result["clients"].items():
+            stall = figures["stall_ms"]
+            rows.append(
+                [
+                    CLIENTS.get(name, name),
+                    "TLS" if result["tls"] else "plain",
+                    *(f"{stall[key]:.1f}" for key in ("p50", "p99", "p999", "max")),
+                    f"{result['worst_ms'][name]:.1f}",
+                ]
+            )
+    heads = ["client", "transport", "half", "99 %", "99.9 %", "all", "the worst round"]
+    return _table(heads, rows) + _made(*found)
+
+
+def local_glacier(results: Results) -> str:
+    """The server's own cost."""
+    result = results.find_all("local_glacier", size=GIB)[-1]
+    rows = [
+        ["parts of 16 MiB, all checked and synced", f"{result['parts']['megabytes_per_second']:.0f} MB/s"],
+        ["its CPU for a GiB", f"{result['parts']['server_cpu_s_per_gib']:.2f} s"],
+        ["floor: hash twice, write, sync; one thread", f"{result['floor']['cpu_s_per_gib']:.2f} s"],
+        ["small archives of a KiB", f"{result['small']['archives_per_second']:,} a second"],
+    ]
+    return _table(["local Glacier", "figure"], rows) + _made(result)
+
+
+def machine(results: Results) -> str:
+    """What all of it was measured on."""
+    machines = [result["machine"] for result in results if "hash_core" in result["machine"]]
+    last = max(machines, key=lambda one: str(one["time"]))
+    revisions = sorted({one["revision"].rstrip("+") for one in machines})
+    versions = ", ".join(
+        f"{name} {version}" for name, version in last["versions"].items() if name != "aioglacier"
+    )
+    return (
+        f"{last['cpu']}, {last['cores']} cores, {last['memory_gib']} GiB, Linux {last['kernel']}, Python "
+        f"{last['python']}, {last['openssl']}; hash core: {last['hash_core']}; {versions}; measured "
+        f"{last['time'][:10]} on revision {' and '.join(revisions)}."
+    )
+
+
+def readme(results: Results) -> str:
+    """The few figures that a reader of README wants."""
+    plain = results.find("upload_cost", part_size=16 * MIB, tls=False, size=GIB, concurrency=4)
+    tls = results.find("upload_cost", part_size=16 * MIB, tls=True, size=GIB, concurrency=4)
+    names = ["floor+native", "aioglacier", "aioglacier+hashlib", *PEERS, "aws-cli"]
+    rows = []
+    for name in names:
+        if name not in plain["clients"] or name == "boto3+given":
+            continue
+        cells = [
+            CLIENTS[name].replace(": read, hash twice in one pass, `sendall`; one thread", ", one thread")
+        ]
+        for result in (plain, tls):
+            figures = result["clients"][name]
+            cells += [f"{figures[key][0]:.2f}" for key in ("wall_s_per_gib", "cpu_s_per_gib")]
+        cells.append(f"{plain['clients'][name]['peak_mib'][0]:.0f}")
+        rows.append(cells)
+    return _table(["1 GiB, 16 MiB parts", "plain: s", "CPU s", "TLS: s", "CPU s", "peak MiB"], rows)
+
+
+TABLES: Final[dict[str, Callable[[Results], str]]] = {
+    "readme": readme,
+    "machine": machine,
+    "goals": goals,
+    "upload-plain": upload(16 * MIB, tls=False),
+    "upload-tls": upload(16 * MIB, tls=True),
+    "upload-tls-64": upload(64 * MIB, tls=True),
+    "part-sizes": _curve("part_sizes", "part_size", "part size", size_name),
+    "concurrency": _curve("concurrency", "concurrency", "at once", str, tls=False),
+    "archive-sizes": _curve("archive_sizes", "size", "archive", size_name),
+    "ways": ways,
+    "small-archives": small_archives,
+    "small-parts": small_parts,
+    "latency": latency,
+    "download": download,
+    "download-tls": download_tls,
+    "start-up": start_up,
+    "memory": memory,
+    "loop-stall": loop_stall,
+    "local-glacier": local_glacier,
+}
+
+_MARKED: Final = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def fill_in(text: str, results: Results) -> str:
+    """A document with each marked table made anew."""
+    return _MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]](results)}\n{found[3]}", text)
+
+
+def marked(text: str) -> list[str]:
+    """The names of the tables in a document."""
+    return [found[2] for found in _MARKED.finditer(text)]
