@@ -17,13 +17,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.places import find_place, keep_place
 from aioglacier.catalog.records import ArchiveKind, UploadNumber, UploadState
 from aioglacier.catalog.tables import ARCHIVES, BUNDLES, ENTRIES, RUNS, TREES, UPLOADS
-from aioglacier.core.errors import CatalogDamagedError, CatalogError
+from aioglacier.core.errors import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -410,56 +410,122 @@ class Entries:
             yield page
             last = page[-1].position or 0
 
+    async def uploads_of(self, tree: TreeRecord) -> list[UploadNumber]:
+        """The uploads whose archives have something of a folder, oldest first."""
+        return await self._database.read(
+            lambda connection: [
+                UploadNumber(number)
+                for number in connection.scalars(
+                    select(ENTRIES.c.upload)
+                    .where(ENTRIES.c.tree == tree.number, ENTRIES.c.upload.is_not(None))
+                    .distinct()
+                    .order_by(ENTRIES.c.upload)
+                )
+            ]
+        )
+
     async def stored(
         self, tree: TreeRecord, run: RunNumber | None = None, *, is_descending: bool = False
     ) -> AsyncIterator[list[StoredEntry]]:
         """What a folder holds, or held at the end of a run, in the order of paths, page by page.
 
         Raises:
-            CatalogDamagedError: A record is not as it was written.
+            CatalogError: A record is not as it was written.
         """
         last: bytes | None = None
 
         def question(connection: Connection) -> list[StoredEntry]:
-            is_it = (ENTRIES.c.tree == tree.number) & _counts()
-            if run is None:
-                is_it &= ENTRIES.c.until.is_(None)
-            else:
-                is_it &= (ENTRIES.c.since <= run) & (ENTRIES.c.until.is_(None) | (ENTRIES.c.until > run))
+            is_it = ENTRIES.c.tree == tree.number
             if last is not None:
                 is_it &= ENTRIES.c.path < last if is_descending else ENTRIES.c.path > last
-            rows = connection.execute(
-                select(
-                    *_COLUMNS,
-                    ENTRIES.c.checksum,
-                    ARCHIVES.c.archive_id,
-                    ARCHIVES.c.size,
-                    ARCHIVES.c.tree_hash,
-                    ARCHIVES.c.created,
-                )
-                .outerjoin(UPLOADS, UPLOADS.c.number == ENTRIES.c.upload)
-                .outerjoin(ARCHIVES, ARCHIVES.c.upload == ENTRIES.c.upload)
-                .where(is_it)
-                .order_by(ENTRIES.c.path.desc() if is_descending else ENTRIES.c.path)
-                .limit(_PAGE)
-            )
-            return [_stored(row) for row in rows]
+            order = ENTRIES.c.path.desc() if is_descending else ENTRIES.c.path
+            return _select_stored(connection, is_it, run, order)
 
         while page := await self._database.read(question):
             yield page
             last = page[-1].entry.path
+
+    async def stored_in(
+        self,
+        tree: TreeRecord,
+        upload: UploadNumber,
+        run: RunNumber | None = None,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> AsyncIterator[list[StoredEntry]]:
+        """What of that lies in one archive, in the order of positions, page by page.
+
+        Args:
+            tree: The folder.
+            upload: The upload of the archive.
+            run: As of which run; ``None`` for now.
+            start: Only members that begin here or later; of an archive that is one file, 0.
+            stop: Only members that begin before this.
+        """
+        last = start - 1
+
+        def question(connection: Connection) -> list[StoredEntry]:
+            position = func.coalesce(ENTRIES.c.position, 0)
+            is_it = (ENTRIES.c.tree == tree.number) & (ENTRIES.c.upload == upload) & (position > last)
+            if stop is not None:
+                is_it &= position < stop
+            return _select_stored(connection, is_it, run, position)
+
+        while page := await self._database.read(question):
+            yield page
+            last = page[-1].entry.position or 0
+
+    async def stored_at(self, tree: TreeRecord, path: bytes, run: RunNumber | None) -> StoredEntry | None:
+        """What there is, or was at the end of a run, at a path."""
+        found = await self._database.read(
+            lambda connection: _select_stored(
+                connection,
+                (ENTRIES.c.tree == tree.number) & (ENTRIES.c.path == path),
+                run,
+                ENTRIES.c.since,
+            )
+        )
+        return found[-1] if found else None
 
 
 def _counts() -> ColumnElement[bool]:
     return ENTRIES.c.upload.is_(None) | UPLOADS.c.state.in_(_COUNTING)
 
 
+def _select_stored(
+    connection: Connection, condition: ColumnElement[bool], run: RunNumber | None, order: Any
+) -> list[StoredEntry]:
+    is_it = condition & _counts()
+    if run is None:
+        is_it &= ENTRIES.c.until.is_(None)
+    else:
+        is_it &= (ENTRIES.c.since <= run) & (ENTRIES.c.until.is_(None) | (ENTRIES.c.until > run))
+    rows = connection.execute(
+        select(
+            *_COLUMNS,
+            ENTRIES.c.checksum,
+            ARCHIVES.c.archive_id,
+            ARCHIVES.c.size,
+            ARCHIVES.c.tree_hash,
+            ARCHIVES.c.created,
+        )
+        .outerjoin(UPLOADS, UPLOADS.c.number == ENTRIES.c.upload)
+        .outerjoin(ARCHIVES, ARCHIVES.c.upload == ENTRIES.c.upload)
+        .where(is_it)
+        .order_by(order)
+        .limit(_PAGE)
+    )
+    return [_stored(row) for row in rows]
+
+
 def _stored(row: Any) -> StoredEntry:
     count = len(_COLUMNS)
     entry = Entry(*row[:count])
     if row[count] != checksum(entry):
-        raise CatalogDamagedError(
-            f"the record of {entry.path!r} is not as it was written", path="", moved_to=""
+        raise CatalogError(
+            f"the record of {entry.path!r} is not as it was written: a bit has flipped on this disk, so "
+            "rename the catalog and restore it from a copy"
         )
     return StoredEntry(entry, *row[count + 1 :])
 

@@ -1,0 +1,345 @@
+"""The contents of a restore: jobs are started ahead, and what they bring is put into its place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.bulk import tar, zstd
+from aioglacier.bulk.placing import Placer
+from aioglacier.bulk.pricing import check_cost
+from aioglacier.catalog.records import UploadNumber
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    GlacierError,
+    IntegrityError,
+    JobFailedError,
+    JobNotFoundError,
+    TargetError,
+)
+from aioglacier.core.models import JobStatus
+from aioglacier.transfer.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.bulk.restore import RestoreOptions
+    from aioglacier.bulk.retrieval import Retrieval
+    from aioglacier.catalog.entries import Entry, RunNumber, StoredEntry, TreeRecord
+    from aioglacier.core.models import ArchiveId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.job import Job
+    from aioglacier.transfer.reader import ArchiveReader
+
+#: Outputs fetched at once; each keeps several connections busy by itself.
+_FETCHERS: Final = 2
+
+#: Members put into their places in one go.
+_MEMBERS_AT_ONCE: Final = 500
+_BYTES_AT_ONCE: Final = 16 * 1024 * 1024
+
+#: How often an output that is gone is asked for anew.
+_RENEWALS: Final = 3
+
+
+@dataclass(slots=True)
+class _Asked:
+    retrieval: Retrieval
+    job: Job
+    renewals: int = 0
+
+
+class Fetcher:
+    """Fetches what was planned.
+
+    Attributes:
+        started: Jobs started.
+        waiting: Jobs not done yet.
+        left: Jobs that were not done, and not waited for.
+        fetched: Bytes fetched.
+        cost: Of the jobs started, by the price list.
+    """
+
+    def __init__(
+        self,
+        place: FolderPlace,
+        tree: TreeRecord,
+        run: RunNumber | None,
+        *,
+        root: bytes,
+        options: RestoreOptions,
+        prices: Prices,
+        paths_of: Callable[[Entry], list[bytes]],
+        done: Callable[[int, int], None],
+        fail: Callable[[bytes, GlacierError], None],
+    ) -> None:
+        self.started = 0
+        self.waiting = 0
+        self.left = 0
+        self.fetched = 0
+        self.cost = 0.0
+        self._place = place
+        self._tree = tree
+        self._run = run
+        self._root = root
+        self._options = options
+        self._prices = prices
+        self._paths_of = paths_of
+        self._done = done
+        self._fail = fail
+        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
+        self._ahead = 0
+        self._fetched_some = anyio.Event()
+
+    async def run(self, retrievals: Sequence[Retrieval]) -> None:
+        """Fetch all of it, or tell what failed."""
+        if not retrievals:
+            return
+        await self._look_for_jobs()
+        give, take = anyio.create_memory_object_stream[_Asked](len(retrievals))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._ask_all, retrievals, give)
+            for _ in range(_FETCHERS):
+                tasks.start_soon(self._fetch_all, take.clone())
+            take.close()
+
+    # --- jobs
+
+    async def _look_for_jobs(self) -> None:
+        """What was asked for already, by whomever."""
+        async for job in self._place.vault.jobs():
+            if job.archive_id is None or job.status is JobStatus.FAILED:
+                continue
+            is_whole = job.byte_range is None or job.byte_range.size == job.archive_size
+            self._jobs[job.archive_id, None if is_whole else job.byte_range] = self._place.vault.job(job.id)
+
+    async def _ask_all(
+        self, retrievals: Sequence[Retrieval], give: anyio.abc.ObjectSendStream[_Asked]
+    ) -> None:
+        async with give:
+            for retrieval in retrievals:
+                while self._ahead and self._ahead + retrieval.size > self._options.ahead:
+                    self._fetched_some = anyio.Event()
+                    await self._fetched_some.wait()
+                try:
+                    job = await self._ask(retrieval)
+                except ArchiveNotFoundError as error:
+                    await self._fail_all(retrieval, error)
+                    continue
+                self._ahead += retrieval.size
+                self.waiting += 1
+                await give.send(_Asked(retrieval, job))
+
+    async def _ask(self, retrieval: Retrieval) -> Job:
+        """A job that is there, or a new one."""
+        key = (retrieval.archive_id, retrieval.byte_range)
+        if (job := self._jobs.get(key)) is not None:
+            return job
+        cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
+        check_cost(self.cost + cost, self._options.max_cost, self._prices, "asking for outputs anew")
+        job = await self._place.vault.retrieve(
+            retrieval.archive_id, tier=self._options.tier, byte_range=retrieval.byte_range
+        )
+        self.started += 1
+        self.cost += cost
+        self._jobs[key] = job
+        return job
+
+    async def _fetch_all(self, take: anyio.abc.ObjectReceiveStream[_Asked]) -> None:
+        placer = await run_in_thread(partial(Placer, self._root, overwrite=self._options.overwrite))
+        try:
+            async with take:
+                async for asked in take:
+                    await self._fetch_patiently(asked, placer)
+                    self._ahead -= asked.retrieval.size
+                    self._fetched_some.set()
+        finally:
+            placer.close()
+
+    async def _fetch_patiently(self, asked: _Asked, placer: Placer) -> None:
+        is_waiting = True
+        try:
+            while True:
+                try:
+                    if not self._options.waits and not (await asked.job.describe()).is_done:
+                        self.left += 1
+                        return
+                    await asked.job.wait_until_done()
+                    if is_waiting:
+                        self.waiting -= 1
+                        is_waiting = False
+                    await self._fetch(asked, placer)
+                except JobNotFoundError:
+                    # It has had its day.
+                    asked.renewals += 1
+                    if asked.renewals > _RENEWALS:
+                        raise
+                    self._jobs.pop((asked.retrieval.archive_id, asked.retrieval.byte_range), None)
+                    asked.job = await self._ask(asked.retrieval)
+                else:
+                    return
+        except (JobFailedError, IntegrityError, ArchiveNotFoundError, JobNotFoundError, TargetError) as error:
+            await self._fail_all(asked.retrieval, error)
+        finally:
+            if is_waiting:
+                self.waiting -= 1
+
+    async def _members(self, retrieval: Retrieval) -> list[StoredEntry]:
+        """What is to be had from an output, and is not in its place yet."""
+        stop = retrieval.byte_range.stop if retrieval.byte_range else None
+        start = retrieval.byte_range.start if retrieval.byte_range else 0
+        found: list[StoredEntry] = []
+        pages = self._place.catalog.entries.stored_in(
+            self._tree, UploadNumber(retrieval.upload), self._run, start=start, stop=stop
+        )
+        async for page in pages:
+            found += [
+                stored
+                for stored in page
+                if stored.entry.kind == "file" and stored.entry.size and self._paths_of(stored.entry)
+            ]
+        return found
+
+    async def _fail_all(self, retrieval: Retrieval, error: GlacierError) -> None:
+        for stored in await self._members(retrieval):
+            self._fail(self._paths_of(stored.entry)[0], error)
+
+    # --- contents
+
+    async def _fetch(self, asked: _Asked, placer: Placer) -> None:
+        members = await self._members(asked.retrieval)
+        missing = await run_in_thread(partial(self._missing, members, placer))
+        if asked.retrieval.is_whole:
+            for stored in missing:
+                await self._fetch_big(asked, stored, placer)
+            return
+        if not missing:
+            return
+        start = asked.retrieval.byte_range.start if asked.retrieval.byte_range else 0
+        first = (missing[0].entry.position or 0) - start
+        last = missing[-1].entry
+        last_stop = (last.position or 0) + (last.stored or 0) - start
+        async with asked.job.open_reader((first, last_stop)) as reader:
+            await self._place_members(reader, start + first, missing, placer)
+
+    def _missing(self, members: list[StoredEntry], placer: Placer) -> list[StoredEntry]:
+        missing = []
+        for stored in members:
+            try:
+                if placer.is_there(stored.entry, self._paths_of(stored.entry)[0]):
+                    continue
+            except (GlacierError, OSError):
+                continue  # it was told of before
+            missing.append(stored)
+        return missing
+
+    async def _place_members(
+        self, reader: ArchiveReader, position: int, members: list[StoredEntry], placer: Placer
+    ) -> None:
+        batch: list[tuple[Entry, bytes]] = []
+        size = 0
+        for stored in members:
+            entry = stored.entry
+            gap = (entry.position or 0) - position
+            await _skip(reader, gap)
+            raw = await _read(reader, entry.stored or 0)
+            position += gap + len(raw)
+            self.fetched += gap + len(raw)
+            batch.append((entry, raw))
+            size += len(raw)
+            if len(batch) >= _MEMBERS_AT_ONCE or size >= _BYTES_AT_ONCE:
+                await self._place_batch(batch, placer)
+                batch, size = [], 0
+        if batch:
+            await self._place_batch(batch, placer)
+
+    async def _place_batch(self, batch: list[tuple[Entry, bytes]], placer: Placer) -> None:
+        def place() -> None:
+            contents: list[tuple[Entry, bytes, bytes]] = []
+            for entry, raw in batch:
+                path = self._paths_of(entry)[0]
+                try:
+                    contents.append((entry, path, member_content(entry, raw)))
+                except IntegrityError as error:
+                    self._fail(path, error)
+            for path, size, error in placer.place_files(contents):
+                if error is not None:
+                    self._fail(path, error)
+                else:
+                    self._done(1, size)
+
+        await run_in_thread(place)
+
+    async def _fetch_big(self, asked: _Asked, stored: StoredEntry, placer: Placer) -> None:
+        """A file that is an archive of its own: in parallel, and resumable."""
+        entry = stored.entry
+        path = self._paths_of(entry)[0]
+        description = await asked.job.describe()
+        if description.tree_hash not in {None, stored.archive_hash}:
+            raise IntegrityError(
+                f"archive {stored.archive_id} is not what was archived",
+                expected=stored.archive_hash or b"",
+                actual=description.tree_hash or b"",
+                archive_id=stored.archive_id,
+            )
+        folder, name = await run_in_thread(partial(placer.open_big, path))
+        try:
+            # By its descriptor, so that nobody's link leads the workers that write it astray.
+            is_linux = sys.platform == "linux"
+            way = f"/proc/{os.getpid()}/fd/{folder}" if is_linux else _folder_of(self._root, path)
+            download = await asked.job.open_download(f"{way}/{os.fsdecode(name)}", overwrite=True)
+            await download.run()
+            self.fetched += entry.size
+            await run_in_thread(partial(placer.place_big, entry, path, folder))
+        finally:
+            os.close(folder)
+        self._done(1, entry.size)
+
+
+def member_content(entry: Entry, raw: bytes) -> bytes:
+    """The content of a member, from what is stored of it.
+
+    Raises:
+        IntegrityError: It is too short, or cannot be decoded.
+    """
+    member = zstd.decode(raw) if entry.compression == "zstd" else raw
+    padded = entry.size + len(tar.padding(entry.size))
+    content = member[len(member) - padded : len(member) - padded + entry.size]
+    if len(content) != entry.size or len(member) < padded + tar.BLOCK:
+        raise IntegrityError(
+            f"the member {os.fsdecode(entry.path)!r} is not as long as it should be",
+            expected=entry.content_hash or b"",
+            actual=b"",
+        )
+    return content
+
+
+async def _skip(reader: ArchiveReader, size: int) -> None:
+    while size > 0:
+        block = await reader.read(min(size, 1 << 20))
+        if not block:
+            return
+        size -= len(block)
+
+
+async def _read(reader: ArchiveReader, size: int) -> bytes:
+    block = await reader.read(size)
+    if len(block) == size or not block:
+        return block
+    blocks = [block]
+    left = size - len(block)
+    while left and (block := await reader.read(left)):
+        blocks.append(block)
+        left -= len(block)
+    return b"".join(blocks)
+
+
+def _folder_of(root: bytes, path: bytes) -> str:
+    return os.fsdecode(os.path.join(root, os.path.dirname(path)))  # noqa: PTH118, PTH120  # of any bytes
