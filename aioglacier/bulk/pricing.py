@@ -64,11 +64,12 @@ class Prices:
 
     def show(self, amount: float) -> str:
         """An amount, for people."""
-        return (
-            f"{amount:,.2f} {self.currency}"
-            if amount >= 0.1 or not amount
-            else f"{amount:.4f} {self.currency}"
-        )
+        return show_amount(amount, self.currency)
+
+
+def show_amount(amount: float, currency: str) -> str:
+    """An amount of money, for people; small ones with more digits."""
+    return f"{amount:,.2f} {currency}" if amount >= 0.1 or not amount else f"{amount:.4f} {currency}"
 
 
 def load_prices(region: str, path: str | os.PathLike[str] | None = None) -> Prices:

@@ -53,7 +53,6 @@ class RestoreOptions:
         overwrite: Replace what is there and differs.
         max_cost: Refuse what costs more, in the currency of the prices.
         ahead: Bytes asked for ahead of what was fetched.
-        starts_jobs: Ask for what no job is there for; otherwise that is left for later.
         waits: Wait for jobs; otherwise only what is ready is fetched.
     """
 
@@ -101,6 +100,7 @@ class RestoreSnapshot:
         jobs: Jobs to use in all.
         jobs_started: Jobs started by this run.
         jobs_waited_for: Jobs not done yet.
+        jobs_left: Jobs that were not done, and not waited for.
         fetched: Bytes fetched.
         cost: Of the jobs that were started, by the price list.
     """
@@ -114,6 +114,7 @@ class RestoreSnapshot:
     jobs: int
     jobs_started: int
     jobs_waited_for: int
+    jobs_left: int
     fetched: int
     cost: float
 
@@ -157,6 +158,7 @@ class FolderRestore:
             jobs=len(plan.retrievals) if plan else 0,
             jobs_started=fetcher.started if fetcher else 0,
             jobs_waited_for=fetcher.waiting if fetcher else 0,
+            jobs_left=fetcher.left if fetcher else 0,
             fetched=fetcher.fetched if fetcher else 0,
             cost=fetcher.cost if fetcher else 0.0,
         )
@@ -207,7 +209,7 @@ class FolderRestore:
         trees = await entries.list_trees(self._place.place)
         wanted = self._options.folder
         if wanted is not None:
-            root = os.path.realpath(wanted)
+            root = await run_in_thread(partial(os.path.realpath, wanted))
             trees = [tree for tree in trees if tree.root in {wanted, root}]
         if len(trees) != 1:
             names = ", ".join(repr(tree.root) for tree in trees)

@@ -28,6 +28,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "download": ("download", "Retrieve an archive, verified, to a file or standard output."),
     "list": ("list", "The archives of a vault that are on record here, at once."),
     "inventory": ("inventory", "Read the service's list of a vault into the record; print or export it."),
+    "sync": ("sync", "Take a folder to a vault: what is new or has changed."),
+    "restore": ("restore", "Bring a folder back from a vault, or some of it."),
     "delete": ("delete", "Delete archives."),
     "vault": ("vault", "Create, list, show, empty and delete vaults; tags, policies, locks."),
     "jobs": ("jobs", "Retrievals: list, show, wait, fetch the output."),

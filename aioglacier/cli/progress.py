@@ -139,6 +139,45 @@ async def counting(
             yield
 
 
+class State(NamedTuple):
+    """What is to be shown of some work at one moment.
+
+    Attributes:
+        label: What it is at.
+        done: How much of it is done.
+        total: How much there is, ``None`` while nobody knows.
+        facts: What is told of it, the dearest first.
+    """
+
+    label: str
+    done: int
+    total: int | None
+    facts: tuple[str, ...]
+
+
+@asynccontextmanager
+async def following(session: Session, look: Callable[[], State]) -> AsyncIterator[None]:
+    """Show how some work gets on while the block runs, by looking at it."""
+    if not session.output.shows_progress:
+        yield
+        return
+    with _display(session, lambda task: task.fields["facts"]) as display:
+        task = display.add_task("", total=None, facts=("",))
+
+        def show() -> None:
+            state = look()
+            display.update(
+                task,
+                description=escape(state.label),
+                total=state.total,
+                completed=state.done,
+                facts=state.facts or ("",),
+            )
+
+        async with _polling(show):
+            yield
+
+
 @asynccontextmanager
 async def _polling(look: Callable[[], None]) -> AsyncIterator[None]:
     import anyio  # noqa: PLC0415
