@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from aioglacier.core.errors import CredentialsExpiredError, GlacierError, IntegrityError, ServiceError
+from aioglacier.core.errors import (
+    CredentialsExpiredError,
+    GlacierError,
+    IntegrityError,
+    ServiceError,
+    UnexpectedResponseError,
+)
 from aioglacier.gateway.congestion import Congestion
 from aioglacier.gateway.patience import Patience, RetryPolicy
 from aioglacier.gateway.rules import Repeat, is_attempt_left, is_without_effect, may_pass, rule_of
@@ -29,6 +35,7 @@ class Call:
     Attributes:
         refusals: Attempts after which the service said that other bytes had arrived.
         renewals: Attempts that met expired credentials.
+        unproven: Attempts whose success came without its proof.
         is_unclear: Whether an attempt may have taken effect although it failed.
     """
 
@@ -38,6 +45,7 @@ class Call:
     attempts: int = 0
     refusals: int = 0
     renewals: int = 0
+    unproven: int = 0
     is_unclear: bool = False
 
 
@@ -127,12 +135,16 @@ class Retrier:
         call.is_unclear = call.is_unclear or not is_without_effect(error)
         call.refusals += isinstance(error, IntegrityError)
         call.renewals += isinstance(error, CredentialsExpiredError)
+        is_unproven = isinstance(error, UnexpectedResponseError) and error.may_have_taken_effect
+        call.unproven += is_unproven
         repeat = rule_of(call.operation).repeat
         if repeat is Repeat.NEVER:
             return None
         if is_attempt_left(error, refusals=call.refusals, renewals=call.renewals):
             return 0.0
-        if not may_pass(error):
+        if not may_pass(error) and not (
+            is_unproven and call.unproven < rule_of(call.operation).proof_attempts
+        ):
             return None
         if repeat is Repeat.IF_WITHOUT_EFFECT and not is_without_effect(error) and not may_look:
             return None

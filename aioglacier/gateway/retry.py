@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
 from aioglacier.core.errors import (
+    AccessDeniedError,
     GlacierError,
     IntegrityError,
     OutcomeUnknownError,
+    UnexpectedResponseError,
     UploadNotFoundError,
 )
 from aioglacier.core.models import JobAction
+from aioglacier.gateway.lostuploads import LostUploads, every
 from aioglacier.gateway.resume import ResumingOutput
 from aioglacier.gateway.retrier import Retrier
 
@@ -73,6 +76,7 @@ class RetryingGateway:
         self._gateway = gateway
         self._retrier = Retrier(policy, clock=clock, sleep=sleep)
         self._now = now
+        self._lost_uploads = LostUploads()
 
     @property
     def region(self) -> str:
@@ -133,7 +137,8 @@ class RetryingGateway:
         """Complete an upload; a repetition is answered with the same archive for a while.
 
         Raises:
-            OutcomeUnknownError: An answer was lost, and the repetition found the upload gone.
+            OutcomeUnknownError: An answer was lost, and the repetition found the upload gone; or no answer
+                named the archive.
         """
         call = self._retrier.begin("CompleteMultipartUpload", vault)
         try:
@@ -143,17 +148,48 @@ class RetryingGateway:
                     vault, upload_id, size=size, tree_hash=tree_hash
                 ),
             )
-        except UploadNotFoundError as error:
+        except (UploadNotFoundError, UnexpectedResponseError) as error:
             if not call.is_unclear:
                 raise
+            is_gone = isinstance(error, UploadNotFoundError)
+            why = (
+                "lost, and now the upload is gone" if is_gone else f"none of the service's ({error.message})"
+            )
             unknown = OutcomeUnknownError(
-                f"upload {upload_id} was completed, the answer lost, and now the upload is gone",
+                f"upload {upload_id} was completed, the answer {why}",
                 size=size,
                 tree_hash=tree_hash,
             )
             unknown.upload_id = upload_id
             self._retrier.conclude(call, unknown)
             raise unknown from error
+
+    async def initiate_multipart_upload(
+        self, vault: str, *, part_size: int, description: str | None = None
+    ) -> UploadId:
+        """Begin an upload once: where an answer is lost, the upload that it left behind is taken.
+
+        It has no name to know it by; see ``core.lost``. No two calls here are given the same one.
+        """
+        since = self._now()
+
+        async def attempt() -> UploadId:
+            while True:
+                upload_id = await self._gateway.initiate_multipart_upload(
+                    vault, part_size=part_size, description=description
+                )
+                if self._lost_uploads.take(upload_id):
+                    return upload_id
+
+        async def look() -> UploadId | None:
+            with suppress(AccessDeniedError):  # an empty upload that stays behind is no reason to give up
+                return await self._lost_uploads.find(
+                    self, vault, description=description, part_size=part_size, since=since
+                )
+            return None
+
+        call = self._retrier.begin("InitiateMultipartUpload", vault)
+        return await self._retrier.run(call, attempt, look=look)
 
     async def initiate_archive_retrieval(
         self,
@@ -221,15 +257,11 @@ class RetryingGateway:
         since = self._now() - _CLOCK_TOLERANCE
 
         async def look() -> JobId | None:
-            marker = None
-            while True:
-                page = await self.list_jobs(vault, marker=marker)
-                for job in page.items:
+            async with aclosing(every(lambda marker: self.list_jobs(vault, marker=marker))) as jobs:
+                async for job in jobs:
                     if job.description == description and job.created >= since and is_ours(job):
                         return job.id
-                if page.marker is None or page.marker == marker:
-                    return None
-                marker = page.marker
+            return None
 
         call = self._retrier.begin("InitiateJob", vault)
         return await self._retrier.run(call, attempt, look=look if description else None)
@@ -356,17 +388,6 @@ class RetryingGateway:
     async def delete_archive(self, vault: str, archive_id: ArchiveId) -> None:
         call = self._retrier.begin("DeleteArchive", vault)
         await self._retrier.run_until_gone(call, lambda: self._gateway.delete_archive(vault, archive_id))
-
-    async def initiate_multipart_upload(
-        self, vault: str, *, part_size: int, description: str | None = None
-    ) -> UploadId:
-        return await self._run(
-            "InitiateMultipartUpload",
-            vault,
-            lambda: self._gateway.initiate_multipart_upload(
-                vault, part_size=part_size, description=description
-            ),
-        )
 
     async def abort_multipart_upload(self, vault: str, upload_id: UploadId) -> None:
         call = self._retrier.begin("AbortMultipartUpload", vault)

@@ -43,12 +43,14 @@ class Rule:
         repeat: When.
         gone: The error which, met by a repetition, says that an earlier attempt did the work.
         is_progress: Whether a success shows that trouble is over.
+        proof_attempts: Attempts in all where a success comes without its proof.
         hint: What to say where the outcome stays unknown.
     """
 
     repeat: Repeat = Repeat.ALWAYS
     gone: type[ServiceError] | None = None
     is_progress: bool = True
+    proof_attempts: int = 1
     hint: str = ""
 
 
@@ -76,9 +78,11 @@ RULES: Final[Mapping[str, Rule]] = {
     "DeleteVault": Rule(gone=VaultNotFoundError),
     # An answer that opens and then breaks off brings nothing; its bytes count, when they come.
     "GetJobOutput": Rule(is_progress=False),
-    # InitiateMultipartUpload: a lost one leaves an empty upload, which costs nothing and goes after a day.
-    # CompleteMultipartUpload: a repetition names the same archive for a while; what a 404 then means is not
-    # for a table: see RetryingGateway.complete_multipart_upload.
+    # A repetition names the same archive for a while; what a 404 then means is not for a table: see
+    # RetryingGateway.complete_multipart_upload.
+    "CompleteMultipartUpload": Rule(proof_attempts=3),
+    # InitiateMultipartUpload: a lost one is looked for; one that is not found costs nothing and goes after a
+    # day.
 }
 
 #: Attempts at one body in all, where the service says that other bytes arrived, and where it says nothing.

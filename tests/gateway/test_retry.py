@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from aioglacier.core.errors import (
@@ -137,7 +138,6 @@ IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
     "AddTagsToVault": lambda gateway: gateway.add_tags_to_vault("photos", {"a": "b"}),
     "RemoveTagsFromVault": lambda gateway: gateway.remove_tags_from_vault("photos", ["a"]),
     "ListTagsForVault": lambda gateway: gateway.list_tags_for_vault("photos"),
-    "InitiateMultipartUpload": lambda gateway: gateway.initiate_multipart_upload("photos", part_size=MIB),
     "ListMultipartUploads": lambda gateway: gateway.list_multipart_uploads("photos"),
     "ListJobs": lambda gateway: gateway.list_jobs("photos"),
     "GetDataRetrievalPolicy": lambda gateway: gateway.get_data_retrieval_policy(),
@@ -283,6 +283,53 @@ async def test_archive_that_met_a_portal_is_not_stored(bench: Bench) -> None:
         await upload(bench)
 
 
+# --- uploads whose beginning nobody was told of
+
+
+async def uploads(bench: Bench) -> list[UploadId]:
+    """The unfinished uploads."""
+    return [upload.id for upload in (await bench.glacier.list_multipart_uploads("photos")).items]
+
+
+@pytest.mark.parametrize("error", [lost(), temporary(502)], ids=named)
+async def test_upload_whose_answer_was_lost_is_taken(bench: Bench, error: GlacierError) -> None:
+    """No second one is begun, and no two calls are given the same."""
+    mine = [await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")]
+    bench.fails("InitiateMultipartUpload", error, error, after_effect=True)
+    async with anyio.create_task_group() as group:
+
+        async def begin_one() -> None:
+            mine.append(
+                await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")
+            )
+
+        for _ in range(3):
+            group.start_soon(begin_one)
+    assert sorted(mine) == sorted(await uploads(bench))
+    assert len(set(mine)) == bench.calls("InitiateMultipartUpload") == 4
+
+
+async def test_upload_that_another_may_have_begun_is_left_alone(bench: Bench) -> None:
+    """Another description, another part size, or a part in it."""
+    other = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB, description="d")
+    await bench.glacier.upload_multipart_part("photos", other, memoryview(BODY), start=0, hashes=HASHES)
+    await bench.glacier.initiate_multipart_upload("photos", part_size=2 * MIB, description="d")
+    await bench.glacier.initiate_multipart_upload("photos", part_size=MIB, description="e")
+    bench.fails("InitiateMultipartUpload", lost())
+    new = await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")
+    assert len(await uploads(bench)) == 4
+    assert new != other
+
+
+async def test_upload_that_cannot_be_looked_for_is_begun_again(bench: Bench) -> None:
+    """Who may upload may not be allowed to list: an empty upload stays behind, which costs nothing."""
+    bench.fails("InitiateMultipartUpload", lost(), after_effect=True)
+    denied = AccessDeniedError("no", operation="X", code="AccessDeniedException", status=403)
+    bench.fails("ListMultipartUploads", denied)
+    await bench.gateway.initiate_multipart_upload("photos", part_size=MIB)
+    assert len(await uploads(bench)) == 2
+
+
 # --- parts
 
 
@@ -364,6 +411,25 @@ async def test_complete_that_finds_the_upload_gone_after_a_lost_answer(bench: Be
         await complete(bench, upload_id)
     assert caught.value.upload_id == upload_id
     assert (caught.value.size, caught.value.tree_hash) == (len(BODY), HASHES.tree_hash)
+
+
+async def test_complete_that_is_not_proven_is_repeated(bench: Bench) -> None:
+    """A success without an archive id is asked for again, twice; then the outcome is unknown."""
+    unproven = UnexpectedResponseError("no id", operation="X", status=201)
+    upload_id = await begin(bench)
+    bench.fails("CompleteMultipartUpload", unproven, unproven, after_effect=True)
+    await bench.gateway.complete_multipart_upload(
+        "photos", upload_id, size=len(BODY), tree_hash=HASHES.tree_hash
+    )
+    assert bench.calls("CompleteMultipartUpload") == 3
+    assert await archives(bench) == 2
+    upload_id = await begin(bench)
+    bench.fails("CompleteMultipartUpload", unproven, unproven, unproven, after_effect=True)
+    with pytest.raises(OutcomeUnknownError, match="no id") as caught:
+        await bench.gateway.complete_multipart_upload(
+            "photos", upload_id, size=len(BODY), tree_hash=HASHES.tree_hash
+        )
+    assert caught.value.upload_id == upload_id
 
 
 async def test_complete_of_an_upload_that_never_was(bench: Bench) -> None:
