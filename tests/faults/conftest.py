@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import asynccontextmanager, contextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aioglacier.client import Glacier
+from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.options import GatewayOptions
 from aioglacier.gateway.retry import RetryingGateway
@@ -19,7 +21,7 @@ from aioglacier.testing.served import ServedGlacier, serving
 from aioglacier.transfer.resources import TransferOptions, open_resources
 from tests.cli.conftest import MIB, Cli, Done, data, wait_for
 from tests.faults.lies import Lies, lying
-from tests.faults.proxy import Proxy, Trouble, proxying
+from tests.faults.proxy import Kind, Proxy, Since, Trouble, proxying
 from tests.transfer.conftest import QUICK
 
 if TYPE_CHECKING:
@@ -103,6 +105,39 @@ class Stand:
         """Wait for the end of the program, which must be this."""
         out, err = process.communicate(timeout=30)
         return self.cli.judge(process.returncode, out, err, code)
+
+    def killed(self, size: int, *missing: int) -> bytes:
+        """An upload of "big" in parts of 1 MiB, killed when all but these parts are at the service."""
+        content = self.file(size)
+        for index in missing:
+            self.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {index * MIB}-", since=Since.BODY, at=9))
+        parts = -(-size // MIB)
+        with self.started("upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(
+                lambda: self.parts_sent() == parts - len(missing), otherwise=lambda: str(self.proxy.seen)
+            )
+            process.kill()
+            process.communicate(timeout=10)
+        self.proxy.clear()
+        self.proxy.seen.clear()
+        return content
+
+    def parts_sent(self) -> int:
+        """How many parts the service has acknowledged through the proxy."""
+        return sum(seen.status == 204 for seen in self.proxy.requests("PUT /-/vaults/v/multipart-uploads/"))
+
+    def proven(self, content: bytes) -> None:
+        """The service has exactly this archive, and no unfinished upload."""
+        assert self.stored() == [(len(content), tree_hash(content).hex())]
+        assert self.count("uploads") == 0
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Look at the program's catalog, or change it."""
+        with (
+            closing(sqlite3.connect(self.folder / ".local/share/aioglacier/catalog.db")) as database,
+            database,
+        ):
+            return database.execute(statement).fetchall()
 
     def go_on(self, resume: str) -> Done:
         """Run the command that an error names; it says by itself where the vaults are."""

@@ -31,12 +31,6 @@ SECOND = f"bytes {MIB}-"
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 
 
-def proven(stand: Stand, content: bytes) -> None:
-    """The service has exactly this archive, and no unfinished upload."""
-    assert stand.stored() == [(len(content), tree_hash(content).hex())]
-    assert stand.count("uploads") == 0
-
-
 # --- connections that are cut
 
 
@@ -99,7 +93,7 @@ def test_ne_03_a_peer_that_stops_reading_is_a_stalled_transfer(stand: Stand, lie
         lies.speed(1)
         done = stand.ended(process)
     assert "no byte moved for 60 s" in done.err
-    proven(stand, content)
+    stand.proven(content)
 
 
 def test_ne_04_a_peer_that_never_answers_is_given_up_in_time(stand: Stand, lies: Lies) -> None:
@@ -118,7 +112,7 @@ def test_ne_04_a_peer_that_never_answers_is_given_up_in_time(stand: Stand, lies:
         done = stand.ended(process)
     assert "no answer within 120 s" in done.err
     assert "no answer within 600 s" in done.err
-    proven(stand, content)
+    stand.proven(content)
 
 
 @pytest.mark.parametrize("since", [Since.START, Since.BODY])
@@ -165,7 +159,7 @@ def test_ne_08_a_bit_flipped_on_the_way_up_is_sent_again(stand: Stand) -> None:
     stand.proxy.add(Trouble(Kind.FLIP, where=SECOND, since=Since.BODY, at=77, count=2))
     stand.cli(*UPLOAD)
     assert [seen.status // 100 for seen in stand.proxy.requests(SECOND)] == [4, 4, 2]
-    proven(stand, content)
+    stand.proven(content)
 
 
 def test_ne_08_bits_flipped_again_and_again_are_an_integrity_error(stand: Stand) -> None:
@@ -212,7 +206,7 @@ async def test_ne_10_requests_delivered_twice_have_one_effect(stand: Stand) -> N
     async with stand.connect() as glacier:
         vault = glacier.vault("v")
         archive = await vault.upload(stand.folder / "big", part_size=MIB)
-        proven(stand, content)
+        stand.proven(content)
         await vault.delete_archive(archive.id)
     assert stand.count("archives") == 0
     assert stand.proxy.struck() == 5
@@ -225,7 +219,7 @@ async def test_ne_11_a_first_attempt_that_lands_late_does_no_harm(stand: Stand) 
     async with stand.connect() as glacier:
         archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
     assert archive.tree_hash == tree_hash(content)
-    proven(stand, content)
+    stand.proven(content)
 
 
 # --- outages
@@ -251,7 +245,7 @@ def test_ne_12_an_outage_of_five_minutes_is_waited_out(stand: Stand, lies: Lies,
         lies.speed(1)
         done = stand.ended(process)
     assert "no connection" in done.err
-    proven(stand, content)
+    stand.proven(content)
 
 
 @contextmanager
@@ -303,7 +297,7 @@ def test_ne_13_an_outage_beyond_patience_ends_with_a_way_on(stand: Stand, lies: 
     before = len(stand.proxy.requests("PUT"))
     stand.go_on(error["resume"])
     assert len(stand.proxy.requests("PUT")) - before == 1
-    proven(stand, content)
+    stand.proven(content)
 
 
 # --- what is in between
@@ -452,4 +446,4 @@ def test_ne_19_a_slow_line_is_no_stall(stand: Stand, lies: Lies) -> None:
         done = stand.ended(process)
     assert "attempt" not in done.err
     assert len(stand.proxy.requests("POST")) == 1
-    proven(stand, content)
+    stand.proven(content)

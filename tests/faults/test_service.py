@@ -1,0 +1,402 @@
+"""SV: a service that refuses, forgets, repeats itself, answers wrongly or not at all."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.server import Fault, FaultKind, Moment
+from tests.faults.conftest import MIB, Stand, Trouble, wait_for
+from tests.faults.proxy import Kind, Since, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZE = 3 * MIB
+UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
+COMPLETE = "POST /-/vaults/v/multipart-uploads/"
+INITIATE = "POST /-/vaults/v/multipart-uploads HTTP"
+HTML = "<html>Something is wrong</html>"
+
+
+def lost_answer(where: str, count: int = 1) -> Trouble:
+    """The service does it, and nobody is told."""
+    return Trouble(Kind.RST, Way.DOWN, where=where, count=count)
+
+
+# --- refusals that pass, and refusals that do not
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429])
+async def test_sv_01_what_may_pass_is_tried_again(stand: Stand, status: int) -> None:
+    """Whatever the body is: JSON, a page, nothing, or a code that is known to pass under a wrong status."""
+    content = stand.file(4 * MIB)
+    for part, how in enumerate(({}, {"body": HTML}, {"body": ""}, {"status": 400, "code": "Throttling"})):
+        where = f"bytes {part * MIB}-"
+        stand.glacier.add_faults(
+            Fault("UploadMultipartPart", where=where, **{"status": status, "count": 2, **how})  # type: ignore[arg-type]
+        )
+    patient = RetryPolicy(no_progress_seconds=20, first_ceiling_seconds=0.01, longest_wait_seconds=0.02)
+    async with stand.connect(policy=patient) as glacier:
+        archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
+    assert archive.tree_hash == tree_hash(content)
+    assert [one["struck"] for one in stand.glacier.fault_counts()] == [2, 2, 2, 2]
+
+
+def test_sv_01_waits_are_short_at_first_and_a_minute_at_most() -> None:
+    """The numbers that the program uses."""
+    policy = RetryPolicy()
+    assert (policy.first_ceiling_seconds, policy.longest_wait_seconds) == (1, 60)
+
+
+@pytest.mark.parametrize(
+    ("header", "least"),
+    [
+        ("1000", 0.3),
+        (format_datetime(datetime.now(UTC) + timedelta(minutes=9), usegmt=True), 0.3),
+        ("soon", 0.0),
+        ("-5", 0.0),
+        ("315360000", 0.0),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 0.0),
+    ],
+)
+async def test_sv_02_retry_after_is_heeded_within_reason(
+    stand: Stand, header: str, least: float, retries: Callable[[], list[str]]
+) -> None:
+    """Seconds and dates up to the longest wait; garbage, and ten years, not at all."""
+    stand.glacier.add_faults(Fault("DescribeVault", status=503, headers={"Retry-After": header}))
+    policy = RetryPolicy(first_ceiling_seconds=0.01, longest_wait_seconds=0.3)
+    async with stand.connect(policy=policy) as glacier:
+        await glacier.vault("v").describe()
+    (told,) = retries()
+    match = re.search(r"the next in ([\d.]+) s", told)
+    assert match
+    assert least <= float(match[1]) <= max(least, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        ({"status": 403, "code": "AccessDeniedException"}, "AccessDeniedError", 7),
+        ({"status": 400, "code": "InvalidParameterValueException"}, "InvalidParameterError", 7),
+        ({"status": 403, "code": "UnrecognizedClientException"}, "InvalidCredentialsError", 6),
+    ],
+)
+def test_sv_03_a_refusal_for_good_stops_everything_at_once(
+    stand: Stand, fault: dict[str, object], error: str, code: int
+) -> None:
+    """One request of the refused part; the others, which hang, are let go within a second."""
+    stand.file(SIZE)
+    stand.glacier.add_faults(Fault("UploadMultipartPart", where=f"bytes {MIB}-", **fault))  # type: ignore[arg-type]
+    for other in (0, 2 * MIB):
+        stand.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {other}-", since=Since.BODY, at=9))
+    with stand.started("--json", *UPLOAD) as process:
+        wait_for(lambda: any(seen.status >= 400 for seen in stand.proxy.requests("PUT")))
+        began = time.monotonic()
+        process.wait(10)
+        took = time.monotonic() - began
+        done = stand.ended(process, code)
+    assert took < 2  # of it about half a second to end Python
+    assert done.error["error"] == error
+    assert done.error["vault"] == "v"
+    assert len(stand.proxy.requests(f"bytes {MIB}-")) == 1
+    if error == "AccessDeniedError":
+        assert "glacier:UploadMultipartPart" in done.error["message"]
+
+
+def test_sv_03_a_vault_that_is_not_there_takes_one_request(stand: Stand) -> None:
+    """Exit 7, and the vault is named."""
+    stand.file(SIZE)
+    error = stand.cli("--json", "upload", "nowhere", "big", code=7).error
+    assert (error["error"], error["vault"]) == ("VaultNotFoundError", "nowhere")
+    assert len(stand.proxy.seen) == 1
+
+
+# --- answers without their proof, or with a wrong one
+
+
+def test_sv_04_an_upload_begun_without_an_id_is_no_success(stand: Stand) -> None:
+    """The message says that the answer lacks it; nothing is sent into the void."""
+    stand.file(SIZE)
+    stand.glacier.add_faults(
+        Fault("InitiateMultipartUpload", FaultKind.OMIT_HEADER, header="x-amz-multipart-upload-id")
+    )
+    error = stand.cli("--json", *UPLOAD, code=1).error
+    assert error["error"] == "UnexpectedResponseError"
+    assert not stand.proxy.requests("PUT")
+
+
+UNPROVEN = {
+    "no archive id": {"kind": FaultKind.OMIT_HEADER, "header": "x-amz-archive-id"},
+    "an error inside": {"status": 200, "moment": Moment.AFTER_COMMIT, "code": "InternalServerError"},
+}
+
+
+@pytest.mark.parametrize("how", UNPROVEN)
+def test_sv_04_a_completion_without_an_archive_id_is_asked_for_again(stand: Stand, how: str) -> None:
+    """The archive may be there, so it is completed again at once, and by the next run."""
+    content = stand.file(SIZE)
+    stand.glacier.add_faults(Fault("CompleteMultipartUpload", count=3, **UNPROVEN[how]))  # type: ignore[arg-type]
+    done = stand.cli("--json", *UPLOAD, code=5)
+    assert not done.records
+    assert (done.error["error"], done.error["size"]) == ("OutcomeUnknownError", SIZE)
+    assert done.error["tree_hash"] == tree_hash(content).hex()
+    assert done.error["resume"]
+    assert stand.rows("SELECT state FROM uploads") == [("completing",)]
+    parts = len(stand.proxy.requests("PUT"))
+    stand.cli(*UPLOAD)
+    assert len(stand.proxy.requests("PUT")) == parts
+    stand.proven(content)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.WRONG_HASH, FaultKind.OMIT_HEADER])
+def test_sv_05_a_part_is_done_only_with_its_own_hash(stand: Stand, kind: FaultKind) -> None:
+    """Answered once without it the part goes again; twice, and it is an integrity error."""
+    content = stand.file(SIZE)
+    stand.glacier.add_faults(Fault("UploadMultipartPart", kind, where=f"bytes {MIB}-"))
+    stand.cli(*UPLOAD)
+    assert len(stand.proxy.requests(f"bytes {MIB}-")) == 2
+    stand.proven(content)
+    stand.file(SIZE, seed=2)
+    stand.proxy.seen.clear()
+    stand.glacier.add_faults(Fault("UploadMultipartPart", kind, where=f"bytes {MIB}-", count=None))
+    assert stand.cli("--json", *UPLOAD, code=4).error["error"] == "IntegrityError"
+    assert len(stand.proxy.requests(f"bytes {MIB}-")) == 2
+
+
+@pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "UploadArchive"])
+def test_sv_06_an_archive_with_another_hash_is_suspect(stand: Stand, operation: str) -> None:
+    """Its id is told, it is on record as suspect, nothing is deleted; exit 4."""
+    content = stand.file(SIZE if operation != "UploadArchive" else 1000)
+    stand.glacier.add_faults(Fault(operation, FaultKind.WRONG_HASH))
+    error = stand.cli("--json", *UPLOAD, code=4).error
+    assert error["error"] == "IntegrityError"
+    assert error["archive_id"] in error["message"]
+    assert stand.rows("SELECT archive_id, state FROM archives") == [(error["archive_id"], "suspect")]
+    assert stand.count("archives") == 1
+    assert (stand.folder / "big").read_bytes() == content
+
+
+# --- answers that are lost after the deed
+
+
+def test_sv_07_a_lost_upload_is_found(stand: Stand) -> None:
+    """The answer to its beginning never came: in the end there is one archive and no orphan."""
+    content = stand.file(SIZE)
+    stand.proxy.add(lost_answer(INITIATE))
+    stand.cli(*UPLOAD)
+    assert stand.proxy.struck() == 1
+    stand.proven(content)
+
+
+def test_sv_08_a_part_whose_answer_is_lost_goes_again(stand: Stand) -> None:
+    """It is the same part then."""
+    content = stand.file(SIZE)
+    stand.proxy.add(lost_answer(f"bytes {MIB}-", count=2))
+    stand.cli(*UPLOAD)
+    assert len(stand.proxy.requests(f"bytes {MIB}-")) == 3
+    stand.proven(content)
+
+
+def test_sv_09_a_completion_whose_answer_is_lost_is_repeated(stand: Stand) -> None:
+    """The same archive is named, and there is one."""
+    content = stand.file(SIZE)
+    stand.proxy.add(lost_answer(COMPLETE, count=2))
+    record = stand.cli("--json", *UPLOAD).record
+    assert stand.rows("SELECT archive_id FROM archives") == [(record["archive_id"],)]
+    stand.proven(content)
+
+
+def test_sv_10_a_job_whose_answer_is_lost_is_not_paid_twice(stand: Stand) -> None:
+    """It is found among the vault's jobs."""
+    content = stand.file(SIZE)
+    archive_id = stand.cli("--json", *UPLOAD).record["archive_id"]
+    stand.proxy.add(lost_answer("POST /-/vaults/v/jobs"))
+    stand.cli("download", "v", f"--archive-id={archive_id}", "back")
+    assert stand.proxy.struck() == 1
+    assert stand.count("jobs") == 1
+    assert (stand.folder / "back").read_bytes() == content
+
+
+def test_sv_11_a_deletion_whose_answer_is_lost_is_done(stand: Stand) -> None:
+    """The repetition finds nothing, and that is success."""
+    stand.file(1000)
+    archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
+    stand.proxy.add(lost_answer("DELETE"))
+    stand.cli("delete", "v", f"--archive-id={archive_id}", "--yes")
+    assert stand.proxy.struck() == 1
+    assert stand.count("archives") == 0
+
+
+# --- uploads that go on, and uploads that are gone
+
+
+def test_sv_12_an_expired_upload_begins_anew_and_says_what_goes_again(stand: Stand) -> None:
+    """A day later the parts are gone: all of them go again, at once, and that is told."""
+    content = stand.killed(SIZE, 1)
+    stand.glacier.advance(25 * 3600)
+    told = stand.cli("upload", "v", "big", "--part-size", "1MiB").err
+    assert "expired" in told
+    assert f"{2 * MIB:,} bytes" in told
+    stand.proven(content)
+
+
+def test_sv_12_a_stream_whose_upload_expires_cannot_be_had_again(stand: Stand) -> None:
+    """Standard input is read once: exit 7."""
+    content = stand.file(2 * MIB + 9)
+    command = stand.cli.command("--json", "upload", "v", "-", "--part-size", "1MiB")
+    with subprocess.Popen(
+        command, env=stand.cli.env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(content[: MIB + 9])
+        process.stdin.flush()
+        wait_for(lambda: stand.parts_sent() == 1)
+        stand.glacier.advance(25 * 3600)
+        done = stand.cli.judge(*reordered(process, content[MIB + 9 :]), code=7)
+    assert done.error["error"] == "UploadExpiredError"
+    assert stand.count("archives") == 0
+
+
+def reordered(process: subprocess.Popen[bytes], rest: bytes) -> tuple[int, bytes, bytes]:
+    """Feed the rest, and wait for the end."""
+    out, err = process.communicate(rest, timeout=20)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("limit", [1, 50])
+def test_sv_13_every_page_of_parts_is_read(stand: Stand, limit: int) -> None:
+    """However short the pages are, only the gaps are sent."""
+    content = stand.killed(6 * MIB, 1, 4)
+    stand.glacier.add_faults(Fault("ListParts", FaultKind.SHORT_PAGES, limit=limit, count=None))
+    stand.glacier.add_faults(Fault("ListParts", FaultKind.WRONG_RANGE, count=None))
+    stand.cli(*UPLOAD)
+    assert {seen.ranges.split("-")[0] for seen in stand.proxy.requests("PUT")} == {
+        f"bytes {MIB}",
+        f"bytes {4 * MIB}",
+    }
+    stand.proven(content)
+
+
+@pytest.mark.parametrize("other", [("--part-size", "2MiB"), ("--description", "another")])
+def test_sv_14_an_upload_goes_on_only_as_it_was_begun(stand: Stand, other: tuple[str, str]) -> None:
+    """Another part size or description: both values are told, and no part is sent."""
+    stand.killed(SIZE, 1)
+    arguments = [*UPLOAD, *other]
+    error = stand.cli("--json", *arguments, code=4).error
+    assert error["error"] == "ResumeMismatchError"
+    assert not stand.proxy.requests("PUT")
+    for value in {"--part-size": (str(MIB), str(2 * MIB)), "--description": ("big", "another")}[other[0]]:
+        assert value in error["message"]
+
+
+def test_sv_14_an_upload_belongs_to_its_vault(stand: Stand) -> None:
+    """Asked for in another vault it is not found, or does not agree with the record; no part is sent."""
+    stand.killed(SIZE, 1)
+    stand.cli_at(stand.glacier.url)("vault", "create", "w")
+    ((upload_id,),) = stand.rows("SELECT upload_id FROM uploads")
+    done = stand.cli("--json", "uploads", "resume", "w", f"--upload-id={upload_id}", "big", code=4)
+    assert done.error["error"] == "ResumeMismatchError"
+    assert "vault v of" in done.error["message"]
+    assert "vault w of" in done.error["message"]
+    assert not stand.proxy.requests("PUT")
+
+
+def test_sv_15_a_source_that_changed_since_sends_nothing(stand: Stand) -> None:
+    """The first range that differs is named, and the way out; exit 4."""
+    content = stand.killed(4 * MIB, 0)
+    (stand.folder / "big").write_bytes(content[: 2 * MIB + 5] + b"X" + content[2 * MIB + 6 :])
+    done = stand.cli("--json", *UPLOAD, code=4)
+    assert done.error["error"] == "ResumeMismatchError"
+    assert f"{2 * MIB}-{3 * MIB - 1}" in done.error["message"]
+    assert "--restart" in done.error["message"]
+    assert not stand.proxy.requests("PUT")
+
+
+@pytest.mark.parametrize("lie", ["less", "more"])
+def test_sv_16_the_service_knows_better_than_the_record(stand: Stand, lie: str) -> None:
+    """Parts that are not on record are not sent again; parts that are, and are not there, are."""
+    content = stand.killed(4 * MIB, 1, 3)
+    if lie == "more":
+        columns = "size, tree_hash, leaves FROM parts WHERE part_index = 0"
+        stand.rows(f"INSERT INTO parts SELECT upload, 1, {columns}")
+    else:
+        stand.rows("DELETE FROM parts")
+    stand.cli(*UPLOAD)
+    assert sorted(seen.ranges.split("-")[0] for seen in stand.proxy.requests("PUT")) == [
+        f"bytes {MIB}",
+        f"bytes {3 * MIB}",
+    ]
+    stand.proven(content)
+
+
+# --- jobs
+
+
+def retrieval(stand: Stand, *more: str, code: int = 0) -> dict[str, object]:
+    """Upload, and download; the error as JSON if there has to be one."""
+    stand.file(1000)
+    archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
+    done = stand.cli("--json", "download", "v", f"--archive-id={archive_id}", "back", *more, code=code)
+    return done.error if code else {}
+
+
+def test_sv_17_a_job_that_fails_gives_the_services_reason(stand: Stand) -> None:
+    """Exit 7, no second job."""
+    stand.glacier.add_faults(Fault("InitiateJob", FaultKind.JOB_FAILURE, message="Out of tapes."))
+    error = retrieval(stand, code=7)
+    assert (error["error"], error["status_message"]) == ("JobFailedError", "Out of tapes.")
+    assert stand.count("jobs") == 1
+
+
+def test_sv_17_output_that_is_gone_is_asked_for_again_only_on_request(stand: Stand) -> None:
+    """A job by its id is not replaced by another, paid one."""
+    retrieval(stand)
+    job_id = stand.cli("--json", "jobs", "list", "v").record["job_id"]
+    stand.glacier.advance(30 * 3600)
+    error = stand.cli("--json", "download", "v", f"--job-id={job_id}", "again", code=7).error
+    assert error["error"] == "JobNotFoundError"
+    assert stand.count("jobs") == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("PolicyEnforcedException", "PolicyEnforcedError"),
+        ("InsufficientCapacityException", "InsufficientCapacityError"),
+    ],
+)
+def test_sv_19_a_retrieval_that_is_refused_is_asked_for_once(stand: Stand, code: str, error: str) -> None:
+    """Exit 7; asking again would be refused again."""
+    stand.glacier.add_faults(Fault("InitiateJob", code=code, count=None))
+    assert retrieval(stand, code=7)["error"] == error
+    assert [one["struck"] for one in stand.glacier.fault_counts()] == [1]
+
+
+def test_sv_20_an_unknown_error_is_shown_as_it_is(stand: Stand) -> None:
+    """10 MiB of it are not read, a code that nobody knows is text, and escapes do not reach the terminal."""
+    stand.file(1000)
+    stand.glacier.add_faults(
+        Fault("UploadArchive", status=418, code="TeapotException", message="short and \x1b[31mstout")
+    )
+    done = stand.cli("upload", "v", "big", code=7)
+    assert "418 TeapotException" in done.err
+    assert "\x1b" not in done.err
+    stand.glacier.clear_faults()
+    body = '{"code": "TeapotException", "message": "' + "x" * (10 * MIB) + '"}'
+    stand.glacier.add_faults(
+        Fault("UploadArchive", status=418, body=body, headers={"Content-Type": "image/png"})
+    )
+    began = len(stand.proxy.seen)
+    done = stand.cli("upload", "v", "big", code=1)
+    assert len(done.err) < 2000
+    assert stand.proxy.seen[-1].down < 5 * MIB
+    assert len(stand.proxy.seen) - began <= 3
