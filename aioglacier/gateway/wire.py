@@ -24,6 +24,7 @@ from aioglacier.core.errors import (
     ConnectionLostError,
     CredentialsExpiredError,
     GlacierError,
+    InvalidCredentialsError,
     RedirectRefusedError,
     TransportError,
     UnexpectedResponseError,
@@ -278,6 +279,9 @@ class Wire:
         error = refusal(operation, response.status, response.headers, body, local_time=datetime.now(UTC))
         if isinstance(error, CredentialsExpiredError):
             self._identity.distrust(credentials)
+        elif isinstance(error, InvalidCredentialsError) and "region" in error.message:
+            what = f"requests are signed for {self.region} and go to {self.origin}"
+            error.args = (f"{error.message.rstrip('.')}; {what}",)
         return error
 
     async def _read(self, operation: str, response: aiohttp.ClientResponse, limit: int) -> bytes:
