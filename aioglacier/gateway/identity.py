@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -23,6 +25,12 @@ _SOURCES: Final = (
 )
 
 
+#: After a renewal that failed slowly while the keys at hand are still good, they are used so long without
+#: asking again: botocore asks three times, a second apart, and would do so before every request.
+_REST_SECONDS: Final = 60.0
+_SLOW_SECONDS: Final = 0.5
+
+
 class Identity:
     """Who signs.
 
@@ -36,26 +44,48 @@ class Identity:
         self._is_explicit = is_explicit
         self._lock = anyio.Lock()
         self._distrusted: ReadOnlyCredentials | None = None
-        self._last: ReadOnlyCredentials | None = None
+        # What was found first may be renewed before it was ever used; only botocore's own attributes tell.
+        self._last: ReadOnlyCredentials | None = getattr(credentials, "_frozen_credentials", None)
+        self._good_until: datetime | None = getattr(credentials, "_expiry_time", None)
+        self._rests_until = 0.0
 
     async def credentials(self) -> ReadOnlyCredentials:
         """The keys to sign with now, refreshed if their time is nearly up.
+
+        While that fails, the keys at hand are used for as long as they are good.
 
         Raises:
             CredentialsExpiredError: They have run out and no newer ones could be had.
         """
         if self._distrusted is not None:
             await self._look_up()
+        elif self._last is not None and time.monotonic() < self._rests_until and self._is_good:
+            return self._last
+        began = time.monotonic()
         try:
             frozen: ReadOnlyCredentials = await self._credentials.get_frozen_credentials()
         except (BotoCoreError, OSError, RuntimeError) as error:
-            raise CredentialsExpiredError(
-                f"the temporary credentials could not be refreshed: {type(error).__name__}: {error}"
-            ) from error
+            if self._last is None or not self._is_good:
+                raise CredentialsExpiredError(
+                    f"the temporary credentials could not be refreshed: {type(error).__name__}: {error}"
+                ) from error
+            logger.warning(
+                "the temporary credentials could not be refreshed; they are good until %s", self._good_until
+            )
+            self._rests_until = time.monotonic() + _REST_SECONDS
+            return self._last
         if self._last is not None and frozen != self._last:
             logger.info("the credentials were refreshed")
+        elif time.monotonic() - began > _SLOW_SECONDS:
+            self._rests_until = time.monotonic() + _REST_SECONDS
         self._last = frozen
+        self._good_until = getattr(self._credentials, "_expiry_time", None)
         return frozen
+
+    @property
+    def _is_good(self) -> bool:
+        """Whether the keys at hand are sure to be good for the next request."""
+        return self._good_until is not None and datetime.now(UTC) < self._good_until
 
     def distrust(self, credentials: ReadOnlyCredentials) -> None:
         """Note that the service called these expired: the next request looks for others."""

@@ -120,12 +120,25 @@ async def test_token_in_the_file_that_expired_is_read_again(server: FaultyServer
 
 async def test_refresh_that_fails_while_the_token_is_over(server: FaultyServer, tmp_path: Path) -> None:
     """Nothing is sent with a token that ran out."""
-    process = Process(tmp_path, [5, -5])
+    process = Process(tmp_path, [0, -5])
     async with open_gateway(found_options(server)) as gateway:
         with pytest.raises(CredentialsExpiredError, match="could not be refreshed"):
             await gateway.describe_vault("photos")
     assert process.calls == 2
     assert server.requests == []
+
+
+async def test_refresh_that_fails_while_the_token_is_good(
+    server: FaultyServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The token at hand is used, that is said, and it is not asked again before every request."""
+    process = Process(tmp_path, [5, -5])
+    async with open_gateway(found_options(server)) as gateway:
+        for _ in range(3):
+            await gateway.describe_vault("photos")
+    assert process.calls == 2
+    assert {exchange.headers["x-amz-security-token"] for exchange in server.requests} == {"TOKEN0"}
+    assert "good until" in caplog.text
 
 
 @pytest.mark.parametrize(
