@@ -6,15 +6,17 @@ that was made before a deletion still does, and a part of one lists a part.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
-from aioglacier.catalog.places import all_places, find_place, keep_place
-from aioglacier.catalog.records import ArchiveRecord, ArchiveState, MergeResult, VaultTotals
+from aioglacier.catalog.checksums import checksum
+from aioglacier.catalog.places import all_places, find_place, keep_place, list_places
+from aioglacier.catalog.records import ArchiveKind, ArchiveRecord, ArchiveState, MergeResult, VaultTotals
 from aioglacier.catalog.tables import ARCHIVES, PLACES
 from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import Archive
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Update
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.database import Database
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 #: Archives read, or written by one statement, at a time. SQLAlchemy prepares them on the event loop: 1,000
 #: were seen to stop it for 50 ms on a busy machine, 250 for 6, and are hardly slower.
 _PAGE: Final = 250
+
+_log: Final = logging.getLogger("aioglacier.catalog")
 
 #: Archives merged in one transaction.
 _TRANSACTION: Final = 5000
@@ -59,6 +63,19 @@ class Archives:
         return await self._database.write(
             lambda connection: keep_archive(connection, place, archive, state=state, source=source)
         )
+
+    async def record_all(
+        self, place: Place, archives: Sequence[tuple[Archive, str | None]]
+    ) -> list[ArchiveRecord]:
+        """Record archives with their sources as ``record`` does, all or none."""
+
+        def change(connection: Connection) -> list[ArchiveRecord]:
+            return [
+                keep_archive(connection, place, archive, state=ArchiveState.STORED, source=source)
+                for archive, source in archives
+            ]
+
+        return await self._database.write(change)
 
     async def record_state(self, place: Place, archive_id: ArchiveId, state: ArchiveState) -> None:
         """Record that an archive is about to be deleted, is deleted, or is suspect; an unknown one is not."""
@@ -174,8 +191,8 @@ class Archives:
 
     async def places(self, vault: str) -> list[Place]:
         """The vaults of this name that anything is on record of, in whatever account, region and endpoint."""
-        found = await self._database.read(all_places)
-        return [place for place in found.values() if place.vault == vault]
+        found = await self._database.read(list_places)
+        return [place for place in found if place.vault == vault]
 
     async def totals(self, place: Place) -> VaultTotals:
         """Count the archives of a vault that are not deleted."""
@@ -201,19 +218,37 @@ def keep_archive(
     state: ArchiveState,
     source: str | None,
     upload: UploadNumber | None = None,
+    kind: ArchiveKind | None = None,
 ) -> ArchiveRecord:
     """Record an archive inside the caller's transaction, or change what is recorded of it."""
-    number = keep_place(connection, place)
-    is_this = (ARCHIVES.c.place == number) & (ARCHIVES.c.archive_id == archive.id)
     values: dict[str, object] = {"state": state, **_values(archive)}
     if source is not None:
         values["source"] = source
     if upload is not None:
         values["upload"] = upload
-    if not connection.execute(update(ARCHIVES).where(is_this).values(values)).rowcount:
-        connection.execute(insert(ARCHIVES).values(place=number, archive_id=archive.id, **values))
-    (record,) = _select(connection, is_this, limit=1)
-    return record
+    if kind is not None:
+        values["kind"] = kind
+    is_this = {"of_place": keep_place(connection, place), "of_id": archive.id}
+    # Statements that stay the same are made once: making one takes as long as running it.
+    row = connection.execute(_change_of(frozenset(values)), {**is_this, **values}).one_or_none()
+    if row is None:
+        new = {"place": is_this["of_place"], "archive_id": archive.id, **values}
+        row = connection.execute(_INSERT, {**_NOTHING_MORE, **new}).one()
+    return _record(row, all_places(connection))
+
+
+@cache
+def _change_of(names: frozenset[str]) -> Update:
+    return (
+        update(ARCHIVES)
+        .where(ARCHIVES.c.place == bindparam("of_place"), ARCHIVES.c.archive_id == bindparam("of_id"))
+        .values({name: bindparam(name) for name in sorted(names)})
+        .returning(*ARCHIVES.c)
+    )
+
+
+_INSERT: Final = insert(ARCHIVES).returning(*ARCHIVES.c)
+_NOTHING_MORE: Final = {"source": None, "upload": None, "kind": ArchiveKind.PLAIN}
 
 
 async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> AsyncIterator[list[Archive]]:
@@ -252,21 +287,22 @@ def _merge(
 def _merge_few(
     connection: Connection, place: int, archives: Sequence[Archive], inventoried: datetime
 ) -> MergeResult:
-    rows = connection.execute(
-        select(ARCHIVES.c.number, ARCHIVES.c.archive_id, ARCHIVES.c.size, ARCHIVES.c.tree_hash).where(
-            ARCHIVES.c.place == place, ARCHIVES.c.archive_id.in_([archive.id for archive in archives])
-        )
-    )
-    known = {row.archive_id: (row.number, row.size, row.tree_hash) for row in rows}
+    rows = connection.execute(_KNOWN, {"of_place": place, "of_ids": [archive.id for archive in archives]})
+    known = {row.archive_id: row for row in rows}
     new: dict[str, Archive] = {}
     confirmed: list[int] = []
     conflicting: list[int] = []
     repeated = 0
     for archive in archives:
-        if (record := known.get(archive.id)) is not None:
-            number, size, tree_hash = record
-            agrees = (size, tree_hash) == (archive.size, archive.tree_hash)
-            (confirmed if agrees else conflicting).append(number)
+        if (row := known.get(archive.id)) is not None:
+            if not _is_sound(row):
+                connection.execute(
+                    update(ARCHIVES).where(ARCHIVES.c.number == row.number).values(_values(archive))
+                )
+                confirmed.append(row.number)
+                continue
+            agrees = (row.size, row.tree_hash) == (archive.size, archive.tree_hash)
+            (confirmed if agrees else conflicting).append(row.number)
         elif archive.id in new:
             repeated += 1
         else:
@@ -301,13 +337,33 @@ def _merge_few(
     return MergeResult(len(new), len(confirmed) + repeated, len(conflicting))
 
 
+_KNOWN: Final = select(
+    ARCHIVES.c.number,
+    ARCHIVES.c.archive_id,
+    ARCHIVES.c.size,
+    ARCHIVES.c.tree_hash,
+    ARCHIVES.c.description,
+    ARCHIVES.c.created,
+    ARCHIVES.c.checksum,
+).where(
+    ARCHIVES.c.place == bindparam("of_place"), ARCHIVES.c.archive_id.in_(bindparam("of_ids", expanding=True))
+)
+
+
 def _values(archive: Archive) -> dict[str, object]:
     return {
         "size": archive.size,
         "tree_hash": archive.tree_hash,
         "description": archive.description,
         "created": archive.created,
+        "checksum": _checksum(
+            archive.id, archive.size, archive.tree_hash, archive.description, archive.created
+        ),
     }
+
+
+def _checksum(archive_id: str, size: int, tree_hash: bytes, description: str, created: datetime) -> int:
+    return checksum((archive_id, size, tree_hash, description, created.timestamp()))
 
 
 def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> None:
@@ -332,7 +388,15 @@ def _select(
 
 
 def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
-    place = places[row.place]
+    place, state = places[row.place], row.state
+    if not _is_sound(row):
+        _log.warning(
+            "the record of archive %s in %s is damaged; 'aioglacier inventory %s' repairs it",
+            ascii(row.archive_id),
+            place,
+            place.vault,
+        )
+        state = ArchiveState.SUSPECT
     archive = Archive(
         id=row.archive_id,
         vault=place.vault,
@@ -341,4 +405,10 @@ def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
         description=row.description,
         created=row.created,
     )
-    return ArchiveRecord(row.number, place, archive, row.state, row.source, row.upload, row.seen)
+    return ArchiveRecord(row.number, place, archive, state, row.source, row.upload, row.seen)
+
+
+def _is_sound(row: Row[Any]) -> bool:
+    """Whether the facts are those that were recorded; those of the first version cannot be told."""
+    facts = (row.archive_id, row.size, row.tree_hash, row.description, row.created)
+    return row.checksum is None or row.checksum == _checksum(*facts)

@@ -27,7 +27,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from aioglacier.catalog import migrations
+from aioglacier.catalog import migrations, places
 from aioglacier.catalog.database import READERS, busy
 from aioglacier.catalog.store import BusyError
 from aioglacier.core.errors import CatalogError, GlacierError
@@ -82,12 +82,16 @@ class PostgresStore:
                     await connection.execution_options(
                         isolation_level="REPEATABLE READ", postgresql_readonly=True
                     )
-                async with connection.begin():
-                    if is_write:
-                        await connection.execute(text(f"SET LOCAL lock_timeout = {_BUSY_MILLISECONDS}"))
-                        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER})"))
-                    result = await connection.run_sync(transaction)
-                    is_ending = True
+                try:
+                    async with connection.begin():
+                        if is_write:
+                            await connection.execute(text(f"SET LOCAL lock_timeout = {_BUSY_MILLISECONDS}"))
+                            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER})"))
+                        result = await connection.run_sync(transaction)
+                        is_ending = True
+                except BaseException:
+                    await connection.run_sync(places.forget)
+                    raise
                 return result
         except GlacierError:
             raise

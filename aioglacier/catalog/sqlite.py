@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from aioglacier.catalog import files
+from aioglacier.catalog import files, places
 from aioglacier.catalog.database import READERS
 from aioglacier.core.errors import CatalogError, GlacierError
 from aioglacier.files.locks import FileLock
@@ -72,10 +72,14 @@ class SqliteStore:
         try:
             with self._engine.connect() as connection:
                 connection.execution_options(aioglacier_is_write=is_write)
-                with connection.begin():
-                    result = transaction(connection)
-                    if is_write:
-                        self._check_file()
+                try:
+                    with connection.begin():
+                        result = transaction(connection)
+                        if is_write:
+                            self._check_file()
+                except BaseException:
+                    places.forget(connection)
+                    raise
                 return result
         except GlacierError:
             raise  # some are a ValueError too

@@ -184,3 +184,14 @@ def test_a_place_keeps_no_password() -> None:
     assert place.endpoint == "http://localhost:8080/path@x"
     assert str(place) == "vault photos of account - in eu-west-1 at http://localhost:8080/path@x"
     assert Place("photos", "eu-west-1", endpoint="local:/a@b").endpoint == "local:/a@b"
+
+
+async def test_archives_are_recorded_together(catalog: Catalog) -> None:
+    """In one transaction, each with its source; what is on record is changed."""
+    await catalog.archives.record(PHOTOS, archive(2), source="/two")
+    records = await catalog.archives.record_all(
+        PHOTOS, [(archive(number), f"/{number}" if number % 2 else None) for number in range(600)]
+    )
+    assert [record.archive for record in records] == [archive(number) for number in range(600)]
+    assert [record.source for record in records[:4]] == [None, "/1", "/two", "/3"]
+    assert (await catalog.archives.totals(PHOTOS)).archives == 600
