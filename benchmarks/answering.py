@@ -6,13 +6,13 @@ import json
 import os
 import random
 import re
+import secrets
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from aioglacier.core.treehash import combine, tree_hash
 
-_ID = "A" * 92
 _ARCHIVE_ID = "B" * 138
 _COMMON = f"x-amzn-RequestId: {'R' * 47}\r\nDate: Tue, 24 Nov 2026 12:00:00 GMT\r\n"
 _MIB = 1024 * 1024
@@ -52,12 +52,14 @@ class Request:
         if self.method == "PUT" and "/multipart-uploads/" in self.path:
             return _answer("204 No Content", f"x-amz-sha256-tree-hash: {tree_hash}\r\n")
         if self.method == "POST" and self.path.endswith("/multipart-uploads"):
-            location = f"/012345678901/vaults/v/multipart-uploads/{_ID}"
-            return _answer("201 Created", f"x-amz-multipart-upload-id: {_ID}\r\nLocation: {location}\r\n", {})
+            new = secrets.token_hex(46)  # no two uploads have the same
+            location = f"/012345678901/vaults/v/multipart-uploads/{new}"
+            return _answer("201 Created", f"x-amz-multipart-upload-id: {new}\r\nLocation: {location}\r\n", {})
         if self.method == "GET":
             return _answer("200 OK", "", _document(self.path))
-        extra = f"x-amz-archive-id: {_ARCHIVE_ID}\r\nx-amz-sha256-tree-hash: {tree_hash}\r\n"
-        extra += f"Location: /012345678901/vaults/v/archives/{_ARCHIVE_ID}\r\n"
+        new = secrets.token_hex(69)
+        extra = f"x-amz-archive-id: {new}\r\nx-amz-sha256-tree-hash: {tree_hash}\r\n"
+        extra += f"Location: /012345678901/vaults/v/archives/{new}\r\n"
         return _answer("201 Created", extra, {})
 
 

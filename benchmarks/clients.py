@@ -100,6 +100,8 @@ def environment(task: Task, traits: Any = ()) -> Mapping[str, str]:
         "AWS_SECRET_ACCESS_KEY": KEYS["aws_secret_access_key"],
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+    if task.path.startswith("/"):
+        found["XDG_DATA_HOME"] = str(Path(task.path).parent / "data")  # where the command keeps its catalog
     if task.certificates:
         found["AWS_CA_BUNDLE"] = task.certificates
     if "hashlib" in traits:

@@ -25,17 +25,22 @@ class Meter:
     def __init__(self) -> None:
         self.report: dict[str, Any] = {}
         self._stalls: list[float] = []
-        self._wall = self._cpu = 0.0
+        self._wall = self._cpu = self._own = 0.0
 
     def start(self) -> None:
         """The first moment."""
-        self._wall, self._cpu = time.perf_counter(), _cpu()
+        self._wall, self._cpu, self._own = time.perf_counter(), _cpu(), time.process_time()
 
     def stop(self, **more: Any) -> None:
         """The second. A meter that was stopped does not stop again."""
         if self.report:
             return
-        self.report = {"seconds": time.perf_counter() - self._wall, "cpu_seconds": _cpu() - self._cpu, **more}
+        self.report = {
+            "seconds": time.perf_counter() - self._wall,
+            "cpu_seconds": _cpu() - self._cpu,
+            "own_cpu_seconds": time.process_time() - self._own,  # without that of workers in other processes
+            **more,
+        }
         if self._stalls:
             self.report["stall_ms"] = percentiles(self._stalls)
 

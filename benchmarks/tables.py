@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks import scale
 from benchmarks.goals import GOALS, PEERS
 from benchmarks.measure import GIB, MIB
 
@@ -302,6 +303,49 @@ def readme(results: Results) -> str:
     return _table(["1 GiB, 16 MiB parts", "plain: s", "CPU s", "TLS: s", "CPU s", "peak MiB"], rows)
 
 
+def scale_costs(results: Results) -> str:
+    """What the simulation reckons with."""
+    rows = []
+    for way, tls in (("plain", False), ("TLS", True)):
+        costs = scale.unit_costs(results, tls=tls)
+        each = (costs.hash_byte * GIB, costs.send_byte * GIB, costs.request * 1000)
+        rows.append([way, *(f"{one:.2f}" for one in each)])
+    return _table(
+        ["transport", "read and hash, CPU s/GiB", "send, CPU s/GiB of the loop", "a request, CPU ms"], rows
+    )
+
+
+def scale_archives(results: Results) -> str:
+    """Large archives."""
+    rows = [
+        [
+            one["case"],
+            f"{one['gb_per_s']:.2f} GB/s",
+            f"{one['hours_for_40_tb']:,.0f} h",
+            f"{one['cores_busy']:.1f}",
+            f"{one['memory_gib']:.2f} GiB",
+            f"{one['scarce']} (doubled: {one['gain_if_doubled']:.2f}x)",
+        ]
+        for one in scale.big_archives(results)
+    ]
+    return _table(["where", "speed", "40 TB take", "cores busy", "buffers", "first to run out"], rows)
+
+
+def scale_files(results: Results) -> str:
+    """A million files."""
+    rows = [
+        [
+            one["case"],
+            f"{one['requests']:,}",
+            f"${one['dollars']:,.2f}",
+            f"{one['minutes']:,.1f}",
+            one["scarce"],
+        ]
+        for one in scale.many_files(results)
+    ]
+    return _table(["a million files of 16 KiB", "requests", "billed", "minutes", "first to run out"], rows)
+
+
 TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "readme": readme,
     "machine": machine,
@@ -322,6 +366,9 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "memory": memory,
     "loop-stall": loop_stall,
     "local-glacier": local_glacier,
+    "scale-costs": scale_costs,
+    "scale-archives": scale_archives,
+    "scale-files": scale_files,
 }
 
 _MARKED: Final = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _WANTED: Final[dict[str, Callable[[Cost], float]]] = {
     "wall": lambda cost: cost.report.get("seconds", cost.wall_seconds),
     "cpu": lambda cost: cost.report.get("cpu_seconds", cost.cpu_seconds),
+    "own_cpu": lambda cost: cost.report.get("own_cpu_seconds", cost.cpu_seconds),
     "process_wall": lambda cost: cost.wall_seconds,
     "process_cpu": lambda cost: cost.cpu_seconds,
     "memory": lambda cost: cost.peak_pss,

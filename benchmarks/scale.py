@@ -1,0 +1,142 @@
+"""What runs out first at 40 TB, at a million files, and with 64 cores on 100 Gbit/s?
+
+Nothing is measured here: unit costs come from the committed results, and ``simulation`` sends parts through a
+machine and a line with them. The resource that runs out first is the one that, doubled, brings most.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from benchmarks import measure, turns
+from benchmarks.measure import GIB, MIB
+from benchmarks.results import Results
+from benchmarks.simulation import Costs, Place, rate, scarce
+
+GBIT: Final = 1e9 / 8
+KIB: Final = 1024
+
+#: Prices of us-east-1 in dollars, for a sense of proportion.
+REQUEST_PRICE: Final = 0.05 / 1000
+GIB_MONTH_PRICE: Final = 0.004
+
+FAR = {"connection": 20e6, "round_trip": 0.2}
+NEAR = {"connection": 600e6, "round_trip": 0.002}
+
+
+def unit_costs(results: Results, *, tls: bool) -> Costs:
+    """What a byte and a request cost, from uploads that hash in processes and send in their own."""
+    clients = results.find("ways", tls=tls, size=GIB)["clients"]
+    ours = clients["aioglacier+processes"]
+    send = float(ours["own_cpu_s_per_gib"][0])
+    hashing = float(ours["cpu_s_per_gib"][0]) - send
+    part = results.find("small_parts", part_size=MIB)["cpu_ms_a_part_above_floor"]["aioglacier"][0] / 1000
+    return Costs(hashing / GIB, send / GIB, float(part))
+
+
+def big_archives(results: Results) -> list[dict[str, Any]]:
+    """Machines and lines, each with what it reaches and what is scarce."""
+    tls = unit_costs(results, tls=True)
+    cases: list[tuple[str, float, Place]] = [
+        ("laptop, 100 Mbit/s, 30 ms", 16 * MIB, Place(2, 1, 4, 256 * MIB, 20e6, 0.1 * GBIT, 0.03)),
+        ("2 cores, 1 Gbit/s, 200 ms", 16 * MIB, Place(2, 1, 16, 256 * MIB, link=GBIT, **FAR)),
+        ("2 cores, 10 Gbit/s in the region", 16 * MIB, Place(2, 1, 16, 256 * MIB, link=10 * GBIT, **NEAR)),
+        ("64 cores, 100 Gbit/s, 200 ms", 16 * MIB, Place(8, 1, 64, GIB, link=100 * GBIT, **FAR)),
+        (
+            "the same, 16 GiB of buffers, 800 at once",
+            16 * MIB,
+            Place(8, 1, 800, 16 * GIB, link=100 * GBIT, **FAR),
+        ),
+        ("64 cores, 100 Gbit/s in the region", 16 * MIB, Place(8, 1, 64, GIB, link=100 * GBIT, **NEAR)),
+        ("the same, 8 loops", 16 * MIB, Place(8, 8, 64, GIB, link=100 * GBIT, **NEAR)),
+        ("the same, 16 loops and 16 workers", 16 * MIB, Place(16, 16, 64, 2 * GIB, link=100 * GBIT, **NEAR)),
+        ("40 TB, parts of 4 GiB, 200 ms, 4 at once", 4 * GIB, Place(2, 1, 4, 28 * GIB, link=GBIT, **FAR)),
+        (
+            "40 TB, parts of 4 GiB, in the region",
+            4 * GIB,
+            Place(8, 8, 16, 100 * GIB, link=100 * GBIT, **NEAR),
+        ),
+    ]
+    found = []
+    for name, part_size, place in cases:
+        speed = rate(part_size, tls, place)
+        what, gain = scarce(part_size, tls, place)
+        buffers = min(int(place.memory // part_size), place.connections + place.workers + 1)
+        found.append(
+            {
+                "case": name,
+                "gb_per_s": round(speed / 1e9, 3),
+                "hours_for_40_tb": round(10_000 * 4 * GIB / speed / 3600, 1),
+                "cores_busy": round(speed * (tls.hash_byte + tls.send_byte), 2),
+                "memory_gib": round(buffers * part_size / GIB, 2),
+                "scarce": what,
+                "gain_if_doubled": round(gain, 2),
+            }
+        )
+    return found
+
+
+def many_files(results: Results) -> list[dict[str, Any]]:
+    """A million files of 16 KiB: one archive each, or in bundles of 64 MiB parts."""
+    files, size = 1_000_000, 16 * KIB
+    point = next(one for one in results.find("small_archives")["points"] if one["size"] == size)
+    cpu = float(point["clients"]["aioglacier"]["cpu_ms_each"][0]) / 1000
+    catalog = results.find("catalog_writes")
+    record = 1 / float(catalog["merge_new"]["records_per_s"])
+    costs = unit_costs(results, tls=True)
+    found = []
+    for name, round_trip, at_once in (
+        ("one by one, 200 ms", 0.2, 16),
+        ("one by one, in the region", 0.002, 16),
+    ):
+        waiting, working = files * round_trip / at_once, files * cpu
+        found.append(
+            {
+                "case": name,
+                "requests": files,
+                "dollars": round(files * REQUEST_PRICE, 2),
+                "minutes": round(max(waiting, working) / 60, 1),
+                "scarce": "connections" if waiting > working else "the core of the event loop",
+            }
+        )
+    total = files * size
+    parts = total / (64 * MIB)
+    sending = total * (costs.hash_byte + costs.send_byte)
+    recording = files * record
+    found.append(
+        {
+            "case": "in bundles",
+            "requests": round(parts) + 2 * round(total / (4 * GIB)),
+            "dollars": round((parts + 2 * total / (4 * GIB)) * REQUEST_PRICE, 2),
+            "minutes": round((sending + recording) / 60, 1),
+            "scarce": "the catalog's records" if recording > sending else "the core of the event loop",
+        }
+    )
+    return found
+
+
+def main() -> None:
+    """Compute and print."""
+    parser = turns.parser("scale", __doc__, rounds=1)
+    parser.parse_args()
+    results = Results()
+    figures = {
+        "unit_costs": {
+            way: {
+                "hash_s_per_gib": round(costs.hash_byte * GIB, 3),
+                "send_s_per_gib": round(costs.send_byte * GIB, 3),
+                "request_ms": round(costs.request * 1000, 3),
+            }
+            for way, costs in (
+                ("plain", unit_costs(results, tls=False)),
+                ("tls", unit_costs(results, tls=True)),
+            )
+        },
+        "big_archives": big_archives(results),
+        "many_files": many_files(results),
+    }
+    measure.publish("scale", figures)
+
+
+if __name__ == "__main__":
+    main()
