@@ -134,6 +134,8 @@ def inspect(path: Path, *, was_used: bool, is_trusted: bool) -> Condition:
             return condition
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:  # in the words of an error about a name that is damaged
+        raise DamagedError(str(error)) from error
 
 
 def _judge(connection: sqlite3.Connection, path: Path) -> Condition:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from aioglacier.catalog import files, places
 from aioglacier.catalog.database import READERS
+from aioglacier.catalog.store import DamagedError
 from aioglacier.core.errors import CatalogError, GlacierError
 from aioglacier.files.locks import FileLock
 
@@ -90,6 +91,8 @@ class SqliteStore:
             raise self._unusable(error.orig or error) from error
         except SQLAlchemyError as error:
             raise self._unusable(error) from error
+        except UnicodeDecodeError as error:
+            raise DamagedError(str(error)) from error
         except (ValueError, OverflowError) as error:
             raise CatalogError(
                 f"a record in the catalog {self.location!r} cannot be read: {error}; rename the file, and "
