@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aioglacier.catalog.entries import Entry
+from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
     CatalogError,
     EmptyArchiveError,
@@ -106,7 +107,7 @@ class BigFiles:
         assert found is not None  # noqa: S101  # see above
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         if known is not None and known.upload is not None and known.content_hash is None:
-            old = await self._place.catalog.uploads.get_number(known.upload)
+            old = await self._place.catalog.uploads.get_number(UploadNumber(known.upload))
             if known.size == found.size and await run_in_thread(partial(_hash, path)) == old.tree_hash:
                 entry = _entry(tree, run, found)._replace(upload=known.upload)
                 await self._place.catalog.entries.replace([known.number], [entry], run)

@@ -269,11 +269,11 @@ class Fetcher:
                     contents.append((entry, path, member_content(entry, raw)))
                 except IntegrityError as error:
                     self._fail(path, error)
-            for path, size, error in placer.place_files(contents):
-                if error is not None:
-                    self._fail(path, error)
+            for placed in placer.place_files(contents):
+                if placed.error is not None:
+                    self._fail(placed.path, placed.error)
                 else:
-                    self._done(1, size)
+                    self._done(1, placed.size)
 
         await run_in_thread(place)
 

@@ -39,7 +39,13 @@ MAX_COST: Final = click.option(
 )
 
 
-class Instant(click.ParamType):
+if TYPE_CHECKING:
+    _OfInstant = click.ParamType[datetime]
+else:
+    _OfInstant = click.ParamType
+
+
+class Instant(_OfInstant):
     """A date, or a date and a time; without a zone it is this machine's."""
 
     name = "time"

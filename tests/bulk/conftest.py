@@ -1,0 +1,174 @@
+"""Folders to archive, and what tells whether two are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import stat
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+import aioglacier
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.sync import FolderSync, SyncOptions
+from aioglacier.catalog import Catalog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aioglacier.bulk.restore import RestoreSnapshot
+    from aioglacier.bulk.sync import SyncSnapshot
+    from aioglacier.vault import Vault
+
+MIB = 1024 * 1024
+
+
+class Seen(NamedTuple):
+    """All that a round trip must bring back of one path."""
+
+    kind: int
+    mode: int
+    owner: tuple[int, int]
+    mtime_ns: int
+    target: bytes
+    content: str
+    links: frozenset[bytes]
+    attributes: tuple[tuple[str, bytes], ...]
+
+
+def picture(root: Path) -> dict[bytes, Seen]:
+    """Everything below a folder, looked at without the package's own eyes."""
+    found: dict[bytes, Seen] = {}
+    by_inode: dict[int, set[bytes]] = {}
+    top = os.fsencode(root)
+    paths = [top]
+    for folder, folders, files in os.walk(top):
+        paths += [folder + b"/" + name for name in (*folders, *files)]
+    for path in paths:
+        status = os.lstat(path)
+        if stat.S_ISREG(status.st_mode):
+            by_inode.setdefault(status.st_ino, set()).add(os.path.relpath(path, top))
+    for path in paths:
+        status = os.lstat(path)
+        is_file = stat.S_ISREG(status.st_mode)
+        is_link = stat.S_ISLNK(status.st_mode)
+        found[os.path.relpath(path, top)] = Seen(
+            stat.S_IFMT(status.st_mode),
+            stat.S_IMODE(status.st_mode),
+            (status.st_uid, status.st_gid),
+            status.st_mtime_ns,
+            os.readlink(path) if is_link else b"",  # noqa: PTH115  # of any bytes
+            hashlib.sha256(_read(path)).hexdigest() if is_file else "",
+            frozenset(by_inode[status.st_ino]) if is_file else frozenset(),
+            () if is_link else tuple((name, os.getxattr(path, name)) for name in sorted(os.listxattr(path))),
+        )
+    return found
+
+
+def _read(path: bytes) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123  # of any bytes
+        return file.read()
+
+
+def make_tree(root: Path, *, files: int = 40, seed: int = 1) -> Path:
+    """A small folder with some of everything."""
+    chance = random.Random(seed)  # noqa: S311  # the same each time
+    root.mkdir()
+    for number in range(files):
+        folder = root / f"d{number % 5}" / f"e{number % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"f{number}").write_bytes(chance.randbytes(chance.choice([0, 1, 511, 512, 513, 9000])))
+    odd = os.fsencode(root) + b"/odd"
+    os.mkdir(odd)  # noqa: PTH102  # of any bytes
+    for name in (
+        b"new\nline",
+        b"\xff\xfe",
+        b"-rf",
+        b"%s",
+        "caf\u00e9".encode(),
+        "cafe\u0301".encode(),
+        b"x" * 255,
+    ):
+        with open(odd + b"/" + name, "wb") as file:  # noqa: PTH123
+            file.write(name)
+    deep = root / ("a" * 60) / ("b" * 60) / ("c" * 60) / ("d" * 60)
+    deep.mkdir(parents=True)
+    (deep / ("e" * 120)).write_bytes(b"far down")
+    (root / "link").symlink_to("d0/e0/f0")
+    (root / "nowhere").symlink_to("/does/not/exist" * 10)
+    (root / "loop").symlink_to(".")
+    (root / "z-linked").hardlink_to(root / "d0" / "e0" / "f0")
+    (root / "empty").mkdir(mode=0o700)
+    (root / "private").write_bytes(b"secret")
+    (root / "private").chmod(0o600)
+    (root / "old").write_bytes(b"from before 1970")
+    os.utime(root / "old", ns=(-5_000_000_001, -5_000_000_001))
+    with (root / "sparse").open("wb") as file:
+        file.truncate(MIB)
+        file.seek(500_000)
+        file.write(b"in the middle")
+    os.setxattr(root / "private", "user.note", b"\x00kept\xff")
+    (root / "d0.txt").write_bytes(b"sorts between d0 and d0/")
+    os.utime(root / "d1", ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))
+    return root
+
+
+class Place:
+    """A local Glacier and a catalog, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.glacier = folder / "glacier"
+        self.catalog = folder / "catalog.db"
+
+    @asynccontextmanager
+    async def vault(self) -> AsyncIterator[Vault]:
+        """The vault, over a connection of its own."""
+        async with (
+            Catalog.open(self.catalog) as catalog,
+            aioglacier.connect(
+                endpoint_url=f"local:{self.glacier}", catalog=catalog, hash_in="threads"
+            ) as glacier,
+        ):
+            yield await glacier.create_vault("folders")
+
+    async def sync(self, root: Path, **options: Any) -> SyncSnapshot:
+        """Take a folder there; nothing may fail."""
+        async with self.vault() as vault:
+            sync = FolderSync(vault, root, SyncOptions(**options))
+            done = await sync.run()
+            assert sync.failures == []
+            assert sync.unknown == []
+            return done
+
+    async def restore(self, target: Path, **options: Any) -> RestoreSnapshot:
+        """Bring a folder back; nothing may fail."""
+        async with self.vault() as vault:
+            restore = FolderRestore(vault, target, load_prices("us-east-1"), RestoreOptions(**options))
+            done = await restore.run()
+            assert restore.failures == []
+            return done
+
+    async def archives(self) -> list[aioglacier.Archive]:
+        """All archives of the vault, as the service has them, and no upload is open beside them."""
+        async with self.vault() as vault:
+            assert [upload async for upload in vault.uploads()] == []
+            job = await vault.retrieve_inventory()
+            await job.wait_until_done()
+            return [archive async for archive in job.inventory()]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Where folders go."""
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small folder with some of everything."""
+    return make_tree(tmp_path / "tree")
