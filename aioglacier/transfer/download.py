@@ -66,8 +66,9 @@ class Download:
             IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
             GlacierError: They could not be had.
         """
-        pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
         async with self._partial_file() as partial:
+            # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
+            pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
             await self._adopt_verified(partial, pieces)
             with first_cause():
                 async with anyio.create_task_group() as tasks:
