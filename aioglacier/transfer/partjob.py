@@ -9,6 +9,7 @@ Worker processes load this module: it imports the standard library and ``core.tr
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
 
 _LEAF_SIZE: Final = 1024 * 1024
+
+#: How often a block is asked for that a disk cannot read: a cable or a network may do better the next time.
+_READS: Final = 3
 
 
 class FileIdentity(NamedTuple):
@@ -115,8 +119,15 @@ def _open_source(place: ReadFrom) -> int:
 
 
 def _fill(leaf: memoryview, source: int, offset: int) -> None:
+    failures = 0
     while leaf:
-        count = os.preadv(source, [leaf], offset)
+        try:
+            count = os.preadv(source, [leaf], offset)
+        except OSError as error:
+            failures += 1
+            if error.errno != errno.EIO or failures == _READS:
+                raise
+            continue
         if count == 0:
             raise FileChangedError("size")
         leaf = leaf[count:]
