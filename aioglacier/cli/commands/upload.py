@@ -318,6 +318,9 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
         # A redirected file may still change, so its size is a hint, and not a promise.
         left = status.st_size - os.lseek(0, 0, os.SEEK_CUR)
         part_size = choose_part_size(left) if left > 0 else None
+    elif options.expected_size is None:
+        most = 10_000 * choose_part_size(None, part_size)
+        session.output.note(f"standard input may have up to {show_size(most)}; larger parts make it more")
     upload = await vault.open_upload(
         file,
         description=options.description,
