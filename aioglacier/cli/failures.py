@@ -61,8 +61,9 @@ def failure_of(
         record["item"] = item
         if item not in message:
             text = f"aioglacier: {escape(item)}: {escape(message)}"
-    for note in getattr(error, "__notes__", ()):
-        text += f"\n  {escape(note)}"
+    if notes := [str(note) for note in getattr(error, "__notes__", ())]:
+        record["notes"] = notes
+        text += "".join(f"\n  {escape(note)}" for note in notes)
     if resume is not None:
         text += f"\nto go on: {resume}"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
