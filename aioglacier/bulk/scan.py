@@ -99,10 +99,13 @@ class Scan:
         failures: What could not be looked at so far.
     """
 
-    def __init__(self, root: bytes, path_filter: PathFilter | None = None) -> None:
+    def __init__(
+        self, root: bytes, path_filter: PathFilter | None = None, *, names_at_once: int = NAMES_AT_ONCE
+    ) -> None:
         self.failures: list[ScanFailure] = []
         self._root = root
         self._filter = path_filter
+        self._names_at_once = names_at_once
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def __iter__(self) -> Iterator[Found]:
@@ -118,7 +121,7 @@ class Scan:
             raise SourceUnreadableError(
                 f"the folder {name!r} cannot be read: {error.strerror}", path=name, errno=error.errno
             ) from error
-        folders = [_Folder(fd, b"")]
+        folders = [_Folder(fd, b"", self._names_at_once)]
         try:
             yield _found(b"", os.fstat(fd))
             while folders:
@@ -164,7 +167,7 @@ class Scan:
         except OSError as error:
             self._fail(path, error)
             return
-        folders.append(_Folder(fd, path))
+        folders.append(_Folder(fd, path, self._names_at_once))
         if len(folders) > _OPEN_AT_ONCE:
             folders[-_OPEN_AT_ONCE].close()
 
@@ -197,17 +200,17 @@ class _Folder:
 
     __slots__ = ("fd", "identity", "names", "path")
 
-    def __init__(self, fd: int, path: bytes) -> None:
+    def __init__(self, fd: int, path: bytes, names_at_once: int) -> None:
         self.fd = fd
         self.path = path
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
-        self.names: Iterator[bytes] = self._list()
+        self.names: Iterator[bytes] = self._list(names_at_once)
 
-    def _list(self) -> Iterator[bytes]:
+    def _list(self, names_at_once: int) -> Iterator[bytes]:
         last = b""
         while True:
-            names, is_rest = _names_after(self.fd, last)
+            names, is_rest = _names_after(self.fd, last, names_at_once)
             yield from names
             if is_rest:
                 return
@@ -226,7 +229,7 @@ class _Folder:
             self.fd = -1
 
 
-def _names_after(fd: int, last: bytes) -> tuple[list[bytes], bool]:
+def _names_after(fd: int, last: bytes, at_once: int) -> tuple[list[bytes], bool]:
     """The names of a folder that come after ``last``, in order, and whether they are all."""
     names: list[bytes] = []
     is_rest = True
@@ -238,13 +241,13 @@ def _names_after(fd: int, last: bytes) -> tuple[list[bytes], bool]:
                 name += b"/"
             if name > last:
                 names.append(name)
-                if len(names) >= 2 * NAMES_AT_ONCE:
+                if len(names) >= 2 * at_once:
                     names.sort()
-                    del names[NAMES_AT_ONCE:]
+                    del names[at_once:]
                     is_rest = False
     names.sort()
     if not is_rest:
-        del names[NAMES_AT_ONCE:]
+        del names[at_once:]
     return names, is_rest
 
 

@@ -1,0 +1,125 @@
+"""The scan: everything once, in order, whatever is in the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from aioglacier.bulk.compare import Comparison, Known
+from aioglacier.bulk.filters import make_filter
+from aioglacier.bulk.scan import Scan, signed
+from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
+
+
+def paths(root: Path, **options: object) -> list[bytes]:
+    """What a scan gives."""
+    exclude = options.get("exclude", ())
+    assert isinstance(exclude, (list, tuple))
+    return [found.path for found in Scan(os.fsencode(root), make_filter(exclude))]
+
+
+def test_every_path_comes_once_in_the_order_of_bytes(tree: Path) -> None:
+    """A folder's name counts with its "/", and what is in it comes right behind."""
+    found = paths(tree)
+    expected = {b""}
+    top = os.fsencode(tree)
+    for folder, folders, files in os.walk(top):
+        below = os.path.relpath(folder, top) + b"/" if folder != top else b""
+        for name in folders:
+            is_link = stat.S_ISLNK(os.lstat(folder + b"/" + name).st_mode)
+            expected.add(below + name + (b"" if is_link else b"/"))
+        expected |= {below + name for name in files}
+    assert found == sorted(expected)
+
+
+def test_a_folder_with_more_names_than_are_held_is_listed_in_turns(tmp_path: Path) -> None:
+    """Nothing is lost or doubled where one turn ends."""
+    for number in range(100):
+        (tmp_path / f"f{number}").touch()
+    found = [each.path for each in Scan(os.fsencode(tmp_path), names_at_once=7)]
+    assert found == sorted([b"", *(b"f%d" % number for number in range(100))])
+
+
+def test_a_deep_folder_needs_few_descriptors(tmp_path: Path) -> None:
+    """Folders above are closed, and opened again on the way back."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("d", dir_fd=here)
+        os.mkdir("e", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    most = 0
+    count = 0
+    for _ in Scan(os.fsencode(tmp_path)):
+        count += 1
+        most = max(most, len(list(Path("/proc/self/fd").iterdir())))
+    assert count == 601
+    assert most < 120
+
+
+def test_links_are_not_followed_and_hard_links_are_known(tree: Path) -> None:
+    """A loop of links ends; a further name of a file says which came first."""
+    found = {each.path: each for each in Scan(os.fsencode(tree))}
+    assert found[b"loop"].kind == "symlink"
+    assert found[b"z-linked"].kind == "hardlink"
+    assert found[b"z-linked"].target == b"d0/e0/f0"
+
+
+def test_what_is_excluded_is_not_looked_into(tree: Path) -> None:
+    """Patterns are those of a .gitignore."""
+    found = paths(tree, exclude=["d1/", "/odd", "*.txt"])
+    assert not [path for path in found if path.startswith((b"d1/", b"odd/")) or path.endswith(b".txt")]
+    assert b"d2/" in found
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    """A message names the trouble."""
+    with pytest.raises(ConfigurationError, match="gitignore"):
+        make_filter(["!"])
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """It names the path and says why."""
+    with pytest.raises(SourceUnreadableError) as caught:
+        list(Scan(os.fsencode(tmp_path / "none")))
+    assert caught.value.path == str(tmp_path / "none")
+    assert caught.value.errno is not None
+
+
+def test_comparison_tells_new_changed_gone_and_same_apart(tmp_path: Path) -> None:
+    """Each change once, in order; the same costs nothing."""
+    for name in ("a", "b", "d"):
+        (tmp_path / name).write_text(name)
+    before = [
+        Known(*found[:10], number, None, None) for number, found in enumerate(Scan(os.fsencode(tmp_path)))
+    ]
+    (tmp_path / "a").unlink()
+    (tmp_path / "b").write_text("longer")
+    (tmp_path / "c").touch()
+    comparison = Comparison(Scan(os.fsencode(tmp_path)), iter(before))
+    changes = [
+        ((change.found or change.known or before[0]).path, change.found is None, change.known is None)
+        for change in comparison
+    ]
+    assert changes == [(b"", False, False), (b"a", True, False), (b"b", False, False), (b"c", False, True)]
+    assert comparison.unchanged == 1
+
+
+def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
+    """It is only not looked at."""
+    (tmp_path / "kept").touch()
+    before = [Known(*found[:10], 0, None, None) for found in Scan(os.fsencode(tmp_path))]
+    path_filter = make_filter(["kept"])
+    comparison = Comparison(Scan(os.fsencode(tmp_path), path_filter), iter(before), path_filter=path_filter)
+    assert list(comparison) == []
+
+
+def test_large_numbers_fit_the_columns_of_a_database() -> None:
+    """64 bits without a sign become 64 bits with one, each its own."""
+    assert signed((1 << 64) - 1) == -1
+    assert signed(5) == 5
