@@ -373,6 +373,11 @@ class CredentialsError(GlacierError):
         self.code = code
         self.request_id = request_id
 
+    def __str__(self) -> str:
+        request = f"request {self.request_id}" if self.request_id else ""
+        answer = ", ".join(filter(None, (self.code, request)))
+        return self.message + (f" [{answer}]" if answer else "") + self._circumstances()
+
 
 class NoCredentialsError(CredentialsError):
     """No credentials were found anywhere; nothing was read or sent."""
