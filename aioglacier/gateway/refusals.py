@@ -173,8 +173,9 @@ def payload_refusal(
     ):
         return None
     computed = re.search(r"computed (?:digest: )?([0-9a-f]{64})", text, re.IGNORECASE)
+    answer = ", ".join(filter(None, (error.code, error.request_id and f"request {error.request_id}")))
     refused = IntegrityError(
-        f"{what} did not arrive as sent ({text})",
+        f"{what} did not arrive as sent ({text}) [{answer}]",
         expected=tree_hash,
         actual=bytes.fromhex(computed[1]) if computed else b"",
         byte_range=byte_range,
