@@ -16,6 +16,7 @@ from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.options import GatewayOptions
 from aioglacier.notices import listening
 from aioglacier.paging import follow
+from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.resources import Allowance, TransferOptions, open_resources
 from aioglacier.vault import Vault
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from aioglacier.gateway.interface import Gateway, RawResponse
     from aioglacier.gateway.retry import RetryingGateway
     from aioglacier.notices import JobNotices
-    from aioglacier.recording import VaultRecords
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.workers import HashIn
+    from aioglacier.vaultrecords import VaultRecords
 
 _LOCAL: str = "local:"
 
@@ -85,7 +86,7 @@ class Glacier:
         if self._catalog is None:
             return None
         # SQLAlchemy is loaded where there is a catalog, and nowhere else.
-        recording = importlib.import_module("aioglacier.recording")
+        recording = importlib.import_module("aioglacier.vaultrecords")
         place = recording.Place(vault, self.region, self._options.account_id, self._endpoint)
         records: VaultRecords = recording.VaultRecords(self._catalog, place)
         return records
@@ -225,7 +226,14 @@ async def connect(
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
-        yield Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
+        glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
+        home = Home()
+        try:
+            yield glacier
+        except BaseException as error:
+            if home.is_left(type(error)):
+                warn_dropped(repr(glacier), source=glacier)
+            raise
 
 
 def _endpoint_of(gateway: Gateway) -> str:

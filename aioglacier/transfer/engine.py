@@ -39,6 +39,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.causes import as_failed_upload
+from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.grace import GRACE_SECONDS, see_through
 from aioglacier.transfer.part import Part, check_known_part
 from aioglacier.transfer.partjob import PartJob
@@ -102,14 +103,19 @@ class UploadEngine:
         self._drain_until: float | None = None
         self._stoppable: set[anyio.CancelScope] = set()
         self._tasks = anyio.create_task_group()
+        self._home: Home | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
+        self._home = Home()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._home is not None and self._home.is_left(kind):
+            self._drop()
+            return
         try:
             if self._drain_until is not None:
                 await self._all_ended()  # each has its deadline
@@ -117,6 +123,16 @@ class UploadEngine:
             self._stop(error or WriterClosedError("the writer was closed before it was completed"))
             self._cancel_all()
             await self._leave(error)
+
+    def _drop(self) -> None:
+        """Let go of everything where nothing can be waited for. The upload stays at the service."""
+        self._stop(WriterClosedError("the writer was dropped"))
+        self._cancel_all()
+        if self._held is not None:
+            self._give_back(self._held)
+        if self._finished is None:
+            where = f", with upload {self._upload_id} still at the service" if self._upload_id else ""
+            warn_dropped(f"an unfinished archive{where},", source=self)
 
     async def _leave(self, error: BaseException | None) -> None:
         # Parts end within milliseconds of a stop. They never raise, so nothing but the caller's own error

@@ -16,6 +16,7 @@ import anyio
 from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
+from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.output import choose_piece_size, fetch_piece
 from aioglacier.transfer.snapshot import TransferSnapshot
 
@@ -195,18 +196,30 @@ async def open_reader(
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     reader = ArchiveReader(output, resources, range_, tasks)
+    home, failure = Home(), None
     try:
         yield reader
+    except BaseException as error:
+        failure = type(error)
+        raise
     finally:
-        # Entered and left by hand: the tasks never raise, so the caller's own error leaves unwrapped. Each is
-        # stopped by itself: before Python 3.13 the end of a cancelled group is itself a cancellation if an
-        # asyncio.TaskGroup in the caller's block has failed meanwhile.
-        tasks.cancel_scope.shield = True
-        reader.stop()
-        try:
-            await tasks.__aexit__(None, None, None)
-        finally:  # it raises where the caller was cancelled, too
-            reader.release()
+        if home.is_left(failure):
+            reader.stop()
+            warn_dropped(repr(reader), source=reader)
+        else:
+            await _leave(reader, tasks)
+
+
+async def _leave(reader: ArchiveReader, tasks: TaskGroup) -> None:
+    # The group is left by hand: its tasks never raise, so the caller's own error leaves unwrapped. Each is
+    # stopped by itself: before Python 3.13 the end of a cancelled group is itself a cancellation if an
+    # asyncio.TaskGroup in the caller's block has failed meanwhile.
+    tasks.cancel_scope.shield = True
+    reader.stop()
+    try:
+        await tasks.__aexit__(None, None, None)
+    finally:  # it raises where the caller was cancelled, too
+        reader.release()
 
 
 def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:

@@ -15,29 +15,24 @@ would keep it from writing to a buffer that is already somebody else's.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 from contextlib import asynccontextmanager
-from pathlib import Path
-from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import anyio
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
-from aioglacier.core.treehash import NATIVE_SWITCH, PartHashes
+from aioglacier.core.treehash import PartHashes
 from aioglacier.transfer.buffers import PrivateMemory, shared_memory
 from aioglacier.transfer.partjob import FileChangedError, PartJob, perform
 from aioglacier.transfer.threads import run_in_thread
 from aioglacier.transfer.worker import encode_request
+from aioglacier.transfer.workerprocess import CannotStartError, WorkerLostError, WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from anyio.abc import Process
 
     from aioglacier.transfer.buffers import PartBuffer, PartMemory
 
@@ -45,37 +40,11 @@ HashIn = Literal["processes", "threads"]
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
-#: A worker reports every second while bytes move. A minute without a word is a frozen process or a dead disk.
-SILENCE_SECONDS: Final = 60.0
-
 #: A job that has killed this many workers is given up: it is the job, or the machine has no memory left.
 MAX_DEATHS: Final = 3
 
 #: Bodies up to this are hashed in a thread even where workers run: a worker costs more than it saves.
 SMALL_PART_SIZE: Final = 256 * 1024
-
-#: A worker that has closed its end of the pipe is about to be gone.
-_LAST_SECONDS: Final = 5.0
-
-#: What a dead worker looks like from here.
-_LOST: Final = (
-    anyio.EndOfStream,
-    anyio.IncompleteRead,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.DelimiterNotFound,
-)
-
-# An answer is three hex strings, and 4 GiB have 4,096 leaves.
-_MAX_ANSWER_SIZE: Final = 1024 * 1024
-
-# The folder that holds the package comes last: whatever else lies in it must not stand in for the standard
-# library. Loading the package itself loads nothing more (see its __init__).
-_FOLDER: Final = Path(__file__).resolve().parent.parent.parent
-_BOOT: Final = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from aioglacier.transfer.worker import main; main(int(sys.argv[2]))"
-)
 
 
 class Hasher(Protocol):
@@ -149,7 +118,7 @@ class ProcessHasher:
 
     def __init__(self, workers: int) -> None:
         self._limiter = anyio.CapacityLimiter(workers)
-        self._idle: list[_Worker] = []
+        self._idle: list[WorkerProcess] = []
         self._threads = ThreadHasher(workers)
         self._cannot_start = False
 
@@ -166,11 +135,11 @@ class ProcessHasher:
             try:
                 async with self._limiter:
                     return await self._run_in_worker(job, buffer)
-            except _CannotStartError as error:
+            except CannotStartError as error:
                 if not self._cannot_start:
                     _log.warning("no worker process can be used (%s); hashing in threads instead", error)
                 self._cannot_start = True
-            except _WorkerLostError as error:
+            except WorkerLostError as error:
                 deaths += 1
                 _log.warning("a hash worker %s; attempt %d of %d", error, deaths, MAX_DEATHS)
                 if deaths == MAX_DEATHS:
@@ -182,6 +151,8 @@ class ProcessHasher:
 
     async def aclose(self) -> None:
         """End all workers. Jobs must be done or cancelled before."""
+        for worker in self._idle:
+            worker.kill()  # all at once, and even where nothing can be waited for any more
         with anyio.CancelScope(shield=True):
             while self._idle:
                 await self._idle.pop().aclose()
@@ -190,7 +161,7 @@ class ProcessHasher:
         for dead in [worker for worker in self._idle if not worker.is_alive]:
             self._idle.remove(dead)  # that it died in its sleep says nothing about this job
             await dead.aclose()
-        worker = self._take_idle(buffer.serial) or await _Worker.start()
+        worker = self._take_idle(buffer.serial) or await WorkerProcess.start()
         try:
             worker.mapped.add(buffer.serial)
             answer = await worker.exchange(encode_request(buffer.serial, buffer.locator, buffer.size, job))
@@ -200,7 +171,7 @@ class ProcessHasher:
         self._idle.append(worker)
         return _read_answer(job, answer)
 
-    def _take_idle(self, serial: int) -> _Worker | None:
+    def _take_idle(self, serial: int) -> WorkerProcess | None:
         """An idle worker, if there is one; best one that has mapped the buffer: it saves 18 ms."""
         for worker in reversed(self._idle):
             if serial in worker.mapped:
@@ -215,7 +186,7 @@ def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
     if "changed" in answer:
         raise _source_changed(job, answer["changed"])
     if "unmapped" in answer:
-        raise _CannotStartError(f"its memory cannot be shared: {answer['unmapped']}")
+        raise CannotStartError(f"its memory cannot be shared: {answer['unmapped']}")
     raise _file_error(job, OSError(answer["errno"], answer["strerror"]))
 
 
@@ -240,125 +211,3 @@ def _source_changed(job: PartJob, field: str) -> SourceChangedError:
         path=path,
         field=field,
     )
-
-
-class _CannotStartError(Exception):
-    """The system does not let this process start another, or share memory with it."""
-
-
-class _WorkerLostError(Exception):
-    """A worker died or was killed for its silence."""
-
-    def __init__(self, what: str, exit_code: int | None) -> None:
-        super().__init__(what)
-        self.exit_code = exit_code
-
-
-class _Worker:
-    """One worker process, given one job at a time."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stdin is not None  # noqa: S101  # asked for in start()
-        assert process.stdout is not None  # noqa: S101
-        self._process = process
-        self.mapped: set[int] = set()
-        self._requests = process.stdin
-        self._answers = BufferedByteReceiveStream(process.stdout)
-
-    @classmethod
-    async def start(cls) -> _Worker:
-        """Start a process and wait until it is ready; its standard input is what keeps it alive.
-
-        Raises:
-            _CannotStartError: It cannot be started, or is no such worker: the interpreter that
-                ``sys.executable`` names is not one, or is broken.
-        """
-        worker = await cls._launch()
-        try:
-            await worker.wait_until_ready()
-        except BaseException:
-            await worker.aclose()
-            raise
-        return worker
-
-    @classmethod
-    async def _launch(cls) -> _Worker:
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(_FOLDER), str(os.getpid())]
-        try:
-            with anyio.CancelScope(shield=True):  # some milliseconds, and a process half started has no owner
-                return cls(
-                    await anyio.open_process(
-                        command,
-                        stdin=PIPE,
-                        stdout=PIPE,
-                        stderr=None,
-                        start_new_session=True,
-                        env=_environment(),
-                    )
-                )
-        except OSError as error:
-            raise _CannotStartError(str(error)) from error
-        raise AssertionError  # nothing cancels a shielded scope
-
-    async def wait_until_ready(self) -> None:
-        """Wait for its first word."""
-        try:
-            await self._next_line()
-        except _LOST as error:
-            exit_code = await self._end()  # to kill a process that is just dying confuses asyncio
-            raise _CannotStartError(f"{sys.executable} ended with exit code {exit_code}") from error
-        except (TimeoutError, ValueError) as error:
-            raise _CannotStartError(f"{sys.executable} does not say that it is ready") from error
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the process is still there, as far as the event loop has been told."""
-        return self._process.returncode is None
-
-    async def exchange(self, request: bytes) -> dict[str, Any]:
-        """Send one job and wait for its end.
-
-        Raises:
-            _WorkerLostError: The process died, or said nothing for a minute.
-        """
-        try:
-            await self._requests.send(request)
-            answer = await self._next_line()
-            while "done" in answer:
-                answer = await self._next_line()
-        except TimeoutError:
-            raise _WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
-        except _LOST:
-            exit_code = await self._end()
-            raise _WorkerLostError(f"died with exit code {exit_code}", exit_code) from None
-        else:
-            return answer
-
-    async def _next_line(self) -> dict[str, Any]:
-        with anyio.fail_after(SILENCE_SECONDS):
-            line = await self._answers.receive_until(b"\n", _MAX_ANSWER_SIZE)
-            answer: dict[str, Any] = json.loads(line)
-            return answer
-        raise AssertionError  # fail_after never swallows
-
-    async def _end(self) -> int:
-        """The exit code of a process that said its last word; one that stays all the same is killed."""
-        with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(_LAST_SECONDS):
-                return await self._process.wait()
-            self._process.kill()
-            return await self._process.wait()
-        raise AssertionError  # nothing cancels a shielded scope
-
-    async def aclose(self) -> None:
-        """Kill the process and wait until it is gone, which takes the system about a millisecond."""
-        with anyio.CancelScope(shield=True):
-            if self._process.returncode is None:
-                self._process.kill()
-            await self._process.aclose()
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of this process's environment, where credentials may be, but what the system needs."""
-    names = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", NATIVE_SWITCH)
-    return {name: os.environ[name] for name in names if name in os.environ}

@@ -43,7 +43,7 @@ WAIT = """
         if FORK and not child:
             time.sleep(60)
             os._exit(0)
-        print(child, *(worker._process.pid for worker in hasher._idle), flush=True)
+        print(child, *(worker.pid for worker in hasher._idle), flush=True)
         await anyio.sleep_forever()
 """
 

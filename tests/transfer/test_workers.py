@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
-from aioglacier.core.treehash import hash_part
-from aioglacier.transfer import workers
+from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
+from aioglacier.transfer import workerprocess
 from aioglacier.transfer.buffers import NamedMemory, PartBuffer
 from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
 from aioglacier.transfer.workers import ProcessHasher, open_hasher
@@ -58,7 +59,7 @@ async def hash_with(hasher: Hasher, data: bytes = DATA[:SIZE]) -> None:
 def pids(hasher: Hasher) -> list[int]:
     """The processes of the workers that have nothing to do."""
     assert isinstance(hasher, ProcessHasher)
-    return [worker._process.pid for worker in hasher._idle]
+    return [worker.pid for worker in hasher._idle]
 
 
 def place_of(path: Path, offset: int = 0) -> ReadFrom:
@@ -72,6 +73,29 @@ async def test_hashes_are_right_for_every_length(hash_in: HashIn) -> None:
     async with open_hasher(hash_in, 2) as hasher:
         for length in LENGTHS:
             await hash_with(hasher, DATA[:length])
+
+
+@both
+async def test_a_payload_hash_is_made_only_where_it_is_wanted(hash_in: HashIn) -> None:
+    """Bytes that are not sent get their tree hash, and nothing that costs more."""
+    async with open_hasher(hash_in, 1) as hasher:
+        with filled(hasher.make_memory(SIZE), DATA[:SIZE]) as buffer:
+            hashes = await hasher.run(PartJob(SIZE, with_payload=False), buffer)
+            assert hashes == hash_part(DATA[:SIZE])._replace(payload_hash=b"")
+
+
+@needs_proc
+@pytest.mark.parametrize("switch", ["0", "1"])
+async def test_workers_hash_with_the_core_that_the_environment_asks_for(
+    switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The switch for the native core is among the little that a worker inherits."""
+    monkeypatch.setenv(NATIVE_SWITCH, switch)
+    async with open_hasher("processes", 1) as hasher:
+        await hash_with(hasher)
+        maps = Path(f"/proc/{pids(hasher)[0]}/maps").read_text()
+    is_compiled = find_spec("aioglacier.core.native") is not None
+    assert ("core/native." in maps) == (is_compiled and switch == "1")
 
 
 async def test_named_memory_works_with_a_real_worker() -> None:
@@ -182,7 +206,7 @@ async def test_a_frozen_worker_is_replaced(
     async with open_hasher("processes", 1) as hasher:
         await hash_with(hasher)
         (pid,) = pids(hasher)
-        monkeypatch.setattr(workers, "SILENCE_SECONDS", 1.0)
+        monkeypatch.setattr(workerprocess, "SILENCE_SECONDS", 1.0)
         os.kill(pid, signal.SIGSTOP)
         await hash_with(hasher)
         assert not psutil.pid_exists(pid)
@@ -191,7 +215,7 @@ async def test_a_frozen_worker_is_replaced(
 
 async def test_three_deaths_over_one_job_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that kills every worker is given up, naming the exit code."""
-    monkeypatch.setattr(workers, "_BOOT", "print('{}', flush=True); input(); import os; os._exit(7)")
+    monkeypatch.setattr(workerprocess, "_BOOT", "print('{}', flush=True); input(); import os; os._exit(7)")
     async with open_hasher("processes", 1) as hasher:
         with pytest.raises(WorkerDiedError, match="3 hash workers in a row") as caught:
             await hash_with(hasher)
@@ -206,8 +230,8 @@ async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixt
                 tasks.start_soon(hash_with, hasher)
         assert isinstance(hasher, ProcessHasher)
         for worker in hasher._idle:
-            os.kill(worker._process.pid, signal.SIGKILL)
-            await worker._process.wait()
+            os.kill(worker.pid, signal.SIGKILL)
+            worker._process.wait()
         await hash_with(hasher)
     assert not caplog.records
 
