@@ -41,7 +41,7 @@ class PartHashes(NamedTuple):
     """What one part needs before it can be sent.
 
     Attributes:
-        payload_hash: SHA-256 of the bytes, which the request's signature covers.
+        payload_hash: SHA-256 of the bytes, which the request's signature covers; empty if nobody wants it.
         tree_hash: SHA-256 tree hash of the bytes, which the service checks and echoes.
         leaves: The SHA-256 of every 1 MiB, 32 bytes each, joined; a later check of any range needs them.
     """
@@ -132,13 +132,14 @@ def combine_leaves(leaves: bytes) -> bytes:
 class PartHasher:
     """Both hashes of one part, fed in pieces of any size, so that each piece is hashed while it is in cache.
 
-    Lets go of the GIL for each piece, so threads run this in parallel; one hasher is for one thread.
+    Lets go of the GIL for each piece, so threads run this in parallel; one hasher is for one thread. Without
+    the payload hash, as for bytes that arrive, hashlib is enough: alone it is as fast as hashing can be.
     """
 
     __slots__ = ("_pair",)
 
-    def __init__(self) -> None:
-        self._pair: _Pair = _NEW_PAIR()
+    def __init__(self, *, with_payload: bool = True) -> None:
+        self._pair: _Pair = _NEW_PAIR() if with_payload else _HashlibPair(with_payload=False)
 
     def update(self, data: Buffer) -> None:
         """Append the next bytes of the part."""
@@ -175,15 +176,16 @@ class _HashlibPair:
 
     __slots__ = ("_leaf", "_leaves", "_payload", "_room")
 
-    def __init__(self) -> None:
-        self._leaf = self._payload = sha256()
+    def __init__(self, *, with_payload: bool = True) -> None:
+        self._leaf = sha256()
+        self._payload = self._leaf if with_payload else None
         self._leaves = bytearray()
         self._room = _LEAF_SIZE
 
     def update(self, data: Buffer, /) -> None:
         for piece in _cut(data, self._room):
             self._leaf.update(piece)
-            if self._payload is not self._leaf:
+            if self._payload is not None and self._payload is not self._leaf:
                 self._payload.update(piece)
             self._room -= len(piece)
             if not self._room:
@@ -193,7 +195,7 @@ class _HashlibPair:
 
     def digests(self) -> tuple[bytes, bytes]:
         last = b"" if self._room == _LEAF_SIZE else self._leaf.digest()
-        return self._payload.digest(), bytes(self._leaves) + last
+        return b"" if self._payload is None else self._payload.digest(), bytes(self._leaves) + last
 
 
 def _choose() -> tuple[str, type[_Pair]]:

@@ -12,6 +12,7 @@ import anyio
 from aioglacier.core.errors import IntegrityError, SourceError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
+from aioglacier.files.crashpoints import passing
 from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.output import choose_piece_size, fetch_piece, pieces_at_once
 from aioglacier.transfer.partial import PartialFile
@@ -76,6 +77,7 @@ class Download:
                         if piece not in self._hashes:
                             tasks.start_soon(self._fetch, partial, piece, await self._acquire())
             self._check_whole(pieces)
+            passing("file verified")
             await run_in_thread(partial.publish)
 
     @asynccontextmanager
@@ -124,7 +126,8 @@ class Download:
 
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes, buffer: PartBuffer) -> None:
         try:
-            hashes = await self._resources.hasher.run(PartJob(piece.size, place), buffer)
+            job = PartJob(piece.size, place, with_payload=False)
+            hashes = await self._resources.hasher.run(job, buffer)
         except SourceError:
             return  # what cannot be read from this disk is fetched again
         finally:
@@ -145,6 +148,7 @@ class Download:
                 write_to=WriteTo(str(partial.path), piece.start),
             )
             await run_in_thread(lambda: partial.record(piece, tree_hash))
+            passing("piece recorded")
             self._hashes[piece] = tree_hash
         finally:
             self._in_flight -= 1

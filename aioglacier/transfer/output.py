@@ -107,7 +107,8 @@ async def fetch_piece(
     while True:
         async with resources.connections.exchange(byte_range.size, count) as moved:
             promised = await _fetch(output, byte_range, buffer.view, moved)
-        hashes = await resources.hasher.run(PartJob(byte_range.size, None, write_to), buffer)
+        job = PartJob(byte_range.size, None, write_to, with_payload=False)
+        hashes = await resources.hasher.run(job, buffer)
         if promised is None or promised == hashes.tree_hash:
             return hashes.tree_hash
         _log.warning(

@@ -66,11 +66,15 @@ class WriteTo(NamedTuple):
 
 
 class PartJob(NamedTuple):
-    """Hash the first ``length`` bytes of a part's memory."""
+    """Hash the first ``length`` bytes of a part's memory.
+
+    Only what is sent needs a payload hash, which costs as much again.
+    """
 
     length: int
     read_from: ReadFrom | None = None
     write_to: WriteTo | None = None
+    with_payload: bool = True
 
 
 class FileChangedError(Exception):
@@ -90,7 +94,7 @@ def perform(job: PartJob, view: memoryview, report: Callable[[int], None] | None
     try:
         target = os.open(job.write_to.path, os.O_WRONLY | os.O_CLOEXEC) if job.write_to else None
         try:
-            hasher = PartHasher()
+            hasher = PartHasher(with_payload=job.with_payload)
             for at in range(0, job.length, _LEAF_SIZE):
                 leaf = view[at : min(at + _LEAF_SIZE, job.length)]
                 if source is not None and job.read_from:

@@ -185,7 +185,8 @@ async def _check_known_parts(
     slots = anyio.Semaphore(resources.parts_ahead)
 
     async def check(range_: ByteRange, buffer: PartBuffer) -> None:
-        job = PartJob(range_.size, ReadFrom(source.path, range_.start, source.identity))
+        place = ReadFrom(source.path, range_.start, source.identity)
+        job = PartJob(range_.size, place, with_payload=False)
         try:
             hashes = await resources.hasher.run(job, buffer)
             check_known_part(upload_id, range_, known[range_.start], hashes.tree_hash)

@@ -51,7 +51,7 @@ def main(parent: int) -> None:
 
 def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> bytes:
     """One line that asks a worker to do a job on a buffer."""
-    length, read_from, write_to = job
+    length, read_from, write_to, with_payload = job
     request = [
         serial,
         locator,
@@ -59,6 +59,7 @@ def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> by
         length,
         read_from and [_portable(read_from.path), read_from.offset, read_from.identity],
         write_to and [_portable(write_to.path), write_to.offset],
+        with_payload,
     ]
     return json.dumps(request).encode() + b"\n"
 
@@ -84,11 +85,12 @@ def _answer(answer: dict[str, Any]) -> None:
 
 
 def _work(request: list[Any], maps: _Maps) -> dict[str, Any]:
-    serial, locator, capacity, length, read_from, write_to = request
+    serial, locator, capacity, length, read_from, write_to, with_payload = request
     job = PartJob(
         length,
         ReadFrom(_local(read_from[0]), read_from[1], FileIdentity(*read_from[2])) if read_from else None,
         WriteTo(_local(write_to[0]), write_to[1]) if write_to else None,
+        with_payload,
     )
     try:
         with maps.view(serial, locator, capacity) as view:

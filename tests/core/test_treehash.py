@@ -192,3 +192,11 @@ def test_a_part_hashed_leaf_by_leaf_has_the_hashes_of_the_whole(size: int) -> No
         hasher.update(data[at : at + MIB])
     assert hasher.finish() == hash_part(data)
     assert hasher.finish().tree_hash == slow_tree_hash(bytes(data))
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, 2 * MIB + 1])
+def test_a_part_hashed_without_its_payload_has_the_same_tree(size: int) -> None:
+    """Whoever wants only the tree hash gets it and the leaves, and no payload hash that could be wrong."""
+    hasher = PartHasher(with_payload=False)
+    hasher.update(memoryview(_DATA)[:size])
+    assert hasher.finish() == hash_part(_DATA[:size])._replace(payload_hash=b"")
