@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from aioglacier.catalog import Catalog
     from aioglacier.client import Glacier
 
 
@@ -33,7 +34,9 @@ class Served:
 
     url: str
 
-    def connect(self, *, memory_limit: int) -> AbstractAsyncContextManager[Glacier]:
+    def connect(
+        self, *, memory_limit: int, catalog: Catalog | None = None
+    ) -> AbstractAsyncContextManager[Glacier]:
         """Connect to it, in this process."""
         return aioglacier.connect(
             endpoint_url=self.url,
@@ -41,6 +44,7 @@ class Served:
             aws_access_key_id="AKIDEXAMPLE",  # any pair will do, the server checks none
             aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
             memory_limit=memory_limit,
+            catalog=catalog,
         )
 
     def control(self, method: str, path: str, content: object = None) -> Any:

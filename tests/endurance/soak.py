@@ -6,9 +6,9 @@ Not a test, because it takes as long as it is given::
     python -m tests.endurance.soak --minutes 30
 
 A local Glacier in another process fails requests in every way it knows, each at the given rate; here uploads
-are cancelled, sources fail and hash workers are killed. Once a minute it prints what was done and what this
-process holds. In the end the weather clears, and the vault must hold just what was proven. Exits with 1 if
-it does not, or if something grew.
+are cancelled, sources fail and hash workers are killed. Everything is recorded in a catalog. Once a minute it
+prints what was done and what this process holds. In the end the weather clears, and the vault must hold just
+what was proven. Exits with 1 if it does not, or if something grew.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
+from aioglacier.catalog import Catalog
 from tests.endurance.holdings import MIB, Holdings
 from tests.endurance.served import serving
 from tests.endurance.traffic import WEIGHTS, Traffic
@@ -72,7 +73,10 @@ async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _print_tasks)
     with serving(folder / "depot") as server:
-        async with server.connect(memory_limit=32 * MIB) as glacier:
+        async with (
+            Catalog.open(folder / "catalog.db") as catalog,
+            server.connect(memory_limit=32 * MIB, catalog=catalog) as glacier,
+        ):
             traffic = Traffic(await glacier.create_vault("soak"), folder, seed)
             for name in WEIGHTS:
                 await traffic.step({name: 1})
