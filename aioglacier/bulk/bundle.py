@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from aioglacier.bulk import tar
 from aioglacier.bulk.zstd import ZstdCoder, skippable_frame
 from aioglacier.catalog.entries import BundleRecord, Entry
@@ -50,8 +52,11 @@ BUNDLE_SIZE: Final = 4096 * MIB
 _RECORDED_AT_ONCE: Final = 4000
 _INDEX_LINES: Final = 8192
 
-#: How long to wait for a part to be gone before another buffer is taken: a quick service needs no second.
-_DRAIN_SECONDS: Final = 2.0
+#: How long to wait for a part to be gone before another buffer is filled. Where the service is quick one
+#: buffer of 64 MiB does, since packing takes longer than sending. Where it is not, the wait is given up for
+#: good, and parts go side by side as far as the memory limit allows.
+_PATIENCE_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.02
 
 
 class BundleWriter:
@@ -83,6 +88,7 @@ class BundleWriter:
         self._ended: list[int] = []
         self._members = 0
         self._content_size = 0
+        self._is_quick = True
 
     @property
     def position(self) -> int:
@@ -108,7 +114,7 @@ class BundleWriter:
         self._ended += packed.ended
         self._members += len(packed.entries)
         self._content_size += packed.size
-        await self._writer.write(packed.blob)
+        await self._write(packed.blob)
         if len(self._waiting) >= _RECORDED_AT_ONCE:
             await self._flush()
 
@@ -129,6 +135,22 @@ class BundleWriter:
         self.archive = await self._writer.complete()
         await self._entries.finish_bundle(self._upload.number, self._ended, self._run)
         return self.archive
+
+    async def _write(self, blob: bytes) -> None:
+        """Write, and at the end of each part see whether it goes at once."""
+        room = -self._writer.position % self._writer.part_size
+        if not self._is_quick or len(blob) <= room or not self._writer.position:
+            await self._writer.write(blob)
+            return
+        view = memoryview(blob)
+        await self._writer.write(view[:room])
+        give_up = anyio.current_time() + _PATIENCE_SECONDS
+        while self._writer.snapshot().parts_in_flight:
+            if anyio.current_time() > give_up:
+                self._is_quick = False
+                break
+            await anyio.sleep(_LOOK_SECONDS)
+        await self._writer.write(view[room:])
 
     async def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []

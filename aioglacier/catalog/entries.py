@@ -136,6 +136,10 @@ class StoredEntry(NamedTuple):
 
 _COLUMNS: Final = [ENTRIES.c[name] for name in Entry._fields]
 
+_INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
+    ", ".join(Entry._fields), "?, " * len(Entry._fields)
+)
+
 #: What a comparison needs, in the order that it needs it.
 _COMPARED: Final = [
     ENTRIES.c[name]
@@ -531,6 +535,10 @@ def _stored(row: Any) -> StoredEntry:
 
 
 def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
+    if connection.dialect.name == "sqlite":
+        # Past SQLAlchemy, which takes three times as long for a row as SQLite itself does.
+        connection.exec_driver_sql(_INSERT, [(*entry, checksum(entry)) for entry in entries])
+        return
     names = Entry._fields
     connection.execute(
         insert(ENTRIES),
