@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Archive, ArchiveId, VaultDescription
     from aioglacier.gateway.interface import Gateway
+    from aioglacier.vaultrecords import VaultRecords
 
 #: 16 deleting workers were throttled, one alone deleted 23 a second for hours (reports of users).
 _MAX_CONCURRENCY: Final = 16
@@ -62,9 +63,10 @@ class Emptying:
         failures: Up to a hundred archives that were refused, and why.
     """
 
-    def __init__(self, gateway: Gateway, vault: str) -> None:
+    def __init__(self, gateway: Gateway, vault: str, records: VaultRecords | None = None) -> None:
         self._gateway = gateway
         self._vault = vault
+        self._records = records
         self._deleted = 0
         self._bytes_deleted = 0
         self._refused = 0
@@ -104,8 +106,11 @@ class Emptying:
                 self._pace.note(time.monotonic() - began)
 
     async def _delete(self, archive: Archive) -> None:
-        try:
+        async def delete() -> None:
             await self._gateway.delete_archive(self._vault, archive.id)
+
+        try:
+            await (delete() if self._records is None else self._records.delete(archive.id, delete))
         except (AccessDeniedError, InvalidParameterError) as error:
             self._refused += 1
             if not self._deleted and self._refused >= _MAX_REFUSED_AT_FIRST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio.to_thread
 
@@ -11,7 +11,8 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange, split
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Callable
+    from datetime import datetime
 
     from aioglacier.core.models import Archive, InventoryFormat, JobId
     from aioglacier.gateway.interface import Gateway
@@ -20,10 +21,42 @@ if TYPE_CHECKING:
 _PIECE_SIZE: Final = 4 * MIB
 
 
+class Inventory:
+    """The archives that the output of an inventory job lists: an async iterator, to be read once.
+
+    Attributes:
+        inventoried: The date of the inventory, as soon as the document has told it; ``None`` for CSV.
+    """
+
+    def __init__(self, archives: Callable[[Inventory], AsyncGenerator[Archive, None]]) -> None:
+        self.inventoried: datetime | None = None
+        self._archives = archives(self)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Archive:
+        """The next archive.
+
+        Raises:
+            InventoryError: The document is not one the service writes, or ends early.
+        """
+        return await anext(self._archives)
+
+    async def aclose(self) -> None:
+        """Read no further."""
+        await self._archives.aclose()
+
+
 async def read_inventory(
-    gateway: Gateway, vault: str, job_id: JobId, size: int, output_format: InventoryFormat
-) -> AsyncIterator[Archive]:
-    """The archives that the output of an inventory job lists.
+    gateway: Gateway,
+    vault: str,
+    job_id: JobId,
+    size: int,
+    output_format: InventoryFormat,
+    told: Inventory,
+) -> AsyncGenerator[Archive, None]:
+    """The archives that the output of an inventory job lists; ``told`` gets its date.
 
     Raises:
         InventoryError: The document is not one the service writes, or ends early.
@@ -32,7 +65,11 @@ async def read_inventory(
     for piece in split(ByteRange(0, size), _PIECE_SIZE):
         async with gateway.get_job_output(vault, job_id, piece) as answer:
             blocks = [block async for block in answer]
-        for archive in await anyio.to_thread.run_sync(reader.feed, b"".join(blocks)):
+        archives = await anyio.to_thread.run_sync(reader.feed, b"".join(blocks))
+        told.inventoried = reader.inventoried
+        for archive in archives:
             yield archive
-    for archive in await anyio.to_thread.run_sync(reader.close):
+    archives = await anyio.to_thread.run_sync(reader.close)
+    told.inventoried = reader.inventoried
+    for archive in archives:
         yield archive

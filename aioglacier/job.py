@@ -11,6 +11,7 @@ import anyio
 from aioglacier.core.errors import (
     InvalidPlanError,
     JobFailedError,
+    JobNotFoundError,
     JobNotReadyError,
     TemporaryServiceError,
     TransportError,
@@ -18,14 +19,14 @@ from aioglacier.core.errors import (
     WaitTimeoutError,
 )
 from aioglacier.core.models import JobAction, JobStatus
-from aioglacier.inventory import read_inventory
+from aioglacier.inventory import Inventory, read_inventory
 from aioglacier.transfer.download import Download
 from aioglacier.transfer.output import GlacierOutput
 from aioglacier.transfer.reader import open_reader
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from aioglacier.core.models import Archive, JobDescription, JobId
     from aioglacier.core.ranges import ByteRange
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.notices import Notices
     from aioglacier.transfer.reader import ArchiveReader
     from aioglacier.transfer.resources import TransferResources
+    from aioglacier.vaultrecords import VaultRecords
 
 _log: Final = logging.getLogger("aioglacier.job")
 
@@ -53,11 +55,19 @@ class Job:
     be read any number of times.
     """
 
-    def __init__(self, gateway: Gateway, resources: TransferResources, vault: str, job_id: JobId) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        resources: TransferResources,
+        vault: str,
+        job_id: JobId,
+        records: VaultRecords | None = None,
+    ) -> None:
         self._gateway = gateway
         self._resources = resources
         self._vault = vault
         self._id = job_id
+        self._records = records
 
     def __repr__(self) -> str:
         return f"<Job {self._vault} {self._id}>"
@@ -78,7 +88,15 @@ class Job:
         Raises:
             JobNotFoundError: It never was, or has gone.
         """
-        return await self._gateway.describe_job(self._vault, self._id)
+        try:
+            description = await self._gateway.describe_job(self._vault, self._id)
+        except JobNotFoundError:
+            if self._records is not None:
+                await self._records.note_job_gone(self._id)
+            raise
+        if self._records is not None and description.is_done:
+            await self._records.note_job(description)
+        return description
 
     async def wait_until_done(
         self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: Notices | None = None
@@ -142,27 +160,40 @@ class Job:
             JobNotReadyError: The job is not done.
             JobFailedError: The service gave the job up.
         """
-        download = await self.open_download(path, overwrite=overwrite)
-        await download.run()
+        async with self.recording_download(path):
+            download = await self.open_download(path, overwrite=overwrite)
+            await download.run()
+
+    @asynccontextmanager
+    async def recording_download(self, path: str | os.PathLike[str]) -> AsyncIterator[None]:
+        """Record a download that runs in the block, if there is a catalog; ``download`` does it by itself."""
+        if self._records is None:
+            yield
+            return
+        async with self._records.downloading(await self.describe(), path):
+            yield
 
     async def open_download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Download:
         """As ``download``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         return Download(await self._output(), self._resources, path, overwrite=overwrite)
 
-    async def inventory(self) -> AsyncIterator[Archive]:
-        """The archives that an inventory job lists, in constant memory.
+    def inventory(self) -> Inventory:
+        """The archives that an inventory job lists, in constant memory: an async iterator.
 
         Raises:
             InvalidPlanError: The job is no inventory job.
             InventoryError: The document is not one the service writes, or ends early.
             JobNotReadyError: The job is not done.
         """
+        return Inventory(self._list)
+
+    async def _list(self, told: Inventory) -> AsyncGenerator[Archive, None]:
         description = await self._describe_done()
         if description.action is not JobAction.INVENTORY_RETRIEVAL or description.inventory is None:
             raise InvalidPlanError(f"job {self._id} is no inventory job but {description.action}")
         size = self._size_of(description)
         async for archive in read_inventory(
-            self._gateway, self._vault, self._id, size, description.inventory.format
+            self._gateway, self._vault, self._id, size, description.inventory.format, told
         ):
             yield archive
 

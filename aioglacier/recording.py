@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.catalog import PartRecord, Place, SourceIdentity, UploadState
-from aioglacier.catalog.uploads import UNFINISHED
+from aioglacier.catalog import PartRecord, UploadState
 from aioglacier.core.errors import (
     CatalogError,
     CatalogMismatchError,
@@ -29,109 +28,24 @@ from aioglacier.core.errors import (
     IntegrityError,
     InvalidParameterError,
     OutcomeUnknownError,
-    ResumeMismatchError,
     UploadExpiredError,
 )
 from aioglacier.core.models import Archive, ArchiveId, StoredArchive
 from aioglacier.files.crashpoints import passing
-from aioglacier.transfer.sources import NamedFile
-from aioglacier.transfer.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from aioglacier.catalog import Catalog, UploadRecord
+    from aioglacier.catalog import Catalog, Place, UploadRecord
     from aioglacier.core.models import UploadDescription, UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.interface import Progress
-    from aioglacier.transfer.sources import ByteSource
+    from aioglacier.transfer.sources import ByteSource, NamedFile
     from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.writer import UploadOptions
+    from aioglacier.vaultrecords import VaultRecords
 
 _log: Final = logging.getLogger("aioglacier.recording")
-
-
-class VaultRecords:
-    """The records of one vault.
-
-    Attributes:
-        catalog: Where they are.
-        place: The vault, as the catalog knows it.
-    """
-
-    def __init__(self, catalog: Catalog, place: Place) -> None:
-        self.catalog = catalog
-        self.place = place
-
-    def __repr__(self) -> str:
-        return f"<VaultRecords {self.place.vault} in {self.catalog.location!r}>"
-
-    def store(
-        self,
-        inner: ArchiveStore,
-        options: UploadOptions,
-        source: NamedFile | ByteSource | None = None,
-        record: UploadRecord | None = None,
-        *,
-        found: UploadDescription | None = None,
-        awaits_telling: bool = False,
-    ) -> RecordingStore:
-        """A store that records what is done through it.
-
-        Args:
-            inner: The vault.
-            options: Of the upload.
-            source: What is uploaded; ``None`` for a writer.
-            record: An upload on record that goes on; ``None`` for a new one.
-            found: An upload that the service has and that goes on; it is put on record, if it is not,
-                when the source has proved to be the right one: before anything is sent.
-            awaits_telling: Whoever asked for the archive will say when he has been told of it, with
-                ``Uploads.record_told``; until then the next run reports it instead of making another.
-        """
-        return RecordingStore(
-            self, inner, options, source, record, found=found, awaits_telling=awaits_telling
-        )
-
-    async def told(self, archive: Archive) -> None:
-        """Record that whoever asked for an archive knows of it; see ``store``."""
-        found = await self.catalog.archives.get(self.place, archive.id)
-        if found is not None and found.upload is not None:
-            await self.catalog.uploads.record_told(found.upload)
-
-    async def find_upload(self, upload_id: UploadId) -> UploadRecord | None:
-        """The upload with this id, if it is on record.
-
-        Raises:
-            ResumeMismatchError: It is, in another vault, account, region or endpoint.
-        """
-        try:
-            return await self.catalog.uploads.find(self.place, upload_id)
-        except CatalogMismatchError as error:
-            raise ResumeMismatchError(f"{error.message}; name that one to go on with it") from error
-
-    async def aborted(self, upload_id: UploadId) -> None:
-        """Record that an upload was aborted, if it is on record."""
-        record = await self.catalog.uploads.find(self.place, upload_id)
-        if record is not None and record.state in UNFINISHED:
-            await self.catalog.uploads.record_aborted(record)
-
-    async def take_in(
-        self,
-        upload: UploadDescription,
-        source: NamedFile | ByteSource | None,
-        record: UploadRecord | None,
-    ) -> UploadRecord:
-        """Record an upload that the service has and that goes on; ``record`` is what is known of it."""
-        uploads = self.catalog.uploads
-        if record is None:
-            record = await self.find_upload(upload.id)
-        if record is None:
-            options = UploadOptions(self.place.vault, upload.description or None)
-            record = await _intend(self, options, source, part_size=upload.part_size)
-        if record.state is UploadState.COMPLETED:
-            raise ResumeMismatchError(f"upload {upload.id} has become archive {record.archive_id} already")
-        if record.state is not UploadState.OPEN:
-            record = await uploads.record_initiated(record, upload.id)
-        return record
 
 
 class RecordingStore:
@@ -279,8 +193,8 @@ class RecordingStore:
     async def _intend(
         self, *, part_size: int, size: int | None = None, tree_hash: bytes | None = None
     ) -> UploadRecord:
-        return await _intend(
-            self._records, self._options, self._source, part_size=part_size, size=size, tree_hash=tree_hash
+        return await self._records.intend_upload(
+            self._options, self._source, part_size=part_size, size=size, tree_hash=tree_hash
         )
 
     async def _known_record(self) -> UploadRecord:
@@ -351,27 +265,6 @@ class RecordingStore:
             await recording
         except CatalogError as failure:
             error.add_note(f"nor could it be recorded: {failure}")
-
-
-async def _intend(
-    records: VaultRecords,
-    options: UploadOptions,
-    source: NamedFile | ByteSource | None,
-    *,
-    part_size: int,
-    size: int | None = None,
-    tree_hash: bytes | None = None,
-) -> UploadRecord:
-    file = source if isinstance(source, NamedFile) else None
-    return await records.catalog.uploads.record_intent(
-        records.place,
-        part_size=part_size,
-        description=options.description or "",
-        size=size or (file.size if file else options.expected_size),
-        source=file.path if file else None,
-        identity=SourceIdentity(*file.identity) if file else None,
-        tree_hash=tree_hash,
-    )
 
 
 def _archive(

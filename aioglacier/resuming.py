@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Archive, UploadId
     from aioglacier.gateway.interface import Gateway
-    from aioglacier.recording import VaultRecords
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.sources import NamedFile
+    from aioglacier.vaultrecords import VaultRecords
 
 #: An inventory is about a day old, and made about once a day (Guide, "Downloading a Vault Inventory"); one
 #: that is dated this long after an archive was to be made, and does not list it, proves that it was not.
@@ -76,6 +76,7 @@ class TakenUpload:
         file: What is uploaded.
         continued: The record of the upload it goes on with, as it was found; ``None`` for a new one.
         expired: One that was to go on, and is gone.
+        aborted: One that was aborted on request.
         former: An archive that a former version of the file has become, which was not known until now.
     """
 
@@ -83,6 +84,7 @@ class TakenUpload:
         self.file = file
         self.continued: UploadRecord | None = None
         self.expired: Expired | None = None
+        self.aborted: UploadRecord | None = None
         self.former: Archive | None = None
         self._taking = taking
         self._upload: SourceUpload | None = None
@@ -208,7 +210,7 @@ class _Taking:
             record = await self._uploads.find_untold(self._place, file.path)
         while record is not None:
             if restart:
-                record = await self._give_up(record)
+                record = await self._give_up(taken, record)
                 continue
             match record.state:
                 case UploadState.INTENT:
@@ -228,7 +230,7 @@ class _Taking:
         taken.begin()
         return taken
 
-    async def _give_up(self, record: UploadRecord) -> UploadRecord | None:
+    async def _give_up(self, taken: TakenUpload, record: UploadRecord) -> UploadRecord | None:
         """Begin anew, as was asked for."""
         if record.state is UploadState.INTENT:
             return await self._find_lost(record)
@@ -237,6 +239,7 @@ class _Taking:
             return None
         if record.upload_id is not None:
             await self._gateway.abort_multipart_upload(self._place.vault, record.upload_id)
+            taken.aborted = record
         await self._uploads.record_aborted(record, "begun anew on request")
         return None
 
@@ -363,6 +366,24 @@ async def settle(gateway: Gateway, records: VaultRecords, record: UploadRecord) 
     raise unknown
 
 
+async def settle_all(records: VaultRecords) -> list[UploadRecord]:
+    """Settle every upload of unknown outcome that the inventories which were merged can settle.
+
+    Returns:
+        Those that are settled now: completed, or failed because there is no such archive.
+    """
+    uploads = records.catalog.uploads
+    waiting = [
+        upload
+        async for upload in uploads.list_unfinished(records.place)
+        if upload.state is UploadState.COMPLETING
+    ]
+    for upload in waiting:
+        await settle_by_inventory(records, upload)
+    now = [await uploads.get(upload) for upload in waiting]
+    return [upload for upload in now if upload.state is not UploadState.COMPLETING]
+
+
 async def settle_by_inventory(records: VaultRecords, record: UploadRecord) -> UploadRecord | None:
     """Compare an upload of unknown outcome with the inventories that were merged.
 
@@ -378,7 +399,7 @@ async def settle_by_inventory(records: VaultRecords, record: UploadRecord) -> Up
     async for found in alike:
         is_later = found.archive.created >= record.created - CLOCK_TOLERANCE
         if found.upload is None and found.state is ArchiveState.STORED and is_later:
-            await catalog.uploads.record_completed(record, found.archive)
+            await catalog.uploads.record_completed(record, found.archive, is_told=False)
             return await catalog.uploads.get(record)
     inventoried = (await catalog.archives.totals(records.place)).inventoried
     if inventoried is not None and inventoried >= record.active + INVENTORY_ALLOWANCE:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Page, UploadDescription, UploadedPart, UploadId
     from aioglacier.gateway.interface import Gateway
-    from aioglacier.recording import VaultRecords
+    from aioglacier.vaultrecords import VaultRecords
 
 
 class Upload:

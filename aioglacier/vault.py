@@ -8,11 +8,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.checks import check_choice, check_description, check_id, check_retrieval_range
+from aioglacier.core.checks import (
+    check_aware,
+    check_choice,
+    check_description,
+    check_id,
+    check_retrieval_range,
+)
 from aioglacier.core.errors import (
     ConfigurationError,
     GlacierError,
-    InvalidPlanError,
     ResumeMismatchError,
     UploadNotFoundError,
 )
@@ -47,12 +52,12 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.interface import Gateway
-    from aioglacier.recording import VaultRecords
     from aioglacier.resuming import TakenUpload
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.sources import ByteSource, NamedFile, Source
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.writer import ArchiveWriter
+    from aioglacier.vaultrecords import VaultRecords
 
 #: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
 JOB_NONCE_PREFIX: Final = "aioglacier "
@@ -108,7 +113,7 @@ class Vault:
         It may be repeated after any interruption. Deleting within 90 days of the upload is charged as if the
         archive had been kept that long.
         """
-        return Emptying(self._gateway, self._name)
+        return Emptying(self._gateway, self._name, self._records)
 
     async def why_not_deletable(self) -> str | None:
         """Why the service will not delete the vault yet, as far as it tells; ``None`` if it may."""
@@ -287,7 +292,12 @@ class Vault:
 
         Deleting within 90 days of the upload is charged as if it had been kept that long.
         """
-        await self._gateway.delete_archive(self._name, ArchiveId(check_id("archive", archive_id)))
+        id_ = ArchiveId(check_id("archive", archive_id))
+
+        async def delete() -> None:
+            await self._gateway.delete_archive(self._name, id_)
+
+        await (delete() if self._records is None else self._records.delete(id_, delete))
 
     def _store(
         self,
@@ -403,15 +413,27 @@ class Vault:
             PolicyEnforcedError: The account's data retrieval policy refuses it.
             InsufficientCapacityError: No Expedited capacity now.
         """
-        job_id = await self._gateway.initiate_archive_retrieval(
-            self._name,
-            ArchiveId(check_id("archive", archive_id)),
-            tier=check_choice("tier", Tier, tier),
-            byte_range=check_retrieval_range(byte_range),
-            sns_topic=sns_topic,
-            description=check_description(description) or _nonce(),
+        id_ = ArchiveId(check_id("archive", archive_id))
+        tier = check_choice("tier", Tier, tier)
+        wanted = check_retrieval_range(byte_range)
+        own = check_description(description)
+
+        async def initiate(nonce: str) -> JobId:
+            return await self._gateway.initiate_archive_retrieval(
+                self._name,
+                id_,
+                tier=tier,
+                byte_range=wanted,
+                sns_topic=sns_topic,
+                description=own or JOB_NONCE_PREFIX + nonce,
+            )
+
+        if self._records is None:
+            return self._job(await initiate(secrets.token_hex(8)))
+        action = JobAction.ARCHIVE_RETRIEVAL
+        return self._job(
+            await self._records.initiate_job(initiate, action, archive_id=id_, byte_range=wanted, tier=tier)
         )
-        return self._job(job_id)
 
     async def retrieve_inventory(
         self,
@@ -442,18 +464,22 @@ class Vault:
         """
         parameters = InventoryParameters(
             check_choice("inventory format", InventoryFormat, output_format),
-            _check_aware("start_date", start_date),
-            _check_aware("end_date", end_date),
+            check_aware("start_date", start_date),
+            check_aware("end_date", end_date),
             limit,
             marker,
         )
-        job_id = await self._gateway.initiate_inventory_retrieval(
-            self._name,
-            parameters,
-            sns_topic=sns_topic,
-            description=check_description(description) or _nonce(),
-        )
-        return self._job(job_id)
+        own = check_description(description)
+
+        async def initiate(nonce: str) -> JobId:
+            return await self._gateway.initiate_inventory_retrieval(
+                self._name, parameters, sns_topic=sns_topic, description=own or JOB_NONCE_PREFIX + nonce
+            )
+
+        if self._records is None:
+            return self._job(await initiate(secrets.token_hex(8)))
+        action = JobAction.INVENTORY_RETRIEVAL
+        return self._job(await self._records.initiate_job(initiate, action, inventory=parameters))
 
     def job(self, job_id: str) -> Job:
         """A job by its id; nothing is sent, so it need not exist."""
@@ -497,14 +523,4 @@ class Vault:
         return None
 
     def _job(self, job_id: JobId) -> Job:
-        return Job(self._gateway, self._resources, self._name, job_id)
-
-
-def _check_aware(name: str, date: datetime | None) -> datetime | None:
-    if date is not None and date.tzinfo is None:
-        raise InvalidPlanError(f"{name} needs a time zone, as datetime.now(UTC) has; {date} has none")
-    return date
-
-
-def _nonce() -> str:
-    return JOB_NONCE_PREFIX + secrets.token_hex(8)
+        return Job(self._gateway, self._resources, self._name, job_id, self._records)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.errors import TargetError
 from aioglacier.core.ranges import ByteRange
+from aioglacier.files.crashpoints import passing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,6 +113,7 @@ class PartialFile:
                 self.path.replace(self._target)
             else:
                 _rename_to_new(self.path, self._target)
+            passing("file renamed")
             self._journal_path.unlink(missing_ok=True)
             _sync_folder(self._target.parent)
         except OSError as error:

@@ -224,18 +224,44 @@ def test_a_restart_forgets_the_old_upload(tmp_path: Path) -> None:
         cli("upload", "v", "big", "--restart", "--no-resume", code=2)
 
 
-def test_another_part_size_is_told_of(tmp_path: Path) -> None:
-    """One warning names both sizes and the command that aborts the old upload; then the file is sent anew."""
+def test_an_upload_goes_on_with_the_part_size_it_began_with(tmp_path: Path) -> None:
+    """Another is refused with both, and nothing is sent (SV-14); none takes the old one."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
         left_behind(cli)
-        told = [cli("upload", "v", "big", "--part-size", size).err for size in ("2MiB", "16MiB")]
-        assert [text.count("warning") for text in told] == [1, 1]
-        assert "has parts of 1 MiB, and 2 MiB were asked for" in told[0]
-        assert "has parts of 1 MiB, and 16 MiB were asked for" in told[1]
+        error = cli("--json", "upload", "v", "big", "--part-size", "2MiB", code=4).error
+        assert error["error"] == "ResumeMismatchError"
+        assert "1048576 bytes, but now it is 2097152 bytes" in error["message"]
+        assert "--restart" in error["message"]
+        other = cli("--json", "upload", "v", "big", "--description", "another", code=4).error
+        assert "'big', but now it is 'another'" in other["message"]
         assert sent(cli) == PARTS - 1
-        Cli(cli.folder, (), cli.environment)(*advised(told[0]))
+        assert "going on" in cli("upload", "v", "big").err
         assert sent(cli) == 0
-        assert len(cli("--json", "inventory", "v").records) == 2
+        assert len(cli("--json", "inventory", "v").records) == 1
+
+
+def test_another_part_size_is_told_of(tmp_path: Path) -> None:
+    """An upload that is not on record here may be somebody else's: it is left alone, and told of."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        left_behind(cli)
+        elsewhere = Cli(cli.folder, (*cli.arguments, "--catalog", "other.db"), cli.environment)
+        told = elsewhere("upload", "v", "big", "--part-size", "2MiB").err
+        assert told.count("warning") == 1
+        assert "has parts of 1 MiB, and 2 MiB were asked for" in told
+        assert sent(cli) == PARTS - 1
+        Cli(cli.folder, (), cli.environment)(*advised(told))
+        assert sent(cli) == 0
+        assert len(cli("--json", "inventory", "v").records) == 1
+
+
+def test_an_upload_begun_elsewhere_is_known_by_its_description(tmp_path: Path) -> None:
+    """Without its record the same bytes under the same description go on where they stopped."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        left_behind(cli)
+        elsewhere = Cli(cli.folder, (*cli.arguments, "--catalog", "other.db"), cli.environment)
+        assert "going on" in elsewhere("upload", "v", "big", "--part-size", "1MiB").err
+        assert sent(cli) == 0
+        assert elsewhere("--json", "list", "v").record["source"] == str(tmp_path / "big")
 
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:

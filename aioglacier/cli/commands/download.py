@@ -7,6 +7,7 @@ is asked for before it is sure that the target can be written.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,19 +22,20 @@ from aioglacier.cli.parameters import RANGE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import as_text, job_record, job_text, plain
 from aioglacier.cli.session import CommandError
-from aioglacier.cli.sizes import show_count
+from aioglacier.cli.sizes import show_count, show_time
 from aioglacier.cli.stdout import open_stdout
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
-from aioglacier.core.errors import AccessDeniedError, TargetError
-from aioglacier.core.models import JobStatus, Tier
+from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError, TargetError
+from aioglacier.core.models import ArchiveId, JobStatus, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.catalog import ArchiveRecord
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
-    from aioglacier.core.models import JobDescription
+    from aioglacier.core.models import Archive, JobDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.job import Job
     from aioglacier.vault import Vault
@@ -58,6 +60,7 @@ class _Options:
     byte_range: ByteRange | None
     overwrite: bool
     waits: bool
+    is_new: bool
 
 
 @make_command("download", short_help="Retrieve an archive, verified, to a file or standard output.")
@@ -80,6 +83,9 @@ class _Options:
     "archive's end.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@click.option(
+    "--new", "is_new", is_flag=True, help="Pay for another job, where the one before came to nothing."
+)
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
 @click.pass_obj
 def command(
@@ -91,6 +97,7 @@ def command(
     tier: str,
     byte_range: ByteRange | None,
     overwrite: bool,
+    is_new: bool,
     no_wait: bool,
 ) -> int:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
@@ -98,7 +105,8 @@ def command(
     A job that retrieves the same bytes is used if there is one, running or done; otherwise one is started,
     which costs money. Then it waits, for hours if need be: it may be stopped and started again. What was
     fetched and verified stays in a hidden file beside TARGET until the archive is complete; only then
-    does TARGET appear.
+    does TARGET appear. Where a job was paid for this download, and has failed or is gone, another is started
+    only with --new.
 
     With --no-wait and a job that is not done, the job is printed, and the same command fetches later.
     With --job-id, ARCHIVE_ID may be left out.
@@ -119,6 +127,7 @@ def command(
         check_retrieval_range(byte_range),
         overwrite,
         waits=not no_wait,
+        is_new=is_new,
     )
     check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT
@@ -128,21 +137,56 @@ def command(
 
 async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
     vault = glacier.vault(options.vault)
+    known = await _known(vault, options)
+    if known is not None and options.target != STDOUT:
+        size = known.archive.size if options.byte_range is None else options.byte_range.size
+        check_room(options.target, min(size, known.archive.size))
     job, is_new = await _job(session, vault, options)
     description = await job.describe()
+    if vault.records is not None and options.target != STDOUT:
+        await vault.records.begin_download(description, options.target)
     if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
         session.output.record(job_record(options.vault, description), job_text)
         if options.target == STDOUT:
             raise CommandError(f"job {job.id} is not done, so there is nothing to write yet", Exit.TEMPORARY)
         return Exit.DONE
     description = await wait(session, job, description)
+    if known is not None:
+        _check_known(known.archive, description)
     await fetch(session, job, options.target, overwrite=options.overwrite)
     session.output.record(_record(options, description), _text)
     return Exit.DONE
 
 
+async def _known(vault: Vault, options: _Options) -> ArchiveRecord | None:
+    """What the catalog knows of the archive."""
+    if vault.records is None or not options.archive_id:
+        return None
+    return await vault.records.catalog.archives.get(vault.records.place, ArchiveId(options.archive_id))
+
+
+def _check_known(archive: Archive, job: JobDescription) -> None:
+    """Compare what the service says of an archive with what is on record.
+
+    Raises:
+        IntegrityError: They differ.
+    """
+    if job.archive_tree_hash is not None and job.archive_tree_hash != archive.tree_hash:
+        raise IntegrityError(
+            f"the service has another tree hash for archive {archive.id} than is on record; nothing was "
+            "written",
+            expected=archive.tree_hash,
+            actual=job.archive_tree_hash,
+            archive_id=archive.id,
+        )
+
+
 async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
-    """The job to use, and whether it was started just now."""
+    """The job to use, and whether it was started just now.
+
+    Raises:
+        JobFailedError: One was paid for this download and came to nothing, and no other was asked for.
+    """
     if options.job_id is not None:
         return vault.job(options.job_id), False
     try:
@@ -152,10 +196,30 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
         found = None
     if found is not None:
         return found, False
+    await _refuse_to_pay_again(vault, options)
     job = await vault.retrieve(options.archive_id, tier=options.tier, byte_range=options.byte_range)
     takes = "" if session.settings.local is not None else f"; {options.tier} takes {_TAKES[options.tier]}"
     session.output.note(f"started job {job.id}{takes}")
     return job, True
+
+
+async def _refuse_to_pay_again(vault: Vault, options: _Options) -> None:
+    if vault.records is None or options.target == STDOUT:
+        return
+    job = await vault.records.find_abandoned(options.archive_id, options.byte_range, options.target)
+    if job is None or job.job_id is None:
+        return
+    if options.is_new:
+        await vault.records.give_up_download(options.target)
+        return
+    has_failed = job.state.value == "failed"
+    what = f"failed ({job.outcome})" if has_failed and job.outcome else "failed" if has_failed else "is gone"
+    raise JobFailedError(
+        f"job {job.job_id}, started {show_time(job.created)} for this download, {what}; --new pays for "
+        "another",
+        job_id=job.job_id,
+        status_message=job.outcome or None,
+    )
 
 
 # --- fetching, for the output of any job
@@ -181,15 +245,35 @@ def check_target(target: str, *, overwrite: bool) -> None:
         raise TargetError(f"{target!r} cannot be written: {str(folder)!r} does not allow it", path=target)
 
 
+def check_room(target: str, size: int) -> None:
+    """Refuse a target that its filesystem has no room for, before anything is paid for.
+
+    Raises:
+        TargetError: It has not.
+    """
+    kept = Path(target).absolute().with_name(f".{Path(target).name}.aioglacier")
+    there = kept.stat().st_blocks * 512 if kept.exists() else 0
+    free = shutil.disk_usage(kept.parent).free
+    if size - there > free:
+        raise TargetError(
+            f"{target!r} needs {size - there} more bytes, and its filesystem has {free} free; nothing was "
+            "started",
+            path=target,
+            needed=size - there,
+            free=free,
+        )
+
+
 async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> None:
     """Fetch the output of a finished job to a file, or to standard output, verified and with progress."""
     if target == STDOUT:
         await _fetch_to_stdout(session, job)
         return
-    download = await job.open_download(target, overwrite=overwrite)
-    session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
-    async with showing(session, Path(target).name, download):
-        await download.run()
+    async with job.recording_download(target):
+        download = await job.open_download(target, overwrite=overwrite)
+        session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
+        async with showing(session, Path(target).name, download):
+            await download.run()
     session.safe = lambda: ""
 
 

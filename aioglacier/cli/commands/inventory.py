@@ -1,4 +1,4 @@
-"""``aioglacier inventory``: the service's own list of a vault, printed or exported.
+"""``aioglacier inventory``: the service's own list of a vault, read into the catalog, printed or exported.
 
 The document that the service wrote is what ``--output FILE`` keeps, byte for byte. CSV is always written
 here: the service's own cannot be read by other programs where a description holds quotes, and would need
@@ -21,7 +21,7 @@ import click
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.commands.download import check_target, fetch
 from aioglacier.cli.exits import Exit
-from aioglacier.cli.inventorying import inventory_job
+from aioglacier.cli.inventorying import Reading, inventory_job, tell_of
 from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.listing import closing
 from aioglacier.cli.progress import counting
@@ -45,7 +45,7 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-@make_command("inventory", short_help="List the archives of a vault, or export the list.")
+@make_command("inventory", short_help="Read the service's list of a vault; print or export it.")
 @click.argument("vault")
 @click.option(
     "--format",
@@ -74,6 +74,10 @@ def command(
 
     The list comes from a job that takes 3 to 5 hours. One that is there already is used, running or
     done, unless the service has made another inventory since. Stop it at will: the same command goes on.
+
+    It is read into the catalog too, where "list VAULT" finds it; nothing is deleted there. An upload whose
+    outcome was unknown is settled by it: the list has an archive of that size and tree hash or, three days
+    later, has none.
     """
     check_vault_name(vault)
     if job_id is not None:
@@ -97,26 +101,31 @@ def command(
         if no_wait and description.status is JobStatus.IN_PROGRESS:
             session.output.record(job_record(vault, description), job_text)
             return Exit.DONE
-        await wait(session, job, description)
+        description = await wait(session, job, description)
+        reading = Reading(glacier.vault(vault), job, description)
         if target is None:
-            await _print(session, job, is_csv=format_ == "csv")
+            await _print(session, reading, is_csv=format_ == "csv")
         elif format_ == "csv":
-            await _export_csv(session, job, Path(target), overwrite=overwrite)
+            await _export_csv(session, job, reading, Path(target), overwrite=overwrite)
         else:
             await fetch(session, job, target, overwrite=overwrite)
             record = {"target": target, "vault": vault, "job_id": job.id, "format": "json"}
             session.output.record(record, _export_text)
+            async with closing(reading.archives()) as archives:
+                async for _ in archives:
+                    pass
+        await tell_of(session, reading)
         return Exit.DONE
 
     return session.run(run)
 
 
-async def _print(session: Session, job: Job, *, is_csv: bool) -> None:
+async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:
     output = session.output
     count = size = 0
     if is_csv:
         output.write(_csv_line(_COLUMNS), is_last=False)
-    async with closing(job.inventory()) as archives:
+    async with closing(reading.archives()) as archives:
         async for archive in archives:
             record = archive_record(archive)
             if is_csv:
@@ -130,7 +139,7 @@ async def _print(session: Session, job: Job, *, is_csv: bool) -> None:
     output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
 
 
-async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bool) -> None:
+async def _export_csv(session: Session, job: Job, reading: Reading, target: Path, *, overwrite: bool) -> None:
     """Write the list beside its place, and give it its name once it is complete and on disk."""
     partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.aioglacier.part")
     count = 0
@@ -138,7 +147,7 @@ async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bo
         with _open_private(partial) as file:
             file.write(_csv_line(_COLUMNS))
             async with counting(session, "archives", None, lambda: count):
-                async for line in _csv_lines(job):
+                async for line in _csv_lines(reading):
                     file.write(line)
                     count += 1
             file.flush()
@@ -160,8 +169,8 @@ async def _export_csv(session: Session, job: Job, target: Path, *, overwrite: bo
     session.output.record(record, _export_text)
 
 
-async def _csv_lines(job: Job) -> AsyncIterator[str]:
-    async with closing(job.inventory()) as archives:
+async def _csv_lines(reading: Reading) -> AsyncIterator[str]:
+    async with closing(reading.archives()) as archives:
         async for archive in archives:
             yield _csv_row(archive_record(archive))
 

@@ -52,6 +52,7 @@ from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
@@ -215,6 +216,19 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
         resume=options.resume,
         restart=options.restart,
     )
+    try:
+        return await _run_taken(session, vault, source, options, taken)
+    except ResumeMismatchError as error:
+        raise offer_restart(session, error, options.vault, error.upload_id) from error
+
+
+async def _run_taken(
+    session: Session,
+    vault: Vault,
+    source: str,
+    options: _Options,
+    taken: AbstractAsyncContextManager[TakenUpload],
+) -> Archive:
     async with taken as upload:
         _tell_what_was_found(session, upload)
         if upload.is_new and options.resume:
@@ -223,10 +237,6 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
                 return archive
         try:
             return await run_upload(session, source, upload, is_resume=not upload.is_new)
-        except ResumeMismatchError as error:
-            if upload.continued is None:
-                raise
-            raise offer_restart(session, error, options.vault, error.upload_id) from error
         finally:
             _tell_what_expired(session, upload)
 
@@ -237,6 +247,9 @@ def _tell_what_was_found(session: Session, upload: TakenUpload) -> None:
         session.output.warn(
             f"{upload.file.path!r} as it was before is archive {upload.former.id}; nobody was told of it yet"
         )
+    if upload.aborted is not None:
+        begun = show_time(upload.aborted.created)
+        session.output.note(f"aborted upload {upload.aborted.upload_id}, begun {begun}")
     if upload.archive is not None:
         session.output.note("a former run has made the archive, and was stopped before it could say so")
     elif record is not None:
@@ -280,7 +293,8 @@ async def _go_on(session: Session, vault: Vault, source: str, options: _Options)
                 "which is left alone"
             )
         except ResumeMismatchError as error:
-            mismatch = mismatch or offer_restart(session, error, vault.name, candidate.id)
+            error.upload_id = candidate.id
+            mismatch = mismatch or error
         except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
             session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
     if mismatch is not None:

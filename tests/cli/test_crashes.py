@@ -1,0 +1,181 @@
+"""Killed at every point there is, the same command brings it to its end: nothing lost, doubled or left."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.files.crashpoints import POINTS
+from tests.cli.conftest import MIB, Cli, data, keys, serving
+from tests.cli.test_signals import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LARGE, SMALL = data(3 * MIB + 5), data(70_000)
+
+UPLOADING = (
+    "upload intent recorded",
+    "upload initiated",
+    "upload id recorded",
+    "part sent:1",
+    "part sent:3",
+    "part recorded",
+    "completing recorded",
+    "completed",
+    "archive recorded",
+)
+SENDING = ("single request intended", "single request answered", "archive recorded")
+DOWNLOADING = (
+    "job intent recorded",
+    "job initiated",
+    "job id recorded",
+    "download recorded",
+    "piece recorded",
+    "file verified",
+    "file renamed",
+)
+DELETING = ("deleting recorded", "deleted")
+ABORTING = ("abort answered",)
+
+
+@pytest.fixture(scope="module")
+def glacier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server whose inventories are up to date."""
+    folder = tmp_path_factory.mktemp("server")
+    with serving(Cli(folder), "glacier", "--job-delay", "0", "--inventory-lag", "0") as url:
+        yield url
+
+
+@pytest.fixture
+def killed(glacier: str, tmp_path: Path, request: pytest.FixtureRequest) -> Cli:
+    """The program with an empty vault "v..." of its own."""
+    cli = Cli(tmp_path, ("--endpoint-url", glacier, "--region", "us-east-1", "--json"), keys())
+    (tmp_path / "large").write_bytes(LARGE)
+    (tmp_path / "small").write_bytes(SMALL)
+    cli("vault", "create", vault_of(request))
+    return cli
+
+
+def vault_of(request: pytest.FixtureRequest) -> str:
+    """The name of a test's vault."""
+    return "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+
+
+def kill(cli: Cli, point: str, *arguments: str) -> None:
+    """Run the program until it kills itself at a point, which it must."""
+    code, _, err = _run(cli, point, *arguments)
+    assert code == -signal.SIGKILL, err.decode()
+
+
+def _run(cli: Cli, point: str, *arguments: str) -> tuple[int, bytes, bytes]:
+    with cli.started(*arguments, env=cli.env({"AIOGLACIER_CRASH_AT": point})) as process:
+        out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def test_every_point_is_walked() -> None:
+    """A point that no test here passes proves nothing."""
+    walked = {point.partition(":")[0] for point in UPLOADING + SENDING + DOWNLOADING + DELETING + ABORTING}
+    assert walked == set(POINTS)
+
+
+@pytest.mark.parametrize("point", UPLOADING)
+def test_an_upload_that_was_killed(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest, point: str
+) -> None:
+    """The same command again: one archive of just these bytes, no upload left, and the same id on record."""
+    vault = vault_of(request)
+    upload = ("upload", vault, "large", "--part-size", "1MiB")
+    kill(killed, point, *upload)
+    archive = killed(*upload).record
+    assert (archive["size"], archive["tree_hash"]) == (len(LARGE), tree_hash(LARGE).hex())
+    assert not ask(glacier, "GET", f"vaults/{vault}/multipart-uploads")["UploadsList"]
+    assert [each["archive_id"] for each in killed("list", vault).records] == [archive["archive_id"]]
+    assert [each["archive_id"] for each in killed("inventory", vault).records] == [archive["archive_id"]]
+    assert not killed("uploads", "list", vault).records
+
+
+@pytest.mark.parametrize("point", SENDING)
+def test_a_single_request_that_was_killed(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest, point: str
+) -> None:
+    """Its outcome may be unknown: then nothing is sent again before an inventory has settled it."""
+    vault = vault_of(request)
+    kill(killed, point, "upload", vault, "small")
+    if point == "archive recorded":
+        archive_id = killed("upload", vault, "small").record["archive_id"]
+    else:
+        unknown = killed("upload", vault, "small", code=5).error
+        assert (unknown["error"], unknown["size"]) == ("OutcomeUnknownError", len(SMALL))
+        assert unknown["tree_hash"] == tree_hash(SMALL).hex()
+        assert "inventory" in unknown["resume"]
+        listed = killed("inventory", vault).records
+        if point == "single request intended":
+            # It never arrived; only an inventory of three days later could prove that, or a decision does.
+            assert not listed
+            killed("upload", vault, "small", code=5)
+            archive_id = killed("upload", vault, "small", "--restart").record["archive_id"]
+        else:
+            archive_id = killed("upload", vault, "small").record["archive_id"]
+            assert [each["archive_id"] for each in listed] == [archive_id]
+    assert [each["archive_id"] for each in killed("inventory", vault).records] == [archive_id]
+    assert ask(glacier, "GET", f"vaults/{vault}")["NumberOfArchives"] == 1
+    assert not killed("uploads", "list", vault).records
+
+
+@pytest.mark.parametrize("point", DOWNLOADING)
+def test_a_download_that_was_killed(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest, point: str
+) -> None:
+    """The same command again: the bytes under the name, from one job."""
+    vault = vault_of(request)
+    archive = killed("upload", vault, "large").record
+    download: tuple[str, ...] = ("download", vault, f"--archive-id={archive['archive_id']}", "back")
+    kill(killed, point, *download)
+    back = killed.folder / "back"
+    if point == "file renamed":
+        assert back.read_bytes() == LARGE
+        download = (*download, "--overwrite")
+    else:
+        assert not back.exists()
+    killed(*download)
+    assert back.read_bytes() == LARGE
+    assert len(ask(glacier, "GET", f"vaults/{vault}/jobs")["JobList"]) == 1
+    assert not list(killed.folder.glob(".back*"))
+
+
+@pytest.mark.parametrize("point", DELETING)
+def test_a_deletion_that_was_killed(killed: Cli, request: pytest.FixtureRequest, point: str) -> None:
+    """The same command again: the archive is gone, and no longer on record."""
+    vault = vault_of(request)
+    archive = killed("upload", vault, "small").record
+    delete = ("delete", "--yes", vault, f"--archive-id={archive['archive_id']}")
+    kill(killed, point, *delete)
+    assert killed("list", vault).record["state"] == "deleting"
+    killed(*delete)
+    assert not killed("list", vault).records
+    assert not killed("inventory", vault).records
+
+
+@pytest.mark.parametrize("point", ABORTING)
+def test_an_abortion_that_was_killed(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest, point: str
+) -> None:
+    """A stream that ends badly is aborted; if that could not be recorded, the next list finds it out."""
+    vault = vault_of(request)
+    upload = ("upload", vault, "-", "--part-size", "1MiB", "--expected-size", "5MiB")
+    with (
+        (killed.folder / "large").open("rb") as stdin,
+        killed.started(*upload, stdin=stdin, env=killed.env({"AIOGLACIER_CRASH_AT": point})) as process,
+    ):
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+    assert not ask(glacier, "GET", f"vaults/{vault}/multipart-uploads")["UploadsList"]
+    (left,) = killed("uploads", "list", vault).records
+    killed("uploads", "abort", vault, f"--upload-id={left['upload_id']}")
+    assert not killed("uploads", "list", vault).records
