@@ -253,11 +253,14 @@ class Connections:
 
         What is yielded has to be told of the bytes that move, and passes them on to ``progress``.
         """
-        self._waiting += 1
         try:
-            await self._tokens.acquire()
-        finally:
-            self._waiting -= 1
+            self._tokens.acquire_nowait()  # waiting costs a turn of the loop even where there is a place
+        except anyio.WouldBlock:
+            self._waiting += 1
+            try:
+                await self._tokens.acquire()
+            finally:
+                self._waiting -= 1
         try:
             body = self._controller.begin(size, self._clock())
 

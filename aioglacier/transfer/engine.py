@@ -92,7 +92,7 @@ class UploadEngine:
         self._known: Mapping[int, bytes] = {}
         self._held: Part | None = None
         self._in_flight: set[Part] = set()
-        self._ahead = anyio.Semaphore(resources.parts_ahead)
+        self._ahead = anyio.Semaphore(resources.parts_ahead, fast_acquire=True)
         self._readers = anyio.Semaphore(resources.hash_workers)
         self._next_index = 0
         self._taken = 0
