@@ -113,27 +113,23 @@ def line(axes: Axes, name: str, points: Iterable[tuple[float, float]], label: st
 
 
 def name_ends(axes: Axes, drawn: Sequence[tuple[Any, str]], *, gap: float = 0.075) -> None:
-    """Write each line's name behind its end, apart enough to be read."""
+    """Write each line's name behind its end, apart enough to be read; above one that ends early."""
     to_axes = axes.transData + axes.transAxes.inverted()
-    ends = []
-    for made, text in drawn:
-        x, y = made.get_xdata()[-1], made.get_ydata()[-1]
-        ends.append([float(to_axes.transform((x, y))[1]), float(to_axes.transform((x, y))[0]), made, text])
-    ends.sort(key=lambda end: end[0])
+    last = max(made.get_xdata()[-1] for made, _ in drawn)
     at = -1.0
-    for end in ends:
-        at = max(at + gap, end[0])
-        axes.text(
-            end[1] + 0.025,
-            at,
-            end[3],
-            transform=axes.transAxes,
-            color=end[2].get_color(),
-            fontweight="bold" if end[2].get_color() == OURS else "normal",
-            va="center",
-            fontsize=9,
-            clip_on=False,
-        )
+    for made, text in sorted(drawn, key=lambda one: float(one[0].get_ydata()[-1])):
+        end = (made.get_xdata()[-1], made.get_ydata()[-1])
+        x, y = to_axes.transform(end)
+        looks = {
+            "color": made.get_color(),
+            "fontweight": "bold" if made.get_color() == OURS else "normal",
+            "fontsize": 9,
+        }
+        if end[0] < last:
+            axes.annotate(text, end, xytext=(4, 8), textcoords="offset points", ha="right", **looks)
+            continue
+        at = max(at + gap, float(y))
+        axes.text(float(x) + 0.025, at, text, transform=axes.transAxes, va="center", clip_on=False, **looks)
 
 
 def log2(axes: Axes, values: Sequence[float], labels: Sequence[str]) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
 from benchmarks import drawing
 from benchmarks.drawing import ACCENT, GREY, INK, OURS, OURS_LIGHT, PALE, size_name
 from benchmarks.measure import GIB, MIB
@@ -31,7 +34,10 @@ _CLIENTS: Final = (
 
 def _note(result: dict[str, Any], text: str) -> str:
     machine = result["machine"]
-    return f"{text}; {machine['cores']} cores, Python {machine['python']}; {result['command']}"
+    return (
+        f"{text}; {machine['cores']} cores, Python {machine['python']}; "
+        f"python -m benchmarks {result['benchmark']}"
+    )
 
 
 def _beside_peers(results: Results, key: str, title: str, text: str) -> Figure:
@@ -68,7 +74,8 @@ def wall(results: Results) -> Figure:
 
 
 def _speed(point: dict[str, Any], name: str) -> float:
-    return GIB / 1e6 / float(point["clients"][name]["wall_s_per_gib"][0])
+    """MB/s in the fastest round: what else the machine does only ever slows."""
+    return GIB / 1e6 / float(point["clients"][name]["wall_s_per_gib"][1])
 
 
 def part_sizes(results: Results) -> Figure:
@@ -77,11 +84,11 @@ def part_sizes(results: Results) -> Figure:
     result = results.find("part_sizes")
     figure, (left, right) = drawing.new(
         "Part size: any will do for speed, it is paid in memory",
-        _note(result, "4 parts at once, plain"),
+        _note(result, "4 parts at once, plain, fastest round"),
         panels=2,
     )
     ticks = [point["part_size"] for point in points]
-    labels = [size_name(size).replace(" MiB", "").replace("1 GiB", "1024") for size in ticks]
+    labels = [f"{size // MIB}" for size in ticks]
     for axes, title, value in (
         (left, "MB/s", _speed),
         (right, "peak memory, MiB", lambda point, name: float(point["clients"][name]["peak_mib"][0])),
@@ -111,7 +118,7 @@ def concurrency(results: Results) -> Figure:
     result = results.find("concurrency", tls=False)
     figure, (axes,) = drawing.new(
         "Parts at once: on two cores two are enough, and more cost nothing",
-        _note(result, "1 GiB, 16 MiB parts, plain"),
+        _note(result, "1 GiB, 16 MiB parts, plain, fastest round"),
     )
     ticks = [point["concurrency"] for point in result["points"]]
     drawing.log2(axes, ticks, [str(tick) for tick in ticks])
@@ -137,11 +144,11 @@ def archive_sizes(results: Results) -> Figure:
     small = results.find("small_archives")
     figure, (left, right) = drawing.new(
         "From a KiB to gibibytes",
-        _note(small, "left: 16 at once, one process; right: one archive, defaults"),
+        _note(small, "left: 16 at once, one process; right: one archive, defaults, fastest round"),
         panels=2,
     )
     sizes = [point["size"] for point in small["points"]]
-    drawing.log2(left, sizes, [size_name(size) for size in sizes])
+    drawing.log2(left, sizes, [f"{size // 1024}" for size in sizes])
     drawn = []
     for name in ("aiohttp", "aioglacier", "boto3", "aiobotocore"):
         curve = [
@@ -151,38 +158,24 @@ def archive_sizes(results: Results) -> Figure:
         ]
         drawn.append(drawing.line(left, name, curve, name if name != "aiohttp" else None))
     left.set_title("archives for each second of client CPU")
-    left.set_xlabel("size of each archive")
-    left.set_ylim(0)
-    left.tick_params(axis="x", labelsize=8)
+    left.set_xlabel("size of each archive, KiB")
+    left.set_yscale("log", base=2)
+    left.set_yticks([500, 1000, 2000, 4000, 8000])
+    left.yaxis.set_minor_locator(NullLocator())
     drawing.thousands(left)
-    _name_starts(left, drawn)
+    drawing.name_ends(left, drawn)
     sizes = [point["size"] for point in points]
-    drawing.log2(right, sizes, [size_name(size) for size in sizes])
+    drawing.log2(right, sizes, [f"{size // MIB}" for size in sizes])
     drawn = [
         drawing.line(right, name, [(point["size"], _speed(point, name)) for point in points])
         for name in ("aioglacier", "boto3")
     ]
     right.set_title("MB/s of one upload")
-    right.set_xlabel("size of the archive")
+    right.set_xlabel("size of the archive, MiB")
     right.set_ylim(0)
-    right.tick_params(axis="x", labelsize=8)
     drawing.thousands(right)
     drawing.name_ends(right, drawn)
     return figure
-
-
-def _name_starts(axes: Any, drawn: list[tuple[Any, str]]) -> None:
-    """Names above the first points, for curves that fall together at their ends."""
-    for made, text in drawn:
-        axes.annotate(
-            text,
-            (made.get_xdata()[1], made.get_ydata()[1]),
-            xytext=(4, 6),
-            textcoords="offset points",
-            color=made.get_color(),
-            fontsize=9,
-            fontweight="bold" if made.get_color() == OURS else "normal",
-        )
 
 
 def memory(results: Results) -> Figure:
@@ -224,28 +217,12 @@ def loop_stall(results: Results) -> Figure:
     ]
     for at, name in enumerate(names):
         stall = result["clients"][name]["stall_ms"]
-        color = drawing.STYLES[name][1]
-        color = OURS if name.startswith("aioglacier") else GREY
+        color, light = (OURS, OURS_LIGHT) if name.startswith("aioglacier") else (GREY, PALE)
         axes.plot([stall["p50"], stall["max"]], [at, at], color=PALE, linewidth=3, zorder=1)
-        for key, face in (
-            ("p50", "white"),
-            ("p99", OURS_LIGHT if color == OURS else PALE),
-            ("p999", color),
-            ("max", INK),
-        ):
-            axes.plot(
-                stall[key], at, "o", markersize=8, color=color if key != "max" else INK, mfc=face, zorder=3
-            )
-            if at == 0:
-                word = {"p50": "half", "p99": "99 %", "p999": "99.9 %", "max": "all"}[key]
-                axes.annotate(
-                    word,
-                    (stall[key], at),
-                    xytext=(0, 10),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=8.5,
-                )
+        faces = {"p50": "white", "p99": light, "p999": color, "max": INK}
+        for key, face in faces.items():
+            edge = INK if key == "max" else color
+            axes.plot(stall[key], at, "o", markersize=8, color=edge, mfc=face, zorder=3)
         axes.annotate(
             f"{stall['max']:,.0f} ms",
             (stall["max"], at),
@@ -253,9 +230,30 @@ def loop_stall(results: Results) -> Figure:
             textcoords="offset points",
             fontsize=9,
         )
+    handles = [
+        Line2D([], [], marker="o", linestyle="", markersize=7, color=edge, mfc=face, label=word)
+        for word, face, edge in (
+            ("half of the waits are shorter", "white", OURS),
+            ("99 %", OURS_LIGHT, OURS),
+            ("99.9 %", OURS, OURS),
+            ("all", INK, INK),
+        )
+    ]
+    axes.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=4,
+        frameon=False,
+        fontsize=8.5,
+        handletextpad=0.1,
+        columnspacing=1.2,
+        borderpad=0,
+    )
     axes.axvline(50, color=ACCENT, linewidth=1, linestyle="--")
     axes.text(50, len(names) - 0.45, " goal: all below 50 ms", color=ACCENT, fontsize=8.5, va="center")
     axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
     axes.set_yticks(range(len(names)), [drawing.STYLES[name][0] for name in names])
     axes.set_ylim(len(names) - 0.3, -0.6)

@@ -126,7 +126,7 @@ def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **
             for name in names:
                 figures = point["clients"].get(name)
                 cells.append(
-                    f"{GIB / 1e6 / figures['wall_s_per_gib'][0]:,.0f} / {figures['cpu_s_per_gib'][0]:.2f} / "
+                    f"{GIB / 1e6 / figures['wall_s_per_gib'][1]:,.0f} / {figures['cpu_s_per_gib'][0]:.2f} / "
                     f"{figures['peak_mib'][0]:,.0f}"
                     if figures
                     else ""

@@ -77,13 +77,16 @@ def take_each(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[Cost]]:
     costs: dict[str, list[Cost]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
-            costs[name].append(_piped(name, task) if "stdin" in name.split("+") else clients.run(name, task))
+            costs[name].append(_take(name, task))
     return costs
 
 
-def _piped(name: str, task: Task) -> Cost:
-    """Run a client on a pipe, filled by a process whose cost is not counted."""
-    with subprocess.Popen(["cat", task.path], stdout=subprocess.PIPE) as source:
+def _take(name: str, task: Task) -> Cost:
+    if "-download" in name:
+        Path(task.path).unlink(missing_ok=True)  # so all find the same free pages in the kernel's cache
+    if "stdin" not in name.split("+"):
+        return clients.run(name, task)
+    with subprocess.Popen(["cat", task.path], stdout=subprocess.PIPE) as source:  # whose cost is not counted
         assert source.stdout
         return clients.run(name, replace(task, path="-"), stdin=source.stdout.fileno())
 
