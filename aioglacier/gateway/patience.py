@@ -66,6 +66,11 @@ class Patience:
         self._tokens = float(policy.budget)
         self._filled_at = clock()
 
+    @property
+    def no_progress_seconds(self) -> float:
+        """How long to go on without any progress."""
+        return self._policy.no_progress_seconds
+
     def moved(self) -> None:
         """Note that bytes moved."""
         self._moved_at = self._clock()

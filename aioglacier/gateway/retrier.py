@@ -33,6 +33,7 @@ class Call:
     """What is known of a call so far.
 
     Attributes:
+        patient_since: When patience with it began: with the first attempt, or after a long sleep.
         refusals: Attempts after which the service said that other bytes had arrived.
         renewals: Attempts that met expired credentials.
         unproven: Attempts whose success came without its proof.
@@ -42,6 +43,7 @@ class Call:
     operation: str
     vault: str | None
     began_at: float
+    patient_since: float
     attempts: int = 0
     refusals: int = 0
     renewals: int = 0
@@ -66,7 +68,8 @@ class Retrier:
 
     def begin(self, operation: str, vault: str | None = None) -> Call:
         """A call without attempts yet."""
-        return Call(operation, vault, self._clock())
+        now = self._clock()
+        return Call(operation, vault, now, now)
 
     async def run(
         self,
@@ -87,9 +90,13 @@ class Retrier:
         """
         while True:
             call.attempts += 1
+            attempted_at = self._clock()
             try:
                 result = await attempt()
             except GlacierError as error:
+                if self._clock() - attempted_at >= self.patience.no_progress_seconds:
+                    # Every wait ends sooner: this process, or the machine, was asleep, and nothing was tried.
+                    call.patient_since = self._clock()
                 wait = self._decide(call, error, may_look=look is not None)
                 if wait is None:
                     self.conclude(call, error)
@@ -150,7 +157,7 @@ class Retrier:
             return None
         return self.patience.wait_before(
             call.attempts,
-            began_at=call.began_at,
+            began_at=call.patient_since,
             retry_after_seconds=error.retry_after_seconds if isinstance(error, ServiceError) else None,
         )
 

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LAYOUT = struct.Struct("ddqq256s")
+_LAYOUT = struct.Struct("dddqq256s")
 
 
 class Lies:
@@ -28,7 +28,7 @@ class Lies:
     def __init__(self, library: Path, file: Path, memory: mmap.mmap) -> None:
         self.environment = {"LD_PRELOAD": str(library), "LIES": str(file)}
         self._memory = memory
-        self._wall_seconds, self._speed = 0.0, 1.0
+        self._wall_seconds, self._speed, self._jump = 0.0, 1.0, 0.0
         self._bad: tuple[int, int, bytes] = (-1, 0, b"")
         self._tell()
 
@@ -42,6 +42,11 @@ class Lies:
         self._speed = times
         self._tell()
 
+    def jump(self, seconds: float) -> None:
+        """Let so much monotonic time have passed at once, as it has for a program that was stopped."""
+        self._jump = seconds
+        self._tell()
+
     def bad_block(self, name: str, offset: int, *, reads: int) -> None:
         """Let so many reads of this byte of a file of this name fail with EIO."""
         self._bad = (offset, reads, name.encode())
@@ -49,7 +54,9 @@ class Lies:
 
     def _tell(self) -> None:
         offset, reads, name = self._bad
-        self._memory[: _LAYOUT.size] = _LAYOUT.pack(self._wall_seconds, self._speed, offset, reads, name)
+        self._memory[: _LAYOUT.size] = _LAYOUT.pack(
+            self._wall_seconds, self._speed, self._jump, offset, reads, name
+        )
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from aioglacier.core.models import (
 )
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.gateway.retrier import Retrier
 from aioglacier.gateway.retry import RetryingGateway
 from aioglacier.testing import MemoryGlacier
 
@@ -202,6 +203,21 @@ async def test_what_less_at_once_might_have_kept_from_happening_is_counted(
     bench.fails("DescribeVault", error, error)
     await bench.gateway.describe_vault("photos")
     assert bench.gateway.congestion.signs == 2 * signs
+
+
+async def test_a_machine_that_slept_in_an_attempt_is_no_outage(bench: Bench) -> None:
+    """An attempt that took longer than any may was no attempt: patience begins when it fails."""
+    retrier = Retrier(clock=lambda: bench.now, sleep=bench._sleep)
+    attempts: list[float] = []
+
+    async def attempt() -> None:
+        attempts.append(bench.now)
+        if len(attempts) == 1:
+            bench.now += 3600
+            raise lost()
+
+    await retrier.run(retrier.begin("DescribeVault"), attempt)
+    assert len(attempts) == 2
 
 
 async def test_retry_after_is_waited_for(bench: Bench) -> None:

@@ -1,0 +1,255 @@
+"""PR, DC, CC: processes that are killed or stopped, and machines that grant too little."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.treehash import tree_hash
+from aioglacier.files.crashpoints import POINTS
+from aioglacier.server import Fault
+from tests.faults.conftest import MIB, Lies, Stand, Trouble, wait_for
+from tests.faults.proxy import Kind, Since
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 3 * MIB
+UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
+COMPLETE = "POST /-/vaults/v/multipart-uploads/"
+
+#: What an upload in parts, and one in a single request, pass.
+IN_PARTS = POINTS[: POINTS.index("archive recorded") + 1]
+WHOLE = ("single request intended", "single request answered")
+
+
+def crash(stand: Stand, point: str, *arguments: str) -> None:
+    """Run the program, which kills itself at a point."""
+    with stand.started(*arguments, environment={"AIOGLACIER_CRASH_AT": point}) as process:
+        process.communicate(timeout=30)
+        assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("point", IN_PARTS)
+def test_pr_01_an_upload_killed_at_any_point_is_one_archive_in_the_end(stand: Stand, point: str) -> None:
+    """Run again, it ends with the exact bytes once, and no upload left over."""
+    content = stand.file(SIZE)
+    crash(stand, point, *UPLOAD)
+    record = stand.cli("--json", *UPLOAD).record
+    assert record["tree_hash"] == tree_hash(content).hex()
+    stand.proven(content)
+
+
+def test_pr_02_an_upload_whose_id_was_never_recorded_is_found(stand: Stand) -> None:
+    """Killed between the service's answer and the record of it: no second one is begun."""
+    content = stand.file(SIZE)
+    crash(stand, "upload initiated", *UPLOAD)
+    assert stand.count("uploads") == 1
+    stand.cli(*UPLOAD)
+    assert len(stand.proxy.requests("POST /-/vaults/v/multipart-uploads HTTP")) == 1
+    stand.proven(content)
+
+
+def test_pr_03_an_archive_made_and_not_recorded_is_not_sent_again(stand: Stand) -> None:
+    """Completing is repeated, and names the archive; not one part goes again."""
+    content = stand.file(SIZE)
+    crash(stand, "completed", *UPLOAD)
+    assert stand.rows("SELECT state FROM uploads") == [("completing",)]
+    parts = len(stand.proxy.requests("PUT"))
+    stand.cli(*UPLOAD)
+    assert len(stand.proxy.requests("PUT")) == parts
+    stand.proven(content)
+
+
+def test_pr_03_an_outcome_that_is_unknown_is_settled_by_an_inventory(stand: Stand) -> None:
+    """The upload is gone: exit 5 with size, hash and the way out; nothing is sent, and the file stays."""
+    content = stand.file(SIZE)
+    crash(stand, "completed", *UPLOAD)
+    parts = len(stand.proxy.requests("PUT"))
+    gone = Fault(
+        "CompleteMultipartUpload",
+        status=404,
+        code="ResourceNotFoundException",
+        message="The upload ID was not found: x",
+        count=None,
+    )
+    stand.glacier.add_faults(gone)
+    error = stand.cli("--json", *UPLOAD, code=5).error
+    assert (error["error"], error["size"]) == ("OutcomeUnknownError", SIZE)
+    assert error["tree_hash"] == tree_hash(content).hex()
+    assert "inventory" in error["resume"]
+    listed = stand.go_on(error["resume"])
+    assert tree_hash(content).hex() in listed.text
+    record = stand.cli("--json", *UPLOAD).record
+    assert record["tree_hash"] == tree_hash(content).hex()
+    assert len(stand.proxy.requests("PUT")) == parts
+    assert stand.count("archives") == 1
+    assert (stand.folder / "big").read_bytes() == content
+
+
+@pytest.mark.parametrize("point", WHOLE)
+def test_pr_03_a_single_request_that_was_cut_off_is_never_repeated_blind(stand: Stand, point: str) -> None:
+    """It has no id to ask for: only an inventory tells, and until then nothing is sent again."""
+    stand.file(1000)
+    crash(stand, point, "upload", "v", "big")
+    sent = len(stand.proxy.requests("/archives"))
+    error = stand.cli("--json", "upload", "v", "big", code=5).error
+    assert error["error"] == "OutcomeUnknownError"
+    assert len(stand.proxy.requests("/archives")) == sent
+
+
+def test_pr_08_a_program_that_was_stopped_for_twenty_minutes_goes_on(stand: Stand, lies: Lies) -> None:
+    """Its connections are dead by then: they are made anew, and its requests signed anew."""
+    content = stand.file(SIZE)
+    stand.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {MIB}-", since=Since.BODY, at=9))
+    with stand.started(*UPLOAD, lies=lies) as process:
+        stand.struck()
+        process.send_signal(signal.SIGSTOP)
+        stand.proxy.go_away()
+        lies.jump(1200)
+        stand.proxy.come_back()
+        process.send_signal(signal.SIGCONT)
+        stand.ended(process)
+    stand.proven(content)
+
+
+def limited(stand: Stand, limit: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The program under a limit that a shell sets."""
+    return subprocess.run(
+        ["sh", "-c", f'{limit}; exec "$@"', "sh", *stand.cli.command(*arguments)],
+        cwd=stand.folder,
+        env=stand.cli.env(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("limit", ["ulimit -n 32", "ulimit -n 64", "taskset -p 1 $$ >/dev/null"])
+def test_pr_14_a_machine_that_grants_little_is_enough_or_is_told_at_the_start(
+    stand: Stand, limit: str
+) -> None:
+    """Fewer files mean fewer connections; too few are named before anything is sent."""
+    stand.file(SIZE)
+    done = limited(stand, limit, *UPLOAD)
+    if done.returncode == 0:
+        assert stand.count("archives") == 1
+    else:
+        stand.cli.judge(done.returncode, done.stdout, done.stderr, 2)
+        assert b"ulimit -n" in done.stderr
+        assert not stand.proxy.seen
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/1/nowhere"])
+def test_pr_15_a_place_that_can_keep_no_record_is_told_before_anything_is_read(
+    stand: Stand, home: str
+) -> None:
+    """Exit 8 without a request; a TMPDIR that is not there disturbs nobody."""
+    stand.file(SIZE)
+    error = stand.cli("--json", *UPLOAD, environment={"HOME": home}, code=8).error
+    assert error["error"] == "CatalogError"
+    assert home in error["message"]
+    assert not stand.proxy.seen
+    stand.cli(*UPLOAD, environment={"TMPDIR": "/nowhere"})
+
+
+# --- disk and catalog
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """A filesystem of so many bytes; skips where none can be mounted."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small filesystem cannot be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_dc_01_no_room_for_a_record_stops_everything_remote(stand: Stand) -> None:
+    """Exit 8, and no request after the record that failed; with room it goes on, and nothing is lost."""
+    content = stand.file(SIZE)
+    with small_disk(stand.folder / "disk", MIB) as disk:
+        cli = replace(stand.cli, environment={**stand.cli.environment, "XDG_DATA_HOME": str(disk)})
+        cli("list", "v")
+        stand.proxy.seen.clear()
+        ballast = disk / "ballast"
+        fd = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+        with suppress(OSError):
+            while True:
+                os.write(fd, bytes(4096))
+        os.close(fd)
+        error = cli("--json", *UPLOAD, code=8).error
+        assert error["error"] == "CatalogError"
+        assert str(disk) in error["message"]
+        assert not stand.proxy.requests("PUT")
+        assert not stand.proxy.requests(COMPLETE)
+        ballast.unlink()
+        cli(*UPLOAD)
+    stand.proven(content)
+
+
+def test_dc_02_no_room_for_a_download_is_told_with_both_numbers(stand: Stand) -> None:
+    """Needed and free bytes, before any is fetched; nothing has the final name."""
+    stand.file(SIZE)
+    archive_id = stand.cli("--json", *UPLOAD).record["archive_id"]
+    with small_disk(stand.folder / "disk", 2 * MIB) as disk:
+        target = str(disk / "back")
+        done = stand.cli("--json", "download", "v", f"--archive-id={archive_id}", target, code=1)
+        assert done.error["error"] == "TargetError"
+        assert done.error["needed"] >= SIZE
+        assert 0 < done.error["free"] <= 2 * MIB
+        assert not (disk / "back").exists()
+    assert not stand.proxy.requests("/output")
+
+
+def test_dc_04_a_damaged_catalog_is_kept_aside_with_the_way_to_a_new_one(stand: Stand) -> None:
+    """Exit 8 naming both files and the command; the next run begins a new one, which an inventory fills."""
+    stand.file(1000)
+    archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
+    (catalog,) = (stand.folder / ".local").rglob("catalog.db")
+    damaged = b"\0" * catalog.stat().st_size
+    catalog.write_bytes(damaged)
+    error = stand.cli("--json", "list", "v", code=8).error
+    assert error["error"] == "CatalogDamagedError"
+    assert Path(error["moved_to"]).read_bytes() == damaged
+    assert "aioglacier inventory" in error["message"]
+    stand.cli("inventory", "v")
+    assert stand.cli("--json", "list", "v").record["archive_id"] == archive_id
+
+
+def test_cc_05_an_upload_that_is_about_to_expire_is_told_of(stand: Stand) -> None:
+    """Some hours before the 24 are over, the next command for that vault says so."""
+    stand.killed(SIZE, 1)
+    stand.rows("UPDATE uploads SET active = active - 3600000000 * 21")
+    (stand.folder / "other").write_bytes(b"other")
+    told = stand.cli("upload", "v", "other").err
+    assert "big" in told
+    assert "the service removes it after" in told
+
+
+def test_pr_07_nobody_at_standard_output_or_error_harms_an_upload(stand: Stand) -> None:
+    """Closed from the beginning, or by a reader who leaves: the archive is made all the same."""
+    for number, end in enumerate((">&-", "2>&-", "| true", "2>&1 | true"), start=1):
+        stand.file(1000, f"file {number}", seed=number)
+        command = shlex.join(stand.cli.command("upload", "v", f"file {number}"))
+        subprocess.run(
+            ["sh", "-c", f"{command} {end}"],
+            cwd=stand.folder,
+            env=stand.cli.env(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        wait_for(lambda number=number: stand.count("archives") == number)  # type: ignore[misc]
