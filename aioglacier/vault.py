@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import secrets
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from aioglacier.continuing import Continuing
 from aioglacier.core.checks import (
     check_aware,
     check_choice,
@@ -18,14 +17,12 @@ from aioglacier.core.checks import (
 from aioglacier.core.errors import (
     ConfigurationError,
     GlacierError,
-    ResumeMismatchError,
     UploadNotFoundError,
 )
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
     InventoryParameters,
-    JobAction,
     JobId,
     JobStatus,
     Page,
@@ -35,11 +32,11 @@ from aioglacier.core.models import (
 from aioglacier.emptying import Emptying, why_not_deletable
 from aioglacier.job import Job
 from aioglacier.paging import follow
+from aioglacier.retrieving import Retrieving, lists_all, retrieves
 from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload import SourceUpload
 from aioglacier.transfer.writer import UploadOptions, open_writer
-from aioglacier.upload import Upload, fetch_parts
+from aioglacier.upload import Upload
 from aioglacier.vault_settings import AccessPolicy, Lock, Notifications, Tags
 
 if TYPE_CHECKING:
@@ -48,19 +45,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.interface import Gateway
     from aioglacier.resuming import TakenUpload
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.sources import ByteSource, NamedFile, Source
-    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.sources import Source
     from aioglacier.transfer.writer import ArchiveWriter
     from aioglacier.vaultrecords import VaultRecords
-
-#: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
-JOB_NONCE_PREFIX: Final = "aioglacier "
 
 
 class Vault:
@@ -178,7 +170,7 @@ class Vault:
         options = UploadOptions(
             self._name, check_description(description), part_size, expected_size, keep_unfinished
         )
-        return open_writer(self._store(options), self._resources, options)
+        return open_writer(self._continuing.store(options), self._resources, options)
 
     async def upload(
         self,
@@ -236,7 +228,7 @@ class Vault:
         )
         with self._named():
             opened = await open_source(source)
-            return SourceUpload(self._store(options, opened), self._resources, options, opened)
+            return SourceUpload(self._continuing.store(options, opened), self._resources, options, opened)
 
     def open_or_resume(
         self,
@@ -299,19 +291,9 @@ class Vault:
 
         await (delete() if self._records is None else self._records.delete(id_, delete))
 
-    def _store(
-        self,
-        options: UploadOptions,
-        source: NamedFile | ByteSource | None = None,
-        record: UploadRecord | None = None,
-        *,
-        found: UploadDescription | None = None,
-        awaits_telling: bool = False,
-    ) -> ArchiveStore:
-        store = GlacierStore(self._gateway, self._name, options.description)
-        if self._records is None:
-            return store
-        return self._records.store(store, options, source, record, found=found, awaits_telling=awaits_telling)
+    @property
+    def _continuing(self) -> Continuing:
+        return Continuing(self._gateway, self._resources, self._name, self._records)
 
     # --- unfinished uploads
 
@@ -370,22 +352,31 @@ class Vault:
         With ``awaits_telling`` the next ``open_or_resume`` of the same file reports the archive, rather than
         making another, until ``records.told`` has said that it is known.
         """
+        id_ = UploadId(check_id("upload", upload_id))
         with self._named():
-            id_ = UploadId(check_id("upload", upload_id))
-            record = await self._records.find_upload(id_) if self._records is not None else None
-            description, known = await fetch_parts(self._gateway, self._name, id_)
-            opened = await open_source(source)
-            size = opened.size
-            if size is not None and known and max(known) >= size:
-                raise ResumeMismatchError(
-                    f"upload {id_} holds bytes up to {max(known)} and more, but the source has {size}; "
-                    "abort that upload and begin anew"
-                )
-            options = UploadOptions(
-                self._name, description.description or None, description.part_size, keep_unfinished=True
-            )
-            store = self._store(options, opened, record, found=description, awaits_telling=awaits_telling)
-            return SourceUpload(store, self._resources, options, opened, resume=(id_, known))
+            return await self._continuing.open_resume(id_, source, awaits_telling=awaits_telling)
+
+    def resume_writer(
+        self, upload_id: str, *, expected_size: int | None = None
+    ) -> AbstractAsyncContextManager[ArchiveWriter]:
+        """Open a writer that goes on with an upload, for a stream that is fed again from ``writer.position``.
+
+        ::
+
+            async with vault.resume_writer(error.upload_id) as writer:
+                tape.seek(writer.position)
+                ...
+
+        ``position`` is the end of the parts that the service has without a gap; it may have later ones, which
+        are compared when they come by. What lies before it is not read again: that it is the same stream is
+        for the caller to know. With a catalog it is at least what was sent from here. The upload stays
+        resumable if this fails. For the rest see ``open_writer``.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+            ResumeMismatchError: The service has other parts than were sent from here, or than come now.
+        """
+        return self._continuing.resume_writer(UploadId(check_id("upload", upload_id)), expected_size)
 
     # --- jobs
 
@@ -413,27 +404,14 @@ class Vault:
             PolicyEnforcedError: The account's data retrieval policy refuses it.
             InsufficientCapacityError: No Expedited capacity now.
         """
-        id_ = ArchiveId(check_id("archive", archive_id))
-        tier = check_choice("tier", Tier, tier)
-        wanted = check_retrieval_range(byte_range)
-        own = check_description(description)
-
-        async def initiate(nonce: str) -> JobId:
-            return await self._gateway.initiate_archive_retrieval(
-                self._name,
-                id_,
-                tier=tier,
-                byte_range=wanted,
-                sns_topic=sns_topic,
-                description=own or JOB_NONCE_PREFIX + nonce,
-            )
-
-        if self._records is None:
-            return self._job(await initiate(secrets.token_hex(8)))
-        action = JobAction.ARCHIVE_RETRIEVAL
-        return self._job(
-            await self._records.initiate_job(initiate, action, archive_id=id_, byte_range=wanted, tier=tier)
+        job_id = await self._retrieving.start_archive(
+            ArchiveId(check_id("archive", archive_id)),
+            tier=check_choice("tier", Tier, tier),
+            byte_range=check_retrieval_range(byte_range),
+            sns_topic=sns_topic,
+            description=check_description(description),
         )
+        return self._job(job_id)
 
     async def retrieve_inventory(
         self,
@@ -469,17 +447,14 @@ class Vault:
             limit,
             marker,
         )
-        own = check_description(description)
+        job_id = await self._retrieving.start_inventory(
+            parameters, sns_topic=sns_topic, description=check_description(description)
+        )
+        return self._job(job_id)
 
-        async def initiate(nonce: str) -> JobId:
-            return await self._gateway.initiate_inventory_retrieval(
-                self._name, parameters, sns_topic=sns_topic, description=own or JOB_NONCE_PREFIX + nonce
-            )
-
-        if self._records is None:
-            return self._job(await initiate(secrets.token_hex(8)))
-        action = JobAction.INVENTORY_RETRIEVAL
-        return self._job(await self._records.initiate_job(initiate, action, inventory=parameters))
+    @property
+    def _retrieving(self) -> Retrieving:
+        return Retrieving(self._gateway, self._name, self._records)
 
     def job(self, job_id: str) -> Job:
         """A job by its id; nothing is sent, so it need not exist."""
@@ -503,10 +478,7 @@ class Vault:
         """A job, running or done, that retrieves just these bytes, so that it need not be paid twice."""
         wanted = check_retrieval_range(byte_range)
         async for job in self.jobs():
-            if job.archive_id != archive_id or job.status is JobStatus.FAILED:
-                continue
-            whole = job.byte_range is None or job.byte_range.size == job.archive_size
-            if (wanted is None and whole) or (wanted is not None and job.byte_range == wanted):
+            if retrieves(job, archive_id, wanted):
                 return self._job(job.id)
         return None
 
@@ -514,12 +486,10 @@ class Vault:
         self, output_format: InventoryFormat | str = InventoryFormat.JSON
     ) -> Job | None:
         """A job, running or done, that lists the whole inventory already."""
-        wanted = InventoryParameters(check_choice("inventory format", InventoryFormat, output_format))
+        wanted = check_choice("inventory format", InventoryFormat, output_format)
         async for job in self.jobs():
-            if job.action is JobAction.INVENTORY_RETRIEVAL and job.status is not JobStatus.FAILED:
-                parameters = job.inventory or InventoryParameters()
-                if replace(parameters, marker=None) == wanted:
-                    return self._job(job.id)
+            if lists_all(job, wanted):
+                return self._job(job.id)
         return None
 
     def _job(self, job_id: JobId) -> Job:

@@ -24,7 +24,7 @@ from aioglacier.transfer.grace import GRACE_SECONDS
 from aioglacier.transfer.sources import as_bytes_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from typing_extensions import Buffer
 
@@ -70,12 +70,12 @@ class ArchiveWriter:
     acknowledged them, in buffers of the connection's ``memory_limit``; ``write`` waits while none is free.
     """
 
-    def __init__(self, engine: UploadEngine, options: UploadOptions) -> None:
+    def __init__(self, engine: UploadEngine, options: UploadOptions, position: int = 0) -> None:
         self._engine = engine
         self._options = options
         self._buffer: PartBuffer | None = None
         self._filled = 0
-        self._position = 0
+        self._position = position
         self._busy = False
         self._closed: str | None = None
         self._failure: BaseException | None = None
@@ -112,7 +112,7 @@ class ArchiveWriter:
 
     @property
     def position(self) -> int:
-        """Bytes accepted so far."""
+        """Bytes accepted so far, with those that a resumed upload had before: where the stream goes on."""
         return self._position
 
     def snapshot(self) -> TransferSnapshot:
@@ -257,11 +257,26 @@ class ArchiveWriter:
 
 @asynccontextmanager
 async def open_writer(
-    store: ArchiveStore, resources: TransferResources, options: UploadOptions
+    store: ArchiveStore,
+    resources: TransferResources,
+    options: UploadOptions,
+    *,
+    resume: tuple[UploadId, Mapping[int, bytes], Sequence[bytes]] | None = None,
 ) -> AsyncIterator[ArchiveWriter]:
-    """Open a writer; a clean end of the block completes the archive, an exception never does."""
+    """Open a writer; a clean end of the block completes the archive, an exception never does.
+
+    ``resume`` is an upload that goes on: its id, the tree hashes of its parts at the service by offset, and
+    those of the first ones, which do not come by again.
+    """
     async with open_engine(store, resources, options, options.expected_size) as engine:
-        writer = ArchiveWriter(engine, options)
+        position = 0
+        if resume is not None:
+            upload_id, known, there = resume
+            engine.resume(upload_id, known)
+            for tree_hash in there:
+                engine.skip(engine.part_size, tree_hash)
+                position += engine.part_size
+        writer = ArchiveWriter(engine, options, position)
         try:
             yield writer
             if not writer.is_closed:
