@@ -25,6 +25,7 @@ import os
 import secrets
 import sys
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -300,13 +301,25 @@ class PrivateMemory:
     """Memory that only this process sees, for hashing in threads."""
 
     def __init__(self, size: int) -> None:
-        self._map = mmap.mmap(-1, size)
+        self._map = _map_private(size)
         self.view = memoryview(self._map)
         self.locator = ""
 
     def close(self) -> None:
         """Unmap it."""
         _unmap(self.view, self._map)
+
+
+def _map_private(size: int) -> mmap.mmap:
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    # Private, because fresh pages of shared memory cost 40 ms per 64 MiB, of private memory 25 ms, and in
+    # huge pages, which shared memory is denied by default, 6 ms.
+    map_ = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if sys.platform == "linux":
+        with suppress(OSError):  # a kernel without them
+            map_.madvise(mmap.MADV_HUGEPAGE)
+    return map_
 
 
 def _unmap(view: memoryview, map_: mmap.mmap) -> bool:
