@@ -108,7 +108,7 @@ class BigFiles:
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         if known is not None and known.upload is not None and known.content_hash is None:
             old = await self._place.catalog.uploads.get_number(UploadNumber(known.upload))
-            if known.size == found.size and await run_in_thread(partial(_hash, path)) == old.tree_hash:
+            if known.size == found.size and await run_in_thread(partial(hash_file, path)) == old.tree_hash:
                 entry = _entry(tree, run, found)._replace(upload=known.upload)
                 await self._place.catalog.entries.replace([known.number], [entry], run)
                 self.recorded += 1
@@ -163,7 +163,8 @@ def describe_file(path: bytes) -> str:
     return text
 
 
-def _hash(path: str) -> bytes | None:
+def hash_file(path: str) -> bytes | None:
+    """The tree hash of a file, ``None`` if it cannot be read. It blocks."""
     hasher = TreeHash()
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # of any bytes

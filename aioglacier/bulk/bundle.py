@@ -176,7 +176,7 @@ class BundleWriter:
             member = header + content + tar.padding(len(content))
             return coder.encode(member) if self._record.compression else member
 
-        await self._writer.write(await run_in_thread(make))
+        await self._write(await run_in_thread(make))
 
     def _trailer(self) -> bytes:
         text = json.dumps(

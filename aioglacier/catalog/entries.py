@@ -231,8 +231,11 @@ class Entries:
                     ended=self._now(),
                 )
             )
+            is_sync = select(RUNS.c.number).where(RUNS.c.number == run, RUNS.c.kind == "sync").exists()
             if not outcome:
-                connection.execute(update(TREES).where(TREES.c.number == tree.number).values(last_run=run))
+                connection.execute(
+                    update(TREES).where(TREES.c.number == tree.number, is_sync).values(last_run=run)
+                )
 
         await self._database.write(change)
 

@@ -1,0 +1,368 @@
+"""A folder, the catalog and the vault held against each other.
+
+- The folder against the catalog: every file is read and hashed, unless only times are to be looked at. A file
+  with another content and the same size and time as on record has rotted on its disk.
+- The catalog against the inventories that were merged into it: archives that a later inventory does not list,
+  or lists otherwise.
+- The vault against the catalog: as many MiB as asked for, chosen by chance, are retrieved and compared with
+  the hashes that were kept when they were sent. Each is a job, to be paid for.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import anyio
+
+from aioglacier.bulk.bigfiles import hash_file
+from aioglacier.bulk.compare import show_path
+from aioglacier.bulk.place import FolderPlace
+from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.scan import Scan, signed
+from aioglacier.catalog.records import ArchiveState, UploadNumber
+from aioglacier.core.errors import ConfigurationError, GlacierError
+from aioglacier.core.limits import LEAF_SIZE
+from aioglacier.core.models import JobStatus, Tier
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.treehash import HASH_SIZE, tree_hash
+from aioglacier.transfer.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.catalog.entries import StoredEntry, TreeRecord
+    from aioglacier.vault import Vault
+
+#: An inventory is about a day old; only one that is dated so much later than an archive must list it.
+INVENTORY_ALLOWANCE: Final = timedelta(days=3)
+
+_FILES_AT_ONCE: Final = 200
+
+
+class Trouble(StrEnum):
+    """What may be wrong.
+
+    Attributes:
+        MISSING: On record, and not in the folder.
+        CHANGED: Not as on record; the next ``sync`` archives it.
+        ROTTEN: Another content, although size and time are those on record.
+        UNREADABLE: It cannot be read.
+        SUSPECT: The service and the catalog disagree on an archive.
+        UNLISTED: A later inventory does not list an archive.
+        DAMAGED: What came back of an archive is not what was sent.
+        UNAVAILABLE: What was asked of an archive did not come back.
+    """
+
+    MISSING = "missing"
+    CHANGED = "changed"
+    ROTTEN = "rotten"
+    UNREADABLE = "unreadable"
+    SUSPECT = "suspect"
+    UNLISTED = "unlisted"
+    DAMAGED = "damaged"
+    UNAVAILABLE = "unavailable"
+
+
+#: What is worse than a folder that has changed since the last ``sync``.
+SERIOUS: Final = frozenset(
+    {Trouble.ROTTEN, Trouble.SUSPECT, Trouble.UNLISTED, Trouble.DAMAGED, Trouble.UNAVAILABLE}
+)
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it should be.
+
+    Attributes:
+        what: A path, or an archive's id, with a range where only that is meant.
+    """
+
+    trouble: Trouble
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """How thorough.
+
+    Attributes:
+        reads_files: Read and hash every file; otherwise sizes and times are compared.
+        sample: MiB to retrieve and compare.
+        tier: How fast and how dear.
+        max_cost: Refuse what costs more.
+        seed: Chooses the sample; the same seed of the same archives, the same sample.
+    """
+
+    reads_files: bool = True
+    sample: int = 0
+    tier: Tier = Tier.STANDARD
+    max_cost: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySnapshot:
+    """How far it is.
+
+    Attributes:
+        files: Paths compared.
+        size: Bytes read here.
+        unarchived: Paths that are not on record yet.
+        archives: Archives compared with inventories.
+        sampled: MiB that came back as they were sent.
+        troubles: How many findings there are.
+        cost: Of the jobs started, by the price list.
+    """
+
+    files: int
+    size: int
+    unarchived: int
+    archives: int
+    sampled: int
+    troubles: int
+    cost: float
+
+
+class Leaf(NamedTuple):
+    """One MiB of an archive, and the hash it had when it was sent."""
+
+    archive: ArchiveRecord
+    byte_range: ByteRange
+    leaf_hash: bytes
+
+
+@dataclass(slots=True)
+class _Counts:
+    files: int = 0
+    size: int = 0
+    unarchived: int = 0
+    archives: int = 0
+    sampled: int = 0
+    cost: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+
+class FolderVerify:
+    """One comparison, to be run once; ``snapshot`` shows how far it is."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        directory: str | os.PathLike[str],
+        prices: Prices,
+        options: VerifyOptions | None = None,
+    ) -> None:
+        self._options = options or VerifyOptions()
+        self._place = FolderPlace(vault)
+        self._root = os.path.realpath(os.fsdecode(directory))
+        self._prices = prices
+        self._counts = _Counts()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is not as it should be, so far."""
+        return self._counts.findings
+
+    def snapshot(self) -> VerifySnapshot:
+        """The counters now."""
+        counts = self._counts
+        return VerifySnapshot(
+            counts.files,
+            counts.size,
+            counts.unarchived,
+            counts.archives,
+            counts.sampled,
+            len(counts.findings),
+            counts.cost,
+        )
+
+    def sample_cost(self) -> float:
+        """What the sample costs at most, by the price list."""
+        sample = self._options.sample
+        return self._prices.retrieval(self._options.tier, sample * LEAF_SIZE, sample)
+
+    async def run(self) -> VerifySnapshot:
+        """Compare; what is found is in ``findings``.
+
+        Raises:
+            ConfigurationError: The folder is not kept in this vault.
+            CostLimitError: The sample would cost more than is allowed. Nothing was asked for.
+            GlacierError: Something could not be asked.
+        """
+        check_cost(self.sample_cost(), self._options.max_cost, self._prices, "this sample")
+        entries = self._place.catalog.entries
+        trees = await entries.list_trees(self._place.place)
+        tree = next((tree for tree in trees if tree.root == self._root), None)
+        if tree is None:
+            raise ConfigurationError(
+                f"the catalog knows nothing of {self._root!r} in vault {self._place.vault.name!r}; 'sync' "
+                "takes it there"
+            )
+        run = await entries.begin_run(tree, "verify", {"sample": self._options.sample})
+        try:
+            await self._compare_files(tree)
+            archives = await self._compare_archives(tree)
+            await self._compare_sample(archives)
+        except BaseException as error:
+            with anyio.move_on_after(5, shield=True):
+                outcome = f"{type(error).__name__}: {error}"
+                await entries.end_run(tree, run, counters=self._told(), outcome=outcome)
+            raise
+        await entries.end_run(tree, run, counters=self._told())
+        return self.snapshot()
+
+    def _told(self) -> dict[str, Any]:
+        snapshot = self.snapshot()
+        return {name: getattr(snapshot, name) for name in VerifySnapshot.__dataclass_fields__}
+
+    def _find(self, trouble: Trouble, what: str) -> None:
+        self._counts.findings.append(Finding(trouble, what))
+
+    # --- the folder
+
+    async def _compare_files(self, tree: TreeRecord) -> None:
+        known = 0
+        async for page in self._place.catalog.entries.stored(tree):
+            known += len(page)
+            for at in range(0, len(page), _FILES_AT_ONCE):
+                await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
+        found = await run_in_thread(lambda: sum(1 for _ in Scan(os.fsencode(self._root))))
+        missing = sum(finding.trouble is Trouble.MISSING for finding in self.findings)
+        self._counts.unarchived = max(0, found - (known - missing))
+
+    def _compare_some(self, page: list[StoredEntry]) -> None:
+        for stored in page:
+            self._counts.files += 1
+            path = os.fsencode(self._root) + b"/" + stored.entry.path
+            try:
+                trouble = self._compare_file(stored, path)
+            except FileNotFoundError:
+                trouble = Trouble.MISSING
+            except OSError:
+                trouble = Trouble.UNREADABLE
+            if trouble is not None:
+                self._find(trouble, show_path(stored.entry.path))
+
+    def _compare_file(self, stored: StoredEntry, path: bytes) -> Trouble | None:
+        entry = stored.entry
+        status = os.stat(path.rstrip(b"/"), follow_symlinks=False)  # noqa: PTH116  # of any bytes
+        if entry.kind == "symlink":
+            same = os.readlink(path) == entry.target  # noqa: PTH115
+            return None if same else Trouble.CHANGED
+        if entry.kind != "file":
+            return None if status.st_mode & 0o7777 == entry.mode else Trouble.CHANGED
+        is_as_it_was = (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
+        if not self._options.reads_files:
+            same = is_as_it_was and signed(status.st_ino) == entry.inode
+            return None if same else Trouble.CHANGED
+        actual = hash_file(os.fsdecode(path))
+        if actual is None:
+            return Trouble.UNREADABLE
+        self._counts.size += status.st_size
+        if actual == (entry.content_hash or stored.archive_hash):
+            return None
+        return Trouble.ROTTEN if is_as_it_was else Trouble.CHANGED
+
+    # --- the catalog
+
+    async def _compare_archives(self, tree: TreeRecord) -> list[ArchiveRecord]:
+        catalog, place = self._place.catalog, self._place.place
+        inventoried = (await catalog.archives.totals(place)).inventoried
+        archives: list[ArchiveRecord] = []
+        for number in await catalog.entries.uploads_of(tree):
+            upload = await catalog.uploads.get_number(number)
+            record = await catalog.archives.get(place, upload.archive_id) if upload.archive_id else None
+            if record is None:
+                continue
+            archives.append(record)
+            self._counts.archives += 1
+            if record.state is not ArchiveState.STORED:
+                self._find(Trouble.SUSPECT, record.archive.id)
+            elif _should_be_listed(record, inventoried):
+                self._find(Trouble.UNLISTED, record.archive.id)
+        return archives
+
+    # --- the vault
+
+    async def choose_sample(self, archives: list[ArchiveRecord]) -> list[Leaf]:
+        """MiB of archives, each as likely as any other, in the order of archives."""
+        chance = random.Random(self._options.seed)  # noqa: S311  # a sample, not a secret
+        able = [record for record in archives if record.upload is not None]
+        sizes = [-(-record.archive.size // LEAF_SIZE) for record in able]
+        if not able:
+            return []
+        wanted: set[tuple[int, int]] = set()
+        for _ in range(4 * self._options.sample):  # some are chosen twice
+            if len(wanted) == min(self._options.sample, sum(sizes)):
+                break
+            (index,) = chance.choices(range(len(able)), weights=sizes)
+            wanted.add((index, chance.randrange(sizes[index])))
+        leaves = [await self._leaf(able[index], leaf) for index, leaf in sorted(wanted)]
+        return [leaf for leaf in leaves if leaf is not None]
+
+    async def _leaf(self, record: ArchiveRecord, leaf: int) -> Leaf | None:
+        uploads = self._place.catalog.uploads
+        start = leaf * LEAF_SIZE
+        byte_range = ByteRange(start, min(start + LEAF_SIZE, record.archive.size))
+        assert record.upload is not None  # noqa: S101  # such were left out
+        upload = await uploads.get_number(UploadNumber(record.upload))
+        async for part in uploads.list_parts(record.upload):
+            if part.index == start // upload.part_size:
+                at = (start - part.index * upload.part_size) // LEAF_SIZE * HASH_SIZE
+                leaf_hash = part.leaves[at : at + HASH_SIZE]
+                return Leaf(record, byte_range, leaf_hash) if len(leaf_hash) == HASH_SIZE else None
+        return None
+
+    async def _compare_sample(self, archives: list[ArchiveRecord]) -> None:
+        if not self._options.sample:
+            return
+        leaves = await self.choose_sample(archives)
+        jobs = {
+            (job.archive_id, job.byte_range): job.id
+            async for job in self._place.vault.jobs()
+            if job.status is not JobStatus.FAILED
+        }
+        asked = []
+        for leaf in leaves:
+            job_id = jobs.get((leaf.archive.archive.id, leaf.byte_range))
+            if job_id is not None:
+                asked.append((leaf, self._place.vault.job(job_id)))
+                continue
+            try:
+                job = await self._place.vault.retrieve(
+                    leaf.archive.archive.id, tier=self._options.tier, byte_range=leaf.byte_range
+                )
+            except GlacierError as error:
+                self._note_unavailable(leaf, error)
+                continue
+            self._counts.cost += self._prices.retrieval(self._options.tier, leaf.byte_range.size, 1)
+            asked.append((leaf, job))
+        for leaf, job in asked:
+            try:
+                await job.wait_until_done()
+                async with job.open_reader() as reader:
+                    content = await reader.read()
+            except GlacierError as error:
+                self._note_unavailable(leaf, error)
+                continue
+            if tree_hash(content) == leaf.leaf_hash:
+                self._counts.sampled += 1
+            else:
+                self._find(Trouble.DAMAGED, f"{leaf.archive.archive.id} bytes {leaf.byte_range}")
+
+    def _note_unavailable(self, leaf: Leaf, error: GlacierError) -> None:
+        self._find(Trouble.UNAVAILABLE, f"{leaf.archive.archive.id} bytes {leaf.byte_range}: {error}")
+
+
+def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:
+    """Whether an archive that the last inventory does not list is old enough to be missed."""
+    if inventoried is None or record.archive.created >= inventoried - INVENTORY_ALLOWANCE:
+        return False
+    return record.seen is None or record.seen < inventoried

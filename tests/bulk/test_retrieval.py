@@ -1,0 +1,115 @@
+"""The plan of a restore, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aioglacier.bulk.pricing import check_cost, load_prices
+from aioglacier.bulk.retrieval import Needed, plan_retrievals
+from aioglacier.core.errors import ConfigurationError, CostLimitError
+from aioglacier.core.models import ArchiveId, Tier
+from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+def needed(position: int, stored: int, *, upload: int = 1, size: int = GIB) -> Needed:
+    """A member of a bundle."""
+    return Needed(upload, ArchiveId(f"archive-{upload}"), size, position, stored, is_whole=False)
+
+
+def test_a_member_of_4_kib_takes_at_most_two_mib() -> None:
+    """Even where it lies across the border of one."""
+    for position in (0, 5, MIB - 10, 17 * MIB, GIB - 4096):
+        (retrieval,) = plan_retrievals([needed(position, 4096)], 0)
+        assert retrieval.size <= 2 * MIB
+
+
+def test_near_members_come_in_one_range_and_far_ones_do_not() -> None:
+    """As far as the gap is worth it, and never across archives."""
+    members = [needed(0, 10), needed(4 * MIB, 10), needed(100 * MIB, 10), needed(0, 10, upload=2)]
+    ranges = [(each.upload, each.byte_range) for each in plan_retrievals(members, 5 * MIB)]
+    assert ranges == [
+        (1, ByteRange(0, 5 * MIB)),
+        (1, ByteRange(100 * MIB, 101 * MIB)),
+        (2, ByteRange(0, MIB)),
+    ]
+
+
+def test_a_range_is_no_longer_than_allowed() -> None:
+    """So that what a day's output holds is not too much."""
+    members = [needed(number * MIB, MIB) for number in range(10)]
+    assert [each.size for each in plan_retrievals(members, 0, 4 * MIB)] == [4 * MIB, 4 * MIB, 2 * MIB]
+
+
+def test_all_of_an_archive_is_asked_for_without_a_range() -> None:
+    """As any server understands."""
+    (retrieval,) = plan_retrievals([needed(0, 3 * MIB, size=3 * MIB)], 0)
+    assert retrieval.byte_range is None
+    assert retrieval.size == 3 * MIB
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50 * MIB), st.integers(1, 3 * MIB)), min_size=1, max_size=40),
+    st.integers(0, 8 * MIB),
+)
+def test_every_member_is_covered_by_allowed_ranges(members: list[tuple[int, int]], gap: int) -> None:
+    """Whatever lies where."""
+    size = 53 * MIB + 77
+    wanted = [needed(start, min(stored, size - start), size=size) for start, stored in sorted(members)]
+    planned = list(plan_retrievals(wanted, gap))
+    whole = ByteRange(0, size)
+    assert all(is_megabyte_aligned(each.byte_range or whole, size) for each in planned)
+    for each in wanted:
+        assert any(
+            (plan.byte_range or whole).start <= each.position
+            and each.position + each.stored <= (plan.byte_range or whole).stop
+            for plan in planned
+        )
+    assert sum(each.members for each in planned) == len(wanted)
+
+
+def test_prices_are_those_of_the_region_or_say_that_they_are_not() -> None:
+    """A region that the list lacks is counted as another."""
+    assert not load_prices("us-east-1").is_other_region
+    assert load_prices("eu-north-7").is_other_region
+
+
+def test_a_price_list_of_ones_own_replaces_the_one_that_is_here(tmp_path: Path) -> None:
+    """And decides what gap is worth fetching."""
+    tiers = {tier.value: {"gib": 1.0, "request_1000": 1000.0} for tier in Tier}
+    region = {"storage_gib_month": 1.0, "upload_1000": 1000.0, "retrieval": tiers}
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps({"seen": "x", "currency": "EUR", "default": "r", "regions": {"r": region}}))
+    prices = load_prices("r", path)
+    assert prices.uploads(3) == 3
+    assert prices.retrieval(Tier.BULK, GIB, 2) == 3
+    assert prices.worthwhile_gap(Tier.BULK) == GIB
+    assert prices.show(5) == "5.00 EUR"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"regions": {}}'])
+def test_what_is_no_price_list_is_refused(tmp_path: Path, text: str) -> None:
+    """By the name of the file."""
+    path = tmp_path / "prices.json"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"prices\.json"):
+        load_prices("us-east-1", path)
+
+
+def test_what_costs_more_than_allowed_is_refused_with_both_amounts() -> None:
+    """And what costs less is not."""
+    prices = load_prices("us-east-1")
+    check_cost(1.0, 1.0, prices, "this")
+    check_cost(1.0, None, prices, "this")
+    with pytest.raises(CostLimitError) as caught:
+        check_cost(1.5, 1.0, prices, "this")
+    assert (caught.value.cost, caught.value.limit) == (1.5, 1.0)

@@ -1,0 +1,104 @@
+"""Folder, catalog and vault held against each other."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.verify import FolderVerify, Trouble, VerifyOptions
+from aioglacier.catalog import ArchiveState
+from aioglacier.core.errors import ConfigurationError, CostLimitError
+from tests.bulk.conftest import MIB, Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def verify(place: Place, tree: Path, **options: Any) -> FolderVerify:
+    """A comparison that was run."""
+    async with place.vault() as vault:
+        found = FolderVerify(vault, tree, load_prices("us-east-1"), VerifyOptions(**options))
+        await found.run()
+        return found
+
+
+@pytest.mark.parametrize("reads_files", [True, False])
+async def test_a_folder_that_was_just_archived_has_no_findings(
+    place: Place, tree: Path, reads_files: bool
+) -> None:
+    """Everything is where it should be."""
+    await place.sync(tree)
+    found = await verify(place, tree, reads_files=reads_files)
+    assert found.findings == []
+    assert found.snapshot().unarchived == 0
+    assert found.snapshot().archives == 1
+
+
+async def test_what_was_changed_lost_or_added_is_told(place: Place, tree: Path) -> None:
+    """Each by its name and kind."""
+    await place.sync(tree)
+    (tree / "private").write_bytes(b"other secret")
+    (tree / "old").unlink()
+    (tree / "new").touch()
+    found = await verify(place, tree)
+    assert set(found.findings) == {(Trouble.CHANGED, "private"), (Trouble.MISSING, "old")}
+    assert found.snapshot().unarchived == 1
+
+
+async def test_a_file_that_has_rotted_is_told_from_one_that_was_changed(place: Place, tree: Path) -> None:
+    """Its size and time are those on record, and its content is not."""
+    await place.sync(tree)
+    file = tree / "private"
+    times = file.stat().st_mtime_ns
+    file.write_bytes(b"secreT")
+    os.utime(file, ns=(times, times))
+    found = await verify(place, tree)
+    assert found.findings == [(Trouble.ROTTEN, "private")]
+    assert (await verify(place, tree, reads_files=False)).findings == []
+
+
+async def test_a_sample_of_the_vault_comes_back_as_it_was_sent(place: Place, tmp_path: Path) -> None:
+    """Every MiB of the sample is retrieved by itself, and paid once."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "small").write_bytes(os.urandom(3 * MIB))
+    (tree / "big").write_bytes(os.urandom(17 * MIB + 5))
+    await place.sync(tree)
+    found = await verify(place, tree, sample=50)
+    assert found.findings == []
+    assert found.snapshot().sampled == 4 + 18
+    assert found.snapshot().cost > 0
+    again = await verify(place, tree, sample=50)
+    assert again.snapshot().cost == 0
+
+
+async def test_an_archive_that_is_gone_is_found_by_the_sample(place: Place, tree: Path) -> None:
+    """Whoever deleted it."""
+    await place.sync(tree)
+    (archive,) = await place.archives()
+    async with place.vault() as vault:
+        assert vault.records is not None
+        await vault.delete_archive(archive.id)
+        await vault.records.catalog.archives.record_state(
+            vault.records.place, archive.id, ArchiveState.STORED
+        )
+    found = await verify(place, tree, sample=1)
+    (finding,) = found.findings
+    assert finding.trouble is Trouble.UNAVAILABLE
+    assert archive.id in finding.what
+
+
+async def test_a_sample_that_is_too_dear_is_refused(place: Place, tree: Path) -> None:
+    """Before anything is read."""
+    await place.sync(tree)
+    with pytest.raises(CostLimitError):
+        await verify(place, tree, sample=1000, max_cost=0.001)
+
+
+async def test_a_folder_that_was_never_archived_is_an_error(place: Place, tmp_path: Path) -> None:
+    """It says what takes it there."""
+    with pytest.raises(ConfigurationError, match="sync"):
+        await verify(place, tmp_path)
