@@ -28,6 +28,7 @@ from aioglacier.catalog.records import (
     UploadState,
     VaultTotals,
 )
+from aioglacier.catalog.reports import Duplicate, Reports, Share, Spent, VaultReport
 from aioglacier.catalog.uploads import Uploads
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "DownloadRecord",
     "DownloadState",
     "Downloads",
+    "Duplicate",
     "JobNumber",
     "JobRecord",
     "JobState",
@@ -48,10 +50,14 @@ __all__ = [
     "MergeResult",
     "PartRecord",
     "Place",
+    "Reports",
+    "Share",
     "SourceIdentity",
+    "Spent",
     "UploadNumber",
     "UploadRecord",
     "UploadState",
     "Uploads",
+    "VaultReport",
     "VaultTotals",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterable
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,6 +97,7 @@ class Archives:
         *,
         inventoried: datetime,
         is_whole: bool = True,
+        is_dry_run: bool = False,
     ) -> MergeResult:
         """Add what is not on record, confirm what is, and mark what differs as suspect.
 
@@ -107,6 +109,7 @@ class Archives:
             archives: What it lists, read once, in constant memory.
             inventoried: The date of the inventory.
             is_whole: It lists the whole vault, not a range of dates.
+            is_dry_run: Change nothing, only say what would be.
 
         Raises:
             CatalogMismatchError: It is the inventory of a vault with another name.
@@ -118,13 +121,16 @@ class Archives:
                     raise CatalogMismatchError(
                         "the inventory is of another vault", recorded=str(place), found=archive.vault
                     )
-            result = await self._database.write(
-                partial(_merge, place=place, archives=batch, inventoried=inventoried)
-            )
+            if is_dry_run:
+                result = await self._database.read(partial(_foresee, place=place, archives=batch))
+            else:
+                result = await self._database.write(
+                    partial(_merge, place=place, archives=batch, inventoried=inventoried)
+                )
             added += result.added
             confirmed += result.confirmed
             conflicting += result.conflicting
-        if is_whole:
+        if is_whole and not is_dry_run:
             await self._database.write(lambda connection: _note_inventory(connection, place, inventoried))
         return MergeResult(added, confirmed, conflicting)
 
@@ -152,6 +158,7 @@ class Archives:
         *,
         states: Sequence[ArchiveState] = (ArchiveState.STORED, ArchiveState.SUSPECT, ArchiveState.DELETING),
         not_seen_since: datetime | None = None,
+        is_unknown: bool | None = None,
     ) -> AsyncIterator[ArchiveRecord]:
         """The archives of a vault in the order of recording, in constant memory.
 
@@ -162,15 +169,19 @@ class Archives:
             place: The vault.
             states: Those that are wanted.
             not_seen_since: Only archives that no inventory of this date or later lists.
+            is_unknown: Only archives that nothing but inventories tells of, or only the others.
         """
         condition: ColumnElement[bool] = ARCHIVES.c.state.in_(states)
         if not_seen_since is not None:
             condition &= ARCHIVES.c.seen.is_(None) | (ARCHIVES.c.seen < not_seen_since)
+        if is_unknown is not None:
+            unknown = ARCHIVES.c.source.is_(None) & ARCHIVES.c.upload.is_(None)
+            condition &= unknown if is_unknown else ~unknown
         async for record in self._list(place, condition):
             yield record
 
     async def list_alike(self, place: Place, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
-        """The archives of a vault with this content, whatever their state. Looks at every archive."""
+        """The archives of a vault with this content, whatever their state."""
         condition = (ARCHIVES.c.size == size) & (ARCHIVES.c.tree_hash == tree_hash)
         async for record in self._list(place, condition):
             yield record
@@ -273,68 +284,87 @@ def _merge(
     connection: Connection, place: Place, archives: Sequence[Archive], inventoried: datetime
 ) -> MergeResult:
     number = keep_place(connection, place)
-    results = [
-        _merge_few(connection, number, archives[at : at + _PAGE], inventoried)
+    results = []
+    for at in range(0, len(archives), _PAGE):
+        sorted_ = _sort_out(connection, number, archives[at : at + _PAGE])
+        _write_sorted(connection, number, sorted_, inventoried)
+        results.append(sorted_.result())
+    return _sum(results)
+
+
+def _foresee(connection: Connection, place: Place, archives: Sequence[Archive]) -> MergeResult:
+    number = find_place(connection, place)
+    return _sum(
+        _sort_out(connection, number, archives[at : at + _PAGE]).result()
         for at in range(0, len(archives), _PAGE)
-    ]
-    return MergeResult(
-        sum(result.added for result in results),
-        sum(result.confirmed for result in results),
-        sum(result.conflicting for result in results),
     )
 
 
-def _merge_few(
-    connection: Connection, place: int, archives: Sequence[Archive], inventoried: datetime
-) -> MergeResult:
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Archives of an inventory, by what they are to the catalog; those on record by their numbers."""
+
+    new: dict[str, Archive] = field(default_factory=dict)
+    confirmed: list[int] = field(default_factory=list)
+    conflicting: list[int] = field(default_factory=list)
+    damaged: dict[int, Archive] = field(default_factory=dict)
+    repeated: list[str] = field(default_factory=list)
+
+    def result(self) -> MergeResult:
+        confirmed = len(self.confirmed) + len(self.damaged) + len(self.repeated)
+        return MergeResult(len(self.new), confirmed, len(self.conflicting))
+
+
+def _sum(results: Iterable[MergeResult]) -> MergeResult:
+    added = confirmed = conflicting = 0
+    for result in results:
+        added += result.added
+        confirmed += result.confirmed
+        conflicting += result.conflicting
+    return MergeResult(added, confirmed, conflicting)
+
+
+def _sort_out(connection: Connection, place: int, archives: Sequence[Archive]) -> _Sorted:
     rows = connection.execute(_KNOWN, {"of_place": place, "of_ids": [archive.id for archive in archives]})
     known = {row.archive_id: row for row in rows}
-    new: dict[str, Archive] = {}
-    confirmed: list[int] = []
-    conflicting: list[int] = []
-    repeated = 0
+    found = _Sorted()
     for archive in archives:
         if (row := known.get(archive.id)) is not None:
-            if not _is_sound(row):
-                connection.execute(
-                    update(ARCHIVES).where(ARCHIVES.c.number == row.number).values(_values(archive))
-                )
-                confirmed.append(row.number)
-                continue
-            agrees = (row.size, row.tree_hash) == (archive.size, archive.tree_hash)
-            (confirmed if agrees else conflicting).append(row.number)
-        elif archive.id in new:
-            repeated += 1
+            if not is_sound(row):
+                found.damaged[row.number] = archive
+            elif (row.size, row.tree_hash) == (archive.size, archive.tree_hash):
+                found.confirmed.append(row.number)
+            else:
+                found.conflicting.append(row.number)
+        elif archive.id in found.new:
+            found.repeated.append(archive.id)
         else:
-            new[archive.id] = archive
-    if new:
+            found.new[archive.id] = archive
+    return found
+
+
+def _write_sorted(connection: Connection, place: int, found: _Sorted, inventoried: datetime) -> None:
+    if found.new:
+        always = {"place": place, "state": ArchiveState.STORED, "seen": inventoried}
         connection.execute(
             insert(ARCHIVES),
-            [
-                {
-                    "place": place,
-                    "archive_id": archive.id,
-                    "state": ArchiveState.STORED,
-                    "seen": inventoried,
-                    **_values(archive),
-                }
-                for archive in new.values()
-            ],
+            [{"archive_id": id_, **always, **_values(archive)} for id_, archive in found.new.items()],
         )
-    seen = [*confirmed, *conflicting]
+    for number, archive in found.damaged.items():
+        connection.execute(update(ARCHIVES).where(ARCHIVES.c.number == number).values(_values(archive)))
+    seen = [*found.confirmed, *found.damaged, *found.conflicting]
     if seen:
         connection.execute(
             update(ARCHIVES)
             .where(ARCHIVES.c.number.in_(seen), ARCHIVES.c.seen.is_(None) | (ARCHIVES.c.seen < inventoried))
             .values(seen=inventoried)
         )
-    if conflicting:
+    if found.conflicting:
         connection.execute(
             update(ARCHIVES)
-            .where(ARCHIVES.c.number.in_(conflicting), ARCHIVES.c.state == ArchiveState.STORED)
+            .where(ARCHIVES.c.number.in_(found.conflicting), ARCHIVES.c.state == ArchiveState.STORED)
             .values(state=ArchiveState.SUSPECT)
         )
-    return MergeResult(len(new), len(confirmed) + repeated, len(conflicting))
 
 
 _KNOWN: Final = select(
@@ -389,7 +419,7 @@ def _select(
 
 def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
     place, state = places[row.place], row.state
-    if not _is_sound(row):
+    if not is_sound(row):
         _log.warning(
             "the record of archive %s in %s is damaged; 'aioglacier inventory %s' repairs it",
             ascii(row.archive_id),
@@ -408,7 +438,7 @@ def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
     return ArchiveRecord(row.number, place, archive, state, row.source, row.upload, row.seen)
 
 
-def _is_sound(row: Row[Any]) -> bool:
+def is_sound(row: Any) -> bool:
     """Whether the facts are those that were recorded; those of the first version cannot be told."""
     facts = (row.archive_id, row.size, row.tree_hash, row.description, row.created)
     return row.checksum is None or row.checksum == _checksum(*facts)

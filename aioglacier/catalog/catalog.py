@@ -17,6 +17,7 @@ from aioglacier.catalog.database import open_database
 from aioglacier.catalog.entries import Entries
 from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.opening import open_file
+from aioglacier.catalog.reports import Reports
 from aioglacier.catalog.uploads import Uploads
 from aioglacier.core.errors import UploadLockedError
 
@@ -48,6 +49,7 @@ class Catalog:
         jobs: Jobs.
         downloads: Downloads of their outputs.
         entries: Folders, and the versions of their files.
+        reports: What can be said of all of it.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
@@ -57,6 +59,7 @@ class Catalog:
         self.jobs = Jobs(database, now)
         self.downloads = Downloads(database, now)
         self.entries = Entries(database, now)
+        self.reports = Reports(database, now)
         self._database = database
 
     def __repr__(self) -> str:

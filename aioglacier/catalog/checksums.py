@@ -13,6 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def checksum(values: Iterable[int | str | bytes | None]) -> int:
+def checksum(values: Iterable[float | str | bytes | None]) -> int:
     """The checksum of the values of a record, in an order of their own."""
     return crc32(ascii(tuple(values)).encode())

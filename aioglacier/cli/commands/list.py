@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.listing import closing
+from aioglacier.cli.places import find_place
 from aioglacier.cli.records import archive_record, archive_text, plain
-from aioglacier.cli.session import CommandError
 from aioglacier.cli.sizes import show_count, show_size, show_time
 from aioglacier.core.checks import check_vault_name
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog import ArchiveRecord, Catalog, Place
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
-    from aioglacier.cli.settings import Settings
 
 
 @make_command("list", short_help="The archives of a vault that are on record here.")
@@ -40,7 +37,7 @@ def command(session: Session, vault: str) -> int:
 
     async def list_() -> int:
         async with session.open_catalog() as catalog:
-            place = await _find_place(session, catalog, vault)
+            place = await find_place(session, catalog, vault)
             if place is None:
                 session.output.note(
                     f"nothing is on record of vault {vault}; 'inventory {vault}' fetches its list"
@@ -50,34 +47,6 @@ def command(session: Session, vault: str) -> int:
         return Exit.DONE
 
     return session.run_async(list_)
-
-
-async def _find_place(session: Session, catalog: Catalog, vault: str) -> Place | None:
-    """The vault of this name that the options mean.
-
-    Raises:
-        CommandError: They mean several.
-    """
-    found = [place for place in await catalog.archives.places(vault) if _is_meant(place, session.settings)]
-    if len(found) > 1:
-        raise CommandError(
-            f"several vaults of that name are on record; say which with --region, --endpoint-url, --local or "
-            f"--account-id: {'; '.join(map(str, found))}",
-            Exit.USAGE,
-        )
-    return found[0] if found else None
-
-
-def _is_meant(place: Place, settings: Settings) -> bool:
-    if settings.local is not None:
-        return place.endpoint == f"local:{os.path.realpath(settings.local)}"
-    endpoint = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER")
-    region = settings.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return (
-        (endpoint is None or urlsplit(place.endpoint).netloc == urlsplit(endpoint).netloc.rpartition("@")[2])
-        and (region is None or place.region == region)
-        and settings.account_id in {"-", place.account_id}
-    )
 
 
 async def _print(session: Session, catalog: Catalog, place: Place) -> None:
