@@ -114,13 +114,7 @@ class Scan:
         Raises:
             SourceUnreadableError: The folder itself cannot be opened.
         """
-        try:
-            fd = os.open(self._root, _FOLDER & ~os.O_NOFOLLOW)
-        except OSError as error:
-            name = os.fsdecode(self._root)
-            raise SourceUnreadableError(
-                f"the folder {name!r} cannot be read: {error.strerror}", path=name, errno=error.errno
-            ) from error
+        fd = open_top(self._root)
         folders = [_Folder(fd, b"", self._names_at_once)]
         try:
             yield _found(b"", os.fstat(fd))
@@ -193,6 +187,21 @@ class Scan:
 
     def _fail(self, path: bytes, error: OSError) -> None:
         self.failures.append(ScanFailure(path, error.errno, error.strerror or str(error)))
+
+
+def open_top(root: bytes) -> int:
+    """Open the folder itself; of all paths this one may be a link.
+
+    Raises:
+        SourceUnreadableError: It cannot be opened.
+    """
+    try:
+        return os.open(root, _FOLDER & ~os.O_NOFOLLOW)
+    except OSError as error:
+        name = os.fsdecode(root)
+        raise SourceUnreadableError(
+            f"the folder {name!r} cannot be read: {error.strerror}", path=name, errno=error.errno
+        ) from error
 
 
 class _Folder:

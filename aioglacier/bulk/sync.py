@@ -23,7 +23,7 @@ from aioglacier.bulk.compare import Change, Comparison, Known
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.packing import LARGEST_MEMBER, Failed, Packer
 from aioglacier.bulk.place import FolderPlace
-from aioglacier.bulk.scan import Scan
+from aioglacier.bulk.scan import Scan, open_top
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.bulk.zstd import ZstdCoder
 from aioglacier.core.errors import GlacierError, SourceUnreadableError
@@ -223,6 +223,7 @@ class FolderSync:
         """
         place = self._place
         entries = place.catalog.entries
+        await run_in_thread(self._check_top)
         async with place.catalog.lock_source(place.place, self._root):
             tree = await entries.open_tree(place.place, self._root)
             self.unknown = await settle_folder(place, tree)
@@ -254,6 +255,10 @@ class FolderSync:
                 )
             await entries.end_run(tree, run, counters=self._told())
         return self.snapshot()
+
+    def _check_top(self) -> None:
+        """Refuse what cannot be opened before anything is recorded of it."""
+        os.close(open_top(os.fsencode(self._root)))
 
     async def plan(self) -> SyncPlan:
         """What ``run`` would do, from looking at everything; nothing is asked of the service or recorded."""
