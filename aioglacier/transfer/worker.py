@@ -45,7 +45,7 @@ def main(parent: int) -> None:
         _answer({"ready": os.getpid()})
         for line in sys.stdin.buffer:
             _answer(_work(json.loads(line), maps))
-    except BrokenPipeError:
+    except ConnectionError:
         os._exit(0)  # the parent is gone, and so is whoever would read a message
 
 

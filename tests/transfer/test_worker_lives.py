@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,3 +99,21 @@ def test_a_program_without_a_main_guard_runs_once(way: str, tmp_path: Path) -> N
     )
     assert answer.stdout == b"user code\n"
     assert answer.stderr == b""
+
+
+def test_a_worker_whose_answer_nobody_reads_leaves_in_silence() -> None:
+    """A parent that was killed has left an answer unread, which resets the connection under the worker."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        command = "import sys; from aioglacier.transfer.worker import main; main(int(sys.argv[1]))"
+        worker = subprocess.Popen(
+            [sys.executable, "-c", command, str(os.getpid())],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+        )
+    select.select([ours], [], [], 30)  # it has said that it is ready
+    ours.close()
+    _, complaints = worker.communicate(timeout=30)
+    assert complaints == b""
+    assert worker.returncode == 0
