@@ -3,8 +3,8 @@
 The engine knows nothing of it: ``RecordingStore`` is a store that holds a store. What it does in between:
 
 - An upload in parts is ``intent`` before it is initiated, ``open`` when its id is known, ``completing``
-  before it is completed. A single request is ``completing`` before it is sent. Each of these is on disk
-  before the request goes out.
+  before it is completed. A single request is ``completing`` before the last of it is sent. Each of these is
+  on disk before the service can act.
 - Parts are recorded after their acknowledgement, in the background and several at a time: they are hints.
   The service's own list decides what a resume has to send.
 - When a record cannot be made, nothing more is asked of the service, not even to abort: the next run finds
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, Place, UploadRecord
     from aioglacier.core.models import UploadDescription, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import Progress
+    from aioglacier.gateway.interface import BeforeLast, Progress
     from aioglacier.transfer.sources import ByteSource, NamedFile
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.writer import UploadOptions
@@ -81,14 +81,18 @@ class RecordingStore:
         return self._record
 
     async def store_whole(
-        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self,
+        body: memoryview,
+        hashes: PartHashes,
+        progress: Progress | None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
-        """See ``ArchiveStore``."""
+        """See ``ArchiveStore``.
+
+        Until its last bytes go out a single request can have no effect, so only then it is recorded: whoever
+        is killed before knows that nothing was made.
+        """
         size = body.nbytes
-        self._record = record = await self._recorded(
-            self._intend(part_size=size, size=size, tree_hash=hashes.tree_hash)
-        )
-        passing("single request intended")
         sent = 0
 
         def count(moved: int) -> None:
@@ -97,21 +101,39 @@ class RecordingStore:
             if progress is not None:
                 progress(moved)
 
-        try:
-            stored = await self._inner.store_whole(body, hashes, count)
-        except OutcomeUnknownError:
-            raise
-        except IntegrityError as error:
-            await self._note_suspect(record, error, size, hashes.tree_hash)
-            raise
-        except GlacierError as error:
-            await self._note(error, self._catalog.uploads.record_failed(record, error.message))
-            raise
-        except BaseException as error:
-            if sent < size:  # what is not there whole is no archive
-                with anyio.CancelScope(shield=True):
-                    await self._note(error, self._catalog.uploads.record_failed(record, "stopped"))
-            raise
+        async def record() -> None:
+            if self._record is None:
+                try:
+                    self._record = await self._recorded(
+                        self._intend(part_size=size, size=size, tree_hash=hashes.tree_hash)
+                    )
+                except CatalogError:
+                    scope.cancel()  # this runs in a task of the connection's: the error is raised below
+                    await anyio.sleep_forever()
+            passing("single request intended")
+            if before_last is not None:
+                await before_last()
+
+        stored: StoredArchive | None = None
+        with anyio.CancelScope() as scope:
+            try:
+                stored = await self._inner.store_whole(body, hashes, count, record)
+            except OutcomeUnknownError:
+                raise
+            except IntegrityError as error:
+                if self._record is not None:
+                    await self._note_suspect(self._record, error, size, hashes.tree_hash)
+                raise
+            except GlacierError as error:
+                await self._note_failed(error, error.message)
+                raise
+            except BaseException as error:
+                if sent < size:  # what is not there whole is no archive
+                    with anyio.CancelScope(shield=True):
+                        await self._note_failed(error, "stopped")
+                raise
+        self._check()
+        assert stored is not None  # noqa: S101  # or it was cancelled for the failure just raised
         passing("single request answered")
         await self._complete(stored, size, hashes.tree_hash)
         return stored
@@ -230,6 +252,10 @@ class RecordingStore:
             self._failure = error
             raise
         passing("archive recorded")
+
+    async def _note_failed(self, error: BaseException, outcome: str) -> None:
+        if self._record is not None:
+            await self._note(error, self._catalog.uploads.record_failed(self._record, outcome))
 
     async def _note_suspect(
         self, record: UploadRecord, error: IntegrityError, size: int, tree_hash: bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import JobId, StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import Progress
+    from aioglacier.gateway.interface import BeforeLast, Progress
     from aioglacier.gateway.options import GatewayOptions
 
 API_VERSION: Final = "2012-06-01"
@@ -52,6 +52,7 @@ class DataPlane:
         hashes: PartHashes,
         description: str | None = None,
         progress: Progress | None = None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         operation = "UploadArchive"
         _check_size("an archive sent in one request", body, MAX_SINGLE_UPLOAD_SIZE)
@@ -61,7 +62,8 @@ class DataPlane:
             headers["x-amz-archive-description"] = text
         url = self._url(f"vaults/{check_vault_name(vault)}/archives")
         try:
-            answer = await self._wire.exchange(self._request(operation, "POST", url, headers, body, progress))
+            request = self._request(operation, "POST", url, headers, body, progress)
+            answer = await self._wire.exchange(replace(request, before_last=before_last))
             return stored_archive(operation, answer.headers, tree_hash=hashes.tree_hash)
         except GlacierError as error:
             error.vault = vault

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import (
@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     #: Told how many more bytes have been handed to the connection, and, as a negative number, how many of
     #: them were in vain because the attempt failed. Of a success the sum is the size. Must be quick.
     Progress = Callable[[int], None]
+
+    #: Awaited, at each attempt, when all of a body but its last slice was handed over. The request cannot
+    #: take effect before it returns. It must not raise: what then becomes of the attempt is not defined.
+    BeforeLast = Callable[[], Awaitable[None]]
 
 
 class QueueUnreadableError(Exception):
@@ -166,6 +170,7 @@ class Gateway(Protocol):
         hashes: PartHashes,
         description: str | None = None,
         progress: Progress | None = None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         """Send a whole archive in one request.
 

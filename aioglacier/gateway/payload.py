@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import ClientConnectionResetError, Payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from aiohttp.abc import AbstractStreamWriter
 
@@ -49,8 +49,15 @@ class SlicePayload(Payload):
         sent: Bytes handed to the kernel by the current attempt.
     """
 
-    def __init__(self, body: memoryview, *, progress: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        body: memoryview,
+        *,
+        progress: Callable[[int], None] | None = None,
+        before_last: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__(body)
+        self._before_last = before_last
         self._body = body.cast("B")
         self._size = self._body.nbytes
         self._progress = progress
@@ -79,6 +86,8 @@ class SlicePayload(Payload):
                 writer.send_headers()
             size = SMALLEST_SLICE
             while self.sent < self._body.nbytes:
+                if self._before_last is not None and self._size - self.sent <= size:
+                    await self._before_last()
                 # aiohttp writes the request's head and the first slice in one go.
                 took = await self._send(writer, self._body[self.sent : self.sent + size])
                 size = _next_slice_size(size, took=took, sent=self.sent)

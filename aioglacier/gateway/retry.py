@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.congestion import Congestion
-    from aioglacier.gateway.interface import Gateway, JobOutput, Progress, RawResponse
+    from aioglacier.gateway.interface import BeforeLast, Gateway, JobOutput, Progress, RawResponse
     from aioglacier.gateway.patience import RetryPolicy
 
 T = TypeVar("T")
@@ -106,6 +106,7 @@ class RetryingGateway:
         hashes: PartHashes,
         description: str | None = None,
         progress: Progress | None = None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         """Send a whole archive in one request, again only while no attempt may have stored it.
 
@@ -117,7 +118,12 @@ class RetryingGateway:
             return await self._retrier.run(
                 call,
                 lambda: self._gateway.upload_archive(
-                    vault, body, hashes=hashes, description=description, progress=self._noting(progress)
+                    vault,
+                    body,
+                    hashes=hashes,
+                    description=description,
+                    progress=self._noting(progress),
+                    before_last=before_last,
                 ),
             )
         except GlacierError as error:

@@ -37,7 +37,7 @@ from aioglacier.gateway.watchdog import Alarm, Pace, Slots
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from botocore.credentials import ReadOnlyCredentials
 
@@ -75,6 +75,7 @@ class Request:
         operation: The operation's name in the API.
         url: Whole, encoded as it will be sent.
         body: Sent slice by slice; must not change until the exchange is over.
+        before_last: Awaited before the last slice, so before the request can take effect.
         first_byte_timeout_seconds: From the last byte of the request to the end of the answer's head.
     """
 
@@ -84,6 +85,7 @@ class Request:
     headers: Mapping[str, str]
     body: memoryview = field(default=NO_BODY, repr=False)
     progress: Callable[[int], None] | None = field(default=None, repr=False)
+    before_last: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     first_byte_timeout_seconds: float = 120.0
 
 
@@ -153,7 +155,7 @@ class Wire:
         Leaving the block early drops the connection. However it is left, nothing more of the request's body
         is sent, and the body is the caller's again.
         """
-        payload = SlicePayload(request.body, progress=request.progress)
+        payload = SlicePayload(request.body, progress=request.progress, before_last=request.before_last)
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
         slots = self._body_slots if is_bulky else self._control_slots
         await slots.take(request.operation)

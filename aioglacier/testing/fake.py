@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         VaultLock,
     )
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import JobOutput, Progress, RawResponse
+    from aioglacier.gateway.interface import BeforeLast, JobOutput, Progress, RawResponse
 
 T = TypeVar("T")
 
@@ -222,6 +222,7 @@ class MemoryGlacier:
         hashes: PartHashes,
         description: str | None = None,
         progress: Progress | None = None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         text = check_description(description)
         if not body.nbytes:
@@ -230,6 +231,8 @@ class MemoryGlacier:
             into = self._vault(vault)
             data = bytes(body)
             hash_ = check_body(data, hashes)
+            if before_last is not None:
+                await before_last()
             _report(progress, len(data))
             return self._store(into, data, hash_, text)
 

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import Gateway, Progress
+    from aioglacier.gateway.interface import BeforeLast, Gateway, Progress
 
 
 class ArchiveStore(Protocol):
     """A place that takes one archive, whole or in parts that arrive in any order."""
 
     async def store_whole(
-        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self,
+        body: memoryview,
+        hashes: PartHashes,
+        progress: Progress | None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
-        """Store the archive in one request."""
+        """Store the archive in one request, which takes no effect before ``before_last`` has returned."""
         ...
 
     async def initiate(self, part_size: int) -> UploadId:
@@ -52,11 +56,20 @@ class GlacierStore:
         self._description = description
 
     async def store_whole(
-        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self,
+        body: memoryview,
+        hashes: PartHashes,
+        progress: Progress | None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         """UploadArchive."""
         return await self._gateway.upload_archive(
-            self._vault, body, hashes=hashes, description=self._description, progress=progress
+            self._vault,
+            body,
+            hashes=hashes,
+            description=self._description,
+            progress=progress,
+            before_last=before_last,
         )
 
     async def initiate(self, part_size: int) -> UploadId:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.catalog import UploadRecord
-    from aioglacier.gateway.interface import Progress
+    from aioglacier.gateway.interface import BeforeLast, Progress
     from aioglacier.recording import RecordingStore
     from aioglacier.vaultrecords import VaultRecords
 
@@ -306,6 +306,27 @@ async def test_nothing_is_sent_any_more_when_nothing_can_be_recorded(house: Hous
     assert upload.part_size == MIB
 
 
+async def test_a_single_request_that_cannot_be_recorded_makes_no_archive(
+    house: House, tmp_path: Path
+) -> None:
+    """The last of it is not sent (DC-01)."""
+    (tmp_path / "catalog.db").rename(tmp_path / "elsewhere.db")
+    for size in (1, 300_000):
+        with pytest.raises(CatalogError):
+            await house.vault.upload(data(size))
+    assert (await house.vault.describe()).archive_count == 0
+
+
+async def test_a_single_request_is_recorded_when_its_last_bytes_go_out(house: House) -> None:
+    """One that is cut off before has made nothing, and there is nothing to settle."""
+    house.server.faults.add(
+        Fault("UploadArchive", FaultKind.RESET, Moment.BODY, after_bytes=100_000, count=None)
+    )
+    with anyio.move_on_after(0.5):
+        await house.vault.upload(data(4 * MIB))
+    assert not await house.uploads()
+
+
 # --- the store alone
 
 
@@ -321,10 +342,16 @@ class Sequence:
         return UploadId(self._ids.pop(0))
 
     async def store_whole(
-        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self,
+        body: memoryview,
+        hashes: PartHashes,
+        progress: Progress | None,
+        before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         """Hand half of it to the connection, and wait."""
         del hashes
+        if before_last is not None:
+            await before_last()
         if progress is not None:
             progress(body.nbytes // 2)
         await anyio.sleep_forever()
