@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.bulk.packing import Packed, Touched
-    from aioglacier.catalog.entries import RunNumber, TreeRecord
+    from aioglacier.catalog.entries import Entries, Entry, RunNumber, TreeRecord
     from aioglacier.core.errors import OutcomeUnknownError
     from aioglacier.vault import Vault
 
@@ -415,18 +415,22 @@ class FolderSync:
         }
 
 
-async def touch(entries: Any, touched: Sequence[Touched]) -> list[Any]:
+async def touch(entries: Entries, touched: Sequence[Touched]) -> list[Entry]:
     """New versions of paths whose content is where it was."""
-    return [
-        each.entry._replace(
-            **{
-                name: getattr(old, name)
-                for name in ("content_hash", "upload", "position", "stored", "compression", "encryption")
-            }
+    known = await entries.get_all([each.known.number for each in touched])
+    moved = []
+    for entry, old in ((each.entry, known[each.known.number]) for each in touched):
+        moved.append(
+            entry._replace(
+                content_hash=old.content_hash,
+                upload=old.upload,
+                position=old.position,
+                stored=old.stored,
+                compression=old.compression,
+                encryption=old.encryption,
+            )
         )
-        for each in touched
-        for old in [await entries.get(each.known.number)]
-    ]
+    return moved
 
 
 async def _next(take: MemoryObjectReceiveStream[Packed]) -> Packed | None:

@@ -390,16 +390,20 @@ class Entries:
 
         return await self._database.read(question)
 
-    async def get(self, number: int) -> Entry:
-        """One version by its row."""
+    async def get_all(self, numbers: Sequence[int]) -> dict[int, Entry]:
+        """Versions by their rows."""
 
-        def question(connection: Connection) -> Entry:
-            row = connection.execute(select(*_COLUMNS).where(ENTRIES.c.number == number)).one_or_none()
-            if row is None:
-                raise CatalogError(f"there is no entry number {number} on record")
-            return Entry(*row)
+        def question(connection: Connection) -> dict[int, Entry]:
+            found: dict[int, Entry] = {}
+            for at in range(0, len(numbers), 500):
+                some = numbers[at : at + 500]
+                rows = connection.execute(
+                    select(ENTRIES.c.number, *_COLUMNS).where(ENTRIES.c.number.in_(some))
+                )
+                found.update({row[0]: Entry(*row[1:]) for row in rows})
+            return found
 
-        return await self._database.read(question)
+        return await self._database.read(question) if numbers else {}
 
     async def members(self, upload: UploadNumber) -> AsyncIterator[list[Entry]]:
         """The members of an upload's archive in the order of their positions, page by page."""
