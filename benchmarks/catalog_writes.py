@@ -1,14 +1,18 @@
 """How fast does the catalog take records, and how much memory does it need to list a million archives?
 
-One process merges an inventory of so many archives into a new catalog, merges it again, lists it, and records
-parts one by one, each on disk before the next. Memory is sampled while listing: "grown" is what listing took
-beyond what the process had before it. "stall" is the longest time that the event loop served nobody else.
+One process merges an inventory of so many archives into a new catalog, merges it again and lists it. Then it
+records the files of a folder, as many, and reads them as a comparison with the disk does; archives by 200
+tasks, each of which has its record on disk before it makes the next; intents of uploads likewise; archives
+together, 500 in a transaction; and parts one by one. Memory is sampled while listing: "grown" is what listing
+took beyond what the process had before it. "stall" is the longest time that the event loop served nobody
+else. Python's own garbage collection, which stops everything, is timed beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import hashlib
 import os
 import tempfile
@@ -19,14 +23,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.catalog import Catalog, Place
+from aioglacier.catalog.entries import Entry
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from benchmarks import measure
 from benchmarks.measure import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 PLACE = Place("benchmark", "eu-west-1")
+BY_TASKS = Place("benchmark", "eu-west-2")
+TOGETHER = Place("benchmark", "eu-west-3")
 START = datetime(2026, 11, 22, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -50,17 +57,27 @@ class Stalls:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.collected = 0.0
+        self._started = 0.0
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Watch during the block."""
-        self.seconds = [0.0]
+        self.seconds, self.collected = [0.0], 0.0
+        gc.callbacks.append(self._collecting)
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(self._watch())
             try:
                 yield
             finally:
+                gc.callbacks.remove(self._collecting)
                 task.cancel()
+
+    def _collecting(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._started = time.perf_counter()
+        else:
+            self.collected = max(self.collected, time.perf_counter() - self._started)
 
     async def _watch(self) -> None:
         last = time.perf_counter()
@@ -76,6 +93,7 @@ class Stalls:
         return {
             "stall_ms_max": round(ordered[-1] * 1000, 1),
             "stall_ms_p999": round(ordered[int(len(ordered) * 0.999)] * 1000, 1),
+            "garbage_ms_max": round(self.collected * 1000, 1),
         }
 
 
@@ -118,6 +136,87 @@ async def list_all(catalog: Catalog, count: int) -> dict[str, Any]:
     }
 
 
+async def by_tasks(count: int, record: Callable[[Archive], Awaitable[object]]) -> dict[str, Any]:
+    """Make so many records by 200 tasks, each record on disk before the task makes its next."""
+    made = list(archives(count))
+    rest = iter(made)
+    stalls = Stalls()
+
+    async def work() -> None:
+        for archive in rest:
+            await record(archive)
+
+    started = time.perf_counter()
+    async with stalls.watched():
+        await asyncio.gather(*(work() for _ in range(200)))
+    return {"records_per_s": round(count / (time.perf_counter() - started)), **stalls.report()}
+
+
+async def record_together(catalog: Catalog, count: int) -> dict[str, Any]:
+    """Record archives with their sources, 500 in a transaction."""
+    made = [(archive, f"/home/{archive.description}") for archive in archives(count)]
+    stalls = Stalls()
+    started = time.perf_counter()
+    async with stalls.watched():
+        for at in range(0, count, 500):
+            await catalog.archives.record_all(TOGETHER, made[at : at + 500])
+    return {"records_per_s": round(count / (time.perf_counter() - started)), **stalls.report()}
+
+
+async def entries(catalog: Catalog, count: int) -> dict[str, Any]:
+    """Record the files of a folder, and read what a comparison needs of them."""
+    tree = await catalog.entries.open_tree(PLACE, "/home")
+    run = await catalog.entries.begin_run(tree, "sync", {})
+    adding = Stalls()
+    seconds = 0.0
+    async with adding.watched():
+        for first in range(0, count, 5000):
+            made = [entry(tree.number, run, number) for number in range(first, min(first + 5000, count))]
+            started = time.perf_counter()
+            await catalog.entries.add(made)
+            seconds += time.perf_counter() - started
+    reading = Stalls()
+    read = 0
+    started = time.perf_counter()
+    async with reading.watched():
+        after = None
+        while page := await catalog.entries.current_page(tree, after):
+            read += len(page)
+            after = page[-1][0]
+    assert read == count
+    return {
+        "add": {"records_per_s": round(count / seconds), **adding.report()},
+        "read": {"records_per_s": round(count / (time.perf_counter() - started)), **reading.report()},
+    }
+
+
+def entry(tree: int, run: int, number: int) -> Entry:
+    """One of many files in folders of a thousand."""
+    instant = 1_700_000_000_000_000_000 + number
+    return Entry(
+        tree=tree,
+        path=b"photos/%04d/%07d.jpg" % (number // 1000, number),
+        since=run,
+        kind="file",
+        size=number,
+        mtime_ns=instant,
+        ctime_ns=instant,
+        inode=number,
+        device=1,
+        mode=0o644,
+        uid=1000,
+        gid=1000,
+        target=None,
+        extra=None,
+        content_hash=hashlib.sha256(b"%d" % number).digest(),
+        upload=None,
+        position=number * 1024,
+        stored=1024,
+        compression=None,
+        encryption=None,
+    )
+
+
 async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record the parts of an upload one after the other, with the leaves of 16 MiB."""
     upload = await catalog.uploads.record_intent(PLACE, part_size=16 * MIB, source="/film.mkv")
@@ -132,19 +231,29 @@ async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
     return {"ms": measure.median(times), "ms_spread": measure.spread(times)}
 
 
-async def run(folder: Path, count: int, parts: int) -> dict[str, Any]:
+async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
     """All of it, in one catalog."""
-    path = folder / "catalog.db"
+    count = options.archives
     figures: dict[str, Any] = {}
-    async with Catalog.open(path) as catalog:
+    async with Catalog.open(location) as catalog:
         figures["merge_new"] = await merge(catalog, count, START)
         figures["merge_known"] = await merge(catalog, count, START + SECOND)
-    figures["size_mib"] = round(path.stat().st_size / MIB, 1)  # nobody else waits
+    if options.catalog is None:
+        figures["size_mib"] = round(os.stat(location).st_size / MIB, 1)  # noqa: PTH116
     started = time.perf_counter()
-    async with Catalog.open(path) as catalog:
+    async with Catalog.open(location) as catalog:
         figures["open_s"] = round(time.perf_counter() - started, 3)
         figures["list"] = await list_all(catalog, count)
-        figures["record_part"] = await record_parts(catalog, parts)
+        figures["entries"] = await entries(catalog, options.entries)
+        figures["by_tasks"] = await by_tasks(
+            options.single, lambda archive: catalog.archives.record(BY_TASKS, archive)
+        )
+        figures["intents"] = await by_tasks(
+            options.single,
+            lambda archive: catalog.uploads.record_intent(BY_TASKS, part_size=MIB, source=archive.id),
+        )
+        figures["together"] = await record_together(catalog, options.single)
+        figures["record_part"] = await record_parts(catalog, options.parts)
     return figures
 
 
@@ -154,14 +263,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--output")
     parser.add_argument("--archives", type=int, default=1_000_000)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--single", type=int, default=20_000, help="records made one by one")
     parser.add_argument("--parts", type=int, default=300)
     parser.add_argument("--folder", help="where the catalog is made; by default the system's place for files")
+    parser.add_argument("--catalog", help="an empty PostgreSQL database to use instead, by its URL")
     options = parser.parse_args()
     if options.quick:
-        options.archives, options.parts = 20_000, 20
+        options.archives = options.entries = 20_000
+        options.single, options.parts = 1000, 20
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = asyncio.run(run(Path(folder), options.archives, options.parts))
-    measure.publish("catalog_writes", {"archives": options.archives, **figures})
+        figures = asyncio.run(run(options.catalog or str(Path(folder, "catalog.db")), options))
+    database = "PostgreSQL" if options.catalog else "SQLite"
+    measure.publish("catalog_writes", {"database": database, "archives": options.archives, **figures})
 
 
 if __name__ == "__main__":

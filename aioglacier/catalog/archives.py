@@ -65,18 +65,9 @@ class Archives:
             lambda connection: keep_archive(connection, place, archive, state=state, source=source)
         )
 
-    async def record_all(
-        self, place: Place, archives: Sequence[tuple[Archive, str | None]]
-    ) -> list[ArchiveRecord]:
+    async def record_all(self, place: Place, archives: Sequence[tuple[Archive, str | None]]) -> None:
         """Record archives with their sources as ``record`` does, all or none."""
-
-        def change(connection: Connection) -> list[ArchiveRecord]:
-            return [
-                keep_archive(connection, place, archive, state=ArchiveState.STORED, source=source)
-                for archive, source in archives
-            ]
-
-        return await self._database.write(change)
+        await self._database.write(partial(_keep_all, place=place, archives=archives))
 
     async def record_state(self, place: Place, archive_id: ArchiveId, state: ArchiveState) -> None:
         """Record that an archive is about to be deleted, is deleted, or is suspect; an unknown one is not."""
@@ -246,6 +237,23 @@ def keep_archive(
         new = {"place": is_this["of_place"], "archive_id": archive.id, **values}
         row = connection.execute(_INSERT, {**_NOTHING_MORE, **new}).one()
     return _record(row, all_places(connection))
+
+
+def _keep_all(connection: Connection, place: Place, archives: Sequence[tuple[Archive, str | None]]) -> None:
+    number = keep_place(connection, place)
+    for at in range(0, len(archives), _PAGE):
+        some = archives[at : at + _PAGE]
+        is_one = {"of_place": number, "of_ids": [archive.id for archive, _ in some]}
+        known = {row.archive_id for row in connection.execute(_KNOWN, is_one)}
+        rows: dict[str, dict[str, object]] = {}
+        for archive, source in some:
+            if archive.id in known:
+                keep_archive(connection, place, archive, state=ArchiveState.STORED, source=source)
+            else:
+                always = {"place": number, "archive_id": archive.id, "state": ArchiveState.STORED}
+                rows[archive.id] = {**always, **_values(archive), "source": source}
+        if rows:
+            connection.execute(insert(ARCHIVES), list(rows.values()))
 
 
 @cache

@@ -24,7 +24,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from aioglacier.catalog import archives
 from aioglacier.catalog.places import all_places, find_place, keep_place
@@ -125,25 +125,21 @@ class Uploads:
         now = self._now()
 
         def change(connection: Connection) -> UploadRecord:
-            made = connection.execute(
-                insert(UPLOADS)
-                .values(
-                    place=keep_place(connection, place),
-                    nonce=secrets.token_hex(8),
-                    state=UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
-                    part_size=part_size,
-                    size=size,
-                    tree_hash=tree_hash,
-                    description=description,
-                    source=source,
-                    source_identity=identity,
-                    outcome="",
-                    created=now,
-                    active=now,
-                )
-                .returning(UPLOADS.c.number)
-            )
-            return _get(connection, made.scalar_one())
+            values = {
+                "place": keep_place(connection, place),
+                "nonce": secrets.token_hex(8),
+                "state": UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
+                "part_size": part_size,
+                "size": size,
+                "tree_hash": tree_hash,
+                "description": description,
+                "source": source,
+                "source_identity": identity,
+                "outcome": "",
+                "created": now,
+                "active": now,
+            }
+            return _record(connection.execute(_INSERT, values).one(), all_places(connection))
 
         return await self._database.write(change)
 
@@ -396,11 +392,16 @@ def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
         raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
 
 
+# Made once: making a statement takes as long as running it.
+_INSERT: Final = insert(UPLOADS).returning(*UPLOADS.c)
+_GET: Final = select(UPLOADS).where(UPLOADS.c.number == bindparam("of_number"))
+
+
 def _get(connection: Connection, number: int) -> UploadRecord:
-    found = _select(connection, UPLOADS.c.number == number, limit=1)
-    if not found:
+    row = connection.execute(_GET, {"of_number": number}).one_or_none()
+    if row is None:
         raise CatalogError(f"there is no upload number {number} on record")
-    return found[0]
+    return _record(row, all_places(connection))
 
 
 def _select(

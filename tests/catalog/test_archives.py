@@ -189,9 +189,16 @@ def test_a_place_keeps_no_password() -> None:
 async def test_archives_are_recorded_together(catalog: Catalog) -> None:
     """In one transaction, each with its source; what is on record is changed."""
     await catalog.archives.record(PHOTOS, archive(2), source="/two")
-    records = await catalog.archives.record_all(
+    await catalog.archives.record_all(
         PHOTOS, [(archive(number), f"/{number}" if number % 2 else None) for number in range(600)]
     )
+    found = {record.archive.id: record async for record in catalog.archives.list_vault(PHOTOS)}
+    records = [found[archive(number).id] for number in range(600)]
     assert [record.archive for record in records] == [archive(number) for number in range(600)]
     assert [record.source for record in records[:4]] == [None, "/1", "/two", "/3"]
-    assert (await catalog.archives.totals(PHOTOS)).archives == 600
+    assert len(found) == 600
+    await catalog.archives.record_all(PHOTOS, [(archive(650), "/a"), (archive(650), "/b")])
+    assert getattr(await catalog.archives.get(PHOTOS, archive(650).id), "source", None) == "/b"
+    with pytest.raises(TypeError):
+        await catalog.archives.record_all(PHOTOS, [(archive(700), None), None])  # type: ignore[list-item]
+    assert await catalog.archives.get(PHOTOS, archive(700).id) is None
