@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.core.errors import (
     DescriptionError,
@@ -15,6 +15,9 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import LEAF_SIZE, MAX_DESCRIPTION_LENGTH, MAX_VAULT_NAME_LENGTH
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _VAULT_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -131,3 +134,14 @@ def check_retrieval_range(
         f"the archive's end; retrieve {below}-{above - 1} instead",
         byte_range=range_,
     )
+
+
+def check_aware(name: str, date: datetime | None) -> datetime | None:
+    """An instant, which has a time zone; ``name`` is that of the argument.
+
+    Raises:
+        InvalidPlanError: It has none.
+    """
+    if date is not None and date.tzinfo is None:
+        raise InvalidPlanError(f"{name} needs a time zone, as datetime.now(UTC) has; {date} has none")
+    return date
