@@ -24,6 +24,7 @@ from aioglacier.bulk.placing import Placer, as_target_error
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.retrieval import Needed, Retrieval, plan_retrievals
 from aioglacier.bulk.selection import Selection, SelectionOptions
+from aioglacier.catalog.entries import Expense
 from aioglacier.core.errors import ConfigurationError, GlacierError, TargetError
 from aioglacier.core.models import Tier
 from aioglacier.transfer.causes import first_cause
@@ -195,11 +196,13 @@ class FolderRestore:
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = f"{type(error).__name__}: {error}"
-                await entries.end_run(tree, number, counters=self._told(), outcome=outcome)
+                await entries.end_run(
+                    tree, number, counters=self._told(), outcome=outcome, spent=self._spent()
+                )
             raise
         finally:
             placer.close()
-        await entries.end_run(tree, number, counters=self._told())
+        await entries.end_run(tree, number, counters=self._told(), spent=self._spent())
         return self.snapshot()
 
     # --- what is asked for
@@ -402,6 +405,16 @@ class FolderRestore:
         self._failed += 1
         if len(self.failures) < _FAILURES_KEPT:
             self.failures.append(Failed(path, error))
+
+    def _spent(self) -> Expense:
+        now = self.snapshot()
+        return Expense(
+            "InitiateJob",
+            now.jobs_started,
+            received=now.fetched,
+            price=now.cost,
+            currency=self._prices.currency,
+        )
 
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()

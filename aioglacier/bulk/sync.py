@@ -26,6 +26,7 @@ from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.scan import Scan, open_top
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.bulk.zstd import ZstdCoder
+from aioglacier.catalog.entries import Expense
 from aioglacier.core.errors import GlacierError, SourceUnreadableError
 from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.threads import run_in_thread
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.bulk.packing import Packed, Touched
+    from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.entries import Entries, Entry, RunNumber, TreeRecord
     from aioglacier.core.errors import OutcomeUnknownError
     from aioglacier.vault import Vault
@@ -171,11 +173,16 @@ class FolderSync:
     """
 
     def __init__(
-        self, vault: Vault, directory: str | os.PathLike[str], options: SyncOptions | None = None
+        self,
+        vault: Vault,
+        directory: str | os.PathLike[str],
+        options: SyncOptions | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self.failures: list[Failed] = []
         self.unknown: list[OutcomeUnknownError] = []
         self._options = options or SyncOptions()
+        self._prices = prices
         self._place = FolderPlace(vault)
         self._root = os.path.realpath(os.fsdecode(directory))
         self._filter = make_filter(self._options.exclude, self._options.include)
@@ -234,7 +241,9 @@ class FolderSync:
             except BaseException as error:
                 with anyio.move_on_after(5, shield=True):
                     outcome = f"{type(error).__name__}: {error}"
-                    await entries.end_run(tree, run, counters=self._told(), outcome=outcome)
+                    await entries.end_run(
+                        tree, run, counters=self._told(), outcome=outcome, spent=self._spent()
+                    )
                 raise
             for failure in self._scan.failures:
                 name = os.fsdecode(failure.path) or self._root
@@ -253,7 +262,7 @@ class FolderSync:
                         path=name,
                     ),
                 )
-            await entries.end_run(tree, run, counters=self._told())
+            await entries.end_run(tree, run, counters=self._told(), spent=self._spent())
         return self.snapshot()
 
     def _check_top(self) -> None:
@@ -405,6 +414,16 @@ class FolderSync:
         self._counts.failed += 1
         if len(self.failures) < _FAILURES_KEPT:
             self.failures.append(Failed(path, error))
+
+    def _spent(self) -> Expense:
+        now, prices = self.snapshot(), self._prices
+        return Expense(
+            "UploadMultipartPart",
+            now.requests,
+            sent=now.sent,
+            price=prices.uploads(now.requests) if prices else None,
+            currency=prices.currency if prices else None,
+        )
 
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()

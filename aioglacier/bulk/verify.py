@@ -25,6 +25,7 @@ from aioglacier.bulk.compare import show_path
 from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.scan import Scan, signed
+from aioglacier.catalog.entries import Expense
 from aioglacier.catalog.records import ArchiveState, UploadNumber
 from aioglacier.core.errors import ConfigurationError, GlacierError
 from aioglacier.core.limits import LEAF_SIZE
@@ -145,6 +146,7 @@ class _Counts:
     unarchived: int = 0
     archives: int = 0
     sampled: int = 0
+    jobs: int = 0
     cost: float = 0.0
     findings: list[Finding] = field(default_factory=list)
 
@@ -213,10 +215,14 @@ class FolderVerify:
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = f"{type(error).__name__}: {error}"
-                await entries.end_run(tree, run, counters=self._told(), outcome=outcome)
+                await entries.end_run(tree, run, counters=self._told(), outcome=outcome, spent=self._spent())
             raise
-        await entries.end_run(tree, run, counters=self._told())
+        await entries.end_run(tree, run, counters=self._told(), spent=self._spent())
         return self.snapshot()
+
+    def _spent(self) -> Expense:
+        counts = self._counts
+        return Expense("InitiateJob", counts.jobs, price=counts.cost, currency=self._prices.currency)
 
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()
@@ -342,6 +348,7 @@ class FolderVerify:
             except GlacierError as error:
                 self._note_unavailable(leaf, error)
                 continue
+            self._counts.jobs += 1
             self._counts.cost += self._prices.retrieval(self._options.tier, leaf.byte_range.size, 1)
             asked.append((leaf, job))
         for leaf, job in asked:

@@ -23,7 +23,7 @@ from sqlalchemy import delete, func, insert, select, update
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.places import find_place, keep_place
 from aioglacier.catalog.records import ArchiveKind, UploadNumber, UploadState
-from aioglacier.catalog.tables import ARCHIVES, BUNDLES, ENTRIES, RUNS, TREES, UPLOADS
+from aioglacier.catalog.tables import ARCHIVES, BUNDLES, ENTRIES, RUNS, SPENT, TREES, UPLOADS
 from aioglacier.core.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -118,6 +118,25 @@ class BundleRecord:
     content_size: int = 0
     index_position: int = 0
     index_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """What a run asked of the service.
+
+    Attributes:
+        operation: The kind of request that is paid for.
+        requests: How many.
+        sent, received: Bytes.
+        price: In ``currency``, by a price list; ``None`` without one.
+    """
+
+    operation: str
+    requests: int
+    sent: int = 0
+    received: int = 0
+    price: float | None = None
+    currency: str | None = None
 
 
 class StoredEntry(NamedTuple):
@@ -217,9 +236,16 @@ class Entries:
         return await self._database.write(change)
 
     async def end_run(
-        self, tree: TreeRecord, run: RunNumber, *, counters: Mapping[str, Any], outcome: str = ""
+        self,
+        tree: TreeRecord,
+        run: RunNumber,
+        *,
+        counters: Mapping[str, Any],
+        outcome: str = "",
+        spent: Expense | None = None,
     ) -> None:
-        """Record how a run ended; one without an ``outcome`` came to its end."""
+        """Record how a run ended, and what it cost; one without an ``outcome`` came to its end."""
+        now = self._now()
 
         def change(connection: Connection) -> None:
             connection.execute(
@@ -229,9 +255,23 @@ class Entries:
                     state="failed" if outcome else "completed",
                     counters=json.dumps(dict(counters)),
                     outcome=outcome,
-                    ended=self._now(),
+                    ended=now,
                 )
             )
+            if spent is not None and spent.requests:
+                connection.execute(
+                    insert(SPENT).values(
+                        place=keep_place(connection, tree.place),
+                        run=run,
+                        operation=spent.operation,
+                        day=now.replace(hour=0, minute=0, second=0, microsecond=0),
+                        requests=spent.requests,
+                        sent=spent.sent,
+                        received=spent.received,
+                        price=None if spent.price is None else round(spent.price * 1_000_000),
+                        currency=spent.currency,
+                    )
+                )
             is_sync = select(RUNS.c.number).where(RUNS.c.number == run, RUNS.c.kind == "sync").exists()
             if not outcome:
                 connection.execute(
@@ -590,6 +630,7 @@ __all__ = [
     "BundleRecord",
     "Entries",
     "Entry",
+    "Expense",
     "RunNumber",
     "StoredEntry",
     "TreeNumber",

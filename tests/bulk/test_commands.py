@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,3 +138,18 @@ def test_what_cannot_be_is_said_in_one_line(
     make_tree(tmp_path / "tree")
     code = 1 if arguments[1] == "none" else 2
     assert said in program(*arguments, code=code).err
+
+
+def test_what_a_run_cost_is_on_record(program: Cli, tmp_path: Path) -> None:
+    """By operation, in millionths of the currency."""
+    make_tree(tmp_path / "tree")
+    program("--catalog=c.db", "sync", "tree", "photos")
+    program("--catalog=c.db", "restore", "photos", "back")
+    with sqlite3.connect(tmp_path / "c.db") as database:
+        rows = database.execute("SELECT operation, requests, price, currency FROM spent").fetchall()
+    database.close()
+    assert [(operation, requests) for operation, requests, _, _ in rows] == [
+        ("UploadMultipartPart", 3),
+        ("InitiateJob", 1),
+    ]
+    assert all(price > 0 and currency == "USD" for _, _, price, currency in rows)

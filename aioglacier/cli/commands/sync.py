@@ -127,7 +127,7 @@ async def _run(
             session.output.record(record, _plan_text)
             return Exit.SOME_FAILED if plan.failed else Exit.DONE
         check_cost(cost, max_cost, prices, "this sync")
-    sync = FolderSync(glacier.vault(vault), directory, options)
+    sync = FolderSync(glacier.vault(vault), directory, options, prices)
     session.safe = lambda: "what was archived before is on record"
     speed = Speed(is_resume=False)
     started = time.monotonic()
