@@ -22,7 +22,7 @@ class Settings:
 
     Attributes:
         local: A folder that holds a local Glacier to use instead of AWS.
-        catalog: The file of the catalog; ``None`` is the usual one.
+        catalog: The file of the catalog, or the URL of its database; ``None`` is the usual file.
     """
 
     region: str | None = None
@@ -92,8 +92,9 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option(
             "--catalog",
-            metavar="PATH",
-            help="The local record of what is archived. Default: ~/.local/share/aioglacier/catalog.db.",
+            metavar="PATH|URL",
+            help="The local record of what is archived. Default: ~/.local/share/aioglacier/catalog.db. "
+            "Or postgresql+asyncpg://USER@HOST/DATABASE, which several machines can share.",
         ),
         option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
         option(
