@@ -141,7 +141,6 @@ ALTER TABLE archives ADD COLUMN requests BIGINT;
 ALTER TABLE archives ADD COLUMN checksum BIGINT;
 CREATE INDEX archives_of_stream ON archives (stream, stream_position) WHERE stream IS NOT NULL;
 CREATE INDEX archives_of_upload ON archives (upload) WHERE upload IS NOT NULL;
-CREATE INDEX archives_of_content ON archives (place, tree_hash, size);
 
 CREATE TABLE trees (
     number {serial},
