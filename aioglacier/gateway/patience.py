@@ -67,9 +67,9 @@ class Patience:
         self._filled_at = clock()
 
     @property
-    def no_progress_seconds(self) -> float:
-        """How long to go on without any progress."""
-        return self._policy.no_progress_seconds
+    def moved_at(self) -> float:
+        """When bytes moved last, or a call succeeded."""
+        return self._moved_at
 
     def moved(self) -> None:
         """Note that bytes moved."""

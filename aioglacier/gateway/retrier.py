@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -22,6 +22,9 @@ from aioglacier.gateway.rules import Repeat, is_attempt_left, is_without_effect,
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+#: Longer than any attempt may stand still: a completion is given 10 minutes.
+_LONGEST_WAIT_SECONDS: Final = 900.0
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -94,8 +97,7 @@ class Retrier:
             try:
                 result = await attempt()
             except GlacierError as error:
-                if self._clock() - attempted_at >= self.patience.no_progress_seconds:
-                    # Every wait ends sooner: this process, or the machine, was asleep, and nothing was tried.
+                if self._has_slept_since(attempted_at):
                     call.patient_since = self._clock()
                 wait = self._decide(call, error, may_look=look is not None)
                 if wait is None:
@@ -135,6 +137,14 @@ class Retrier:
             hint = "the same bytes failed each time: test this machine's memory and network card"
         if hint:
             error.args = (f"{error.message}; {hint}", *error.args[1:])
+
+    def _has_slept_since(self, attempted_at: float) -> bool:
+        """Whether this process, or the machine, was asleep, so that nothing was tried.
+
+        A wait in which no byte moves ends much sooner.
+        """
+        stood_still = self._clock() - max(attempted_at, self.patience.moved_at)
+        return stood_still >= _LONGEST_WAIT_SECONDS
 
     def _decide(self, call: Call, error: GlacierError, *, may_look: bool) -> float | None:
         """Seconds to wait before another attempt, or ``None`` for no other."""
