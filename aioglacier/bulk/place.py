@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from aioglacier.vault import Vault
 
 
+def outcome_of(error: BaseException) -> str:
+    """What the record of a run says of its end."""
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    return "stopped"
+
+
 class FolderPlace:
     """A vault with a catalog.
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
+_NO_REPLACE: Final = 1  # RENAME_NOREPLACE
+
 #: Blocks of zeros of this size become holes in files that had holes.
 _HOLE: Final = 4096
 
@@ -190,18 +192,14 @@ class Placer:
         if self._overwrite:
             os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
             return
-        try:  # unlike a rename, this cannot replace what has come there meanwhile
-            os.link(temporary, name, src_dir_fd=fd, dst_dir_fd=fd, follow_symlinks=False)
+        try:
+            _rename_to_new(fd, temporary, name)
         except FileExistsError as error:
             os.unlink(temporary, dir_fd=fd)
             shown = os.fsdecode(path)
             raise TargetError(
                 f"{shown!r} has come to be there meanwhile, and was left as it is", path=shown
             ) from error
-        except OSError:  # a file system without hard links
-            os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
-        else:
-            os.unlink(temporary, dir_fd=fd)
 
     def _dress(self, file: int, entry: Entry) -> None:
         """Give an open file, or folder, all but its name and content."""
@@ -285,6 +283,26 @@ class Placer:
 def temporary_name(path: bytes) -> bytes:
     """The name that a file has beside its place until it is complete."""
     return b".aioglacier-%b.part" % hashlib.sha256(path).hexdigest()[:24].encode()
+
+
+def _rename_to_new(fd: int, old: bytes, new: bytes) -> None:
+    """Rename within a folder, and never replace what has come there meanwhile.
+
+    Raises:
+        FileExistsError: Something has.
+    """
+    if sys.platform == "linux":
+        if ctypes.CDLL(None, use_errno=True).renameat2(fd, old, fd, new, _NO_REPLACE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in {errno.EINVAL, errno.ENOSYS}:  # a file system, or a kernel, that knows no such thing
+            raise OSError(number, os.strerror(number))
+    try:
+        os.stat(new, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def _extra(entry: Entry) -> dict[str, Any]:

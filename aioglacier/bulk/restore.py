@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from aioglacier.bulk.encryption import no_identity
 from aioglacier.bulk.fetching import Fetcher
 from aioglacier.bulk.packing import Failed
-from aioglacier.bulk.place import FolderPlace
+from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.placing import Placer, as_target_error
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.retrieval import Needed, Retrieval, plan_retrievals
 from aioglacier.bulk.selection import Selection, SelectionOptions
+from aioglacier.bulk.settling import mend_folder
 from aioglacier.catalog.entries import Expense
 from aioglacier.core.errors import ConfigurationError, GlacierError, TargetError
 from aioglacier.core.models import Tier
@@ -33,6 +35,7 @@ from aioglacier.transfer.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aioglacier.bulk.encryption import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.entries import Entry, RunNumber, StoredEntry, TreeRecord
     from aioglacier.vault import Vault
@@ -55,6 +58,7 @@ class RestoreOptions:
         max_cost: Refuse what costs more, in the currency of the prices.
         ahead: Bytes asked for ahead of what was fetched.
         waits: Wait for jobs; otherwise only what is ready is fetched.
+        identities: Secret keys for what is encrypted.
     """
 
     selection: SelectionOptions = field(default_factory=SelectionOptions)
@@ -64,6 +68,7 @@ class RestoreOptions:
     max_cost: float | None = None
     ahead: int = AHEAD
     waits: bool = True
+    identities: Identities | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,7 @@ class FolderRestore:
         self._aliases: dict[bytes, list[bytes]] = {}
         self._parents: set[bytes] = set()
         self._fetcher: Fetcher | None = None
+        self._is_sealed = False
 
     def snapshot(self) -> RestoreSnapshot:
         """The counters now."""
@@ -195,7 +201,7 @@ class FolderRestore:
                 await self._run(tree, run, placer)
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
-                outcome = f"{type(error).__name__}: {error}"
+                outcome = outcome_of(error)
                 await entries.end_run(
                     tree, number, counters=self._told(), outcome=outcome, spent=self._spent()
                 )
@@ -222,6 +228,7 @@ class FolderRestore:
                 if trees
                 else f"the catalog knows no such folder in vault {vault!r}; 'sync' takes one there"
             )
+        await mend_folder(self._place, trees[0])
         at = self._options.selection.at
         if at is None:
             return trees[0], None
@@ -294,6 +301,7 @@ class FolderRestore:
             paths = self.paths_of(entry)
             if not paths:
                 continue
+            self._is_sealed = self._is_sealed or entry.encryption is not None
             try:
                 if placer is not None and placer.is_there(entry, paths[0]):
                     self._there += 1
@@ -318,6 +326,7 @@ class FolderRestore:
                 free=free,
             )
         self._plan = plan
+        await self._check_identities(tree)
         await self._walk(tree, run, partial(self._make_first, placer))
         self._fetcher = Fetcher(
             self._place,
@@ -333,6 +342,24 @@ class FolderRestore:
         await self._fetcher.run(plan.retrievals)
         await self._walk(tree, run, partial(self._make_links, placer))
         await self._walk(tree, run, partial(self._finish_folders, placer), is_descending=True)
+
+    async def _check_identities(self, tree: TreeRecord) -> None:
+        """Refuse to pay for what could not be read then.
+
+        Raises:
+            ConfigurationError: It is encrypted, and no identity can fit.
+        """
+        if not self._is_sealed:
+            return
+        identities = self._options.identities
+        if identities is None:
+            raise no_identity()
+        recipients = await self._place.catalog.entries.recipients(tree)
+        if recipients and not identities.fit(recipients):
+            raise ConfigurationError(
+                f"what is to be restored was encrypted to {', '.join(recipients)}, and none of the identities "
+                "is one of theirs; nothing was asked for"
+            )
 
     async def _walk(
         self,

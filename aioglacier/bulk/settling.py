@@ -10,7 +10,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aioglacier.catalog.records import UploadState
-from aioglacier.core.errors import CatalogMismatchError, OutcomeUnknownError, UploadNotFoundError
+from aioglacier.core.errors import (
+    CatalogMismatchError,
+    OutcomeUnknownError,
+    UploadLockedError,
+    UploadNotFoundError,
+)
 from aioglacier.resuming import find_lost, settle
 
 if TYPE_CHECKING:
@@ -33,6 +38,19 @@ async def settle_folder(place: FolderPlace, tree: TreeRecord) -> list[OutcomeUnk
     if await entries.last_run_state(tree) not in {None, "completed"}:
         await entries.mend(tree)
     return unknown
+
+
+async def mend_folder(place: FolderPlace, tree: TreeRecord) -> None:
+    """For whoever only reads: see that no version is there twice after a ``sync`` that was stopped.
+
+    While a ``sync`` runs nothing is touched: what it has recorded already counts once it is complete.
+    """
+    entries = place.catalog.entries
+    if await entries.last_run_state(tree) == "completed":
+        return
+    with suppress(UploadLockedError):
+        async with place.catalog.lock_source(place.place, tree.root):
+            await entries.mend(tree)
 
 
 async def _settle(place: FolderPlace, record: UploadRecord) -> bool:

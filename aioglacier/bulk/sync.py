@@ -20,11 +20,13 @@ import anyio.from_thread
 from aioglacier.bulk.bigfiles import BigFiles
 from aioglacier.bulk.bundle import BUNDLE_SIZE, BundleWriter, open_bundle
 from aioglacier.bulk.compare import Change, Comparison, Known
+from aioglacier.bulk.encryption import AGE, SealingCoder, check_still_sealed, numbers
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.packing import LARGEST_MEMBER, Failed, Packer
-from aioglacier.bulk.place import FolderPlace
+from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.scan import Scan, open_top
 from aioglacier.bulk.settling import settle_folder
+from aioglacier.bulk.touching import touch
 from aioglacier.bulk.zstd import ZstdCoder
 from aioglacier.catalog.entries import Expense
 from aioglacier.core.errors import GlacierError, SourceUnreadableError
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from aioglacier.bulk.packing import Packed, Touched
+    from aioglacier.bulk.encryption import Recipients
+    from aioglacier.bulk.packing import Coder, Packed
     from aioglacier.bulk.pricing import Prices
-    from aioglacier.catalog.entries import Entries, Entry, RunNumber, TreeRecord
+    from aioglacier.catalog.entries import RunNumber, TreeRecord
     from aioglacier.core.errors import OutcomeUnknownError
     from aioglacier.vault import Vault
 
@@ -67,6 +70,8 @@ class SyncOptions:
         compress: Compress members with zstd.
         bundle_size: Bytes after which a bundle ends.
         largest_member: Larger files are archives of their own; at most 16 MiB.
+        recipients: Encrypt to these.
+        allows_plain: Encrypt nothing, although the ``sync`` before did.
     """
 
     exclude: Sequence[str] = ()
@@ -75,6 +80,8 @@ class SyncOptions:
     compress: bool = False
     bundle_size: int = BUNDLE_SIZE
     largest_member: int = LARGEST_MEMBER
+    recipients: Recipients | None = None
+    allows_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +198,8 @@ class FolderSync:
         self._is_looking = True
         self._counts = _Counters()
         self._bundle: BundleWriter | None = None
-        self._big_files = BigFiles(self._place, self._root, self._fail)
+        self._big_files = BigFiles(self._place, self._root, self._fail, self._options.recipients)
+        self._numbers = numbers()
         self._compression = "zstd" if self._options.compress else None
 
     def snapshot(self) -> SyncSnapshot:
@@ -233,6 +241,7 @@ class FolderSync:
         await run_in_thread(self._check_top)
         async with place.catalog.lock_source(place.place, self._root):
             tree = await entries.open_tree(place.place, self._root)
+            await check_still_sealed(entries, tree, self._options.recipients, self._options.allows_plain)
             self.unknown = await settle_folder(place, tree)
             run = await entries.begin_run(tree, "sync", _settings(self._options))
             try:
@@ -240,7 +249,7 @@ class FolderSync:
                     await self._run(tree, run)
             except BaseException as error:
                 with anyio.move_on_after(5, shield=True):
-                    outcome = f"{type(error).__name__}: {error}"
+                    outcome = outcome_of(error)
                     await entries.end_run(
                         tree, run, counters=self._told(), outcome=outcome, spent=self._spent()
                     )
@@ -360,9 +369,17 @@ class FolderSync:
         take: MemoryObjectReceiveStream[list[Change]],
         give: MemoryObjectSendStream[Packed],
     ) -> None:
-        coder = ZstdCoder() if self._compression else None
+        coder: Coder | None = ZstdCoder() if self._compression else None
+        recipients = self._options.recipients
+        if recipients is not None:
+            coder = SealingCoder(recipients, coder, self._numbers)
         packer = Packer(
-            os.fsencode(self._root), tree=tree.number, run=run, coder=coder, compression=self._compression
+            os.fsencode(self._root),
+            tree=tree.number,
+            run=run,
+            coder=coder,
+            compression=self._compression,
+            encryption=AGE if recipients is not None else None,
         )
         try:
             async with take, give:
@@ -393,7 +410,13 @@ class FolderSync:
             stack.callback(self._forget_bundle)
             packed = await _next(take)
             while packed is not None:
-                async with open_bundle(self._place, tree, run, compression=self._compression) as bundle:
+                async with open_bundle(
+                    self._place,
+                    tree,
+                    run,
+                    compression=self._compression,
+                    recipients=self._options.recipients,
+                ) as bundle:
                     self._bundle = bundle
                     while packed is not None and bundle.position < self._options.bundle_size:
                         await bundle.add(packed)
@@ -434,24 +457,6 @@ class FolderSync:
         }
 
 
-async def touch(entries: Entries, touched: Sequence[Touched]) -> list[Entry]:
-    """New versions of paths whose content is where it was."""
-    known = await entries.get_all([each.known.number for each in touched])
-    moved = []
-    for entry, old in ((each.entry, known[each.known.number]) for each in touched):
-        moved.append(
-            entry._replace(
-                content_hash=old.content_hash,
-                upload=old.upload,
-                position=old.position,
-                stored=old.stored,
-                compression=old.compression,
-                encryption=old.encryption,
-            )
-        )
-    return moved
-
-
 async def _next(take: MemoryObjectReceiveStream[Packed]) -> Packed | None:
     try:
         return await take.receive()
@@ -464,6 +469,7 @@ def _settings(options: SyncOptions) -> dict[str, Any]:
         "exclude": list(options.exclude),
         "include": list(options.include),
         "compress": options.compress,
+        "recipients": list(options.recipients.names) if options.recipients is not None else [],
     }
 
 

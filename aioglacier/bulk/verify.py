@@ -22,9 +22,10 @@ import anyio
 
 from aioglacier.bulk.bigfiles import hash_file
 from aioglacier.bulk.compare import show_path
-from aioglacier.bulk.place import FolderPlace
+from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.scan import Scan, signed
+from aioglacier.bulk.settling import mend_folder
 from aioglacier.catalog.entries import Expense
 from aioglacier.catalog.records import ArchiveState, UploadNumber
 from aioglacier.core.errors import ConfigurationError, GlacierError
@@ -207,6 +208,7 @@ class FolderVerify:
                 f"the catalog knows nothing of {self._root!r} in vault {self._place.vault.name!r}; 'sync' "
                 "takes it there"
             )
+        await mend_folder(self._place, tree)
         run = await entries.begin_run(tree, "verify", {"sample": self._options.sample})
         try:
             await self._compare_files(tree)
@@ -214,7 +216,7 @@ class FolderVerify:
             await self._compare_sample(archives)
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
-                outcome = f"{type(error).__name__}: {error}"
+                outcome = outcome_of(error)
                 await entries.end_run(tree, run, counters=self._told(), outcome=outcome, spent=self._spent())
             raise
         await entries.end_run(tree, run, counters=self._told(), spent=self._spent())

@@ -93,3 +93,14 @@ async def test_a_sync_killed_at_odd_moments_is_made_good_by_the_next(place: Plac
         run(place, "restore", "folders", tmp_path / "back", seconds=seconds)
     assert run(place, "restore", "folders", tmp_path / "back") == 0
     assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_a_restore_right_after_a_killed_sync_brings_back_each_path_once(
+    place: Place, mixed: Path, tmp_path: Path
+) -> None:
+    """A bundle was completed, and the versions that it takes the place of had not been ended."""
+    await place.sync(mixed)
+    (mixed / "private").write_bytes(b"other secret")
+    assert run(place, "sync", mixed, "folders", crash_at="archive recorded") == -signal.SIGKILL
+    await place.restore(tmp_path / "back")
+    assert (tmp_path / "back" / "private").read_bytes() == b"other secret"
