@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parent
 
 #: What is done with results.
 DEEDS = {
+    "publish": "Measure anew all that README and docs publish.",
     "report": "Turn the committed results into tables and plots.",
     "check": "Print what must hold, what was measured, and whether it does.",
 }

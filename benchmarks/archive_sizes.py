@@ -17,7 +17,7 @@ CLIENTS = ("aioglacier", "boto3")
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("archive_sizes", __doc__, rounds=3)
+    parser = turns.parser("archive_sizes", __doc__, rounds=2)
     parser.add_argument(
         "--sizes", type=int, nargs="*", default=[1, 4, 16, 64, 256, 1024, 4096], help="in MiB"
     )

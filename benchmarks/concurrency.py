@@ -15,7 +15,7 @@ CLIENTS = ("aioglacier", "boto3", "aiobotocore")
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("concurrency", __doc__, rounds=3)
+    parser = turns.parser("concurrency", __doc__, rounds=2)
     parser.add_argument("--size", type=int, default=GIB)
     parser.add_argument("--part-size", type=int, default=16 * MIB)
     parser.add_argument("--concurrencies", type=int, nargs="*", default=[1, 2, 4, 8, 16])

@@ -14,7 +14,7 @@ CLIENTS = ("floor+native", "aioglacier", "aioglacier+hashlib", "boto3", "aioboto
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("part_sizes", __doc__, rounds=3)
+    parser = turns.parser("part_sizes", __doc__, rounds=2)
     parser.add_argument(
         "--size", type=int, default=GIB, help="at least four parts are sent, whatever this is"
     )

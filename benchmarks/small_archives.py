@@ -41,7 +41,7 @@ def main() -> None:
     """Measure and print."""
     parser = turns.parser("small_archives", __doc__, rounds=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=[1, 4, 16, 64, 256, 1024], help="in KiB")
-    parser.add_argument("--count", type=int, default=3000)
+    parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--clients", nargs="*", default=CLIENTS)
     options = parser.parse_args()

@@ -20,7 +20,7 @@ PEERS = ("boto3+sequential", "boto3", "boto3+given", "aiobotocore", "glacier_upl
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("upload_cost", __doc__, rounds=5)
+    parser = turns.parser("upload_cost", __doc__, rounds=3)
     parser.add_argument("--size", type=int, default=GIB)
     parser.add_argument("--part-size", type=int, default=16 * MIB)
     parser.add_argument("--concurrency", type=int, default=4)
