@@ -60,8 +60,7 @@ class Continuing:
         self, upload_id: UploadId, source: Source, *, awaits_telling: bool = False
     ) -> SourceUpload:
         """See ``Vault.open_resume``."""
-        record = await self._records.find_upload(upload_id) if self._records is not None else None
-        description, known = await fetch_parts(self._gateway, self._vault, upload_id)
+        record, description, known = await self._find(upload_id)
         opened = await open_source(source)
         size = opened.size
         if size is not None and known and max(known) >= size:
@@ -78,8 +77,7 @@ class Continuing:
         self, upload_id: UploadId, expected_size: int | None
     ) -> AsyncIterator[ArchiveWriter]:
         """See ``Vault.resume_writer``."""
-        record = await self._records.find_upload(upload_id) if self._records is not None else None
-        description, known = await fetch_parts(self._gateway, self._vault, upload_id)
+        record, description, known = await self._find(upload_id)
         sizes = await self._check_recorded(record, known)
         options = replace(self._options(description), expected_size=expected_size)
         there: list[bytes] = []
@@ -91,6 +89,16 @@ class Continuing:
         store = self.store(options, record=record, found=description)
         async with open_writer(store, self._resources, options, resume=(upload_id, known, there)) as writer:
             yield writer
+
+    async def _find(
+        self, upload_id: UploadId
+    ) -> tuple[UploadRecord | None, UploadDescription, dict[int, bytes]]:
+        """What is on record of an upload, and what the service knows of it."""
+        record = await self._records.find_upload(upload_id) if self._records is not None else None
+        description, known = await fetch_parts(self._gateway, self._vault, upload_id)
+        if self._records is not None:
+            await self._records.confirm_account(description.vault_arn)
+        return record, description, known
 
     async def _check_recorded(self, record: UploadRecord | None, known: dict[int, bytes]) -> dict[int, int]:
         """The sizes of the parts on record, by offset, once their hashes are those at the service."""

@@ -143,17 +143,20 @@ class RecordingStore:
         if self._record is None:
             self._record = await self._recorded(self._intend(part_size=part_size))
         passing("upload intent recorded")
+        async with self._records.initiating(self._record):
+            return await self._initiate(self._record, part_size)
+
+    async def _initiate(self, record: UploadRecord, part_size: int) -> UploadId:
         while True:
             upload_id = await self._inner.initiate(part_size)
             passing("upload initiated")
             try:
-                self._record = await self._recorded(
-                    self._catalog.uploads.record_initiated(self._record, upload_id)
-                )
+                self._record = await self._catalog.uploads.record_initiated(record, upload_id)
             except CatalogMismatchError:
-                # Another process took it for one that it had lost; this one takes the next.
-                self._failure = None
-                continue
+                continue  # another process took it for one that it had lost; this one takes the next
+            except CatalogError as error:
+                self._failure = error
+                raise
             passing("upload id recorded")
             return upload_id
 

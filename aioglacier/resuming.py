@@ -15,7 +15,7 @@ One process and one task at a time: the file is locked while the block runs.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -27,6 +27,7 @@ from aioglacier.core.errors import (
     OutcomeUnknownError,
     ResumeMismatchError,
     UploadExpiredError,
+    UploadLockedError,
     UploadNotFoundError,
 )
 from aioglacier.core.lost import CLOCK_TOLERANCE, may_be_lost
@@ -257,12 +258,13 @@ class _Taking:
         """Prepare to go on with an open upload; false if it is gone."""
         assert record.upload_id is not None  # noqa: S101  # it is open
         try:
-            _, known = await fetch_parts(self._gateway, self._place.vault, record.upload_id)
+            found, known = await fetch_parts(self._gateway, self._place.vault, record.upload_id)
         except UploadNotFoundError as error:
             sent = sum([part.size async for part in self._uploads.list_parts(record.number)])
             await self._uploads.record_expired(record, error.message)
             taken.note_expired(record, sent)
             return False
+        await self._records.confirm_account(found.vault_arn)
         if not known and not self._fits(record, taken.file):
             await self._gateway.abort_multipart_upload(self._place.vault, record.upload_id)
             await self._uploads.record_aborted(record, "nothing had been sent")
@@ -323,6 +325,23 @@ async def find_lost(gateway: Gateway, records: VaultRecords, record: UploadRecor
         if not page.items:
             return upload.id
     return None
+
+
+async def sweep(gateway: Gateway, records: VaultRecords) -> None:
+    """Abort what dead processes began for streams, before anything was sent: nobody can go on with that."""
+    uploads = records.catalog.uploads
+    intents = [
+        upload
+        async for upload in uploads.list_unfinished(records.place)
+        if upload.state is UploadState.INTENT and upload.source is None
+    ]
+    for upload in intents:
+        with suppress(UploadLockedError):  # it is alive
+            async with records.catalog.lock_source(records.place, upload.nonce):
+                upload_id = await find_lost(gateway, records, upload)
+                if upload_id is not None:
+                    await gateway.abort_multipart_upload(records.place.vault, upload_id)
+                await uploads.record_failed(upload, "its process died before anything was sent")
 
 
 async def settle(gateway: Gateway, records: VaultRecords, record: UploadRecord) -> UploadRecord | None:

@@ -242,10 +242,7 @@ class Vault:
     ) -> AbstractAsyncContextManager[TakenUpload]:
         """Upload a file, going on with its unfinished upload where the catalog has one on record.
 
-        ::
-
-            async with vault.open_or_resume("film.mkv") as upload:
-                archive = await upload.run()
+        Use it with ``async with``, and ``run()`` what it gives.
 
         The file is locked while the block runs. What is unfinished in the end is kept for the next time,
         unless ``resume`` is false.
@@ -260,7 +257,8 @@ class Vault:
 
         Raises:
             ConfigurationError: The connection has no catalog.
-            UploadLockedError: Somebody else uploads this file to this vault. Nothing was sent.
+            UploadLockedError: Somebody else uploads this file to this vault.
+            CatalogMismatchError: What is on record is of another account.
             ResumeMismatchError: It was begun with another part size or description. Nothing was sent.
             OutcomeUnknownError: The archive may have been made before; an inventory will tell.
         """
@@ -323,6 +321,11 @@ class Vault:
             await self._gateway.abort_multipart_upload(self._name, id_)
         if self._records is not None:
             await self._records.aborted(id_)
+
+    async def sweep_uploads(self) -> None:
+        """Abort what dead processes began for streams and sent nothing to, as the catalog knows."""
+        if self._records is not None:
+            await importlib.import_module("aioglacier.resuming").sweep(self._gateway, self._records)
 
     def _upload(self, description: UploadDescription) -> Upload:
         return Upload(self._gateway, self._name, description, self._records)

@@ -6,8 +6,10 @@ Imported only where there is a catalog, because SQLAlchemy takes long to load.
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from aioglacier.catalog import ArchiveState, DownloadState, JobState, Place, SourceIdentity, UploadState
 from aioglacier.catalog.uploads import UNFINISHED
@@ -16,6 +18,7 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     ServiceError,
     TemporaryServiceError,
+    UploadLockedError,
 )
 from aioglacier.core.models import JobAction, JobStatus
 from aioglacier.files.crashpoints import passing
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
     from aioglacier.transfer.store import ArchiveStore
 
 __all__ = ["Place", "VaultRecords"]
+
+_LOOK_AGAIN_SECONDS: Final = 0.05
 
 #: What becomes of a job, by what the service says of it.
 _STATES: Final = {
@@ -109,6 +114,16 @@ class VaultRecords:
         except CatalogMismatchError as error:
             raise ResumeMismatchError(f"{error.message}; name that one to go on with it") from error
 
+    async def confirm_account(self, vault_arn: str) -> None:
+        """Compare the account in the vault's ARN with the one on record, or record it.
+
+        Raises:
+            CatalogMismatchError: They differ: with these credentials "-" is another account than before.
+        """
+        fields = vault_arn.split(":")
+        if len(fields) > 4 and fields[4]:
+            await self.catalog.confirm_account(self.place, fields[4])
+
     async def aborted(self, upload_id: UploadId) -> None:
         """Record that an upload was aborted, if it is on record."""
         record = await self.catalog.uploads.find(self.place, upload_id)
@@ -155,6 +170,21 @@ class VaultRecords:
             tree_hash=tree_hash,
         )
 
+    @asynccontextmanager
+    async def initiating(self, upload: UploadRecord) -> AsyncIterator[None]:
+        """Show others that this intent is not one of a dead process; a file's is shown by the file's lock."""
+        if upload.source is not None:
+            yield
+            return
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    await stack.enter_async_context(self.catalog.lock_source(self.place, upload.nonce))
+                    break
+                except UploadLockedError:  # somebody looks, for as long as a request takes
+                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
+            yield
+
     # --- jobs and downloads
 
     async def initiate_job(
@@ -169,6 +199,12 @@ class VaultRecords:
     ) -> JobId:
         """Start a job on record; ``initiate`` is given the nonce for its description."""
         jobs = self.catalog.jobs
+        former = await jobs.find_like(
+            self.place, action, archive_id=archive_id, byte_range=byte_range, inventory=inventory
+        )
+        if former is not None and former.state is JobState.INTENT:
+            # Whoever wants another job has looked for that one. Should it turn up, its nonce tells.
+            await jobs.record_state(former, JobState.FAILED, "it was never begun, as far as is known")
         record = await jobs.record_intent(
             self.place, action, archive_id=archive_id, byte_range=byte_range, tier=tier, inventory=inventory
         )
@@ -187,6 +223,7 @@ class VaultRecords:
     async def note_job(self, job: JobDescription) -> JobRecord:
         """Record what the service says of a job, whoever started it."""
         jobs = self.catalog.jobs
+        await self.confirm_account(job.vault_arn)
         record = await jobs.find(self.place, job.id)
         if record is None:
             nonce = (job.description or "").rpartition(" ")[2]

@@ -29,7 +29,8 @@ _MAY_BECOME: Final = {
     JobState.INTENT: {JobState.OPEN, JobState.FAILED, JobState.GONE},
     JobState.OPEN: {JobState.SUCCEEDED, JobState.FAILED, JobState.GONE},
     JobState.SUCCEEDED: {JobState.GONE},
-    JobState.FAILED: {JobState.GONE},
+    # The service is the truth: one that was given up, and that it knows after all, is open.
+    JobState.FAILED: {JobState.OPEN, JobState.GONE},
     JobState.GONE: set[JobState](),
 }
 

@@ -67,7 +67,7 @@ class UploadState(StrEnum):
     """How far an upload is; ``uploads.py`` has the table of what may follow what.
 
     Attributes:
-        INTENT: About to be initiated. The service may know it already, by its nonce.
+        INTENT: About to be initiated. The service may have it already, under an id that nobody heard.
         OPEN: The service has given it an id.
         COMPLETING: About to be completed. The archive may be there already.
         COMPLETED: The archive is on record.
@@ -107,8 +107,7 @@ class UploadRecord:
 
     Attributes:
         number: The catalog's own name for it.
-        nonce: 16 hex digits that nobody else uses. In the description that goes to the service, they let
-            an upload be found whose id was lost.
+        nonce: 16 hex digits that nobody else uses: the name of its lock while it is initiated.
         upload_id: The service's id; ``None`` before it is known, and for a single request.
         size: Bytes of the whole, where they are known.
         description: As the archive shall have it.

@@ -8,7 +8,7 @@ between, the record is behind the service by one step and never ahead::
        +--------+----------+-------> aborted, failed
        +--------+------------------> expired
 
-- ``intent``: the service may have an upload with this nonce in its description. Look before initiating.
+- ``intent``: the service may have the upload, under an id that nobody heard. Look before initiating.
 - ``completing``: the service may have the archive. It is settled by completing again, or by an inventory;
   never by a second upload, so an upload in this state cannot expire.
 - A single request is ``completing`` from the first.

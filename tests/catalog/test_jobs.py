@@ -14,7 +14,7 @@ FOLLOWING = {
     "intent": {"open", "failed", "gone"},
     "open": {"succeeded", "failed", "gone"},
     "succeeded": {"gone"},
-    "failed": {"gone"},
+    "failed": {"open", "gone"},
     "gone": set[str](),
 }
 

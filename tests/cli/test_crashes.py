@@ -143,7 +143,10 @@ def test_a_download_that_was_killed(
         download = (*download, "--overwrite")
     else:
         assert not back.exists()
+    listed = [each["status"] for each in killed("jobs", "list", vault).records]
+    assert ("Intent" in listed) is (point in {"job intent recorded", "job initiated"})
     killed(*download)
+    assert "Intent" not in [each["status"] for each in killed("jobs", "list", vault).records]
     assert back.read_bytes() == LARGE
     assert len(ask(glacier, "GET", f"vaults/{vault}/jobs")["JobList"]) == 1
     assert not list(killed.folder.glob(".back*"))
@@ -160,6 +163,26 @@ def test_a_deletion_that_was_killed(killed: Cli, request: pytest.FixtureRequest,
     killed(*delete)
     assert not killed("list", vault).records
     assert not killed("inventory", vault).records
+
+
+@pytest.mark.parametrize("point", ["upload intent recorded", "upload initiated"])
+def test_a_stream_that_was_killed_at_its_start(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest, point: str
+) -> None:
+    """Nobody can go on with it; the next stream to the vault leaves no upload of it behind (PR-02)."""
+    vault = vault_of(request)
+    with (
+        (killed.folder / "large").open("rb") as stdin,
+        killed.started(
+            "upload", vault, "-", "--part-size", "1MiB",
+            stdin=stdin, env=killed.env({"AIOGLACIER_CRASH_AT": point}),
+        ) as process,
+    ):  # fmt: skip
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+    killed("upload", vault, "-", "--part-size", "1MiB", stdin=LARGE)
+    assert not ask(glacier, "GET", f"vaults/{vault}/multipart-uploads")["UploadsList"]
+    assert not killed("uploads", "list", vault).records
 
 
 @pytest.mark.parametrize("point", ABORTING)

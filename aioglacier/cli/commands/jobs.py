@@ -18,8 +18,12 @@ from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
+    from aioglacier.vault import Vault
 
 _ID = click.option("--job-id", metavar="ID", help="In place of the argument.")
 
@@ -38,7 +42,11 @@ def command() -> None:
 )
 @click.pass_obj
 def _list(session: Session, vault: str, status: str | None) -> int:
-    """List the jobs of VAULT, those running and those done within about a day."""
+    """List the jobs of VAULT, those running and those done within about a day.
+
+    One that was about to be started when the program was stopped is listed as "Intent": it may be among the
+    others, and the command that was stopped will find it.
+    """
     check_vault_name(vault)
 
     async def list_(glacier: Glacier) -> int:
@@ -49,11 +57,32 @@ def _list(session: Session, vault: str, status: str | None) -> int:
                 session.output.record(job_record(vault, job), job_text, is_last=False)
                 if session.output.is_closed:
                     break
+        if status is None:
+            async for record in _intents(glacier.vault(vault)):
+                is_empty = False
+                session.output.record(record, job_text)
         if is_empty:
             session.output.note(f"no jobs in vault {vault}{f' are {status}' if status else ''}")
         return Exit.DONE
 
     return session.run(list_)
+
+
+async def _intents(vault: Vault) -> AsyncIterator[Record]:
+    assert vault.records is not None  # noqa: S101  # the command line always keeps a catalog
+    async for job in vault.records.catalog.jobs.list_useful(vault.records.place):
+        if job.job_id is None:
+            yield {
+                "job_id": None,
+                "vault": vault.name,
+                "action": job.action.value,
+                "status": "Intent",
+                "status_message": None,
+                "tier": plain(job.tier),
+                "created": plain(job.created),
+                "archive_id": job.archive_id,
+                "byte_range": plain(job.byte_range),
+            }
 
 
 @command.command("show")

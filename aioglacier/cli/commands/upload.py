@@ -326,6 +326,7 @@ def _tell_of_other_part_size(session: Session, found: list[Upload], options: _Op
 async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
     session.resume = None
     file = open_stdin()
+    await vault.sweep_uploads()
     status = os.fstat(0)
     part_size = options.part_size
     if part_size is None and options.expected_size is None and stat.S_ISREG(status.st_mode):

@@ -87,6 +87,7 @@ def _list(session: Session, vault: str) -> int:
 
 async def _records(vault: Vault) -> AsyncIterator[Record]:
     """What the service has, then what only the catalog knows of."""
+    await vault.sweep_uploads()
     at_service = set()
     async with closing(vault.uploads()) as uploads:
         async for upload in uploads:
