@@ -139,8 +139,22 @@ def machine() -> dict[str, Any]:
         "hash_core": treehash.hash_core(),
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "revision": _revision(),
+        "other_programs": _other_programs(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _other_programs() -> float:
+    """The share of all cores that programs took since this one began which it did not start itself."""
+    own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    elapsed = time.perf_counter() - _BEGAN
+    return round(max(0.0, _busy() - _BUSY_BEFORE - own) / elapsed / (os.cpu_count() or 1), 3)
+
+
+def _busy() -> float:
+    """Seconds that all cores together have worked."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def _revision() -> str:
@@ -193,3 +207,7 @@ def make_file(path: Path, size: int) -> Path:
                 block[:8] = index.to_bytes(8, "big")  # no two blocks alike, at no cost
                 file.write(block[: size - index])
     return path
+
+
+_BEGAN = time.perf_counter()
+_BUSY_BEFORE = _busy()

@@ -271,6 +271,8 @@ def local_glacier(results: Results) -> str:
 def machine(results: Results) -> str:
     """What all of it was measured on."""
     machines = [result["machine"] for result in results if "hash_core" in result["machine"]]
+    others = [100 * one["other_programs"] for one in machines if "other_programs" in one]
+    least, most = min(others), max(others)
     last = max(machines, key=lambda one: str(one["time"]))
     revisions = sorted({one["revision"].rstrip("+") for one in machines})
     versions = ", ".join(
@@ -279,7 +281,8 @@ def machine(results: Results) -> str:
     return (
         f"{last['cpu']}, {last['cores']} cores, {last['memory_gib']} GiB, Linux {last['kernel']}, Python "
         f"{last['python']}, {last['openssl']}; hash core: {last['hash_core']}; {versions}; measured "
-        f"{last['time'][:10]} on revision {' and '.join(revisions)}."
+        f"{last['time'][:10]} on revision {' and '.join(revisions)}. Other programs took {least:.0f} to "
+        f"{most:.0f} % of the cores meanwhile."
     )
 
 
