@@ -77,7 +77,7 @@ def test_a_file_that_grows_while_it_is_read_is_whole_or_listed(tmp_path: Path, p
         "while True: os.write(file, b'x'); time.sleep(0.0002)\n"
     )
     seen: set[str] = set()
-    command = [sys.executable, "-c", grow, tmp_path / "restless"]
+    command = [sys.executable, "-c", grow, str(tmp_path / "restless")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.read(1)  # it is at it
