@@ -8,8 +8,6 @@ an apostrophe in front.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import secrets
 from contextlib import suppress
@@ -27,6 +25,7 @@ from aioglacier.cli.listing import closing
 from aioglacier.cli.progress import counting
 from aioglacier.cli.records import archive_record, archive_text, as_text, job_record, job_text
 from aioglacier.cli.sizes import show_count, show_size
+from aioglacier.cli.spreadsheet import csv_line, harmless
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import JobStatus
 
@@ -40,9 +39,6 @@ if TYPE_CHECKING:
     from aioglacier.job import Job
 
 _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
-
-#: What makes a spreadsheet take a cell for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @make_command("inventory", short_help="Read the service's list of a vault; print or export it.")
@@ -124,7 +120,7 @@ async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:
     output = session.output
     count = size = 0
     if is_csv:
-        output.write(_csv_line(_COLUMNS), is_last=False)
+        output.write(csv_line(_COLUMNS), is_last=False)
     async with closing(reading.archives()) as archives:
         async for archive in archives:
             record = archive_record(archive)
@@ -145,7 +141,7 @@ async def _export_csv(session: Session, job: Job, reading: Reading, target: Path
     count = 0
     try:
         with _open_private(partial) as file:
-            file.write(_csv_line(_COLUMNS))
+            file.write(csv_line(_COLUMNS))
             async with counting(session, "archives", None, lambda: count):
                 async for line in _csv_lines(reading):
                     file.write(line)
@@ -189,16 +185,7 @@ def _sync_folder_of(path: Path) -> None:
 
 
 def _csv_row(record: Record) -> str:
-    description = record["description"]
-    if description.startswith(_FORMULA):
-        description = f"'{description}"
-    return _csv_line([{**record, "description": description}[column] for column in _COLUMNS])
-
-
-def _csv_line(cells: Any) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()
+    return csv_line([{**record, "description": harmless(record["description"])}[name] for name in _COLUMNS])
 
 
 def _export_text(record: Mapping[str, Any]) -> str:
