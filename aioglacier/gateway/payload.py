@@ -86,7 +86,7 @@ class SlicePayload(Payload):
                 writer.send_headers()
             size = SMALLEST_SLICE
             while self.sent < self._body.nbytes:
-                if self._before_last is not None and self._size - self.sent <= size:
+                if self._before_last is not None and self._body.nbytes - self.sent <= size:
                     await self._before_last()
                 # aiohttp writes the request's head and the first slice in one go.
                 took = await self._send(writer, self._body[self.sent : self.sent + size])
