@@ -28,10 +28,7 @@ def first_cause() -> Iterator[None]:
 
 def as_failed_upload(error: BaseException) -> BaseException:
     """Trouble that outlasted the retries becomes an error that says so; any other is itself."""
-    temporary = isinstance(error, TemporaryServiceError) or (
-        isinstance(error, TransportError) and error.is_retryable
-    )
-    if not temporary:
+    if not isinstance(error, TemporaryServiceError | TransportError) or not error.is_retryable:
         return error
     failure = UploadFailedError(f"the upload could not go on: {error}")
     failure.__cause__ = error

@@ -29,7 +29,6 @@ import anyio
 from aioglacier.core.errors import (
     CredentialsError,
     EmptyArchiveError,
-    GlacierError,
     ResumeMismatchError,
     ServiceError,
     UploadExpiredError,
@@ -41,6 +40,8 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.causes import as_failed_upload
 from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.grace import GRACE_SECONDS, see_through
+from aioglacier.transfer.idle import IdleWatch
+from aioglacier.transfer.leaving import abort_upload, tell_of_kept_upload
 from aioglacier.transfer.part import Part, check_known_part
 from aioglacier.transfer.partjob import PartJob
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -104,6 +105,7 @@ class UploadEngine:
         self._stoppable: set[anyio.CancelScope] = set()
         self._tasks = anyio.create_task_group()
         self._home: Home | None = None
+        self._idle: IdleWatch | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -181,6 +183,7 @@ class UploadEngine:
         """
         self._upload_id = upload_id
         self._known = known
+        self._watch_idle(upload_id)
 
     def skip(self, length: int, tree_hash: bytes) -> None:
         """Take the next part as proven to be at the service with this tree hash."""
@@ -329,12 +332,24 @@ class UploadEngine:
 
         async def initiate() -> None:
             self._upload_id = await self._store.initiate(self.part_size)
+            self._watch_idle(self._upload_id)
 
         if self._upload_id is None:
             # An upload whose id is lost to a cancellation stays at the service, and nobody can name it.
             await self._see_through(initiate, grace_seconds=lambda: GRACE_SECONDS)
         held, self._held = self._held, None
         self._start(held)
+
+    def _watch_idle(self, upload_id: UploadId) -> None:
+        watch = self._idle = IdleWatch(upload_id)
+        scope = anyio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await watch.run()
+
+        self._stoppable.add(scope)  # here, or a stop that comes before it runs would miss it
+        self._tasks.start_soon(run)
 
     def _start(self, part: Part) -> None:
         self._in_flight.add(part)
@@ -349,6 +364,8 @@ class UploadEngine:
                 hashes = await self._hash(part)
                 await self._send(part, hashes)
                 self._ledger.prove(part.index, part.job.length, hashes.tree_hash)
+                if self._idle is not None:
+                    self._idle.sent()
             if part.scope.cancelled_caught and self._drain_until is not None:
                 self._failure = self._failure or _drained()
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller's next call raises it
@@ -473,30 +490,9 @@ class UploadEngine:
             return  # nothing is left of it
         unclear = self._settling and not isinstance(error, ServiceError)
         if self._keep_unfinished or unclear or isinstance(error, (UploadFailedError, CredentialsError)):
-            if isinstance(error, GlacierError):
-                error.upload_id, error.sent = upload_id, self._ledger.sent
-            elif error is not None:
-                error.add_note(
-                    f"upload {upload_id} was kept with {self._ledger.sent} bytes and can be resumed"
-                )
-            else:
-                _log.warning("upload %s was kept with %d bytes", upload_id, self._ledger.sent)
-            return
-        reason = f"no answer within {GRACE_SECONDS:.0f} s"
-        with anyio.move_on_after(GRACE_SECONDS, shield=True):
-            try:
-                await self._store.abort(upload_id)
-            except GlacierError as failure:
-                reason = str(failure)
-            else:
-                return
-        trouble = f"upload {upload_id} could not be aborted and is still open: {reason}"
-        if error is None:
-            _log.warning("%s", trouble)
-            return
-        if isinstance(error, GlacierError):
-            error.upload_id = upload_id
-        error.add_note(trouble)
+            tell_of_kept_upload(upload_id, self._ledger.sent, error)
+        else:
+            await abort_upload(self._store, upload_id, error)
 
 
 def _drained() -> UploadFailedError:

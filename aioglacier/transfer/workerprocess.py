@@ -97,8 +97,8 @@ class WorkerProcess:
             try:
                 process = subprocess.Popen(  # noqa: S603  # this interpreter, on this package
                     [sys.executable, "-I", "-S", "-c", _BOOT, str(_FOLDER), str(os.getpid())],
-                    stdin=theirs,
-                    stdout=theirs,
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
                     start_new_session=True,
                     env=_environment(),
                 )
