@@ -251,6 +251,16 @@ async def test_an_unknown_outcome_is_never_uploaded_again_blindly(house: House) 
     assert [each async for each in house.vault.uploads()] == []
 
 
+async def test_a_restart_decides_an_unknown_outcome(house: House) -> None:
+    """Whoever asks for it takes it that there is no archive."""
+    await completing(house)
+    async with house.vault.open_or_resume(house.file, part_size=MIB, restart=True) as upload:
+        assert upload.is_new
+        await upload.run()
+    assert (await house.vault.describe()).archive_count == 1
+    assert not await house.uploads()
+
+
 async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
     """An archive of that size and hash which nobody else made is the one."""
     record = await completing(house)
