@@ -1,0 +1,388 @@
+"""Any sequence of uploads, kills, cancellations, damage and deletions, against a model of what is there.
+
+The model is two dictionaries: the archives that must exist, and the files whose upload was interrupted and
+must end as exactly one archive each. The library runs here; what is to be killed runs as the program, in a
+process of its own, with the same catalog. For a long run::
+
+    AIOGLACIER_STATES_EXAMPLES=300 python -m pytest -n0 --timeout 7200 tests/endurance/test_states.py
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.lowlevel
+from anyio.from_thread import start_blocking_portal
+from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+)
+
+import aioglacier
+from aioglacier.catalog import ArchiveState, Catalog, Place
+from aioglacier.core.errors import GlacierError, ResumeMismatchError
+from aioglacier.core.treehash import tree_hash
+from aioglacier.server import LocalGlacier
+from aioglacier.server.faults import Fault, FaultKind, Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aioglacier.core.models import Archive, ArchiveId
+    from aioglacier.resuming import TakenUpload
+    from aioglacier.vault import Vault
+
+T = TypeVar("T")
+
+MIB = 1024 * 1024
+VAULT = "states"
+
+#: Around one part, two and four, where rules change.
+SIZES = st.sampled_from([1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 3, 4 * MIB - 1])
+
+#: Where the program kills itself; all are passed by an upload in parts or in a single request.
+POINTS = st.sampled_from(
+    [
+        "upload intent recorded",
+        "upload initiated",
+        "upload id recorded",
+        "part sent",
+        "part sent:2",
+        "completing recorded",
+        "completed",
+        "archive recorded",
+        "single request intended",
+        "single request answered",
+    ]
+)
+
+#: What goes wrong once, and must not be noticed by whoever uploads.
+DAMAGE_UP = st.sampled_from(
+    [
+        Fault("UploadMultipartPart", FaultKind.WRONG_HASH),
+        Fault("UploadMultipartPart", FaultKind.OMIT_HEADER),
+        Fault("UploadMultipartPart", FaultKind.RESET, Moment.AFTER_COMMIT),
+        Fault("InitiateMultipartUpload", FaultKind.RESET, Moment.AFTER_COMMIT),
+        Fault("CompleteMultipartUpload", FaultKind.RESET, Moment.AFTER_COMMIT),
+        Fault("CompleteMultipartUpload", code="ServiceUnavailableException"),
+    ]
+)
+
+#: Likewise, of whoever downloads.
+DAMAGE_DOWN = st.sampled_from(
+    [
+        Fault("GetJobOutput", FaultKind.FLIP),
+        Fault("GetJobOutput", FaultKind.TRUNCATE),
+        Fault("InitiateJob", FaultKind.RESET, Moment.AFTER_COMMIT),
+        Fault("DescribeJob", code="ThrottlingException"),
+    ]
+)
+
+
+class Storage(RuleBasedStateMachine):
+    """A server, a catalog and a connection, all of which may be closed and opened again."""
+
+    #: What was to be archived, however that went: what a rule can do with it depends on the model.
+    names = Bundle("names")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.archives: dict[Path, tuple[ArchiveId, bytes]] = {}
+        self.unfinished: dict[Path, bytes] = {}
+        self._number = 0
+        self._port = 0
+        self._outer = ExitStack()
+        self._folder = Path(self._outer.enter_context(TemporaryDirectory()))
+        self._portal = self._outer.enter_context(start_blocking_portal())
+        self._inner = ExitStack()
+        self._server: LocalGlacier
+        self._catalog: Catalog
+        self._vault: Vault
+
+    # --- opening and closing
+
+    @initialize()
+    def open(self) -> None:
+        """Open everything."""
+        enter, wrap = self._inner.enter_context, self._portal.wrap_async_context_manager
+        server = LocalGlacier(
+            self._folder / "depot", port=self._port, job_delay=0, inventory_lag=0, is_durable=False
+        )
+        self._server = enter(wrap(server))
+        self._port = server.port
+        self._catalog = enter(wrap(Catalog.open(self._folder / "catalog.db")))
+        glacier = enter(
+            wrap(
+                aioglacier.connect(
+                    endpoint_url=self._server.url,
+                    region_name="us-east-1",
+                    aws_access_key_id="AKIDEXAMPLE",
+                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                    memory_limit=8 * MIB,
+                    hash_in="threads",
+                    catalog=self._catalog,
+                )
+            )
+        )
+        self._vault = self._call(partial(glacier.create_vault, VAULT))
+
+    @rule()
+    def reopen(self) -> None:
+        """Close everything and open it again."""
+        self._inner.close()
+        self.open()
+
+    def teardown(self) -> None:
+        """In the end all that was interrupted goes on, and exactly what must be there is."""
+        try:
+            if hasattr(self, "_vault"):
+                for path in list(self.unfinished):
+                    self._finish(path)
+                self.compare()
+                assert not self._call(self._list_uploads)
+        finally:
+            self._inner.close()
+            self._outer.close()
+
+    # --- up
+
+    @rule(target=names, size=SIZES)
+    def put(self, size: int) -> Path:
+        """Upload a file."""
+        return self._upload(self._new_file(size))
+
+    @rule(target=names, size=SIZES, damage=DAMAGE_UP)
+    def put_in_bad_weather(self, size: int, damage: Fault) -> Path:
+        """Upload a file while something goes wrong once."""
+        self._server.faults.add(damage)
+        try:
+            return self._upload(self._new_file(size))
+        finally:
+            self._server.faults.clear()
+
+    @rule(target=names, size=SIZES)
+    def write(self, size: int) -> Path:
+        """Upload a stream."""
+        data = self._data(size)
+
+        async def write() -> Archive | None:
+            async with self._vault.open_writer(description="a stream", part_size=MIB) as writer:
+                for start in range(0, size, 700_000):
+                    await writer.write(data[start : start + 700_000])
+            return writer.archive
+
+        return self._made(self._folder / f"stream-{self._number}", self._call(write), data)
+
+    @rule(target=names, size=SIZES, turns=st.integers(0, 150))
+    def cancel(self, size: int, turns: int) -> Path:
+        """Upload a file and cancel that after so many turns of the loop."""
+        path = self._new_file(size)
+        archive = self._call(partial(self._run, path, turns=turns))
+        if archive is not None:
+            return self._made(path, archive, path.read_bytes())
+        self.unfinished[path] = path.read_bytes()
+        return path
+
+    @rule(target=names, size=SIZES, point=POINTS)
+    def kill(self, size: int, point: str) -> Path:
+        """Upload a file by the program, which dies at a point, if it comes by there."""
+        path = self._new_file(size)
+        data = path.read_bytes()
+        if self._program("upload", "--part-size=1MiB", VAULT, str(path), crash_at=point) == 0:
+            # It was told, so that going on would make a second one.
+            (archive_id,) = self._call(partial(self._find, data))
+            self.archives[path] = archive_id, data
+        else:
+            self.unfinished[path] = data
+        return path
+
+    @rule(path=names)
+    def go_on(self, path: Path) -> None:
+        """Upload an interrupted file to its end."""
+        if path in self.unfinished:
+            self._finish(path)
+
+    @rule(path=names, size=SIZES)
+    def change_and_restart(self, path: Path, size: int) -> None:
+        """Change an interrupted file; it begins anew, and what was before is an archive or nothing."""
+        if path not in self.unfinished:
+            return
+        before = self.unfinished[path]
+        path.write_bytes(data := self._data(size))
+        try:
+            archive = self._call(partial(self._run, path))
+        except ResumeMismatchError:
+            archive = self._call(partial(self._run, path, restart=True))
+        del self.unfinished[path]
+        # The run that was killed may have made its archive.
+        for archive_id in self._call(partial(self._find, before)):
+            self.archives[path.with_suffix(".before")] = archive_id, before
+        self._made(path, archive, data)
+
+    # --- down and away
+
+    @rule(path=names)
+    def get(self, path: Path) -> None:
+        """Retrieve an archive."""
+        self._get(path)
+
+    @rule(path=names, damage=DAMAGE_DOWN)
+    def get_in_bad_weather(self, path: Path, damage: Fault) -> None:
+        """Retrieve an archive while something goes wrong once."""
+        self._server.faults.add(damage)
+        try:
+            self._get(path)
+        finally:
+            self._server.faults.clear()
+
+    @rule(path=names)
+    def delete(self, path: Path) -> None:
+        """Delete an archive."""
+        if path in self.archives:
+            archive_id, _ = self.archives.pop(path)
+            self._call(partial(self._vault.delete_archive, archive_id))
+
+    @rule()
+    def compare(self) -> None:
+        """The service has what must be there, and the catalog knows all of it and nothing else."""
+        must = {archive_id: tree_hash(data) for archive_id, data in self.archives.values()}
+        assert len(must) == len(self.archives)
+        # An interrupted upload may have become its archive, once.
+        may = Counter(tree_hash(data) for data in self.unfinished.values())
+        for found in (self._call(self._read_inventory), self._call(self._read_catalog)):
+            assert must.items() <= found.items()
+            assert not Counter(hash_ for id_, hash_ in found.items() if id_ not in must) - may
+
+    # --- how
+
+    def _call(self, function: Callable[[], Awaitable[T]]) -> T:
+        return self._portal.call(function)
+
+    def _data(self, size: int) -> bytes:
+        """Bytes that no other archive has."""
+        self._number += 1
+        return (b"%16d" % self._number * (size // 16 + 1))[-size:]
+
+    def _new_file(self, size: int) -> Path:
+        data = self._data(size)
+        path = self._folder / f"file-{self._number}"
+        path.write_bytes(data)
+        return path
+
+    def _made(self, path: Path, archive: Archive | None, data: bytes) -> Path:
+        assert archive is not None
+        assert (archive.size, archive.tree_hash) == (len(data), tree_hash(data))
+        self.archives[path] = archive.id, data
+        return path
+
+    def _upload(self, path: Path) -> Path:
+        return self._made(path, self._call(partial(self._run, path)), path.read_bytes())
+
+    def _finish(self, path: Path) -> None:
+        self._upload(path)
+        del self.unfinished[path]
+
+    async def _run(self, path: Path, *, turns: int | None = None, restart: bool = False) -> Archive | None:
+        """Upload a file, or go on; ``None`` if cancelled before there was an archive."""
+        part_size = None if path in self.unfinished else MIB
+        upload = self._vault.open_or_resume(path, description=path.name, part_size=part_size, restart=restart)
+        taken: TakenUpload | None = None
+        failure: GlacierError | None = None
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                if turns is not None:
+                    tasks.start_soon(_cancel_after, turns, scope)
+                try:
+                    async with upload as taken:
+                        await taken.run()
+                except GlacierError as error:
+                    failure = error  # not raised here, or the group would wrap it
+                tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        return taken and taken.archive
+
+    def _program(self, *arguments: str, crash_at: str) -> int:
+        """Run the program; it ends well or is killed, and nothing else."""
+        options = ["--endpoint-url", self._server.url, "--region", "us-east-1"]
+        catalog = ["--catalog", str(self._folder / "catalog.db")]
+        done = subprocess.run(
+            [sys.executable, "-m", "aioglacier", *options, *catalog, *arguments],
+            env={
+                **os.environ,
+                "HOME": str(self._folder),
+                "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+                "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                "AIOGLACIER_CRASH_AT": crash_at,
+            },
+            stdout=subprocess.DEVNULL,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode in {0, -9}
+        return done.returncode
+
+    async def _find(self, data: bytes) -> list[ArchiveId]:
+        """The archives with this content."""
+        listed = await self._read_inventory()
+        return [archive_id for archive_id, hash_ in listed.items() if hash_ == tree_hash(data)]
+
+    def _get(self, path: Path) -> None:
+        if path not in self.archives:
+            return
+        archive_id, data = self.archives[path]
+        self._number += 1
+        target = self._folder / f"back-{self._number}"
+
+        async def get() -> None:
+            job = await self._vault.retrieve(archive_id)
+            await job.wait_until_done()
+            await job.download(target)
+
+        self._call(get)
+        assert target.read_bytes() == data
+
+    async def _read_inventory(self) -> dict[ArchiveId, bytes]:
+        job = await self._vault.retrieve_inventory()
+        await job.wait_until_done()
+        return {entry.id: entry.tree_hash async for entry in job.inventory()}
+
+    async def _read_catalog(self) -> dict[ArchiveId, bytes]:
+        place = Place(VAULT, "us-east-1", endpoint=self._server.url)
+        return {
+            record.archive.id: record.archive.tree_hash
+            async for record in self._catalog.archives.list_vault(place)
+            if record.state is not ArchiveState.DELETED
+        }
+
+    async def _list_uploads(self) -> list[str]:
+        return [upload.id async for upload in self._vault.uploads()]
+
+
+async def _cancel_after(turns: int, scope: anyio.CancelScope) -> None:
+    for _ in range(turns):
+        await anyio.lowlevel.checkpoint()
+    scope.cancel()
+
+
+class TestStorage(Storage.TestCase):  # type: ignore[misc, name-defined]  # made by hypothesis
+    """Runs it."""
+
+    settings = settings(
+        max_examples=int(os.environ.get("AIOGLACIER_STATES_EXAMPLES", "6")),
+        stateful_step_count=15,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
