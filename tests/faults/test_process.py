@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.core.treehash import tree_hash
-from aioglacier.files.crashpoints import POINTS
 from aioglacier.server import Fault
 from tests.faults.conftest import MIB, Lies, Stand, Trouble, wait_for
 from tests.faults.proxy import Kind, Since
@@ -26,8 +25,7 @@ SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 COMPLETE = "POST /-/vaults/v/multipart-uploads/"
 
-#: What an upload in parts, and one in a single request, pass.
-IN_PARTS = POINTS[: POINTS.index("archive recorded") + 1]
+#: What an upload in a single request passes.
 WHOLE = ("single request intended", "single request answered")
 
 
@@ -36,16 +34,6 @@ def crash(stand: Stand, point: str, *arguments: str) -> None:
     with stand.started(*arguments, environment={"AIOGLACIER_CRASH_AT": point}) as process:
         process.communicate(timeout=30)
         assert process.returncode == -signal.SIGKILL
-
-
-@pytest.mark.parametrize("point", IN_PARTS)
-def test_pr_01_an_upload_killed_at_any_point_is_one_archive_in_the_end(stand: Stand, point: str) -> None:
-    """Run again, it ends with the exact bytes once, and no upload left over."""
-    content = stand.file(SIZE)
-    crash(stand, point, *UPLOAD)
-    record = stand.cli("--json", *UPLOAD).record
-    assert record["tree_hash"] == tree_hash(content).hex()
-    stand.proven(content)
 
 
 def test_pr_02_an_upload_whose_id_was_never_recorded_is_found(stand: Stand) -> None:

@@ -61,7 +61,7 @@ def test_sv_01_waits_are_short_at_first_and_a_minute_at_most() -> None:
     ("header", "least"),
     [
         ("1000", 0.3),
-        (format_datetime(datetime.now(UTC) + timedelta(minutes=9), usegmt=True), 0.3),
+        ("in nine minutes", 0.3),
         ("soon", 0.0),
         ("-5", 0.0),
         ("315360000", 0.0),
@@ -72,6 +72,8 @@ async def test_sv_02_retry_after_is_heeded_within_reason(
     stand: Stand, header: str, least: float, retries: Callable[[], list[str]]
 ) -> None:
     """Seconds and dates up to the longest wait; garbage, and ten years, not at all."""
+    if header == "in nine minutes":
+        header = format_datetime(datetime.now(UTC) + timedelta(minutes=9), usegmt=True)
     stand.glacier.add_faults(Fault("DescribeVault", status=503, headers={"Retry-After": header}))
     policy = RetryPolicy(first_ceiling_seconds=0.01, longest_wait_seconds=0.3)
     async with stand.connect(policy=policy) as glacier:
@@ -272,11 +274,10 @@ def reordered(process: subprocess.Popen[bytes], rest: bytes) -> tuple[int, bytes
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("limit", [1, 50])
-def test_sv_13_every_page_of_parts_is_read(stand: Stand, limit: int) -> None:
+def test_sv_13_every_page_of_parts_is_read(stand: Stand) -> None:
     """However short the pages are, only the gaps are sent."""
     content = stand.killed(6 * MIB, 1, 4)
-    stand.glacier.add_faults(Fault("ListParts", FaultKind.SHORT_PAGES, limit=limit, count=None))
+    stand.glacier.add_faults(Fault("ListParts", FaultKind.SHORT_PAGES, limit=1, count=None))
     stand.glacier.add_faults(Fault("ListParts", FaultKind.WRONG_RANGE, count=None))
     stand.cli(*UPLOAD)
     assert {seen.ranges.split("-")[0] for seen in stand.proxy.requests("PUT")} == {
