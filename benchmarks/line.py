@@ -10,6 +10,9 @@ import time
 _SMALLEST_BUFFER = 64 * 1024
 _PACED = 64 * 1024
 
+#: What sleeps lasted too long is made up for, up to so much.
+_CATCH_UP_SECONDS = 0.02
+
 
 class Line:
     """Makes a connection wait as long as the line would; without figures it never waits.
@@ -50,14 +53,14 @@ class Line:
 
     def carry(self, count: int) -> None:
         """Wait until the line would have carried so many bytes more."""
-        now = time.monotonic()
-        due = now
+        now = due = time.monotonic()
+        earliest = now - _CATCH_UP_SECONDS
         if self._rate:
-            due = self._due = max(self._due, now) + count / self._rate
+            due = self._due = max(self._due, earliest) + count / self._rate
         if self._link:
             with self._lock:
                 (free,) = struct.unpack("d", self._shared[:])
-                free = max(free, now) + count / self._link
+                free = max(free, earliest) + count / self._link
                 self._shared[:] = struct.pack("d", free)
             due = max(due, free)
         if due > now:

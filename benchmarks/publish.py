@@ -1,7 +1,7 @@
 """Measure anew all that README and docs publish: ``python -m benchmarks publish [NAME ...]``.
 
-Each command runs in a process of its own and puts its result into ``benchmarks/results``, in place of the one
-it had; ``report`` then makes tables and plots. Half an hour, on a machine that does nothing else.
+Each command runs in a process of its own; its result goes to ``benchmarks/results``, in place of those that
+the benchmark had; ``report`` then makes tables and plots. Half an hour, on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -54,13 +54,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks publish", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these benchmarks")
     options = parser.parse_args()
+    begun: set[str] = set()
     for command in COMMANDS:
         name, *words = shlex.split(command)
         if options.names and name not in options.names:
             continue
         began = time.monotonic()
-        output = str(results.FOLDER / f"{name}.jsonl")
-        run = [sys.executable, "-m", "benchmarks", name, *words, "--output", output]
+        path = results.FOLDER / f"{name}.jsonl"
+        if name not in begun:
+            path.unlink(missing_ok=True)
+            begun.add(name)
+        run = [sys.executable, "-m", "benchmarks", name, *words, "--output", str(path)]
         done = subprocess.run(run, check=False, stdout=subprocess.DEVNULL)
         print(f"{time.monotonic() - began:6.0f} s  {shlex.join([name, *words])}", flush=True)
         if done.returncode:

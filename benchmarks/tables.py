@@ -271,7 +271,7 @@ def local_glacier(results: Results) -> str:
 def machine(results: Results) -> str:
     """What all of it was measured on."""
     machines = [result["machine"] for result in results if "hash_core" in result["machine"]]
-    others = [100 * one["other_programs"] for one in machines if "other_programs" in one]
+    others = [100 * one.get("other_programs", 0) for one in machines]
     least, most = min(others), max(others)
     last = max(machines, key=lambda one: str(one["time"]))
     revisions = sorted({one["revision"].rstrip("+") for one in machines})
