@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.lowlevel
+import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
@@ -28,6 +29,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     rule,
+    run_state_machine_as_test,
 )
 
 import aioglacier
@@ -377,12 +379,15 @@ async def _cancel_after(turns: int, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-class TestStorage(Storage.TestCase):  # type: ignore[misc, name-defined]  # made by hypothesis
-    """Runs it."""
-
-    settings = settings(
-        max_examples=int(os.environ.get("AIOGLACIER_STATES_EXAMPLES", "6")),
-        stateful_step_count=15,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
+@pytest.mark.slow
+def test_any_sequence_leaves_just_what_must_be_there() -> None:
+    """PR-01 to PR-03, SV-07 to SV-10, CC-01: nothing is lost, doubled or left behind."""
+    run_state_machine_as_test(
+        Storage,
+        settings=settings(
+            max_examples=int(os.environ.get("AIOGLACIER_STATES_EXAMPLES", "6")),
+            stateful_step_count=15,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
     )
