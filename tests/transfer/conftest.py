@@ -78,9 +78,15 @@ class MemoryStore:
         self.most_bodies = 0
 
     async def store_whole(
-        self, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self,
+        body: memoryview,
+        hashes: PartHashes,
+        progress: Progress | None,
+        before_last: Callable[[], Awaitable[None]] | None = None,
     ) -> StoredArchive:
         """Store the archive in one request."""
+        if before_last is not None:
+            await before_last()
         await self._reach("whole")
         self._check(body, hashes)
         if progress is not None:

@@ -9,6 +9,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import IntegrityError, ResumeMismatchError, UploadFailedError
+from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.transfer.sources import open_source
 from aioglacier.transfer.upload import SourceUpload
@@ -16,7 +17,7 @@ from aioglacier.transfer.writer import open_writer
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from aioglacier.core.errors import GlacierError
@@ -96,7 +97,7 @@ async def test_what_is_on_its_way_arrives_and_the_rest_is_not_read(
     assert run.failure is not None
     assert run.failure.upload_id == "upload-1"
     assert run.failure.sent == 2 * MIB
-    assert list(store.uploads["upload-1"]) == gate.held == [0, MIB]  # type: ignore[index]
+    assert list(store.uploads[UploadId("upload-1")]) == gate.held == [0, MIB]
     assert (resources.buffers.lent, resources.connections.in_use) == (0, 0)
     assert not store.archives
 
@@ -114,8 +115,8 @@ async def test_what_is_kept_goes_on(tmp_path: Path, store: MemoryStore, resource
         run.upload.drain()
         gate.open()
     assert run.failure is not None
-    upload_id = run.failure.upload_id
-    assert upload_id is not None
+    (upload_id,) = store.uploads
+    assert run.failure.upload_id == upload_id
     known = {start: tree_hash(part) for start, part in store.uploads[upload_id].items()}
     again = SourceUpload(store, resources, options(), await open_source(path), resume=(upload_id, known))
     await again.run()
@@ -207,7 +208,7 @@ async def test_before_a_second_part_there_is_nothing_to_keep(
     """A stream of which one part came has begun no upload, and begins none."""
     never = anyio.Event()
 
-    async def source():  # type: ignore[no-untyped-def]  # noqa: ANN202
+    async def source() -> AsyncIterator[bytes]:
         yield DATA[:MIB]
         await never.wait()
 

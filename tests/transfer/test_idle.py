@@ -84,8 +84,9 @@ async def test_a_writer_watches_its_upload_and_stops_with_it(
     """It watches once there is an upload, and never keeps the block from ending."""
     async with open_writer(store, resources, options()) as writer:
         await writer.write(DATA[:MIB])
-        assert writer._engine._idle is None
+        watches = [writer._engine._idle]
         await writer.write(DATA[MIB : 3 * MIB])
         await wait_all_tasks_blocked()
-        assert writer._engine._idle is not None
+        watches.append(writer._engine._idle)
+    assert [watch is not None for watch in watches] == [False, True]
     assert store.archives == [DATA[: 3 * MIB]]
