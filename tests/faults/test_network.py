@@ -267,8 +267,8 @@ def black_hole(url: str) -> Iterator[None]:
 async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) -> None:
     """It is a failed connection, which is tried again."""
     policy = RetryPolicy(no_progress_seconds=0.2, first_ceiling_seconds=0.01, longest_wait_seconds=0.01)
-    options = {"endpoint_url": "http://nowhere.invalid", "allow_insecure": True, "policy": policy}
-    async with stand.connect(**options) as glacier:
+    where = "http://nowhere.invalid"
+    async with stand.connect(policy=policy, endpoint_url=where, allow_insecure=True) as glacier:
         with pytest.raises(ConnectionFailedError, match=r"nowhere\.invalid") as caught:
             await glacier.vault("v").describe()
     assert caught.value.is_retryable

@@ -7,7 +7,7 @@ import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -39,11 +39,15 @@ def lost_answer(where: str, count: int = 1) -> Trouble:
 async def test_sv_01_what_may_pass_is_tried_again(stand: Stand, status: int) -> None:
     """Whatever the body is: JSON, a page, nothing, or a code that is known to pass under a wrong status."""
     content = stand.file(4 * MIB)
-    for part, how in enumerate(({}, {"body": HTML}, {"body": ""}, {"status": 400, "code": "Throttling"})):
-        where = f"bytes {part * MIB}-"
-        stand.glacier.add_faults(
-            Fault("UploadMultipartPart", where=where, **{"status": status, "count": 2, **how})  # type: ignore[arg-type]
-        )
+    bodies: list[dict[str, Any]] = [
+        {},
+        {"body": HTML},
+        {"body": ""},
+        {"status": 400, "code": "ThrottlingException"},
+    ]
+    for part, how in enumerate(bodies):
+        given: dict[str, Any] = {"status": status, "count": 2, **how}
+        stand.glacier.add_faults(Fault("UploadMultipartPart", where=f"bytes {part * MIB}-", **given))
     patient = RetryPolicy(no_progress_seconds=20, first_ceiling_seconds=0.01, longest_wait_seconds=0.02)
     async with stand.connect(policy=patient) as glacier:
         archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
