@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 _CHANGES_AT_ONCE: Final = 256
 _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 
-#: The first changes do not wait for many more to come.
+#: The first changes do not wait for many more to come, so that the upload begins at once.
+_CHANGES_AT_FIRST: Final = 8
 _PATIENCE_SECONDS: Final = 0.25
 
 _PACKERS: Final = 2
@@ -168,6 +169,7 @@ class SyncPlan:
 class _Batch:
     changes: list[Change] = field(default_factory=list)
     size: int = 0
+    limit: int = _CHANGES_AT_FIRST
     begun: float = 0.0
 
 
@@ -325,7 +327,7 @@ class FolderSync:
                 batch.begun = time.monotonic()
             batch.changes.append(change)
             if (
-                len(batch.changes) >= _CHANGES_AT_ONCE
+                len(batch.changes) >= batch.limit
                 or batch.size >= _BYTES_AT_ONCE
                 or time.monotonic() - batch.begun > _PATIENCE_SECONDS
             ):
@@ -333,6 +335,7 @@ class FolderSync:
 
         def send() -> None:
             changes, batch.changes, batch.size = batch.changes, [], 0
+            batch.limit = min(2 * batch.limit, _CHANGES_AT_ONCE)
             anyio.from_thread.run(to_packers.send, changes)
 
         def look() -> None:
