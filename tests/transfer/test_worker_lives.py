@@ -108,8 +108,8 @@ def test_a_worker_whose_answer_nobody_reads_leaves_in_silence() -> None:
         command = "import sys; from aioglacier.transfer.worker import main; main(int(sys.argv[1]))"
         worker = subprocess.Popen(
             [sys.executable, "-c", command, str(os.getpid())],
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=subprocess.PIPE,
         )
     select.select([ours], [], [], 30)  # it has said that it is ready
