@@ -314,7 +314,7 @@ class Storage(RuleBasedStateMachine):
                 tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        return taken and taken.archive
+        return taken.archive if taken is not None else None
 
     def _program(self, *arguments: str, crash_at: str) -> int:
         """Run the program; it ends well or is killed, and nothing else."""
