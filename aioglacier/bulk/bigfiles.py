@@ -11,6 +11,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aioglacier.bulk.packing import Touched
+from aioglacier.bulk.sealedfiles import archive_sealed
+from aioglacier.bulk.touching import touch
 from aioglacier.catalog.entries import Entry
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
@@ -34,12 +37,14 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream
 
-    from aioglacier.bulk.compare import Change
+    from aioglacier.bulk.compare import Change, Known
+    from aioglacier.bulk.encryption import Recipients
     from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.scan import Found
     from aioglacier.catalog.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.resuming import TakenUpload
+    from aioglacier.transfer.writer import ArchiveWriter
 
 _ONE_FILE: tuple[type[GlacierError], ...] = (
     SourceError,
@@ -68,7 +73,13 @@ class BigFiles:
         requests: Asked of the service.
     """
 
-    def __init__(self, place: FolderPlace, root: str, fail: Callable[[bytes, GlacierError], None]) -> None:
+    def __init__(
+        self,
+        place: FolderPlace,
+        root: str,
+        fail: Callable[[bytes, GlacierError], None],
+        recipients: Recipients | None = None,
+    ) -> None:
         self.archived = 0
         self.archived_size = 0
         self.recorded = 0
@@ -77,7 +88,8 @@ class BigFiles:
         self._place = place
         self._root = root
         self._fail = fail
-        self._under_way: dict[bytes, TakenUpload] = {}
+        self._recipients = recipients
+        self._under_way: dict[bytes, TakenUpload | ArchiveWriter] = {}
 
     def moved(self) -> int:
         """Bytes handed to connections."""
@@ -106,19 +118,50 @@ class BigFiles:
         found, known = change
         assert found is not None  # noqa: S101  # see above
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
-        if known is not None and known.upload is not None and known.content_hash is None:
-            old = await self._place.catalog.uploads.get_number(UploadNumber(known.upload))
-            if known.size == found.size and await run_in_thread(partial(hash_file, path)) == old.tree_hash:
-                entry = _entry(tree, run, found)._replace(upload=known.upload)
-                await self._place.catalog.entries.replace([known.number], [entry], run)
-                self.recorded += 1
-                return
+        if known is not None and await self._is_only_touched(found, known, path):
+            entries = self._place.catalog.entries
+            moved = await touch(entries, [Touched(known, _entry(tree, run, found))])
+            await entries.replace([known.number], moved, run)
+            self.recorded += 1
+            return
         ended = [known.number] if known is not None else []
+        if self._recipients is not None:
+            await self._seal(tree, run, found, path, ended, self._recipients)
+            return
         try:
             await self._archive(tree, run, found, path, ended, restart=False)
         except ResumeMismatchError:
             # It has changed since a former run began with it, and what that had sent is of no more use.
             await self._archive(tree, run, found, path, ended, restart=True)
+
+    async def _is_only_touched(self, found: Found, known: Known, path: str) -> bool:
+        if known.upload is None or (known.kind, known.size) != (found.kind, found.size):
+            return False
+        expected = known.content_hash
+        if expected is None:
+            expected = (await self._place.catalog.uploads.get_number(UploadNumber(known.upload))).tree_hash
+        return await run_in_thread(partial(hash_file, path)) == expected
+
+    async def _seal(
+        self,
+        tree: TreeRecord,
+        run: RunNumber,
+        found: Found,
+        path: str,
+        ended: list[int],
+        recipients: Recipients,
+    ) -> None:
+        def note(writer: ArchiveWriter) -> None:
+            self._under_way[found.path] = writer
+
+        try:
+            archive = await archive_sealed(
+                self._place, tree, run, _entry(tree, run, found), path, ended, recipients, note
+            )
+        finally:
+            if (writer := self._under_way.pop(found.path, None)) is not None:
+                self._moved += writer.snapshot().moved
+        self._count(archive)
 
     async def _archive(
         self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool

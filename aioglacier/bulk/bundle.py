@@ -17,22 +17,24 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.bulk import tar
+from aioglacier.bulk.encryption import AGE, sealed_member
+from aioglacier.bulk.inparts import open_in_parts
 from aioglacier.bulk.zstd import ZstdCoder, skippable_frame
 from aioglacier.catalog.entries import BundleRecord, Entry
 from aioglacier.core.limits import MIB
-from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.threads import run_in_thread
-from aioglacier.transfer.writer import ArchiveWriter, UploadOptions, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from aioglacier.bulk.encryption import Recipients
     from aioglacier.bulk.packing import Packed
     from aioglacier.bulk.place import FolderPlace
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.transfer.snapshot import TransferSnapshot
+    from aioglacier.transfer.writer import ArchiveWriter
 
 FORMAT: Final = 1
 
@@ -75,6 +77,7 @@ class BundleWriter:
         upload: UploadRecord,
         writer: ArchiveWriter,
         record: BundleRecord,
+        recipients: Recipients | None = None,
     ) -> None:
         self.archive: Archive | None = None
         self._place = place
@@ -84,6 +87,7 @@ class BundleWriter:
         self._upload = upload
         self._writer = writer
         self._record = record
+        self._recipients = recipients
         self._waiting: list[Entry] = []
         self._ended: list[int] = []
         self._members = 0
@@ -172,6 +176,8 @@ class BundleWriter:
         def make() -> bytes:
             coder = ZstdCoder()
             content = coder.encode(b"".join(lines))
+            if self._recipients is not None:
+                return sealed_member(INDEX_NAME % number + b".age", content, self._recipients)
             header = tar.member_header(INDEX_NAME % number, size=len(content), mode=0o600)
             member = header + content + tar.padding(len(content))
             return coder.encode(member) if self._record.compression else member
@@ -186,45 +192,46 @@ class BundleWriter:
                 "index_size": self._record.index_size,
                 "members": self._record.members,
                 "compression": self._record.compression,
-                "root": self._tree.root[-200:],
+                **({"encryption": AGE} if self._recipients is not None else {"root": self._tree.root[-200:]}),
             }
         ).encode()
         header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
         plain = header + text[: tar.BLOCK].ljust(tar.BLOCK) + tar.END
-        if not self._record.compression:
+        if not self._record.compression or self._recipients is not None:
             return plain
         return ZstdCoder().encode(plain) + skippable_frame(text, SKIPPABLE_SIZE)
 
 
 @asynccontextmanager
 async def open_bundle(
-    place: FolderPlace, tree: TreeRecord, run: RunNumber, *, compression: str | None
+    place: FolderPlace,
+    tree: TreeRecord,
+    run: RunNumber,
+    *,
+    compression: str | None,
+    recipients: Recipients | None = None,
 ) -> AsyncIterator[BundleWriter]:
     """Begin a bundle. Leaving the block before ``finish`` aborts it, and its members are none."""
-    part_size = place.part_size(PART_SIZE)
-    description = describe_bundle(tree.root)
-    options = UploadOptions(place.vault.name, description, part_size)
-    upload = await place.catalog.uploads.record_intent(
-        place.place, part_size=part_size, description=description
-    )
-    record = BundleRecord(upload.number, "tar", compression, None)
-    await place.catalog.entries.record_bundle(tree, run, record)
-    store = place.records.store(
-        GlacierStore(place.gateway, place.vault.name, description), options, None, upload
-    )
-    async with open_engine(store, place.resources, options, None) as engine:
-        engine.resume(await store.initiate(part_size), {})
-        writer = ArchiveWriter(engine, options)
-        try:
-            yield BundleWriter(place, tree, run, upload, writer, record)
-        finally:
-            writer.release()
+    encryption = AGE if recipients is not None else None
+
+    async def note(upload: UploadRecord) -> None:
+        record = BundleRecord(upload.number, "tar", compression, encryption)
+        await place.catalog.entries.record_bundle(tree, run, record)
+
+    description = describe_bundle(tree.root if recipients is None else None)
+    async with open_in_parts(place, description, place.part_size(PART_SIZE), note=note) as (upload, writer):
+        record = BundleRecord(upload.number, "tar", compression, encryption)
+        yield BundleWriter(place, tree, run, upload, writer, record, recipients)
 
 
-def describe_bundle(root: str) -> str:
-    """What the service keeps with a bundle: unlike any other, so that a lost one is found again."""
-    name = os.path.basename(root)  # noqa: PTH119  # of any bytes
-    return json.dumps({"aioglacier": "bundle", "folder": name[-100:], "id": secrets.token_hex(8)})
+def describe_bundle(root: str | None) -> str:
+    """What the service keeps with a bundle: unlike any other, so that a lost one is found again.
+
+    ``root`` is the folder, ``None`` where nothing may be seen of it.
+    """
+    name = os.path.basename(root)[-100:] if root is not None else None  # noqa: PTH119  # of any bytes
+    folder = {"folder": name} if name is not None else {}
+    return json.dumps({"aioglacier": "bundle", **folder, "id": secrets.token_hex(8)})
 
 
 def index_line(entry: Entry) -> bytes:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.bulk import tar, zstd
+from aioglacier.bulk.encryption import unseal_member
 from aioglacier.bulk.placing import Placer
 from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.sealedfiles import unseal_file
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
     ArchiveNotFoundError,
+    ConfigurationError,
     GlacierError,
     IntegrityError,
     JobFailedError,
@@ -28,6 +31,7 @@ from aioglacier.transfer.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aioglacier.bulk.encryption import Identities
     from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.restore import RestoreOptions
@@ -47,6 +51,17 @@ _BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 
 #: How often an output that is gone is asked for anew.
 _RENEWALS: Final = 3
+
+
+#: What concerns one output; the others are still worth fetching.
+_ONE_RETRIEVAL: Final = (
+    JobFailedError,
+    IntegrityError,
+    ConfigurationError,
+    ArchiveNotFoundError,
+    JobNotFoundError,
+    TargetError,
+)
 
 
 @dataclass(slots=True)
@@ -185,7 +200,7 @@ class Fetcher:
                     asked.job = await self._ask(asked.retrieval)
                 else:
                     return
-        except (JobFailedError, IntegrityError, ArchiveNotFoundError, JobNotFoundError, TargetError) as error:
+        except _ONE_RETRIEVAL as error:
             await self._fail_all(asked.retrieval, error)
         finally:
             if is_waiting:
@@ -266,8 +281,8 @@ class Fetcher:
             for entry, raw in batch:
                 path = self._paths_of(entry)[0]
                 try:
-                    contents.append((entry, path, member_content(entry, raw)))
-                except IntegrityError as error:
+                    contents.append((entry, path, member_content(entry, raw, self._options.identities)))
+                except (IntegrityError, ConfigurationError) as error:
                     self._fail(path, error)
             for placed in placer.place_files(contents):
                 if placed.error is not None:
@@ -294,22 +309,29 @@ class Fetcher:
             # By its descriptor, so that nobody's link leads the workers that write it astray.
             is_linux = sys.platform == "linux"
             way = f"/proc/{os.getpid()}/fd/{folder}" if is_linux else _folder_of(self._root, path)
-            download = await asked.job.open_download(f"{way}/{os.fsdecode(name)}", overwrite=True)
+            fetched = name if entry.encryption is None else name + b".age"
+            download = await asked.job.open_download(f"{way}/{os.fsdecode(fetched)}", overwrite=True)
             await download.run()
-            self.fetched += entry.size
+            self.fetched += stored.archive_size
+            if fetched != name:
+                identities = self._options.identities
+                await run_in_thread(partial(unseal_file, folder, fetched, name, entry, identities))
             await run_in_thread(partial(placer.place_big, entry, path, folder))
         finally:
             os.close(folder)
         self._done(1, entry.size)
 
 
-def member_content(entry: Entry, raw: bytes) -> bytes:
+def member_content(entry: Entry, raw: bytes, identities: Identities | None = None) -> bytes:
     """The content of a member, from what is stored of it.
 
     Raises:
         IntegrityError: It is too short, or cannot be decoded.
+        ConfigurationError: It is encrypted, and no identity opens it.
     """
-    member = zstd.decode(raw) if entry.compression == "zstd" else raw
+    member = raw if entry.encryption is None else unseal_member(raw, identities)
+    if entry.compression == "zstd":
+        member = zstd.decode(member)
     padded = entry.size + len(tar.padding(entry.size))
     content = member[len(member) - padded : len(member) - padded + entry.size]
     if len(content) != entry.size or len(member) < padded + tar.BLOCK:

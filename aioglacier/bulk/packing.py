@@ -97,7 +97,14 @@ class Packer:
     """Packs changes of one folder, in the order of their paths."""
 
     def __init__(
-        self, root: bytes, *, tree: int, run: int, coder: Coder | None, compression: str | None
+        self,
+        root: bytes,
+        *,
+        tree: int,
+        run: int,
+        coder: Coder | None,
+        compression: str | None,
+        encryption: str | None = None,
     ) -> None:
         self._root = root
         self._beneath = Beneath(root)
@@ -105,6 +112,7 @@ class Packer:
         self._run = run
         self._coder = coder
         self._compression = compression
+        self._encryption = encryption
 
     def close(self) -> None:
         """Close the folders that are open."""
@@ -259,7 +267,7 @@ class Packer:
             None,
             None,
             self._compression,
-            None,
+            self._encryption,
         )
 
 

@@ -357,7 +357,7 @@ class FolderRestore:
         recipients = await self._place.catalog.entries.recipients(tree)
         if recipients and not identities.fit(recipients):
             raise ConfigurationError(
-                f"what is to be restored was encrypted to {', '.join(recipients)}, and none of the identities "
+                f"what is to be restored was encrypted to {', '.join(recipients)}, and no identity given "
                 "is one of theirs; nothing was asked for"
             )
 

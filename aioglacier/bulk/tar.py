@@ -83,6 +83,12 @@ def member_header(
     return b"".join((before, body, padding(len(body)), header))
 
 
+def content_of(raw: bytes) -> bytes:
+    """The content of a member that has a short name and no more than 8 GiB, so that one header is all."""
+    size = int(raw[124:135] or b"0", 8)
+    return raw[BLOCK : BLOCK + size]
+
+
 def _split(name: bytes) -> tuple[bytes, bytes | None]:
     """A name as the two fields of a ustar header have it; ``None`` if they have no room."""
     if len(name) <= 100:

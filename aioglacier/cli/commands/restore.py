@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.command import command as make_command
+from aioglacier.cli.encrypting import IDENTITY, identity_words
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.folders import (
     MAX_COST,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
 )
+@IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
 @click.option(
@@ -74,6 +76,7 @@ def command(
     modified_after: datetime | None,
     modified_before: datetime | None,
     tier: str,
+    identity_files: tuple[str, ...],
     overwrite: bool,
     ahead: int | None,
     no_wait: bool,
@@ -91,7 +94,8 @@ def command(
     it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
     3.
     """
-    from aioglacier.bulk.restore import AHEAD, RestoreOptions  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.encryption import read_identities  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.restore import AHEAD, RestoreOptions  # noqa: PLC0415
     from aioglacier.bulk.selection import SelectionOptions  # noqa: PLC0415
 
     check_vault_name(vault)
@@ -111,10 +115,12 @@ def command(
         max_cost=max_cost,
         ahead=ahead or AHEAD,
         waits=not no_wait,
+        identities=read_identities(identity_files),
     )
     given = click.get_current_context().params
     words = [
         f"--tier={tier}",
+        *identity_words(identity_files),
         *(["--overwrite"] if overwrite else []),
         *(["--folder", folder] if folder else []),
     ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.command import command as make_command
+from aioglacier.cli.encrypting import RECIPIENT, RECIPIENTS_FILE, recipient_words
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.folders import (
     MAX_COST,
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
 @click.option("--checksum", is_flag=True, help="Read every file, instead of going by size and time.")
 @click.option("--compress", is_flag=True, help="Compress small files with zstd; tar --zstd reads that.")
+@RECIPIENT
+@RECIPIENTS_FILE
+@click.option(
+    "--no-encryption", is_flag=True, help="Encrypt nothing from now on, although the sync before did."
+)
 @click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
@@ -60,6 +66,9 @@ def command(
     exclude_from: tuple[str, ...],
     checksum: bool,
     compress: bool,
+    recipients: tuple[str, ...],
+    recipient_files: tuple[str, ...],
+    no_encryption: bool,
     bundle_size: int | None,
     dry_run: bool,
     max_cost: float | None,
@@ -71,13 +80,19 @@ def command(
     themselves. Which is where is in the catalog; 'restore' brings all of it back, or some of it, also as it
     was earlier. What is no longer in DIR is recorded as removed: nothing is deleted at the service.
 
+    With --recipient, names and contents are encrypted before they leave this machine; the catalog has them in
+    plain. Lost keys are lost files.
+
     It may be stopped at any moment and run again. If some files cannot be read they are listed, the others
     are archived, and the exit code is 3.
     """
     from aioglacier.bulk.bundle import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.encryption import read_recipients  # noqa: PLC0415
     from aioglacier.bulk.sync import SyncOptions  # noqa: PLC0415
 
     check_vault_name(vault)
+    if no_encryption and (recipients or recipient_files):
+        raise click.UsageError("--no-encryption has no recipients; give one or the other")
     if bundle_size is not None and bundle_size < MIB:
         raise click.UsageError(f"a bundle has 1MiB or more, not {bundle_size} bytes")
     options = SyncOptions(
@@ -86,8 +101,15 @@ def command(
         is_thorough=checksum,
         compress=compress,
         bundle_size=bundle_size or BUNDLE_SIZE,
+        recipients=read_recipients(recipients, recipient_files),
+        allows_plain=no_encryption,
     )
-    session.resume = session.command(*_words(exclude, include, exclude_from), "--", directory, vault)
+    words = [
+        *_words(exclude, include, exclude_from),
+        *recipient_words(recipients, recipient_files),
+        *(["--no-encryption"] if no_encryption else []),
+    ]
+    session.resume = session.command(*words, "--", directory, vault)
 
     async def run(glacier: Glacier) -> int:
         return await _run(session, glacier, directory, vault, options, price_list, max_cost, is_dry=dry_run)
