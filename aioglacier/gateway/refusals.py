@@ -10,6 +10,7 @@ import json
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.errors import (
@@ -186,8 +187,14 @@ def payload_refusal(
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
     """The answer's ``Date``."""
+    return _parsed_date(headers.get("Date", ""))
+
+
+@lru_cache(maxsize=16)
+def _parsed_date(text: str) -> datetime | None:
+    """Answers of one second have the same; reading it costs as much as signing a request."""
     try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
+        date = parsedate_to_datetime(text)
     except (TypeError, ValueError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
