@@ -113,11 +113,12 @@ def line(axes: Axes, name: str, points: Iterable[tuple[float, float]], label: st
 
 
 def name_ends(axes: Axes, drawn: Sequence[tuple[Any, str]], *, gap: float = 0.075) -> None:
-    """Write each line's name behind its end, apart enough to be read; above one that ends early."""
+    """Write each line's name behind its end, apart enough to be read; beside one that ends early."""
     to_axes = axes.transData + axes.transAxes.inverted()
     last = max(made.get_xdata()[-1] for made, _ in drawn)
     at = -1.0
-    for made, text in sorted(drawn, key=lambda one: float(one[0].get_ydata()[-1])):
+    ordered = sorted(drawn, key=lambda one: float(one[0].get_ydata()[-1]))
+    for made, text in ordered:
         end = (made.get_xdata()[-1], made.get_ydata()[-1])
         x, y = to_axes.transform(end)
         looks = {
@@ -126,7 +127,9 @@ def name_ends(axes: Axes, drawn: Sequence[tuple[Any, str]], *, gap: float = 0.07
             "fontsize": 9,
         }
         if end[0] < last:
-            axes.annotate(text, end, xytext=(4, 8), textcoords="offset points", ha="right", **looks)
+            is_lowest = made is ordered[0][0]
+            place, ha = ((8, -3), "left") if is_lowest else ((4, 8), "right")
+            axes.annotate(text, end, xytext=place, textcoords="offset points", ha=ha, **looks)
             continue
         at = max(at + gap, float(y))
         axes.text(float(x) + 0.025, at, text, transform=axes.transAxes, va="center", clip_on=False, **looks)

@@ -83,7 +83,7 @@ def part_sizes(results: Results) -> Figure:
     points = results.points("part_sizes", "part_size", concurrency=4)
     result = results.find("part_sizes")
     figure, (left, right) = drawing.new(
-        "Part size: any will do for speed, it is paid in memory",
+        "Size of the parts: speed, and what is held in memory",
         _note(result, "4 parts at once, plain, fastest round"),
         panels=2,
     )
@@ -117,7 +117,7 @@ def concurrency(results: Results) -> Figure:
     """Throughput over the parts sent at once, on loopback."""
     result = results.find("concurrency", tls=False)
     figure, (axes,) = drawing.new(
-        "Parts at once: on two cores two are enough, and more cost nothing",
+        "Parts at once, over loopback",
         _note(result, "1 GiB, 16 MiB parts, plain, fastest round"),
     )
     ticks = [point["concurrency"] for point in result["points"]]
@@ -143,7 +143,7 @@ def archive_sizes(results: Results) -> Figure:
     points = results.points("archive_sizes", "size")
     small = results.find("small_archives")
     figure, (left, right) = drawing.new(
-        "From a KiB to gibibytes",
+        "Archives from a KiB to 4 GiB",
         _note(small, "left: 16 at once, one process; right: one archive, defaults, fastest round"),
         panels=2,
     )
@@ -280,9 +280,11 @@ def latency(results: Results) -> Figure:
         axes.plot(*zip(*ideal, strict=True), "--", color=INK, linewidth=1.2)
         axes.annotate(
             "what the connections carry",
-            ideal[0],
-            xytext=(14, 2),
+            ideal[1],
+            xytext=(-8, -4),
             textcoords="offset points",
+            ha="right",
+            va="top",
             fontsize=8.5,
             color=INK,
         )

@@ -65,7 +65,7 @@ def big_archives(results: Results) -> list[dict[str, Any]]:
         found.append(
             {
                 "case": name,
-                "gb_per_s": round(speed / 1e9, 3),
+                "gb_per_s": round(speed / 1e9, 4),
                 "hours_for_40_tb": round(10_000 * 4 * GIB / speed / 3600, 1),
                 "cores_busy": round(speed * (tls.hash_byte + tls.send_byte), 2),
                 "memory_gib": round(buffers * part_size / GIB, 2),

@@ -130,10 +130,11 @@ def scarce(part_size: float, costs: Costs, place: Place) -> tuple[str, float]:
     doubled = {
         "cores for hashing": replace(place, workers=2 * place.workers),
         "event loop": replace(place, loops=2 * place.loops),
-        "connections": replace(place, connections=2 * place.connections),
+        "connections and their buffers": replace(
+            place, connections=2 * place.connections, memory=2 * place.memory
+        ),
         "memory": replace(place, memory=2 * place.memory),
         "the line": replace(place, link=2 * place.link),
-        "what a connection carries": replace(place, connection=2 * place.connection),
     }
     gains = {name: rate(part_size, costs, other) / alone for name, other in doubled.items()}
     most = max(gains, key=lambda name: gains[name])

@@ -323,9 +323,9 @@ def scale_archives(results: Results) -> str:
     rows = [
         [
             one["case"],
-            f"{one['gb_per_s']:.2f} GB/s",
+            f"{one['gb_per_s']:.3g} GB/s",
             f"{one['hours_for_40_tb']:,.0f} h",
-            f"{one['cores_busy']:.1f}",
+            f"{one['cores_busy']:.2g}",
             f"{one['memory_gib']:.2f} GiB",
             f"{one['scarce']} (doubled: {one['gain_if_doubled']:.2f}x)",
         ]
