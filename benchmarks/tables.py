@@ -268,6 +268,18 @@ def local_glacier(results: Results) -> str:
     return _table(["local Glacier", "figure"], rows) + _made(result)
 
 
+def inventory(results: Results) -> str:
+    """Reading an inventory job."""
+    result = results.find("inventory_job")
+    rows = [
+        ["archives", f"{result['archives']:,}"],
+        ["size", f"{result['size'] / 1e9:.2f} GB"],
+        ["fetched and read", f"{result['megabytes_per_second']:.0f} MB/s"],
+        ["growth of memory", f"{result['memory_growth_mib']:.0f} MiB"],
+    ]
+    return _table(["inventory job", "figure"], rows) + _made(result)
+
+
 def machine(results: Results) -> str:
     """What all of it was measured on."""
     machines = [result["machine"] for result in results if "hash_core" in result["machine"]]
@@ -369,6 +381,7 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "memory": memory,
     "loop-stall": loop_stall,
     "local-glacier": local_glacier,
+    "inventory": inventory,
     "scale-costs": scale_costs,
     "scale-archives": scale_archives,
     "scale-files": scale_files,
