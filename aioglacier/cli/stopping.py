@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-#: A clean stop that takes longer is given up: whoever sent the signal is waiting.
-PATIENCE_SECONDS: Final = 9.5
+#: A clean stop that takes longer is given up: whoever sent the signal is waiting, and was promised ten seconds,
+#: of which a busy machine may need some to end a process.
+PATIENCE_SECONDS: Final = 8.5
 
 #: How long what is on its way may take to arrive; the rest is for ending properly.
-DRAIN_SECONDS: Final = 8.0
+DRAIN_SECONDS: Final = 6.0
 
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 
