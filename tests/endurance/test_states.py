@@ -34,7 +34,7 @@ from hypothesis.stateful import (
 
 import aioglacier
 from aioglacier.catalog import ArchiveState, Catalog, Place
-from aioglacier.core.errors import GlacierError, ResumeMismatchError
+from aioglacier.core.errors import GlacierError, OutcomeUnknownError, ResumeMismatchError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
 from aioglacier.server.faults import Fault, FaultKind, Moment
@@ -50,6 +50,9 @@ T = TypeVar("T")
 
 MIB = 1024 * 1024
 VAULT = "states"
+
+#: An inventory that is dated so much later tells for certain what was not made.
+_SETTLING_SECONDS = 4 * 86400.0
 
 #: Around one part, two and four, where rules change.
 SIZES = st.sampled_from([1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 3, 4 * MIB - 1])
@@ -225,7 +228,7 @@ class Storage(RuleBasedStateMachine):
         path.write_bytes(data := self._data(size))
         try:
             archive = self._call(partial(self._run, path))
-        except ResumeMismatchError:
+        except (ResumeMismatchError, OutcomeUnknownError):
             archive = self._call(partial(self._run, path, restart=True))
         del self.unfinished[path]
         # The run that was killed may have made its archive.
@@ -293,8 +296,18 @@ class Storage(RuleBasedStateMachine):
         return self._made(path, self._call(partial(self._run, path)), path.read_bytes())
 
     def _finish(self, path: Path) -> None:
-        self._upload(path)
+        try:
+            self._upload(path)
+        except OutcomeUnknownError:
+            self._settle()
+            self._upload(path)
         del self.unfinished[path]
+
+    def _settle(self) -> None:
+        """Days later an inventory, of a vault that has changed, says what became of the unknown."""
+        self._call(partial(self._server.advance, _SETTLING_SECONDS))
+        self.put(1)
+        assert self._program("inventory", VAULT) == 0
 
     async def _run(self, path: Path, *, turns: int | None = None, restart: bool = False) -> Archive | None:
         """Upload a file, or go on; ``None`` if cancelled before there was an archive."""
@@ -316,7 +329,7 @@ class Storage(RuleBasedStateMachine):
             raise failure
         return taken.archive if taken is not None else None
 
-    def _program(self, *arguments: str, crash_at: str) -> int:
+    def _program(self, *arguments: str, crash_at: str = "") -> int:
         """Run the program; it ends well or is killed, and nothing else."""
         options = ["--endpoint-url", self._server.url, "--region", "us-east-1"]
         catalog = ["--catalog", str(self._folder / "catalog.db")]
