@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -74,6 +73,8 @@ async def run_upload(
 @contextmanager
 def gently(session: Session, upload: SourceUpload | TakenUpload) -> Iterator[None]:
     """Let what is on its way arrive when a signal comes in the block."""
+    import asyncio  # noqa: PLC0415  # not needed for help
+
     loop = asyncio.get_running_loop()
     with session.stopper.draining(lambda: loop.call_soon_threadsafe(upload.drain, DRAIN_SECONDS)):
         yield
