@@ -293,6 +293,22 @@ class Entries:
 
         return await self._database.read(question)
 
+    async def recipients(self, tree: TreeRecord, *, is_last: bool = False) -> list[str]:
+        """To whom files of a folder were encrypted, by any ``sync`` or by the last one."""
+
+        def question(connection: Connection) -> list[str]:
+            runs = (
+                select(RUNS.c.settings)
+                .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync")
+                .order_by(RUNS.c.number.desc())
+            )
+            names: dict[str, None] = {}
+            for settings in connection.scalars(runs.limit(1) if is_last else runs):
+                names |= dict.fromkeys(json.loads(settings).get("recipients", ()))
+            return list(names)
+
+        return await self._database.read(question)
+
     # --- recording
 
     async def add(self, entries: Sequence[Entry]) -> None:
