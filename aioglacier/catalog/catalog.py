@@ -18,6 +18,7 @@ from aioglacier.catalog.entries import Entries
 from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.opening import open_file
 from aioglacier.catalog.reports import Reports
+from aioglacier.catalog.streams import Streams
 from aioglacier.catalog.uploads import Uploads
 from aioglacier.core.errors import UploadLockedError
 
@@ -49,6 +50,7 @@ class Catalog:
         jobs: Jobs.
         downloads: Downloads of their outputs.
         entries: Folders, and the versions of their files.
+        streams: Streams of more than one archive.
         reports: What can be said of all of it.
     """
 
@@ -59,6 +61,7 @@ class Catalog:
         self.jobs = Jobs(database, now)
         self.downloads = Downloads(database, now)
         self.entries = Entries(database, now)
+        self.streams = Streams(database, now)
         self.reports = Reports(database, now)
         self._database = database
 

@@ -346,6 +346,20 @@ class Uploads:
         is_untold = found and found[0].state is UploadState.COMPLETED and found[0].outcome != _TOLD
         return found[0] if is_untold else None
 
+    async def find_described(self, place: Place, description: str) -> UploadRecord | None:
+        """The latest upload of a stream with this description."""
+
+        def question(connection: Connection) -> list[UploadRecord]:
+            is_it = (
+                (UPLOADS.c.place == find_place(connection, place))
+                & UPLOADS.c.source.is_(None)
+                & (UPLOADS.c.description == description)
+            )
+            return _select(connection, is_it, limit=1, is_latest_first=True)
+
+        found = await self._database.read(question)
+        return found[0] if found else None
+
     async def is_known(self, upload_id: UploadId) -> bool:
         """Whether an upload with this id is on record, wherever."""
         found = await self._database.read(

@@ -21,6 +21,7 @@ from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.parameters import RANGE
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import as_text, job_record, job_text, plain
+from aioglacier.cli.rolling import download_rolling
 from aioglacier.cli.session import CommandError
 from aioglacier.cli.sizes import show_count, show_time
 from aioglacier.cli.stdout import open_stdout
@@ -86,6 +87,12 @@ class _Options:
 @click.option(
     "--new", "is_new", is_flag=True, help="Pay for another job, where the one before came to nothing."
 )
+@click.option(
+    "--manifest",
+    "is_manifest",
+    is_flag=True,
+    help="ARCHIVE_ID is the manifest of a stream of several archives: retrieve those, as one.",
+)
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
 @click.pass_obj
 def command(
@@ -98,6 +105,7 @@ def command(
     byte_range: ByteRange | None,
     overwrite: bool,
     is_new: bool,
+    is_manifest: bool,
     no_wait: bool,
 ) -> int:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
@@ -131,6 +139,17 @@ def command(
     )
     check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT
+    if is_manifest:
+        if job_id is not None or byte_range is not None or no_wait or is_new:
+            raise click.UsageError(
+                "--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new"
+            )
+        session.resume = _resume_command(session, options, "--manifest")
+        return session.run(
+            lambda glacier: download_rolling(
+                session, glacier, vault, archive_id, target, options.tier, overwrite=overwrite
+            )
+        )
     session.resume = _resume_command(session, options)
     return session.run(lambda glacier: _download(session, glacier, options))
 
@@ -306,8 +325,8 @@ def _text(record: Mapping[str, Any]) -> str:
     return as_text(f"{target}: complete, {proof}", record, without={"target", "verified"})
 
 
-def _resume_command(session: Session, options: _Options) -> str:
-    words = ["download"]
+def _resume_command(session: Session, options: _Options, *more: str) -> str:
+    words = ["download", *more]
     if options.job_id is not None:
         words.append(f"--job-id={options.job_id}")
     if options.tier is not Tier.STANDARD:

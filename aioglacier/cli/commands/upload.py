@@ -21,6 +21,7 @@ from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.idling import warn_of_idle
 from aioglacier.cli.parameters import PART_SIZE, SIZE
 from aioglacier.cli.records import archive_record, archive_text, as_text
+from aioglacier.cli.rolling import plan_record, upload_rolling
 from aioglacier.cli.session import worst_exit
 from aioglacier.cli.sizes import show_count, show_size, show_time
 from aioglacier.cli.uploading import (
@@ -89,6 +90,16 @@ class _Options:
 )
 @click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
 @click.option("--restart", is_flag=True, help="Abort the unfinished upload of the same file, and begin anew.")
+@click.option(
+    "--roll-over",
+    is_flag=True,
+    help="Standard input may be of any length: where one archive is full, the next begins.",
+)
+@click.option("--piece-size", type=SIZE, help="With --roll-over: bytes of an archive. Default: 10,000 parts.")
+@click.option("--stream", metavar="NAME", help="With --roll-over: go on with this stream, read again.")
+@click.option(
+    "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream instead."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
 @click.pass_obj
 def command(
@@ -100,6 +111,10 @@ def command(
     expected_size: int | None,
     no_resume: bool,
     restart: bool,
+    roll_over: bool,
+    piece_size: int | None,
+    stream: str | None,
+    position: int | None,
     dry_run: bool,
 ) -> int:
     """Archive each SOURCE in VAULT: a file, or - for standard input.
@@ -116,9 +131,35 @@ def command(
 
     With standard input, end of file is all that is seen of the program that writes: if it dies, what came
     until then becomes an archive, unless --expected-size says otherwise.
+
+    With --roll-over it becomes several archives if need be, and a last one that ties them together: the
+    manifest, by whose id 'download --manifest' brings all of it back as one. If that is interrupted, the
+    command that is printed goes on.
     """
     check_vault_name(vault)
     check_description(description)
+    if roll_over:
+        if sources != (STDIN,) or expected_size is not None or no_resume or restart:
+            raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
+        if position is not None and stream is None:
+            raise click.UsageError("--position is one in a stream that goes on; name it with --stream")
+        if dry_run:
+            session.output.record(plan_record(vault, description, part_size, piece_size), _plan_text)
+            return 0
+        return session.run(
+            lambda glacier: upload_rolling(
+                session,
+                glacier,
+                vault,
+                description=description,
+                part_size=part_size,
+                piece_size=piece_size,
+                stream=stream,
+                position=position,
+            )
+        )
+    if (piece_size, stream, position) != (None, None, None):
+        raise click.UsageError("--piece-size, --stream and --position go with --roll-over")
     if sources.count(STDIN) > 1:
         raise click.UsageError("standard input can be archived once only")
     if expected_size is not None:

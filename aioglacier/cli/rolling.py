@@ -1,0 +1,155 @@
+"""Standard input to as many archives as it takes, and such a stream back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.cli.exits import Exit
+from aioglacier.cli.progress import showing
+from aioglacier.cli.records import archive_record, as_text
+from aioglacier.cli.sizes import show_count
+from aioglacier.cli.stdout import open_stdout
+from aioglacier.cli.uploading import gently, open_stdin
+from aioglacier.core.limits import MAX_PARTS
+from aioglacier.core.planning import choose_part_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.cli.output import Record
+    from aioglacier.cli.session import Session
+    from aioglacier.client import Glacier
+    from aioglacier.core.models import Tier
+
+STDOUT = "-"
+
+
+def count_parts_of_piece(part_size: int | None, piece_size: int | None) -> int:
+    """How many parts an archive has before the next one begins."""
+    if piece_size is None:
+        return MAX_PARTS
+    return max(1, min(MAX_PARTS, piece_size // choose_part_size(None, part_size)))
+
+
+def plan_record(vault: str, description: str | None, part_size: int | None, piece_size: int | None) -> Record:
+    """What an upload that rolls over would do, as far as can be told of a stream."""
+    size = choose_part_size(None, part_size)
+    parts = count_parts_of_piece(part_size, piece_size)
+    return {
+        "source": "-",
+        "vault": vault,
+        "description": description or "",
+        "size": None,
+        "part_size": size,
+        "parts": None,
+        "requests": None,
+        "at_most": None,
+        "piece_size": parts * size,
+    }
+
+
+async def upload_rolling(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    *,
+    description: str | None,
+    part_size: int | None,
+    piece_size: int | None,
+    stream: str | None,
+    position: int | None,
+) -> int:
+    """Archive standard input; what it has become is printed."""
+    from aioglacier.bulk.rolling import RollingUpload  # noqa: PLC0415  # not needed for help
+
+    rolling = RollingUpload(
+        glacier.vault(vault),
+        open_stdin(),
+        description=description,
+        part_size=part_size,
+        parts=count_parts_of_piece(part_size, piece_size),
+        stream=stream,
+        position=position,
+    )
+
+    def safe() -> str:
+        if rolling.stream is not None:
+            words = [f"--part-size={part_size}"] if part_size is not None else []
+            words += [f"--piece-size={piece_size}"] if piece_size is not None else []
+            session.resume = session.command(
+                "upload", "--roll-over", *words, f"--stream={rolling.stream}", "--", vault, "-"
+            )
+        return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
+
+    session.safe = safe
+    try:
+        async with showing(session, "standard input", rolling, is_resume=stream is not None):
+            with gently(session, rolling):
+                manifest, archive = await rolling.run()
+    except BaseException:
+        safe()  # so that what goes on with it is known to whoever tells of the failure
+        raise
+    session.safe = lambda: ""
+    record = {
+        **archive_record(archive),
+        "stream": manifest.stream,
+        "stream_size": manifest.size,
+        "pieces": [piece.archive_id for piece in manifest.pieces],
+    }
+    session.output.record(record, _upload_text)
+    return Exit.DONE
+
+
+def _upload_text(record: Mapping[str, Any]) -> str:
+    shown = {
+        "manifest": record["archive_id"],
+        "stream": record["stream"],
+        "size": record["stream_size"],
+        **{f"piece {index}": piece for index, piece in enumerate(record["pieces"])},
+    }
+    pieces = show_count(len(record["pieces"]), "archive")
+    return as_text(f"standard input: {pieces}, and a manifest that ties them together", shown)
+
+
+async def download_rolling(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    archive_id: str,
+    target: str,
+    tier: Tier,
+    *,
+    overwrite: bool,
+) -> int:
+    """Bring a stream back, as one."""
+    from aioglacier.bulk.rolled import RolledDownload, read_manifest  # noqa: PLC0415  # as above
+
+    place = glacier.vault(vault)
+    manifest = await read_manifest(place, archive_id, tier)
+    download = RolledDownload(place, manifest, tier=tier)
+    session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
+    async with showing(session, "standard output" if target == STDOUT else target, download):
+        if target == STDOUT:
+            with open_stdout() as stdout:
+                await download.run(stdout.write)
+        else:
+            await download.save(target, overwrite=overwrite)
+    session.safe = lambda: ""
+    record = {
+        "target": target,
+        "vault": vault,
+        "manifest": archive_id,
+        "size": manifest.size,
+        "pieces": len(manifest.pieces),
+        "jobs_started": download.started,
+        "verified": True,
+    }
+    session.output.record(record, _download_text)
+    return Exit.DONE
+
+
+def _download_text(record: Mapping[str, Any]) -> str:
+    target = "standard output" if record["target"] == STDOUT else record["target"]
+    return as_text(
+        f"{target}: complete, each piece's tree hash is right", record, without={"target", "verified"}
+    )
