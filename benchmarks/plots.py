@@ -280,7 +280,7 @@ def latency(results: Results) -> Figure:
         axes.plot(*zip(*ideal, strict=True), "--", color=INK, linewidth=1.2)
         axes.annotate(
             "what the connections carry",
-            ideal[1],
+            ideal[2],
             xytext=(-8, -4),
             textcoords="offset points",
             ha="right",
