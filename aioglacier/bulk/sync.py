@@ -18,14 +18,15 @@ import anyio
 import anyio.from_thread
 
 from aioglacier.bulk.bigfiles import BigFiles
-from aioglacier.bulk.bundle import BUNDLE_SIZE, BundleWriter, open_bundle
+from aioglacier.bulk.bundle import BundleWriter, open_bundle
 from aioglacier.bulk.compare import Change, Comparison, Known
 from aioglacier.bulk.encryption import AGE, SealingCoder, check_still_sealed, numbers
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.packing import LARGEST_MEMBER, Failed, Packer
+from aioglacier.bulk.packing import Failed, Packer
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.scan import Scan, open_top
 from aioglacier.bulk.settling import settle_folder
+from aioglacier.bulk.syncplan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.touching import touch
 from aioglacier.bulk.zstd import ZstdCoder
 from aioglacier.catalog.entries import Expense
@@ -34,11 +35,10 @@ from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from aioglacier.bulk.encryption import Recipients
     from aioglacier.bulk.packing import Coder, Packed
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.entries import RunNumber, TreeRecord
@@ -58,31 +58,6 @@ _BIG_FILES_AT_ONCE: Final = 3
 
 #: Failures kept to be told of in the end; more of them are only counted.
 _FAILURES_KEPT: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """How a folder is taken to a vault.
-
-    Attributes:
-        exclude: Patterns as in a ``.gitignore``.
-        include: Patterns that bring back what those exclude.
-        is_thorough: Read every file, whatever its times say.
-        compress: Compress members with zstd.
-        bundle_size: Bytes after which a bundle ends.
-        largest_member: Larger files are archives of their own; at most 16 MiB.
-        recipients: Encrypt to these.
-        allows_plain: Encrypt nothing, although the ``sync`` before did.
-    """
-
-    exclude: Sequence[str] = ()
-    include: Sequence[str] = ()
-    is_thorough: bool = False
-    compress: bool = False
-    bundle_size: int = BUNDLE_SIZE
-    largest_member: int = LARGEST_MEMBER
-    recipients: Recipients | None = None
-    allows_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,33 +111,6 @@ class _Counters:
     archives: int = 0
     requests: int = 0
     sent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SyncPlan:
-    """What a ``sync`` would do.
-
-    Attributes:
-        files: Paths to archive, at most: the content of some may turn out to be on record.
-        size: Their bytes.
-        removed: Paths that are no more.
-        unchanged: Paths as on record.
-        bundles: Bundles to be made.
-        big_files: Archives of one file.
-        requests: To be asked of the service.
-        sent: Bytes to be sent.
-        failed: Paths that cannot be looked at.
-    """
-
-    files: int
-    size: int
-    removed: int
-    unchanged: int
-    bundles: int
-    big_files: int
-    requests: int
-    sent: int
-    failed: int
 
 
 @dataclass(slots=True)
@@ -285,7 +233,7 @@ class FolderSync:
         place = self._place
         trees = await place.catalog.entries.list_trees(place.place)
         tree = next((tree for tree in trees if tree.root == self._root), None)
-        planning = _Planning(self._options, place)
+        planning = Planning(self._options, place)
         await run_in_thread(partial(self._look, tree, planning.add))
         comparison = self._comparison
         return planning.result(comparison.unchanged if comparison else 0, len(self._scan.failures))
@@ -474,53 +422,3 @@ def _settings(options: SyncOptions) -> dict[str, Any]:
         "compress": options.compress,
         "recipients": list(options.recipients.names) if options.recipients is not None else [],
     }
-
-
-class _Planning:
-    """Adds up what a ``sync`` would do."""
-
-    def __init__(self, options: SyncOptions, place: FolderPlace) -> None:
-        from aioglacier.bulk.bundle import PART_SIZE  # noqa: PLC0415
-
-        self._options = options
-        self._part_size = place.part_size(PART_SIZE)
-        self._files = self._size = self._removed = 0
-        self._bundled = self._bundled_files = 0
-        self._big = self._big_size = self._big_requests = 0
-
-    def add(self, change: Change) -> None:
-        """Take one change into account."""
-        from aioglacier.core.planning import choose_part_size, count_parts  # noqa: PLC0415
-
-        found = change.found
-        if found is None:
-            self._removed += 1
-            return
-        if found.kind == "directory" and change.known is not None:
-            return
-        self._files += 1
-        self._size += found.size
-        if found.kind == "file" and found.size > self._options.largest_member:
-            self._big += 1
-            self._big_size += found.size
-            self._big_requests += 2 + count_parts(found.size, choose_part_size(found.size))
-        else:
-            self._bundled_files += 1
-            self._bundled += 512 + -(-found.size // 512) * 512
-
-    def result(self, unchanged: int, failed: int) -> SyncPlan:
-        """The sum."""
-        bundled = self._bundled + 80 * self._bundled_files  # the index
-        bundles = -(-bundled // self._options.bundle_size)
-        parts = -(-bundled // self._part_size)
-        return SyncPlan(
-            files=self._files,
-            size=self._size,
-            removed=self._removed,
-            unchanged=unchanged,
-            bundles=bundles,
-            big_files=self._big,
-            requests=parts + 2 * bundles + self._big_requests,
-            sent=bundled + self._big_size,
-            failed=failed,
-        )

@@ -14,7 +14,8 @@ import pytest
 import aioglacier
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import FolderRestore, RestoreOptions
-from aioglacier.bulk.sync import FolderSync, SyncOptions
+from aioglacier.bulk.sync import FolderSync
+from aioglacier.bulk.syncplan import SyncOptions
 from aioglacier.catalog import Catalog
 
 if TYPE_CHECKING:

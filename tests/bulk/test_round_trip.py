@@ -12,7 +12,8 @@ import pytest
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.selection import SelectionOptions
-from aioglacier.bulk.sync import FolderSync, SyncOptions
+from aioglacier.bulk.sync import FolderSync
+from aioglacier.bulk.syncplan import SyncOptions
 from aioglacier.core.errors import CostLimitError, SourceUnreadableError, TargetError, UnsafePathError
 from tests.bulk.conftest import MIB, make_tree, picture
 

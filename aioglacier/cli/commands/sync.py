@@ -30,7 +30,8 @@ from aioglacier.core.limits import MIB
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.bulk.sync import FolderSync, SyncOptions
+    from aioglacier.bulk.sync import FolderSync
+    from aioglacier.bulk.syncplan import SyncOptions
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
 
@@ -88,7 +89,7 @@ def command(
     """
     from aioglacier.bulk.bundle import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.encryption import read_recipients  # noqa: PLC0415
-    from aioglacier.bulk.sync import SyncOptions  # noqa: PLC0415
+    from aioglacier.bulk.syncplan import SyncOptions  # noqa: PLC0415
 
     check_vault_name(vault)
     if no_encryption and (recipients or recipient_files):
