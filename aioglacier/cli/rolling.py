@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+from aioglacier.cli.encrypting import save_unsealed, unsealed
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import archive_record, as_text
@@ -16,6 +18,7 @@ from aioglacier.core.planning import choose_part_size
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.bulk.encryption import Identities, Recipients
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
@@ -58,37 +61,45 @@ async def upload_rolling(
     piece_size: int | None,
     stream: str | None,
     position: int | None,
+    recipients: Recipients | None,
 ) -> int:
     """Archive standard input; what it has become is printed."""
     from aioglacier.bulk.rolling import RollingUpload  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.sealedstreams import sealing  # noqa: PLC0415
 
-    rolling = RollingUpload(
-        glacier.vault(vault),
-        open_stdin(),
-        description=description,
-        part_size=part_size,
-        parts=count_parts_of_piece(part_size, piece_size),
-        stream=stream,
-        position=position,
-    )
+    async with AsyncExitStack() as stack:
+        source: object = open_stdin()
+        if recipients is not None:
+            source = await stack.enter_async_context(sealing(source, recipients))
+        rolling = RollingUpload(
+            glacier.vault(vault),
+            source,
+            description=description,
+            part_size=part_size,
+            parts=count_parts_of_piece(part_size, piece_size),
+            stream=stream,
+            position=position,
+        )
 
-    def safe() -> str:
-        if rolling.stream is not None:
-            words = [f"--part-size={part_size}"] if part_size is not None else []
-            words += [f"--piece-size={piece_size}"] if piece_size is not None else []
-            session.resume = session.command(
-                "upload", "--roll-over", *words, f"--stream={rolling.stream}", "--", vault, "-"
-            )
-        return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
+        def safe() -> str:
+            if recipients is not None:
+                return "nothing can go on with an encrypted stream"
+            if rolling.stream is not None:
+                words = [f"--part-size={part_size}"] if part_size is not None else []
+                words += [f"--piece-size={piece_size}"] if piece_size is not None else []
+                session.resume = session.command(
+                    "upload", "--roll-over", *words, f"--stream={rolling.stream}", "--", vault, "-"
+                )
+            return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
 
-    session.safe = safe
-    try:
-        async with showing(session, "standard input", rolling, is_resume=stream is not None):
-            with gently(session, rolling):
-                manifest, archive = await rolling.run()
-    except BaseException:
-        safe()  # so that what goes on with it is known to whoever tells of the failure
-        raise
+        session.safe = safe
+        try:
+            async with showing(session, "standard input", rolling, is_resume=stream is not None):
+                with gently(session, rolling):
+                    manifest, archive = await rolling.run()
+        except BaseException:
+            safe()  # so that what goes on with it is known to whoever tells of the failure
+            raise
     session.safe = lambda: ""
     record = {
         **archive_record(archive),
@@ -120,6 +131,7 @@ async def download_rolling(
     tier: Tier,
     *,
     overwrite: bool,
+    identities: Identities | None = None,
 ) -> int:
     """Bring a stream back, as one."""
     from aioglacier.bulk.rolled import RolledDownload, read_manifest  # noqa: PLC0415  # as above
@@ -131,9 +143,10 @@ async def download_rolling(
     async with showing(session, "standard output" if target == STDOUT else target, download):
         if target == STDOUT:
             with open_stdout() as stdout:
-                await download.run(stdout.write)
+                async with unsealed(stdout.write, identities) as write:
+                    await download.run(write)
         else:
-            await download.save(target, overwrite=overwrite)
+            await save_unsealed(target, identities, download.save, overwrite=overwrite)
     session.safe = lambda: ""
     record = {
         "target": target,

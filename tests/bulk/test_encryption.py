@@ -22,6 +22,7 @@ from aioglacier.bulk.zstd import decode
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_kills import run
+from tests.cli.conftest import Cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -317,3 +318,69 @@ def test_a_failure_at_either_end_of_a_stream_is_raised_as_it_was(key: Key) -> No
         key.recipients.seal_stream(fail, lambda _: None)
     with pytest.raises(FileNotFoundError):
         key.recipients.seal_stream(io.BytesIO(bytes(3 * MIB)).read, fail)
+
+
+# --- single archives
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Cli:
+    """The program on a local Glacier with one vault."""
+    cli = Cli(tmp_path, ("--local", "glacier"))
+    cli("vault", "create", "photos")
+    return cli
+
+
+def test_a_file_and_standard_input_are_encrypted_and_come_back(
+    program: Cli, tmp_path: Path, key: Key
+) -> None:
+    """To a file and to standard output; what is stored is age, and has no name."""
+    content = os.urandom(9 * MIB + 1)
+    (tmp_path / "telltale").write_bytes(content)
+    to, by = f"--recipient={key.recipient}", f"--identity={key.file}"
+    done = program("upload", to, "--json", "photos", "telltale").record
+    assert (done["description"], done["size"] > len(content)) == ("", True)
+    archive = f"--archive-id={done['archive_id']}"
+    program("download", by, archive, "photos", "back")
+    assert (tmp_path / "back").read_bytes() == content
+    assert program("download", by, archive, "photos", "-").out == content
+    assert pyrage.decrypt(program("download", archive, "photos", "-").out, [key.identity]) == content
+    done = program("upload", to, "--json", "photos", "-", stdin=content).record
+    assert program("download", by, f"--archive-id={done['archive_id']}", "photos", "-").out == content
+    assert list(tmp_path.glob(".*.age*")) == []
+
+
+def test_a_stream_that_rolls_over_can_be_encrypted(program: Cli, tmp_path: Path, key: Key) -> None:
+    """The pieces are those of one age stream."""
+    content = os.urandom(5 * MIB)
+    to, by = f"--recipient={key.recipient}", f"--identity={key.file}"
+    rolling = ("upload", "--roll-over", "--part-size=1MiB", "--piece-size=2MiB", to, "--json")
+    done = program(*rolling, "photos", "-", stdin=content).record
+    manifest = ("download", "--manifest", by, f"--archive-id={done['archive_id']}", "photos")
+    program(*manifest, "back")
+    assert (tmp_path / "back").read_bytes() == content
+    assert program(*manifest, "-").out == content
+
+
+def test_a_wrong_key_writes_nothing_and_is_exit_code_2(program: Cli, tmp_path: Path, key: Key) -> None:
+    """To neither a file nor standard output; with the right key it is there all the same."""
+    other = Key(tmp_path, "other")
+    (tmp_path / "file").write_bytes(b"content" * 1000)
+    done = program("upload", f"--recipient={key.recipient}", "--json", "photos", "file").record
+    archive = f"--archive-id={done['archive_id']}"
+    wrong = program("download", f"--identity={other.file}", archive, "photos", "back", code=2)
+    assert "others" in wrong.err
+    assert not (tmp_path / "back").exists()
+    assert program("download", f"--identity={other.file}", archive, "photos", "-", code=2).out == b""
+    program("download", f"--identity={key.file}", archive, "photos", "back")
+    assert (tmp_path / "back").read_bytes() == b"content" * 1000
+
+
+def test_a_stream_that_breaks_while_it_is_encrypted_is_no_archive(program: Cli, key: Key) -> None:
+    """Nothing takes the break for the end."""
+    to = f"--recipient={key.recipient}"
+    program("upload", to, "photos", ".", code=1)
+    program("upload", to, "--restart", "photos", "-", stdin=b"x", code=2)
+    program("sync", to, "--no-encryption", ".", "photos", code=2)
+    assert program("--json", "list", "photos").out == b""
+    assert program("--json", "uploads", "list", "photos").out == b""

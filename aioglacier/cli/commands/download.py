@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.command import command as make_command
+from aioglacier.cli.encrypting import IDENTITY, identity_words, save_unsealed, unsealed
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.ids import take_id
 from aioglacier.cli.jobwaiting import wait
@@ -32,6 +33,7 @@ from aioglacier.core.models import ArchiveId, JobStatus, Tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.bulk.encryption import Identities
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
@@ -62,6 +64,8 @@ class _Options:
     overwrite: bool
     waits: bool
     is_new: bool
+    identities: Identities | None
+    identity_files: tuple[str, ...]
 
 
 @make_command("download", short_help="Retrieve an archive, verified, to a file or standard output.")
@@ -83,6 +87,7 @@ class _Options:
     help="Only these bytes, both included, as 0-1048575: START a multiple of 1 MiB, END + 1 one too, or the "
     "archive's end.",
 )
+@IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
 @click.option(
     "--new", "is_new", is_flag=True, help="Pay for another job, where the one before came to nothing."
@@ -103,6 +108,7 @@ def command(
     job_id: str | None,
     tier: str,
     byte_range: ByteRange | None,
+    identity_files: tuple[str, ...],
     overwrite: bool,
     is_new: bool,
     is_manifest: bool,
@@ -117,8 +123,10 @@ def command(
     only with --new.
 
     With --no-wait and a job that is not done, the job is printed, and the same command fetches later.
-    With --job-id, ARCHIVE_ID may be left out.
+    With --job-id, ARCHIVE_ID may be left out. With --identity, what was encrypted is decrypted.
     """
+    from aioglacier.bulk.encryption import read_identities  # noqa: PLC0415  # not needed for help
+
     check_vault_name(vault)
     if job_id is not None and archive_id is None and len(arguments) == 1:
         archive_id, target = "", arguments[0]
@@ -136,7 +144,13 @@ def command(
         overwrite,
         waits=not no_wait,
         is_new=is_new,
+        identities=read_identities(identity_files),
+        identity_files=identity_files,
     )
+    if identity_files and byte_range is not None:
+        raise click.UsageError(
+            "a range of an encrypted archive cannot be read; give --identity or --byte-range"
+        )
     check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT
     if is_manifest:
@@ -147,7 +161,14 @@ def command(
         session.resume = _resume_command(session, options, "--manifest")
         return session.run(
             lambda glacier: download_rolling(
-                session, glacier, vault, archive_id, target, options.tier, overwrite=overwrite
+                session,
+                glacier,
+                vault,
+                archive_id,
+                target,
+                options.tier,
+                overwrite=overwrite,
+                identities=options.identities,
             )
         )
     session.resume = _resume_command(session, options)
@@ -172,7 +193,7 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     description = await wait(session, job, description)
     if known is not None:
         _check_known(known.archive, description)
-    await fetch(session, job, options.target, overwrite=options.overwrite)
+    await _fetch(session, job, options)
     session.output.record(_record(options, description), _text)
     return Exit.DONE
 
@@ -241,6 +262,18 @@ async def _refuse_to_pay_again(vault: Vault, options: _Options) -> None:
     )
 
 
+async def _fetch(session: Session, job: Job, options: _Options) -> None:
+    if options.identities is None or options.target == STDOUT:
+        await fetch(session, job, options.target, overwrite=options.overwrite, identities=options.identities)
+        return
+
+    async def save(target: str, *, overwrite: bool) -> None:
+        await fetch(session, job, target, overwrite=overwrite)
+
+    async with job.recording_download(options.target):
+        await save_unsealed(options.target, options.identities, save, overwrite=options.overwrite)
+
+
 # --- fetching, for the output of any job
 
 
@@ -283,10 +316,15 @@ def check_room(target: str, size: int) -> None:
         )
 
 
-async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> None:
-    """Fetch the output of a finished job to a file, or to standard output, verified and with progress."""
+async def fetch(
+    session: Session, job: Job, target: str, *, overwrite: bool, identities: Identities | None = None
+) -> None:
+    """Fetch the output of a finished job to a file, or to standard output, verified and with progress.
+
+    With ``identities`` standard output gets what was encrypted.
+    """
     if target == STDOUT:
-        await _fetch_to_stdout(session, job)
+        await _fetch_to_stdout(session, job, identities)
         return
     async with job.recording_download(target):
         download = await job.open_download(target, overwrite=overwrite)
@@ -296,11 +334,15 @@ async def fetch(session: Session, job: Job, target: str, *, overwrite: bool) -> 
     session.safe = lambda: ""
 
 
-async def _fetch_to_stdout(session: Session, job: Job) -> None:
+async def _fetch_to_stdout(session: Session, job: Job, identities: Identities | None) -> None:
     with open_stdout() as stdout:
-        async with job.open_reader() as reader, showing(session, "standard output", reader):
+        async with (
+            unsealed(stdout.write, identities) as write,
+            job.open_reader() as reader,
+            showing(session, "standard output", reader),
+        ):
             async for block in reader:
-                await stdout.write(block)
+                await write(block)
 
 
 # --- what is told
@@ -333,6 +375,7 @@ def _resume_command(session: Session, options: _Options, *more: str) -> str:
         words.append(f"--tier={options.tier}")
     if options.byte_range is not None:
         words.append(f"--byte-range={options.byte_range}")
+    words += identity_words(options.identity_files)
     if options.overwrite:
         words.append("--overwrite")
     ids = [options.archive_id] if options.archive_id else []

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.command import command as make_command
+from aioglacier.cli.encrypting import RECIPIENT, RECIPIENTS_FILE, refuse_with_encryption, upload_sealed
 from aioglacier.cli.exits import is_about_one_item
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.idling import warn_of_idle
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from aioglacier.bulk.encryption import Recipients
     from aioglacier.cli.output import Record
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
@@ -72,6 +74,7 @@ class _Options:
     expected_size: int | None
     resume: bool
     restart: bool
+    recipients: Recipients | None = None
 
 
 @make_command("upload", short_help="Archive files, or standard input.")
@@ -90,6 +93,8 @@ class _Options:
 )
 @click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
 @click.option("--restart", is_flag=True, help="Abort the unfinished upload of the same file, and begin anew.")
+@RECIPIENT
+@RECIPIENTS_FILE
 @click.option(
     "--roll-over",
     is_flag=True,
@@ -111,6 +116,8 @@ def command(
     expected_size: int | None,
     no_resume: bool,
     restart: bool,
+    recipients: tuple[str, ...],
+    recipient_files: tuple[str, ...],
     roll_over: bool,
     piece_size: int | None,
     stream: str | None,
@@ -135,9 +142,19 @@ def command(
     With --roll-over it becomes several archives if need be, and a last one that ties them together: the
     manifest, by whose id 'download --manifest' brings all of it back as one. If that is interrupted, the
     command that is printed goes on.
+
+    With --recipient what is read is encrypted on its way, and no name goes with it unless --description says
+    one. Since it is never the same twice, nothing can go on with it: what is interrupted begins anew.
     """
+    from aioglacier.bulk.encryption import read_recipients  # noqa: PLC0415  # not needed for help
+
     check_vault_name(vault)
     check_description(description)
+    keys = read_recipients(recipients, recipient_files)
+    if keys is not None:
+        refuse_with_encryption(
+            expected_size=expected_size, restart=restart, no_resume=no_resume, stream=stream
+        )
     if roll_over:
         if sources != (STDIN,) or expected_size is not None or no_resume or restart:
             raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
@@ -156,6 +173,7 @@ def command(
                 piece_size=piece_size,
                 stream=stream,
                 position=position,
+                recipients=keys,
             )
         )
     if (piece_size, stream, position) != (None, None, None):
@@ -166,7 +184,7 @@ def command(
         choose_part_size(expected_size, part_size)
     if restart and no_resume:
         raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
-    options = _Options(vault, description, part_size, expected_size, not no_resume, restart)
+    options = _Options(vault, description, part_size, expected_size, not no_resume, restart, keys)
     if dry_run:
         return _plan_all(session, sources, options)
     return session.run(lambda glacier: _upload_all(session, glacier, sources, options))
@@ -247,6 +265,15 @@ def _archive_text(record: Mapping[str, Any]) -> str:
 
 
 async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
+    if options.recipients is not None:
+        return await upload_sealed(
+            session,
+            vault,
+            source,
+            options.recipients,
+            description=options.description,
+            part_size=options.part_size,
+        )
     if source == STDIN:
         return await _upload_stdin(session, vault, options)
     taken = vault.open_or_resume(
@@ -421,7 +448,7 @@ def _size_of(source: str) -> int | None:
 
 
 def _description_for(source: str, options: _Options) -> str | None:
-    if options.description is not None or source == STDIN:
+    if options.description is not None or source == STDIN or options.recipients is not None:
         return options.description
     return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
 
