@@ -359,7 +359,7 @@ def _refusal(error: Exception) -> ConfigurationError | IntegrityError:
 
 def _module() -> ModuleType:
     try:
-        import pyrage  # noqa: PLC0415  # an extra, and not needed by most
+        import pyrage  # type: ignore[import-untyped]  # noqa: PLC0415  # an extra; it has no types
     except ImportError as error:
         raise ConfigurationError(
             "encryption needs the package pyrage: pip install 'aioglacier[encryption]'"

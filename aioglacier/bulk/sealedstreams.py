@@ -86,12 +86,15 @@ async def unsealing(
         except anyio.EndOfStream:
             return b""
 
+    async def pass_on(block: bytes) -> None:
+        await write(block)
+
     async def unseal() -> None:
         await run_in_thread(
             partial(
                 identities.unseal_stream,
                 lambda: anyio.from_thread.run(read),
-                lambda block: anyio.from_thread.run(write, block),
+                lambda block: anyio.from_thread.run(pass_on, block),
             )
         )
 

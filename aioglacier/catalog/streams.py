@@ -57,6 +57,7 @@ class Streams:
         nonce = secrets.token_hex(8)
 
         def change(connection: Connection) -> int:
+            number: int
             now = self._now()
             made = connection.execute(
                 insert(STREAMS)
@@ -70,7 +71,8 @@ class Streams:
                 )
                 .returning(STREAMS.c.number)
             )
-            return made.scalar_one()
+            number = made.scalar_one()
+            return number
 
         number = await self._database.write(change)
         return StreamRecord(number, place, nonce, "open", description, None)

@@ -24,6 +24,7 @@ from aioglacier.core.models import UploadId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from aioglacier.bulk.rolling import RollingUpload
     from aioglacier.cli.session import Session
     from aioglacier.core.models import Archive
     from aioglacier.resuming import TakenUpload
@@ -71,7 +72,7 @@ async def run_upload(
 
 
 @contextmanager
-def gently(session: Session, upload: SourceUpload | TakenUpload) -> Iterator[None]:
+def gently(session: Session, upload: SourceUpload | TakenUpload | RollingUpload) -> Iterator[None]:
     """Let what is on its way arrive when a signal comes in the block."""
     import asyncio  # noqa: PLC0415  # not needed for help
 

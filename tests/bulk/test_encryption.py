@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 from typing import TYPE_CHECKING
 
-import pyrage
+import pyrage  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from aioglacier.bulk.encryption import read_identities, read_recipients
