@@ -93,6 +93,7 @@ class RollingUpload:
         self._source = _Ahead(open_stream(source))
         self._parts = parts
         self._name = stream
+        self._record: StreamRecord | None = None
         self._from = position
         self._pieces: list[Piece] = []
         self._open: _Open | None = None
@@ -102,7 +103,7 @@ class RollingUpload:
 
     @property
     def stream(self) -> str | None:
-        """The stream's name, by which another run goes on with it; ``None`` before ``run`` has begun."""
+        """The stream's name, by which another run goes on with it; ``None`` before ``begin``."""
         return self._name
 
     @property
@@ -143,7 +144,7 @@ class RollingUpload:
             OutcomeUnknownError: Whether a piece was made, nobody can tell yet.
             GlacierError: As ``Vault.upload``.
         """
-        stream = await self._find()
+        stream = await self.begin()
         async with self._place.catalog.lock_source(self._place.place, f"stream {stream.nonce}"):
             manifest_upload = await self._settle(describe_manifest(stream.nonce, stream.description))
             await self._find_pieces(stream)
@@ -151,6 +152,17 @@ class RollingUpload:
                 return await self._finish(stream, manifest_upload.archive)
             await self._write_pieces(stream)
             return await self._write_manifest(stream, manifest_upload)
+
+    async def begin(self) -> StreamRecord:
+        """Wait for the first byte, and put the stream on record, so that it has a name; ``run`` does it else.
+
+        Raises:
+            EmptyArchiveError: No bytes.
+            ConfigurationError: There is no stream of this name on record.
+        """
+        if self._record is None:
+            self._record = await self._find()
+        return self._record
 
     # --- what is there
 

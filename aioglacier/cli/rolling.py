@@ -84,22 +84,19 @@ async def upload_rolling(
         def safe() -> str:
             if recipients is not None:
                 return "nothing can go on with an encrypted stream"
-            if rolling.stream is not None:
-                words = [f"--part-size={part_size}"] if part_size is not None else []
-                words += [f"--piece-size={piece_size}"] if piece_size is not None else []
-                session.resume = session.command(
-                    "upload", "--roll-over", *words, f"--stream={rolling.stream}", "--", vault, "-"
-                )
             return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
 
+        begun = await rolling.begin()
+        if recipients is None:
+            words = [f"--part-size={part_size}"] if part_size is not None else []
+            words += [f"--piece-size={piece_size}"] if piece_size is not None else []
+            session.resume = session.command(
+                "upload", "--roll-over", *words, f"--stream={begun.nonce}", "--", vault, "-"
+            )
         session.safe = safe
-        try:
-            async with showing(session, "standard input", rolling, is_resume=stream is not None):
-                with gently(session, rolling):
-                    manifest, archive = await rolling.run()
-        except BaseException:
-            safe()  # so that what goes on with it is known to whoever tells of the failure
-            raise
+        async with showing(session, "standard input", rolling, is_resume=stream is not None):
+            with gently(session, rolling):
+                manifest, archive = await rolling.run()
     session.safe = lambda: ""
     record = {
         **archive_record(archive),

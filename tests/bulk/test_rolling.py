@@ -322,6 +322,35 @@ def test_the_program_goes_on_with_a_stream_that_was_killed(program: Cli, tmp_pat
     assert (tmp_path / "back").read_bytes() == content
 
 
+def test_a_stream_that_is_stopped_says_what_goes_on_with_it(program: Cli, tmp_path: Path) -> None:
+    """By a signal in the middle; then from the position that a refusal names."""
+    content = os.urandom(5 * MIB)
+    with subprocess.Popen(
+        [sys.executable, "-m", "aioglacier", "--local", "glacier", *ROLLING, "tapes", "-"],
+        cwd=tmp_path,
+        env=program.env(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stderr is not None
+        child.stdin.write(content[: 4 * MIB + 5])
+        child.stdin.write(bytes(64 * 1024))  # which the pipe takes once nearly all else has been read
+        child.send_signal(signal.SIGTERM)
+        said = child.stderr.read().decode()
+    assert child.returncode == 143
+    (name,) = re.findall(r"--stream=([0-9a-f]{16})", said)
+    wrong = (*ROLLING, f"--stream={name}", "--position=7", "tapes", "-")
+    refused = program(*wrong, stdin=content, code=4).err
+    position = int(re.findall(r"goes on at byte (\d+)", refused)[0])
+    assert position % MIB == 0
+    right = (*ROLLING, f"--stream={name}", f"--position={position}", "--json", "tapes", "-")
+    done = program(*right, stdin=content[position:]).record
+    manifest = ("download", "--manifest", f"--archive-id={done['archive_id']}", "tapes", "-")
+    assert program(*manifest).out == content
+
+
 @pytest.mark.parametrize(
     "words",
     [
