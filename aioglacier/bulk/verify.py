@@ -22,13 +22,14 @@ import anyio
 
 from aioglacier.bulk.bigfiles import hash_file
 from aioglacier.bulk.compare import show_path
+from aioglacier.bulk.fetching import member_content
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.scan import Scan, signed
 from aioglacier.bulk.settling import mend_folder
 from aioglacier.catalog.entries import Expense
 from aioglacier.catalog.records import ArchiveState, UploadNumber
-from aioglacier.core.errors import ConfigurationError, GlacierError
+from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import JobStatus, Tier
 from aioglacier.core.ranges import ByteRange
@@ -38,9 +39,10 @@ from aioglacier.transfer.threads import run_in_thread
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from aioglacier.bulk.encryption import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.entries import StoredEntry, TreeRecord
+    from aioglacier.catalog.entries import Entry, StoredEntry, TreeRecord
     from aioglacier.vault import Vault
 
 #: An inventory is about a day old; only one that is dated so much later than an archive must list it.
@@ -61,6 +63,7 @@ class Trouble(StrEnum):
         UNLISTED: A later inventory does not list an archive.
         DAMAGED: What came back of an archive is not what was sent.
         UNAVAILABLE: What was asked of an archive did not come back.
+        SEALED: A file came back as it was sent, and no identity opens it.
     """
 
     MISSING = "missing"
@@ -71,11 +74,12 @@ class Trouble(StrEnum):
     UNLISTED = "unlisted"
     DAMAGED = "damaged"
     UNAVAILABLE = "unavailable"
+    SEALED = "sealed"
 
 
 #: What is worse than a folder that has changed since the last ``sync``.
 SERIOUS: Final = frozenset(
-    {Trouble.ROTTEN, Trouble.SUSPECT, Trouble.UNLISTED, Trouble.DAMAGED, Trouble.UNAVAILABLE}
+    {Trouble.ROTTEN, Trouble.SUSPECT, Trouble.UNLISTED, Trouble.DAMAGED, Trouble.UNAVAILABLE, Trouble.SEALED}
 )
 
 
@@ -100,6 +104,7 @@ class VerifyOptions:
         tier: How fast and how dear.
         max_cost: Refuse what costs more.
         seed: Chooses the sample; the same seed of the same archives, the same sample.
+        identities: Secret keys, to decrypt what lies whole in the sample.
     """
 
     reads_files: bool = True
@@ -107,6 +112,7 @@ class VerifyOptions:
     tier: Tier = Tier.STANDARD
     max_cost: float | None = None
     seed: int | None = None
+    identities: Identities | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ class VerifySnapshot:
         unarchived: Paths that are not on record yet.
         archives: Archives compared with inventories.
         sampled: MiB that came back as they were sent.
+        opened: Encrypted files in them that were decrypted, and are what was archived.
         troubles: How many findings there are.
         cost: Of the jobs started, by the price list.
     """
@@ -128,6 +135,7 @@ class VerifySnapshot:
     unarchived: int
     archives: int
     sampled: int
+    opened: int
     troubles: int
     cost: float
 
@@ -147,6 +155,7 @@ class _Counts:
     unarchived: int = 0
     archives: int = 0
     sampled: int = 0
+    opened: int = 0
     jobs: int = 0
     cost: float = 0.0
     findings: list[Finding] = field(default_factory=list)
@@ -182,6 +191,7 @@ class FolderVerify:
             counts.unarchived,
             counts.archives,
             counts.sampled,
+            counts.opened,
             len(counts.findings),
             counts.cost,
         )
@@ -213,7 +223,7 @@ class FolderVerify:
         try:
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
-            await self._compare_sample(archives)
+            await self._compare_sample(tree, archives)
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = outcome_of(error)
@@ -328,7 +338,7 @@ class FolderVerify:
                 return Leaf(record, byte_range, leaf_hash) if len(leaf_hash) == HASH_SIZE else None
         return None
 
-    async def _compare_sample(self, archives: list[ArchiveRecord]) -> None:
+    async def _compare_sample(self, tree: TreeRecord, archives: list[ArchiveRecord]) -> None:
         if not self._options.sample:
             return
         leaves = await self.choose_sample(archives)
@@ -363,11 +373,39 @@ class FolderVerify:
                 continue
             if tree_hash(content) == leaf.leaf_hash:
                 self._counts.sampled += 1
+                await self._open_members(tree, leaf, content)
             else:
                 self._find(Trouble.DAMAGED, f"{leaf.archive.archive.id} bytes {leaf.byte_range}")
 
+    async def _open_members(self, tree: TreeRecord, leaf: Leaf, content: bytes) -> None:
+        """Decrypt the files that lie whole in a MiB, and compare them with what was archived."""
+        identities, (start, stop) = self._options.identities, (leaf.byte_range.start, leaf.byte_range.stop)
+        if identities is None or leaf.archive.upload is None:
+            return
+        entries = self._place.catalog.entries
+        upload = UploadNumber(leaf.archive.upload)
+        async for page in entries.stored_in(tree, upload, start=start, stop=stop):
+            for entry in (stored.entry for stored in page):
+                if entry.kind != "file" or entry.encryption is None or entry.position is None:
+                    continue
+                at = entry.position - start
+                raw = content[at : at + (entry.stored or 0)]
+                if len(raw) < (entry.stored or 0):
+                    continue
+                if await run_in_thread(partial(_opens, entry, raw, identities)):
+                    self._counts.opened += 1
+                else:
+                    self._find(Trouble.SEALED, show_path(entry.path))
+
     def _note_unavailable(self, leaf: Leaf, error: GlacierError) -> None:
         self._find(Trouble.UNAVAILABLE, f"{leaf.archive.archive.id} bytes {leaf.byte_range}: {error}")
+
+
+def _opens(entry: Entry, raw: bytes, identities: Identities) -> bool:
+    try:
+        return tree_hash(member_content(entry, raw, identities)) == entry.content_hash
+    except (ConfigurationError, IntegrityError):
+        return False
 
 
 def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:

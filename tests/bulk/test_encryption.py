@@ -320,6 +320,20 @@ def test_a_failure_at_either_end_of_a_stream_is_raised_as_it_was(key: Key) -> No
         key.recipients.seal_stream(io.BytesIO(bytes(3 * MIB)).read, fail)
 
 
+def test_a_sample_is_decrypted_where_a_key_is_given(program: Cli, tmp_path: Path, key: Key) -> None:
+    """It counts what a key opened, and a key that opens nothing is a serious finding."""
+    make_tree(tmp_path / "tree", files=8)
+    program("sync", f"--recipient={key.recipient}", "tree", "photos")
+    verify = ("verify", "--sample=1", "--json", "tree", "photos")
+    assert program(*verify).records[-1]["opened"] == 0
+    done = program(*verify, f"--identity={key.file}").records[-1]
+    assert (done["troubles"], done["opened"] > 8) == (0, True)
+    other = Key(tmp_path, "other")
+    findings = program(*verify, f"--identity={other.file}", code=4).records[:-1]
+    assert {finding["trouble"] for finding in findings} == {"sealed"}
+    program("verify", f"--identity={key.file}", "tree", "photos", code=2)
+
+
 # --- single archives
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aioglacier.cli.command import command as make_command
+from aioglacier.cli.encrypting import IDENTITY, identity_words
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.folders import MAX_COST, PRICES, cost_record, cost_text, snapshot_record, telling
 from aioglacier.cli.progress import State
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the sample: minutes, 3-5 hours, 5-12 hours.",
 )
+@IDENTITY
 @click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
 @MAX_COST
 @PRICES
@@ -52,6 +54,7 @@ def command(
     quick: bool,
     sample: int,
     tier: str,
+    identity_files: tuple[str, ...],
     dry_run: bool,
     max_cost: float | None,
     price_list: str | None,
@@ -60,16 +63,30 @@ def command(
 
     Every file is read and compared with its hash on record; the archives on record are compared with the
     inventories that 'inventory VAULT' has read; and with --sample some of the archives' bytes with what they
-    were when they were sent.
+    were when they were sent. With --identity the encrypted files that lie whole in the sample are decrypted
+    and compared too, which shows that the key is the right one.
 
     Each finding is printed. A folder that has only changed since is exit code 3; a file that has rotted on
     this disk, or an archive that is not what it should be, is exit code 4.
     """
-    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.encryption import read_identities  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415
 
     check_vault_name(vault)
-    options = VerifyOptions(reads_files=not quick, sample=sample, tier=Tier(tier), max_cost=max_cost)
-    words = [*(["--quick"] if quick else []), *([f"--sample={sample}", f"--tier={tier}"] if sample else [])]
+    if identity_files and not sample:
+        raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
+    options = VerifyOptions(
+        reads_files=not quick,
+        sample=sample,
+        tier=Tier(tier),
+        max_cost=max_cost,
+        identities=read_identities(identity_files),
+    )
+    words = [
+        *identity_words(identity_files),
+        *(["--quick"] if quick else []),
+        *([f"--sample={sample}", f"--tier={tier}"] if sample else []),
+    ]
     session.resume = session.command("verify", *words, "--", directory, vault)
 
     async def run(glacier: Glacier) -> int:
@@ -151,6 +168,8 @@ def _text(record: Mapping[str, Any]) -> str:
     ]
     if record["sampled"]:
         parts.append(f"{record['sampled']:,} MiB came back as sent, {cost_text(record)}")
+    if record["opened"]:
+        parts.append(f"{show_count(record['opened'], 'file')} decrypted")
     if record["unarchived"]:
         parts.append(f"{record['unarchived']:,} not archived yet")
     findings = show_count(record["troubles"], "finding")
