@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: What ``Entry.encryption`` says of what is encrypted so.
 AGE: Final = "age"
 
+#: Bytes that a member of a bundle grows by, about: another header, what age puts in front, and padding.
+SEALING: Final = 1024
+
 #: Of a stream, taken and given at once.
 BLOCK: Final = 1024 * 1024
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.bulk.bundle import BUNDLE_SIZE, PART_SIZE
+from aioglacier.bulk.encryption import SEALING
 from aioglacier.bulk.packing import LARGEST_MEMBER
 from aioglacier.core.planning import choose_part_size, count_parts
 
@@ -75,6 +76,7 @@ class Planning:
     def __init__(self, options: SyncOptions, place: FolderPlace) -> None:
         self._options = options
         self._part_size = place.part_size(PART_SIZE)
+        self._sealing = SEALING if options.recipients is not None else 0
         self._files = self._size = self._removed = 0
         self._bundled = self._bundled_files = 0
         self._big = self._big_size = self._big_requests = 0
@@ -95,7 +97,7 @@ class Planning:
             self._big_requests += 2 + count_parts(found.size, choose_part_size(found.size))
         else:
             self._bundled_files += 1
-            self._bundled += 512 + -(-found.size // 512) * 512
+            self._bundled += 512 + -(-found.size // 512) * 512 + self._sealing
 
     def result(self, unchanged: int, failed: int) -> SyncPlan:
         """The sum."""

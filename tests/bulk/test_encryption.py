@@ -18,6 +18,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.selection import SelectionOptions
 from aioglacier.bulk.sync import FolderSync
+from aioglacier.bulk.syncplan import SyncOptions
 from aioglacier.bulk.zstd import decode
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
@@ -220,6 +221,20 @@ async def test_an_encrypted_sync_killed_at_any_point_is_made_good_by_the_next(
     assert run(place, "restore", f"--identity={key.file}", "folders", tmp_path / "back") == 0
     assert picture(tmp_path / "back") == picture(tree)
     assert (await place.sync(tree, recipients=key.recipients)).requests == 0
+
+
+async def test_a_plan_counts_what_encryption_adds(place: Place, tmp_path: Path, key: Key) -> None:
+    """What is foreseen is about what is sent."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(300):
+        (tree / f"{number}").write_bytes(os.urandom(1000))
+    options = SyncOptions(recipients=key.recipients)
+    async with place.vault() as vault:
+        plan = await FolderSync(vault, tree, options).plan()
+        done = await FolderSync(vault, tree, options).run()
+    assert plan.requests == done.requests
+    assert abs(plan.sent - done.sent) < done.sent // 10
 
 
 # --- keys
