@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: An upload that was begun here may be taken by another call before its answer is heard, which happens to one
+#: after a lost answer; a service that gives ids again and again is none.
+_TAKEN_IDS: Final = 10
+
 #: How far the service's clock may be behind ours for a job of its to count as started by this call; it
 #: accepts signatures within five minutes.
 _CLOCK_TOLERANCE: Final = timedelta(minutes=10)
@@ -180,12 +184,18 @@ class RetryingGateway:
         since = self._now()
 
         async def attempt() -> UploadId:
-            while True:
+            for _ in range(_TAKEN_IDS):
                 upload_id = await self._gateway.initiate_multipart_upload(
                     vault, part_size=part_size, description=description
                 )
                 if self._lost_uploads.take(upload_id):
                     return upload_id
+            raise UnexpectedResponseError(
+                f"the service gave the same upload id for several uploads, {_TAKEN_IDS} times in a row",
+                operation="InitiateMultipartUpload",
+                status=201,
+                may_have_taken_effect=False,
+            )
 
         async def look() -> UploadId | None:
             with suppress(AccessDeniedError):  # an empty upload that stays behind is no reason to give up

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aioglacier.core.errors import ClockSkewError, IntegrityError, OutcomeUnknownError
+from aioglacier.core.errors import (
+    ClockSkewError,
+    IntegrityError,
+    OutcomeUnknownError,
+    UnexpectedResponseError,
+)
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.aws import open_gateway
@@ -15,7 +20,7 @@ from aioglacier.gateway.options import GatewayOptions
 from aioglacier.gateway.patience import RetryPolicy
 from aioglacier.gateway.retry import RetryingGateway
 from aioglacier.server import Fault, FaultKind, LocalGlacier, Moment
-from tests.gateway.faulty import KEY_ID, SECRET
+from tests.gateway.faulty import KEY_ID, SECRET, faulty_server, options_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -171,3 +176,12 @@ async def test_clock_that_is_twenty_minutes_off_is_named(tmp_path: Path) -> None
         difference = (caught.value.server_time - caught.value.local_time).total_seconds()
         assert caught.value.attempts == 1
         assert 1150 < difference < 1250
+
+
+async def test_a_service_that_repeats_upload_ids_is_not_asked_for_ever() -> None:
+    """No two uploads are the same one, and there is an end to asking for another."""
+    async with faulty_server() as server, open_gateway(options_for(server)) as inner:
+        gateway = RetryingGateway(inner)
+        await gateway.initiate_multipart_upload("photos", part_size=MIB)
+        with pytest.raises(UnexpectedResponseError, match="same upload id"):
+            await gateway.initiate_multipart_upload("photos", part_size=MIB)
