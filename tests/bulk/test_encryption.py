@@ -16,11 +16,12 @@ import pytest
 from aioglacier.bulk.encryption import read_identities, read_recipients
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.sealedstreams import sealing, unsealing
 from aioglacier.bulk.selection import SelectionOptions
 from aioglacier.bulk.sync import FolderSync
 from aioglacier.bulk.syncplan import SyncOptions
 from aioglacier.bulk.zstd import decode
-from aioglacier.core.errors import ConfigurationError, IntegrityError
+from aioglacier.core.errors import ConfigurationError, IntegrityError, SourceChangedError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_kills import run
 from tests.cli.conftest import Cli
@@ -413,3 +414,39 @@ def test_a_stream_that_breaks_while_it_is_encrypted_is_no_archive(program: Cli, 
     program("sync", to, "--no-encryption", ".", "photos", code=2)
     assert program("--json", "list", "photos").out == b""
     assert program("--json", "uploads", "list", "photos").out == b""
+
+
+async def test_a_source_that_changed_while_it_was_encrypted_is_no_archive(place: Place, key: Key) -> None:
+    """All of it was read and sent by then; its end never comes."""
+    assert key.recipients is not None
+
+    def confirm() -> None:
+        raise SourceChangedError("it changed", path="file", field="mtime")
+
+    async with place.vault() as vault:
+        with pytest.raises(SourceChangedError):
+            async with sealing(io.BytesIO(os.urandom(3 * MIB)), key.recipients, confirm) as sealed:
+                await vault.upload(sealed, part_size=MIB)
+    assert await place.archives() == []
+
+
+async def test_a_stream_that_is_cut_off_is_noticed_at_its_end(key: Key) -> None:
+    """What was written until then is right."""
+    assert key.recipients is not None
+    assert key.identities is not None
+    content = os.urandom(3 * MIB)
+    sealed = key.recipients.seal(content)
+    plain: list[bytes] = []
+
+    async def write(block: bytes) -> None:
+        plain.append(block)
+
+    with pytest.raises(IntegrityError):
+        async with unsealing(write, key.identities) as feed:
+            await feed(sealed[:-1])
+    assert content.startswith(b"".join(plain))
+    plain.clear()
+    async with unsealing(write, key.identities) as feed:
+        await feed(sealed[:1000])
+        await feed(sealed[1000:])
+    assert b"".join(plain) == content

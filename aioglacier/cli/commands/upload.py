@@ -403,7 +403,10 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
         part_size = choose_part_size(left) if left > 0 else None
     elif options.expected_size is None:
         most = 10_000 * choose_part_size(None, part_size)
-        session.output.note(f"standard input may have up to {show_size(most)}; larger parts make it more")
+        session.output.note(
+            f"standard input may have up to {show_size(most)}; larger parts make it more, and "
+            "--roll-over any length"
+        )
     upload = await vault.open_upload(
         file,
         description=options.description,
