@@ -119,7 +119,12 @@ def upload_task(place: Place, size: int, part_size: int, concurrency: int | None
 
 
 def ratios(costs: dict[str, list[Cost]], baseline: str) -> dict[str, dict[str, float]]:
-    """How many times the baseline's each one's figures are, round by round, then the median."""
+    """How many times the baseline's each one's figures are, round by round, then the median.
+
+    Nothing, if the baseline was not among those asked for.
+    """
+    if baseline not in costs:
+        return {}
     others = costs[baseline]
     return {
         name: {
