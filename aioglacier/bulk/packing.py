@@ -312,9 +312,10 @@ def _as_found(found: Found, status: os.stat_result) -> Found:
     """What is known of a file that was read.
 
     One that changed within the last tick of the file system's clock may change again without its times
-    showing it. Its ``ctime`` is recorded as 0, so that the next run reads it once more.
+    showing it. Its ``ctime`` is recorded as 0, so that the next run reads it once more. (Its ``mtime`` tells
+    nothing of that: anybody can set it, also to a year to come.)
     """
-    recent = max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - _TICK_NS
+    recent = status.st_ctime_ns > time.time_ns() - _TICK_NS
     return found._replace(
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,

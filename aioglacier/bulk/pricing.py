@@ -8,6 +8,7 @@ its default one, and whoever prints the figure says so.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -97,7 +98,7 @@ def check_cost(cost: float, limit: float | None, prices: Prices, what: str) -> N
     Raises:
         CostLimitError: It does.
     """
-    if limit is not None and cost > limit:
+    if limit is not None and not cost <= limit:  # whatever is no number is no permission, either
         raise CostLimitError(
             f"{what} would cost {prices.show(cost)} by the price list of {prices.seen}, and "
             f"{prices.show(limit)} is allowed; nothing was sent. Allow more, or choose less",
@@ -116,8 +117,15 @@ def _read(document: Any, region: str) -> Prices:
         is_other_region=chosen != region,
         seen=str(document["seen"]),
         currency=str(document["currency"]),
-        storage_gib_month=float(values["storage_gib_month"]),
-        upload_1000=float(values["upload_1000"]),
-        retrieval_gib={tier: float(price["gib"]) for tier, price in tiers.items()},
-        retrieval_1000={tier: float(price["request_1000"]) for tier, price in tiers.items()},
+        storage_gib_month=_price(values["storage_gib_month"]),
+        upload_1000=_price(values["upload_1000"]),
+        retrieval_gib={tier: _price(price["gib"]) for tier, price in tiers.items()},
+        retrieval_1000={tier: _price(price["request_1000"]) for tier, price in tiers.items()},
     )
+
+
+def _price(value: Any) -> float:
+    price = float(value)
+    if not 0 <= price < math.inf:
+        raise ValueError(f"a price is 0 or more, not {value}")
+    return price

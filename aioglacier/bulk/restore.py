@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+import anyio.from_thread
 
 from aioglacier.bulk.encryption import no_identity
 from aioglacier.bulk.fetching import Fetcher
@@ -150,7 +151,7 @@ class FolderRestore:
         self._aliases: dict[bytes, list[bytes]] = {}
         self._parents: set[bytes] = set()
         self._fetcher: Fetcher | None = None
-        self._is_sealed = False
+        self._is_sealed = self._is_any_meant = False
 
     def snapshot(self) -> RestoreSnapshot:
         """The counters now."""
@@ -328,6 +329,11 @@ class FolderRestore:
         self._plan = plan
         await self._check_identities(tree)
         await self._walk(tree, run, partial(self._make_first, placer))
+        if self._options.selection.patterns and not self._is_any_meant:
+            raise ConfigurationError(
+                f"of {tree.root!r} in vault {self._place.vault.name!r} nothing was selected; a pattern is as "
+                "in a .gitignore: '*.jpg' anywhere, /2024/ at the top"
+            )
         self._fetcher = Fetcher(
             self._place,
             tree,
@@ -340,7 +346,7 @@ class FolderRestore:
             fail=self._fail,
         )
         await self._fetcher.run(plan.retrievals)
-        await self._walk(tree, run, partial(self._make_links, placer))
+        await self._walk(tree, run, partial(self._make_links, placer, tree, run))
         await self._walk(tree, run, partial(self._finish_folders, placer), is_descending=True)
 
     async def _check_identities(self, tree: TreeRecord) -> None:
@@ -387,6 +393,7 @@ class FolderRestore:
         """Folders, links and empty files; and say what files cannot be written."""
         if not self._selection.selects(entry):
             return
+        self._is_any_meant = True
         if entry.kind == "directory":
             if not self._selection.is_query:
                 placer.make_folder(entry.path)
@@ -407,18 +414,37 @@ class FolderRestore:
                 else:
                     self._done(1, 0)
 
-    def _make_links(self, placer: Placer, entry: Entry) -> None:
+    def _make_links(self, placer: Placer, tree: TreeRecord, run: RunNumber | None, entry: Entry) -> None:
         if entry.kind != "hardlink" or entry.target is None or not self._selection.selects(entry):
             return
         names = self._aliases.get(entry.target, [])
         first = names[0] if names else entry.target
         if first == entry.path:
             return  # written as a file
+        if not self._is_restored(placer, tree, run, entry.target, first):
+            if self._fetcher is not None and self._fetcher.left:
+                return  # its job was not waited for
+            shown = os.fsdecode(entry.path)
+            raise TargetError(
+                f"{shown!r} is another name of {os.fsdecode(first)!r}, which is not in its place; bring that back "
+                "first, and run the same command again",
+                path=shown,
+            )
         if placer.is_there(entry):
             self._there += 1
             return
         placer.make_hardlink(first, entry.path)
         self._done(1, 0)
+
+    def _is_restored(
+        self, placer: Placer, tree: TreeRecord, run: RunNumber | None, path: bytes, place: bytes
+    ) -> bool:
+        """Whether the file of a path is in its place: something else may have that name."""
+        stored = anyio.from_thread.run(self._place.catalog.entries.stored_at, tree, path, run)
+        try:
+            return stored is not None and placer.is_there(stored.entry, place)
+        except (GlacierError, OSError):
+            return False
 
     def _finish_folders(self, placer: Placer, entry: Entry) -> None:
         if entry.kind == "directory" and not self._selection.is_query and self._selection.selects(entry):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 #: How often programs are told how far it is.
 _EVENT_SECONDS: Final = 1.0
 
+
+class Amount(click.FloatRange):
+    """An amount of money; what is no number allows nothing, and is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See ``click.ParamType.convert``."""
+        amount = float(super().convert(value, param, ctx))
+        if math.isnan(amount):
+            self.fail(f"{value!r} is no amount of money", param, ctx)
+        return amount
+
+
 PRICES: Final = click.option(
     "--prices",
     "price_list",
@@ -33,7 +46,7 @@ PRICES: Final = click.option(
 )
 MAX_COST: Final = click.option(
     "--max-cost",
-    type=click.FloatRange(min=0),
+    type=Amount(min=0),
     metavar="AMOUNT",
     help="Do nothing if it would cost more, by the price list and in its currency.",
 )

@@ -61,6 +61,8 @@ def test_what_costs_more_than_allowed_is_refused(program: Cli, tmp_path: Path) -
     error = program("sync", "tree", "photos", "--max-cost=0.00001", "--json", code=2).error
     assert error["error"] == "CostLimitError"
     assert error["cost"] > error["limit"]
+    error = program("sync", "tree", "photos", "--max-cost=nan", "--json", code=2).error
+    assert "no amount" in error["message"]
     program("sync", "tree", "photos", "--max-cost=1")
     assert program("restore", "photos", "back", "--max-cost=0.00001", "--json", code=2).error["cost"]
 

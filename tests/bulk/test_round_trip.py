@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,13 @@ from aioglacier.bulk.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.selection import SelectionOptions
 from aioglacier.bulk.sync import FolderSync
 from aioglacier.bulk.syncplan import SyncOptions
-from aioglacier.core.errors import CostLimitError, SourceUnreadableError, TargetError, UnsafePathError
+from aioglacier.core.errors import (
+    ConfigurationError,
+    CostLimitError,
+    SourceUnreadableError,
+    TargetError,
+    UnsafePathError,
+)
 from tests.bulk.conftest import MIB, make_tree, picture
 
 if TYPE_CHECKING:
@@ -185,6 +192,48 @@ async def test_what_is_there_and_differs_stays_unless_overwritten(
     assert (back / "d0.txt").exists()
     await place.restore(back, overwrite=True)
     assert picture(back) == picture(tree)
+
+
+async def test_a_hard_link_is_never_made_to_what_else_is_there(place: Place, tmp_path: Path) -> None:
+    """A file of that name that was not restored does not come under the other names."""
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "a").write_bytes(b"archived")
+    (tree / "sub" / "other name").hardlink_to(tree / "a")
+    await place.sync(tree)
+    back = tmp_path / "back"
+    back.mkdir()
+    (back / "a").write_bytes(b"somebody's")
+    async with place.vault() as vault:
+        restore = FolderRestore(vault, back, load_prices("us-east-1"))
+        done = await restore.run()
+    assert sorted(failure.path for failure in restore.failures) == [b"a", b"sub/other name"]
+    assert done.restored == 0
+    assert not (back / "sub" / "other name").exists()
+    await place.restore(back, overwrite=True)
+    assert picture(back) == picture(tree)
+
+
+async def test_a_pattern_that_nothing_matches_is_an_error(place: Place, tree: Path, tmp_path: Path) -> None:
+    """A folder alone is something; a name that is misspelt is not a restore of nothing that went well."""
+    await place.sync(tree)
+    with pytest.raises(ConfigurationError, match="nothing was selected"):
+        await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=["emtpy"]))
+    await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=["empty"]))
+    assert (tmp_path / "back" / "empty").is_dir()
+
+
+async def test_a_file_from_a_year_to_come_is_unchanged(place: Place, tmp_path: Path) -> None:
+    """Its time says nothing of when it was last changed, so it is not read again each time."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "future").write_bytes(b"x")
+    os.utime(tree / "future", ns=(9_000_000_000 * 10**9,) * 2)
+    settled = (tree / "future").stat().st_ctime_ns + 30_000_000
+    await anyio.sleep(max(0, settled - time.time_ns()) / 1e9)  # the file system's clock goes on
+    await place.sync(tree)
+    again = await place.sync(tree)
+    assert (again.unchanged, again.recorded) == (again.looked_at, 0)
 
 
 async def test_a_planted_link_leads_nowhere(place: Place, tree: Path, tmp_path: Path) -> None:
