@@ -30,7 +30,7 @@ from aioglacier.core.errors import (
     UploadLockedError,
     UploadNotFoundError,
 )
-from aioglacier.core.lost import CLOCK_TOLERANCE, may_be_lost
+from aioglacier.core.lost import CLOCK_TOLERANCE, LATEST_BEGIN, may_be_lost
 from aioglacier.core.planning import choose_part_size
 from aioglacier.paging import follow
 from aioglacier.transfer.grace import GRACE_SECONDS
@@ -313,7 +313,11 @@ async def find_lost(gateway: Gateway, records: VaultRecords, record: UploadRecor
             "ListMultipartUploads", lambda marker: gateway.list_multipart_uploads(place.vault, marker=marker)
         )
         if may_be_lost(
-            upload, description=record.description, part_size=record.part_size, since=record.created
+            upload,
+            description=record.description,
+            part_size=record.part_size,
+            since=record.created,
+            until=record.created + LATEST_BEGIN,
         )
     ]
     for upload in sorted(found, key=lambda upload: upload.started):

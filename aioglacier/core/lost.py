@@ -6,7 +6,9 @@ that is known of it: description, part size, the time since which it can have be
 sent it a part or has its id. One that fits is as good as a new one, since nothing is in it.
 
 Two who lose an answer at the same moment may find each other's. That does no harm as long as each upload is
-taken once: whoever then gets an id that is taken already asks for another.
+taken once: whoever then gets an id that is taken already asks for another. Of those who keep other records
+nobody can know that, and one of theirs that has just begun looks lost; so what a dead process left is looked
+for only among the uploads of its own time.
 """
 
 from __future__ import annotations
@@ -22,11 +24,20 @@ if TYPE_CHECKING:
 #: How far the service's clock may be behind ours; it accepts signatures within 15 minutes.
 CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 
+#: How long after it was intended an upload can have been begun: a quarter of an hour of outage, the clock,
+#: and as much again.
+LATEST_BEGIN: Final = timedelta(hours=1)
+
 
 def may_be_lost(
-    upload: UploadDescription, *, description: str | None, part_size: int, since: datetime
+    upload: UploadDescription,
+    *,
+    description: str | None,
+    part_size: int,
+    since: datetime,
+    until: datetime | None = None,
 ) -> bool:
-    """Whether an unfinished upload may be one that was initiated so, at ``since`` or later, by our clock.
+    """Whether an unfinished upload may be one that was initiated so between these times, by our clock.
 
     It remains to be seen that it has no parts, and that nobody else has its id.
     """
@@ -34,4 +45,5 @@ def may_be_lost(
         upload.description == (description or "")
         and upload.part_size == part_size
         and upload.started >= since - CLOCK_TOLERANCE
+        and (until is None or upload.started <= until)
     )

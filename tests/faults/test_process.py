@@ -19,7 +19,7 @@ from tests.faults.conftest import MIB, Lies, Stand, Trouble, wait_for
 from tests.faults.proxy import Kind, Since
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
@@ -29,9 +29,10 @@ COMPLETE = "POST /-/vaults/v/multipart-uploads/"
 WHOLE = ("single request intended", "single request answered")
 
 
-def crash(stand: Stand, point: str, *arguments: str) -> None:
+def crash(stand: Stand, point: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
     """Run the program, which kills itself at a point."""
-    with stand.started(*arguments, environment={"AIOGLACIER_CRASH_AT": point}) as process:
+    more = {"AIOGLACIER_CRASH_AT": point, **(environment or {})}
+    with stand.started(*arguments, environment=more) as process:
         process.communicate(timeout=30)
         assert process.returncode == -signal.SIGKILL
 
@@ -44,6 +45,19 @@ def test_pr_02_an_upload_whose_id_was_never_recorded_is_found(stand: Stand) -> N
     stand.cli(*UPLOAD)
     assert len(stand.proxy.requests("POST /-/vaults/v/multipart-uploads HTTP")) == 1
     stand.proven(content)
+
+
+def test_pr_02_an_upload_of_another_time_is_not_taken_for_a_lost_one(stand: Stand) -> None:
+    """An upload that somebody begins days later, with the same description, is left to him."""
+    content = stand.file(SIZE)
+    crash(stand, "upload intent recorded", *UPLOAD)
+    stand.rows("UPDATE uploads SET created = created - 2 * 86400 * 1000000")
+    crash(stand, "upload initiated", *UPLOAD, environment=stand.elsewhere())
+    assert stand.count("uploads") == 1
+    stand.cli(*UPLOAD)
+    assert len(stand.proxy.requests("POST /-/vaults/v/multipart-uploads HTTP")) == 2
+    assert stand.stored() == [(SIZE, tree_hash(content).hex())]
+    assert stand.count("uploads") == 1
 
 
 def test_pr_03_an_archive_made_and_not_recorded_is_not_sent_again(stand: Stand) -> None:
