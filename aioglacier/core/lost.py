@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import UploadDescription
 
-#: How far the service's clock may be behind ours; it accepts signatures within 15 minutes.
+#: How far the service's clock may be behind ours; it accepts signatures within five minutes.
 CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 
 #: How long after it was intended an upload can have been begun: a quarter of an hour of outage, the clock,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.catalog import Catalog
+from aioglacier.catalog.database import open_database
+from aioglacier.catalog.opening import open_file
 from aioglacier.core.errors import CatalogError
 from tests.catalog.conftest import PHOTOS, archive, child, outcome
 
@@ -140,3 +142,14 @@ run(work)
     if output == "no loop\n":
         pytest.skip("no loop devices here")
     assert output == "CatalogError\n1\n"
+
+
+async def test_what_is_committed_is_on_disk(path: Path) -> None:
+    """DC-03: also at the second opening, for readers and writers, SQLite syncs each commit."""
+    for _ in range(2):
+        async with (
+            open_file(path, busy_timeout_seconds=5) as store,
+            open_database(store, busy_timeout_seconds=5) as database,
+        ):
+            for ask in (database.write, database.read):
+                assert await ask(lambda c: c.exec_driver_sql("PRAGMA synchronous").scalar_one()) == 2
