@@ -14,20 +14,34 @@ Then databases, scans and Python sort them alike.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
-from aioglacier.catalog.checksums import checksum
+from aioglacier.catalog.entryrecords import (
+    BundleRecord,
+    Entry,
+    Expense,
+    RunNumber,
+    StoredEntry,
+    TreeNumber,
+    TreeRecord,
+)
+from aioglacier.catalog.entryrows import (
+    COLUMNS,
+    COUNTING,
+    PAGE,
+    end_entries,
+    few_pages,
+    insert_entries,
+    select_stored,
+)
 from aioglacier.catalog.places import find_place, keep_place
 from aioglacier.catalog.records import ArchiveKind, UploadNumber, UploadState
 from aioglacier.catalog.tables import ARCHIVES, BUNDLES, ENTRIES, RUNS, SPENT, TREES, UPLOADS
-from aioglacier.core.errors import CatalogError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -35,130 +49,6 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
-    from aioglacier.core.models import ArchiveId
-
-TreeNumber = NewType("TreeNumber", int)
-RunNumber = NewType("RunNumber", int)
-
-#: Rows read at a time: 2 MB of them, and few enough trips.
-_PAGE: Final = 5000
-
-#: Uploads in these states have an archive, or may have one, which must not be made again.
-_COUNTING: Final = (UploadState.COMPLETED, UploadState.COMPLETING)
-
-
-@dataclass(frozen=True, slots=True)
-class TreeRecord:
-    """A folder that is kept in a vault.
-
-    Attributes:
-        root: Its absolute path.
-        last_run: The last ``sync`` that came to its end, ``None`` before the first.
-    """
-
-    number: TreeNumber
-    place: Place
-    root: str
-    last_run: RunNumber | None
-
-
-class Entry(NamedTuple):
-    """One version of a path.
-
-    Attributes:
-        since: The run that recorded it.
-        kind: "file", "directory", "symlink" or "hardlink".
-        size: Bytes of the content.
-        inode, device: Signed 64 bits.
-        mode: The permissions.
-        target: Where a symbolic link points; of a hard link the path of the file it is another name of.
-        extra: JSON of what few paths have.
-        content_hash: The tree hash of a file's content; ``None`` where the archive's own is meant.
-        upload: The upload whose archive has it; ``None`` of what has no content anywhere.
-        position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
-    """
-
-    tree: int
-    path: bytes
-    since: int
-    kind: str
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    device: int
-    mode: int
-    uid: int
-    gid: int
-    target: bytes | None
-    extra: bytes | None
-    content_hash: bytes | None
-    upload: int | None
-    position: int | None
-    stored: int | None
-    compression: str | None
-    encryption: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BundleRecord:
-    """An archive of a folder: a bundle, or one big file.
-
-    Attributes:
-        format: "tar" or "file".
-        members: How many paths it has.
-        index_position: Where the index begins; 0 in a file.
-    """
-
-    upload: UploadNumber
-    format: str
-    compression: str | None
-    encryption: str | None
-    members: int = 0
-    content_size: int = 0
-    index_position: int = 0
-    index_size: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Expense:
-    """What a run asked of the service.
-
-    Attributes:
-        operation: The kind of request that is paid for.
-        requests: How many.
-        sent, received: Bytes.
-        price: In ``currency``, by a price list; ``None`` without one.
-    """
-
-    operation: str
-    requests: int
-    sent: int = 0
-    received: int = 0
-    price: float | None = None
-    currency: str | None = None
-
-
-class StoredEntry(NamedTuple):
-    """A version of a path with the archive that has it.
-
-    Attributes:
-        archive_id: ``None`` where there is no content, or nothing is known of the archive yet.
-        archive_size, archive_hash, archive_created: Of the archive.
-    """
-
-    entry: Entry
-    archive_id: ArchiveId | None
-    archive_size: int
-    archive_hash: bytes | None
-    archive_created: datetime | None
-
-
-_COLUMNS: Final = [ENTRIES.c[name] for name in Entry._fields]
-
-_INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
-    ", ".join(Entry._fields), "?, " * len(Entry._fields)
-)
 
 #: What a comparison needs, in the order that it needs it.
 _COMPARED: Final = [
@@ -314,15 +204,15 @@ class Entries:
     async def add(self, entries: Sequence[Entry]) -> None:
         """Record versions of paths, in one transaction."""
         if entries:
-            await self._database.write(lambda connection: _insert(connection, entries))
+            await self._database.write(lambda connection: insert_entries(connection, entries))
 
     async def replace(self, numbers: Sequence[int], entries: Sequence[Entry], run: RunNumber) -> None:
         """End versions with a run, and record others in their place, in one transaction."""
 
         def change(connection: Connection) -> None:
-            _end(connection, numbers, run)
+            end_entries(connection, numbers, run)
             if entries:
-                _insert(connection, entries)
+                insert_entries(connection, entries)
 
         if numbers or entries:
             await self._database.write(change)
@@ -352,7 +242,7 @@ class Entries:
         """Once an upload is completed: end the versions that its members take the place of."""
 
         def change(connection: Connection) -> None:
-            _end(connection, ended, run)
+            end_entries(connection, ended, run)
             connection.execute(
                 update(ARCHIVES).where(ARCHIVES.c.upload == upload).values(kind=ArchiveKind.BUNDLE)
             )
@@ -396,7 +286,7 @@ class Entries:
 
         def change(connection: Connection) -> int:
             dead = select(UPLOADS.c.number).where(
-                UPLOADS.c.number == ENTRIES.c.upload, UPLOADS.c.state.not_in(_COUNTING)
+                UPLOADS.c.number == ENTRIES.c.upload, UPLOADS.c.state.not_in(COUNTING)
             )
             count = connection.execute(
                 delete(ENTRIES).where(ENTRIES.c.tree == tree.number, dead.exists())
@@ -441,7 +331,7 @@ class Entries:
             is_it = (ENTRIES.c.tree == tree.number) & ENTRIES.c.until.is_(None)
             if after is not None:
                 is_it &= ENTRIES.c.path > after
-            rows = connection.execute(select(*_COMPARED).where(is_it).order_by(ENTRIES.c.path).limit(_PAGE))
+            rows = connection.execute(select(*_COMPARED).where(is_it).order_by(ENTRIES.c.path).limit(PAGE))
             return rows.fetchall()
 
         return await self._database.read(question)
@@ -454,7 +344,7 @@ class Entries:
             for at in range(0, len(numbers), 500):
                 some = numbers[at : at + 500]
                 rows = connection.execute(
-                    select(ENTRIES.c.number, *_COLUMNS).where(ENTRIES.c.number.in_(some))
+                    select(ENTRIES.c.number, *COLUMNS).where(ENTRIES.c.number.in_(some))
                 )
                 found.update({row[0]: Entry(*row[1:]) for row in rows})
             return found
@@ -466,12 +356,12 @@ class Entries:
         last = -1
 
         def question(connection: Connection) -> list[Entry]:
-            with _few_pages(connection):
+            with few_pages(connection):
                 rows = connection.execute(
-                    select(*_COLUMNS)
+                    select(*COLUMNS)
                     .where(ENTRIES.c.upload == upload, ENTRIES.c.position > last)
                     .order_by(ENTRIES.c.position)
-                    .limit(_PAGE)
+                    .limit(PAGE)
                 )
                 return [Entry(*row) for row in rows]
 
@@ -508,7 +398,7 @@ class Entries:
             if last is not None:
                 is_it &= ENTRIES.c.path < last if is_descending else ENTRIES.c.path > last
             order = ENTRIES.c.path.desc() if is_descending else ENTRIES.c.path
-            return _select_stored(connection, is_it, run, order)
+            return select_stored(connection, is_it, run, order)
 
         while page := await self._database.read(question):
             yield page
@@ -539,7 +429,7 @@ class Entries:
             is_it = (ENTRIES.c.tree == tree.number) & (ENTRIES.c.upload == upload) & (position > last)
             if stop is not None:
                 is_it &= position < stop
-            return _select_stored(connection, is_it, run, position)
+            return select_stored(connection, is_it, run, position)
 
         while page := await self._database.read(question):
             yield page
@@ -548,7 +438,7 @@ class Entries:
     async def stored_at(self, tree: TreeRecord, path: bytes, run: RunNumber | None) -> StoredEntry | None:
         """What there is, or was at the end of a run, at a path."""
         found = await self._database.read(
-            lambda connection: _select_stored(
+            lambda connection: select_stored(
                 connection,
                 (ENTRIES.c.tree == tree.number) & (ENTRIES.c.path == path),
                 run,
@@ -556,83 +446,6 @@ class Entries:
             )
         )
         return found[-1] if found else None
-
-
-def _counts() -> ColumnElement[bool]:
-    return ENTRIES.c.upload.is_(None) | UPLOADS.c.state.in_(_COUNTING)
-
-
-def _select_stored(
-    connection: Connection, condition: ColumnElement[bool], run: RunNumber | None, order: Any
-) -> list[StoredEntry]:
-    is_it = condition & _counts()
-    if run is None:
-        is_it &= ENTRIES.c.until.is_(None)
-    else:
-        is_it &= (ENTRIES.c.since <= run) & (ENTRIES.c.until.is_(None) | (ENTRIES.c.until > run))
-    rows = connection.execute(
-        select(
-            *_COLUMNS,
-            ENTRIES.c.checksum,
-            ARCHIVES.c.archive_id,
-            ARCHIVES.c.size,
-            ARCHIVES.c.tree_hash,
-            ARCHIVES.c.created,
-        )
-        .outerjoin(UPLOADS, UPLOADS.c.number == ENTRIES.c.upload)
-        .outerjoin(ARCHIVES, ARCHIVES.c.upload == ENTRIES.c.upload)
-        .where(is_it)
-        .order_by(order)
-        .limit(_PAGE)
-    )
-    return [_stored(row) for row in rows]
-
-
-def _stored(row: Any) -> StoredEntry:
-    count = len(_COLUMNS)
-    entry = Entry(*row[:count])
-    if row[count] != checksum(entry):
-        raise CatalogError(
-            f"the record of {entry.path!r} is not as it was written: a bit has flipped on this disk, so "
-            "rename the catalog and restore it from a copy"
-        )
-    return StoredEntry(entry, *row[count + 1 :])
-
-
-@contextmanager
-def _few_pages(connection: Connection) -> Iterator[None]:
-    """Let SQLite keep few pages: what comes in the order of its keys needs none of them again."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    usual = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
-    connection.exec_driver_sql("PRAGMA cache_size = -2048")
-    try:
-        yield
-    finally:
-        connection.exec_driver_sql(f"PRAGMA cache_size = {int(usual)}")
-
-
-def _insert(connection: Connection, entries: Iterable[Entry]) -> None:
-    if connection.dialect.name == "sqlite":
-        # Past SQLAlchemy, which takes three times as long for a row as SQLite itself does.
-        with _few_pages(connection):
-            connection.exec_driver_sql(_INSERT, [(*entry, checksum(entry)) for entry in entries])
-        return
-    names = Entry._fields
-    connection.execute(
-        insert(ENTRIES),
-        [{**dict(zip(names, entry, strict=True)), "checksum": checksum(entry)} for entry in entries],
-    )
-
-
-def _end(connection: Connection, numbers: Sequence[int], run: RunNumber) -> None:
-    for at in range(0, len(numbers), 500):
-        connection.execute(
-            update(ENTRIES)
-            .where(ENTRIES.c.number.in_(numbers[at : at + 500]), ENTRIES.c.until.is_(None))
-            .values(until=run)
-        )
 
 
 def _trees(connection: Connection, place: Place, condition: ColumnElement[bool]) -> list[TreeRecord]:

@@ -1,0 +1,122 @@
+"""Records of folders: a folder, a version of a path, the archive that has it, and what a run cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, NewType
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from aioglacier.catalog.records import Place, UploadNumber
+    from aioglacier.core.models import ArchiveId
+
+TreeNumber = NewType("TreeNumber", int)
+RunNumber = NewType("RunNumber", int)
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRecord:
+    """A folder that is kept in a vault.
+
+    Attributes:
+        root: Its absolute path.
+        last_run: The last ``sync`` that came to its end, ``None`` before the first.
+    """
+
+    number: TreeNumber
+    place: Place
+    root: str
+    last_run: RunNumber | None
+
+
+class Entry(NamedTuple):
+    """One version of a path.
+
+    Attributes:
+        since: The run that recorded it.
+        kind: "file", "directory", "symlink" or "hardlink".
+        size: Bytes of the content.
+        inode, device: Signed 64 bits.
+        mode: The permissions.
+        target: Where a symbolic link points; of a hard link the path of the file it is another name of.
+        extra: JSON of what few paths have.
+        content_hash: The tree hash of a file's content; ``None`` where the archive's own is meant.
+        upload: The upload whose archive has it; ``None`` of what has no content anywhere.
+        position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
+    """
+
+    tree: int
+    path: bytes
+    since: int
+    kind: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    device: int
+    mode: int
+    uid: int
+    gid: int
+    target: bytes | None
+    extra: bytes | None
+    content_hash: bytes | None
+    upload: int | None
+    position: int | None
+    stored: int | None
+    compression: str | None
+    encryption: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRecord:
+    """An archive of a folder: a bundle, or one big file.
+
+    Attributes:
+        format: "tar" or "file".
+        members: How many paths it has.
+        index_position: Where the index begins; 0 in a file.
+    """
+
+    upload: UploadNumber
+    format: str
+    compression: str | None
+    encryption: str | None
+    members: int = 0
+    content_size: int = 0
+    index_position: int = 0
+    index_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """What a run asked of the service.
+
+    Attributes:
+        operation: The kind of request that is paid for.
+        requests: How many.
+        sent, received: Bytes.
+        price: In ``currency``, by a price list; ``None`` without one.
+    """
+
+    operation: str
+    requests: int
+    sent: int = 0
+    received: int = 0
+    price: float | None = None
+    currency: str | None = None
+
+
+class StoredEntry(NamedTuple):
+    """A version of a path with the archive that has it.
+
+    Attributes:
+        archive_id: ``None`` where there is no content, or nothing is known of the archive yet.
+        archive_size, archive_hash, archive_created: Of the archive.
+    """
+
+    entry: Entry
+    archive_id: ArchiveId | None
+    archive_size: int
+    archive_hash: bytes | None
+    archive_created: datetime | None
