@@ -1,0 +1,94 @@
+"""What does a folder of a million small files take: memory, requests, and files a second if unchanged?
+
+The program runs as people run it, against the local Glacier in a process of its own: a first ``sync`` of so
+many files of 1 KiB into bundles, a second one with nothing changed, and of one file a ``restore``. Memory is
+that of the program and its workers; "grown" is what the larger folder took beyond the smaller one.
+
+    python -m benchmarks folders            10,000 files, then 1,000,000
+    python -m benchmarks folders --quick    200, then 2,000
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import measure
+from benchmarks.local_glacier import KEYS, REGION, serving
+from benchmarks.measure import MIB
+
+_KIB: Final = 1024
+_IN_A_FOLDER: Final = 1000
+
+
+def make(folder: Path, count: int) -> None:
+    """So many files of 1 KiB, a thousand in each folder; no two are alike."""
+    chance = random.Random(7)  # the same each time
+    for number in range(count):
+        inner = folder / f"{number // _IN_A_FOLDER:04}"
+        if not number % _IN_A_FOLDER:
+            inner.mkdir(parents=True)
+        (inner / f"{number % _IN_A_FOLDER:03}.txt").write_bytes(chance.randbytes(_KIB))
+
+
+def sync_and_restore(folder: Path, count: int) -> dict[str, Any]:
+    """The figures of a folder with so many files."""
+    make(folder / "files", count)
+    with serving(folder / "glacier") as server:
+        env = {
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": KEYS[0],
+            "AWS_SECRET_ACCESS_KEY": KEYS[1],
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+        def run(*words: str) -> measure.Cost:
+            options = [f"--endpoint-url={server.url}", f"--catalog={folder / 'catalog.db'}", "--json"]
+            return measure.run([sys.executable, "-m", "aioglacier", *options, *words], env=env)
+
+        run("vault", "create", "files")
+        first = run("sync", str(folder / "files"), "files")
+        again = run("sync", str(folder / "files"), "files")
+        one = f"/{(count - 1) // _IN_A_FOLDER:04}/007.txt"
+        run("restore", "files", str(folder / "back"), one)
+    (back,) = (path for path in (folder / "back").rglob("*") if path.is_file())
+    if back.read_bytes() != (folder / "files" / one[1:]).read_bytes():
+        raise SystemExit(f"{one} came back as something else")
+    return {"files": count, "first": _figures(first), "unchanged": _figures(again)}
+
+
+def _figures(cost: measure.Cost) -> dict[str, Any]:
+    report = cost.report
+    return {
+        "requests": report["requests"],
+        "sent_mib": round(report["sent"] / MIB, 1),
+        "files_a_second": round(report["looked_at"] / report["seconds"]),
+        "seconds": report["seconds"],
+        "peak_pss_mib": round(cost.peak_pss / MIB, 1),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks folders", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--output")
+    parser.add_argument("--files", type=int, nargs=2, default=(10_000, 1_000_000))
+    parser.add_argument("--folder", help="where files go; by default the system's place for them")
+    options = parser.parse_args()
+    counts = (200, 2000) if options.quick else options.files
+    folders = []
+    for count in counts:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            folders.append(sync_and_restore(Path(folder), count))
+    small, large = (found["first"]["peak_pss_mib"] for found in folders)
+    measure.publish("folders", {"folders": folders, "grown_mib": round(large - small, 1)})
+
+
+if __name__ == "__main__":
+    main()
