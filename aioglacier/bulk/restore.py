@@ -426,8 +426,8 @@ class FolderRestore:
                 return  # its job was not waited for
             shown = os.fsdecode(entry.path)
             raise TargetError(
-                f"{shown!r} is another name of {os.fsdecode(first)!r}, which is not in its place; bring that back "
-                "first, and run the same command again",
+                f"{shown!r} is another name of {os.fsdecode(first)!r}, which is not in its place; bring "
+                "that back first, and run the same command again",
                 path=shown,
             )
         if placer.is_there(entry):
