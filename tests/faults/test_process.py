@@ -150,6 +150,44 @@ def test_pr_14_a_machine_that_grants_little_is_enough_or_is_told_at_the_start(
         assert not stand.proxy.seen
 
 
+def memory_group(size: int) -> Path | None:
+    """A new group of processes that may use so much memory together, if this machine lets us make one."""
+    for root, name in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        group = Path(root) / f"aioglacier-test-{os.getpid()}"
+        with suppress(OSError):
+            group.mkdir()
+            try:
+                (group / name).write_text(str(size))
+            except OSError:
+                group.rmdir()
+                raise
+            return group
+    return None
+
+
+@contextmanager
+def small_memory(size: int) -> Iterator[Path]:
+    """Such a group: whoever writes himself in belongs to it."""
+    group = memory_group(size)
+    if group is None:
+        pytest.skip("memory cannot be limited here")
+    try:
+        yield group
+    finally:
+        wait_for(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def test_pr_14_a_container_of_256_mib_is_enough(stand: Stand) -> None:
+    """A file that is larger than all memory goes up, and nobody is killed for want of it."""
+    (stand.folder / "big").touch()
+    os.truncate(stand.folder / "big", 300 * MIB)
+    with small_memory(256 * MIB) as group:
+        done = limited(stand, f"echo $$ >{group}/cgroup.procs", "upload", "v", "big")
+    stand.cli.judge(done.returncode, done.stdout, done.stderr, 0)
+    assert [size for size, _ in stand.stored()] == [300 * MIB]
+
+
 @pytest.mark.parametrize("home", ["/dev/null", "/proc/1/nowhere"])
 def test_pr_15_a_place_that_can_keep_no_record_is_told_before_anything_is_read(
     stand: Stand, home: str
