@@ -90,6 +90,12 @@ def read_patterns(files: Sequence[str]) -> list[str]:
     return patterns
 
 
+def money_words(max_cost: float | None, price_list: str | None) -> list[str]:
+    """Options of a command line that allows as much."""
+    words = [] if max_cost is None else [f"--max-cost={max_cost:.15g}"]
+    return words if price_list is None else [*words, f"--prices={price_list}"]
+
+
 def cost_record(prices: Prices, cost: float) -> Record:
     """An amount of money, and where it comes from."""
     return {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
 import pytest
 
+from aioglacier.catalog import Catalog
 from tests.bulk.conftest import make_tree, picture
 from tests.cli.conftest import Cli
 
@@ -155,3 +158,16 @@ def test_what_a_run_cost_is_on_record(program: Cli, tmp_path: Path) -> None:
         ("InitiateJob", 1),
     ]
     assert all(price > 0 and currency == "USD" for _, _, price, currency in rows)
+
+
+async def test_the_command_to_go_on_with_asks_for_the_same(program: Cli, tmp_path: Path) -> None:
+    """What was chosen, how it is stored and what may be spent hold for the rest, too."""
+    tree = make_tree(tmp_path / "tree")
+    program("sync", "tree", "photos", "--catalog=catalog.db")
+    options = ["--compress", "--checksum", "--bundle-size=4194304", "--max-cost=0.5", "--exclude=*.o"]
+    words = ["--catalog=catalog.db", "sync", "tree", "photos", "--json", *options]
+    async with Catalog.open(tmp_path / "catalog.db") as catalog:
+        (place,) = await catalog.archives.places("photos")
+        async with catalog.lock_source(place, str(tree)):  # another process does the same
+            error = (await anyio.to_thread.run_sync(lambda: program(*words, code=5))).error
+    assert set(options) < set(shlex.split(error["resume"]))

@@ -16,6 +16,7 @@ from aioglacier.cli.folders import (
     Instant,
     cost_record,
     cost_text,
+    money_words,
     snapshot_record,
     tell_failures,
     telling,
@@ -125,6 +126,9 @@ def command(
         *(["--folder", folder] if folder else []),
     ]
     words += [f"--exclude={pattern}" for pattern in exclude]
+    words += [f"--ahead={ahead}"] if ahead is not None else []
+    words += ["--no-wait"] if no_wait else []
+    words += money_words(max_cost, price_list)
     for name in ("at", "modified_after", "modified_before"):
         if given[name] is not None:
             words.append(f"--{name.replace('_', '-')}={given[name].isoformat()}")
@@ -217,12 +221,10 @@ def _text(record: Mapping[str, Any]) -> str:
     parts = [f"{show_count(record['restored'], 'path')} restored, {show_size(record['restored_size'])}"]
     parts += [
         f"{record[name]:,} {text}"
-        for name, text in (
-            ("there", "there before"),
-            ("failed", "failed"),
-            ("jobs_left", "jobs not done yet"),
-        )
+        for name, text in (("there", "there before"), ("failed", "failed"))
         if record[name]
     ]
+    if record["jobs_left"]:
+        parts.append(f"{show_count(record['jobs_left'], 'job')} not done yet")
     jobs = f"; {show_count(record['jobs_started'], 'job')} started, {cost_text(record)}"
     return f"{', '.join(parts)} in {show_seconds(record['seconds'])}{jobs if record['jobs_started'] else ''}"

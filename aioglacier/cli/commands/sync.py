@@ -16,6 +16,7 @@ from aioglacier.cli.folders import (
     PRICES,
     cost_record,
     cost_text,
+    money_words,
     read_patterns,
     snapshot_record,
     tell_failures,
@@ -109,6 +110,10 @@ def command(
         *_words(exclude, include, exclude_from),
         *recipient_words(recipients, recipient_files),
         *(["--no-encryption"] if no_encryption else []),
+        *(["--checksum"] if checksum else []),
+        *(["--compress"] if compress else []),
+        *([f"--bundle-size={bundle_size}"] if bundle_size is not None else []),
+        *money_words(max_cost, price_list),
     ]
     session.resume = session.command(*words, "--", directory, vault)
 
