@@ -131,7 +131,8 @@ def command(
 
     A file whose upload was interrupted goes on where it stopped when the same command is run again: every
     part that the service has is first hashed again and compared. Without activity the service forgets an
-    unfinished upload after 24 hours. An unfinished upload of standard input is aborted.
+    unfinished upload after 24 hours. An unfinished upload of standard input is aborted. A SOURCE that was
+    printed is done: named again, it becomes another archive.
 
     If the file is no longer what its unfinished upload began with, nothing is sent: --restart aborts that
     upload and begins anew, --no-resume leaves it alone.
