@@ -46,6 +46,7 @@ COMMANDS: Final = (
     "inventory_job",
     "inventory_parsing",
     "catalog_writes",
+    "folders --files 10000 100000",
 )
 
 
