@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-#: A clean stop that takes longer is given up: whoever sent the signal is waiting, and was promised ten seconds,
-#: of which a busy machine may need some to end a process.
+#: A clean stop that takes longer is given up: whoever sent the signal is waiting, and was promised ten
+#: seconds, of which a busy machine may need some to end a process.
 PATIENCE_SECONDS: Final = 8.5
 
 #: How long what is on its way may take to arrive; the rest is for ending properly.
