@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tracemalloc
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -505,18 +501,3 @@ def test_no_damage_makes_a_reader_raise_anything_else(listed: list[Archive], dat
             except InventoryError as error:
                 outcomes.append(str(error))
         assert outcomes[0] == outcomes[1]
-
-
-def test_the_benchmark_runs() -> None:
-    """The script behind the published figures still works, and says what it must."""
-    root = Path(__file__).parents[2]
-    answer = subprocess.run(
-        [sys.executable, root / "benchmarks" / "inventory_parsing.py", "--quick"],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    results = json.loads(answer.stdout)["results"]
-    assert {result["reader"] for result in results} == {"json", "csv", "json.loads"}
-    assert all(result["megabytes_per_second"]["median"] > 0 for result in results)

@@ -97,7 +97,9 @@ async def test_what_is_on_its_way_arrives_and_the_rest_is_not_read(
     assert run.failure is not None
     assert run.failure.upload_id == "upload-1"
     assert run.failure.sent == 2 * MIB
-    assert list(store.uploads[UploadId("upload-1")]) == gate.held == [0, MIB]
+    # Parts are hashed by several workers, so the first two to be sent need not be the first two.
+    assert len(gate.held) == 2
+    assert set(store.uploads[UploadId("upload-1")]) == set(gate.held)
     assert (resources.buffers.lent, resources.connections.in_use) == (0, 0)
     assert not store.archives
 
