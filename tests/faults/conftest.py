@@ -103,7 +103,7 @@ class Stand:
 
     def ended(self, process: subprocess.Popen[bytes], code: int = 0) -> Done:
         """Wait for the end of the program, which must be this."""
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         return self.cli.judge(process.returncode, out, err, code)
 
     def killed(self, size: int, *missing: int) -> bytes:
