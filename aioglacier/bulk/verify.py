@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import os
 import random
 from dataclasses import dataclass, field
@@ -316,13 +318,12 @@ class FolderVerify:
         sizes = [-(-record.archive.size // LEAF_SIZE) for record in able]
         if not able:
             return []
-        wanted: set[tuple[int, int]] = set()
-        for _ in range(4 * self._options.sample):  # some are chosen twice
-            if len(wanted) == min(self._options.sample, sum(sizes)):
-                break
-            (index,) = chance.choices(range(len(able)), weights=sizes)
-            wanted.add((index, chance.randrange(sizes[index])))
-        leaves = [await self._leaf(able[index], leaf) for index, leaf in sorted(wanted)]
+        ends = list(itertools.accumulate(sizes))  # numbers all MiB through, archive by archive
+        wanted = []
+        for number in sorted(chance.sample(range(ends[-1]), min(self._options.sample, ends[-1]))):
+            index = bisect.bisect_right(ends, number)
+            wanted.append((able[index], number - ends[index] + sizes[index]))
+        leaves = [await self._leaf(archive, leaf) for archive, leaf in wanted]
         return [leaf for leaf in leaves if leaf is not None]
 
     async def _leaf(self, record: ArchiveRecord, leaf: int) -> Leaf | None:
