@@ -34,7 +34,7 @@ STYLES: Final[dict[str, tuple[str, str, str]]] = {
     "floor+native": ("floor", INK, "--"),
     "boto3": ("boto3, 4 threads", GREY, "-"),
     "boto3+sequential": ("boto3, one by one", GREY, "-"),
-    "boto3+given": ("boto3, 4 threads, hashes given", GREY, "-"),
+    "boto3+combined": ("boto3, 4 threads, own tree hash", GREY, "-"),
     "aiobotocore": ("aiobotocore, gather 4", GREY, "-"),
     "glacier_upload": ("glacier_upload, 4 threads", GREY, "-"),
     "aws-cli": ("AWS CLI, one request", GREY, "-"),

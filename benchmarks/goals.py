@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.results import Results
 
 #: Other clients that send several parts at once, as ours does.
-PEERS: Final = ("boto3", "boto3+given", "aiobotocore", "glacier_upload")
+PEERS: Final = ("boto3", "boto3+combined", "aiobotocore", "aiobotocore+combined", "glacier_upload")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Other clients, used as their documentation shows.
 
-botocore computes payload hash and tree hash of each body itself. The tree hash of the whole is combined from
-the hashes that the answers name, which spares these clients a third pass. With the trait "given" each part's
-tree hash is computed by ``botocore.utils`` and given to the call, as a careful user would; "sequential" sends
-one part after the other.
+botocore computes payload hash and tree hash of each body itself. Completing needs the tree hash of the whole,
+and the one thing that boto3 has for it is ``botocore.utils.calculate_tree_hash``, which reads the file once
+more. With the trait "combined" it is combined from the hashes that the answers name instead, by code of the
+user's own: the most that can be made of these clients. "sequential" sends one part after the other.
 """
 
 from __future__ import annotations
@@ -30,24 +30,25 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 
 
-def _part(task: Task, start: int, body: bytes) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
+def _part(start: int, body: bytes) -> dict[str, Any]:
+    return {
         "vaultName": "v",
         "uploadId": "A" * 92,
         "range": f"bytes {start}-{start + len(body) - 1}/*",
         "body": body,
     }
-    if "given" in task.traits:
+
+
+def _finish(task: Task, hashes: dict[int, str]) -> dict[str, Any]:
+    if "combined" in task.traits:
+        whole = combine(bytes.fromhex(hashes[start]) for start in sorted(hashes)).hex()
+    else:
         from botocore.utils import calculate_tree_hash  # noqa: PLC0415  # only the client that is measured is loaded
 
         calculate: Any = calculate_tree_hash
-        arguments["checksum"] = calculate(io.BytesIO(body))
-    return arguments
-
-
-def _finish(hashes: dict[int, str], size: int) -> dict[str, Any]:
-    whole = combine(bytes.fromhex(hashes[start]) for start in sorted(hashes))
-    return {"vaultName": "v", "uploadId": "A" * 92, "archiveSize": str(size), "checksum": whole.hex()}
+        with Path(task.path).open("rb") as file:
+            whole = calculate(file)
+    return {"vaultName": "v", "uploadId": "A" * 92, "archiveSize": str(task.size), "checksum": whole}
 
 
 def _boto3(task: Task) -> Any:
@@ -80,13 +81,13 @@ def boto3_upload(task: Task) -> None:
         with Path(task.path).open("rb") as file:
             file.seek(start)
             body = file.read(part_size)
-        hashes[start] = client.upload_multipart_part(**_part(task, start, body))["checksum"]
+        hashes[start] = client.upload_multipart_part(**_part(start, body))["checksum"]
 
     METER.start()
     client.initiate_multipart_upload(vaultName="v", partSize=str(part_size))
     threads = 1 if "sequential" in task.traits else task.concurrency or 1
     _in_threads(threads, send, range(0, task.size, part_size))
-    client.complete_multipart_upload(**_finish(hashes, task.size))
+    client.complete_multipart_upload(**_finish(task, hashes))
 
 
 def boto3_small(task: Task) -> None:
@@ -145,7 +146,7 @@ async def _aiobotocore_upload(task: Task) -> None:
 
         async def send(start: int) -> None:
             body = file.read(part_size)
-            hashes[start] = (await client.upload_multipart_part(**_part(task, start, body)))["checksum"]
+            hashes[start] = (await client.upload_multipart_part(**_part(start, body)))["checksum"]
 
         METER.start()
         async with METER.watching_loop():
@@ -153,7 +154,7 @@ async def _aiobotocore_upload(task: Task) -> None:
             for first in range(0, task.size, part_size * concurrency):
                 starts = range(first, min(task.size, first + part_size * concurrency), part_size)
                 await asyncio.gather(*(send(start) for start in starts))
-            await client.complete_multipart_upload(**_finish(hashes, task.size))
+            await client.complete_multipart_upload(**_finish(task, hashes))
         METER.stop()
 
 

@@ -25,6 +25,7 @@ _CLIENTS: Final = (
     "floor",
     "aioglacier+hashlib",
     "boto3",
+    "boto3+combined",
     "boto3+sequential",
     "glacier_upload",
     "aiobotocore",

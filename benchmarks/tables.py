@@ -26,8 +26,10 @@ CLIENTS: Final = {
     "aioglacier+uvloop": "aioglacier on uvloop",
     "boto3": "boto3, 4 threads",
     "boto3+sequential": "boto3, one part after the other",
+    "boto3+combined": "boto3, 4 threads, tree hash combined by hand",
     "boto3+given": "boto3, 4 threads, given the tree hashes",
     "aiobotocore": "aiobotocore, gathering 4",
+    "aiobotocore+combined": "aiobotocore, gathering 4, tree hash combined by hand",
     "glacier_upload": "glacier_upload, 4 threads",
     "aws-cli": "AWS CLI, one request",
     "aioglacier-cli": "`aioglacier upload`, the whole command",
@@ -305,7 +307,7 @@ def readme(results: Results) -> str:
     names = ["floor+native", "aioglacier", "aioglacier+hashlib", *PEERS, "aws-cli"]
     rows = []
     for name in names:
-        if name not in plain["clients"] or name == "boto3+given":
+        if name not in plain["clients"] or name in {"boto3+given", "aiobotocore+combined"}:
             continue
         cells = [
             CLIENTS[name].replace(": read, hash twice in one pass, `sendall`; one thread", ", one thread")

@@ -15,7 +15,15 @@ from benchmarks.measure import GIB, MIB
 from benchmarks.sink import Sink
 
 OURS = ("floor", "floor+native", "aioglacier", "aioglacier+hashlib", "aioglacier+threads")
-PEERS = ("boto3+sequential", "boto3", "boto3+given", "aiobotocore", "glacier_upload", "aws-cli")
+PEERS = (
+    "boto3+sequential",
+    "boto3",
+    "boto3+combined",
+    "aiobotocore",
+    "aiobotocore+combined",
+    "glacier_upload",
+    "aws-cli",
+)
 
 
 def main() -> None:
