@@ -11,7 +11,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aioglacier.bulk.packing import Touched
+from aioglacier.bulk.packing import Touched, as_extra, read_attributes
 from aioglacier.bulk.sealedfiles import archive_sealed
 from aioglacier.bulk.touching import touch
 from aioglacier.catalog.entries import Entry
@@ -120,7 +120,8 @@ class BigFiles:
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         if known is not None and await self._is_only_touched(found, known, path):
             entries = self._place.catalog.entries
-            moved = await touch(entries, [Touched(known, _entry(tree, run, found))])
+            entry = _entry(tree, run, found, await run_in_thread(partial(attributes_of, path)))
+            moved = await touch(entries, [Touched(known, entry)])
             await entries.replace([known.number], moved, run)
             self.recorded += 1
             return
@@ -181,7 +182,9 @@ class BigFiles:
                 raise CatalogError(f"archive {archive.id} was made, and its upload is not on record")
             identity = upload.file.identity
             now = found._replace(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
-            entry = _entry(tree, run, now)._replace(upload=record.upload)
+            # What was given to it since makes its ``ctime`` another one, and so the next run sees it.
+            attributes = await run_in_thread(partial(attributes_of, path))
+            entry = _entry(tree, run, now, attributes)._replace(upload=record.upload)
             await place.catalog.entries.replace(ended, [entry], run)
             await place.catalog.uploads.record_told(record.upload)
         self._count(archive)
@@ -218,7 +221,21 @@ def hash_file(path: str) -> bytes | None:
     return hasher.digest()
 
 
-def _entry(tree: TreeRecord, run: RunNumber, found: Found) -> Entry:
+def attributes_of(path: str) -> dict[str, bytes]:
+    """The extended attributes of a file, none if it cannot be looked at. It blocks."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return {}
+    try:
+        return read_attributes(fd)
+    finally:
+        os.close(fd)
+
+
+def _entry(
+    tree: TreeRecord, run: RunNumber, found: Found, attributes: dict[str, bytes] | None = None
+) -> Entry:
     return Entry(
         tree=tree.number,
         path=found.path,
@@ -233,7 +250,7 @@ def _entry(tree: TreeRecord, run: RunNumber, found: Found) -> Entry:
         uid=found.uid,
         gid=found.gid,
         target=None,
-        extra=b'{"sparse": true}' if found.blocks * 512 < found.size else None,
+        extra=as_extra(attributes or {}, has_holes=found.blocks * 512 < found.size),
         content_hash=None,
         upload=None,
         position=None,

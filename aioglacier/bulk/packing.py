@@ -160,13 +160,12 @@ class Packer:
             case "file":
                 return self._pack_file(packed, found, known)
             case "directory":
-                entry = self._entry(
-                    found,
-                )
+                attributes = self._folder_attributes(found)
+                entry = self._entry(found, extra=as_extra(attributes))
                 if known is not None:
                     packed.touched.append(Touched(known, entry))
                     return None
-                return entry, (_header(found, tar.FOLDER),)
+                return entry, (_header(found, tar.FOLDER, attributes=attributes),)
             case "symlink":
                 fd, name = self._beneath.parent(found.path)
                 target = os.readlink(name, dir_fd=fd)
@@ -180,16 +179,25 @@ class Packer:
             return None
         return entry, (_header(found, flag, target),)
 
+    def _folder_attributes(self, found: Found) -> dict[str, bytes]:
+        if not found.path:
+            return read_attributes(self._beneath.fd)
+        parent, name = self._beneath.parent(found.path)
+        try:
+            fd = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+        except PermissionError:
+            return {}  # what is in it could not be listed either, and that was said
+        try:
+            return read_attributes(fd)
+        finally:
+            os.close(fd)
+
     def _pack_file(
         self, packed: Packed, found: Found, known: Known | None
     ) -> tuple[Entry, Sequence[bytes]] | None:
         found, content, attributes = self._read_settled(found)
         content_hash = tree_hash(content)
-        extra: dict[str, Any] = {}
-        if attributes:
-            extra["xattrs"] = {name: base64.b64encode(value).decode() for name, value in attributes.items()}
-        if found.blocks * 512 < found.size:
-            extra["sparse"] = True
+        extra = as_extra(attributes, has_holes=found.blocks * 512 < found.size)
         entry = self._entry(found, extra=extra, content_hash=content_hash)
         if known is not None and known.kind == "file" and known.content_hash == content_hash:
             packed.touched.append(Touched(known, entry))
@@ -225,7 +233,7 @@ class Packer:
                     changed = "size"
                     break  # the next run archives it by itself
                 content = _read_all(fd, before.st_size, found.path)
-                attributes = _attributes(fd)
+                attributes = read_attributes(fd)
                 after = os.fstat(fd)
                 changed = _difference(before, after, len(content))
                 if not changed:
@@ -244,7 +252,7 @@ class Packer:
         found: Found,
         *,
         target: bytes | None = None,
-        extra: dict[str, Any] | None = None,
+        extra: bytes | None = None,
         content_hash: bytes | None = None,
     ) -> Entry:
         return Entry(
@@ -261,7 +269,7 @@ class Packer:
             found.uid,
             found.gid,
             target if target is not None else found.target,
-            json.dumps(extra).encode() if extra else None,
+            extra,
             content_hash,
             None,
             None,
@@ -271,7 +279,9 @@ class Packer:
         )
 
 
-def _header(found: Found, type_flag: bytes, target: bytes = b"") -> bytes:
+def _header(
+    found: Found, type_flag: bytes, target: bytes = b"", attributes: dict[str, bytes] | None = None
+) -> bytes:
     return tar.member_header(
         found.path or b"./",
         type_flag=type_flag,
@@ -280,6 +290,7 @@ def _header(found: Found, type_flag: bytes, target: bytes = b"") -> bytes:
         gid=found.gid,
         mtime_ns=found.mtime_ns,
         target=target,
+        attributes=attributes,
     )
 
 
@@ -328,7 +339,7 @@ def _as_found(found: Found, status: os.stat_result) -> Found:
     )
 
 
-def _attributes(fd: int) -> dict[str, bytes]:
+def read_attributes(fd: int) -> dict[str, bytes]:
     """The extended attributes that people give; others are the system's own."""
     found: dict[str, bytes] = {}
     if hasattr(os, "listxattr"):
@@ -337,6 +348,16 @@ def _attributes(fd: int) -> dict[str, bytes]:
                 if name.startswith(_ATTRIBUTES):
                     found[name] = os.getxattr(fd, name)
     return found
+
+
+def as_extra(attributes: dict[str, bytes], *, has_holes: bool = False) -> bytes | None:
+    """What few paths have, as ``Entry.extra`` keeps it."""
+    extra: dict[str, Any] = {}
+    if attributes:
+        extra["xattrs"] = {name: base64.b64encode(value).decode() for name, value in attributes.items()}
+    if has_holes:
+        extra["sparse"] = True
+    return json.dumps(extra).encode() if extra else None
 
 
 def _unreadable(path: bytes, error: OSError, offset: int | None = None) -> SourceUnreadableError:

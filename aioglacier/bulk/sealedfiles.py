@@ -17,6 +17,7 @@ import anyio.from_thread
 
 from aioglacier.bulk.encryption import AGE, BLOCK, no_identity
 from aioglacier.bulk.inparts import open_in_parts
+from aioglacier.bulk.packing import as_extra, read_attributes
 from aioglacier.catalog.entries import BundleRecord
 from aioglacier.catalog.records import UploadState
 from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError
@@ -115,6 +116,7 @@ def _seal(path: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter
         if not stat.S_ISREG(before.st_mode):
             raise SourceUnreadableError(f"{path!r} is no regular file any more", path=path)
         recipients.seal_stream(take, lambda block: anyio.from_thread.run(writer.write, block))
+        attributes = read_attributes(fd)
         after = os.fstat(fd)
     finally:
         os.close(fd)
@@ -129,6 +131,7 @@ def _seal(path: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter
         size=after.st_size,
         mtime_ns=after.st_mtime_ns,
         ctime_ns=after.st_ctime_ns,
+        extra=as_extra(attributes, has_holes=after.st_blocks * 512 < after.st_size),
         content_hash=hasher.digest(),
     )
 

@@ -114,6 +114,8 @@ def make_tree(root: Path, *, files: int = 40, seed: int = 1) -> Path:
         file.seek(500_000)
         file.write(b"in the middle")
     os.setxattr(root / "private", "user.note", b"\x00kept\xff")
+    os.setxattr(root / "empty", "user.note", b"of a folder")
+    os.setxattr(root, "user.note", b"of the top")
     (root / "d0.txt").write_bytes(b"sorts between d0 and d0/")
     os.utime(root / "d1", ns=(1_234_567_890_123_456_789, 1_234_567_890_123_456_789))
     return root

@@ -68,6 +68,7 @@ async def test_an_encrypted_folder_comes_back_exact(
 ) -> None:
     """Small files and a big one, with all their facts; the second time nothing is asked for."""
     (tree / "big").write_bytes(os.urandom(17 * MIB + 5))
+    os.setxattr(tree / "big", "user.note", b"of a big file")
     done = await place.sync(tree, recipients=key.recipients, compress=compress)
     assert done.archives == 2
     await place.restore(tmp_path / "back", identities=key.identities)

@@ -50,6 +50,7 @@ async def test_big_files_are_archives_of_their_own(place: Place, tmp_path: Path)
         file.truncate(18 * MIB)
         file.seek(9 * MIB)
         file.write(b"x")
+    os.setxattr(tree / "big", "user.note", b"of a big file")
     done = await place.sync(tree)
     assert done.archives == 3
     sizes = sorted(archive.size for archive in await place.archives())
@@ -57,8 +58,12 @@ async def test_big_files_are_archives_of_their_own(place: Place, tmp_path: Path)
     await place.restore(tmp_path / "back")
     assert picture(tmp_path / "back") == picture(tree)
     assert (tmp_path / "back" / "big and sparse").stat().st_blocks * 512 < MIB
+    os.setxattr(tree / "big", "user.note", b"another")
     again = await place.sync(tree)
-    assert (again.archives, again.requests) == (0, 0)
+    assert (again.archives, again.requests, again.recorded) == (0, 0, 1)
+    (tmp_path / "back" / "big").unlink()
+    await place.restore(tmp_path / "back")
+    assert os.getxattr(tmp_path / "back" / "big", "user.note") == b"another"
 
 
 async def test_a_second_sync_of_an_unchanged_folder_asks_for_nothing(place: Place, tree: Path) -> None:
