@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aioglacier.cli.exits import Exit
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.progress import State, following
 from aioglacier.cli.records import plain
@@ -86,7 +87,7 @@ def read_patterns(files: Sequence[str]) -> list[str]:
             with open(name, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123  # of any bytes
                 patterns += file.read().splitlines()
         except OSError as error:
-            raise CommandError(f"{name!r} cannot be read: {error.strerror}") from error
+            raise CommandError(f"{name!r} cannot be read: {error.strerror}", Exit.USAGE) from error
     return patterns
 
 

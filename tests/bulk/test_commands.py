@@ -34,7 +34,7 @@ def test_a_folder_goes_there_and_back_and_is_verified(program: Cli, tmp_path: Pa
     assert done["requests"] == 3
     assert done["cost"] > 0
     assert done["prices_seen"]
-    assert "0 files archived" in program("sync", "tree", "photos").text
+    assert "0 paths archived" in program("sync", "tree", "photos").text
     program("restore", "photos", "back")
     assert picture(tmp_path / "back") == picture(tree)
     checked = program("verify", "tree", "photos", "--sample", "1", "--json").records[-1]
@@ -89,6 +89,26 @@ def test_patterns_may_come_from_a_file(program: Cli, tmp_path: Path) -> None:
     program("sync", "tree", "photos", "--exclude-from=patterns", "--include=/private")
     program("restore", "photos", "back")
     assert [path.name for path in (tmp_path / "back").iterdir()] == ["private"]
+
+
+def test_a_file_of_patterns_that_is_not_there_is_exit_code_2(program: Cli, tmp_path: Path) -> None:
+    """It was named wrongly, and nothing was done."""
+    make_tree(tmp_path / "tree")
+    error = program("sync", "tree", "photos", "--exclude-from=nowhere", "--json", code=2).error
+    assert "nowhere" in error["message"]
+
+
+def test_how_large_a_file_in_a_bundle_may_be_can_be_chosen(program: Cli, tmp_path: Path) -> None:
+    """What is larger is an archive of its own; it comes back the same."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for size in (0, 100, 101, 5000):
+        (tree / f"f{size}").write_bytes(os.urandom(size))
+    done = program("sync", "tree", "photos", "--bundle-up-to=100", "--json").records[-1]
+    assert done["archives"] == 3
+    program("restore", "photos", "back")
+    assert picture(tmp_path / "back") == picture(tree)
+    program("sync", "tree", "photos", "--bundle-up-to=17MiB", code=2)
 
 
 def test_a_file_that_is_there_stays_unless_it_is_to_be_overwritten(program: Cli, tmp_path: Path) -> None:

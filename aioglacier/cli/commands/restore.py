@@ -198,7 +198,7 @@ def _state(restore: FolderRestore, speed: Speed) -> State:
     rate = speed.look(time.monotonic(), now.restored_size, 0)
     left = now.size - now.restored_size
     facts = (
-        f"{now.restored:,} of {now.files:,} files",
+        show_count(now.restored, "path"),
         f"{show_size(now.restored_size)} of {show_size(now.size)}",
         show_rate(round(rate), 1) if rate else "",
         f"{show_left(left / rate)} left" if rate and left > 0 else "",

@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 @click.option(
     "--no-encryption", is_flag=True, help="Encrypt nothing from now on, although the sync before did."
 )
+@click.option(
+    "--bundle-up-to",
+    type=SIZE,
+    help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
+)
 @click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
@@ -71,6 +76,7 @@ def command(
     recipients: tuple[str, ...],
     recipient_files: tuple[str, ...],
     no_encryption: bool,
+    bundle_up_to: int | None,
     bundle_size: int | None,
     dry_run: bool,
     max_cost: float | None,
@@ -90,6 +96,7 @@ def command(
     """
     from aioglacier.bulk.bundle import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.encryption import read_recipients  # noqa: PLC0415
+    from aioglacier.bulk.packing import LARGEST_MEMBER  # noqa: PLC0415
     from aioglacier.bulk.syncplan import SyncOptions  # noqa: PLC0415
 
     check_vault_name(vault)
@@ -97,12 +104,15 @@ def command(
         raise click.UsageError("--no-encryption has no recipients; give one or the other")
     if bundle_size is not None and bundle_size < MIB:
         raise click.UsageError(f"a bundle has 1MiB or more, not {bundle_size} bytes")
+    if bundle_up_to is not None and bundle_up_to > LARGEST_MEMBER:
+        raise click.UsageError(f"what goes into a bundle has 16MiB or less, not {bundle_up_to} bytes")
     options = SyncOptions(
         exclude=(*exclude, *read_patterns(exclude_from)),
         include=include,
         is_thorough=checksum,
         compress=compress,
         bundle_size=bundle_size or BUNDLE_SIZE,
+        largest_member=LARGEST_MEMBER if bundle_up_to is None else bundle_up_to,
         recipients=read_recipients(recipients, recipient_files),
         allows_plain=no_encryption,
     )
@@ -112,6 +122,7 @@ def command(
         *(["--no-encryption"] if no_encryption else []),
         *(["--checksum"] if checksum else []),
         *(["--compress"] if compress else []),
+        *([f"--bundle-up-to={bundle_up_to}"] if bundle_up_to is not None else []),
         *([f"--bundle-size={bundle_size}"] if bundle_size is not None else []),
         *money_words(max_cost, price_list),
     ]
@@ -136,6 +147,7 @@ async def _run(
 ) -> int:
     from aioglacier.bulk.pricing import check_cost, load_prices  # noqa: PLC0415
     from aioglacier.bulk.sync import FolderSync  # noqa: PLC0415
+    from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
 
     prices = load_prices(glacier.region, price_list)
     if is_dry or max_cost is not None:
@@ -173,9 +185,15 @@ async def _run(
         "seconds": round(time.monotonic() - started, 3),
     }
     session.output.record(record, _text)
-    if done.failed:
+    untold = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
+    if untold or sync.unknown:
+        session.output.warn(
+            f"'aioglacier inventory {vault}' tells what became of archives whose outcome is unknown, in some "
+            "days at the latest; then run this again"
+        )
+    if done.failed > untold:
         return Exit.SOME_FAILED
-    return Exit.TEMPORARY if sync.unknown else Exit.DONE
+    return Exit.TEMPORARY if untold or sync.unknown else Exit.DONE
 
 
 def _state(sync: FolderSync, speed: Speed | None) -> State:
@@ -187,7 +205,7 @@ def _state(sync: FolderSync, speed: Speed | None) -> State:
         left = f"{show_left((total - now.sent) / rate)} left"
     label = now.current[0] if now.current else "looking" if now.is_looking else "archiving"
     facts = (
-        f"{now.archived:,} of {now.changed:,} files",
+        f"{now.archived:,} of {show_count(now.changed, 'path')}",
         show_size(now.sent) if total is None else f"{show_size(now.sent)} of {show_size(total)}",
         show_rate(round(rate), 1) if rate else "",
         left,
@@ -199,7 +217,7 @@ def _state(sync: FolderSync, speed: Speed | None) -> State:
 
 def _plan_text(record: Mapping[str, Any]) -> str:
     lines = [
-        f"{show_count(record['files'], 'file')} to archive, {show_size(record['size'])}",
+        f"{show_count(record['files'], 'path')} to archive, {show_size(record['size'])}",
         f"{record['unchanged']:,} unchanged, {record['removed']:,} removed",
         f"{show_count(record['bundles'], 'bundle')} and {show_count(record['big_files'], 'big file')}",
         f"{show_count(record['requests'], 'request')}, {show_size(record['sent'])}, {cost_text(record)}",
@@ -210,7 +228,7 @@ def _plan_text(record: Mapping[str, Any]) -> str:
 
 def _text(record: Mapping[str, Any]) -> str:
     parts = [
-        f"{show_count(record['archived'], 'file')} archived, {show_size(record['archived_size'])}",
+        f"{show_count(record['archived'], 'path')} archived, {show_size(record['archived_size'])}",
         f"{record['unchanged']:,} unchanged",
     ]
     parts += [f"{record[name]:,} {name}" for name in ("recorded", "removed", "failed") if record[name]]
