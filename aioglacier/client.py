@@ -253,7 +253,7 @@ def _require_asyncio() -> None:
 
 @asynccontextmanager
 async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGateway]:
-    # aiobotocore takes half a second to import: in a thread, so that the loop goes on, and only when needed.
+    # aiohttp takes a fifth of a second to load: in a thread, so that the loop goes on, and only when needed.
     aws = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.aws")
     retry = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.retry")
     async with aws.open_gateway(options) as gateway:

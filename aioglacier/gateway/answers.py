@@ -1,18 +1,20 @@
-"""Answers whose proof is in their headers: a stored archive, an acknowledged part."""
+"""Answers whose proof is in their headers, a stored archive, an acknowledged part, and pages of lists."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
-from aioglacier.core.models import ArchiveId, StoredArchive
+from aioglacier.core.models import ArchiveId, Page, StoredArchive
 from aioglacier.gateway.refusals import printable, server_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aioglacier.core.ranges import ByteRange
+
+T = TypeVar("T")
 
 TREE_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 
@@ -65,3 +67,21 @@ def read_tree_hash(headers: Mapping[str, str]) -> bytes | None:
         return bytes.fromhex(text)
     except ValueError:
         return printable(text).encode()
+
+
+def not_as_promised(operation: str, error: Exception) -> UnexpectedResponseError:
+    """What to raise where reading an answer failed."""
+    return UnexpectedResponseError(
+        f"the answer lacks what was promised ({type(error).__name__}: {printable(str(error))})",
+        operation=operation,
+        status=200,
+    )
+
+
+def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[[Mapping[str, Any]], Page[T]]:
+    """A reader of one page of a list."""
+
+    def read(document: Mapping[str, Any]) -> Page[T]:
+        return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
+
+    return read

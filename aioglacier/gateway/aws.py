@@ -1,27 +1,29 @@
-"""The real gateway: both planes behind one door."""
+"""The real gateway: botocore's calls and our own behind one door."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aioglacier.gateway.control import ControlPlane
-from aioglacier.gateway.data import DataPlane
-from aioglacier.gateway.opening import USER_AGENT, open_planes
+from aioglacier.gateway.opening import open_planes
+from aioglacier.gateway.options import USER_AGENT
+from aioglacier.gateway.uploadcalls import UploadCalls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aioglacier.gateway.botocore import Botocore
     from aioglacier.gateway.options import GatewayOptions
     from aioglacier.gateway.wire import Wire
 
 
-class AwsGateway(ControlPlane, DataPlane):
+class AwsGateway(ControlPlane, UploadCalls):
     """Every operation of the vault API, each sent once. Opened by ``open_gateway``."""
 
-    def __init__(self, client: Any, wire: Wire, options: GatewayOptions) -> None:
-        ControlPlane.__init__(self, client, wire, options)
-        DataPlane.__init__(self, wire, options, user_agent=USER_AGENT)
+    def __init__(self, botocore: Botocore, wire: Wire, options: GatewayOptions) -> None:
+        ControlPlane.__init__(self, botocore, wire)
+        UploadCalls.__init__(self, wire, options, user_agent=USER_AGENT)
 
     @property
     def region(self) -> str:
@@ -45,5 +47,5 @@ async def open_gateway(options: GatewayOptions) -> AsyncIterator[AwsGateway]:
         ConfigurationError: Region, endpoint, profile, proxy or account make no sense.
         NoCredentialsError: There are no credentials.
     """
-    async with open_planes(options) as (client, wire):
-        yield AwsGateway(client, wire, options)
+    async with open_planes(options) as (botocore, wire):
+        yield AwsGateway(botocore, wire, options)

@@ -1,36 +1,17 @@
-"""The small calls: botocore builds and parses them, the wire signs, sends and judges.
-
-botocore's ``before-send`` event is where another sender takes over: it is given an unsigned request and gives
-an answer. So what every call meets, redirects, deadlines, refusals, is the same as for bodies.
-"""
+"""The small calls that an upload has no need of: botocore builds and parses them, the wire does the rest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-from aiobotocore.awsrequest import AioAWSResponse
-from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ParamValidationError
-from botocore.parsers import ResponseParserError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioglacier.core.checks import check_description, check_id, check_retrieval_range, check_vault_name
-from aioglacier.core.errors import (
-    ConfigurationError,
-    GlacierError,
-    InvalidPlanError,
-    UnexpectedResponseError,
-)
-from aioglacier.core.models import CapacityId, JobId, LockId, Page, UploadId
-from aioglacier.core.planning import check_part_size
+from aioglacier.core.errors import GlacierError
+from aioglacier.core.models import CapacityId, JobId, LockId
 from aioglacier.gateway import documents
-from aioglacier.gateway.answers import stored_archive
-from aioglacier.gateway.refusals import printable
-from aioglacier.gateway.wire import Request, Wire
+from aioglacier.gateway.answers import not_as_promised, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from botocore.awsrequest import AWSPreparedRequest
 
     from aioglacier.core.models import (
         ArchiveId,
@@ -38,29 +19,26 @@ if TYPE_CHECKING:
         JobDescription,
         JobStatus,
         NotificationConfig,
+        Page,
         ProvisionedCapacity,
         RetrievalPolicy,
-        StoredArchive,
         Tier,
-        UploadDescription,
-        UploadedPart,
         VaultDescription,
         VaultLock,
     )
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.options import GatewayOptions
+    from aioglacier.gateway.botocore import Botocore
+    from aioglacier.gateway.wire import Wire
 
 T = TypeVar("T")
 
 
 class ControlPlane:
-    """Thirty of the operations; those that carry bodies are in ``DataPlane``."""
+    """The operations that botocore does; those of an upload are in ``UploadCalls`` and ``DataPlane``."""
 
-    def __init__(self, client: Any, wire: Wire, options: GatewayOptions) -> None:
-        self._client = client
+    def __init__(self, botocore: Botocore, wire: Wire) -> None:
+        self._botocore = botocore
         self._wire = wire
-        self._options = options
-        client.meta.events.register("before-send.glacier", self._send)
 
     # --- vaults
 
@@ -76,7 +54,7 @@ class ControlPlane:
     async def list_vaults(
         self, *, limit: int | None = None, marker: str | None = None
     ) -> Page[VaultDescription]:
-        read = _page_of("VaultList", documents.read_vault)
+        read = page_of("VaultList", documents.read_vault)
         return await self._call("ListVaults", read, **_paging(limit, marker))
 
     async def set_vault_notifications(self, vault: str, config: NotificationConfig) -> None:
@@ -120,56 +98,10 @@ class ControlPlane:
     async def list_tags_for_vault(self, vault: str) -> dict[str, str]:
         return await self._call("ListTagsForVault", documents.read_tags, vault)
 
-    # --- archives and uploads
+    # --- archives
 
     async def delete_archive(self, vault: str, archive_id: ArchiveId) -> None:
         await self._call("DeleteArchive", _nothing, vault, archiveId=check_id("archive", archive_id))
-
-    async def initiate_multipart_upload(
-        self, vault: str, *, part_size: int, description: str | None = None
-    ) -> UploadId:
-        check_part_size(part_size)
-        text = check_description(description)
-        optional = {"archiveDescription": text} if text else {}
-        upload_id = await self._call(
-            "InitiateMultipartUpload", _field("uploadId"), vault, partSize=str(part_size), **optional
-        )
-        return UploadId(upload_id)
-
-    async def complete_multipart_upload(
-        self, vault: str, upload_id: UploadId, *, size: int, tree_hash: bytes
-    ) -> StoredArchive:
-        return await self._call(
-            "CompleteMultipartUpload",
-            lambda document: stored_archive(
-                "CompleteMultipartUpload", document["ResponseMetadata"]["HTTPHeaders"], tree_hash=tree_hash
-            ),
-            vault,
-            uploadId=check_id("upload", upload_id),
-            archiveSize=str(size),
-            checksum=tree_hash.hex(),
-        )
-
-    async def abort_multipart_upload(self, vault: str, upload_id: UploadId) -> None:
-        await self._call("AbortMultipartUpload", _nothing, vault, uploadId=check_id("upload", upload_id))
-
-    async def list_multipart_uploads(
-        self, vault: str, *, limit: int | None = None, marker: str | None = None
-    ) -> Page[UploadDescription]:
-        read = _page_of("UploadsList", documents.read_upload)
-        return await self._call("ListMultipartUploads", read, vault, **_paging(limit, marker))
-
-    async def list_parts(
-        self, vault: str, upload_id: UploadId, *, limit: int | None = None, marker: str | None = None
-    ) -> tuple[UploadDescription, Page[UploadedPart]]:
-        read_parts = _page_of("Parts", documents.read_part)
-        return await self._call(
-            "ListParts",
-            lambda document: (documents.read_upload(document), read_parts(document)),
-            vault,
-            uploadId=check_id("upload", upload_id),
-            **_paging(limit, marker),
-        )
 
     # --- jobs
 
@@ -226,7 +158,7 @@ class ControlPlane:
         filters = {} if completed is None else {"completed": "true" if completed else "false"}
         if status is not None:
             filters["statuscode"] = str(status)
-        read = _page_of("JobList", documents.read_job)
+        read = page_of("JobList", documents.read_job)
         return await self._call("ListJobs", read, vault, **filters, **_paging(limit, marker))
 
     # --- the account
@@ -268,68 +200,16 @@ class ControlPlane:
             error.vault = vault
             raise
 
-    async def _answered(self, operation: str, parameters: dict[str, Any]) -> Mapping[str, Any]:
-        method = getattr(self._client, xform_name(operation))
-        try:
-            document: Mapping[str, Any] = await method(accountId=self._options.account_id, **parameters)
-        except ParamValidationError as error:
-            raise InvalidPlanError(f"{operation}: {error}") from error
-        except ResponseParserError as error:
-            raise _not_as_promised(operation, error) from error
-        except BotoCoreError as error:
-            raise ConfigurationError(f"{operation}: {error}") from error
-        return document
+    async def _answered(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        calls = await self._botocore.calls(self._wire)
+        return await calls.call(operation, parameters)
 
     @staticmethod
     def _read(operation: str, read: Callable[[Mapping[str, Any]], T], document: Mapping[str, Any]) -> T:
         try:
             return read(document)
         except (LookupError, TypeError, ValueError) as error:
-            raise _not_as_promised(operation, error) from error
-
-    async def _send(self, request: AWSPreparedRequest, event_name: str, **_: object) -> AioAWSResponse:
-        """Take over from botocore, as ``before-send`` allows."""
-        operation = event_name.rpartition(".")[2]
-        options = self._options
-        answer = await self._wire.exchange(
-            Request(
-                operation=operation,
-                method=request.method,
-                url=request.url,
-                headers={name: _text(value) for name, value in request.headers.items()},
-                body=memoryview(cast("bytes", request.body or b"")),
-                first_byte_timeout_seconds=(
-                    options.complete_timeout_seconds
-                    if operation == "CompleteMultipartUpload"
-                    else options.first_byte_timeout_seconds
-                ),
-            )
-        )
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return AioAWSResponse(request.url, answer.status, cast("Any", headers), _Body(answer.body))
-
-
-def _text(value: str | bytes) -> str:
-    """A header's value: botocore has some as bytes."""
-    return value.decode() if isinstance(value, bytes) else value
-
-
-class _Body:
-    """An answer's body in the form in which aiobotocore reads one."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def read(self) -> bytes:
-        return self._body
-
-
-def _not_as_promised(operation: str, error: Exception) -> UnexpectedResponseError:
-    return UnexpectedResponseError(
-        f"the answer lacks what was promised ({type(error).__name__}: {printable(str(error))})",
-        operation=operation,
-        status=200,
-    )
+            raise not_as_promised(operation, error) from error
 
 
 def _nothing(_: Mapping[str, Any]) -> None:
@@ -344,17 +224,6 @@ def _field(name: str) -> Callable[[Mapping[str, Any]], str]:
         if not isinstance(value, str) or not value:
             raise ValueError(f"{name} is {value!r}")
         return value
-
-    return read
-
-
-def _page_of(
-    name: str, read_item: Callable[[Mapping[str, Any]], T]
-) -> Callable[[Mapping[str, Any]], Page[T]]:
-    """A reader of one page of a list."""
-
-    def read(document: Mapping[str, Any]) -> Page[T]:
-        return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
 
     return read
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from botocore.credentials import ReadOnlyCredentials
 
+    from aioglacier.gateway.signing import SigningKeys
+
 logger = logging.getLogger("aioglacier.gateway")
 
 _SOURCES: Final = (
@@ -43,7 +45,7 @@ class Identity:
         self._credentials = credentials
         self._is_explicit = is_explicit
         self._lock = anyio.Lock()
-        self._distrusted: ReadOnlyCredentials | None = None
+        self._distrusted: SigningKeys | None = None
         # What was found first may be renewed before it was ever used; only botocore's own attributes tell.
         self._last: ReadOnlyCredentials | None = getattr(credentials, "_frozen_credentials", None)
         self._good_until: datetime | None = getattr(credentials, "_expiry_time", None)
@@ -87,10 +89,14 @@ class Identity:
         """Whether the keys at hand are sure to be good for the next request."""
         return self._good_until is not None and datetime.now(UTC) < self._good_until
 
-    def distrust(self, credentials: ReadOnlyCredentials) -> None:
+    def distrust(self, credentials: SigningKeys) -> None:
         """Note that the service called these expired: the next request looks for others."""
-        if credentials == self._last:
+        if self._last is not None and _are_same(credentials, self._last):
             self._distrusted = credentials
+
+    def succeed(self, credentials: SigningKeys) -> None:
+        """Take over from someone who signed with these until the service called them expired."""
+        self._distrusted = credentials
 
     async def _look_up(self) -> None:
         """Replace credentials that the service called expired, or fail without another request."""
@@ -99,7 +105,7 @@ class Identity:
             if distrusted is None:
                 return
             found = None if self._is_explicit else await self._find()
-            if found is None or await found.get_frozen_credentials() == distrusted:
+            if found is None or _are_same(await found.get_frozen_credentials(), distrusted):
                 raise CredentialsExpiredError(
                     "the temporary credentials have expired and no newer ones were found; get new ones"
                 )
@@ -115,6 +121,15 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"<Identity from {self._credentials.method}>"
+
+
+def _are_same(one: SigningKeys, other: SigningKeys) -> bool:
+    """By what signs: botocore's tuples have more in them."""
+    return (one.access_key, one.secret_key, one.token or "") == (
+        other.access_key,
+        other.secret_key,
+        other.token or "",
+    )
 
 
 async def find_identity(session: AioSession, *, is_explicit: bool, profile: str | None) -> Identity:

@@ -1,55 +1,48 @@
-"""From options to an open wire: session, credentials, client, endpoint, proxy, certificates.
+"""From options to an open wire: credentials, region, endpoint, proxy, certificates.
 
-What blocks, reading configuration, models and certificates, happens in a worker thread; what is left on the
-loop of making a client is about 3 ms.
+Plain settings are read here (``plain.py``), all others by botocore. What blocks, reading configuration,
+models and certificates, happens in a worker thread; what is left on the loop of making botocore's client is
+about 3 ms.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
-import re
-import ssl
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession
 from anyio import to_thread
-from botocore import UNSIGNED
-from botocore.exceptions import (
-    BotoCoreError,
-    ConfigNotFound,
-    NoCredentialsError as BotoNoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
-from botocore.httpsession import ProxyConfiguration, create_urllib3_context, where
-from botocore.utils import get_environ_proxies
 from yarl import URL
 
-from aioglacier.core.errors import ConfigurationError, NoCredentialsError
-from aioglacier.gateway.identity import find_identity
-from aioglacier.gateway.modelfiles import models_at
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.gateway.botocore import Botocore
+from aioglacier.gateway.plain import PlainSettings, read_plain
+from aioglacier.gateway.plainidentity import PlainIdentity
+from aioglacier.gateway.proxies import proxy_for, tls_context
 from aioglacier.gateway.redaction import keep_secrets_out_of_logs
 from aioglacier.gateway.wire import Wire, open_http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aioglacier.gateway.identity import Identity
     from aioglacier.gateway.options import GatewayOptions
-
-
-USER_AGENT: Final = "aioglacier"
 
 
 class Opened(NamedTuple):
     """What a gateway is made of."""
 
-    client: Any
+    botocore: Botocore
     wire: Wire
+
+
+class _Found(NamedTuple):
+    """What the options stand for, here and now."""
+
+    identity: Identity | PlainIdentity
+    region: str
+    endpoint: str
+    ca_bundle: str | None
 
 
 @asynccontextmanager
@@ -62,20 +55,39 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
     """
     _check_options(options)
     keep_secrets_out_of_logs()
-    session = await to_thread.run_sync(_new_session, options)
-    is_explicit = options.aws_access_key_id is not None
-    identity = await find_identity(session, is_explicit=is_explicit, profile=session.profile)
+    botocore = Botocore(options)
     async with AsyncExitStack() as stack:
-        client = await _enter_client(session, options, stack)
-        origin = _check_endpoint(client.meta.endpoint_url, options)
-        proxy = _proxy_for(origin, options)
-        context = await to_thread.run_sync(_tls_context, session) if origin.scheme == "https" else None
+        stack.push_async_callback(botocore.aclose)
+        plain = await to_thread.run_sync(read_plain, options)
+        found = await _ask(botocore, options) if plain is None else _plainly(plain, botocore)
+        origin = _check_endpoint(found.endpoint, options)
+        is_loopback = origin.host is not None and _is_loopback(origin.host)
+        proxy = proxy_for(origin, options, is_loopback=is_loopback)
+        is_encrypted = origin.scheme == "https"
+        context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
         http = await stack.enter_async_context(open_http_session(context, options))
-        region = client.meta.region_name
+        identity, region = found.identity, found.region
         yield Opened(
-            client,
+            botocore,
             Wire(http, origin=str(origin), region=region, identity=identity, proxy=proxy, options=options),
         )
+
+
+def _plainly(plain: PlainSettings, botocore: Botocore) -> _Found:
+    identity = PlainIdentity(plain.keys, source=plain.source, botocore=botocore)
+    return _Found(identity, plain.region, plain.endpoint, plain.ca_bundle)
+
+
+async def _ask(botocore: Botocore, options: GatewayOptions) -> _Found:
+    """Let botocore find it all."""
+    session = await botocore.session()
+    from aioglacier.gateway.identity import find_identity  # noqa: PLC0415  # loads botocore, which is there
+
+    is_explicit = options.aws_access_key_id is not None
+    identity = await find_identity(session, is_explicit=is_explicit, profile=session.profile)
+    client = await botocore.client()
+    ca_bundle = session.get_config_variable("ca_bundle")
+    return _Found(identity, client.meta.region_name, client.meta.endpoint_url, ca_bundle)
 
 
 def _check_options(options: GatewayOptions) -> None:
@@ -90,46 +102,6 @@ def _check_options(options: GatewayOptions) -> None:
         raise ConfigurationError(f"an account id is 12 digits or '-', not {account!r}")
     if options.max_connections < 1:
         raise ConfigurationError(f"max_connections is at least 1, not {options.max_connections}")
-
-
-def _new_session(options: GatewayOptions) -> AioSession:
-    """A session with its models in cache. Runs in a worker thread, before anyone else has the session."""
-    session = AioSession(profile=options.profile_name)
-    try:
-        session.get_scoped_config()
-    except (ProfileNotFound, ConfigNotFound, BotoCoreError) as error:
-        raise ConfigurationError(f"{error}; is the profile name right?") from error
-    if options.aws_access_key_id is not None and options.aws_secret_access_key is not None:
-        session.set_credentials(
-            options.aws_access_key_id, options.aws_secret_access_key, options.aws_session_token
-        )
-    session.register_component("data_loader", models_at(session.get_config_variable("data_path")))
-    return session
-
-
-async def _enter_client(session: AioSession, options: GatewayOptions, stack: AsyncExitStack) -> Any:
-    """A client that builds and parses and never signs or sends: the wire does that for both planes."""
-    config = AioConfig(
-        signature_version=UNSIGNED,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        user_agent_extra=USER_AGENT,
-    )
-    region = options.region_name or os.environ.get("AWS_REGION") or None
-    try:
-        return await stack.enter_async_context(
-            session.create_client(
-                "glacier", region_name=region, endpoint_url=options.endpoint_url, config=config
-            )
-        )
-    except NoRegionError as error:
-        raise ConfigurationError(
-            "no region was found; looked at: region_name, the environment (AWS_REGION, AWS_DEFAULT_REGION) "
-            f"and the profile {session.profile or 'default'} of the AWS configuration files"
-        ) from error
-    except (BotoNoCredentialsError, PartialCredentialsError) as error:
-        raise NoCredentialsError(str(error)) from error
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"region or endpoint make no sense: {error}") from error
 
 
 def _check_endpoint(endpoint: str, options: GatewayOptions) -> URL:
@@ -160,44 +132,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _proxy_for(origin: URL, options: GatewayOptions) -> str | None:
-    """The proxy to use: the one asked for, else the environment's, but never that one for this machine."""
-    if options.proxy is not None:
-        proxies = {"http": options.proxy, "https": options.proxy}
-    elif origin.host is not None and _is_loopback(origin.host):
-        return None
-    else:
-        proxies = get_environ_proxies(str(origin))
-    proxy: str | None = ProxyConfiguration(proxies).proxy_url_for(str(origin))
-    if proxy is None:
-        return None
-    try:
-        url = URL(proxy)
-        is_sound = url.raw_path in {"", "/"} and re.fullmatch(r"[\w.:-]+", url.host or "") is not None
-    except ValueError:
-        is_sound = False
-    if not is_sound:
-        raise ConfigurationError("the proxy is no URL of the form http://host:port")
-    return proxy
-
-
-def _tls_context(session: AioSession) -> ssl.SSLContext:
-    """Verification as botocore does it: AWS_CA_BUNDLE, the profile's ca_bundle, REQUESTS_CA_BUNDLE, certifi.
-
-    There is no way to switch it off.
-    """
-    bundle = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
-    context: ssl.SSLContext = create_urllib3_context()
-    context.check_hostname = True
-    context.verify_mode = ssl.CERT_REQUIRED
-    path = Path(bundle or where())
-    try:
-        if path.is_dir():
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(cafile=path)
-    except OSError as error:
-        raise ConfigurationError(f"the certificate bundle {path} cannot be read: {error}") from error
-    return context

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+
+#: What we call ourselves.
+USER_AGENT: Final = "aioglacier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

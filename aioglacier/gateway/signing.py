@@ -11,16 +11,12 @@ import hmac
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlsplit
-
-from botocore.utils import normalize_url_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-    from botocore.credentials import ReadOnlyCredentials
 
 SERVICE: Final = "glacier"
 
@@ -38,6 +34,25 @@ _OWN_HEADERS: Final = frozenset({"authorization", "x-amz-date", "x-amz-security-
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class SigningKeys(Protocol):
+    """Keys, ours or botocore's."""
+
+    @property
+    def access_key(self) -> str | None:
+        """Names the keys."""
+        ...
+
+    @property
+    def secret_key(self) -> str | None:
+        """Signs."""
+        ...
+
+    @property
+    def token(self) -> str | None:
+        """Goes with temporary keys."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,7 +81,7 @@ class Signer:
 
     def sign(
         self,
-        credentials: ReadOnlyCredentials,
+        credentials: SigningKeys,
         *,
         now: datetime,
         method: str,
@@ -139,8 +154,20 @@ def _signed_headers(sent: Mapping[str, str]) -> dict[str, str]:
 def _canonical_path(path: str) -> str:
     """Encoded once more, and without dots and empty segments, which few paths have."""
     if "//" in path or "/." in path or not path:
-        path = normalize_url_path(path)
+        path = _without_dots(path)
     return quote(path, safe="/~")
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4, and without empty segments, as the service expects it and botocore does it."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in {"", "."}:
+            kept.append(segment)
+    end = "/" if path.endswith("/") and kept else ""
+    return ("/" if path.startswith("/") or not path else "") + "/".join(kept) + end
 
 
 def _canonical_query(query: str) -> str:

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from botocore.credentials import ReadOnlyCredentials
-
     from aioglacier.gateway.identity import Identity
     from aioglacier.gateway.options import GatewayOptions
+    from aioglacier.gateway.plainidentity import PlainIdentity
+    from aioglacier.gateway.signing import SigningKeys
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -113,7 +113,7 @@ class Wire:
         *,
         origin: str,
         region: str,
-        identity: Identity,
+        identity: Identity | PlainIdentity,
         proxy: str | None,
         options: GatewayOptions,
     ) -> None:
@@ -257,7 +257,7 @@ class Wire:
             request.operation, payload, error, origin=self.origin, is_proxied=self._proxy is not None
         )
 
-    def _signed(self, request: Request, credentials: ReadOnlyCredentials) -> Mapping[str, str]:
+    def _signed(self, request: Request, credentials: SigningKeys) -> Mapping[str, str]:
         if URL(request.url, encoded=True).origin() != self._origin_url:
             raise UnexpectedResponseError(
                 f"a request to {URL(request.url).origin()} does not belong to {self.origin}; it was not sent",
@@ -275,7 +275,7 @@ class Wire:
         ).headers
 
     async def _refusal(
-        self, operation: str, response: aiohttp.ClientResponse, credentials: ReadOnlyCredentials
+        self, operation: str, response: aiohttp.ClientResponse, credentials: SigningKeys
     ) -> GlacierError:
         body = await self._read(operation, response, MAX_ERROR_BODY)
         error = refusal(operation, response.status, response.headers, body, local_time=datetime.now(UTC))

@@ -1,0 +1,331 @@
+"""What is read without botocore is what botocore would have found, and the rest is left to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import sys
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import botocore.httpsession
+import botocore.session
+import botocore.utils
+import pytest
+from yarl import URL
+
+from aioglacier.core.errors import UnexpectedResponseError
+from aioglacier.core.models import UploadId
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.botocalls import enter_client, new_session
+from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.plain import Keys, PlainSettings, read_plain
+from aioglacier.gateway.proxies import environment_proxies, new_context, proxy_for, tls_context
+from aioglacier.server import LocalGlacier
+from tests.gateway.faulty import KEY_ID, REQUEST_ID, SECRET, TOKEN, answers, options_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.gateway.aws import AwsGateway
+    from tests.gateway.faulty import FaultyServer
+
+GIVEN: dict[str, Any] = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET}
+IN_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e"}
+IN_FILE = "[default]\naws_access_key_id = F\naws_secret_access_key = f\n"
+
+
+def every_region() -> list[str]:
+    """The regions of Glacier in every partition, and some that may be opened one day, or never."""
+    session = botocore.session.Session()
+    known = [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("glacier", partition, allow_non_regional=True)
+    ]
+    others = session.get_available_regions("ec2")
+    return sorted({*known, *others, "us-east-9", "ap-northwest-12", "mx-central-1", "us-isob-east-1"})
+
+
+async def as_botocore_has_it(options: GatewayOptions) -> PlainSettings:
+    """The same settings, all of them found by botocore."""
+    async with AsyncExitStack() as stack:
+        session = new_session(options)
+        credentials: Any = await session.get_credentials()
+        client = await enter_client(session, options, stack)
+        frozen = await credentials.get_frozen_credentials()
+        return PlainSettings(
+            Keys(frozen.access_key, frozen.secret_key, frozen.token),
+            credentials.method,
+            client.meta.region_name,
+            client.meta.endpoint_url,
+            session.get_config_variable("ca_bundle"),
+        )
+
+
+@pytest.mark.parametrize("region", every_region())
+async def test_every_region_has_the_endpoint_that_botocore_resolves(region: str) -> None:
+    """Or botocore is asked."""
+    options = GatewayOptions(region_name=region, **GIVEN)
+    plain = read_plain(options)
+    if plain is None:
+        assert not region.startswith("us-east-")
+    else:
+        assert plain == await as_botocore_has_it(options)
+
+
+async def test_regions_of_other_partitions_are_botocores() -> None:
+    """Their domains are not amazonaws.com, or not only."""
+    for region in (
+        "cn-north-1",
+        "us-gov-west-1",
+        "us-iso-east-1",
+        "eusc-de-east-1",
+        "aws-global",
+        "fips-us-east-1",
+    ):
+        assert read_plain(GatewayOptions(region_name=region, **GIVEN)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "config", "credentials"),
+    [
+        ({"region_name": "us-east-1", **GIVEN}, {}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, IN_ENVIRONMENT, "[default]\nregion=eu-west-1\n", IN_FILE),
+        ({**GIVEN, "aws_session_token": TOKEN}, {"AWS_REGION": "us-west-2"}, "", ""),
+        (GIVEN, {"AWS_DEFAULT_REGION": "us-west-2"}, "[default]\nregion=eu-west-1\n", ""),
+        (GIVEN, {"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}, "", ""),
+        (GIVEN, {}, "[default]\nregion=eu-west-1\noutput=json\n", ""),
+        (GIVEN, {}, "[DEFAULT]\nregion=eu-west-1\n[default]\noutput=json\n", ""),
+        (GIVEN, {}, "[default]\nregion=eu-west-1\n", IN_FILE + "region=eu-north-1\n"),
+        (GIVEN, {}, "[default]\nRegion : eu-west-1 \n[profile other]\nsso_session=x\n", ""),
+        ({"region_name": "us-east-1"}, IN_ENVIRONMENT, "", IN_FILE),
+        ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_SESSION_TOKEN": "t"}, "", ""),
+        ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_SESSION_TOKEN": ""}, "", ""),
+        ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_ACCESS_KEY_ID": ""}, "", IN_FILE),
+        ({"region_name": "us-east-1"}, {}, "", IN_FILE + "aws_session_token = ft\n"),
+        ({"region_name": "us-east-1"}, {}, "[default]\noutput=text\n", IN_FILE + "[other]\nrole_arn=x\n"),
+        ({"region_name": "us-east-1", "endpoint_url": "http://127.0.0.1:8080", **GIVEN}, {}, "", ""),
+        ({"region_name": "us-east-1", "endpoint_url": "https://glacier.example.com", **GIVEN}, {}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_CA_BUNDLE": "/etc/bundle.pem"}, "", ""),
+        (
+            {"region_name": "us-east-1", **GIVEN},
+            {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"},
+            "",
+            "",
+        ),
+    ],
+)
+async def test_plain_settings_are_those_that_botocore_finds(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, Any],
+    environment: dict[str, str],
+    config: str,
+    credentials: str,
+) -> None:
+    """Given, in the environment and in files, in its order."""
+    set_up(monkeypatch, tmp_path, environment, config, credentials)
+    options = GatewayOptions(**given)
+    plain = read_plain(options)
+    assert plain is not None
+    assert plain == await as_botocore_has_it(options)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "config", "credentials"),
+    [
+        (GIVEN, {}, "", ""),
+        (GIVEN, {"AWS_DEFAULT_REGION": ""}, "[default]\nregion=eu-west-1\n", ""),
+        ({"region_name": "us-east-1"}, {}, "", ""),
+        ({"region_name": "us-east-1"}, {"AWS_ACCESS_KEY_ID": "E"}, "", IN_FILE),
+        ({"region_name": "us-east-1"}, {}, "", "[default]\naws_access_key_id = F\n"),
+        ({"region_name": "us-east-1"}, {}, IN_FILE, ""),
+        ({"region_name": "us-east-1", "profile_name": "default"}, {}, "", IN_FILE),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_PROFILE": "default"}, "", IN_FILE),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_USE_FIPS_ENDPOINT": "true"}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_ENDPOINT_URL": "https://example.com"}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_ENDPOINT_URL_GLACIER": "https://example.com"}, "", ""),
+        ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_SECURITY_TOKEN": "t"}, "", ""),
+        ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_CREDENTIAL_EXPIRATION": "2099-01-01"}, "", ""),
+        (
+            {"region_name": "us-east-1"},
+            {"AWS_ROLE_ARN": "x", "AWS_WEB_IDENTITY_TOKEN_FILE": "y"},
+            "",
+            IN_FILE,
+        ),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "[default]\nendpoint_url = https://example.com\n", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "[default]\nservices = mine\n", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "[default]\nuse_fips_endpoint = true\n", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "[default]\nca_bundle = /etc/bundle.pem\n", ""),
+        ({"region_name": "us-east-1"}, {}, "[default]\nrole_arn = x\nsource_profile = y\n", IN_FILE),
+        ({"region_name": "us-east-1"}, {}, "[default]\ncredential_process = x\n", IN_FILE),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "[profile default]\nregion = x\n", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, '[profile "default"]\nregion = x\n', ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "[profile a]\ns3 =\n  nonsense\n", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "no section\n", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {}, "", "[default]\n[default]\n"),
+        ({"region_name": "us-east-1", "endpoint_url": "https://a.example/b", **GIVEN}, {}, "", ""),
+        ({"region_name": "us-east-1", "endpoint_url": "https://-a.example", **GIVEN}, {}, "", ""),
+        ({"region_name": "us-east-1", "endpoint_url": "http://[::1]:80", **GIVEN}, {}, "", ""),
+    ],
+)
+async def test_anything_else_is_left_to_botocore(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    given: dict[str, Any],
+    environment: dict[str, str],
+    config: str,
+    credentials: str,
+) -> None:
+    """What might mean something else than it seems to, and what is missing, which botocore refuses."""
+    set_up(monkeypatch, tmp_path, environment, config, credentials)
+    assert read_plain(GatewayOptions(**given)) is None
+
+
+def set_up(
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    environment: dict[str, str],
+    config: str,
+    credentials: str,
+) -> None:
+    """Put this into environment and files."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for name, text in {"config": config, "credentials": credentials}.items():
+        if text:
+            (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize("url", ["http://glacier.example.com", "https://glacier.us-east-1.amazonaws.com"])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"HTTPS_PROXY": "http://proxy:3128"},
+        {"https_proxy": "proxy:3128", "http_proxy": "//proxy:8080"},
+        {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "example.com,.amazonaws.com"},
+        {"ALL_PROXY": "http://proxy:3128", "NO_PROXY": "*"},
+    ],
+)
+def test_proxies_are_those_that_botocore_takes(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str
+) -> None:
+    """By scheme, with their exceptions."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = environment_proxies(url)
+    assert found == botocore.utils.get_environ_proxies(url)
+    configuration = botocore.httpsession.ProxyConfiguration(found)
+    expected = configuration.proxy_url_for(url)
+    assert proxy_for(URL(url), GatewayOptions(), is_loopback=False) == expected
+
+
+def test_certificates_are_checked_as_botocore_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Protocols, ciphers, flags and the log of keys."""
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    ours, theirs = new_context(), botocore.httpsession.create_urllib3_context()
+    for name in ("options", "minimum_version", "maximum_version", "verify_flags", "verify_mode", "protocol",
+                 "post_handshake_auth", "keylog_filename", "security_level"):  # fmt: skip
+        assert getattr(ours, name) == getattr(theirs, name), name
+    assert ours.get_ciphers() == theirs.get_ciphers()
+    assert ours.check_hostname
+    assert ours.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_certificates_without_certifi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bundle that botocore brings is found without loading it."""
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    assert tls_context(None).cert_store_stats()["x509_ca"] > 50
+
+
+UPLOAD = """
+import asyncio, json, sys
+import aioglacier
+
+async def upload():
+    async with aioglacier.connect(endpoint_url=sys.argv[1]) as glacier:
+        vault = glacier.vault("photos")
+        await vault.upload(b"one request")
+        async for _ in vault.uploads():
+            pass
+        async with vault.open_writer(part_size=2**20) as writer:
+            await writer.write(bytes(2**20 + 1))
+
+asyncio.run(upload())
+print(json.dumps([name for name in sys.modules if name.partition(".")[0] in {"botocore", "aiobotocore"}]))
+"""
+
+
+async def test_an_upload_with_plain_settings_does_not_load_botocore(tmp_path: Path) -> None:
+    """In one request and in parts, with keys from the environment."""
+    async with LocalGlacier(tmp_path / "glacier", region="us-east-1") as server:
+        async with open_gateway(
+            GatewayOptions(endpoint_url=server.url, region_name="us-east-1", **GIVEN)
+        ) as gateway:
+            await gateway.create_vault("photos")
+        environment = {**os.environ, **IN_ENVIRONMENT, "AWS_REGION": "us-east-1"}
+        command = [sys.executable, "-c", UPLOAD, server.url]
+        done = await anyio.run_process(command, env=environment, stderr=None)
+    assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"no json",
+        b"{}",
+        b'{"UploadsList": null}',
+        b'{"UploadsList": [null]}',
+        (
+            b'{"UploadsList": [{"MultipartUploadId": null, "VaultARN": "a", "PartSizeInBytes": 1048576, '
+            b'"CreationDate": "2026-11-24T12:00:00Z"}]}'
+        ),
+        (
+            b'{"UploadsList": [{"MultipartUploadId": "u", "VaultARN": "a", "PartSizeInBytes": "many", '
+            b'"CreationDate": "2026-11-24T12:00:00Z"}]}'
+        ),
+    ],
+)
+async def test_lists_that_are_not_as_promised(server: FaultyServer, gateway: AwsGateway, body: bytes) -> None:
+    """What is missing, null or of another kind is seen, and the vault is named."""
+    server.then(answers(200, body, REQUEST_ID))
+    with pytest.raises(UnexpectedResponseError, match="promised") as caught:
+        await gateway.list_multipart_uploads("photos")
+    assert caught.value.vault == "photos"
+
+
+async def test_markers_are_encoded(server: FaultyServer, gateway: AwsGateway) -> None:
+    """They are the service's, and may hold anything."""
+    document = b'{"UploadsList": [], "Marker": null}'
+    server.then(answers(200, document, REQUEST_ID))
+    page = await gateway.list_multipart_uploads("photos", limit=7, marker="a/b c&d=~é")
+    assert page.marker is None
+    target = server.requests[-1].target
+    assert target == "/-/vaults/photos/multipart-uploads?limit=7&marker=a%2Fb%20c%26d%3D~%C3%A9"
+
+
+async def test_an_upload_that_begins_without_an_id(server: FaultyServer, gateway: AwsGateway) -> None:
+    """Is none."""
+    server.then(answers(201, b"{}", REQUEST_ID | {"x-amz-multipart-upload-id": ""}))
+    with pytest.raises(UnexpectedResponseError, match="promised"):
+        await gateway.initiate_multipart_upload("photos", part_size=2**20)
+
+
+async def test_settings_that_change_later_do_not_move_the_connection(
+    monkeypatch: pytest.MonkeyPatch, server: FaultyServer
+) -> None:
+    """A call that loads botocore goes where the first ones went."""
+    async with open_gateway(options_for(server)) as gateway:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", "https://glacier.example.com")
+        monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
+        await gateway.abort_multipart_upload("photos", UploadId("u"))
+        await gateway.describe_vault("photos")
+    assert len(server.requests) == 2
