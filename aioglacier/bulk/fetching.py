@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from aioglacier.bulk import tar, zstd
 from aioglacier.bulk.encryption import unseal_member
 from aioglacier.bulk.placing import Placer
 from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.retrieval import Needed, plan_retrievals
 from aioglacier.bulk.sealedfiles import unseal_file
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
@@ -26,10 +28,11 @@ from aioglacier.core.errors import (
     TargetError,
 )
 from aioglacier.core.models import JobStatus
+from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from aioglacier.bulk.encryption import Identities
     from aioglacier.bulk.place import FolderPlace
@@ -38,12 +41,12 @@ if TYPE_CHECKING:
     from aioglacier.bulk.retrieval import Retrieval
     from aioglacier.catalog.entries import Entry, RunNumber, StoredEntry, TreeRecord
     from aioglacier.core.models import ArchiveId
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.job import Job
     from aioglacier.transfer.reader import ArchiveReader
+    from aioglacier.vault import Vault
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
-_FETCHERS: Final = 2
+FETCHERS: Final = 2
 
 #: Members put into their places in one go.
 _MEMBERS_AT_ONCE: Final = 500
@@ -62,6 +65,35 @@ _ONE_RETRIEVAL: Final = (
     JobNotFoundError,
     TargetError,
 )
+
+
+class AskedJobs:
+    """What was asked for already, by whomever, and has not failed.
+
+    Attributes:
+        jobs: By archive and range, ``None`` for all of it.
+        ranges: Of each archive, in the order of ``start``; for ``plan_retrievals``.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
+        self.ranges: dict[ArchiveId, list[ByteRange]] = {}
+
+    @classmethod
+    async def look(cls, vault: Vault) -> AskedJobs:
+        """Ask the service for its list; that costs nothing."""
+        asked = cls()
+        async for job in vault.jobs():
+            if job.archive_id is None or job.archive_size is None or job.status is JobStatus.FAILED:
+                continue
+            whole = ByteRange(0, job.archive_size)
+            byte_range = job.byte_range or whole
+            asked.jobs[job.archive_id, None if byte_range == whole else byte_range] = vault.job(job.id)
+            ranges = asked.ranges.setdefault(job.archive_id, [])
+            if byte_range not in ranges:
+                ranges.append(byte_range)
+                ranges.sort(key=lambda one: (one.start, -one.stop))
+        return asked
 
 
 @dataclass(slots=True)
@@ -89,6 +121,7 @@ class Fetcher:
         run: RunNumber | None,
         *,
         root: bytes,
+        asked: AskedJobs,
         options: RestoreOptions,
         prices: Prices,
         paths_of: Callable[[Entry], list[bytes]],
@@ -109,7 +142,7 @@ class Fetcher:
         self._paths_of = paths_of
         self._done = done
         self._fail = fail
-        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
+        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = dict(asked.jobs)
         self._ahead = 0
         self._fetched_some = anyio.Event()
 
@@ -117,28 +150,19 @@ class Fetcher:
         """Fetch all of it, or tell what failed."""
         if not retrievals:
             return
-        await self._look_for_jobs()
         give, take = anyio.create_memory_object_stream[_Asked](len(retrievals))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._ask_all, retrievals, give)
-            for _ in range(_FETCHERS):
+            for _ in range(FETCHERS):
                 tasks.start_soon(self._fetch_all, take.clone())
             take.close()
 
     # --- jobs
 
-    async def _look_for_jobs(self) -> None:
-        """What was asked for already, by whomever."""
-        async for job in self._place.vault.jobs():
-            if job.archive_id is None or job.status is JobStatus.FAILED:
-                continue
-            is_whole = job.byte_range is None or job.byte_range.size == job.archive_size
-            self._jobs[job.archive_id, None if is_whole else job.byte_range] = self._place.vault.job(job.id)
-
     async def _ask_all(
         self, retrievals: Sequence[Retrieval], give: anyio.abc.ObjectSendStream[_Asked]
     ) -> None:
-        async with give:
+        async with give, self._placing() as placer:
             for retrieval in retrievals:
                 while self._ahead and self._ahead + retrieval.size > self._options.ahead:
                     self._fetched_some = anyio.Event()
@@ -146,7 +170,7 @@ class Fetcher:
                 try:
                     job = await self._ask(retrieval)
                 except ArchiveNotFoundError as error:
-                    await self._fail_all(retrieval, error)
+                    await self._fail_all(retrieval, error, placer)
                     continue
                 self._ahead += retrieval.size
                 self.waiting += 1
@@ -167,52 +191,62 @@ class Fetcher:
         self._jobs[key] = job
         return job
 
-    async def _fetch_all(self, take: anyio.abc.ObjectReceiveStream[_Asked]) -> None:
+    @asynccontextmanager
+    async def _placing(self) -> AsyncIterator[Placer]:
         placer = await run_in_thread(partial(Placer, self._root, overwrite=self._options.overwrite))
         try:
-            async with take:
-                async for asked in take:
-                    await self._fetch_patiently(asked, placer)
-                    self._ahead -= asked.retrieval.size
-                    self._fetched_some.set()
+            yield placer
         finally:
             placer.close()
 
+    async def _fetch_all(self, take: anyio.abc.ObjectReceiveStream[_Asked]) -> None:
+        async with self._placing() as placer, take:
+            async for asked in take:
+                await self._fetch_patiently(asked, placer)
+                self._ahead -= asked.retrieval.size
+                self._fetched_some.set()
+
     async def _fetch_patiently(self, asked: _Asked, placer: Placer) -> None:
-        is_waiting = True
         try:
-            while True:
-                try:
-                    if not self._options.waits and not (await asked.job.describe()).is_done:
-                        self.left += 1
-                        return
-                    await asked.job.wait_until_done()
-                    if is_waiting:
-                        self.waiting -= 1
-                        is_waiting = False
-                    await self._fetch(asked, placer)
-                except JobNotFoundError:
-                    # It has had its day.
-                    asked.renewals += 1
-                    if asked.renewals > _RENEWALS:
-                        raise
-                    self._jobs.pop((asked.retrieval.archive_id, asked.retrieval.byte_range), None)
-                    asked.job = await self._ask(asked.retrieval)
-                else:
-                    return
+            try:
+                await self._fetch_once(asked, placer)
+            except JobNotFoundError:
+                if asked.renewals == _RENEWALS:
+                    raise
+                await self._renew(asked, placer)
         except _ONE_RETRIEVAL as error:
-            await self._fail_all(asked.retrieval, error)
+            await self._fail_all(asked.retrieval, error, placer)
+
+    async def _fetch_once(self, asked: _Asked, placer: Placer) -> None:
+        try:
+            if not self._options.waits and not (await asked.job.describe()).is_done:
+                self.left += 1
+                return
+            await asked.job.wait_until_done()
         finally:
-            if is_waiting:
-                self.waiting -= 1
+            self.waiting -= 1
+        await self._fetch(asked, placer)
+
+    async def _renew(self, asked: _Asked, placer: Placer) -> None:
+        """Ask anew for what has not been fetched of an output that had its day."""
+        old = asked.retrieval
+        self._jobs.pop((old.archive_id, old.byte_range), None)
+        missing = await run_in_thread(partial(self._missing, await self._members(old), placer))
+        gap = self._prices.worthwhile_gap(self._options.tier)
+        for retrieval in plan_retrievals([needed_of(stored) for stored in missing], gap):
+            job = await self._ask(retrieval)
+            self.waiting += 1
+            await self._fetch_patiently(_Asked(retrieval, job, asked.renewals + 1), placer)
 
     async def _members(self, retrieval: Retrieval) -> list[StoredEntry]:
-        """What is to be had from an output, and is not in its place yet."""
-        stop = retrieval.byte_range.stop if retrieval.byte_range else None
-        start = retrieval.byte_range.start if retrieval.byte_range else 0
+        """What a retrieval is for, and what is in its place already among it."""
         found: list[StoredEntry] = []
         pages = self._place.catalog.entries.stored_in(
-            self._tree, UploadNumber(retrieval.upload), self._run, start=start, stop=stop
+            self._tree,
+            UploadNumber(retrieval.upload),
+            self._run,
+            start=retrieval.first,
+            stop=retrieval.last + 1,
         )
         async for page in pages:
             found += [
@@ -222,8 +256,10 @@ class Fetcher:
             ]
         return found
 
-    async def _fail_all(self, retrieval: Retrieval, error: GlacierError) -> None:
-        for stored in await self._members(retrieval):
+    async def _fail_all(self, retrieval: Retrieval, error: GlacierError, placer: Placer) -> None:
+        """Tell of everything that does not come now, and is not in its place."""
+        members = await self._members(retrieval)
+        for stored in await run_in_thread(partial(self._missing, members, placer)):
             self._fail(self._paths_of(stored.entry)[0], error)
 
     # --- contents
@@ -341,6 +377,20 @@ def member_content(entry: Entry, raw: bytes, identities: Identities | None = Non
             actual=b"",
         )
     return content
+
+
+def needed_of(stored: StoredEntry) -> Needed:
+    """Where the content of a version lies."""
+    entry = stored.entry
+    assert stored.archive_id is not None  # noqa: S101  # only such are wanted
+    return Needed(
+        entry.upload or 0,
+        stored.archive_id,
+        stored.archive_size,
+        entry.position or 0,
+        entry.stored or stored.archive_size,
+        is_whole=entry.position is None,
+    )
 
 
 async def _skip(reader: ArchiveReader, size: int) -> None:

@@ -10,6 +10,7 @@ service's list of jobs tells what was asked for. So it may be stopped at any mom
 
 from __future__ import annotations
 
+import heapq
 import os
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,7 @@ import anyio
 import anyio.from_thread
 
 from aioglacier.bulk.encryption import no_identity
-from aioglacier.bulk.fetching import Fetcher
+from aioglacier.bulk.fetching import FETCHERS, AskedJobs, Fetcher, needed_of
 from aioglacier.bulk.packing import Failed
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.placing import Placer, as_target_error
@@ -34,11 +35,13 @@ from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from aioglacier.bulk.encryption import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.entries import Entry, RunNumber, StoredEntry, TreeRecord
+    from aioglacier.core.models import ArchiveId
+    from aioglacier.core.ranges import ByteRange
     from aioglacier.vault import Vault
 
 #: Bytes asked for ahead of what was fetched. An output is kept for a day: at 1 MB/s so much comes in one.
@@ -79,14 +82,17 @@ class RestorePlan:
     Attributes:
         files: Files to bring back.
         size: Their bytes.
+        room: Bytes that are needed besides while it goes on: a big file that is encrypted is fetched whole,
+            and then decrypted.
         there: Paths that are in their places already.
-        retrievals: Jobs, in the order in which they are started.
-        retrieved: Bytes that they retrieve.
+        retrievals: Jobs, in the order in which they are started or used.
+        retrieved: Bytes that those retrieve which have not been asked for.
         cost: By the price list.
     """
 
     files: int
     size: int
+    room: int
     there: int
     retrievals: tuple[Retrieval, ...]
     retrieved: int
@@ -249,9 +255,16 @@ class FolderRestore:
                 f"the folder {self._root!r} cannot be used: {error.strerror}", path=self._root
             ) from error
 
-    async def _make_plan(self, tree: TreeRecord, run: RunNumber | None, placer: Placer | None) -> RestorePlan:
+    async def _make_plan(
+        self,
+        tree: TreeRecord,
+        run: RunNumber | None,
+        placer: Placer | None,
+        asked: Mapping[ArchiveId, Sequence[ByteRange]] | None = None,
+    ) -> RestorePlan:
         await self._note_aliases(tree, run)
-        files = size = there = 0
+        files = size = self._there = 0
+        sealed: list[int] = []
         needed: list[Needed] = []
         retrievals: list[Retrieval] = []
         gap = self._prices.worthwhile_gap(self._options.tier)
@@ -259,18 +272,22 @@ class FolderRestore:
             needed.clear()
             async for page in self._place.catalog.entries.stored_in(tree, upload, run):
                 wanted = await run_in_thread(partial(self._wanted, page, placer))
-                there += len(page) - len(wanted)
                 for stored in wanted:
                     files += 1
                     size += stored.entry.size
-                    needed.append(_needed(stored))
+                    needed.append(needed_of(stored))
+                    if stored.entry.encryption is not None and needed[-1].is_whole:
+                        sealed = heapq.nlargest(FETCHERS, (*sealed, stored.archive_size))
                 if len(needed) > 100_000:
-                    retrievals += plan_retrievals(needed, gap)
+                    retrievals += plan_retrievals(needed, gap, asked=asked)
                     needed.clear()
-            retrievals += plan_retrievals(needed, gap)
-        retrieved = sum(each.size for each in retrievals)
-        cost = self._prices.retrieval(self._options.tier, retrieved, len(retrievals))
-        return RestorePlan(files, size, self._there, tuple(retrievals), retrieved, cost)
+            retrievals += plan_retrievals(needed, gap, asked=asked)
+        # What is there already may be gone before what is not.
+        retrievals.sort(key=lambda each: not each.is_asked)
+        to_ask = [each.size for each in retrievals if not each.is_asked]
+        retrieved = sum(to_ask)
+        cost = self._prices.retrieval(self._options.tier, retrieved, len(to_ask))
+        return RestorePlan(files, size, sum(sealed), self._there, tuple(retrievals), retrieved, cost)
 
     async def _note_aliases(self, tree: TreeRecord, run: RunNumber | None) -> None:
         """Hard links that are meant while the file that they are other names of is not."""
@@ -315,15 +332,21 @@ class FolderRestore:
     # --- doing it
 
     async def _run(self, tree: TreeRecord, run: RunNumber | None, placer: Placer) -> None:
+        asked = AskedJobs()
         plan = await self._make_plan(tree, run, placer)
+        if plan.retrievals:
+            asked = await AskedJobs.look(self._place.vault)
+        if any(retrieval.archive_id in asked.ranges for retrieval in plan.retrievals):
+            plan = await self._make_plan(tree, run, placer, asked.ranges)
         check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
         free = await run_in_thread(placer.free_space)
-        if plan.size > free:
+        if plan.size + plan.room > free:
+            more = f", for which {plan.room} more are needed meanwhile" if plan.room else ""
             raise TargetError(
-                f"{self._root!r} has {free} bytes free, and {plan.size} are to be restored; nothing was "
-                "asked for",
+                f"{self._root!r} has {free} bytes free, and {plan.size} are to be restored{more}; nothing "
+                "was asked for",
                 path=self._root,
-                needed=plan.size,
+                needed=plan.size + plan.room,
                 free=free,
             )
         self._plan = plan
@@ -339,6 +362,7 @@ class FolderRestore:
             tree,
             run,
             root=os.fsencode(self._root),
+            asked=asked,
             options=self._options,
             prices=self._prices,
             paths_of=self.paths_of,
@@ -472,17 +496,3 @@ class FolderRestore:
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()
         return {name: getattr(snapshot, name) for name in RestoreSnapshot.__dataclass_fields__}
-
-
-def _needed(stored: StoredEntry) -> Needed:
-    entry = stored.entry
-    assert stored.archive_id is not None  # noqa: S101  # only such are wanted
-    is_whole = entry.position is None
-    return Needed(
-        entry.upload or 0,
-        stored.archive_id,
-        stored.archive_size,
-        entry.position or 0,
-        entry.stored or stored.archive_size,
-        is_whole,
-    )

@@ -1,7 +1,10 @@
 """The plan of a restore: which ranges of which archives are to be asked for.
 
 Members that are near each other come in one range: a gap is fetched along as long as it costs less than
-another job would. Ranges begin and end at whole MiB, as the service wants it.
+another job would. Ranges begin and end at whole MiB, as the service wants it, and so two may share one: each
+retrieval therefore says which members it is for, and no member is in two.
+
+What was asked for before is paid for: a member that lies in the range of such a job comes from there.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aioglacier.core.models import ArchiveId
 
@@ -41,11 +44,14 @@ class Needed:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """One job to ask for.
+    """One job to ask for, or to use.
 
     Attributes:
         byte_range: ``None`` for all of the archive.
-        members: How many members it brings.
+        first: Where the first member begins that it is for, and ``last`` where the last one does.
+        last: See ``first``.
+        members: How many members it is for.
+        is_asked: It was asked for before.
     """
 
     upload: int
@@ -53,40 +59,90 @@ class Retrieval:
     archive_size: int
     byte_range: ByteRange | None
     is_whole: bool
+    first: int
+    last: int
     members: int
+    is_asked: bool = False
 
     @property
     def size(self) -> int:
-        """Bytes that are paid for."""
+        """Bytes that are retrieved."""
         return self.byte_range.size if self.byte_range is not None else self.archive_size
 
 
-def plan_retrievals(needed: Iterable[Needed], gap: int, largest: int = LARGEST_RANGE) -> Iterator[Retrieval]:
+def plan_retrievals(
+    needed: Iterable[Needed],
+    gap: int,
+    largest: int | None = None,
+    asked: Mapping[ArchiveId, Sequence[ByteRange]] | None = None,
+) -> Iterator[Retrieval]:
     """Ranges that cover what is needed, in its order.
 
     Args:
         needed: In the order of uploads, and of positions in each.
         gap: Bytes that are worth fetching along.
-        largest: Bytes of a range at most, if one member is not more by itself.
+        largest: Bytes of a range at most, if one member is not more by itself; a GiB if not given.
+        asked: What there are jobs for, in the order of ``start``.
     """
-    first: Needed | None = None
-    start = stop = members = 0
+    run: _Run | None = None
     for each in needed:
-        begins, ends = _aligned(each)
-        if (
-            first is not None
-            and each.upload == first.upload
-            and begins - stop <= gap
-            and max(ends, stop) - start <= largest
-        ):
-            stop = max(stop, ends)
-            members += 1
+        there = _covering(each, asked or {})
+        if run is not None and run.takes(each, there, gap, largest or LARGEST_RANGE):
             continue
-        if first is not None:
-            yield _retrieval(first, start, stop, members)
-        first, start, stop, members = each, begins, ends, 1
-    if first is not None:
-        yield _retrieval(first, start, stop, members)
+        if run is not None:
+            yield run.retrieval()
+        run = _Run(each, there)
+    if run is not None:
+        yield run.retrieval()
+
+
+def _covering(needed: Needed, asked: Mapping[ArchiveId, Sequence[ByteRange]]) -> ByteRange | None:
+    """The first job that has all of it. So of two members the later one is never in an earlier job."""
+    stop = needed.position + needed.stored
+    for one in asked.get(needed.archive_id, ()):
+        if one.start <= needed.position and stop <= one.stop:
+            return one
+    return None
+
+
+class _Run:
+    """Members in a row that come from one job."""
+
+    def __init__(self, first: Needed, there: ByteRange | None) -> None:
+        self._first = self._last = first
+        self._there = there
+        self._start, self._stop = (there.start, there.stop) if there is not None else _aligned(first)
+        self._members = 1
+
+    def takes(self, each: Needed, there: ByteRange | None, gap: int, largest: int) -> bool:
+        """Add a member, if it may come from the same job."""
+        if each.upload != self._first.upload or there != self._there:
+            return False
+        if there is None:
+            begins, ends = _aligned(each)
+            stop = max(self._stop, ends)
+            if begins - self._stop > gap or stop - self._start > largest:
+                return False
+            self._stop = stop
+        self._last = each
+        self._members += 1
+        return True
+
+    def retrieval(self) -> Retrieval:
+        """What to ask for."""
+        first = self._first
+        is_all = self._start == 0 and self._stop == first.archive_size
+        return Retrieval(
+            first.upload,
+            first.archive_id,
+            first.archive_size,
+            None if is_all else ByteRange(self._start, self._stop),
+            first.is_whole,
+            first.position,
+            self._last.position,
+            self._members,
+            is_asked=self._there is not None,
+        )
 
 
 def _aligned(needed: Needed) -> tuple[int, int]:
@@ -95,15 +151,3 @@ def _aligned(needed: Needed) -> tuple[int, int]:
     start = needed.position // MIB * MIB
     stop = -(-(needed.position + needed.stored) // MIB) * MIB
     return start, min(stop, needed.archive_size)
-
-
-def _retrieval(first: Needed, start: int, stop: int, members: int) -> Retrieval:
-    is_all = start == 0 and stop == first.archive_size
-    return Retrieval(
-        first.upload,
-        first.archive_id,
-        first.archive_size,
-        None if is_all else ByteRange(start, stop),
-        first.is_whole,
-        members,
-    )

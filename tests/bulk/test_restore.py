@@ -1,0 +1,130 @@
+"""A restore asks for nothing twice, and for what is gone again; it needs the room that it needs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+import aioglacier
+from aioglacier.bulk import retrieval
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.sync import FolderSync
+from aioglacier.catalog import Catalog
+from aioglacier.server import LocalGlacier
+from aioglacier.server.faults import Fault, FaultKind
+from tests.bulk.conftest import MIB, picture
+from tests.bulk.test_encryption import Key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.bulk.conftest import Place
+
+
+def make_files(root: Path, number: int, size: int) -> Path:
+    """A folder of files of one size, in the order of their names."""
+    root.mkdir()
+    for each in range(number):
+        (root / f"f{each:02}").write_bytes(os.urandom(size))
+    return root
+
+
+async def test_what_was_asked_for_is_not_asked_for_again(place: Place, tmp_path: Path) -> None:
+    """A job for more than is missing now has it; only what no job has is asked for."""
+    tree = make_files(tmp_path / "tree", 10, 2 * MIB)
+    await place.sync(tree)
+    assert (await place.restore(tmp_path / "back")).jobs_started == 1
+    for name in ("f03", "f04", "f08"):
+        (tmp_path / "back" / name).unlink()
+    again = await place.restore(tmp_path / "back", max_cost=0)
+    assert (again.jobs_started, again.restored, again.cost) == (0, 3, 0)
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_a_part_that_was_asked_for_leaves_the_rest_to_ask_for(place: Place, tmp_path: Path) -> None:
+    """The members between two jobs that are there come by a third, and none comes twice."""
+    tree = make_files(tmp_path / "tree", 20, MIB)
+    await place.sync(tree)
+    (archive,) = await place.archives()
+    async with place.vault() as vault:
+        for start, stop in ((2 * MIB, 7 * MIB), (5 * MIB, 12 * MIB), (16 * MIB, 18 * MIB)):
+            await vault.retrieve(archive.id, byte_range=(start, stop))
+    done = await place.restore(tmp_path / "back")
+    assert done.restored == 20
+    assert done.failed == 0
+    assert picture(tmp_path / "back") == picture(tree)
+    async with place.vault() as vault:
+        jobs = [job async for job in vault.jobs() if job.byte_range is not None]
+    assert len(jobs) == 3 + done.jobs_started
+
+
+async def test_neighbouring_ranges_bring_each_member_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range begins within the MiB in which the one before ends, and both are fetched at once."""
+    monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
+    tree = make_files(tmp_path / "tree", 60, MIB // 3)
+    await place.sync(tree)
+    done = await place.restore(tmp_path / "back")
+    assert done.jobs > 4
+    assert (done.restored, done.failed) == (60, 0)
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_an_output_that_had_its_day_is_asked_for_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day passes while the first outputs are being fetched; all of it comes back, the rest by new jobs."""
+    monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
+    tree = make_files(tmp_path / "tree", 24, MIB // 2)
+    slow = Fault("GetJobOutput", FaultKind.DELAY, seconds=1.0, count=2)
+    async with (
+        LocalGlacier(tmp_path / "glacier", job_delay=0) as server,
+        Catalog.open(tmp_path / "catalog.db") as catalog,
+        aioglacier.connect(
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            catalog=catalog,
+            hash_in="threads",
+        ) as glacier,
+    ):
+        vault = await glacier.create_vault("folders")
+        await FolderSync(vault, tree).run()
+        restore = FolderRestore(vault, tmp_path / "back", load_prices("us-east-1"))
+        server.faults.add(slow)
+        done: list[Any] = []
+
+        async def run() -> None:
+            done.append(await restore.run())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            with anyio.fail_after(30):
+                while restore.snapshot().jobs_started < 4 and not done:  # noqa: ASYNC110  # a snapshot is polled
+                    await anyio.sleep(0.01)
+            await server.advance(25 * 3600)
+    assert restore.failures == []
+    (summary,) = done
+    assert summary.jobs == 4
+    assert summary.jobs_started > 4
+    assert summary.jobs_waited_for == 0
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_an_encrypted_big_file_needs_its_size_twice(place: Place, tmp_path: Path) -> None:
+    """The plan says so, before anything is asked for."""
+    key = Key(tmp_path)
+    tree = make_files(tmp_path / "tree", 3, 17 * MIB)
+    await place.sync(tree, recipients=key.recipients)
+    async with place.vault() as vault:
+        options = RestoreOptions(identities=key.identities)
+        plan = await FolderRestore(vault, tmp_path / "back", load_prices("us-east-1"), options).plan()
+        assert plan.size == 3 * 17 * MIB
+        assert 2 * 17 * MIB < plan.room < 2 * 18 * MIB  # two are fetched at once
