@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, Place, UploadRecord
     from aioglacier.core.models import UploadDescription, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import BeforeLast, Progress
+    from aioglacier.gateway.interface import BeforeLast, Body, Progress
     from aioglacier.transfer.sources import ByteSource, NamedFile
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.writer import UploadOptions
@@ -82,7 +82,7 @@ class RecordingStore:
 
     async def store_whole(
         self,
-        body: memoryview,
+        body: Body,
         hashes: PartHashes,
         progress: Progress | None,
         before_last: BeforeLast | None = None,
@@ -161,7 +161,7 @@ class RecordingStore:
             return upload_id
 
     async def put_part(
-        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """See ``ArchiveStore``."""
         record = await self._known_record()

@@ -25,7 +25,7 @@ PACKAGE = ROOT / "aioglacier"
 #: but ``__main__`` is the command line's.
 ROOMS: dict[str, set[str]] = {
     "core": set(),
-    "gateway": {"core"},
+    "gateway": {"files", "core"},
     "transfer": {"gateway", "files", "core"},
     "files": {"core"},
     "catalog": {"files", "core"},
@@ -57,6 +57,7 @@ WORKER_LOADS = {
     "aioglacier.transfer.partjob",
     "aioglacier.core.treehash",
     "aioglacier.core.native",
+    "aioglacier.files.reading",
 }
 
 #: What ``import aioglacier`` must not load.

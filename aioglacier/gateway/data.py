@@ -19,6 +19,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import MAX_PART_SIZE, MAX_SINGLE_UPLOAD_SIZE
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.answers import TREE_HASH_HEADER, check_echo, read_tree_hash, stored_archive
+from aioglacier.gateway.bodies import change_in
 from aioglacier.gateway.refusals import payload_refusal
 from aioglacier.gateway.signing import PAYLOAD_HASH_HEADER
 from aioglacier.gateway.wire import NO_BODY, Answer, Request, Wire, check_is_glacier
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import JobId, StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import BeforeLast, Progress
+    from aioglacier.gateway.interface import BeforeLast, Body, Progress
     from aioglacier.gateway.options import GatewayOptions
 
 API_VERSION: Final = "2012-06-01"
@@ -47,7 +48,7 @@ class DataPlane:
     async def upload_archive(
         self,
         vault: str,
-        body: memoryview,
+        body: Body,
         *,
         hashes: PartHashes,
         description: str | None = None,
@@ -68,14 +69,14 @@ class DataPlane:
         except GlacierError as error:
             error.vault = vault
             if refused := payload_refusal(error, what="the archive", tree_hash=hashes.tree_hash):
-                raise refused from error
+                raise await change_in(body) or refused from error
             raise
 
     async def upload_multipart_part(
         self,
         vault: str,
         upload_id: UploadId,
-        body: memoryview,
+        body: Body,
         *,
         start: int,
         hashes: PartHashes,
@@ -94,7 +95,7 @@ class DataPlane:
             if refused := payload_refusal(
                 error, what=f"the part of bytes {range_}", tree_hash=hashes.tree_hash, byte_range=range_
             ):
-                raise refused from error
+                raise await change_in(body) or refused from error
             raise
 
     @asynccontextmanager
@@ -153,7 +154,7 @@ class DataPlane:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: memoryview = NO_BODY,
+        body: Body = NO_BODY,
         progress: Progress | None = None,
     ) -> Request:
         return Request(
@@ -241,7 +242,7 @@ def _extent(response: aiohttp.ClientResponse, asked: ByteRange | None) -> tuple[
     )
 
 
-def _check_size(what: str, body: memoryview, largest: int) -> None:
+def _check_size(what: str, body: Body, largest: int) -> None:
     if body.nbytes == 0:
         raise EmptyArchiveError(f"{what} would be empty")
     if body.nbytes > largest:

@@ -11,6 +11,7 @@ from aioglacier.core.errors import (
     CertificateError,
     ConnectionFailedError,
     ConnectionLostError,
+    SourceError,
     StalledTransferError,
     TransportError,
     UnexpectedResponseError,
@@ -23,11 +24,14 @@ if TYPE_CHECKING:
 
 def failure(
     operation: str, payload: SlicePayload, error: Exception, *, origin: str, is_proxied: bool
-) -> TransportError:
+) -> TransportError | SourceError:
     """Our error for one of aiohttp's, met before the head of the answer was there.
 
     A body that the kernel does not have whole cannot have taken effect: the service acts on whole bodies.
+    Where it could not be read, that is the error, and not what aiohttp makes of it.
     """
+    if payload.failure is not None:
+        return payload.failure
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return CertificateError(
             f"the certificate of {error.host} is not accepted: {error.certificate_error}",

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
+    from aioglacier.files.reading import FileRange
+
+    #: What a request sends: memory, or a range of an open file, which every attempt reads anew. It must not
+    #: change until the call is over; what changes all the same is refused by its hashes.
+    Body = memoryview | FileRange
 
     #: Told how many more bytes have been handed to the connection, and, as a negative number, how many of
     #: them were in vain because the attempt failed. Of a success the sum is the size. Must be quick.
@@ -165,7 +170,7 @@ class Gateway(Protocol):
     async def upload_archive(
         self,
         vault: str,
-        body: memoryview,
+        body: Body,
         *,
         hashes: PartHashes,
         description: str | None = None,
@@ -177,6 +182,8 @@ class Gateway(Protocol):
         ``body`` is sent slice by slice and must not change until this returns.
 
         Raises:
+            SourceChangedError: The file that the body is a range of has changed since it was opened.
+            SourceUnreadableError: The file cannot be read.
             UnexpectedResponseError: A success without an archive id.
             IntegrityError: The service computed another tree hash; the error names the archive id.
         """
@@ -194,7 +201,7 @@ class Gateway(Protocol):
         self,
         vault: str,
         upload_id: UploadId,
-        body: memoryview,
+        body: Body,
         *,
         start: int,
         hashes: PartHashes,
@@ -206,6 +213,8 @@ class Gateway(Protocol):
         service echoed our tree hash.
 
         Raises:
+            SourceChangedError: The file that the body is a range of has changed since it was opened.
+            SourceUnreadableError: The file cannot be read.
             IntegrityError: The service refused the hash or echoed none or another; the part does not count.
         """
         ...

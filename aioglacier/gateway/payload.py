@@ -1,7 +1,8 @@
-"""A request body that is slices of the caller's memory.
+"""A request body that is slices of the caller's memory, or of a file.
 
 aiohttp's own bodies copy the part (``BytesIO``) or send it in one go and stall the loop (``bytes``). This one
-hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and goes on.
+hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and goes on. So a
+range of a file needs the memory of one slice.
 
 Three rules keep the caller's memory his own again as soon as the call is over:
 
@@ -23,10 +24,15 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientConnectionResetError, Payload
 
+from aioglacier.core.errors import SourceError
+from aioglacier.gateway.bodies import slices_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiohttp.abc import AbstractStreamWriter
+
+    from aioglacier.gateway.interface import Body
 
 #: Slices grow from the one to the other while they go fast. Small ones show progress: on a line of 64 KB/s
 #: shared by sixteen parts one of 32 KiB takes 8 s, one of 256 KiB would take a minute and look stalled. Large
@@ -41,9 +47,10 @@ _SLOW_SECONDS: Final = 1.0
 
 
 class SlicePayload(Payload):
-    """Sends a memory view slice by slice.
+    """Sends a body slice by slice.
 
     Attributes:
+        failure: Why the file that it comes from could not be read on, which aiohttp tells nobody.
         is_started: Whether a connection was there and the request's head was on its way.
         is_complete: Whether the kernel has the whole body.
         sent: Bytes handed to the kernel by the current attempt.
@@ -51,26 +58,27 @@ class SlicePayload(Payload):
 
     def __init__(
         self,
-        body: memoryview,
+        body: Body,
         *,
         progress: Callable[[int], None] | None = None,
         before_last: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(body)
         self._before_last = before_last
-        self._body = body.cast("B")
-        self._size = self._body.nbytes
+        self._slices = slices_of(body)
+        self._length = self._size = body.nbytes
         self._progress = progress
         self._transport: asyncio.WriteTransport | None = None
         self._is_abandoned = False
         self.on_progress: Callable[[], None] | None = None
+        self.failure: SourceError | None = None
         self.is_started = False
         self.is_complete = False
         self.sent = 0
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """The body as text, which aiohttp wants of every payload and never asks for here."""
-        return str(self._body, encoding, errors)
+        raise NotImplementedError
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send all of it. Called by aiohttp, in a task of its own."""
@@ -82,14 +90,15 @@ class SlicePayload(Payload):
         self.is_started = True
         try:
             transport.set_write_buffer_limits(high=_lowest_high_water(transport), low=0)
-            if not self._size:
+            if not self._length:
                 writer.send_headers()
             size = SMALLEST_SLICE
-            while self.sent < self._body.nbytes:
-                if self._before_last is not None and self._body.nbytes - self.sent <= size:
+            while self.sent < self._length:
+                slice_ = await self._take(size)
+                if self._before_last is not None and self.sent + slice_.nbytes == self._length:
                     await self._before_last()
                 # aiohttp writes the request's head and the first slice in one go.
-                took = await self._send(writer, self._body[self.sent : self.sent + size])
+                took = await self._send(writer, slice_)
                 size = _next_slice_size(size, took=took, sent=self.sent)
             await writer.drain()
             transport.set_write_buffer_limits()
@@ -119,20 +128,31 @@ class SlicePayload(Payload):
             self._transport = None
         self._take_back()
 
+    async def _take(self, size: int) -> memoryview:
+        try:
+            return await self._slices.take(self.sent, size)
+        except SourceError as error:
+            self.failure = error
+        raise ClientConnectionResetError("the rest of the body cannot be read")
+
     async def _send(self, writer: AbstractStreamWriter, slice_: memoryview) -> float:
         began = time.monotonic()
+        self._check_wanted()  # it may have been given up while the slice was read
         await writer.write(slice_)
         await writer.drain()
-        if self._is_abandoned:
-            raise ClientConnectionResetError("the request was given up")
+        self._check_wanted()
         self.sent += slice_.nbytes
         if self._progress is not None:
             self._progress(slice_.nbytes)
         self._moved()
         took = time.monotonic() - began
-        if self.sent < self._body.nbytes:
+        if self.sent < self._length:
             await asyncio.sleep(0)
         return took
+
+    def _check_wanted(self) -> None:
+        if self._is_abandoned:
+            raise ClientConnectionResetError("the request was given up")
 
     def _moved(self) -> None:
         if self.on_progress is not None:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.congestion import Congestion
-    from aioglacier.gateway.interface import BeforeLast, Gateway, JobOutput, Progress, RawResponse
+    from aioglacier.gateway.interface import BeforeLast, Body, Gateway, JobOutput, Progress, RawResponse
     from aioglacier.gateway.patience import RetryPolicy
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ class RetryingGateway:
     async def upload_archive(
         self,
         vault: str,
-        body: memoryview,
+        body: Body,
         *,
         hashes: PartHashes,
         description: str | None = None,
@@ -294,7 +294,7 @@ class RetryingGateway:
         self,
         vault: str,
         upload_id: UploadId,
-        body: memoryview,
+        body: Body,
         *,
         start: int,
         hashes: PartHashes,

@@ -26,6 +26,7 @@ from aioglacier.core.errors import (
     GlacierError,
     InvalidCredentialsError,
     RedirectRefusedError,
+    SourceError,
     TransportError,
     UnexpectedResponseError,
 )
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aioglacier.gateway.identity import Identity
+    from aioglacier.gateway.interface import Body
     from aioglacier.gateway.options import GatewayOptions
     from aioglacier.gateway.plainidentity import PlainIdentity
     from aioglacier.gateway.signing import SigningKeys
@@ -83,7 +85,7 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: memoryview = field(default=NO_BODY, repr=False)
+    body: Body = field(default=NO_BODY, repr=False)
     progress: Callable[[int], None] | None = field(default=None, repr=False)
     before_last: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
     first_byte_timeout_seconds: float = 120.0
@@ -252,7 +254,9 @@ class Wire:
             first_byte_seconds=request.first_byte_timeout_seconds,
         )
 
-    def _failure(self, request: Request, payload: SlicePayload, error: Exception) -> TransportError:
+    def _failure(
+        self, request: Request, payload: SlicePayload, error: Exception
+    ) -> TransportError | SourceError:
         return failure(
             request.operation, payload, error, origin=self.origin, is_proxied=self._proxy is not None
         )
@@ -271,7 +275,8 @@ class Wire:
             method=request.method,
             url=request.url,
             headers=request.headers,
-            body=request.body,
+            # A range of a file comes with its hash, which is all that is signed of it.
+            body=request.body if isinstance(request.body, memoryview) else NO_BODY,
         ).headers
 
     async def _refusal(

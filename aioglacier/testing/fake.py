@@ -47,6 +47,7 @@ from aioglacier.core.models import (
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned, is_tree_hash_aligned
 from aioglacier.core.treehash import tree_hash as tree_hash_of
+from aioglacier.gateway.bodies import change_in, read_whole
 from aioglacier.gateway.refusals import payload_refusal, refusal
 from aioglacier.testing import fake_job
 from aioglacier.testing.fake_upload import EndedUpload, FakeUpload, check_body
@@ -64,9 +65,11 @@ if TYPE_CHECKING:
         VaultLock,
     )
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import BeforeLast, JobOutput, Progress, RawResponse
+    from aioglacier.gateway.interface import BeforeLast, Body, JobOutput, Progress, RawResponse
 
 T = TypeVar("T")
+
+_NO_BODY: Final = memoryview(b"")
 
 #: Within the Guide's spans: 1-5 minutes, 3-5 and 5-12 hours; inventories take about four hours.
 JOB_SECONDS: Final[Mapping[Tier | None, float]] = {
@@ -217,7 +220,7 @@ class MemoryGlacier:
     async def upload_archive(
         self,
         vault: str,
-        body: memoryview,
+        body: Body,
         *,
         hashes: PartHashes,
         description: str | None = None,
@@ -227,9 +230,9 @@ class MemoryGlacier:
         text = check_description(description)
         if not body.nbytes:
             raise EmptyArchiveError("an archive sent in one request would be empty")
-        async with self._doing("UploadArchive", vault, tree_hash=hashes.tree_hash):
+        async with self._doing("UploadArchive", vault, body=body, tree_hash=hashes.tree_hash):
             into = self._vault(vault)
-            data = bytes(body)
+            data = await read_whole(body)
             hash_ = check_body(data, hashes)
             if before_last is not None:
                 await before_last()
@@ -255,7 +258,7 @@ class MemoryGlacier:
         self,
         vault: str,
         upload_id: UploadId,
-        body: memoryview,
+        body: Body,
         *,
         start: int,
         hashes: PartHashes,
@@ -267,11 +270,12 @@ class MemoryGlacier:
         async with self._doing(
             "UploadMultipartPart",
             vault,
+            body=body,
             tree_hash=hashes.tree_hash,
             byte_range=ByteRange(start, start + body.nbytes),
         ):
             upload = self._vault(vault).open_upload(upload_id)
-            upload.put(start, bytes(body), hashes)
+            upload.put(start, await read_whole(body), hashes)
             upload.touched = self.now
             _report(progress, body.nbytes)
 
@@ -485,6 +489,7 @@ class MemoryGlacier:
         operation: str,
         vault: str | None = None,
         *,
+        body: Body = _NO_BODY,
         tree_hash: bytes = b"",
         byte_range: ByteRange | None = None,
     ) -> AsyncIterator[None]:
@@ -499,13 +504,15 @@ class MemoryGlacier:
         try:
             yield
         except RefusedError as refused:
-            body = json.dumps({"code": refused.code, "message": refused.message, "type": "Client"})
+            document = json.dumps({"code": refused.code, "message": refused.message, "type": "Client"})
             headers = {"x-amzn-RequestId": "in-memory"}
-            error = refusal(operation, refused.status, headers, body.encode(), local_time=self.now)
+            error = refusal(operation, refused.status, headers, document.encode(), local_time=self.now)
             error.vault = vault
             what = f"the part of bytes {byte_range}" if byte_range else "the archive"
             damaged = payload_refusal(error, what=what, tree_hash=tree_hash, byte_range=byte_range)
-            raise (damaged if damaged and tree_hash else error) from refused
+            if damaged and tree_hash:
+                raise await change_in(body) or damaged from refused
+            raise error from refused
         self._strike(operation, after_effect=True)
 
     def _strike(self, operation: str, *, after_effect: bool) -> None:

@@ -13,10 +13,11 @@ from aioglacier.core.errors import IntegrityError, SourceError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.files.crashpoints import passing
+from aioglacier.files.reading import FileIdentity
 from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.output import choose_piece_size, fetch_piece, pieces_at_once
 from aioglacier.transfer.partial import PartialFile
-from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
+from aioglacier.transfer.partjob import PartJob, ReadFrom, WriteTo
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.threads import run_in_thread
 

@@ -1,8 +1,9 @@
-"""The engine that carries the parts of one archive from their buffers to the store.
+"""The engine that carries the parts of one archive from their buffers, or from a file, to the store.
 
-The way of a part: ``acquire`` lends a buffer, the caller fills it (or lets a worker read a file into it) and
-hands it to ``submit``; a task then hashes it, waits for a connection, sends it, records it in the ledger and
-gives the buffer back. Parts overtake each other freely: the ledger puts them in order.
+The way of a part: ``acquire`` lends a buffer, the caller fills it and hands it to ``submit``; a task then
+hashes it, waits for a connection, sends it, records it in the ledger and gives the buffer back. A part of a
+named file needs no buffer: it is read once to be hashed and, soon after, again to be sent. Parts overtake
+each other freely: the ledger puts them in order.
 
 Rules:
 
@@ -21,17 +22,14 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
 from aioglacier.core.errors import (
-    CredentialsError,
     EmptyArchiveError,
     ResumeMismatchError,
     ServiceError,
-    UploadExpiredError,
     UploadFailedError,
     WriterClosedError,
 )
@@ -41,33 +39,25 @@ from aioglacier.transfer.causes import as_failed_upload
 from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.grace import GRACE_SECONDS, see_through
 from aioglacier.transfer.idle import IdleWatch
-from aioglacier.transfer.leaving import abort_upload, tell_of_kept_upload
-from aioglacier.transfer.part import Part, check_known_part
-from aioglacier.transfer.partjob import PartJob
+from aioglacier.transfer.leaving import leave_upload
+from aioglacier.transfer.part import LARGEST_BUFFERED_SIZE, Part, check_known_part
+from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
+from aioglacier.transfer.store import FinishedUpload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
     from typing import NoReturn
 
-    from aioglacier.core.models import StoredArchive, UploadId
+    from aioglacier.core.models import UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.partjob import ReadFrom
+    from aioglacier.transfer.openfile import OpenFile
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore
 
 _log: Final = logging.getLogger("aioglacier.transfer")
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedUpload:
-    """What an engine ends with: the store's answer beside what was computed here."""
-
-    stored: StoredArchive
-    size: int
-    tree_hash: bytes
 
 
 class UploadEngine:
@@ -146,7 +136,9 @@ class UploadEngine:
             if self._held is not None:
                 self._give_back(self._held)
             if self._finished is None and self._upload_id is not None:
-                await self._leave_upload(self._upload_id, error)
+                is_unclear = self._settling and not isinstance(error, ServiceError)
+                keep = self._keep_unfinished or is_unclear
+                await leave_upload(self._store, self._upload_id, error, sent=self._ledger.sent, keep=keep)
 
     # --- what the caller sees
 
@@ -203,9 +195,7 @@ class UploadEngine:
         """
         try:
             with self.stops_on_failure():
-                self._ledger.part_range(self._next_index, self.part_size)
-                await self._begin()
-                await self._ahead.acquire()
+                await self._await_turn()
                 try:
                     return await self._resources.buffers.acquire(self._buffer_size)
                 except BaseException:
@@ -220,11 +210,10 @@ class UploadEngine:
         self._resources.buffers.release(buffer)
         self._ahead.release()
 
-    async def submit_file(self, length: int, read_from: ReadFrom) -> None:
-        """Hand over the next part: ``length`` bytes that a hash worker reads from a file.
+    async def submit_file(self, file: OpenFile, byte_range: ByteRange) -> None:
+        """Hand over the next part: these bytes of a file. Waits until a hash worker can take it.
 
-        Waits until a worker can take it before it claims a buffer: one that is claimed early would have its
-        pages touched early, and fresh pages cost as much as a fifth of the hashing.
+        Only little is hashed ahead of what is sent: the system then still has in memory what is read again.
 
         Raises:
             GlacierError: As ``acquire``.
@@ -233,21 +222,16 @@ class UploadEngine:
             await self._begin()  # or the first part, which waits for a second, would keep the only worker
             await self._readers.acquire()
         try:
-            buffer = await self.acquire()
+            buffer = await self._acquire_for_file()
         except BaseException:
             self._readers.release()
             raise
-        self.submit(buffer, length, read_from)
+        place = ReadFrom(file.file.path, byte_range.start, file.file.identity)
+        self._take(Part(self._next_index, PartJob(byte_range.size, place), buffer, file))
 
-    def submit(self, buffer: PartBuffer, length: int, read_from: ReadFrom | None = None) -> None:
+    def submit(self, buffer: PartBuffer, length: int) -> None:
         """Hand over the next part: the first ``length`` bytes of the buffer."""
-        part = Part(self._next_index, buffer, PartJob(length, read_from))
-        self._next_index += 1
-        self._taken += length
-        if part.index == 0 and self._upload_id is None:
-            self._held = part
-        else:
-            self._start(part)
+        self._take(Part(self._next_index, PartJob(length), buffer))
 
     def check(self) -> None:
         """Raise what stopped the engine, if something has."""
@@ -325,6 +309,28 @@ class UploadEngine:
 
     # --- carrying
 
+    async def _acquire_for_file(self) -> PartBuffer | None:
+        if self._buffer_size <= LARGEST_BUFFERED_SIZE:
+            return await self.acquire()
+        with self.stops_on_failure():
+            await self._await_turn()
+            return None
+        raise AssertionError(self._failure)
+
+    async def _await_turn(self) -> None:
+        """Wait until another part may be taken."""
+        self._ledger.part_range(self._next_index, self.part_size)
+        await self._begin()
+        await self._ahead.acquire()
+
+    def _take(self, part: Part) -> None:
+        self._next_index += 1
+        self._taken += part.job.length
+        if part.index == 0 and self._upload_id is None:
+            self._held = part
+        else:
+            self._start(part)
+
     async def _begin(self) -> None:
         """Begin the upload in parts if the first of them waits for that."""
         if self._held is None:
@@ -397,7 +403,8 @@ class UploadEngine:
             return
         async with self._resources.connections.exchange(part.job.length, part.count) as count:
             self._let_next(part)
-            await self._store.put_part(self._upload_id, start, part.body, hashes, count)
+            async with part.body() as body:
+                await self._store.put_part(self._upload_id, start, body, hashes, count)
 
     async def _store_whole(self, part: Part, confirm: Callable[[], Awaitable[None]] | None) -> FinishedUpload:
         hashes = await self._hash(part)
@@ -407,7 +414,8 @@ class UploadEngine:
         async with self._resources.connections.exchange(part.job.length, part.count) as count:
 
             async def store() -> None:
-                stored = await self._store.store_whole(part.body, hashes, count)
+                async with part.body() as body:
+                    stored = await self._store.store_whole(body, hashes, count)
                 self._ledger.prove(0, part.job.length, hashes.tree_hash)
                 self._finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
 
@@ -482,17 +490,9 @@ class UploadEngine:
             self._ahead.release()
 
     def _give_back(self, part: Part) -> None:
-        self._resources.buffers.release(part.buffer)
+        if part.buffer is not None:
+            self._resources.buffers.release(part.buffer)
         self._let_next(part)
-
-    async def _leave_upload(self, upload_id: UploadId, error: BaseException | None) -> None:
-        if isinstance(error, UploadExpiredError):
-            return  # nothing is left of it
-        unclear = self._settling and not isinstance(error, ServiceError)
-        if self._keep_unfinished or unclear or isinstance(error, (UploadFailedError, CredentialsError)):
-            tell_of_kept_upload(upload_id, self._ledger.sent, error)
-        else:
-            await abort_upload(self._store, upload_id, error)
 
 
 def _drained() -> UploadFailedError:

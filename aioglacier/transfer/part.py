@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from aioglacier.core.errors import ResumeMismatchError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aioglacier.core.models import UploadId
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.interface import Body
     from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.openfile import OpenFile
     from aioglacier.transfer.partjob import PartJob
+
+#: Parts of a file up to this size are read once, into a buffer, which costs less than to read them twice.
+LARGEST_BUFFERED_SIZE: Final = 1024 * 1024
 
 
 class Part:
@@ -20,29 +28,43 @@ class Part:
 
     Attributes:
         index: From 0.
-        buffer: Where its bytes are.
-        job: How they get there, and how many they are.
+        job: How many bytes it has, and where whoever hashes them takes them from.
+        buffer: Where they are; ``None`` if they stay in a file.
+        file: The file, if it is one's.
         is_ahead: Whether it waits for something of ours: a worker, or a connection.
         moved: Bytes of it that went out.
         scope: What carries it; cancelled to stop it.
         ended: Set when nobody touches the buffer any more.
     """
 
-    __slots__ = ("buffer", "ended", "index", "is_ahead", "job", "moved", "scope")
+    __slots__ = ("buffer", "ended", "file", "index", "is_ahead", "job", "moved", "scope")
 
-    def __init__(self, index: int, buffer: PartBuffer, job: PartJob) -> None:
+    def __init__(
+        self, index: int, job: PartJob, buffer: PartBuffer | None, file: OpenFile | None = None
+    ) -> None:
         self.index = index
-        self.buffer = buffer
         self.job = job
+        self.buffer = buffer
+        self.file = file
         self.is_ahead = True
         self.moved = 0
         self.scope = anyio.CancelScope()
         self.ended = anyio.Event()
 
-    @property
-    def body(self) -> memoryview:
-        """The part's bytes."""
-        return self.buffer.view[: self.job.length]
+    @asynccontextmanager
+    async def body(self) -> AsyncIterator[Body]:
+        """The part's bytes, as they are sent.
+
+        Raises:
+            SourceError: They are in a file that has changed, or cannot be opened.
+        """
+        if self.buffer is not None:
+            yield self.buffer.view[: self.job.length]
+            return
+        assert self.file is not None  # noqa: S101  # a part is in either
+        assert self.job.read_from is not None  # noqa: S101
+        async with self.file.range(self.job.read_from, self.job.length) as range_:
+            yield range_
 
     def count(self, moved: int) -> None:
         """Count bytes that go out; a repeated attempt sends them again, which does not count."""

@@ -1,8 +1,8 @@
 """Everything that can be archived, seen one of two ways: a named file, or a stream that fills buffers.
 
-A named file is read by the hash workers, which need its path and what must not change in it. Anything else
-is a ``ByteSource``: it fills a given buffer and says how far it got, so that bytes are copied once, into the
-part they will be sent from. One read is never taken for a part: a buffer is full, or the source has ended.
+A named file is read by those who hash and send, who need its path and what must not change in it. Anything
+else is a ``ByteSource``: it fills a given buffer and says how far it got, so that bytes are copied once, into
+the part they will be sent from. One read is never taken for a part: a buffer is full, or the source ended.
 
 What may block (files, iterators) fills the buffer in a thread; pipes and sockets are waited for on the loop.
 """
@@ -28,10 +28,10 @@ import anyio.lowlevel
 from aioglacier.core.errors import (
     EmptyArchiveError,
     InputTypeError,
-    SourceChangedError,
     SourceUnreadableError,
 )
-from aioglacier.transfer.partjob import FileIdentity
+from aioglacier.files.reading import FileIdentity
+from aioglacier.files.unreadable import source_changed
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A regular file, read by whoever hashes it.
+    """A regular file, read by whoever hashes it, and by whoever sends it.
 
     Attributes:
         path: Absolute; may hold surrogates for bytes that are not UTF-8.
@@ -115,12 +115,7 @@ class NamedFile:
         except OSError:
             difference = "inode"
         if difference is not None:
-            raise SourceChangedError(
-                f"{self.path!r} changed while it was read (its {difference} is not what it was at the "
-                "start); no archive was made; archive it again when nothing writes to it",
-                path=self.path,
-                field=difference,
-            )
+            raise source_changed(self.path, difference)
 
 
 async def open_file(path: str | os.PathLike[str]) -> NamedFile:

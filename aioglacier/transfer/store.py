@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import BeforeLast, Gateway, Progress
+    from aioglacier.gateway.interface import BeforeLast, Body, Gateway, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedUpload:
+    """What an engine ends with: the store's answer beside what was computed here."""
+
+    stored: StoredArchive
+    size: int
+    tree_hash: bytes
 
 
 class ArchiveStore(Protocol):
@@ -20,7 +30,7 @@ class ArchiveStore(Protocol):
 
     async def store_whole(
         self,
-        body: memoryview,
+        body: Body,
         hashes: PartHashes,
         progress: Progress | None,
         before_last: BeforeLast | None = None,
@@ -33,7 +43,7 @@ class ArchiveStore(Protocol):
         ...
 
     async def put_part(
-        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """Store one part; returning means that it is proven to be there. Repeating replaces it."""
         ...
@@ -57,7 +67,7 @@ class GlacierStore:
 
     async def store_whole(
         self,
-        body: memoryview,
+        body: Body,
         hashes: PartHashes,
         progress: Progress | None,
         before_last: BeforeLast | None = None,
@@ -79,7 +89,7 @@ class GlacierStore:
         )
 
     async def put_part(
-        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """UploadMultipartPart."""
         with _expiry(upload_id):

@@ -11,6 +11,7 @@ from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.grace import GRACE_SECONDS
+from aioglacier.transfer.openfile import OpenFile
 from aioglacier.transfer.part import check_known_part
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.sources import NamedFile
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.core.models import Archive, UploadId
-    from aioglacier.transfer.buffers import PartBuffer
     from aioglacier.transfer.engine import UploadEngine
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
@@ -55,7 +55,8 @@ class SourceUpload:
         self._options = options
         self._resume = resume
         size = options.expected_size if source.size is None else source.size
-        self._engine = open_engine(store, resources, options, size)
+        is_file = isinstance(source, NamedFile)
+        self._engine = open_engine(store, resources, options, size, is_file=is_file)
 
     def snapshot(self) -> TransferSnapshot:
         """The counters now."""
@@ -113,11 +114,12 @@ class SourceUpload:
         return as_archive(finished, self._options)
 
     async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
+        file = OpenFile(source)
         for range_ in part_ranges(source.size, engine.part_size):
             if (tree_hash := proven.get(range_.start)) is not None:
                 engine.skip(range_.size, tree_hash)
                 continue
-            await engine.submit_file(range_.size, ReadFrom(source.path, range_.start, source.identity))
+            await engine.submit_file(file, range_)
 
     async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
         total = 0
@@ -184,16 +186,15 @@ async def _check_known_parts(
     failures: list[GlacierError] = []
     slots = anyio.Semaphore(resources.parts_ahead)
 
-    async def check(range_: ByteRange, buffer: PartBuffer) -> None:
+    async def check(range_: ByteRange) -> None:
         place = ReadFrom(source.path, range_.start, source.identity)
         job = PartJob(range_.size, place, with_payload=False)
         try:
-            hashes = await resources.hasher.run(job, buffer)
+            hashes = await resources.hasher.run(job)
             check_known_part(upload_id, range_, known[range_.start], hashes.tree_hash)
         except GlacierError as error:
             failures.append(error)
         finally:
-            resources.buffers.release(buffer)
             slots.release()
 
     with first_cause():
@@ -202,12 +203,7 @@ async def _check_known_parts(
                 if failures:
                     break
                 await slots.acquire()
-                try:
-                    buffer = await resources.buffers.acquire(part_size)
-                except BaseException:
-                    slots.release()
-                    raise
-                checks.start_soon(check, range_, buffer)
+                checks.start_soon(check, range_)
     if failures:
         raise min(failures, key=_position)
 

@@ -23,10 +23,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import anyio
 
-from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
+from aioglacier.core.errors import TargetError, WorkerDiedError
 from aioglacier.core.treehash import PartHashes
+from aioglacier.files.reading import FileChangedError
+from aioglacier.files.unreadable import source_changed, source_unreadable
+from aioglacier.transfer.ahead import take_started
 from aioglacier.transfer.buffers import PrivateMemory, shared_memory
-from aioglacier.transfer.partjob import FileChangedError, PartJob, perform
+from aioglacier.transfer.partjob import PartJob, perform
 from aioglacier.transfer.threads import run_in_thread
 from aioglacier.transfer.worker import encode_request
 from aioglacier.transfer.workerprocess import CannotStartError, WorkerLostError, WorkerProcess
@@ -34,6 +37,7 @@ from aioglacier.transfer.workerprocess import CannotStartError, WorkerLostError,
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aioglacier.core.errors import SourceUnreadableError
     from aioglacier.transfer.buffers import PartBuffer, PartMemory
 
 HashIn = Literal["processes", "threads"]
@@ -58,8 +62,10 @@ class Hasher(Protocol):
         """Memory for a part buffer."""
         ...
 
-    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
-        """Do the job. When this returns or raises, nobody touches the buffer any more.
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        """Do the job, in a buffer or, if all it does is to hash what a file has, without.
+
+        When this returns or raises, nobody touches the buffer any more.
 
         Raises:
             SourceUnreadableError: The file to read could not be opened or read.
@@ -107,14 +113,15 @@ class ThreadHasher:
         """Memory of this process alone."""
         return PrivateMemory(size)
 
-    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """See ``Hasher.run``."""
+        view = buffer.view if buffer is not None else None
         if _is_tiny(job):
-            return perform(job, buffer.view)
+            return perform(job, view)
         try:
-            return await run_in_thread(lambda: perform(job, buffer.view), limiter=self._limiter)
+            return await run_in_thread(lambda: perform(job, view), limiter=self._limiter)
         except FileChangedError as error:
-            raise _source_changed(job, str(error)) from None
+            raise source_changed(_source(job), str(error)) from None
         except OSError as error:
             raise _file_error(job, error) from error
 
@@ -125,6 +132,7 @@ class ProcessHasher:
     def __init__(self, workers: int) -> None:
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
+        self._ahead = take_started(workers)
         self._threads = ThreadHasher(workers)
         self._cannot_start = False
 
@@ -132,7 +140,7 @@ class ProcessHasher:
         """Memory that workers can map."""
         return shared_memory(size)
 
-    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """See ``Hasher.run``. Cancelling kills the worker that has the job."""
         deaths = 0
         while True:
@@ -157,25 +165,39 @@ class ProcessHasher:
 
     async def aclose(self) -> None:
         """End all workers. Jobs must be done or cancelled before."""
+        self._idle += self._ahead
+        self._ahead.clear()
         for worker in self._idle:
             worker.kill()  # all at once, and even where nothing can be waited for any more
         with anyio.CancelScope(shield=True):
             while self._idle:
                 await self._idle.pop().aclose()
 
-    async def _run_in_worker(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+    async def _run_in_worker(self, job: PartJob, buffer: PartBuffer | None) -> PartHashes:
         for dead in [worker for worker in self._idle if not worker.is_alive]:
             self._idle.remove(dead)  # that it died in its sleep says nothing about this job
             await dead.aclose()
-        worker = self._take_idle(buffer.serial) or await WorkerProcess.start()
+        serial, locator, size = (buffer.serial, buffer.locator, buffer.size) if buffer else (0, "", 0)
+        worker = self._take_idle(serial) or await self._start()
         try:
-            worker.mapped.add(buffer.serial)
-            answer = await worker.exchange(encode_request(buffer.serial, buffer.locator, buffer.size, job))
+            worker.mapped.add(serial)
+            answer = await worker.exchange(encode_request(serial, locator, size, job))
         except BaseException:
             await worker.aclose()
             raise
         self._idle.append(worker)
         return _read_answer(job, answer)
+
+    async def _start(self) -> WorkerProcess:
+        if not self._ahead:
+            return await WorkerProcess.start()
+        worker = self._ahead.pop(0)
+        try:
+            await worker.wait_until_ready()
+        except BaseException:
+            await worker.aclose()
+            raise
+        return worker
 
     def _take_idle(self, serial: int) -> WorkerProcess | None:
         """An idle worker, if there is one; best one that has mapped the buffer: it saves 18 ms."""
@@ -194,7 +216,7 @@ def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
     if "hashes" in answer:
         return PartHashes(*(bytes.fromhex(text) for text in answer["hashes"]))
     if "changed" in answer:
-        raise _source_changed(job, answer["changed"])
+        raise source_changed(_source(job), answer["changed"])
     if "unmapped" in answer:
         raise CannotStartError(f"its memory cannot be shared: {answer['unmapped']}")
     raise _file_error(job, OSError(answer["errno"], answer["strerror"]))
@@ -204,20 +226,8 @@ def _file_error(job: PartJob, error: OSError) -> SourceUnreadableError | TargetE
     if job.write_to is not None:
         path = job.write_to.path
         return TargetError(f"{path!r} cannot be written: {error.strerror}", path=path)
-    path, offset = (job.read_from.path, job.read_from.offset) if job.read_from else ("?", 0)
-    return SourceUnreadableError(
-        f"{path!r} cannot be read at byte {offset} or after: {error.strerror}",
-        path=path,
-        errno=error.errno,
-        offset=offset,
-    )
+    return source_unreadable(_source(job), job.read_from.offset if job.read_from else 0, error)
 
 
-def _source_changed(job: PartJob, field: str) -> SourceChangedError:
-    path = job.read_from.path if job.read_from else "?"
-    return SourceChangedError(
-        f"{path!r} changed while it was read (its {field} is not what it was at the start); no archive was "
-        "made; archive it again when nothing writes to it",
-        path=path,
-        field=field,
-    )
+def _source(job: PartJob) -> str:
+    return job.read_from.path if job.read_from else "?"

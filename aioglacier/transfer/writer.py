@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import UploadId
     from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.engine import FinishedUpload
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.store import ArchiveStore, FinishedUpload
 
 #: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
 _BREATH_SECONDS: Final = 0.002
@@ -289,9 +288,16 @@ async def open_writer(
 
 
 def open_engine(
-    store: ArchiveStore, resources: TransferResources, options: UploadOptions, size: int | None
+    store: ArchiveStore,
+    resources: TransferResources,
+    options: UploadOptions,
+    size: int | None,
+    *,
+    is_file: bool = False,
 ) -> UploadEngine:
     """An engine for an archive of ``size`` bytes, ``None`` if unknown; to be entered with ``async with``.
+
+    The parts of a named file may be larger than all memory that there is for buffers.
 
     Raises:
         InvalidPlanError: Part size, size and memory do not go together. Nothing was sent.
@@ -301,7 +307,7 @@ def open_engine(
     if size is not None and size < part_size:
         # It goes in one request: claim no more memory than it fills, in few sizes, so that they are reused.
         buffer_size = max(_SMALLEST_BUFFER, 1 << (size - 1).bit_length())
-    if buffer_size > resources.buffers.limit:
+    if buffer_size > resources.buffers.limit and not is_file:
         raise MemoryLimitError(part_size=buffer_size, memory_limit=resources.buffers.limit)
     return UploadEngine(
         store,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.catalog import UploadRecord
-    from aioglacier.gateway.interface import BeforeLast, Progress
+    from aioglacier.gateway.interface import BeforeLast, Body, Progress
     from aioglacier.recording import RecordingStore
     from aioglacier.vaultrecords import VaultRecords
 
@@ -353,7 +353,7 @@ class Sequence:
 
     async def store_whole(
         self,
-        body: memoryview,
+        body: Body,
         hashes: PartHashes,
         progress: Progress | None,
         before_last: BeforeLast | None = None,
@@ -368,7 +368,7 @@ class Sequence:
         raise AssertionError
 
     async def put_part(
-        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """Wait."""
         del upload_id, start, body, hashes, progress

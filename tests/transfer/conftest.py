@@ -22,6 +22,7 @@ from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.bodies import change_in, read_whole
 from aioglacier.gateway.options import GatewayOptions
 from aioglacier.gateway.patience import RetryPolicy
 from aioglacier.gateway.retry import RetryingGateway
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import Gateway, Progress
+    from aioglacier.gateway.interface import Body, Gateway, Progress
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.vault import Vault
 
@@ -79,7 +80,7 @@ class MemoryStore:
 
     async def store_whole(
         self,
-        body: memoryview,
+        body: Body,
         hashes: PartHashes,
         progress: Progress | None,
         before_last: Callable[[], Awaitable[None]] | None = None,
@@ -88,10 +89,10 @@ class MemoryStore:
         if before_last is not None:
             await before_last()
         await self._reach("whole")
-        self._check(body, hashes)
+        data = await self._read(body, hashes)
         if progress is not None:
-            progress(len(body))
-        return await self._store(bytes(body), "whole")
+            progress(len(data))
+        return await self._store(data, "whole")
 
     async def initiate(self, part_size: int) -> UploadId:
         """Begin an upload."""
@@ -103,7 +104,7 @@ class MemoryStore:
         return upload_id
 
     async def put_part(
-        self, upload_id: UploadId, start: int, body: memoryview, hashes: PartHashes, progress: Progress | None
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """Store one part."""
         self.bodies += 1
@@ -112,11 +113,11 @@ class MemoryStore:
             await self._reach(start)
             parts = self._upload(upload_id)
             assert start % self.part_size == 0
-            assert len(body) <= self.part_size
-            self._check(body, hashes)
+            data = await self._read(body, hashes)
+            assert len(data) <= self.part_size
             if progress is not None:
-                progress(len(body))
-            parts[start] = bytes(body)
+                progress(len(data))
+            parts[start] = data
             await self.after(start)
         finally:
             self.bodies -= 1
@@ -154,6 +155,15 @@ class MemoryStore:
                 "there is no such upload", operation="", code="ResourceNotFoundException", status=404
             )
         return self.uploads[upload_id]
+
+    async def _read(self, body: Body, hashes: PartHashes) -> bytes:
+        """As a gateway: what is not what was hashed is told from a file that has changed."""
+        data = await read_whole(body)
+        try:
+            self._check(memoryview(data), hashes)
+        except IntegrityError as error:
+            raise await change_in(body) or error from None
+        return data
 
     @staticmethod
     def _check(body: memoryview, hashes: PartHashes | None, expected: bytes = b"") -> None:

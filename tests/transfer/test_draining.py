@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.core.errors import GlacierError
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.partjob import PartJob
     from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.workers import Hasher
 
 
 class Gate:
@@ -251,6 +256,19 @@ async def test_a_writer_drains(store: MemoryStore, resources: TransferResources)
     assert resources.buffers.lent == 0
 
 
+class EndlessHasher:
+    """A hasher that does not come to an end."""
+
+    def __init__(self, hasher: Hasher) -> None:
+        self.make_memory = hasher.make_memory
+
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        """Hash for ever."""
+        del job, buffer
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
 async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store: MemoryStore) -> None:
     """Hashing what the service has is no sending, and ends with the next part."""
     path = tmp_path / "source"
@@ -258,8 +276,8 @@ async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store:
     upload_id = await store.initiate(MIB)
     known = dict.fromkeys(range(0, len(DATA), MIB), b"another")
     async with thread_resources(MIB, hash_workers=1, max_concurrency=1) as resources:
-        held = await resources.buffers.acquire(MIB)  # so that hashing cannot begin
-        upload = SourceUpload(store, resources, options(), await open_source(path), resume=(upload_id, known))
+        hashing = replace(resources, hasher=EndlessHasher(resources.hasher))
+        upload = SourceUpload(store, hashing, options(), await open_source(path), resume=(upload_id, known))
         run = Run(upload)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
@@ -267,7 +285,6 @@ async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store:
             upload.drain()
         assert run.failure is not None
         assert run.failure.upload_id == upload_id
-        resources.buffers.release(held)
 
 
 async def test_a_failure_of_its_own_comes_before_the_stop(

@@ -63,11 +63,16 @@ class MineError(Exception):
 
 
 async def upload(
-    source: object, store: MemoryStore, resources: TransferResources, *, expected_size: int | None = None
+    source: object,
+    store: MemoryStore,
+    resources: TransferResources,
+    *,
+    part_size: int = MIB,
+    expected_size: int | None = None,
 ) -> None:
-    """Archive a source in parts of 1 MiB."""
+    """Archive a source in parts of 1 MiB, unless more is said."""
     opened = await open_source(source)  # type: ignore[arg-type]  # some tests hand over what is none
-    await SourceUpload(store, resources, options(expected_size=expected_size), opened).run()
+    await SourceUpload(store, resources, options(part_size, expected_size=expected_size), opened).run()
 
 
 def blocks(data: bytes, size: int = 300_000) -> Iterator[bytes]:
@@ -509,7 +514,7 @@ class Meddler:
         """As the hasher within."""
         return self._hasher.make_memory(size)
 
-    async def run(self, job: PartJob, buffer: PartBuffer) -> PartHashes:
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """As the hasher within, then the thing."""
         hashes = await self._hasher.run(job, buffer)
         meddle, self._meddle = self._meddle, None
@@ -518,20 +523,26 @@ class Meddler:
         return hashes
 
 
-@pytest.mark.parametrize("size", [100, SIZE])
+@pytest.mark.parametrize(
+    ("size", "part_size"), [(100, MIB), (SIZE, MIB), (SIZE, 4 * MIB), (5 * MIB, 2 * MIB)]
+)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 async def test_a_file_that_changes_while_it_is_read_is_no_archive(
     change: Callable[[Path], None],
     size: int,
+    part_size: int,
     tmp_path: Path,
     store: MemoryStore,
     resources: TransferResources,
 ) -> None:
-    """The error names the file and what shows the change, and nothing is left at the service."""
+    """The error names the file and what shows the change, and nothing is left at the service.
+
+    In one request and in parts, read once into memory and read twice.
+    """
     path = saved(tmp_path / "source", DATA[:size])
     meddling = replace(resources, hasher=Meddler(resources.hasher, lambda: change(path)))
     with pytest.raises(SourceError) as caught:
-        await upload(path, store, meddling)
+        await upload(path, store, meddling, part_size=part_size)
     error = caught.value
     assert isinstance(error, (SourceChangedError, SourceUnreadableError))
     assert error.path == str(path)

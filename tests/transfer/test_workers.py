@@ -20,9 +20,10 @@ from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
+from aioglacier.files.reading import FileIdentity
 from aioglacier.transfer import workerprocess
 from aioglacier.transfer.buffers import NamedMemory, PartBuffer
-from aioglacier.transfer.partjob import FileIdentity, PartJob, ReadFrom, WriteTo
+from aioglacier.transfer.partjob import PartJob, ReadFrom, WriteTo
 from aioglacier.transfer.workers import ProcessHasher, open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors, shared_names
 

@@ -1,0 +1,321 @@
+"""A body that is a range of a file: whole, read anew for each attempt, never waited for on the loop."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from aioglacier.core.errors import (
+    ConnectionLostError,
+    IntegrityError,
+    SourceChangedError,
+    SourceUnreadableError,
+)
+from aioglacier.core.limits import MIB
+from aioglacier.core.models import UploadId
+from aioglacier.core.treehash import hash_part
+from aioglacier.files.reading import FileIdentity, FileRange
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.bodies import FileSlices, change_in, read_whole
+from aioglacier.gateway.payload import LARGEST_SLICE
+from aioglacier.gateway.retry import RetryingGateway
+from tests.gateway.faulty import Exchange, FaultyServer, options_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aioglacier.gateway.aws import AwsGateway
+
+UPLOAD = UploadId("UPLOAD")
+DATA = random.Random(11).randbytes(9 * MIB + 7)  # noqa: S311  # repeatable, not secret
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the page cache can be asked on Linux only")
+
+
+@contextmanager
+def opened(path: Path, data: bytes = DATA, offset: int = 0, size: int | None = None) -> Iterator[FileRange]:
+    """A range of a file that holds the data."""
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        length = len(data) - offset if size is None else size
+        yield FileRange(descriptor, str(path), offset, length, FileIdentity.of(os.fstat(descriptor)))
+    finally:
+        os.close(descriptor)
+
+
+def forget(range_: FileRange) -> None:
+    """Take the file out of the system's cache."""
+    os.fdatasync(range_.descriptor)
+    os.posix_fadvise(range_.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def edit(range_: FileRange) -> None:
+    """Write to the file, in another tick of its filesystem's clock."""
+    with Path(range_.path).open("r+b") as file:
+        file.write(b"edited")
+    os.utime(range_.path, ns=(0, 0))
+
+
+async def put(gateway: AwsGateway, body: FileRange, data: bytes, moved: list[int] | None = None) -> None:
+    """Send a range as a part."""
+    progress = (moved if moved is not None else []).append
+    await gateway.upload_multipart_part(
+        "photos", UPLOAD, body, start=0, hashes=hash_part(data), progress=progress
+    )
+
+
+class Reads:
+    """Watches reads of files and who makes them.
+
+    Attributes:
+        waiting: Threads that made reads which may wait for a disk.
+        cached: How many were made that may not.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waiting: list[int] = []
+        self.cached = 0
+        real = os.preadv
+
+        def preadv(descriptor: int, buffers: Any, offset: int, flags: int = 0, /) -> int:
+            if flags & getattr(os, "RWF_NOWAIT", 0):
+                self.cached += 1
+                return real(descriptor, buffers, offset, flags)
+            self.waiting.append(threading.get_ident())
+            return real(descriptor, buffers, offset)
+
+        monkeypatch.setattr(os, "preadv", preadv)
+
+
+@pytest.mark.parametrize(
+    ("offset", "size"), [(0, 1), (5, LARGEST_SLICE), (MIB, 3 * LARGEST_SLICE + 1), (0, len(DATA)), (17, 0)]
+)
+async def test_every_byte_of_a_range_and_no_other_arrives(
+    offset: int, size: int, server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+) -> None:
+    """From any place, of any length, over a connection that is used again; progress adds up."""
+    size = size or len(DATA) - offset
+    expected = DATA[offset : offset + size]
+    with opened(tmp_path / "file", DATA, offset, size) as body:
+        for _ in range(2):
+            moved: list[int] = []
+            await put(gateway, body, expected, moved)
+            assert server.requests[-1].body == expected
+            assert sum(moved) == size
+    assert len({exchange.writer for exchange in server.requests}) == 1
+
+
+@linux
+async def test_what_the_cache_has_is_read_without_a_thread(
+    server: FaultyServer, gateway: AwsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the filesystem can say that it would have to wait."""
+    with opened(tmp_path / "file") as body:
+        try:
+            os.preadv(body.descriptor, [bytearray(1)], 0, os.RWF_NOWAIT)
+        except OSError:
+            pytest.skip("this filesystem cannot")
+        reads = Reads(monkeypatch)
+        await put(gateway, body, DATA)
+    assert (reads.waiting, reads.cached > 9) == ([], True)
+    assert server.requests[-1].body == DATA
+
+
+@linux
+async def test_what_the_cache_lacks_is_read_by_threads(
+    server: FaultyServer, gateway: AwsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk is never waited for on the loop, and all of the file arrives."""
+    with opened(tmp_path / "file") as body:
+        forget(body)
+        reads = Reads(monkeypatch)
+        await put(gateway, body, DATA)
+    assert reads.waiting
+    assert threading.get_ident() not in reads.waiting
+    assert server.requests[-1].body == DATA
+
+
+@pytest.mark.parametrize("reason", ["filesystem", "system"])
+async def test_where_nobody_can_say_all_is_read_by_threads(
+    reason: str, server: FaultyServer, gateway: AwsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a filesystem that does not know the question, as in /dev/shm, and where no system call asks it."""
+    folder = tmp_path
+    if reason == "system":
+        monkeypatch.setattr("aioglacier.gateway.bodies._NOWAIT", 0)
+    elif not (folder := Path("/dev/shm")).is_dir():  # noqa: S108  # it is for its filesystem
+        pytest.skip("no filesystem in memory")
+    path = folder / f"aioglacier-test-{os.getpid()}"
+    try:
+        with opened(path) as body:
+            reads = Reads(monkeypatch)
+            await put(gateway, body, DATA)
+    finally:
+        path.unlink()
+    assert threading.get_ident() not in reads.waiting
+    assert reads.waiting or reads.cached > 9
+    assert server.requests[-1].body == DATA
+
+
+@pytest.mark.parametrize("where", ["before", "under way"])
+async def test_a_file_cut_short_while_it_is_sent_ends_the_request(
+    where: str, server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+) -> None:
+    """At once, with the connection dropped, and nothing counted as sent."""
+    gone = anyio.Event()
+
+    async def swallow(exchange: Exchange) -> None:
+        await exchange.reader.read(65_536)
+        os.truncate(tmp_path / "file", MIB)
+        try:
+            while await exchange.reader.read(65_536):
+                pass
+        finally:
+            gone.set()
+
+    moved: list[int] = []
+    data = bytes(64 * MIB)
+    with opened(tmp_path / "file", data) as body:
+        if where == "before":
+            os.truncate(tmp_path / "file", MIB)
+        server.then(swallow)
+        with pytest.raises(SourceChangedError) as caught:
+            await put(gateway, body, data, moved)
+        with anyio.fail_after(10):
+            await gone.wait()
+    assert (caught.value.path, caught.value.field) == (str(tmp_path / "file"), "size")
+    assert sum(moved) == 0
+    assert len(server.requests) == 1
+
+
+async def test_a_file_that_can_no_longer_be_read_is_named(gateway: AwsGateway, tmp_path: Path) -> None:
+    """With the system's number, and where."""
+    with opened(tmp_path / "file") as body:
+        writable = os.open(tmp_path / "file", os.O_WRONLY)
+        try:
+            with pytest.raises(SourceUnreadableError) as caught:
+                await put(gateway, body._replace(descriptor=writable), DATA)
+        finally:
+            os.close(writable)
+    assert (caught.value.path, caught.value.errno, caught.value.offset) == (body.path, 9, 0)
+
+
+async def test_a_retry_sends_the_file_from_its_start(server: FaultyServer, tmp_path: Path) -> None:
+    """However far the attempt before had come."""
+
+    async def hang_up(exchange: Exchange) -> None:
+        await exchange.read_body(3 * MIB)
+        exchange.reset()
+
+    moved: list[int] = []
+    async with open_gateway(options_for(server)) as plain:
+        gateway = RetryingGateway(plain)
+        server.then(hang_up, hang_up)
+        with opened(tmp_path / "file") as body:
+            await gateway.upload_multipart_part(
+                "photos", UPLOAD, body, start=0, hashes=hash_part(DATA), progress=moved.append
+            )
+    assert server.requests[-1].body == DATA
+    assert (sum(moved), len(server.requests)) == (len(DATA), 3)
+
+
+@pytest.mark.parametrize("is_edited", [True, False], ids=["edited", "as it was"])
+async def test_bytes_that_are_not_those_that_were_hashed(
+    server: FaultyServer, tmp_path: Path, *, is_edited: bool
+) -> None:
+    """Refused by the service they are a changed file where that can be seen, and else damage on the way."""
+
+    async def refuse(exchange: Exchange) -> None:
+        await exchange.read_body()
+        await exchange.answer(
+            400,
+            b'{"code":"InvalidParameterValueException","type":"Client",'
+            b'"message":"Checksum mismatch: expected 00, computed 11"}',
+        )
+
+    async with open_gateway(options_for(server)) as plain:
+        gateway = RetryingGateway(plain)
+        server.otherwise = refuse
+        with opened(tmp_path / "file") as body:
+            if is_edited:
+                edit(body)
+            with pytest.raises(SourceChangedError if is_edited else IntegrityError) as caught:
+                await gateway.upload_multipart_part("photos", UPLOAD, body, start=0, hashes=hash_part(DATA))
+    assert len(server.requests) == (1 if is_edited else 3)
+    if isinstance(caught.value, SourceChangedError):
+        assert (caught.value.path, caught.value.field) == (body.path, "mtime")
+
+
+async def test_a_refused_archive_in_one_request_is_looked_at_as_well(
+    server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+) -> None:
+    """A file that changed after it was hashed is no archive, and says so."""
+
+    async def refuse(exchange: Exchange) -> None:
+        await exchange.read_body()
+        await exchange.answer(
+            403,
+            b'{"code":"InvalidSignatureException","type":"Client","message":"The value passed in as '
+            b'x-amz-content-sha256 does not match the computed payload hash."}',
+        )
+
+    server.otherwise = refuse
+    with opened(tmp_path / "file") as body:
+        edit(body)
+        with pytest.raises(SourceChangedError):
+            await gateway.upload_archive("photos", body, hashes=hash_part(DATA))
+
+
+async def test_a_cancelled_read_touches_nothing(
+    server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+) -> None:
+    """The descriptor may be closed as soon as the call is over, and the next body is whole."""
+
+    async def hesitate(exchange: Exchange) -> None:
+        await exchange.reader.read(65_536)
+        await anyio.sleep_forever()
+
+    with opened(tmp_path / "file", bytes(64 * MIB)) as body:
+        server.then(hesitate)
+        with anyio.move_on_after(0.2) as scope:
+            await put(gateway, body, b"")
+        assert scope.cancelled_caught
+    with opened(tmp_path / "other") as body:
+        await put(gateway, body, DATA)
+    assert server.requests[-1].body == DATA
+
+
+async def test_a_server_that_hangs_up_while_a_file_is_sent(
+    server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+) -> None:
+    """It is the connection's failure, not the file's."""
+
+    async def hang_up(exchange: Exchange) -> None:
+        await exchange.read_body(200_000)
+        exchange.reset()
+
+    server.then(hang_up)
+    with opened(tmp_path / "file") as body, pytest.raises(ConnectionLostError):
+        await put(gateway, body, DATA)
+
+
+async def test_slices_of_a_file_are_taken_in_any_order(tmp_path: Path) -> None:
+    """Whatever lies in the block, an attempt that begins anew gets the first bytes."""
+    with opened(tmp_path / "file") as body:
+        slices = FileSlices(body)
+        for at, size in ((0, 10), (10, 100_000), (len(DATA) - 3, 10), (0, 4), (MIB, 2 * MIB)):
+            slice_ = await slices.take(at, size)
+            assert slice_ == DATA[at : at + len(slice_)]
+            assert 0 < len(slice_) <= size
+        assert await read_whole(body) == DATA
+        assert await change_in(body) is None
+    assert await change_in(memoryview(DATA)) is None

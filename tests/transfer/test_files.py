@@ -1,0 +1,254 @@
+"""Named files: read once to be hashed and once to be sent, in memory that does not grow with the parts."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.core.errors import SourceChangedError, SourceError, SourceUnreadableError
+from aioglacier.core.treehash import tree_hash
+from aioglacier.files.reading import FileIdentity, open_unchanged
+from aioglacier.transfer.openfile import OpenFile
+from aioglacier.transfer.partjob import ReadFrom
+from aioglacier.transfer.sources import NamedFile, open_file
+from aioglacier.transfer.upload import SourceUpload
+from benchmarks import clients, turns
+from benchmarks.sink import Sink
+from tests.transfer.conftest import (
+    DATA,
+    MIB,
+    MemoryStore,
+    Served,
+    count_descriptors,
+    options,
+    thread_resources,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.partjob import PartJob
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.workers import Hasher
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+
+#: Parts that are not read into buffers.
+PART = 2 * MIB
+
+
+def saved(path: Path, data: bytes = DATA) -> Path:
+    """A file with data."""
+    path.write_bytes(data)
+    return path
+
+
+def remove(path: Path) -> None:
+    """No file of that name any more."""
+    path.unlink(missing_ok=True)
+
+
+async def test_parts_larger_than_the_memory_limit_go_up(tmp_path: Path, store: MemoryStore) -> None:
+    """No buffer holds them, neither to be sent nor, in a resume, to be compared."""
+    file = await open_file(saved(tmp_path / "file"))
+    async with thread_resources(MIB, max_concurrency=2) as resources:
+        await SourceUpload(store, resources, options(4 * MIB), file).run()
+        upload_id = await store.initiate(4 * MIB)
+        store.uploads[upload_id][0] = DATA[: 4 * MIB]
+        known = {0: tree_hash(DATA[: 4 * MIB])}
+        await SourceUpload(store, resources, options(4 * MIB), file, resume=(upload_id, known)).run()
+        assert resources.buffers._allocated == 0
+    assert store.archives == [DATA, DATA]
+
+
+@linux
+@pytest.mark.parametrize("client", ["aioglacier", "aioglacier+threads"])
+def test_memory_is_the_same_for_any_part_size(client: str) -> None:
+    """The peak of the whole process tree, with four parts of 64 MiB on their way and with four of 4 MiB."""
+    peaks = []
+    with turns.opened(Sink(), tls=True) as place:
+        for part_size in (4 * MIB, 64 * MIB):
+            task = turns.upload_task(place, 320 * MIB, part_size, 4)
+            peaks.append(clients.run(client, task).peak_pss)
+    assert max(peaks) < min(peaks) + 16 * MIB
+    assert max(peaks) < 110 * MIB
+
+
+class Counting:
+    """A hasher that counts its jobs."""
+
+    def __init__(self, hasher: Hasher) -> None:
+        self._hasher = hasher
+        self.make_memory = hasher.make_memory
+        self.jobs = 0
+
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        """As the hasher within."""
+        assert buffer is None
+        self.jobs += 1
+        return await self._hasher.run(job, buffer)
+
+
+async def test_only_a_little_is_hashed_ahead(tmp_path: Path, store: MemoryStore) -> None:
+    """Or what is hashed would be out of the system's cache again when its turn to be sent comes."""
+    are_full, go_on = anyio.Event(), anyio.Event()
+
+    async def wait(place: int | str) -> None:
+        if isinstance(place, int):
+            if store.bodies == 3:
+                are_full.set()
+            await go_on.wait()
+
+    store.before = wait
+    file = await open_file(saved(tmp_path / "file", DATA * 4))
+    async with thread_resources(hash_workers=2, max_concurrency=3) as resources:
+        counting = Counting(resources.hasher)
+        upload = SourceUpload(store, replace(resources, hasher=counting), options(PART), file)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(upload.run)
+            with anyio.fail_after(20):
+                await are_full.wait()
+            await wait_all_tasks_blocked()
+            assert counting.jobs <= 3 + resources.parts_ahead
+            go_on.set()
+    assert store.archives == [DATA * 4]
+
+
+@pytest.mark.parametrize("moment", ["first part", "last part"])
+@pytest.mark.parametrize("part_size", [MIB, PART])
+async def test_a_file_deleted_while_it_goes_up_is_no_archive(
+    part_size: int, moment: str, tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """Whether another part cannot be opened, or all are sent: an error with the name, and nothing left."""
+    path = saved(tmp_path / "file", DATA[: 3 * part_size])
+
+    async def delete(place: int | str) -> None:
+        if place == (0 if moment == "first part" else 2 * part_size):
+            remove(path)
+        await anyio.lowlevel.checkpoint()
+
+    store.before = delete
+    file = await open_file(path)
+    with pytest.raises(SourceError) as caught:
+        await SourceUpload(store, resources, options(part_size), file).run()
+    assert isinstance(caught.value, (SourceChangedError, SourceUnreadableError))
+    assert caught.value.path == str(path)
+    assert (store.archives, store.uploads) == ([], {})
+
+
+async def test_a_served_glacier_gets_every_byte_of_a_file(served: Served, tmp_path: Path) -> None:
+    """In one request and in parts, cached and not."""
+    path = saved(tmp_path / "file")
+    for part_size in (MIB, PART, 8 * MIB, 16 * MIB):
+        if hasattr(os, "posix_fadvise"):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fdatasync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+        archive = await served.vault.upload(path, part_size=part_size)
+        assert (archive.size, archive.tree_hash) == (len(DATA), tree_hash(DATA))
+
+
+async def test_uploads_that_wait_have_no_file_open(tmp_path: Path, store: MemoryStore) -> None:
+    """A file is open while one of its parts has a connection, however many archives there are."""
+    most = 0
+
+    async def look(place: int | str) -> None:
+        nonlocal most
+        if isinstance(place, int):
+            await anyio.sleep(0.01)
+            most = max(most, count_descriptors())
+
+    store.before = look
+    file = await open_file(saved(tmp_path / "file", DATA[: 5 * MIB]))
+    async with thread_resources(hash_workers=2, max_concurrency=2) as resources:
+        await SourceUpload(store, resources, options(PART), file).run()
+        before, most = count_descriptors(), 0
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(SourceUpload(store, resources, options(PART), file).run)
+        assert count_descriptors() <= before
+    # Two that are sent, and two that are hashed.
+    assert most <= before + 4
+    assert len(store.archives) == 21
+
+
+# --- the open file
+
+
+def place(file: NamedFile, offset: int = 0) -> ReadFrom:
+    """Where a part is."""
+    return ReadFrom(file.path, offset, file.identity)
+
+
+async def test_a_file_is_opened_once_for_all_who_send_it(tmp_path: Path) -> None:
+    """It stays open until the last of them is done, and can be opened again then."""
+    file = await open_file(saved(tmp_path / "file", b"bytes"))
+    shared = OpenFile(file)
+    before = count_descriptors()
+
+    async def use() -> None:
+        async with shared.range(place(file, 1), 2) as range_:
+            descriptors.append(range_.descriptor)
+            assert (range_.offset, range_.nbytes, range_.path) == (1, 2, file.path)
+            if len(descriptors) == 5:
+                are_all.set()
+            await go_on.wait()
+
+    for _ in range(2):
+        descriptors: list[int] = []
+        are_all, go_on = anyio.Event(), anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(use)
+            await are_all.wait()
+            assert len(set(descriptors)) == 1
+            go_on.set()
+        assert count_descriptors() == before
+
+
+async def test_a_file_that_is_another_by_now_is_not_opened(tmp_path: Path) -> None:
+    """Nor one that is not there."""
+    path = saved(tmp_path / "file", b"bytes")
+    file = await open_file(path)
+    shared = OpenFile(file)
+    before = count_descriptors()
+    saved(path, b"others, and more")
+    with pytest.raises(SourceChangedError) as changed:
+        async with shared.range(place(file), 2):
+            pytest.fail("it was opened")
+    assert changed.value.field == "size"
+    remove(path)
+    with pytest.raises(SourceUnreadableError, match="No such file"):
+        async with shared.range(place(file), 2):
+            pytest.fail("it was opened")
+    assert count_descriptors() == before
+
+
+async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that opens it is waited for."""
+    file = await open_file(saved(tmp_path / "file", b"bytes"))
+    shared = OpenFile(file)
+    before = count_descriptors()
+
+    def open_slowly(path: str, identity: FileIdentity) -> int:
+        time.sleep(0.2)  # in a thread
+        return open_unchanged(path, identity)
+
+    monkeypatch.setattr("aioglacier.transfer.openfile.open_unchanged", open_slowly)
+    with anyio.move_on_after(0.05) as scope:
+        async with shared.range(place(file), 2):
+            pytest.fail("it was opened")
+    assert scope.cancelled_caught
+    assert count_descriptors() == before
