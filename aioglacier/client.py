@@ -186,7 +186,7 @@ async def connect(
             docs/design.md. By default 256 MiB; 512 MiB and 1 GiB on machines with 32 and 64 GiB, a
             quarter where there is less than 1 GiB.
         max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
-            carries, which is found out on the way, one for each 8 MiB of ``memory_limit`` at most.
+            carries, which is found out on the way, one for each MiB of ``memory_limit``, and 64, at most.
         hash_workers: Processes or threads that hash; by default one for each core, at most 8.
         hash_in: "processes", or "threads" where no processes can be started.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and

@@ -33,9 +33,11 @@ _SHARE_OF_A_SMALL_MACHINE: Final = 4
 _OTHER_FILES: Final = 24
 
 #: The most bodies at once where nobody says how many: more than 64 were never needed to fill a path, and a
-#: service that throttles is kinder to fewer. The memory decides first: one for each part of 8 MiB in it.
+#: service that throttles is kinder to fewer. A part of a file needs no buffer but half a MiB to be read into,
+#: and a connection has buffers of its own: so no more than one for each MiB of the memory limit. Parts of
+#: streams and pieces of downloads are held to fewer by their buffers.
 _MOST_CONCURRENCY: Final = 64
-_SMALLEST_DEFAULT_PART: Final = 8 * MIB
+_A_CONNECTION: Final = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,10 @@ class TransferResources:
 
     @property
     def parts_ahead(self) -> int:
-        """Parts of one archive that are held without a connection: one for each hash worker, and one more.
+        """Parts of one archive that are taken without a connection: one for each hash worker, and one more.
 
-        That one is being filled. More would only cost memory: they could not move.
+        That one is being filled, or is hashed and waits. Of a stream more would only cost memory: they could
+        not move. Of a file they would be hashed long before they are read again to be sent.
         """
         return self.hash_workers + 1
 
@@ -137,7 +140,7 @@ class Allowance:
         memory_limit = options.memory_limit or default_memory_limit()
         workers = options.hash_workers or default_hash_workers()
         wanted = options.max_concurrency or max(
-            START, min(_MOST_CONCURRENCY, memory_limit // _SMALLEST_DEFAULT_PART)
+            START, min(_MOST_CONCURRENCY, memory_limit // _A_CONNECTION)
         )
         files = granted_files()
         if files is None:

@@ -145,10 +145,10 @@ async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest
     """With few descriptors allowed there are few connections and buffers, and with too few an error."""
     resource = pytest.importorskip("resource")
     for soft, connections, buffers in (
-        (1024, 32, 482),
+        (1024, 64, 466),
         (64, 9, 13),
         (40, 1, 5),
-        (resource.RLIM_INFINITY, 32, None),
+        (resource.RLIM_INFINITY, 64, None),
     ):
         monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
         async with open_resources(TransferOptions(256 * MIB, hash_workers=2)) as resources:
