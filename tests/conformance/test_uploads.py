@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,7 @@ from aioglacier.core.errors import (
     InvalidIdError,
     InvalidParameterError,
     InvalidPartSizeError,
+    SourceChangedError,
     UploadNotFoundError,
     VaultNotFoundError,
 )
@@ -20,8 +23,12 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, UploadId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import hash_part, tree_hash
+from aioglacier.files.reading import FileIdentity, FileRange
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from tests.conformance.conftest import Subject
 
 PART = 2 * MIB
@@ -289,3 +296,65 @@ async def test_list_multipart_uploads_and_parts_in_pages_of_one(subject: Subject
     assert starts == list(range(0, len(body), PART))
     for one in uploads:
         await subject.gateway.abort_multipart_upload(subject.vault, one)
+
+
+# --- bodies that are ranges of a file
+
+
+@contextmanager
+def opened(path: Path, data: bytes) -> Iterator[FileRange]:
+    """All of a file that holds the data."""
+    path.write_bytes(data)
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield FileRange(descriptor, str(path), 0, len(data), FileIdentity.of(os.fstat(descriptor)))
+    finally:
+        os.close(descriptor)
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """Write to a file in place, in another tick of its filesystem's clock."""
+    path.write_bytes(data)
+    os.utime(path, ns=(0, 0))
+
+
+async def test_a_range_of_a_file_is_a_body(subject: Subject, body: bytes, tmp_path: Path) -> None:
+    """In one request, and as parts."""
+    with opened(tmp_path / "file", body) as whole:
+        stored = await subject.gateway.upload_archive(subject.vault, whole, hashes=hash_part(body))
+        assert stored.tree_hash == tree_hash(body)
+        upload_id = await begin(subject)
+        for start in range(0, len(body), PART):
+            part = body[start : start + PART]
+            await subject.gateway.upload_multipart_part(
+                subject.vault,
+                upload_id,
+                whole._replace(offset=start, nbytes=len(part)),
+                start=start,
+                hashes=hash_part(part),
+            )
+    stored = await subject.gateway.complete_multipart_upload(
+        subject.vault, upload_id, size=len(body), tree_hash=tree_hash(body)
+    )
+    assert stored.tree_hash == tree_hash(body)
+
+
+@pytest.mark.parametrize(("left", "field"), [(b"decemb", "size"), (b"december", "mtime")])
+async def test_a_file_that_changed_since_it_was_hashed_is_no_body(
+    left: bytes, field: str, subject: Subject, tmp_path: Path
+) -> None:
+    """Cut short or written over: the error names the file and what shows it, and nothing was made."""
+    path = tmp_path / "file"
+    upload_id = await begin(subject)
+    with opened(path, b"november") as whole:
+        write_over(path, left)
+        hashes = hash_part(b"november")
+        for call in (
+            subject.gateway.upload_archive(subject.vault, whole, hashes=hashes),
+            subject.gateway.upload_multipart_part(subject.vault, upload_id, whole, start=0, hashes=hashes),
+        ):
+            with pytest.raises(SourceChangedError) as caught:
+                await call
+            assert (caught.value.path, caught.value.field) == (str(path), field)
+    _, parts = await subject.gateway.list_parts(subject.vault, upload_id)
+    assert not parts.items
