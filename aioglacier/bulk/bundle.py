@@ -19,6 +19,7 @@ import anyio
 from aioglacier.bulk import tar
 from aioglacier.bulk.encryption import AGE, sealed_member
 from aioglacier.bulk.inparts import open_in_parts
+from aioglacier.bulk.patience import Patience
 from aioglacier.bulk.zstd import ZstdCoder, skippable_frame
 from aioglacier.catalog.entries import BundleRecord, Entry
 from aioglacier.core.limits import MIB
@@ -54,10 +55,7 @@ BUNDLE_SIZE: Final = 4096 * MIB
 _RECORDED_AT_ONCE: Final = 4000
 _INDEX_LINES: Final = 8192
 
-#: How long to wait for a part to be gone before another buffer is filled. Where the service is quick one
-#: buffer of 64 MiB does, since packing takes longer than sending. Where it is not, the wait is given up for
-#: good, and parts go side by side as far as the memory limit allows.
-_PATIENCE_SECONDS: Final = 5.0
+#: How often to look whether a part is gone.
 _LOOK_SECONDS: Final = 0.02
 
 
@@ -78,6 +76,7 @@ class BundleWriter:
         writer: ArchiveWriter,
         record: BundleRecord,
         recipients: Recipients | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.archive: Archive | None = None
         self._place = place
@@ -92,7 +91,8 @@ class BundleWriter:
         self._ended: list[int] = []
         self._members = 0
         self._content_size = 0
-        self._is_quick = True
+        self._patience = patience or Patience()
+        self._filling_since = anyio.current_time()
 
     @property
     def position(self) -> int:
@@ -141,19 +141,21 @@ class BundleWriter:
         return self.archive
 
     async def _write(self, blob: bytes) -> None:
-        """Write, and at the end of each part see whether it goes at once."""
+        """Write, and at the end of each part wait until it is gone, while there is patience for it."""
         room = -self._writer.position % self._writer.part_size
-        if not self._is_quick or len(blob) <= room or not self._writer.position:
+        if self._patience.is_spent or len(blob) <= room or not self._writer.position:
             await self._writer.write(blob)
             return
         view = memoryview(blob)
         await self._writer.write(view[:room])
-        give_up = anyio.current_time() + _PATIENCE_SECONDS
+        began = anyio.current_time()
+        self._patience.packed(began - self._filling_since)
         while self._writer.snapshot().parts_in_flight:
-            if anyio.current_time() > give_up:
-                self._is_quick = False
+            if not self._patience.has(anyio.current_time() - began):
                 break
             await anyio.sleep(_LOOK_SECONDS)
+        self._filling_since = anyio.current_time()
+        self._patience.waited(self._filling_since - began)
         await self._writer.write(view[room:])
 
     async def _flush(self) -> None:
@@ -210,8 +212,12 @@ async def open_bundle(
     *,
     compression: str | None,
     recipients: Recipients | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[BundleWriter]:
-    """Begin a bundle. Leaving the block before ``finish`` aborts it, and its members are none."""
+    """Begin a bundle. Leaving the block before ``finish`` aborts it, and its members are none.
+
+    ``patience`` is shared by the bundles of a run, since it is about the service and this machine.
+    """
     encryption = AGE if recipients is not None else None
 
     async def note(upload: UploadRecord) -> None:
@@ -221,7 +227,7 @@ async def open_bundle(
     description = describe_bundle(tree.root if recipients is None else None)
     async with open_in_parts(place, description, place.part_size(PART_SIZE), note=note) as (upload, writer):
         record = BundleRecord(upload.number, "tar", compression, encryption)
-        yield BundleWriter(place, tree, run, upload, writer, record, recipients)
+        yield BundleWriter(place, tree, run, upload, writer, record, recipients, patience)
 
 
 def describe_bundle(root: str | None) -> str:

@@ -7,12 +7,12 @@ looked at here; whoever reads a file that seems to have changed may find that it
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aioglacier.bulk.scan import SPECIAL_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aioglacier.bulk.filters import PathFilter
     from aioglacier.bulk.scan import Found, Scan
@@ -52,6 +52,8 @@ class Change(NamedTuple):
 class Comparison:
     """The merge of one scan with the catalog; iterate over it once.
 
+    What is on record comes as plain rows in the order of ``Known``, which only those become that differ.
+
     Attributes:
         looked_at: Paths that the scan has given so far.
         size: Their bytes.
@@ -62,7 +64,7 @@ class Comparison:
     def __init__(
         self,
         scan: Scan,
-        known: Iterator[Known],
+        known: Iterator[Sequence[Any]],
         *,
         path_filter: PathFilter | None = None,
         is_thorough: bool = False,
@@ -89,8 +91,8 @@ class Comparison:
             if not looked_at & 1023:
                 self.looked_at, self.size, self.unchanged = looked_at, size, unchanged
             while known is not None and known[0] < path:
-                if self._is_gone(known):
-                    yield Change(None, known)
+                if self._is_gone(known[0]):
+                    yield Change(None, Known(*known))
                 known = next(following, None)
             if known is None or known[0] != path:
                 if found.kind in SPECIAL_KINDS:
@@ -101,25 +103,25 @@ class Comparison:
             if found[:9] != known[:9] or (found[9] is not None and found[9] != known[9]):
                 if found.kind in SPECIAL_KINDS:
                     self.skipped.append((path, found.kind))
-                    yield Change(None, known)
+                    yield Change(None, Known(*known))
                 else:
-                    yield Change(found, known)
+                    yield Change(found, Known(*known))
             elif is_thorough and found[2]:
-                yield Change(found, known)
+                yield Change(found, Known(*known))
             else:
                 unchanged += 1
             known = next(following, None)
         self.looked_at, self.size, self.unchanged = looked_at, size, unchanged
         while known is not None:
-            if self._is_gone(known):
-                yield Change(None, known)
+            if self._is_gone(known[0]):
+                yield Change(None, Known(*known))
             known = next(following, None)
 
-    def _is_gone(self, known: Known) -> bool:
+    def _is_gone(self, path: bytes) -> bool:
         """Whether a path that the scan did not give is not there; it may be excluded, or out of reach."""
-        if self._filter is not None and self._filter.excludes(known.path):
+        if self._filter is not None and self._filter.excludes(path):
             return False
-        return not any(_is_within(known.path, failure.path) for failure in self._scan.failures)
+        return not any(_is_within(path, failure.path) for failure in self._scan.failures)
 
 
 def _is_within(path: bytes, failed: bytes) -> bool:

@@ -19,10 +19,11 @@ import anyio.from_thread
 
 from aioglacier.bulk.bigfiles import BigFiles
 from aioglacier.bulk.bundle import BundleWriter, open_bundle
-from aioglacier.bulk.compare import Change, Comparison, Known
+from aioglacier.bulk.compare import Change, Comparison
 from aioglacier.bulk.encryption import AGE, SealingCoder, check_still_sealed, numbers
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.packing import Failed, Packer
+from aioglacier.bulk.patience import Patience
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.scan import Scan, open_top
 from aioglacier.bulk.settling import settle_folder
@@ -35,7 +36,7 @@ from aioglacier.transfer.causes import first_cause
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -150,6 +151,7 @@ class FolderSync:
         self._bundle: BundleWriter | None = None
         self._big_files = BigFiles(self._place, self._root, self._fail, self._options.recipients)
         self._numbers = numbers()
+        self._patience = Patience()
         self._compression = "zstd" if self._options.compress else None
 
     def snapshot(self) -> SyncSnapshot:
@@ -306,7 +308,7 @@ class FolderSync:
         for change in comparison:
             give(change)
 
-    def _known(self, tree: TreeRecord) -> Iterator[Known]:
+    def _known(self, tree: TreeRecord) -> Iterator[Sequence[Any]]:
         """What is on record, page by page, in a thread."""
         last: bytes | None = None
         while page := anyio.from_thread.run(self._place.catalog.entries.current_page, tree, last):
@@ -367,6 +369,7 @@ class FolderSync:
                     run,
                     compression=self._compression,
                     recipients=self._options.recipients,
+                    patience=self._patience,
                 ) as bundle:
                     self._bundle = bundle
                     while packed is not None and bundle.position < self._options.bundle_size:

@@ -1,0 +1,56 @@
+"""How many buffers the bundles of a ``sync`` take: one where parts go sooner than they are packed."""
+
+from __future__ import annotations
+
+from aioglacier.bulk.patience import Patience
+
+
+def sends(patience: Patience, packing: float, sending: float) -> bool:
+    """Pack a part and wait for it. Whether it was gone in time."""
+    patience.packed(packing)
+    waited = 0.0
+    while waited < sending:
+        if not patience.has(waited):
+            return False
+        waited += 0.02
+    patience.waited(waited)
+    return True
+
+
+def test_small_files_and_a_quick_service_take_one_buffer() -> None:
+    """Patience lasts as long as waiting takes no more than half of the packing."""
+    patience = Patience()
+    assert all(sends(patience, 6.0, 2.5) for _ in range(1000))
+
+
+def test_a_busy_machine_makes_no_difference() -> None:
+    """What slows packing and sending alike changes nothing, and one part may hang meanwhile."""
+    patience = Patience()
+    assert all(sends(patience, 60.0, 20.0) for _ in range(50))
+    assert all(sends(patience, 6.0, 1.0) for _ in range(20))
+    assert sends(patience, 6.0, 29.0)
+    assert all(sends(patience, 6.0, 1.0) for _ in range(50))
+
+
+def test_large_files_and_a_slow_service_take_more_at_once() -> None:
+    """The first part shows that sending is what takes the time, and nothing is waited for again."""
+    patience = Patience()
+    assert not sends(patience, 0.3, 3.0)
+    assert patience.is_spent
+    assert not sends(patience, 60.0, 0.1)
+
+
+def test_a_service_that_is_hardly_slower_is_found_out_in_the_end() -> None:
+    """Waits that take two thirds of the packing cost more than they may."""
+    patience = Patience()
+    sent = [sends(patience, 6.0, 4.0) for _ in range(20)]
+    assert sent.index(False) == 3
+
+
+def test_a_stall_is_not_waited_out_after_hours_of_packing() -> None:
+    """Half a minute at the most."""
+    patience = Patience()
+    patience.packed(7200.0)
+    patience.packed(7200.0)
+    assert patience.has(29.9)
+    assert not patience.has(30.0)
