@@ -14,7 +14,7 @@ Then databases, scans and Python sort them alike.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -34,6 +34,7 @@ from aioglacier.catalog.entryrows import (
     end_entries,
     few_pages,
     insert_entries,
+    select_current,
     select_stored,
 )
 from aioglacier.catalog.places import find_place, keep_place
@@ -49,26 +50,6 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
-
-#: What a comparison needs, in the order that it needs it.
-_COMPARED: Final = [
-    ENTRIES.c[name]
-    for name in (
-        "path",
-        "kind",
-        "size",
-        "mtime_ns",
-        "ctime_ns",
-        "inode",
-        "mode",
-        "uid",
-        "gid",
-        "target",
-        "number",
-        "upload",
-        "content_hash",
-    )
-]
 
 
 class Entries:
@@ -326,15 +307,7 @@ class Entries:
 
     async def current_page(self, tree: TreeRecord, after: bytes | None) -> Sequence[Any]:
         """The next current versions in the order of paths, as plain rows of what a comparison needs."""
-
-        def question(connection: Connection) -> Sequence[Any]:
-            is_it = (ENTRIES.c.tree == tree.number) & ENTRIES.c.until.is_(None)
-            if after is not None:
-                is_it &= ENTRIES.c.path > after
-            rows = connection.execute(select(*_COMPARED).where(is_it).order_by(ENTRIES.c.path).limit(PAGE))
-            return rows.fetchall()
-
-        return await self._database.read(question)
+        return await self._database.read(lambda connection: select_current(connection, tree.number, after))
 
     async def get_all(self, numbers: Sequence[int]) -> dict[int, Entry]:
         """Versions by their rows."""

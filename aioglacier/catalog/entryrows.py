@@ -29,6 +29,27 @@ COUNTING: Final = (UploadState.COMPLETED, UploadState.COMPLETING)
 
 COLUMNS: Final = [ENTRIES.c[name] for name in Entry._fields]
 
+#: What a comparison needs, in the order that it needs it.
+_COMPARED: Final = (
+    "path",
+    "kind",
+    "size",
+    "mtime_ns",
+    "ctime_ns",
+    "inode",
+    "mode",
+    "uid",
+    "gid",
+    "target",
+    "number",
+    "upload",
+    "content_hash",
+)
+_CURRENT: Final = (
+    f"SELECT {', '.join(_COMPARED)} FROM entries WHERE tree = ? AND until IS NULL AND path > ? "  # noqa: S608
+    f"ORDER BY path LIMIT {PAGE}"
+)
+
 _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
     ", ".join(Entry._fields), "?, " * len(Entry._fields)
 )
@@ -36,6 +57,24 @@ _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # no
 
 def _counts() -> ColumnElement[bool]:
     return ENTRIES.c.upload.is_(None) | UPLOADS.c.state.in_(COUNTING)
+
+
+def select_current(connection: Connection, tree: int, after: bytes | None) -> Sequence[Any]:
+    """One page of the current versions of a folder's paths, as a comparison with the disk needs them."""
+    if connection.dialect.name == "sqlite" and after is not None:
+        # Past SQLAlchemy here, too: its rows take as long to make as SQLite takes to find them.
+        cursor = connection.connection.cursor()
+        try:
+            found: list[tuple[Any, ...]] = cursor.execute(_CURRENT, (tree, after)).fetchall()
+            return found
+        finally:
+            cursor.close()
+    is_it = (ENTRIES.c.tree == tree) & ENTRIES.c.until.is_(None)
+    if after is not None:
+        is_it &= ENTRIES.c.path > after
+    compared = [ENTRIES.c[name] for name in _COMPARED]
+    rows = connection.execute(select(*compared).where(is_it).order_by(ENTRIES.c.path).limit(PAGE))
+    return rows.fetchall()
 
 
 def select_stored(
