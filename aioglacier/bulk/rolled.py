@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -41,11 +42,9 @@ async def read_manifest(vault: Vault, archive_id: str, tier: Tier = Tier.STANDAR
     Raises:
         IntegrityError: The archive is no manifest.
     """
-    id_ = ArchiveId(archive_id)
-    if vault.records is not None:
-        pieces = await vault.records.catalog.streams.find_pieces(vault.records.place, id_)
-        if pieces:
-            return Manifest("", "", tuple(Piece(each.id, each.size, each.tree_hash) for each in pieces))
+    known = await find_manifest(vault, archive_id)
+    if known is not None:
+        return known
     job = await vault.find_retrieval(archive_id) or await vault.retrieve(archive_id, tier=tier)
     description = await job.wait_until_done()
     if (description.output_size or 0) > _LARGEST_MANIFEST:
@@ -58,6 +57,16 @@ async def read_manifest(vault: Vault, archive_id: str, tier: Tier = Tier.STANDAR
     async with job.open_reader() as reader:
         text = b"".join([block async for block in reader])
     return Manifest.decode(text, archive_id)
+
+
+async def find_manifest(vault: Vault, archive_id: str) -> Manifest | None:
+    """The manifest of a stream, if the catalog knows the pieces."""
+    if vault.records is None:
+        return None
+    pieces = await vault.records.catalog.streams.find_pieces(vault.records.place, ArchiveId(archive_id))
+    if not pieces:
+        return None
+    return Manifest("", "", tuple(Piece(each.id, each.size, each.tree_hash) for each in pieces))
 
 
 class RolledDownload:
@@ -89,6 +98,18 @@ class RolledDownload:
         for index in range(len(self._manifest.pieces)):
             await self._read(index, 0, TreeHash(), write)
 
+    async def check_room(self, target: str, *, more: int = 0) -> None:
+        """Refuse a target that its file system has no room for; ``save`` does so before it asks for anything.
+
+        Args:
+            target: Where the stream is to be written.
+            more: Bytes that are needed beside it: what is encrypted is decrypted into another file.
+
+        Raises:
+            TargetError: It has no room.
+        """
+        await run_in_thread(partial(_check_room, target, self._manifest.size, more))
+
     async def save(self, target: str, *, overwrite: bool = False) -> None:
         """Write the stream to a file, which appears when all of it is verified and on disk.
 
@@ -96,10 +117,11 @@ class RolledDownload:
         run goes on from there: what is in that file is hashed again.
 
         Raises:
-            TargetError: The file exists and may not be overwritten, or cannot be written.
+            TargetError: The file exists and may not be overwritten, or cannot be written, or has no room.
             IntegrityError: A piece is not what the manifest says; what was fetched of it is thrown away.
             GlacierError: A piece cannot be had.
         """
+        await self.check_room(target)
         file = await run_in_thread(partial(_open_kept, target, overwrite=overwrite))
         try:
             await self._save(file.fileno())
@@ -191,6 +213,31 @@ def _open_kept(target: str, *, overwrite: bool) -> io.FileIO:
     except OSError as error:
         raise _unwritable(target, error) from error
     return io.FileIO(fd, "r+")
+
+
+def _check_room(target: str, size: int, more: int) -> None:
+    names = [kept_name(target)]
+    if more:
+        names.append(target)  # fetched as a whole, and not decrypted yet
+    there = 0
+    for name in names:
+        with suppress(OSError):
+            there = max(there, os.lstat(name).st_blocks * 512)
+    try:
+        found = os.statvfs(os.path.dirname(kept_name(target)))  # noqa: PTH120
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    needed = size + more - min(there, size)
+    free = found.f_bavail * found.f_frsize
+    if needed > free:
+        twice = ", since what is encrypted is fetched whole and then decrypted" if more else ""
+        raise TargetError(
+            f"{target!r} needs {needed} more bytes{twice}, and its file system has {free} free; nothing was "
+            "asked for",
+            path=target,
+            needed=needed,
+            free=free,
+        )
 
 
 def kept_name(target: str) -> str:

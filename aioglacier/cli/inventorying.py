@@ -33,19 +33,26 @@ async def inventory_job(
 
     One that is done is no longer good once the service has made another inventory.
     """
-    if not is_new:
-        try:
-            job = await vault.find_inventory_retrieval()
-            if job is not None:
-                description = await job.describe()
-                if not await _is_outdated(vault, description):
-                    return job, description
-        except AccessDeniedError as error:
-            session.output.warn(f"an inventory job that is there already cannot be looked for: {error}")
+    found = None if is_new else await useful_inventory_job(session, vault)
+    if found is not None:
+        return found
     job = await vault.retrieve_inventory()
     takes = "" if session.settings.local is not None else "; an inventory takes 3 to 5 hours"
     session.output.note(f"started job {job.id}{takes}")
     return job, await job.describe()
+
+
+async def useful_inventory_job(session: Session, vault: Vault) -> tuple[Job, JobDescription] | None:
+    """Such a job that is there already."""
+    try:
+        job = await vault.find_inventory_retrieval()
+        if job is not None:
+            description = await job.describe()
+            if not await _is_outdated(vault, description):
+                return job, description
+    except AccessDeniedError as error:
+        session.output.warn(f"an inventory job that is there already cannot be looked for: {error}")
+    return None
 
 
 async def _is_outdated(vault: Vault, job: JobDescription) -> bool:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from aioglacier.cli.encrypting import save_unsealed, unsealed
 from aioglacier.cli.exits import Exit
+from aioglacier.cli.folders import cost_record, cost_text
+from aioglacier.cli.planning import tell_plan
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import archive_record, as_text
-from aioglacier.cli.sizes import show_count
+from aioglacier.cli.sizes import show_count, show_size
 from aioglacier.cli.stdout import open_stdout
 from aioglacier.cli.uploading import gently, open_stdin
 from aioglacier.core.limits import MAX_PARTS
@@ -119,6 +121,34 @@ def _upload_text(record: Mapping[str, Any]) -> str:
     return as_text(f"standard input: {pieces}, and a manifest that ties them together", shown)
 
 
+async def plan_rolling(
+    session: Session, glacier: Glacier, vault: str, archive_id: str, target: str, tier: Tier
+) -> int:
+    """What bringing it back would cost; of a stream on no record only the manifest's job is known."""
+    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.rolled import find_manifest  # noqa: PLC0415
+
+    place = glacier.vault(vault)
+    prices = load_prices(glacier.region)
+    manifest = await find_manifest(place, archive_id)
+    facts = {"vault": vault, "manifest": archive_id, "target": target, "tier": tier.value}
+    if manifest is None:
+        unknown = {"size": None, "pieces": None, "jobs": None, "retrieved": None, "cost": None}
+        what = "retrieve the manifest, and then the pieces that it names"
+        return tell_plan(session, "InitiateJob", what, **facts, **unknown)
+    to_ask = [piece.size for piece in manifest.pieces if await place.find_retrieval(piece.archive_id) is None]
+    record = {
+        **facts,
+        "size": manifest.size,
+        "pieces": len(manifest.pieces),
+        "jobs": len(to_ask),
+        "retrieved": sum(to_ask),
+        **cost_record(prices, prices.retrieval(tier, sum(to_ask), len(to_ask))),
+    }
+    what = f"start {show_count(len(to_ask), 'job')} for {show_size(sum(to_ask))}, {cost_text(record)}"
+    return tell_plan(session, "InitiateJob", what, **record)
+
+
 async def download_rolling(
     session: Session,
     glacier: Glacier,
@@ -132,10 +162,13 @@ async def download_rolling(
 ) -> int:
     """Bring a stream back, as one."""
     from aioglacier.bulk.rolled import RolledDownload, read_manifest  # noqa: PLC0415  # as above
+    from aioglacier.bulk.sealedstreams import sealed_name  # noqa: PLC0415
 
     place = glacier.vault(vault)
     manifest = await read_manifest(place, archive_id, tier)
     download = RolledDownload(place, manifest, tier=tier)
+    if identities is not None and target != STDOUT:
+        await download.check_room(sealed_name(target), more=manifest.size)
     session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
     async with showing(session, "standard output" if target == STDOUT else target, download):
         if target == STDOUT:

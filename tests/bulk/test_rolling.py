@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,6 +205,20 @@ async def test_a_download_goes_on_with_what_is_there_and_verified(place: Place, 
         with pytest.raises(TargetError):
             await RolledDownload(vault, manifest).save(str(tmp_path / "back"))
     assert not kept.exists()
+
+
+async def test_a_stream_for_which_there_is_no_room_is_not_asked_for(place: Place, tmp_path: Path) -> None:
+    """With what decrypting it takes, if it is to be; a job would be paid for nothing."""
+    async with place.vault() as vault:
+        manifest, _ = await upload(vault, os.urandom(4 * MIB))
+        free = shutil.disk_usage(tmp_path).free
+        (first, *_) = manifest.pieces
+        huge = Manifest("", "", (type(first)(first.archive_id, 4 * free, first.tree_hash),))
+        with pytest.raises(TargetError, match="nothing was asked for"):
+            await RolledDownload(vault, huge).save(str(tmp_path / "back"))
+        with pytest.raises(TargetError, match="decrypted"):
+            await RolledDownload(vault, manifest).check_room(str(tmp_path / "back"), more=4 * free)
+        assert [job async for job in vault.jobs()] == []
 
 
 async def test_a_piece_that_is_not_what_the_manifest_says_is_refused(place: Place, tmp_path: Path) -> None:

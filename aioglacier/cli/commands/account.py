@@ -10,6 +10,7 @@ from aioglacier.cli.command import CommandGroup
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.parameters import SIZE
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.records import as_text, plain
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
 
@@ -52,12 +53,16 @@ def _show(session: Session) -> int:
 @_policy.command("set")
 @click.argument("strategy", type=click.Choice(list(_STRATEGIES)))
 @click.argument("size", type=SIZE, required=False)
+@DRY_RUN
 @click.pass_obj
-def _set(session: Session, strategy: str, size: int | None) -> int:
+def _set(session: Session, strategy: str, size: int | None, dry_run: bool) -> int:
     """Set the data retrieval policy; bytes-per-hour goes with a SIZE."""
     if (strategy == "bytes-per-hour") != (size is not None):
         raise click.UsageError("SIZE goes with bytes-per-hour, and with nothing else")
     policy = RetrievalPolicy(_STRATEGIES[strategy], size)
+    if dry_run:
+        what = f"make the account's data retrieval policy {strategy}"
+        return tell_plan(session, "SetDataRetrievalPolicy", what, **_policy_record(policy))
 
     async def set_(glacier: Glacier) -> int:
         await glacier.set_data_retrieval_policy(policy)
@@ -103,9 +108,13 @@ def _list(session: Session) -> int:
 
 @_capacity.command("purchase")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
-def _purchase(session: Session, yes: bool) -> int:
+def _purchase(session: Session, yes: bool, dry_run: bool) -> int:
     """Buy one unit of Expedited capacity for a month, which costs money at once."""
+    if dry_run:
+        what = "buy one unit of Expedited capacity for a month, for about 100 US dollars"
+        return tell_plan(session, "PurchaseProvisionedCapacity", what, cost=100, currency="USD")
     confirm("Buy one unit of Expedited capacity for a month, for about 100 US dollars?", yes=yes)
 
     async def purchase(glacier: Glacier) -> int:

@@ -11,6 +11,7 @@ from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import is_about_one_item
 from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.ids import gather_ids
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.session import worst_exit
 from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_vault_name
@@ -31,6 +32,7 @@ _AT_ONCE: Final = 4
 @click.option("--archive-id", "more_ids", multiple=True, metavar="ID", help="May be repeated.")
 @click.option("--archive-ids", "file", metavar="FILE", help="A file with one id on each line; - is stdin.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
 def command(
     session: Session,
@@ -39,6 +41,7 @@ def command(
     more_ids: tuple[str, ...],
     file: str | None,
     yes: bool,
+    dry_run: bool,
 ) -> int:
     """Delete archives of VAULT by their ids, for good.
 
@@ -48,6 +51,10 @@ def command(
     check_vault_name(vault)
     ids = gather_ids("archive", archive_ids, more_ids, file)
     what = f"archive {ids[0]}" if len(ids) == 1 else show_count(len(ids), "archive")
+    if dry_run:
+        return tell_plan(
+            session, "DeleteArchive", f"delete {what} from vault {vault}", vault=vault, archive_ids=ids
+        )
     confirm(
         f"Delete {what} from vault {vault} for good? (Less than {MINIMUM_STORAGE_DAYS} days of storage are "
         f"charged as {MINIMUM_STORAGE_DAYS}.)",

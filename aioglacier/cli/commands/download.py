@@ -17,14 +17,16 @@ import click
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.encrypting import IDENTITY, identity_words, save_unsealed, unsealed
 from aioglacier.cli.exits import Exit
+from aioglacier.cli.folders import cost_record, cost_text
 from aioglacier.cli.ids import take_id
 from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.parameters import RANGE
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.progress import showing
 from aioglacier.cli.records import as_text, job_record, job_text, plain
-from aioglacier.cli.rolling import download_rolling
+from aioglacier.cli.rolling import download_rolling, plan_rolling
 from aioglacier.cli.session import CommandError
-from aioglacier.cli.sizes import show_count, show_time
+from aioglacier.cli.sizes import show_count, show_size, show_time
 from aioglacier.cli.stdout import open_stdout
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError, TargetError
@@ -99,6 +101,7 @@ class _Options:
     help="ARCHIVE_ID is the manifest of a stream of several archives: retrieve those, as one.",
 )
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
+@DRY_RUN
 @click.pass_obj
 def command(
     session: Session,
@@ -113,6 +116,7 @@ def command(
     is_new: bool,
     is_manifest: bool,
     no_wait: bool,
+    dry_run: bool,
 ) -> int:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
 
@@ -158,6 +162,10 @@ def command(
             raise click.UsageError(
                 "--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new"
             )
+        if dry_run:
+            return session.run(
+                lambda glacier: plan_rolling(session, glacier, vault, archive_id, target, options.tier)
+            )
         session.resume = _resume_command(session, options, "--manifest")
         return session.run(
             lambda glacier: download_rolling(
@@ -171,16 +179,57 @@ def command(
                 identities=options.identities,
             )
         )
+    if dry_run:
+        return session.run(lambda glacier: _plan(session, glacier, options))
     session.resume = _resume_command(session, options)
     return session.run(lambda glacier: _download(session, glacier, options))
+
+
+async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
+    """Whether a job is there, and what another would cost; of an archive on no record that is not known."""
+    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
+
+    vault = glacier.vault(options.vault)
+    known = await _known(vault, options)
+    size = _size(known, options)
+    if options.job_id is not None:
+        job: Job | None = vault.job(options.job_id)
+    else:
+        job = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
+        if job is None:
+            await _refuse_to_pay_again(vault, options, is_dry=True)
+    prices = load_prices(glacier.region)
+    cost = 0.0 if job is not None else None if size is None else prices.retrieval(options.tier, size, 1)
+    facts = {
+        "vault": options.vault,
+        "archive_id": options.archive_id or None,
+        "target": options.target,
+        "job_id": job.id if job is not None else None,
+        "byte_range": plain(options.byte_range),
+        "size": size,
+        "tier": options.tier.value,
+        **(cost_record(prices, cost) if cost is not None else {"cost": None}),
+    }
+    if job is not None:
+        return tell_plan(
+            session, "GetJobOutput", f"fetch the output of job {job.id}, paid for before", **facts
+        )
+    shown = f" for {show_size(size)}, {cost_text(facts)}" if size is not None else ""
+    return tell_plan(session, "InitiateJob", f"start a job of tier {options.tier}{shown}", **facts)
+
+
+def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
+    """Bytes that come, where they are known."""
+    sizes = [known.archive.size] if known is not None else []
+    sizes += [options.byte_range.size] if options.byte_range is not None else []
+    return min(sizes, default=None)
 
 
 async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
     vault = glacier.vault(options.vault)
     known = await _known(vault, options)
     if known is not None and options.target != STDOUT:
-        size = known.archive.size if options.byte_range is None else options.byte_range.size
-        check_room(options.target, min(size, known.archive.size))
+        check_room(options.target, _size(known, options) or 0, is_sealed=options.identities is not None)
     job, is_new = await _job(session, vault, options)
     description = await job.describe()
     if vault.records is not None and options.target != STDOUT:
@@ -243,14 +292,15 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
     return job, True
 
 
-async def _refuse_to_pay_again(vault: Vault, options: _Options) -> None:
+async def _refuse_to_pay_again(vault: Vault, options: _Options, *, is_dry: bool = False) -> None:
     if vault.records is None or options.target == STDOUT:
         return
     job = await vault.records.find_abandoned(options.archive_id, options.byte_range, options.target)
     if job is None or job.job_id is None:
         return
     if options.is_new:
-        await vault.records.give_up_download(options.target)
+        if not is_dry:
+            await vault.records.give_up_download(options.target)
         return
     has_failed = job.state.value == "failed"
     what = f"failed ({job.outcome})" if has_failed and job.outcome else "failed" if has_failed else "is gone"
@@ -297,21 +347,28 @@ def check_target(target: str, *, overwrite: bool) -> None:
         raise TargetError(f"{target!r} cannot be written: {str(folder)!r} does not allow it", path=target)
 
 
-def check_room(target: str, size: int) -> None:
+def check_room(target: str, size: int, *, is_sealed: bool = False) -> None:
     """Refuse a target that its filesystem has no room for, before anything is paid for.
+
+    What is encrypted is fetched whole, and then decrypted beside itself.
 
     Raises:
         TargetError: It has not.
     """
-    kept = Path(target).absolute().with_name(f".{Path(target).name}.aioglacier")
+    from aioglacier.bulk.sealedstreams import sealed_name  # noqa: PLC0415  # not needed for help
+
+    fetched = Path(sealed_name(target) if is_sealed else target)
+    kept = fetched.absolute().with_name(f".{fetched.name}.aioglacier")
     there = kept.stat().st_blocks * 512 if kept.exists() else 0
+    if is_sealed and fetched.exists():
+        there = fetched.stat().st_blocks * 512
+    needed = (2 if is_sealed else 1) * size - min(there, size)
     free = shutil.disk_usage(kept.parent).free
-    if size - there > free:
+    if needed > free:
         raise TargetError(
-            f"{target!r} needs {size - there} more bytes, and its filesystem has {free} free; nothing was "
-            "started",
+            f"{target!r} needs {needed} more bytes, and its filesystem has {free} free; nothing was started",
             path=target,
-            needed=size - there,
+            needed=needed,
             free=free,
         )
 

@@ -19,9 +19,10 @@ import click
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.commands.download import check_target, fetch
 from aioglacier.cli.exits import Exit
-from aioglacier.cli.inventorying import Reading, inventory_job, tell_of
+from aioglacier.cli.inventorying import Reading, inventory_job, tell_of, useful_inventory_job
 from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.listing import closing
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.progress import counting
 from aioglacier.cli.records import archive_record, archive_text, as_text, job_record, job_text
 from aioglacier.cli.sizes import show_count, show_size
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.session import Session
     from aioglacier.client import Glacier
     from aioglacier.job import Job
+    from aioglacier.vault import Vault
 
 _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
 
@@ -55,6 +57,7 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 @click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
 @click.option("--new", "is_new", is_flag=True, help="Start a new job, also where one would do.")
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
+@DRY_RUN
 @click.pass_obj
 def command(
     session: Session,
@@ -65,6 +68,7 @@ def command(
     job_id: str | None,
     is_new: bool,
     no_wait: bool,
+    dry_run: bool,
 ) -> int:
     """List the archives of VAULT as of its last inventory, which is about a day old.
 
@@ -82,6 +86,10 @@ def command(
         session.output.is_json = True
     if target is not None:
         check_target(target, overwrite=overwrite)
+    if dry_run:
+        return session.run(
+            lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
+        )
     words = [f"--format={format_}"] if format_ else []
     words += [f"--output={target}"] if target else []
     words += ["--overwrite"] if overwrite else []
@@ -114,6 +122,18 @@ def command(
         return Exit.DONE
 
     return session.run(run)
+
+
+async def _plan(
+    session: Session, vault: Vault, job_id: str | None, target: str | None, *, is_new: bool
+) -> int:
+    if job_id is None and not is_new:
+        found = await useful_inventory_job(session, vault)
+        job_id = found[0].id if found is not None else None
+    what = f"read the output of job {job_id}" if job_id is not None else "start an inventory job"
+    facts = {"vault": vault.name, "job_id": job_id, "target": target}
+    operation = "InitiateJob" if job_id is None else "GetJobOutput"
+    return tell_plan(session, operation, f"{what}, and read the list into the catalog", **facts)
 
 
 async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:

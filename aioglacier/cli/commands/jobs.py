@@ -13,7 +13,9 @@ from aioglacier.cli.exits import Exit
 from aioglacier.cli.ids import take_id
 from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.listing import closing
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.records import as_text, job_record, job_text, plain
+from aioglacier.cli.sizes import show_size
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import JobStatus
 
@@ -131,9 +133,15 @@ def _wait(
 @click.argument("arguments", metavar="JOB_ID TARGET", nargs=-1)
 @_ID
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@DRY_RUN
 @click.pass_obj
 def _output(
-    session: Session, vault: str, arguments: tuple[str, ...], job_id: str | None, overwrite: bool
+    session: Session,
+    vault: str,
+    arguments: tuple[str, ...],
+    job_id: str | None,
+    overwrite: bool,
+    dry_run: bool,
 ) -> int:
     """Fetch the output of the finished job JOB_ID of VAULT to TARGET, a file, or - for standard output.
 
@@ -148,6 +156,11 @@ def _output(
 
     async def output(glacier: Glacier) -> int:
         job = glacier.vault(vault).job(job_id)
+        if dry_run:
+            size = (await job.describe()).output_size
+            what = f"fetch the output of job {job_id} to {target}, {show_size(size or 0)}"
+            facts = {"vault": vault, "job_id": job_id, "target": target, "size": size}
+            return tell_plan(session, "GetJobOutput", what, **facts)
         await fetch(session, job, target, overwrite=overwrite)
         description = await job.describe()
         record = {

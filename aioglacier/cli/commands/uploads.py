@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.idling import warn_of_idle
 from aioglacier.cli.ids import gather_ids, take_id
 from aioglacier.cli.listing import closing
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.records import (
     archive_record,
     archive_text,
@@ -21,7 +23,7 @@ from aioglacier.cli.records import (
     upload_text,
 )
 from aioglacier.cli.session import worst_exit
-from aioglacier.cli.sizes import show_count
+from aioglacier.cli.sizes import show_count, show_size
 from aioglacier.cli.uploading import (
     STDIN,
     keep_others_out,
@@ -123,14 +125,19 @@ def _show(session: Session, vault: str, arguments: tuple[str, ...], upload_id: s
 @click.argument("vault")
 @click.argument("arguments", metavar="UPLOAD_ID SOURCE", nargs=-1)
 @_ID
+@DRY_RUN
 @click.pass_obj
-def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id: str | None) -> int:
+def _resume(
+    session: Session, vault: str, arguments: tuple[str, ...], upload_id: str | None, dry_run: bool
+) -> int:
     """Finish the upload UPLOAD_ID of VAULT from SOURCE: the same file, or - for the same bytes piped again.
 
     Every part that the service has is hashed again here and compared; only the others are sent.
     """
     check_vault_name(vault)
     upload_id, source = take_id("upload", arguments, upload_id, others=["SOURCE"])
+    if dry_run:
+        return session.run(lambda glacier: _plan(session, glacier.vault(vault), upload_id, source))
     session.resume = session.command("uploads", "resume", f"--upload-id={upload_id}", "--", vault, source)
 
     async def resume(glacier: Glacier) -> int:
@@ -153,12 +160,29 @@ def _resume(session: Session, vault: str, arguments: tuple[str, ...], upload_id:
     return session.run(resume)
 
 
+async def _plan(session: Session, vault: Vault, upload_id: str, source: str) -> int:
+    size = None if source == STDIN else os.stat(source).st_size  # noqa: PTH116  # of any bytes
+    record = await _record(vault, await vault.unfinished_upload(upload_id))
+    return tell_plan(
+        session,
+        "UploadMultipartPart",
+        f"finish upload {upload_id} from {source!r}, of which {show_size(record['sent'])} are there",
+        **{
+            **record,
+            "source": source,
+            "size": size,
+            "missing": None if size is None else max(0, size - record["sent"]),
+        },
+    )
+
+
 @command.command("abort")
 @click.argument("vault")
 @click.argument("upload_ids", metavar="UPLOAD_ID...", nargs=-1)
 @click.option("--upload-id", "more_ids", multiple=True, metavar="ID", help="May be repeated.")
 @click.option("--upload-ids", "file", metavar="FILE", help="A file with one id on each line; - is stdin.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
 def _abort(
     session: Session,
@@ -167,6 +191,7 @@ def _abort(
     more_ids: tuple[str, ...],
     file: str | None,
     yes: bool,
+    dry_run: bool,
 ) -> int:
     """Forget unfinished uploads of VAULT and what they have sent. Asks first on a terminal.
 
@@ -175,6 +200,10 @@ def _abort(
     check_vault_name(vault)
     ids = gather_ids("upload", upload_ids, more_ids, file)
     what = f"upload {ids[0]}" if len(ids) == 1 else show_count(len(ids), "upload")
+    if dry_run:
+        return tell_plan(
+            session, "AbortMultipartUpload", f"forget {what} and all parts sent", vault=vault, upload_ids=ids
+        )
     confirm(f"Forget {what} and all parts sent?", yes=yes, is_final=False)
 
     async def abort(glacier: Glacier) -> int:

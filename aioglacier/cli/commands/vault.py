@@ -12,6 +12,7 @@ from aioglacier.cli.commands.vault_settings import lock, notifications, policy, 
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.listing import closing
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.records import vault_record, vault_text
 from aioglacier.core.checks import check_vault_name
 
@@ -31,10 +32,13 @@ for _each in (empty, tags, policy, lock, notifications):
 
 @command.command("create")
 @click.argument("name")
+@DRY_RUN
 @click.pass_obj
-def _create(session: Session, name: str) -> int:
+def _create(session: Session, name: str, dry_run: bool) -> int:
     """Create the vault NAME. That it exists already is no error."""
     check_vault_name(name)
+    if dry_run:
+        return tell_plan(session, "CreateVault", f"create vault {name}", name=name)
 
     async def create(glacier: Glacier) -> int:
         vault = await glacier.create_vault(name)
@@ -81,14 +85,17 @@ def _show(session: Session, name: str) -> int:
 @command.command("delete")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
-def _delete(session: Session, name: str, yes: bool) -> int:
+def _delete(session: Session, name: str, yes: bool, dry_run: bool) -> int:
     """Delete the vault NAME, which must be empty. Asks first on a terminal.
 
     The service refuses while the last inventory lists archives, or archives came or went since: so it works
     about a day after the last archive was deleted.
     """
     check_vault_name(name)
+    if dry_run:
+        return tell_plan(session, "DeleteVault", f"delete vault {name}", name=name)
     confirm(f"Delete vault {name}, its policies and its tags?", yes=yes, is_final=False)
 
     async def delete(glacier: Glacier) -> int:

@@ -18,6 +18,7 @@ from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.inventorying import inventory_job
 from aioglacier.cli.jobwaiting import wait
 from aioglacier.cli.listing import closing
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.progress import counting
 from aioglacier.cli.records import as_text, plain
 from aioglacier.cli.sizes import show_count, show_size
@@ -37,14 +38,17 @@ if TYPE_CHECKING:
 @make_command("empty", short_help="Delete every archive of a vault.")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
-def empty(session: Session, name: str, yes: bool) -> int:
+def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:
     """Delete every archive that the last inventory of the vault NAME lists, for good.
 
     Waits for an inventory job first, 3 to 5 hours, and says in the end when the vault itself can be deleted,
     or why not yet. Stop it at will: the same command goes on.
     """
     check_vault_name(name)
+    if dry_run:
+        return session.run(lambda glacier: _plan(session, glacier.vault(name)))
     confirm(
         f"Delete ALL archives of vault {name} for good? (Less than {MINIMUM_STORAGE_DAYS} days of "
         f"storage are charged as {MINIMUM_STORAGE_DAYS}.)",
@@ -56,6 +60,25 @@ def empty(session: Session, name: str, yes: bool) -> int:
         return await _empty(session, glacier.vault(name))
 
     return session.run(run)
+
+
+async def _plan(session: Session, vault: Vault) -> int:
+    found = await vault.describe()
+    job = await vault.find_inventory_retrieval() if found.inventoried is not None else None
+    what = (
+        f"delete what the next inventory of vault {vault.name} lists; the last one has "
+        f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}"
+    )
+    return tell_plan(
+        session,
+        "DeleteArchive",
+        what,
+        name=vault.name,
+        archives=found.archive_count,
+        size=found.size,
+        inventoried=plain(found.inventoried),
+        job_id=job.id if job is not None else None,
+    )
 
 
 async def _empty(session: Session, vault: Vault) -> int:

@@ -11,6 +11,7 @@ import click
 from aioglacier.cli.command import CommandGroup
 from aioglacier.cli.confirming import confirm
 from aioglacier.cli.exits import Exit
+from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.records import as_text, plain
 from aioglacier.cli.sizes import show_count
 from aioglacier.core.checks import check_id, check_vault_name
@@ -39,6 +40,11 @@ def _run(
         return Exit.DONE
 
     return session.run_async(run)
+
+
+def _plan(session: Session, operation: str, text: str, *, vault: str, **facts: Any) -> int:
+    """Tell what would be asked, in place of ``_run``."""
+    return tell_plan(session, operation, text, vault=check_vault_name(vault), **facts)
 
 
 def _read(file: str) -> str:
@@ -73,8 +79,9 @@ def _list_tags(session: Session, vault: str) -> int:
 @tags.command("add")
 @click.argument("vault")
 @click.argument("pairs", metavar="KEY=VALUE...", nargs=-1, required=True)
+@DRY_RUN
 @click.pass_obj
-def _add_tags(session: Session, vault: str, pairs: tuple[str, ...]) -> int:
+def _add_tags(session: Session, vault: str, pairs: tuple[str, ...], dry_run: bool) -> int:
     """Set tags of VAULT, replacing those of the same key."""
     wanted = {}
     for pair in pairs:
@@ -82,6 +89,15 @@ def _add_tags(session: Session, vault: str, pairs: tuple[str, ...]) -> int:
         if not (key and equals):
             raise click.UsageError(f"{pair!r} is not KEY=VALUE")
         wanted[key] = value
+
+    if dry_run:
+        return _plan(
+            session,
+            "AddTagsToVault",
+            f"set {show_count(len(wanted), 'tag')} of vault {vault}",
+            vault=vault,
+            tags=wanted,
+        )
 
     async def work(of: Vault) -> Record:
         await of.tags.add(wanted)
@@ -93,9 +109,18 @@ def _add_tags(session: Session, vault: str, pairs: tuple[str, ...]) -> int:
 @tags.command("remove")
 @click.argument("vault")
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@DRY_RUN
 @click.pass_obj
-def _remove_tags(session: Session, vault: str, keys: tuple[str, ...]) -> int:
+def _remove_tags(session: Session, vault: str, keys: tuple[str, ...], dry_run: bool) -> int:
     """Remove tags of VAULT; a key that is not there is no error."""
+    if dry_run:
+        return _plan(
+            session,
+            "RemoveTagsFromVault",
+            f"remove {show_count(len(keys), 'tag')} of vault {vault}",
+            vault=vault,
+            keys=list(keys),
+        )
 
     async def work(of: Vault) -> Record:
         await of.tags.remove(keys)
@@ -131,10 +156,20 @@ def _show_policy(session: Session, vault: str) -> int:
 @policy.command("set")
 @click.argument("vault")
 @click.argument("file", metavar="FILE")
+@DRY_RUN
 @click.pass_obj
-def _set_policy(session: Session, vault: str, file: str) -> int:
+def _set_policy(session: Session, vault: str, file: str, dry_run: bool) -> int:
     """Replace the access policy of VAULT by what is in FILE; - is standard input."""
     text = _read(file)
+
+    if dry_run:
+        return _plan(
+            session,
+            "SetVaultAccessPolicy",
+            f"replace the access policy of vault {vault}",
+            vault=vault,
+            policy=text,
+        )
 
     async def work(of: Vault) -> Record:
         await of.access_policy.set(text)
@@ -146,9 +181,14 @@ def _set_policy(session: Session, vault: str, file: str) -> int:
 @policy.command("delete")
 @click.argument("vault")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
-def _delete_policy(session: Session, vault: str, yes: bool) -> int:
+def _delete_policy(session: Session, vault: str, yes: bool, dry_run: bool) -> int:
     """Remove the access policy of VAULT. Asks first on a terminal."""
+    if dry_run:
+        return _plan(
+            session, "DeleteVaultAccessPolicy", f"remove the access policy of vault {vault}", vault=vault
+        )
     confirm(f"Remove the access policy of vault {vault}?", yes=yes, is_final=False)
 
     async def work(of: Vault) -> Record:
@@ -191,10 +231,20 @@ def _show_lock(session: Session, vault: str) -> int:
 @lock.command("initiate")
 @click.argument("vault")
 @click.argument("file", metavar="FILE")
+@DRY_RUN
 @click.pass_obj
-def _initiate_lock(session: Session, vault: str, file: str) -> int:
+def _initiate_lock(session: Session, vault: str, file: str, dry_run: bool) -> int:
     """Try the lock policy in FILE on VAULT for up to 24 hours; the id printed completes it."""
     text = _read(file)
+
+    if dry_run:
+        return _plan(
+            session,
+            "InitiateVaultLock",
+            f"try a lock policy on vault {vault} for 24 hours",
+            vault=vault,
+            policy=text,
+        )
 
     async def work(of: Vault) -> Record:
         return {"vault": vault, "lock_id": await of.lock.initiate(text)}
@@ -206,10 +256,15 @@ def _initiate_lock(session: Session, vault: str, file: str) -> int:
 @click.argument("vault")
 @click.argument("lock_id")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
 @click.pass_obj
-def _complete_lock(session: Session, vault: str, lock_id: str, yes: bool) -> int:
+def _complete_lock(session: Session, vault: str, lock_id: str, yes: bool, dry_run: bool) -> int:
     """Lock VAULT with the policy on trial. Nobody, AWS included, can undo that."""
     check_id("lock", lock_id)
+    if dry_run:
+        return _plan(
+            session, "CompleteVaultLock", f"lock vault {vault} for ever", vault=vault, lock_id=lock_id
+        )
     confirm(f"Lock vault {vault} for ever? Nobody, AWS included, can undo that.", yes=yes)
 
     async def work(of: Vault) -> Record:
@@ -221,9 +276,14 @@ def _complete_lock(session: Session, vault: str, lock_id: str, yes: bool) -> int
 
 @lock.command("abort")
 @click.argument("vault")
+@DRY_RUN
 @click.pass_obj
-def _abort_lock(session: Session, vault: str) -> int:
+def _abort_lock(session: Session, vault: str, dry_run: bool) -> int:
     """End the trial of a lock policy on VAULT."""
+    if dry_run:
+        return _plan(
+            session, "AbortVaultLock", f"end the trial of a lock policy on vault {vault}", vault=vault
+        )
 
     async def work(of: Vault) -> Record:
         await of.lock.abort()
@@ -268,12 +328,24 @@ def _show_notifications(session: Session, vault: str) -> int:
     type=click.Choice([event.value for event in VaultEvent]),
     help="May be repeated. Default: all.",
 )
+@DRY_RUN
 @click.pass_obj
-def _set_notifications(session: Session, vault: str, sns_topic: str, events: tuple[str, ...]) -> int:
+def _set_notifications(
+    session: Session, vault: str, sns_topic: str, events: tuple[str, ...], dry_run: bool
+) -> int:
     """Let VAULT tell the topic with the ARN SNS_TOPIC."""
+    wanted = events or tuple(event.value for event in VaultEvent)
+    if dry_run:
+        return _plan(
+            session,
+            "SetVaultNotifications",
+            f"let vault {vault} tell {sns_topic}",
+            vault=vault,
+            sns_topic=sns_topic,
+            events=sorted(wanted),
+        )
 
     async def work(of: Vault) -> Record:
-        wanted = events or tuple(event.value for event in VaultEvent)
         await of.notifications.set(sns_topic, wanted)
         return {"vault": vault, "sns_topic": sns_topic, "events": sorted(wanted)}
 
@@ -282,9 +354,12 @@ def _set_notifications(session: Session, vault: str, sns_topic: str, events: tup
 
 @notifications.command("delete")
 @click.argument("vault")
+@DRY_RUN
 @click.pass_obj
-def _delete_notifications(session: Session, vault: str) -> int:
+def _delete_notifications(session: Session, vault: str, dry_run: bool) -> int:
     """Let VAULT tell nobody any more."""
+    if dry_run:
+        return _plan(session, "DeleteVaultNotifications", f"let vault {vault} tell nobody", vault=vault)
 
     async def work(of: Vault) -> Record:
         await of.notifications.delete()

@@ -1,0 +1,216 @@
+"""Whatever changes something or costs money says beforehand what it would do; everything answers in JSON.
+
+Each command is in one of the two tables. A new one that is in neither fails here, so nobody forgets it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from aioglacier.cli.program import root
+from tests.cli.conftest import Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MIB = 1024 * 1024
+
+#: What only looks.
+LOOKS = frozenset(
+    {
+        "list",
+        "vault list",
+        "vault show",
+        "vault lock show",
+        "vault notifications show",
+        "vault policy show",
+        "vault tags list",
+        "jobs list",
+        "jobs show",
+        "jobs wait",
+        "uploads list",
+        "uploads show",
+        "account capacity list",
+        "account policy show",
+        "catalog check",
+        "catalog diff",
+        "catalog duplicates",
+        "catalog export",
+        "catalog report",
+        "catalog unknown",
+        "tree-hash",
+    }
+)
+
+#: What works in a folder of this machine for as long as it runs, and asks no service for anything.
+RUNS_HERE = frozenset({"serve", "demo"})
+
+#: What changes something or costs money, with arguments; words in capitals are ids that the test has.
+CHANGES = {
+    "upload": "photos film",
+    "upload --roll-over": "photos -",
+    "download": "photos ARCHIVE new-file",
+    "download --manifest": "photos ARCHIVE new-file",
+    "inventory": "photos",
+    "sync": "tree photos",
+    "restore": "photos back",
+    "verify": "tree photos --sample=1",
+    "delete": "photos ARCHIVE",
+    "vault create": "videos",
+    "vault delete": "photos",
+    "vault empty": "photos",
+    "vault tags add": "photos a=b",
+    "vault tags remove": "photos year",
+    "vault policy set": "photos policy.json",
+    "vault policy delete": "photos",
+    "vault lock initiate": "photos policy.json",
+    "vault lock complete": "photos LOCK",
+    "vault lock abort": "photos",
+    "vault notifications set": "photos arn:aws:sns:us-east-1:012345678901:topic",
+    "vault notifications delete": "photos",
+    "jobs output": "photos JOB new-file",
+    "uploads resume": "photos UPLOAD film",
+    "uploads abort": "photos UPLOAD",
+    "account policy set": "free-tier",
+    "account capacity purchase": "",
+    "catalog rebuild": "photos inventory.json --inventoried=2026-11-01",
+}
+
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "nobody",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "glacier:DeleteArchive",
+            "Resource": "arn:aws:glacier:us-east-1:012345678901:vaults/photos",
+        }
+    ],
+}
+
+
+def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command, with its whole name."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", command
+
+
+def options(command: click.Command) -> set[str]:
+    """The options of a command."""
+    return {name for each in command.params for name in each.opts}
+
+
+def test_what_changes_something_or_pays_can_be_tried_first() -> None:
+    """Every command is in one of the tables, and those of the second have --dry-run."""
+    found = dict(commands(root))
+    changing = {name.partition(" --")[0] for name in CHANGES}
+    assert found.keys() == changing | LOOKS | RUNS_HERE
+    assert [name for name in sorted(changing) if "--dry-run" not in options(found[name])] == []
+    assert changing.isdisjoint(LOOKS)
+
+
+def test_every_command_answers_in_json() -> None:
+    """The option is taken after the command's name, too."""
+    assert [name for name, command in commands(root) if "--json" not in options(command)] == []
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cli, dict[str, str]]:
+    """The program on a local Glacier that has one of everything, and the ids of it."""
+    folder = tmp_path_factory.mktemp("house")
+    program = Cli(folder, ("--local", "glacier", "--json"))
+    (folder / "film").write_bytes(os.urandom(3 * MIB))
+    (folder / "policy.json").write_text(json.dumps(POLICY))
+    (folder / "tree").mkdir()
+    (folder / "tree" / "file").write_bytes(b"of the tree")
+    program("vault", "create", "photos")
+    program("account", "policy", "set", "none")
+    ids = {"ARCHIVE": program("upload", "photos", "film").record["archive_id"]}
+    program("sync", "tree", "photos")
+    program("inventory", "photos", "--output=inventory.json")
+    program("download", "photos", "--archive-id", ids["ARCHIVE"], "fetched")
+    jobs = program("jobs", "list", "photos").records
+    (ids["JOB"],) = (job["job_id"] for job in jobs if job["action"] == "ArchiveRetrieval")
+    program("vault", "tags", "add", "photos", "year=2026")
+    program("vault", "policy", "set", "photos", "policy.json")
+    ids["LOCK"] = program("vault", "lock", "initiate", "photos", "policy.json").record["lock_id"]
+    killed = {**program.env(), "AIOGLACIER_CRASH_AT": "part sent"}
+    (folder / "half").write_bytes(os.urandom(3 * MIB))
+    half = program.command("upload", "photos", "half", "--part-size=1MiB")
+    assert subprocess.run(half, cwd=folder, env=killed, check=False).returncode == -signal.SIGKILL
+    ids["UPLOAD"] = program("uploads", "list", "photos").record["upload_id"]
+    return program, ids
+
+
+def everything(program: Cli) -> dict[str, list[dict[str, object]]]:
+    """All that the service and the catalog know, but for the local state of a look."""
+    return {
+        name: program(*name.split()).records
+        for name in (
+            "vault list",
+            "list photos",
+            "uploads list photos",
+            "jobs list photos",
+            "vault tags list photos",
+            "vault policy show photos",
+            "vault lock show photos",
+            "account policy show",
+            "account capacity list",
+        )
+    }
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
+    house: tuple[Cli, dict[str, str]],
+) -> None:
+    """Of each command that changes something: exit code 0, a record, a sentence, and all is as before."""
+    program, ids = house
+    people = Cli(program.folder, ("--local", "glacier"))
+    before, files = everything(program), files_of(program.folder)
+    for name, arguments in CHANGES.items():
+        given = [ids.get(word, word) for word in arguments.split()]
+        words = [*name.split(), "--dry-run", *(word for word in given if word.startswith("--")), "--"]
+        words += [word for word in given if not word.startswith("--")]
+        assert program(*words, stdin=b"").records, name
+        if name in {"delete", "download", "inventory", "vault empty", "uploads resume"}:
+            assert "nothing was done" in people(*words, stdin=b"").text, name
+    assert everything(program) == before
+    assert files_of(program.folder) == files
+
+
+def files_of(folder: Path) -> list[str]:
+    """The names in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_plan_says_whether_a_job_is_there_and_what_another_costs(house: tuple[Cli, dict[str, str]]) -> None:
+    """What is paid for costs nothing; a range of it that is not does."""
+    program, ids = house
+    there = program("download", "photos", "--archive-id", ids["ARCHIVE"], "new-file", "--dry-run").record
+    assert (there["operation"], there["job_id"], there["cost"]) == ("GetJobOutput", ids["JOB"], 0)
+    ranged = program(
+        "download",
+        "photos",
+        "--archive-id",
+        ids["ARCHIVE"],
+        "new-file",
+        f"--byte-range=0-{MIB - 1}",
+        "--dry-run",
+    ).record
+    assert (ranged["operation"], ranged["job_id"], ranged["size"]) == ("InitiateJob", None, MIB)
+    assert ranged["cost"] > 0
