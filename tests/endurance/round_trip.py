@@ -55,9 +55,8 @@ WAYS: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "encrypted-compressed": (("--compress", "--bundle-up-to=64KiB", "--bundle-size=4MiB"), True),
 }
 
-#: Kills strike within one of these, so that beginnings and ends are struck, too; a start takes half a second.
-_WITHIN_SECONDS: Final = (1.0, 2.0, 5.0)
-_AFTER_SECONDS: Final = 0.3
+#: Kills strike so long after half of what a start takes: beginnings, middles and ends are to be struck.
+_WITHIN_SECONDS: Final = (0.5, 1.0, 2.0)
 
 _TIMEOUT_SECONDS: Final = 1800.0
 
@@ -107,6 +106,7 @@ class Traveller:
         self._server = server
         self._url = url or server.url
         self._kills = kills
+        self._start_seconds = 0.0
         self._chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
         identity = pyrage.x25519.Identity.generate()
         self._recipient = str(identity.to_public())
@@ -121,6 +121,7 @@ class Traveller:
         back = self._folder / "back"
         begun = time.monotonic()
         self._run("vault", "create", vault)
+        self._start_seconds = time.monotonic() - begun
         sync = ["sync", *words, *([f"--recipient={self._recipient}"] if is_encrypted else [])]
         sync += [str(source), vault]
         restore = ["restore", *([f"--identity={self._identity}"] if is_encrypted else []), vault, str(back)]
@@ -202,7 +203,7 @@ class Traveller:
         return kills
 
     def _some_seconds(self) -> float:
-        return _AFTER_SECONDS + self._chance.random() * self._chance.choice(_WITHIN_SECONDS)
+        return self._start_seconds / 2 + self._chance.random() * self._chance.choice(_WITHIN_SECONDS)
 
     def _run(self, *words: str) -> list[dict[str, Any]]:
         """Run a command to its end; its records."""
