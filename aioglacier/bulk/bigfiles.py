@@ -11,6 +11,8 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+
 from aioglacier.bulk.packing import Touched, as_extra, read_attributes
 from aioglacier.bulk.sealedfiles import archive_sealed
 from aioglacier.bulk.touching import touch
@@ -25,11 +27,13 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     SourceError,
     UploadExpiredError,
+    UploadFailedError,
     UploadLockedError,
     WorkerDiedError,
 )
 from aioglacier.core.planning import count_parts
 from aioglacier.core.treehash import TreeHash
+from aioglacier.resuming import TakenUpload
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -43,7 +47,6 @@ if TYPE_CHECKING:
     from aioglacier.bulk.scan import Found
     from aioglacier.catalog.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
-    from aioglacier.resuming import TakenUpload
     from aioglacier.transfer.writer import ArchiveWriter
 
 _ONE_FILE: tuple[type[GlacierError], ...] = (
@@ -90,6 +93,7 @@ class BigFiles:
         self._fail = fail
         self._recipients = recipients
         self._under_way: dict[bytes, TakenUpload | ArchiveWriter] = {}
+        self._drain_until: float | None = None
 
     def moved(self) -> int:
         """Bytes handed to connections."""
@@ -99,16 +103,29 @@ class BigFiles:
         """The files on their way."""
         return tuple(os.fsdecode(path) for path in self._under_way)
 
+    def drain(self, seconds: float) -> None:
+        """Begin no more, and let what is being sent arrive; a file that is not done is kept at the service.
+
+        An encrypted one cannot go on later, so it may only come to its end.
+        """
+        self._drain_until = anyio.current_time() + seconds
+        for upload in self._under_way.values():
+            if isinstance(upload, TakenUpload):
+                upload.drain(seconds)
+
     async def upload_all(
         self, tree: TreeRecord, run: RunNumber, take: MemoryObjectReceiveStream[Change]
     ) -> None:
         """Upload one after the other, until no more come."""
         async with take:
             async for change in take:
-                if change.found is None:
+                if change.found is None or self._drain_until is not None:
                     continue
                 try:
                     await self._upload(tree, run, change)
+                except UploadFailedError:
+                    if self._drain_until is None:
+                        raise
                 except _ONE_FILE as error:
                     if isinstance(error, CatalogError) and not isinstance(error, UploadLockedError):
                         raise
@@ -169,9 +186,11 @@ class BigFiles:
     ) -> None:
         place = self._place
         async with place.vault.open_or_resume(
-            path, description=describe_file(found.path), restart=restart
+            path, description=describe_file(found.path), restart=restart, in_parts=True
         ) as upload:
             self._under_way[found.path] = upload
+            if self._drain_until is not None:  # it came while the file was opened
+                upload.drain(self._drain_until - anyio.current_time())
             try:
                 archive = await upload.run()
             finally:

@@ -104,6 +104,11 @@ class BundleWriter:
         """Initiate, parts so far, complete."""
         return 2 + -(-self._writer.position // self._writer.part_size)
 
+    @property
+    def members(self) -> int:
+        """Paths written."""
+        return self._members
+
     def snapshot(self) -> TransferSnapshot:
         """The counters now."""
         return self._writer.snapshot()

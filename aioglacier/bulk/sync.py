@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -31,8 +31,9 @@ from aioglacier.bulk.syncplan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.touching import touch
 from aioglacier.bulk.zstd import ZstdCoder
 from aioglacier.catalog.entries import Expense
-from aioglacier.core.errors import GlacierError, SourceUnreadableError
+from aioglacier.core.errors import GlacierError, SourceUnreadableError, VaultNotFoundError
 from aioglacier.transfer.causes import first_cause
+from aioglacier.transfer.grace import GRACE_SECONDS
 from aioglacier.transfer.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class FolderSync:
     Attributes:
         failures: Paths that could not be archived, each with its error; the first thousand.
         unknown: Archives of former runs of which nobody can tell yet whether they were made.
+        given_up: Paths on their way to an archive that was aborted in the end; they go again next time.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class FolderSync:
     ) -> None:
         self.failures: list[Failed] = []
         self.unknown: list[OutcomeUnknownError] = []
+        self.given_up = 0
         self._options = options or SyncOptions()
         self._prices = prices
         self._place = FolderPlace(vault)
@@ -152,6 +155,8 @@ class FolderSync:
         self._big_files = BigFiles(self._place, self._root, self._fail, self._options.recipients)
         self._numbers = numbers()
         self._patience = Patience()
+        self._is_draining = False
+        self._stoppable = anyio.CancelScope()
         self._compression = "zstd" if self._options.compress else None
 
     def snapshot(self) -> SyncSnapshot:
@@ -180,9 +185,11 @@ class FolderSync:
         """Archive what is new or has changed, and record what is no more.
 
         It may be stopped or killed at any moment and run again: nothing is archived twice, and no more than
-        one bundle is sent again. If cancelled, the bundle that is under way is aborted.
+        one bundle is sent again. If cancelled, the bundle that is under way is aborted; ``drain`` stops it
+        without that loss.
 
         Raises:
+            VaultNotFoundError: There is no such vault; nothing is recorded then.
             UploadLockedError: Another process does the same.
             SourceUnreadableError: The folder itself cannot be read.
             GlacierError: What keeps the rest from being archived. Single files that cannot be are in
@@ -197,7 +204,7 @@ class FolderSync:
             self.unknown = await settle_folder(place, tree)
             run = await entries.begin_run(tree, "sync", _settings(self._options))
             try:
-                with first_cause():
+                with first_cause(), self._stoppable:
                     await self._run(tree, run)
             except BaseException as error:
                 with anyio.move_on_after(5, shield=True):
@@ -205,7 +212,14 @@ class FolderSync:
                     await entries.end_run(
                         tree, run, counters=self._told(), outcome=outcome, spent=self._spent()
                     )
+                    if isinstance(error, VaultNotFoundError):
+                        await entries.forget(tree)
                 raise
+            if self._is_draining:
+                await entries.end_run(
+                    tree, run, counters=self._told(), outcome="stopped", spent=self._spent()
+                )
+                return self.snapshot()
             for failure in self._scan.failures:
                 name = os.fsdecode(failure.path) or self._root
                 self._fail(
@@ -225,6 +239,17 @@ class FolderSync:
                 )
             await entries.end_run(tree, run, counters=self._told(), spent=self._spent())
         return self.snapshot()
+
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Look at nothing more, and make an archive of what is on its way, within so many seconds.
+
+        ``run`` then returns, and the next one goes on. What could not be finished in time is aborted or, a
+        big file, kept at the service. To be called on the event loop; calling it again can only shorten the
+        time.
+        """
+        self._is_draining = True
+        self._stoppable.deadline = min(self._stoppable.deadline, anyio.current_time() + seconds)
+        self._big_files.drain(seconds)
 
     def _check_top(self) -> None:
         """Refuse what cannot be opened before anything is recorded of it."""
@@ -265,6 +290,8 @@ class FolderSync:
         batch = _Batch()
 
         def give(change: Change) -> None:
+            if self._is_draining:
+                raise _Draining
             found = change.found
             if found is not None:
                 self._counts.changed += 1
@@ -289,7 +316,8 @@ class FolderSync:
             anyio.from_thread.run(to_packers.send, changes)
 
         def look() -> None:
-            self._look(tree, give)
+            with suppress(_Draining):
+                self._look(tree, give)
             if batch.changes:
                 send()
 
@@ -312,6 +340,8 @@ class FolderSync:
         """What is on record, page by page, in a thread."""
         last: bytes | None = None
         while page := anyio.from_thread.run(self._place.catalog.entries.current_page, tree, last):
+            if self._is_draining:
+                raise _Draining
             yield from page
             last = page[-1][0]
 
@@ -383,6 +413,8 @@ class FolderSync:
 
     def _forget_bundle(self) -> None:
         if self._bundle is not None:
+            if self._bundle.archive is None:
+                self.given_up += self._bundle.members
             self._counts.requests += self._bundle.requests
             self._counts.sent += self._bundle.snapshot().moved
             self._bundle = None
@@ -409,6 +441,10 @@ class FolderSync:
             for name in SyncSnapshot.__dataclass_fields__
             if name not in {"current", "is_looking"}
         }
+
+
+class _Draining(Exception):  # noqa: N818  # it ends the looking, and is no error
+    """Nothing more is to be looked at."""
 
 
 async def _next(take: MemoryObjectReceiveStream[Packed]) -> Packed | None:

@@ -81,6 +81,26 @@ class Entries:
             lambda connection: _trees(connection, place, TREES.c.place == find_place(connection, place))
         )
 
+    async def forget(self, tree: TreeRecord) -> None:
+        """Remove the record of a folder of which nothing has been archived, or may have been."""
+
+        def change(connection: Connection) -> None:
+            is_of_it = BUNDLES.c.tree == tree.number
+            has_begun = (
+                select(UPLOADS.c.number)
+                .join(BUNDLES, BUNDLES.c.upload == UPLOADS.c.number)
+                .where(is_of_it, UPLOADS.c.state.in_((UploadState.OPEN, *COUNTING)))
+                .exists()
+            )
+            has_some = select(ENTRIES.c.number).where(ENTRIES.c.tree == tree.number).exists()
+            if connection.scalar(select(has_begun | has_some)):
+                return
+            connection.execute(delete(BUNDLES).where(is_of_it))
+            connection.execute(delete(RUNS).where(RUNS.c.tree == tree.number))
+            connection.execute(delete(TREES).where(TREES.c.number == tree.number))
+
+        await self._database.write(change)
+
     async def begin_run(
         self, tree: TreeRecord, kind: str, settings: Mapping[str, Any], *, target: str | None = None
     ) -> RunNumber:

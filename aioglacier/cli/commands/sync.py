@@ -25,6 +25,7 @@ from aioglacier.cli.folders import (
 from aioglacier.cli.parameters import SIZE
 from aioglacier.cli.progress import Speed, State
 from aioglacier.cli.sizes import show_count, show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.stopping import DRAIN_SECONDS
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.limits import MIB
 
@@ -145,6 +146,8 @@ async def _run(
     *,
     is_dry: bool,
 ) -> int:
+    import asyncio  # noqa: PLC0415  # not needed for help
+
     from aioglacier.bulk.pricing import check_cost, load_prices  # noqa: PLC0415
     from aioglacier.bulk.sync import FolderSync  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
@@ -168,11 +171,13 @@ async def _run(
             return Exit.SOME_FAILED if plan.failed else Exit.DONE
         check_cost(cost, max_cost, prices, "this sync")
     sync = FolderSync(glacier.vault(vault), directory, options, prices)
-    session.safe = lambda: "what was archived before is on record"
+    session.safe = lambda: _safe(sync)
     speed = Speed(is_resume=False)
     started = time.monotonic()
+    loop = asyncio.get_running_loop()
     async with telling(session, sync.snapshot, lambda: _state(sync, speed)):
-        done = await sync.run()
+        with session.stopper.draining(lambda: loop.call_soon_threadsafe(sync.drain, DRAIN_SECONDS)):
+            done = await sync.run()
     session.safe = lambda: ""
     tell_failures(session, sync.failures, done.failed)
     for unknown in sync.unknown:
@@ -194,6 +199,13 @@ async def _run(
     if done.failed > untold:
         return Exit.SOME_FAILED
     return Exit.TEMPORARY if untold or sync.unknown else Exit.DONE
+
+
+def _safe(sync: FolderSync) -> str:
+    if not sync.given_up:
+        return "what was archived is on record"
+    lost = show_count(sync.given_up, "file")
+    return f"what was archived before is on record; {lost} of a bundle that was not done in time go again"
 
 
 def _state(sync: FolderSync, speed: Speed | None) -> State:

@@ -1,0 +1,161 @@
+"""A ``sync`` that is asked to stop makes an archive of what it has; one into no vault leaves no record."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+import aioglacier
+from aioglacier.bulk.sync import FolderSync
+from aioglacier.catalog import Catalog
+from aioglacier.core.errors import VaultNotFoundError
+from tests.bulk.conftest import MIB, picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bulk.conftest import Place
+
+FILES = 6000
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A folder of more files than are looked at before somebody can stop it."""
+    root = tmp_path / "many"
+    for folder in range(FILES // 500):
+        (root / f"{folder:02}").mkdir(parents=True)
+        for number in range(500):
+            (root / f"{folder:02}" / f"{number:03}").write_bytes(b"%d %d" % (folder, number) * 20)
+    return root
+
+
+async def drained(place: Place, root: Path, *, seconds: float = 60.0) -> FolderSync:
+    """A ``sync`` that is asked to stop once it has written something."""
+    async with place.vault() as vault:
+        sync = FolderSync(vault, root)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sync.run)
+            while not sync.snapshot().archived:
+                await anyio.lowlevel.checkpoint()
+            sync.drain(seconds)
+        return sync
+
+
+async def test_what_was_packed_becomes_an_archive(place: Place, many: Path, tmp_path: Path) -> None:
+    """Nothing of it goes again, and the next run does the rest."""
+    sync = await drained(place, many)
+    stopped = sync.snapshot()
+    assert 0 < stopped.archived < FILES
+    assert (stopped.archives, sync.given_up) == (1, 0)
+    assert len(await place.archives()) == 1
+    rest = await place.sync(many)
+    assert rest.archived == FILES + FILES // 500 + 1 - stopped.archived
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(many)
+
+
+async def test_a_stopped_run_is_none_that_came_to_its_end(place: Place, many: Path) -> None:
+    """What it has not looked at is not recorded as removed, and no time refers to it."""
+    await drained(place, many)
+    async with place.vault() as vault:
+        assert vault.records is not None
+        entries = vault.records.catalog.entries
+        (tree,) = await entries.list_trees(vault.records.place)
+        assert tree.last_run is None
+        assert await entries.last_run_state(tree) == "failed"
+
+
+async def test_what_is_not_done_in_time_is_aborted(place: Place, many: Path) -> None:
+    """No upload is left open, and it is known how many files go again."""
+    sync = await drained(place, many, seconds=0.0)
+    assert sync.given_up > 0
+    assert await place.archives() == []
+    again = await place.sync(many)
+    assert again.archived == FILES + FILES // 500 + 1
+
+
+async def test_a_big_file_is_kept_where_it_was_stopped(place: Place, tmp_path: Path) -> None:
+    """What has arrived of it does not go again."""
+    root = tmp_path / "big"
+    root.mkdir()
+    with (root / "file").open("wb") as file:
+        for number in range(300):
+            file.write(number.to_bytes(4) * (MIB // 4))
+    async with place.vault() as vault:
+        sync = FolderSync(vault, root)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(sync.run)
+            while not sync.snapshot().current:
+                await anyio.lowlevel.checkpoint()
+            sync.drain(30)
+        assert sync.failures == []
+        assert sync.snapshot().archived <= 2
+    done = await place.sync(root)
+    assert done.archived >= 1
+    async with place.vault() as vault:
+        assert [upload async for upload in vault.uploads()] == []
+
+
+def test_a_signal_loses_nothing(place: Place, many: Path) -> None:
+    """As the command line does it."""
+    command = [sys.executable, "-m", "aioglacier", f"--local={place.glacier}", f"--catalog={place.catalog}"]
+    command.append("--json")
+    subprocess.run([*command, "vault", "create", "folders"], check=True, stdout=subprocess.DEVNULL)
+    with subprocess.Popen(
+        [*command, "sync", str(many), "folders"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"HOME": str(place.glacier.parent), "PYTHONWARNINGS": "error"},
+    ) as child:
+        files = place.glacier / "uploads"
+        until = time.monotonic() + 60
+        while time.monotonic() < until and child.poll() is None and not list(files.glob("*")):
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=60)
+    assert child.returncode in {0, 130}, told
+    done = subprocess.run(
+        [*command, "sync", str(many), "folders"], check=True, capture_output=True, text=True
+    )
+    assert '"archived": 0' in done.stdout or child.returncode == 130
+    assert "go again" not in told
+
+
+async def test_a_vault_that_does_not_exist_leaves_no_record(place: Place, many: Path) -> None:
+    """Or a restore from it would find a folder that has nothing in it."""
+    async with (
+        Catalog.open(place.catalog) as catalog,
+        aioglacier.connect(endpoint_url=f"local:{place.glacier}", catalog=catalog) as glacier,
+    ):
+        vault = glacier.vault("nowhere")
+        with pytest.raises(VaultNotFoundError):
+            await FolderSync(vault, many).run()
+        assert vault.records is not None
+        assert await catalog.entries.list_trees(vault.records.place) == []
+
+
+async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -> None:
+    """What was archived before the vault was deleted is still known."""
+    await drained(place, many)
+    async with place.vault() as vault:
+        async for archive in (await _inventory(vault)).inventory():
+            await vault.delete_archive(archive.id)
+        await vault.delete()
+        with pytest.raises(VaultNotFoundError):
+            await FolderSync(vault, many).run()
+        assert vault.records is not None
+        assert len(await vault.records.catalog.entries.list_trees(vault.records.place)) == 1
+
+
+async def _inventory(vault: aioglacier.Vault) -> aioglacier.Job:
+    job = await vault.retrieve_inventory()
+    await job.wait_until_done()
+    return job
