@@ -11,8 +11,9 @@ Four things pull at a part size P:
   a TiB 3.28 dollars with parts of 16 MiB and 0.82 with 64 MiB, beside about 4 a month to keep it.
 - **Time.** A connection that carries V bytes a second with round trips of T seconds is busy for P / V of
   P / V + T. At 20 MB/s and 200 ms that is 81 % for 16 MiB, 68 % for 8 MiB and 21 % for 1 MiB.
-- **Memory.** What is on its way is held: n connections hold n x P, so the rate that M bytes of buffers allow
-  is M / (P / V + T). At 256 MiB, 20 MB/s and 200 ms: 258 MB/s with 16 MiB, 432 with 8, 75 with 64.
+- **Memory.** Of a stream what is on its way is held: n connections hold n x P, so the rate that M bytes of
+  buffers allow is M / (P / V + T). At 256 MiB, 20 MB/s and 200 ms: 258 MB/s with 16 MiB, 432 with 8, 75 with
+  64. A named file is read while it is sent, and its parts take no memory.
 - **Loss.** A connection that breaks costs P / 2 on average, sent again, and a killed process up to
   (connections + 1) x P. On a line of 1 MB/s 16 MiB are 17 seconds, and 64 MiB a minute.
 
