@@ -134,6 +134,10 @@ class TakenUpload:
         self.continued = None
         self._upload = self._taking.new_upload(self.file)
 
+    async def begin_in_parts(self) -> None:
+        """Likewise, and in parts even if one is enough."""
+        self._upload = await self._taking.new_upload_in_parts(self.file)
+
     def go_on(self, record: UploadRecord, known: dict[int, bytes]) -> None:
         """Upload what is not known to be there."""
         self.continued = record
@@ -162,12 +166,20 @@ async def take_up(
     *,
     resume: bool = True,
     restart: bool = False,
+    in_parts: bool = False,
 ) -> AsyncIterator[TakenUpload]:
-    """See ``Vault.open_or_resume``."""
+    """See ``Vault.open_or_resume``.
+
+    With ``in_parts`` a small file is not sent in one request: if that is cut off nobody can tell for days
+    what became of it. It takes two requests more.
+    """
     file = await open_file(path)
     async with records.catalog.lock_source(records.place, file.path):
         taking = _Taking(gateway, resources, records, options)
-        yield await taking.take(file, resume=resume, restart=restart)
+        taken = await taking.take(file, resume=resume, restart=restart)
+        if in_parts and taken.is_new and taken.archive is None:
+            await taken.begin_in_parts()
+        yield taken
 
 
 class _Taking:
@@ -192,6 +204,14 @@ class _Taking:
         """From the beginning."""
         store = self._records.store(self._store, self._options, file, awaits_telling=True)
         return SourceUpload(store, self._resources, self._options, file)
+
+    async def new_upload_in_parts(self, file: NamedFile) -> SourceUpload:
+        """From the beginning; the service has heard of it when this returns."""
+        options = replace(self._options, part_size=choose_part_size(file.size, self._options.part_size))
+        store = self._records.store(self._store, options, file, awaits_telling=True)
+        assert options.part_size is not None  # noqa: S101  # it was chosen
+        upload_id = await store.initiate(options.part_size)
+        return SourceUpload(store, self._resources, options, file, resume=(upload_id, {}))
 
     def old_upload(self, file: NamedFile, record: UploadRecord, known: dict[int, bytes]) -> SourceUpload:
         """From where it is."""

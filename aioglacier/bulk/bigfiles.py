@@ -33,8 +33,9 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.planning import count_parts
 from aioglacier.core.treehash import TreeHash
-from aioglacier.resuming import TakenUpload
+from aioglacier.resuming import TakenUpload, take_up
 from aioglacier.transfer.threads import run_in_thread
+from aioglacier.transfer.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,8 +186,9 @@ class BigFiles:
         self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
     ) -> None:
         place = self._place
-        async with place.vault.open_or_resume(
-            path, description=describe_file(found.path), restart=restart, in_parts=True
+        options = UploadOptions(place.vault.name, describe_file(found.path), keep_unfinished=True)
+        async with take_up(
+            place.gateway, place.resources, place.records, path, options, restart=restart, in_parts=True
         ) as upload:
             self._under_way[found.path] = upload
             if self._drain_until is not None:  # it came while the file was opened

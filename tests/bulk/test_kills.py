@@ -104,3 +104,22 @@ async def test_a_restore_right_after_a_killed_sync_brings_back_each_path_once(
     assert run(place, "sync", mixed, "folders", crash_at="archive recorded") == -signal.SIGKILL
     await place.restore(tmp_path / "back")
     assert (tmp_path / "back" / "private").read_bytes() == b"other secret"
+
+
+@pytest.mark.parametrize("point", ["part sent", "completing recorded", "completed"])
+async def test_a_small_file_that_goes_by_itself_is_settled_by_the_next_sync(
+    place: Place, tmp_path: Path, point: str
+) -> None:
+    """It is not sent in one request, of which only an inventory could tell what became of it."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "alone").write_bytes(os.urandom(5000))
+    (tree / "empty").touch()
+    async with place.vault():
+        pass
+    words = ("sync", "--bundle-up-to=1KiB", tree, "folders")
+    assert run(place, *words, crash_at=point) == -signal.SIGKILL
+    assert run(place, *words) == 0
+    assert len(await place.archives()) == 2
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
