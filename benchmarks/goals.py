@@ -144,6 +144,33 @@ def _memory(results: Results) -> dict[str, Any]:
     )
 
 
+def _million(results: Results) -> dict[str, Any]:
+    return next(
+        result
+        for result in reversed(results.find_all("folders"))
+        if [folder["files"] for folder in result["folders"]] == [10_000, 1_000_000]
+    )
+
+
+def _of_the_million(run: str, figure: str) -> Callable[[dict[str, Any]], float]:
+    return lambda result: float(result["folders"][1][run][figure])
+
+
+def _requests_beyond_parts(result: dict[str, Any]) -> float:
+    first = result["folders"][1]["first"]
+    return float(first["requests"] - first["sent_mib"] / 64)
+
+
+def _catalog(results: Results) -> dict[str, Any]:
+    return results.find("catalog_writes", database="SQLite", archives=1_000_000)
+
+
+def _longest_stall(result: dict[str, Any]) -> float:
+    parts = [part for part in result.values() if isinstance(part, dict)]
+    parts += result["entries"].values()
+    return max(float(part["stall_ms_max"]) for part in parts if "stall_ms_max" in part)
+
+
 def _small(result: dict[str, Any]) -> float:
     (point,) = (point for point in result["points"] if point["size"] == 4096)
     return float(point["clients"]["aioglacier"]["archives_per_cpu_s"][0])
@@ -268,5 +295,69 @@ GOALS: Final = (
         "x",
         lambda results: results.find("download_cost", tls=False, size=GIB),
         _over("floor", "aioglacier-download", "cpu"),
+    ),
+    Goal(
+        "a million files of 1 KiB into bundles: growth of peak memory from 10,000 of them",
+        64,
+        None,
+        " MiB",
+        _million,
+        lambda result: float(result["grown_mib"]),
+    ),
+    Goal(
+        "its requests beyond one for each 64 MiB",
+        3,
+        None,
+        "",
+        _million,
+        _requests_beyond_parts,
+    ),
+    Goal(
+        "its first upload, from the command's start until it has begun",
+        1,
+        None,
+        " s",
+        _million,
+        _of_the_million("first", "upload_begun_s"),
+    ),
+    Goal(
+        "files a second when nothing of the million has changed",
+        None,
+        50_000,
+        "",
+        _million,
+        _of_the_million("unchanged", "files_a_second"),
+    ),
+    Goal(
+        "requests then",
+        0,
+        None,
+        "",
+        _million,
+        _of_the_million("unchanged", "requests"),
+    ),
+    Goal(
+        "archives recorded a second by 200 tasks, each on disk before the next of its task",
+        None,
+        10_000,
+        "",
+        _catalog,
+        lambda result: float(result["by_tasks"]["records_per_s"]),
+    ),
+    Goal(
+        "growth of memory while a million archives are listed",
+        8,
+        None,
+        " MiB",
+        _catalog,
+        lambda result: float(result["list"]["memory_grown_mib"]),
+    ),
+    Goal(
+        "longest wait for the loop at a million archives",
+        20,
+        None,
+        " ms",
+        _catalog,
+        _longest_stall,
     ),
 )
