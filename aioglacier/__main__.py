@@ -8,8 +8,9 @@ import sys
 from aioglacier.cli.stopping import StoppedError, Stopper
 
 #: Objects made until garbage is looked for. What is imported is none, and looking through it some 300 times,
-#: as by default, is a sixth of the CPU time until the first byte leaves.
-_COLLECT_AFTER = 50_000
+#: as by default, is a sixth of the CPU time until the first byte leaves. It is 100,000 objects at the most;
+#: what comes after them is looked through more often, see ``Session``.
+_COLLECT_AFTER = 200_000
 
 
 def main() -> int:

@@ -63,7 +63,7 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
         origin = _check_endpoint(found.endpoint, options)
         is_loopback = origin.host is not None and _is_loopback(origin.host)
         proxy = proxy_for(origin, options, is_loopback=is_loopback)
-        is_encrypted = origin.scheme == "https"
+        is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
         context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
         http = await stack.enter_async_context(open_http_session(context, options))
         identity, region = found.identity, found.region

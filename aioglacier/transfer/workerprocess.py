@@ -80,7 +80,7 @@ class WorkerProcess:
         """
         started: list[WorkerProcess] = []  # where a cancellation that comes meanwhile finds it
         try:
-            await run_in_thread(lambda: started.append(cls._launch()))
+            await run_in_thread(lambda: started.append(cls.launch()))
             await started[0].wait_until_ready()
         except OSError as error:
             raise CannotStartError(str(error)) from error
@@ -91,7 +91,12 @@ class WorkerProcess:
         return started[0]
 
     @classmethod
-    def _launch(cls) -> WorkerProcess:
+    def launch(cls) -> WorkerProcess:
+        """Start a process and do not wait for it; takes 2 ms.
+
+        Raises:
+            OSError: It cannot be started.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -183,6 +188,11 @@ class WorkerProcess:
         self._link.close()
         if self.is_alive:
             self._process.kill()
+
+    def end(self) -> None:
+        """Kill the process and wait until it is gone, where there is no loop to wait on."""
+        self.kill()
+        self._process.wait()
 
     async def aclose(self) -> None:
         """Kill the process and wait until it is gone, which takes the system about a millisecond."""

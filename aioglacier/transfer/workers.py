@@ -189,15 +189,18 @@ class ProcessHasher:
         return _read_answer(job, answer)
 
     async def _start(self) -> WorkerProcess:
-        if not self._ahead:
-            return await WorkerProcess.start()
-        worker = self._ahead.pop(0)
-        try:
-            await worker.wait_until_ready()
-        except BaseException:
-            await worker.aclose()
-            raise
-        return worker
+        while self._ahead:
+            worker = self._ahead.pop(0)
+            try:
+                await worker.wait_until_ready()
+            except CannotStartError:
+                await worker.aclose()
+            except BaseException:
+                await worker.aclose()
+                raise
+            else:
+                return worker
+        return await WorkerProcess.start()
 
     def _take_idle(self, serial: int) -> WorkerProcess | None:
         """An idle worker, if there is one; best one that has mapped the buffer: it saves 18 ms."""

@@ -188,7 +188,10 @@ def command(
     options = _Options(vault, description, part_size, expected_size, not no_resume, restart, keys)
     if dry_run:
         return _plan_all(session, sources, options)
-    return session.run(lambda glacier: _upload_all(session, glacier, sources, options))
+    return session.run(
+        lambda glacier: _upload_all(session, glacier, sources, options),
+        workers_ahead=_workers_needed(sources, options),
+    )
 
 
 # --- what would be done
@@ -442,6 +445,17 @@ async def _has_parts(upload: Upload) -> bool:
 
 
 # --- what a file is called, and what goes on
+
+
+def _workers_needed(sources: tuple[str, ...], options: _Options) -> int:
+    """How many hash workers the beginning of the first source is sure to keep busy: none, one or two."""
+    size = None if options.recipients is not None else _size_of(sources[0])
+    if not size:
+        return 0
+    try:
+        return min(2, count_parts(size, choose_part_size(size, options.part_size)))
+    except GlacierError:
+        return 0  # opening it will say what is wrong
 
 
 def _size_of(source: str) -> int | None:
