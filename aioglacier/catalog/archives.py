@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
 from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.places import all_places, find_place, keep_place, list_places
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row, Update
+    from sqlalchemy import Connection, Executable, Row
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.database import Database
@@ -230,13 +231,13 @@ def keep_archive(
         values["upload"] = upload
     if kind is not None:
         values["kind"] = kind
-    is_this = {"of_place": keep_place(connection, place), "of_id": archive.id}
     # Statements that stay the same are made once: making one takes as long as running it.
-    row = connection.execute(_change_of(frozenset(values)), {**is_this, **values}).one_or_none()
-    if row is None:
-        new = {"place": is_this["of_place"], "archive_id": archive.id, **values}
-        row = connection.execute(_INSERT, {**_NOTHING_MORE, **new}).one()
-    return _record(row, all_places(connection))
+    statement = _keeping(frozenset(values), connection.dialect.name)
+    new = {**_NOTHING_MORE, "place": keep_place(connection, place), "archive_id": archive.id, **values}
+    row = connection.execute(statement, new).one()
+    if archive.vault != place.vault:
+        archive = replace(archive, vault=place.vault)
+    return ArchiveRecord(row.number, place, archive, state, row.source, row.upload, row.seen)
 
 
 def _keep_all(connection: Connection, place: Place, archives: Sequence[tuple[Archive, str | None]]) -> None:
@@ -257,16 +258,16 @@ def _keep_all(connection: Connection, place: Place, archives: Sequence[tuple[Arc
 
 
 @cache
-def _change_of(names: frozenset[str]) -> Update:
-    return (
-        update(ARCHIVES)
-        .where(ARCHIVES.c.place == bindparam("of_place"), ARCHIVES.c.archive_id == bindparam("of_id"))
-        .values({name: bindparam(name) for name in sorted(names)})
-        .returning(*ARCHIVES.c)
-    )
+def _keeping(names: frozenset[str], dialect: str) -> Executable:
+    """Insert an archive, or change these columns of it: one statement, as each takes 40 us to prepare."""
+    new = (sqlite if dialect == "sqlite" else postgresql).insert(ARCHIVES)
+    keeping: Executable = new.on_conflict_do_update(
+        index_elements=[ARCHIVES.c.place, ARCHIVES.c.archive_id],
+        set_={name: new.excluded[name] for name in sorted(names)},
+    ).returning(ARCHIVES.c.number, ARCHIVES.c.source, ARCHIVES.c.upload, ARCHIVES.c.seen)
+    return keeping
 
 
-_INSERT: Final = insert(ARCHIVES).returning(*ARCHIVES.c)
 _NOTHING_MORE: Final = {"source": None, "upload": None, "kind": ArchiveKind.PLAIN}
 
 
