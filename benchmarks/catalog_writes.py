@@ -5,8 +5,8 @@ records the files of a folder, as many, and reads them as a comparison with the 
 tasks, each of which has its record on disk before it makes the next; intents of uploads likewise; archives
 together, 500 in a transaction; and parts one by one. Memory is sampled while listing: "grown" is what listing
 took beyond what the process had before it. "stall" is the longest time that the event loop served nobody
-else. Python's own garbage collection, which stops everything, is timed beside it; as in the command line, what
-was loaded before is frozen, so that it does not look through that.
+else. Python's own garbage collection, which stops everything, is timed beside it; as in the command line,
+what was loaded before is frozen, so that it does not look through that.
 """
 
 from __future__ import annotations
@@ -173,9 +173,7 @@ async def entries(catalog: Catalog, count: int) -> dict[str, Any]:
     async with adding.watched():
         for first in range(0, count, 5000):
             numbers = range(first, min(first + 5000, count))
-            made = await asyncio.to_thread(
-                lambda numbers=numbers: [entry(tree.number, run, n) for n in numbers]
-            )
+            made = await asyncio.to_thread(_entries, tree.number, run, numbers)
             started = time.perf_counter()
             await catalog.entries.add(made)
             seconds += time.perf_counter() - started
@@ -192,6 +190,10 @@ async def entries(catalog: Catalog, count: int) -> dict[str, Any]:
         "add": {"records_per_s": round(count / seconds), **adding.report()},
         "read": {"records_per_s": round(count / (time.perf_counter() - started)), **reading.report()},
     }
+
+
+def _entries(tree: int, run: int, numbers: range) -> list[Entry]:
+    return [entry(tree, run, number) for number in numbers]
 
 
 def entry(tree: int, run: int, number: int) -> Entry:
