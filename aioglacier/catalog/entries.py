@@ -14,7 +14,7 @@ Then databases, scans and Python sort them alike.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -30,7 +30,6 @@ from aioglacier.catalog.entryrecords import (
 from aioglacier.catalog.entryrows import (
     COLUMNS,
     COUNTING,
-    PAGE,
     end_entries,
     few_pages,
     insert_entries,
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
+
+#: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
+_MEMBERS_PAGE: Final = 1000
 
 
 class Entries:
@@ -102,9 +104,15 @@ class Entries:
         await self._database.write(change)
 
     async def begin_run(
-        self, tree: TreeRecord, kind: str, settings: Mapping[str, Any], *, target: str | None = None
+        self,
+        tree: TreeRecord,
+        kind: str,
+        settings: Mapping[str, Any],
+        *,
+        target: str | None = None,
+        started: datetime | None = None,
     ) -> RunNumber:
-        """Record that a ``sync``, ``restore`` or ``verify`` begins."""
+        """Record that a ``sync``, ``restore`` or ``verify`` begins, or began at a time of long ago."""
 
         def change(connection: Connection) -> RunNumber:
             made = connection.execute(
@@ -118,7 +126,7 @@ class Entries:
                     settings=json.dumps(dict(settings)),
                     counters="{}",
                     outcome="",
-                    started=self._now(),
+                    started=started or self._now(),
                 )
                 .returning(RUNS.c.number)
             )
@@ -354,7 +362,7 @@ class Entries:
                     select(*COLUMNS)
                     .where(ENTRIES.c.upload == upload, ENTRIES.c.position > last)
                     .order_by(ENTRIES.c.position)
-                    .limit(PAGE)
+                    .limit(_MEMBERS_PAGE)
                 )
                 return [Entry(*row) for row in rows]
 
