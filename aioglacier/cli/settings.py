@@ -33,6 +33,7 @@ class Settings:
     catalog: str | None = None
     memory_limit: int | None = None
     concurrency: int | None = None
+    sender_processes: int = 0
     allow_insecure: bool = False
     json: bool = False
     quiet: bool = False
@@ -99,6 +100,12 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
         option(
             "--concurrency", type=click.IntRange(min=1), metavar="N", help="Parts sent at once. Default: 4."
+        ),
+        option(
+            "--sender-processes",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Processes that send parts of files as well, where one core is too slow. Default: none.",
         ),
         option("--json", is_flag=True, help="Print one JSON object a line; errors too, on standard error."),
         option("--quiet", "-q", is_flag=True, help="No progress and no notices, only results and errors."),

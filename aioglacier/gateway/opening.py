@@ -69,7 +69,15 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
         identity, region = found.identity, found.region
         yield Opened(
             botocore,
-            Wire(http, origin=str(origin), region=region, identity=identity, proxy=proxy, options=options),
+            Wire(
+                http,
+                origin=str(origin),
+                region=region,
+                identity=identity,
+                proxy=proxy,
+                options=options,
+                ca_bundle=found.ca_bundle,
+            ),
         )
 
 

@@ -30,9 +30,11 @@ from aioglacier.core.errors import (
     TransportError,
     UnexpectedResponseError,
 )
+from aioglacier.files.reading import FileRange
 from aioglacier.gateway.failures import failure, reason, stall_failure
 from aioglacier.gateway.payload import SlicePayload
 from aioglacier.gateway.refusals import printable, refusal
+from aioglacier.gateway.relay import Destination, SenderLostError, job_for, read_answer
 from aioglacier.gateway.signing import Signer
 from aioglacier.gateway.watchdog import Alarm, Pace, Slots
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.interface import Body
     from aioglacier.gateway.options import GatewayOptions
     from aioglacier.gateway.plainidentity import PlainIdentity
+    from aioglacier.gateway.relay import Relay
     from aioglacier.gateway.signing import SigningKeys
 
 logger = logging.getLogger("aioglacier.gateway")
@@ -115,9 +118,10 @@ class Wire:
         *,
         origin: str,
         region: str,
-        identity: Identity | PlainIdentity,
+        identity: Identity | PlainIdentity | None,
         proxy: str | None,
         options: GatewayOptions,
+        ca_bundle: str | None = None,
     ) -> None:
         self.origin = origin
         self.region = region
@@ -127,11 +131,18 @@ class Wire:
         self._signer = Signer(region)
         self._proxy = proxy
         self._options = options
+        self._relay = options.relay
+        self._destination = Destination.of(origin, proxy, ca_bundle, options)
         patience = options.first_byte_timeout_seconds + options.stall_timeout_seconds
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
         self._control_slots = Slots(
             max(CONTROL_CONNECTIONS, options.max_connections), patience_seconds=patience
         )
+
+    @property
+    def _known_identity(self) -> Identity | PlainIdentity:
+        assert self._identity is not None  # noqa: S101  # who has none sends only what is signed
+        return self._identity
 
     async def exchange(self, request: Request, *, allow_refusal: bool = False) -> Answer:
         """Send a request and read the answer to its end.
@@ -140,6 +151,10 @@ class Wire:
             GlacierError: What the service's refusal stands for, unless ``allow_refusal``; a success that is
                 none; or what kept the answer from coming.
         """
+        if self._relay is not None and isinstance(request.body, FileRange) and not request.before_last:
+            relayed = await self._exchange_elsewhere(request, self._relay)
+            if relayed is not None:
+                return relayed
         async with self.opened(request, allow_refusal=allow_refusal) as response:
             limit = MAX_ANSWER if response.status < 400 else MAX_ERROR_BODY
             body = await self._read(request.operation, response, limit)
@@ -147,6 +162,55 @@ class Wire:
         if not allow_refusal:
             check_success(request.operation, answer)
         return answer
+
+    async def exchange_signed(self, request: Request, headers: Mapping[str, str]) -> Answer:
+        """Send a request that is signed already; what comes is for who signed it to judge."""
+        payload = SlicePayload(request.body, progress=request.progress)
+        try:
+            response = await self._send(request, payload, self._body_slots, headers)
+            async with response:
+                body = await self._read(request.operation, response, MAX_ERROR_BODY)
+                return Answer(response.status, response.headers, body, datetime.now(UTC))
+        finally:
+            payload.abandon()
+
+    async def _exchange_elsewhere(self, request: Request, relay: Relay) -> Answer | None:
+        """As ``exchange``, but another process sends; ``None`` if there is none free to do so."""
+        moved = 0
+
+        def report(done: int) -> None:
+            nonlocal moved
+            self._body_slots.moved()
+            if request.progress is not None:
+                request.progress(done - moved)
+            moved = done
+
+        await self._body_slots.take(request.operation)
+        try:
+            credentials = await self._known_identity.credentials()
+            job = job_for(request, self._signed(request, credentials), self._destination)
+            told = await relay.send(job, report)
+            if told is None:
+                return None
+            status, headers, body = read_answer(request.operation, told)
+            answer = Answer(status, headers, body, datetime.now(UTC))
+            self._refuse_redirect(request.operation, answer)
+            if status >= 400:
+                raise self._refused(request.operation, answer, credentials)
+            check_success(request.operation, answer)
+            report(request.body.nbytes)
+        except SenderLostError as error:
+            report(0)
+            raise ConnectionLostError(
+                str(error), operation=request.operation, may_have_taken_effect=True
+            ) from error
+        except BaseException:
+            report(0)
+            raise
+        else:
+            return answer
+        finally:
+            self._body_slots.give_back()
 
     @asynccontextmanager
     async def opened(
@@ -162,7 +226,7 @@ class Wire:
         slots = self._body_slots if is_bulky else self._control_slots
         await slots.take(request.operation)
         try:
-            credentials = await self._identity.credentials()
+            credentials = await self._known_identity.credentials()
             response = await self._send(request, payload, slots, self._signed(request, credentials))
             async with response:
                 self._refuse_redirect(request.operation, response)
@@ -283,9 +347,13 @@ class Wire:
         self, operation: str, response: aiohttp.ClientResponse, credentials: SigningKeys
     ) -> GlacierError:
         body = await self._read(operation, response, MAX_ERROR_BODY)
-        error = refusal(operation, response.status, response.headers, body, local_time=datetime.now(UTC))
+        answer = Answer(response.status, response.headers, body, datetime.now(UTC))
+        return self._refused(operation, answer, credentials)
+
+    def _refused(self, operation: str, answer: Answer, credentials: SigningKeys) -> GlacierError:
+        error = refusal(operation, answer.status, answer.headers, answer.body, local_time=answer.came_at)
         if isinstance(error, CredentialsExpiredError):
-            self._identity.distrust(credentials)
+            self._known_identity.distrust(credentials)
         elif isinstance(error, InvalidCredentialsError) and "region" in error.message:
             what = f"requests are signed for {self.region} and go to {self.origin}"
             error.args = (f"{error.message.rstrip('.')}; {what}",)
@@ -309,7 +377,7 @@ class Wire:
         response.close()
         return bytes(body[:limit])
 
-    def _refuse_redirect(self, operation: str, response: aiohttp.ClientResponse) -> None:
+    def _refuse_redirect(self, operation: str, response: aiohttp.ClientResponse | Answer) -> None:
         if not 300 <= response.status < 400:
             return
         location = printable(response.headers.get("Location", "nowhere"))

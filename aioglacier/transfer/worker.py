@@ -40,7 +40,7 @@ _KEPT_MAPS: Final = 64
 def main(parent: int) -> None:
     """Serve the process ``parent`` until it closes standard input or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
-    threading.Thread(target=_leave_with_parent, args=(parent,), daemon=True).start()
+    threading.Thread(target=leave_with_parent, args=(parent,), daemon=True).start()
     maps = _Maps()
     try:
         _answer({"ready": os.getpid()})
@@ -74,7 +74,8 @@ def _local(path: str) -> str:
     return os.fsdecode(path.encode("latin-1"))
 
 
-def _leave_with_parent(parent: int) -> None:
+def leave_with_parent(parent: int) -> None:
+    """End this process soon after its parent has, whatever ended that."""
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_SECONDS)
     os._exit(0)

@@ -13,12 +13,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from aioglacier.core.treehash import NATIVE_SWITCH
 from aioglacier.transfer.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: A worker reports every second while bytes move. A minute without a word is a frozen process or a dead disk.
 SILENCE_SECONDS: Final = 60.0
@@ -34,9 +37,12 @@ _READ_SIZE: Final = 64 * 1024
 # library. Loading the package itself loads nothing more (see its __init__).
 _FOLDER: Final = Path(__file__).resolve().parent.parent.parent
 _BOOT: Final = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from aioglacier.transfer.worker import main; main(int(sys.argv[2]))"
+    "import sys, importlib; sys.path += sys.argv[3:]; "
+    "importlib.import_module(sys.argv[1]).main(int(sys.argv[2]))"
 )
+
+#: What hashes: the standard library and a few small modules. Any other has this process's path as well.
+HASH_WORKER: Final = "aioglacier.transfer.worker"
 
 
 class CannotStartError(Exception):
@@ -71,8 +77,8 @@ class WorkerProcess:
         self.mapped: set[int] = set()
 
     @classmethod
-    async def start(cls) -> WorkerProcess:
-        """Start a process and wait until it is ready; the socket is what keeps it alive.
+    async def start(cls, module: str = HASH_WORKER) -> WorkerProcess:
+        """Start a process that runs a module's ``main``; wait until it is ready. The socket keeps it alive.
 
         Raises:
             CannotStartError: It cannot be started, or is no such worker: the interpreter that
@@ -80,7 +86,7 @@ class WorkerProcess:
         """
         started: list[WorkerProcess] = []  # where a cancellation that comes meanwhile finds it
         try:
-            await run_in_thread(lambda: started.append(cls.launch()))
+            await run_in_thread(lambda: started.append(cls.launch(module)))
             await started[0].wait_until_ready()
         except OSError as error:
             raise CannotStartError(str(error)) from error
@@ -91,17 +97,19 @@ class WorkerProcess:
         return started[0]
 
     @classmethod
-    def launch(cls) -> WorkerProcess:
+    def launch(cls, module: str = HASH_WORKER) -> WorkerProcess:
         """Start a process and do not wait for it; takes 2 ms.
 
         Raises:
             OSError: It cannot be started.
         """
+        folders = [] if module == HASH_WORKER else [entry for entry in sys.path if Path(entry).is_absolute()]
+        arguments = [module, str(os.getpid()), *folders, str(_FOLDER)]
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = subprocess.Popen(  # noqa: S603  # this interpreter, on this package
-                    [sys.executable, "-I", "-S", "-c", _BOOT, str(_FOLDER), str(os.getpid())],
+                    [sys.executable, "-I", "-S", "-c", _BOOT, *arguments],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     start_new_session=True,
@@ -127,8 +135,8 @@ class WorkerProcess:
         """Whether the process is still there."""
         return self._process.poll() is None
 
-    async def exchange(self, request: bytes) -> dict[str, Any]:
-        """Send one job and wait for its end.
+    async def exchange(self, request: bytes, report: Callable[[int], None] | None = None) -> dict[str, Any]:
+        """Send one job and wait for its end; ``report`` is told how much of it is done.
 
         Raises:
             WorkerLostError: The process died, or said nothing for a minute.
@@ -137,6 +145,8 @@ class WorkerProcess:
             await self._send(request)
             answer = await self._next_line()
             while "done" in answer:
+                if report is not None:
+                    report(answer["done"])
                 answer = await self._next_line()
         except TimeoutError:
             raise WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None

@@ -29,6 +29,7 @@ MIB = 1024 * 1024
         ({"memory_limit": 1024}, "memory limit is at least 1 MiB"),
         ({"max_concurrency": 0}, "concurrency is at least 1"),
         ({"hash_workers": 0}, "hash workers are at least 1"),
+        ({"sender_processes": -1}, "sender processes are 0 or more"),
         ({"hash_in": "clouds"}, '"processes" or "threads", not \'clouds\''),
         ({"endpoint_url": "local:"}, "needs a folder"),
         ({"endpoint_url": "http://example.com"}, "plain http"),
