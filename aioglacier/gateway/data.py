@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from aioglacier.core.checks import check_description, check_id, check_vault_name
 from aioglacier.core.errors import (
-    ConnectionLostError,
     EmptyArchiveError,
     GlacierError,
     InvalidPlanError,
-    UnexpectedResponseError,
 )
 from aioglacier.core.limits import MAX_PART_SIZE, MAX_SINGLE_UPLOAD_SIZE
 from aioglacier.core.ranges import ByteRange
-from aioglacier.gateway.answers import TREE_HASH_HEADER, check_echo, read_tree_hash, stored_archive
+from aioglacier.gateway.answers import TREE_HASH_HEADER, check_echo, stored_archive
 from aioglacier.gateway.bodies import change_in
+from aioglacier.gateway.joboutput import HttpJobOutput
 from aioglacier.gateway.refusals import payload_refusal
 from aioglacier.gateway.signing import PAYLOAD_HASH_HEADER
 from aioglacier.gateway.wire import NO_BODY, Answer, Request, Wire, check_is_glacier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-
-    import aiohttp
 
     from aioglacier.core.models import JobId, StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
@@ -110,7 +107,11 @@ class DataPlane:
         try:
             async with self._wire.opened(self._request(operation, "GET", url, headers)) as response:
                 check_is_glacier(operation, response.status, response.headers)
-                yield HttpJobOutput.of(self._wire, response, byte_range)
+                output = HttpJobOutput(self._wire, response, byte_range)
+                try:
+                    yield output
+                finally:
+                    output.close()
         except GlacierError as error:
             error.vault = vault
             raise
@@ -166,80 +167,6 @@ class DataPlane:
             progress=progress,
             first_byte_timeout_seconds=self._options.first_byte_timeout_seconds,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class HttpJobOutput:
-    """A job's output, or a range of it, on an open connection. Read it once."""
-
-    size: int
-    total: int
-    tree_hash: bytes | None
-    description: str
-    content_type: str
-    _wire: Wire
-    _response: aiohttp.ClientResponse
-
-    @classmethod
-    def of(cls, wire: Wire, response: aiohttp.ClientResponse, byte_range: ByteRange | None) -> HttpJobOutput:
-        """Read the head of an answer.
-
-        Raises:
-            UnexpectedResponseError: It does not say how long it is, or holds other bytes than asked for.
-        """
-        headers = response.headers
-        size, total = _extent(response, byte_range)
-        return cls(
-            size=size,
-            total=total,
-            tree_hash=read_tree_hash(headers),
-            description=headers.get("x-amz-archive-description", ""),
-            content_type=headers.get("Content-Type", ""),
-            _wire=wire,
-            _response=response,
-        )
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        pace = self._wire.pace("GetJobOutput", self._response)
-        came = 0
-        try:
-            while block := await self._wire.next_block(pace):
-                came += len(block)
-                if came > self.size:
-                    raise UnexpectedResponseError(
-                        f"the answer holds more than the {self.size} bytes it promised",
-                        operation="GetJobOutput",
-                        status=self._response.status,
-                    )
-                yield block
-        finally:
-            pace.stop()
-        if came < self.size:
-            raise ConnectionLostError(
-                f"the connection was closed after {came} of {self.size} bytes",
-                operation="GetJobOutput",
-                may_have_taken_effect=True,
-            )
-
-
-def _extent(response: aiohttp.ClientResponse, asked: ByteRange | None) -> tuple[int, int]:
-    """How many bytes an answer brings, and how many the whole output has."""
-    length = response.content_length
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", "").strip())
-    if response.status == 206 and match and asked is not None:
-        start, end, total = map(int, match.groups())
-        size = end - start + 1
-        if start == asked.start and end < asked.stop and size > 0 and length in {None, size}:
-            return size, total
-    is_all_asked = asked is None or (length is not None and asked.start == 0 and asked.stop >= length)
-    if response.status == 200 and length is not None and is_all_asked:
-        return length, length
-    raise UnexpectedResponseError(
-        f"the answer, status {response.status}, has length {length} and range {match and match[0]!r}, which "
-        f"do not fit {f'bytes {asked}' if asked else 'the whole output'}",
-        operation="GetJobOutput",
-        status=response.status,
-    )
 
 
 def _check_size(what: str, body: Body, largest: int) -> None:

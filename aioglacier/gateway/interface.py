@@ -94,6 +94,18 @@ class JobOutput(Protocol):
         """
         ...
 
+    async def receive_into(self, view: memoryview, progress: Progress) -> None:
+        """Fill ``view`` with the next bytes, where it can be without a copy on the way.
+
+        ``progress`` is told of bytes that are in the view, in order. When this returns or raises, or is
+        cancelled, the view is the caller's again; what was not told of does not count.
+
+        Raises:
+            ConnectionLostError: Fewer bytes came than promised, or fewer are left than were asked for.
+            StalledTransferError: They stopped coming.
+        """
+        ...
+
 
 class RawResponse(Protocol):
     """An answer to a request that has no method of its own."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.core.models import JobId
-    from aioglacier.gateway.interface import Gateway, JobOutput
+    from aioglacier.gateway.interface import Gateway, JobOutput, Progress
     from aioglacier.gateway.retrier import Retrier
 
 
@@ -62,6 +62,27 @@ class ResumingOutput:
                     self._came += len(block)
                     self._retrier.patience.moved()
                     yield block
+            except GlacierError as error:
+                if not may_pass(error):
+                    raise
+                await self._go_on(error)
+            else:
+                return
+
+    async def receive_into(self, view: memoryview, progress: Progress) -> None:
+        """Fill ``view`` with the next bytes; see ``JobOutput``."""
+        at = 0
+
+        def came(count: int) -> None:
+            nonlocal at
+            at += count
+            self._came += count
+            self._retrier.patience.moved()
+            progress(count)
+
+        while True:
+            try:
+                await self._current.receive_into(view[at:], came)
             except GlacierError as error:
                 if not may_pass(error):
                     raise

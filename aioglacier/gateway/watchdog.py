@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from aiohttp import StreamReader
 
+    from aioglacier.gateway.receiving import DirectBody
+
 
 class Alarm:
     """Calls back once a moment has come that is put off again and again. Its owner stops it."""
@@ -80,7 +82,9 @@ class Pace:
         self._minimum = minimum_rate * window_seconds
         self._waited = 0.0
         self._came = 0
-        self._alarm = Alarm(lambda: content.set_exception(self._stalled("no byte")))
+        self._began = 0.0
+        self._waiting: StreamReader | DirectBody = content
+        self._alarm = Alarm(lambda: self._waiting.set_exception(self._stalled("no byte")))
 
     async def next_block(self) -> bytes:
         """The bytes that have come, at least one; none at the end.
@@ -93,23 +97,50 @@ class Pace:
         if block or content.is_eof():
             self._came += len(block)
             return block
-        self._alarm.set(self._window_seconds)
-        began = time.monotonic()
+        self._begin()
         try:
             block = await content.readany()
         finally:
             self._alarm.unset()
-        self._waited += time.monotonic() - began
-        self._came += len(block)
-        if block and self._waited >= self._window_seconds:
-            if self._came < self._minimum:
-                raise self._stalled(f"only {self._came} bytes")
-            self._waited, self._came = 0.0, 0
+        self._note(len(block))
         return block
+
+    async def fill(self, body: DirectBody, view: memoryview, came: Callable[[int], None]) -> None:
+        """Let a body that was taken over fill ``view``, and watch it do so; see ``DirectBody.fill``.
+
+        Raises:
+            StalledTransferError: As from ``next_block``.
+        """
+        self._waiting = body
+
+        def noted(count: int) -> None:
+            came(count)
+            self._alarm.set(self._window_seconds)
+            self._note(count)
+
+        self._begin()
+        try:
+            await body.fill(view, noted)
+        finally:
+            self._alarm.unset()
 
     def stop(self) -> None:
         """End the watch."""
         self._alarm.stop()
+
+    def _begin(self) -> None:
+        self._alarm.set(self._window_seconds)
+        self._began = time.monotonic()
+
+    def _note(self, count: int) -> None:
+        now = time.monotonic()
+        self._waited += now - self._began
+        self._began = now
+        self._came += count
+        if count and self._waited >= self._window_seconds:
+            if self._came < self._minimum:
+                raise self._stalled(f"only {self._came} bytes")
+            self._waited, self._came = 0.0, 0
 
     def _stalled(self, what: str) -> StalledTransferError:
         return StalledTransferError(

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.interface import Body
     from aioglacier.gateway.options import GatewayOptions
     from aioglacier.gateway.plainidentity import PlainIdentity
+    from aioglacier.gateway.receiving import DirectBody
     from aioglacier.gateway.relay import Relay
     from aioglacier.gateway.signing import SigningKeys
 
@@ -251,13 +252,21 @@ class Wire:
         try:
             block = await pace.next_block()
         except (aiohttp.ClientError, OSError) as error:
-            raise ConnectionLostError(
-                f"the connection broke off in the middle of the answer ({reason(error)})",
-                operation=pace.operation,
-                may_have_taken_effect=True,
-            ) from error
+            raise _lost(pace, error) from error
         self._body_slots.moved()
         return block
+
+    async def fill(self, pace: Pace, body: DirectBody, view: memoryview, came: Callable[[int], None]) -> None:
+        """Let a body that was taken over fill ``view``; errors as from ``next_block``."""
+
+        def moved(count: int) -> None:
+            self._body_slots.moved()
+            came(count)
+
+        try:
+            await pace.fill(body, view, moved)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _lost(pace, error) from error
 
     async def _send(
         self, request: Request, payload: SlicePayload, slots: Slots, headers: Mapping[str, str]
@@ -388,6 +397,14 @@ class Wire:
             origin=self.origin,
             location=location,
         )
+
+
+def _lost(pace: Pace, error: Exception) -> ConnectionLostError:
+    return ConnectionLostError(
+        f"the connection broke off in the middle of the answer ({reason(error)})",
+        operation=pace.operation,
+        may_have_taken_effect=True,
+    )
 
 
 def check_success(operation: str, answer: Answer) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 
+from aioglacier.core.errors import ConnectionLostError
 from aioglacier.core.limits import JOB_OUTPUT_SECONDS
 from aioglacier.core.models import (
     InventoryFormat,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.core.models import Archive
+    from aioglacier.gateway.interface import Progress
 
 _BLOCK_SIZE: Final = 64 * 1024
 
@@ -89,7 +91,7 @@ class FakeJob:
         return tree_hash(memoryview(self.output)[range_.start : range_.stop])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MemoryOutput:
     """A job's output, or a range of it."""
 
@@ -99,11 +101,32 @@ class MemoryOutput:
     description: str
     content_type: str
     _bytes: bytes
+    _given: int = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for start in range(0, len(self._bytes), _BLOCK_SIZE):
-            await anyio.lowlevel.checkpoint()
-            yield self._bytes[start : start + _BLOCK_SIZE]
+        while self._given < self.size:
+            yield await self._next_block(_BLOCK_SIZE)
+
+    async def receive_into(self, view: memoryview, progress: Progress) -> None:
+        """Fill ``view`` with the next bytes, block by block."""
+        if len(view) > self.size - self._given:
+            raise ConnectionLostError(
+                f"{len(view)} bytes were asked for, and fewer are left",
+                operation="GetJobOutput",
+                may_have_taken_effect=True,
+            )
+        at = 0
+        while at < len(view):
+            block = await self._next_block(min(_BLOCK_SIZE, len(view) - at))
+            view[at : at + len(block)] = block
+            at += len(block)
+            progress(len(block))
+
+    async def _next_block(self, size: int) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        block = self._bytes[self._given : self._given + size]
+        self._given += len(block)
+        return block
 
 
 @asynccontextmanager

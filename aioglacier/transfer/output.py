@@ -128,7 +128,6 @@ async def fetch_piece(
 async def _fetch(
     output: ArchiveOutput, byte_range: ByteRange, view: memoryview, count: Callable[[int], None]
 ) -> bytes | None:
-    received = 0
     async with output.open(byte_range) as answer:
         if answer.size != byte_range.size:
             raise UnexpectedResponseError(
@@ -137,8 +136,5 @@ async def _fetch(
                 status=200,
                 may_have_taken_effect=False,
             )
-        async for block in answer:
-            view[received : received + len(block)] = block
-            received += len(block)
-            count(len(block))
+        await answer.receive_into(view[: byte_range.size], count)
     return answer.tree_hash

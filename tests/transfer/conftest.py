@@ -223,6 +223,7 @@ class MemoryAnswer:
 
     def __init__(self, body: bytes, total: int, vouched: bytes | None) -> None:
         self._body = body
+        self._given = 0
         self.size = len(body)
         self.total = total
         self.tree_hash = vouched
@@ -231,9 +232,24 @@ class MemoryAnswer:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes, in blocks that respect no boundary."""
-        for start in range(0, len(self._body), 99_999):
-            await anyio.lowlevel.checkpoint()
-            yield self._body[start : start + 99_999]
+        while self._given < self.size:
+            yield await self._next_block()
+
+    async def receive_into(self, view: memoryview, progress: Progress) -> None:
+        """The next bytes, in the same blocks."""
+        assert len(view) <= self.size - self._given
+        at = 0
+        while at < len(view):
+            block = await self._next_block(len(view) - at)
+            view[at : at + len(block)] = block
+            at += len(block)
+            progress(len(block))
+
+    async def _next_block(self, most: int = 99_999) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        block = self._body[self._given : self._given + min(most, 99_999)]
+        self._given += len(block)
+        return block
 
 
 def refused(operation: str, message: str) -> InvalidParameterError:
