@@ -39,7 +39,7 @@ def main(parent: int) -> None:
     threading.Thread(target=leave_with_parent, args=(parent,), daemon=True).start()
     try:
         asyncio.run(_serve())
-    except ConnectionError:
+    except* ConnectionError:
         os._exit(0)  # the parent is gone, and so is whoever would read a message
 
 

@@ -54,6 +54,13 @@ DATA = random.Random(13).randbytes(5 * MIB + 3)  # noqa: S311  # repeatable, not
 
 
 @pytest.fixture
+async def server() -> AsyncIterator[FaultyServer]:
+    """A server to script."""
+    async with faulty_server() as opened:
+        yield opened
+
+
+@pytest.fixture
 def body(tmp_path: Path) -> Iterator[FileRange]:
     """A range of a file with the data."""
     path = tmp_path / "file"
@@ -308,6 +315,53 @@ async def test_where_no_process_can_be_started_all_is_sent_here(
             await sending.put(body)
     assert [exchange.body for exchange in sending.server.requests] == [DATA] * 2
     assert caplog.text.count("no sender process can be used") == 1
+
+
+WAITING = """
+import anyio, sys
+import aioglacier
+
+async def main():
+    async with aioglacier.connect(
+        endpoint_url=sys.argv[1],
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        sender_processes=1,
+        max_concurrency=1,
+    ) as glacier:
+        await glacier.vault("photos").upload(sys.argv[2], part_size=2 << 20)
+
+anyio.run(main)
+"""
+
+
+async def test_a_sender_whose_parent_is_killed_leaves_in_silence(
+    server: FaultyServer, body: FileRange
+) -> None:
+    """While it reports how far a part is, too."""
+    begun = anyio.Event()
+
+    async def hesitate(exchange: Exchange) -> None:
+        await exchange.read_body(100_000)
+        begun.set()
+        await anyio.sleep_forever()
+
+    server.then(answers(201, b"{}", {"x-amzn-RequestId": "A", "x-amz-multipart-upload-id": "U"}), hesitate)
+    arguments = [sys.executable, "-c", WAITING, server.url, body.path]
+    async with await anyio.open_process(arguments) as program:
+        with anyio.fail_after(20):
+            await begun.wait()
+        (sender,) = [
+            child.pid
+            for child in psutil.Process(program.pid).children()
+            if "aioglacier.transfer.sender" in child.cmdline()
+        ]
+        program.kill()
+        assert program.stderr is not None
+        said = b"".join([text async for text in program.stderr])  # until the sender has let go of it, too
+    assert said == b""
+    assert not is_running(sender)
 
 
 PROGRAM = """
