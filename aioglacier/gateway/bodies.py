@@ -62,15 +62,15 @@ class FileSlices:
             SourceUnreadableError: The disk cannot read it.
         """
         if not self._start <= at < self._stop:
-            count = self._read_cached(at, size) or await to_thread.run_sync(self._read, at)
+            count = self._read_cached(at) or await to_thread.run_sync(self._read, at)
             self._start, self._stop = at, at + count
         return self._block[at - self._start : min(at + size, self._stop) - self._start]
 
-    def _read_cached(self, at: int, size: int) -> int:
-        """Read what needs no wait; 0 is nothing, or an end that the thread will meet as well."""
+    def _read_cached(self, at: int) -> int:
+        """Fill the block with what needs no wait; 0 is nothing, or an end that the thread will meet, too."""
         if not self._is_nowait_known:
             return 0
-        view = self._block[: min(size, self._body.nbytes - at)]
+        view = self._block[: min(len(self._block), self._body.nbytes - at)]
         try:
             return os.preadv(self._body.descriptor, [view], self._body.offset + at, _NOWAIT)
         except OSError as error:
