@@ -107,6 +107,7 @@ class Archives:
             CatalogMismatchError: It is the inventory of a vault with another name.
         """
         added = confirmed = conflicting = 0
+        counted = 0
         async for batch in _batches(archives):
             for archive in batch:
                 if archive.vault not in {"", place.vault}:
@@ -122,6 +123,9 @@ class Archives:
             added += result.added
             confirmed += result.confirmed
             conflicting += result.conflicting
+            if added > 4 * counted and not is_dry_run:
+                await self._database.write(_count_archives)
+                counted = added
         if is_whole and not is_dry_run:
             await self._database.write(lambda connection: _note_inventory(connection, place, inventoried))
         return MergeResult(added, confirmed, conflicting)
@@ -299,6 +303,12 @@ def _merge(
         _write_sorted(connection, number, sorted_, inventoried)
         results.append(sorted_.result())
     return _sum(results)
+
+
+def _count_archives(connection: Connection) -> None:
+    """Let PostgreSQL see how many there are: unless it has, it goes through a whole vault for each few."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE archives")
 
 
 def _foresee(connection: Connection, place: Place, archives: Sequence[Archive]) -> MergeResult:
