@@ -42,9 +42,7 @@ def decode(frame: bytes) -> bytes:
             frame, max_output_size=_LARGEST
         )
     except zstandard.ZstdError as error:
-        raise IntegrityError(
-            f"a compressed member cannot be read: {error}", expected=b"", actual=b""
-        ) from error
+        raise _unreadable(error) from error
     return content
 
 
@@ -52,6 +50,34 @@ def skippable_frame(content: bytes, size: int) -> bytes:
     """A frame of so many bytes in all that readers skip, with text in it that spaces fill up."""
     room = size - 8
     return _SKIPPABLE + room.to_bytes(4, "little") + content.ljust(room)
+
+
+def skipped_text(frame: bytes) -> bytes | None:
+    """The text in such a frame, ``None`` if it is none."""
+    is_one = frame[:8] == _SKIPPABLE + max(0, len(frame) - 8).to_bytes(4, "little")
+    return frame[8:] if is_one else None
+
+
+def split_frame(frames: bytes) -> tuple[bytes, bytes]:
+    """What the first of several frames holds, and those after it.
+
+    Raises:
+        IntegrityError: There is no whole frame.
+    """
+    zstandard = _module()
+    decoder = zstandard.ZstdDecompressor(max_window_size=_LARGEST).decompressobj()
+    try:
+        content: bytes = decoder.decompress(frames)
+    except zstandard.ZstdError as error:
+        raise _unreadable(error) from error
+    if not decoder.eof:
+        raise _unreadable("it is cut off")
+    rest: bytes = decoder.unused_data
+    return content, rest
+
+
+def _unreadable(why: object) -> IntegrityError:
+    return IntegrityError(f"a compressed member cannot be read: {why}", expected=b"", actual=b"")
 
 
 def _module() -> ModuleType:

@@ -36,7 +36,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "jobs": ("jobs", "Retrievals: list, show, wait, fetch the output."),
     "uploads": ("uploads", "Unfinished uploads: list, show, resume, abort."),
     "account": ("account", "The account's retrieval policy and Expedited capacity."),
-    "catalog": ("catalog", "The local record: check, report, duplicates, diff, export, rebuild."),
+    "catalog": ("catalog", "The local record: check, report, duplicates, diff, export, rebuild, recover."),
     "tree-hash": ("tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
     "serve": ("serve", "Run a local Glacier as a server."),
     "demo": ("demo", "An archive there and back, without an account; the place to begin."),

@@ -81,6 +81,7 @@ CHANGES = {
     "uploads abort": "photos UPLOAD",
     "account policy set": "free-tier",
     "account capacity purchase": "",
+    "catalog recover": "photos",
     "catalog rebuild": "photos inventory.json --inventoried=2026-11-01",
 }
 

@@ -1,4 +1,4 @@
-"""``aioglacier catalog``: reports of the local record; nothing is asked of the service, and nothing costs."""
+"""``aioglacier catalog``: reports of the local record; only ``recover`` asks the service for anything."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.command import CommandGroup
+from aioglacier.cli.commands.catalog_recover import recover
 from aioglacier.cli.exits import Exit
 from aioglacier.cli.listing import closing
 from aioglacier.cli.places import find_place, make_place, require_place
@@ -47,10 +48,14 @@ _COLUMNS: Final = (
 
 @click.group("catalog", cls=CommandGroup)
 def command() -> None:
-    """The local record: check, report, find duplicates, compare inventories, export, rebuild.
+    """The local record: check, report, find duplicates, compare inventories, export, rebuild, recover.
 
-    Nothing is asked of the service. Each command takes --catalog, a file or a PostgreSQL database.
+    Nothing but 'recover' asks the service for anything. Each command takes --catalog, a file or a PostgreSQL
+    database.
     """
+
+
+command.add_command(recover)
 
 
 @command.command("check", short_help="Is it sound? Every page and every archive's checksum.")

@@ -1,0 +1,185 @@
+"""A catalog that was lost is filled again from the ends of bundles, and what was archived comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from aioglacier.bulk import recovering
+from aioglacier.bulk.bundleindex import read_trailer
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.recovering import FolderRecovery, RecoveryOptions
+from aioglacier.bulk.tar import BLOCK
+from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
+from tests.bulk.conftest import MIB, make_tree, picture
+from tests.bulk.test_encryption import Key
+from tests.bulk.test_kills import run
+from tests.cli.conftest import Cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.bulk.recovering import Recovered
+    from tests.bulk.conftest import Place
+
+
+async def lose_catalog(place: Place) -> None:
+    """Only what the service has is left, and an inventory of it."""
+    for file in place.catalog.parent.glob(f"{place.catalog.name}*"):
+        if file.is_file():
+            file.unlink()
+    async with place.vault() as vault:
+        job = await vault.retrieve_inventory()
+        await job.wait_until_done()
+        assert vault.records is not None
+        inventory = job.inventory()
+        archives = [archive async for archive in inventory]
+        assert inventory.inventoried is not None
+        await vault.records.catalog.archives.merge_inventory(
+            vault.records.place, archives, inventoried=inventory.inventoried
+        )
+
+
+async def recover(place: Place, **options: Any) -> Recovered:
+    """Learn what is in the vault."""
+    async with place.vault() as vault:
+        recovery = FolderRecovery(vault, load_prices("us-east-1"), RecoveryOptions(**options))
+        return await recovery.run()
+
+
+@pytest.mark.parametrize(("compress", "is_sealed"), [(False, False), (True, False), (True, True)])
+async def test_all_of_a_folder_comes_back_without_the_catalog(
+    place: Place, tree: Path, tmp_path: Path, compress: bool, is_sealed: bool
+) -> None:
+    """Of two syncs the later versions, and by time those before; a sync after it sends nothing again."""
+    key = Key(tmp_path)
+    sealing = {"recipients": key.recipients} if is_sealed else {}
+    opening = {"identities": key.identities} if is_sealed else {}
+    naming = {"folder": str(tree)} if is_sealed else {}
+    await place.sync(tree, compress=compress, **sealing)
+    await anyio.sleep(1.1)  # the service tells instants by the second
+    (tree / "private").write_bytes(b"another secret")
+    (tree / "new").write_bytes(os.urandom(3000))
+    await place.sync(tree, compress=compress, **sealing)
+    await lose_catalog(place)
+    done = await recover(place, **opening, **naming)
+    assert (done.bundles, done.damaged, done.roots) == (2, [], {str(tree)})
+    await place.restore(tmp_path / "back", **opening)
+    # That the folder was changed later is nowhere but in the catalog, as nothing of it was sent again.
+    os.utime(tmp_path / "back", ns=(0, picture(tree)[b"."].mtime_ns))
+    assert picture(tmp_path / "back") == picture(tree)
+    again = await place.sync(tree, **sealing)
+    assert (again.requests, again.removed) == (0, 0)
+    assert (await recover(place, **opening, **naming)).jobs_started == 0
+
+
+async def test_a_large_file_comes_back_by_its_name(place: Place, tmp_path: Path) -> None:
+    """Its content does; what only the catalog had of it does not."""
+    tree = make_tree(tmp_path / "tree", files=5)
+    (tree / "d0" / "big").write_bytes(os.urandom(17 * MIB))
+    await place.sync(tree)
+    await lose_catalog(place)
+    done = await recover(place)
+    assert (done.bundles, done.files, done.homeless) == (1, 1, [])
+    await place.restore(tmp_path / "back")
+    assert (tmp_path / "back/d0/big").read_bytes() == (tree / "d0/big").read_bytes()
+
+
+async def test_an_index_that_is_longer_than_the_end_takes_another_job(
+    place: Place, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no more of the bundle than that."""
+    monkeypatch.setattr(recovering, "TAIL", 4096)
+    for number in range(40):
+        (tree / f"more{number}").write_bytes(os.urandom(MIB // 4))
+    (tree / "long").mkdir()
+    for _ in range(10_000):
+        (tree / "long" / os.urandom(120).hex()).touch()
+    await place.sync(tree)
+    (archive,) = await place.archives()
+    await lose_catalog(place)
+    done = await recover(place)
+    assert done.jobs_started == 2
+    async with place.vault() as vault:
+        sizes = [job.byte_range.size async for job in vault.jobs() if job.byte_range is not None]
+    assert len(sizes) == 2
+    assert sum(sizes) < archive.size - 10 * MIB
+    assert done.members == len(picture(tree))
+
+
+async def test_what_cannot_be_read_or_is_too_dear_is_not_asked_for(
+    place: Place, tree: Path, tmp_path: Path
+) -> None:
+    """Without a key, without a folder's name, without the money."""
+    key = Key(tmp_path)
+    await place.sync(tree, recipients=key.recipients)
+    await lose_catalog(place)
+    with pytest.raises(ConfigurationError, match="--identity"):
+        await recover(place)
+    with pytest.raises(ConfigurationError, match="--folder"):
+        await recover(place, identities=key.identities)
+    with pytest.raises(CostLimitError):
+        await recover(place, identities=key.identities, folder=str(tree), max_cost=0)
+    async with place.vault() as vault:
+        assert [job.archive_id async for job in vault.jobs() if job.archive_id is not None] == []
+
+
+async def test_an_archive_that_says_it_is_a_bundle_and_is_none_is_listed(place: Place, tree: Path) -> None:
+    """The others are read."""
+    await place.sync(tree)
+    async with place.vault() as vault:
+        await vault.upload(os.urandom(5000), description='{"aioglacier": "bundle", "folder": "tree"}')
+    await lose_catalog(place)
+    done = await recover(place)
+    assert done.bundles == 1
+    ((_, error),) = done.damaged
+    assert "no bundle" in str(error)
+
+
+@pytest.mark.parametrize("point", ["upload intent recorded:2", "completing recorded", "archive recorded:2"])
+async def test_a_recovery_that_was_killed_goes_on(place: Place, tmp_path: Path, point: str) -> None:
+    """Nothing is recorded twice, and no job is paid for again."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(12):
+        (tree / f"f{number:02}").write_bytes(os.urandom(MIB // 2))
+    await place.sync(tree, bundle_size=2 * MIB)
+    await lose_catalog(place)
+    assert run(place, "catalog", "recover", "folders", crash_at=point) == -signal.SIGKILL
+    assert run(place, "catalog", "recover", "folders") == 0
+    async with place.vault() as vault:
+        jobs = [job async for job in vault.jobs() if job.archive_id is not None]
+    assert len(jobs) == len(await place.archives()) >= 2
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+@pytest.mark.parametrize(
+    "end", [b"", b"x" * 100, b".aioglacier/bundle.json".ljust(BLOCK, b"\0") + b"{" * 1536]
+)
+def test_what_is_no_end_of_a_bundle_is_refused(end: bytes) -> None:
+    """Whatever it is."""
+    with pytest.raises(IntegrityError, match="no bundle"):
+        read_trailer(end, len(end))
+
+
+def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> None:
+    """A lost catalog, an inventory, a plan, and the folder is there again."""
+    program = Cli(tmp_path, ("--local", "glacier"))
+    tree = make_tree(tmp_path / "tree", files=5)
+    program("vault", "create", "photos")
+    program("sync", "tree", "photos")
+    other = Cli(tmp_path, ("--local", "glacier", "--catalog", "new.db"))
+    assert "inventory photos" in other("catalog", "recover", "photos").err
+    other("inventory", "photos")
+    plan = other("--json", "catalog", "recover", "photos", "--dry-run").record
+    assert (plan["bundles"], plan["jobs"]) == (1, 1)
+    assert plan["cost"] > 0
+    done = other("--json", "catalog", "recover", "photos").record
+    assert (done["bundles"], done["jobs_started"], done["folders"]) == (1, 1, [str(tree)])
+    other("restore", "photos", "back")
+    assert picture(tmp_path / "back") == picture(tree)
