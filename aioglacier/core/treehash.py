@@ -102,7 +102,10 @@ class TreeHash:
 
 def tree_hash(data: Buffer) -> bytes:
     """The SHA-256 tree hash of ``data``, 32 bytes."""
-    return TreeHash(data).digest()
+    view = memoryview(data).cast("B")
+    if len(view) <= _LEAF_SIZE:  # the only leaf is the root
+        return sha256(view).digest()
+    return TreeHash(view).digest()
 
 
 def chunk_hashes(data: Buffer) -> list[bytes]:
