@@ -15,9 +15,10 @@ from aioglacier.core.treehash import combine
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.reading import FileIdentity
 from aioglacier.transfer.causes import first_cause
-from aioglacier.transfer.output import choose_piece_size, fetch_piece, pieces_at_once
+from aioglacier.transfer.output import choose_piece_size, pieces_at_once
 from aioglacier.transfer.partial import PartialFile
-from aioglacier.transfer.partjob import PartJob, ReadFrom, WriteTo
+from aioglacier.transfer.partjob import PartJob, ReadFrom
+from aioglacier.transfer.slices import SLICE_SIZE, SlicedPiece
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.threads import run_in_thread
 
@@ -98,7 +99,7 @@ class Download:
     async def _acquire(self) -> PartBuffer:
         await self._slots.acquire()
         try:
-            return await self._resources.buffers.acquire(self._piece_size)
+            return await self._resources.buffers.acquire(min(SLICE_SIZE, self._piece_size))
         except BaseException:
             self._slots.release()
             raise
@@ -123,16 +124,17 @@ class Download:
                 for piece in pieces:
                     if (expected := recorded.get(piece)) is not None:
                         place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
-                        tasks.start_soon(self._adopt, place, piece, expected, await self._acquire())
+                        await self._slots.acquire()
+                        tasks.start_soon(self._adopt, place, piece, expected)
 
-    async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes, buffer: PartBuffer) -> None:
+    async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
         try:
             job = PartJob(piece.size, place, with_payload=False)
-            hashes = await self._resources.hasher.run(job, buffer)
+            hashes = await self._resources.hasher.run(job)
         except SourceError:
             return  # what cannot be read from this disk is fetched again
         finally:
-            self._give_back(buffer)
+            self._slots.release()
         if hashes.tree_hash == expected:
             self._hashes[piece] = expected
             self._moved += piece.size
@@ -140,14 +142,10 @@ class Download:
     async def _fetch(self, partial: PartialFile, piece: ByteRange, buffer: PartBuffer) -> None:
         self._in_flight += 1
         try:
-            tree_hash = await fetch_piece(
-                self._output,
-                self._resources,
-                piece,
-                buffer,
-                count=self._count,
-                write_to=WriteTo(str(partial.path), piece.start),
+            sliced = SlicedPiece(
+                self._output, self._resources, piece, buffer, path=str(partial.path), count=self._count
             )
+            tree_hash = await sliced.fetch()
             await run_in_thread(lambda: partial.record(piece, tree_hash))
             passing("piece recorded")
             self._hashes[piece] = tree_hash

@@ -1,12 +1,13 @@
 """What a download asks of a place that gives bytes back, and a job's output as one such place.
 
 ``fetch_piece`` is the way of one piece down: bytes into a buffer, hashed by a worker, compared with the hash
-that the service vouches with, and fetched again if they differ.
+that the service vouches with, and fetched again if they differ. To a file, pieces go as ``slices`` does it.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
@@ -14,15 +15,17 @@ from aioglacier.core.limits import MIB
 from aioglacier.transfer.partjob import PartJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import JobId
     from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.interface import Gateway, JobOutput
     from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.partjob import WriteTo
     from aioglacier.transfer.resources import TransferResources
+
+    #: The hash that the service vouches with, if it does, and the one that came of the bytes.
+    Fetched = tuple[bytes | None, bytes]
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
@@ -93,41 +96,66 @@ async def fetch_piece(
     buffer: PartBuffer,
     *,
     count: Callable[[int], None],
-    write_to: WriteTo | None = None,
 ) -> bytes:
     """Fetch bytes into a buffer, verify them, and return their tree hash.
-
-    Where the service gives no hash for these bytes, the hash is only computed: the whole has to be compared.
 
     Raises:
         IntegrityError: They differed from the service's hash each of three times.
         GlacierError: They could not be had.
     """
-    attempt = 1
+
+    async def attempt() -> Fetched:
+        async with (
+            resources.connections.exchange(byte_range.size, count) as moved,
+            open_piece(output, byte_range) as answer,
+        ):
+            await answer.receive_into(buffer.view[: byte_range.size], moved)
+        hashes = await resources.hasher.run(PartJob(byte_range.size, with_payload=False), buffer)
+        return answer.tree_hash, hashes.tree_hash
+
+    return await until_undamaged(output, byte_range, attempt, count=count)
+
+
+async def until_undamaged(
+    output: ArchiveOutput,
+    byte_range: ByteRange,
+    attempt: Callable[[], Awaitable[Fetched]],
+    *,
+    count: Callable[[int], None],
+) -> bytes:
+    """Fetch bytes until they are what the service vouches for, and return their tree hash.
+
+    Where the service gives no hash for these bytes, the hash is only computed: the whole has to be compared.
+
+    Raises:
+        IntegrityError: They differed each of three times.
+    """
+    failures = 0
     while True:
-        async with resources.connections.exchange(byte_range.size, count) as moved:
-            promised = await _fetch(output, byte_range, buffer.view, moved)
-        job = PartJob(byte_range.size, None, write_to, with_payload=False)
-        hashes = await resources.hasher.run(job, buffer)
-        if promised is None or promised == hashes.tree_hash:
-            return hashes.tree_hash
+        promised, actual = await attempt()
+        if promised is None or promised == actual:
+            return actual
+        failures += 1
         _log.warning(
-            "bytes %s of %s came damaged, %d of %d times", byte_range, output.name, attempt, MAX_FETCHES
+            "bytes %s of %s came damaged, %d of %d times", byte_range, output.name, failures, MAX_FETCHES
         )
-        if attempt == MAX_FETCHES:
+        if failures == MAX_FETCHES:
             raise IntegrityError(
-                f"bytes {byte_range} of {output.name} came damaged {attempt} times",
+                f"bytes {byte_range} of {output.name} came damaged {failures} times",
                 expected=promised,
-                actual=hashes.tree_hash,
+                actual=actual,
                 byte_range=byte_range,
             )
-        attempt += 1
         count(-byte_range.size)
 
 
-async def _fetch(
-    output: ArchiveOutput, byte_range: ByteRange, view: memoryview, count: Callable[[int], None]
-) -> bytes | None:
+@asynccontextmanager
+async def open_piece(output: ArchiveOutput, byte_range: ByteRange) -> AsyncIterator[JobOutput]:
+    """Open some of the bytes, and no more or fewer.
+
+    Raises:
+        UnexpectedResponseError: The answer has another length.
+    """
     async with output.open(byte_range) as answer:
         if answer.size != byte_range.size:
             raise UnexpectedResponseError(
@@ -136,5 +164,4 @@ async def _fetch(
                 status=200,
                 may_have_taken_effect=False,
             )
-        await answer.receive_into(view[: byte_range.size], count)
-    return answer.tree_hash
+        yield answer
