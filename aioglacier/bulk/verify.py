@@ -14,6 +14,7 @@ import bisect
 import itertools
 import os
 import random
+import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -105,7 +106,8 @@ class VerifyOptions:
         sample: MiB to retrieve and compare.
         tier: How fast and how dear.
         max_cost: Refuse what costs more.
-        seed: Chooses the sample; the same seed of the same archives, the same sample.
+        seed: Chooses the sample; the same seed of the same archives, the same sample. ``None`` goes on with
+            that of a run that was stopped, or takes another.
         identities: Secret keys, to decrypt what lies whole in the sample.
     """
 
@@ -178,6 +180,7 @@ class FolderVerify:
         self._root = os.path.realpath(os.fsdecode(directory))
         self._prices = prices
         self._counts = _Counts()
+        self._seed = self._options.seed
 
     @property
     def findings(self) -> list[Finding]:
@@ -221,7 +224,9 @@ class FolderVerify:
                 "takes it there"
             )
         await mend_folder(self._place, tree)
-        run = await entries.begin_run(tree, "verify", {"sample": self._options.sample})
+        self._seed = await self._choose_seed(tree)
+        settings = {"sample": self._options.sample, "seed": self._seed}
+        run = await entries.begin_run(tree, "verify", settings)
         try:
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
@@ -233,6 +238,15 @@ class FolderVerify:
             raise
         await entries.end_run(tree, run, counters=self._told(), spent=self._spent())
         return self.snapshot()
+
+    async def _choose_seed(self, tree: TreeRecord) -> int:
+        """That of a run which was stopped, so that the jobs that it paid for are used."""
+        if self._options.seed is not None:
+            return self._options.seed
+        stopped = await self._place.catalog.entries.stopped_settings(tree, "verify")
+        if stopped.get("sample") == self._options.sample and isinstance(stopped.get("seed"), int):
+            return int(stopped["seed"])
+        return secrets.randbits(32)
 
     def _spent(self) -> Expense:
         counts = self._counts
@@ -313,7 +327,7 @@ class FolderVerify:
 
     async def choose_sample(self, archives: list[ArchiveRecord]) -> list[Leaf]:
         """MiB of archives, each as likely as any other, in the order of archives."""
-        chance = random.Random(self._options.seed)  # noqa: S311  # a sample, not a secret
+        chance = random.Random(self._seed)  # noqa: S311  # a sample, not a secret
         able = [record for record in archives if record.upload is not None]
         sizes = [-(-record.archive.size // LEAF_SIZE) for record in able]
         if not able:

@@ -192,6 +192,20 @@ class Entries:
 
         return await self._database.read(question)
 
+    async def stopped_settings(self, tree: TreeRecord, kind: str) -> dict[str, Any]:
+        """The settings of the latest run of a kind, if it did not come to its end; else none."""
+
+        def question(connection: Connection) -> dict[str, Any]:
+            row = connection.execute(
+                select(RUNS.c.state, RUNS.c.settings)
+                .where(RUNS.c.tree == tree.number, RUNS.c.kind == kind)
+                .order_by(RUNS.c.number.desc())
+                .limit(1)
+            ).first()
+            return {} if row is None or row.state == "completed" else json.loads(row.settings)
+
+        return await self._database.read(question)
+
     async def recipients(self, tree: TreeRecord, *, is_last: bool = False) -> list[str]:
         """To whom files of a folder were encrypted, by any ``sync`` or by the last one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from aioglacier.bulk.verify import FolderVerify, Trouble, VerifyOptions
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import ConfigurationError, CostLimitError
 from tests.bulk.conftest import MIB, Place
+from tests.bulk.test_kills import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +75,26 @@ async def test_a_sample_of_the_vault_comes_back_as_it_was_sent(place: Place, tmp
     assert found.snapshot().cost > 0
     again = await verify(place, tree, sample=50)
     assert again.snapshot().cost == 0
+
+
+async def test_a_sample_that_was_stopped_goes_on_with_its_jobs(place: Place, tmp_path: Path) -> None:
+    """Another sample would have to be paid for; once it is through, the next one is another."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "large").write_bytes(os.urandom(15 * MIB))
+    await place.sync(tree)
+    words = ("verify", tree, "folders", "--sample=3")
+    assert run(place, *words, crash_at="job id recorded:3") == -signal.SIGKILL
+    assert run(place, *words) == 0
+    assert len(await ranges(place)) == 3
+    assert run(place, *words) == 0
+    assert len(await ranges(place)) > 3
+
+
+async def ranges(place: Place) -> set[object]:
+    """What of archives was asked for."""
+    async with place.vault() as vault:
+        return {job.byte_range async for job in vault.jobs() if job.archive_id is not None}
 
 
 async def test_an_archive_that_is_gone_is_found_by_the_sample(place: Place, tree: Path) -> None:
