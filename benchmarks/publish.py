@@ -32,6 +32,8 @@ COMMANDS: Final = (
     "small_parts",
     "ways",
     "ways --tls",
+    "senders",
+    "senders --tls",
     "latency --round-trip-ms 50",
     "latency --round-trip-ms 200",
     "latency --round-trip-ms 50 --link 60 --concurrencies 2 4 8 16",

@@ -17,7 +17,10 @@ from benchmarks import plots, results, tables
 ROOT: Final = Path(__file__).parents[1]
 
 #: Where marked tables are.
-DOCUMENTS: Final = (ROOT / "README.md", ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md")
+DOCUMENTS: Final = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("design", "performance", "scale")),
+)
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""Files that this program keeps for its user between runs: where they are, and who may use them now."""
+"""Files: those that are archived, how they are read; those that are kept between runs, where and for whom."""

@@ -77,8 +77,9 @@ class SlicePayload(Payload):
         self.sent = 0
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """The body as text, which aiohttp wants of every payload and never asks for here."""
-        raise NotImplementedError
+        """The body as text: refused; aiohttp wants the method of every payload, and never calls it here."""
+        del encoding, errors
+        raise TypeError("what is archived is not text")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send all of it. Called by aiohttp, in a task of its own."""
