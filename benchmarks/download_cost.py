@@ -2,7 +2,8 @@
 
 A GiB, by ranges, 4 at once, to a file, and through a reader to the null device; every byte of ours is
 verified and the file is synced, as is the floor's. boto3 fetches the same ranges in threads, verifies nothing
-and does not sync.
+and does not sync. All write onto a file whose pages are in memory: what new pages cost is the system's, and
+on a virtual machine differs by more than all else here.
 """
 
 from __future__ import annotations

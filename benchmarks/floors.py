@@ -51,7 +51,7 @@ def download(task: Task) -> None:
     METER.start()
     piece_size = 16 * MIB
     buffer = memoryview(bytearray(MIB))
-    with Path(task.path).open("wb", buffering=0) as file:
+    with Path(task.path).open("r+b", buffering=0) as file:
         for start in range(0, task.size, piece_size):
             stop = min(start + piece_size, task.size)
             connection.sendall(
