@@ -186,7 +186,7 @@ class BigFiles:
         self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
     ) -> None:
         place = self._place
-        options = UploadOptions(place.vault.name, describe_file(found.path), keep_unfinished=True)
+        options = UploadOptions(place.vault.name, describe_file(found, self._root), keep_unfinished=True)
         async with take_up(
             place.gateway, place.resources, place.records, path, options, restart=restart, in_parts=True
         ) as upload:
@@ -216,18 +216,31 @@ class BigFiles:
         self.requests += 2 + count_parts(archive.size, 16 * _BLOCK)
 
 
-def describe_file(path: bytes) -> str:
-    """What the service keeps with a file: its path below the folder, or the end of a very long one."""
-    name = os.fsdecode(path)
-    text = json.dumps({"path": name})
+def describe_file(found: Found, root: str) -> str:
+    """What the service keeps with a file: all that is needed of it, should the catalog be lost.
+
+    Of a path that is too long the end is there, and ``cut`` says so.
+    """
+    facts = {
+        "aioglacier": "file",
+        "folder": folder_name(root),
+        "mode": found.mode,
+        "mtime_ns": found.mtime_ns,
+        "uid": found.uid,
+        "gid": found.gid,
+    }
+    path = os.fsdecode(found.path)
+    text = json.dumps({"path": path, **facts})
     while len(text) > _LONGEST_DESCRIPTION:
-        name = (
-            name[len(text) - _LONGEST_DESCRIPTION :]
-            if len(name) > len(text) - _LONGEST_DESCRIPTION
-            else name[1:]
-        )
-        text = json.dumps({"path": name})
+        # No character is more than 12 in JSON.
+        path = path[max(1, (len(text) - _LONGEST_DESCRIPTION) // 12) :]
+        text = json.dumps({"path": path, **facts, "cut": True})
     return text
+
+
+def folder_name(root: str) -> str:
+    """The name of a folder, as far as a description has room for it."""
+    return os.path.basename(root)[-40:]  # noqa: PTH119  # of any bytes
 
 
 def hash_file(path: str) -> bytes | None:

@@ -5,8 +5,8 @@ and the index lists its members. So of a bundle no more is retrieved than its la
 recorded as a ``sync`` of the time when it was made: what came later takes the place of what was before.
 
 What only the catalog had does not come back: when files were removed, so they are there again; permissions
-and times that were changed later, and those of files that are archives by themselves; and the names of such
-files that were encrypted.
+and times that were changed later; attributes and holes of files that are archives by themselves, and the
+names of such files that were encrypted.
 
 Each bundle counts once all of it is recorded. What a kill leaves is removed by the next run, which goes on
 with the bundles that are not on record, and uses the jobs that are there.
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from aioglacier.bulk.bigfiles import folder_name
 from aioglacier.bulk.bundle import PART_SIZE
 from aioglacier.bulk.bundleindex import BundleTrailer, read_index, read_trailer
 from aioglacier.bulk.fetching import AskedJobs
@@ -69,20 +70,34 @@ class RecoveryOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeFile:
+    """A file that is an archive by itself.
+
+    Attributes:
+        folder: The name of the folder that it is of.
+        entry: What its description says of it.
+    """
+
+    archive: Archive
+    folder: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
 class RecoveryPlan:
     """What is to be learned.
 
     Attributes:
         bundles: Bundles that are on no record as such.
         files: Archives of one file, likewise.
-        unnamed: Those of them that were encrypted, so that nothing tells their names.
+        unnamed: Those that were encrypted, or have too long a path, so that nothing tells their names.
         jobs: Jobs to start, at least: a longer index takes another.
         retrieved: Bytes that they retrieve.
         cost: By the price list.
     """
 
     bundles: tuple[Archive, ...]
-    files: tuple[tuple[Archive, bytes], ...]
+    files: tuple[LargeFile, ...]
     unnamed: tuple[Archive, ...]
     jobs: int
     retrieved: int
@@ -134,7 +149,7 @@ class FolderRecovery:
     async def plan(self) -> RecoveryPlan:
         """What ``run`` would do at least; nothing is asked for but the list of jobs."""
         bundles: list[Archive] = []
-        files: list[tuple[Archive, bytes]] = []
+        files: list[LargeFile] = []
         unnamed: list[Archive] = []
         place = self._place
         async for record in place.catalog.archives.list_vault(place.place):
@@ -143,10 +158,12 @@ class FolderRecovery:
             told = _told(record.archive.description)
             if told.get("aioglacier") == "bundle" and self._is_meant(told.get("folder")):
                 bundles.append(record.archive)
-            elif told.get("aioglacier") == "file":
-                unnamed.append(record.archive)
-            elif told.keys() == {"path"} and isinstance(told["path"], str):
-                files.append((record.archive, os.fsencode(told["path"])))
+            elif told.get("aioglacier") == "file" and self._is_file_meant(told):
+                large = _large_file(record.archive, told)
+                if large is not None:
+                    files.append(large)
+                else:
+                    unnamed.append(record.archive)
         bundles.sort(key=lambda archive: archive.created)
         self._asked = await AskedJobs.look(place.vault)
         to_ask = [tail.size for each in bundles if not self._is_asked(each, tail := _tail(each))]
@@ -176,17 +193,15 @@ class FolderRecovery:
                 trailers.append((archive, trailer))
         roots = {tree.root for tree in await entries.list_trees(self._place.place)}
         roots |= {self._root(trailer) for _, trailer in trailers}
-        steps: list[tuple[Archive, BundleTrailer | bytes]] = [*trailers]
-        home = self._options.folder or (next(iter(roots)) if len(roots) == 1 else None)
-        if home is not None:
-            steps += plan.files
-        else:
-            self.done.homeless += [archive.id for archive, _ in plan.files]
+        steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
+        steps += [(large.archive, large) for large in plan.files]
         for archive, what in sorted(steps, key=lambda step: step[0].created):
-            if isinstance(what, bytes):
-                await self._record_file(archive, what, _absolute(home or ""))
-            else:
+            if isinstance(what, BundleTrailer):
                 await self._record_bundle(archive, what)
+            elif (home := self._home(what, roots)) is not None:
+                await self._record_file(what, home)
+            else:
+                self.done.homeless.append(archive.id)
         for tree in await entries.list_trees(self._place.place):
             await entries.mend(tree)
         return self.done
@@ -196,6 +211,17 @@ class FolderRecovery:
         if self._options.folder is None or folder is None:
             return True
         return folder == os.path.basename(_absolute(self._options.folder))[-100:]  # noqa: PTH119  # of any bytes
+
+    def _is_file_meant(self, told: dict[str, Any]) -> bool:
+        folder = self._options.folder
+        return folder is None or "folder" not in told or told["folder"] == folder_name(_absolute(folder))
+
+    def _home(self, large: LargeFile, roots: set[str]) -> str | None:
+        """The folder that a file is of: the one that was named, or the only one of this name."""
+        if self._options.folder is not None:
+            return _absolute(self._options.folder)
+        fitting = [root for root in roots if folder_name(root) == large.folder]
+        return fitting[0] if len(fitting) == 1 else None
 
     def _check_readable(self, plan: RecoveryPlan) -> None:
         if all("folder" in _told(archive.description) for archive in plan.bundles):
@@ -306,12 +332,13 @@ class FolderRecovery:
         self.done.bundles += 1
         self.done.members += trailer.members
 
-    async def _record_file(self, archive: Archive, path: bytes, root: str) -> None:
+    async def _record_file(self, large: LargeFile, root: str) -> None:
         async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
-            await self._place.catalog.entries.add([_file(archive, path, tree, run, upload)])
+            entry = large.entry._replace(tree=tree.number, since=run, upload=upload)
+            await self._place.catalog.entries.add([entry])
             return 1
 
-        await self._record(archive, root, record)
+        await self._record(large.archive, root, record)
         self.done.files += 1
 
     async def _record(
@@ -381,27 +408,33 @@ def _absolute(folder: str) -> str:
     return os.path.realpath(folder)
 
 
-def _file(archive: Archive, path: bytes, tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> Entry:
-    """A file that is an archive by itself, of which no more is known than that."""
-    return Entry(
-        tree=tree.number,
-        path=path,
-        since=run,
-        kind="file",
-        size=archive.size,
-        mtime_ns=int(archive.created.timestamp()) * 1_000_000_000,
-        ctime_ns=0,
-        inode=0,
-        device=0,
-        mode=0o600,
-        uid=os.getuid(),
-        gid=os.getgid(),
-        target=None,
-        extra=None,
-        content_hash=None,
-        upload=upload,
-        position=None,
-        stored=None,
-        compression=None,
-        encryption=None,
-    )
+def _large_file(archive: Archive, told: dict[str, Any]) -> LargeFile | None:
+    """What a description says of a file, ``None`` if not even its path."""
+    if "path" not in told or "cut" in told:
+        return None
+    try:
+        entry = Entry(
+            tree=0,
+            path=os.fsencode(told["path"]),
+            since=0,
+            kind="file",
+            size=archive.size,
+            mtime_ns=int(told["mtime_ns"]),
+            ctime_ns=0,
+            inode=0,
+            device=0,
+            mode=int(told["mode"]) & 0o7777,
+            uid=int(told["uid"]),
+            gid=int(told["gid"]),
+            target=None,
+            extra=None,
+            content_hash=None,
+            upload=None,
+            position=None,
+            stored=None,
+            compression=None,
+            encryption=None,
+        )
+        return LargeFile(archive, str(told["folder"]), entry)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ import anyio
 import pytest
 
 from aioglacier.bulk import recovering
+from aioglacier.bulk.bigfiles import describe_file
 from aioglacier.bulk.bundleindex import read_trailer
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recovering import FolderRecovery, RecoveryOptions
+from aioglacier.bulk.scan import Found
 from aioglacier.bulk.tar import BLOCK
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
@@ -78,15 +81,27 @@ async def test_all_of_a_folder_comes_back_without_the_catalog(
 
 
 async def test_a_large_file_comes_back_by_its_name(place: Place, tmp_path: Path) -> None:
-    """Its content does; what only the catalog had of it does not."""
+    """With its times and permissions, into the folder that it was of."""
     tree = make_tree(tmp_path / "tree", files=5)
-    (tree / "d0" / "big").write_bytes(os.urandom(17 * MIB))
-    await place.sync(tree)
+    (tree / "d0" / "b\u00edg").write_bytes(os.urandom(17 * MIB))
+    other = make_tree(tmp_path / "other", files=2)
+    for folder in (tree, other):
+        await place.sync(folder)
     await lose_catalog(place)
     done = await recover(place)
-    assert (done.bundles, done.files, done.homeless) == (1, 1, [])
-    await place.restore(tmp_path / "back")
-    assert (tmp_path / "back/d0/big").read_bytes() == (tree / "d0/big").read_bytes()
+    assert (done.bundles, done.files, done.homeless) == (2, 1, [])
+    await place.restore(tmp_path / "back", folder=str(tree))
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+def test_a_path_that_is_too_long_for_a_description_is_cut() -> None:
+    """At its beginning, and the description says so."""
+    found = Found(b"\xff" * 200 + b"/end", "file", 1, 2, 3, 4, 0o644, 6, 7, None, 8, 9)
+    told = json.loads(describe_file(found, "/a/folder"))
+    assert told["cut"]
+    assert told["path"].endswith("/end")
+    assert len(describe_file(found, "/a/folder")) <= 1024
+    assert len(describe_file(found, "\udcff" * 200)) <= 1024
 
 
 async def test_an_index_that_is_longer_than_the_end_takes_another_job(

@@ -60,9 +60,8 @@ def recover(
     paid jobs of some hours: its index is there. Stop it at will: the same command goes on.
 
     What was removed from the folder before the catalog was lost is there again, since only the catalog knew.
-    Of large files, which are archives by themselves, name and content come back, without permissions and
-    times; of encrypted large files not even the names. If something could not be placed it is listed, and the
-    exit code is 3.
+    Large files, which are archives by themselves, come back too, but not those that were encrypted: nothing
+    tells their names. They are listed, and the exit code is 3.
     """
     from aioglacier.bulk.encryption import read_identities  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.recovering import RecoveryOptions  # noqa: PLC0415
@@ -119,7 +118,7 @@ def _report(
     for archive_id in done.homeless:
         session.output.warn(f"of archive {archive_id} nothing tells the folder; name one with --folder")
     for archive in plan.unnamed:
-        session.output.warn(f"archive {archive.id} is an encrypted file whose name only the lost catalog had")
+        session.output.warn(f"archive {archive.id} is a file whose name only the lost catalog had")
     record = {
         "event": "summary",
         "vault": vault,
