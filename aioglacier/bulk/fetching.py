@@ -83,16 +83,16 @@ class AskedJobs:
     async def look(cls, vault: Vault) -> AskedJobs:
         """Ask the service for its list; that costs nothing."""
         asked = cls()
+        ranges: dict[ArchiveId, set[ByteRange]] = {}
         async for job in vault.jobs():
             if job.archive_id is None or job.archive_size is None or job.status is JobStatus.FAILED:
                 continue
             whole = ByteRange(0, job.archive_size)
             byte_range = job.byte_range or whole
             asked.jobs[job.archive_id, None if byte_range == whole else byte_range] = vault.job(job.id)
-            ranges = asked.ranges.setdefault(job.archive_id, [])
-            if byte_range not in ranges:
-                ranges.append(byte_range)
-                ranges.sort(key=lambda one: (one.start, -one.stop))
+            ranges.setdefault(job.archive_id, set()).add(byte_range)
+        for archive_id, found in ranges.items():
+            asked.ranges[archive_id] = sorted(found, key=lambda one: (one.start, -one.stop))
         return asked
 
 

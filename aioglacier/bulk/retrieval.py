@@ -9,6 +9,7 @@ What was asked for before is paid for: a member that lies in the range of such a
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -85,8 +86,9 @@ def plan_retrievals(
         asked: What there are jobs for, in the order of ``start``.
     """
     run: _Run | None = None
+    jobs = _Jobs(asked or {})
     for each in needed:
-        there = _covering(each, asked or {})
+        there = jobs.covering(each)
         if run is not None and run.takes(each, there, gap, largest or LARGEST_RANGE):
             continue
         if run is not None:
@@ -96,13 +98,30 @@ def plan_retrievals(
         yield run.retrieval()
 
 
-def _covering(needed: Needed, asked: Mapping[ArchiveId, Sequence[ByteRange]]) -> ByteRange | None:
-    """The first job that has all of it. So of two members the later one is never in an earlier job."""
-    stop = needed.position + needed.stored
-    for one in asked.get(needed.archive_id, ()):
-        if one.start <= needed.position and stop <= one.stop:
-            return one
-    return None
+class _Jobs:
+    """What there are jobs for, to be looked up in the order of positions."""
+
+    def __init__(self, asked: Mapping[ArchiveId, Sequence[ByteRange]]) -> None:
+        self._asked = asked
+        self._archive: ArchiveId | None = None
+        self._passed = 0
+
+    def covering(self, needed: Needed) -> ByteRange | None:
+        """The first job that has all of it. So of two members the later one is never in an earlier job."""
+        ranges = self._asked.get(needed.archive_id)
+        if not ranges:
+            return None
+        if needed.archive_id != self._archive:
+            self._archive, self._passed = needed.archive_id, 0
+        while self._passed < len(ranges) and ranges[self._passed].stop <= needed.position:
+            self._passed += 1
+        stop = needed.position + needed.stored
+        for one in itertools.islice(ranges, self._passed, None):
+            if one.start > needed.position:
+                break
+            if stop <= one.stop:
+                return one
+        return None
 
 
 class _Run:

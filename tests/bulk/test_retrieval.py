@@ -77,6 +77,34 @@ def test_every_member_is_covered_by_allowed_ranges(members: list[tuple[int, int]
     assert sum(each.members for each in planned) == len(wanted)
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 3 * MIB), st.integers(0, 2 * MIB)), min_size=1, max_size=30),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=8),
+    st.integers(0, 8 * MIB),
+)
+def test_each_member_comes_by_one_job_and_by_one_that_is_there_if_any_is(
+    members: list[tuple[int, int]], jobs: list[tuple[int, int]], gap: int
+) -> None:
+    """No retrieval is for members of another, though ranges may overlap."""
+    wanted, position = [], 0
+    for stored, space in members:
+        wanted.append(needed(position, stored, size=200 * MIB))
+        position += stored + space
+    ranges = sorted(
+        {ByteRange(start * MIB, (start + size) * MIB) for start, size in jobs},
+        key=lambda one: (one.start, -one.stop),
+    )
+    planned = list(plan_retrievals(wanted, gap, 10 * MIB, {wanted[0].archive_id: ranges}))
+    for each in wanted:
+        (plan,) = (plan for plan in planned if plan.first <= each.position <= plan.last)
+        assert plan.byte_range is not None
+        stop = each.position + each.stored
+        assert plan.byte_range.start <= each.position
+        assert stop <= plan.byte_range.stop
+        assert plan.is_asked == any(one.start <= each.position and stop <= one.stop for one in ranges)
+        assert not plan.is_asked or plan.byte_range in ranges
+
+
 def test_prices_are_those_of_the_region_or_say_that_they_are_not() -> None:
     """A region that the list lacks is counted as another."""
     assert not load_prices("us-east-1").is_other_region
