@@ -38,11 +38,18 @@ class DirectBody(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, content: aiohttp.StreamReader, handler: ResponseHandler, transport: asyncio.Transport, size: int
+        self,
+        content: aiohttp.StreamReader,
+        handler: ResponseHandler,
+        transport: asyncio.Transport,
+        *,
+        content_length: int,
+        size: int,
     ) -> None:
         self._content = content
         self._handler = handler
         self._transport = transport
+        self._content_length = content_length
         self._left = size
         self._view = memoryview(b"")
         self._tail = memoryview(b"")
@@ -59,7 +66,7 @@ class DirectBody(asyncio.BufferedProtocol):
 
         ``None`` where that cannot be, or as long as bytes that aiohttp has received are not read.
         """
-        content, connection = response.content, response.connection
+        content, connection, length = response.content, response.connection, response.content_length
         handler = connection.protocol if connection is not None else None
         transport = handler.transport if handler is not None else None
         if (
@@ -69,12 +76,12 @@ class DirectBody(asyncio.BufferedProtocol):
             or transport.is_closing()
             or content.is_eof()
             or content.exception() is not None
-            or response.content_length is None
+            or length is None
             or "Transfer-Encoding" in response.headers
-            or response.content_length - content.total_bytes != size
+            or length - content.total_bytes != size
         ):
             return None
-        return cls(content, handler, transport, size)
+        return cls(content, handler, transport, content_length=length, size=size)
 
     async def fill(self, view: memoryview, came: Callable[[int], None]) -> None:
         """Receive as many bytes as ``view`` has, which are no more than are left.
@@ -158,8 +165,16 @@ class DirectBody(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits, and aiohttp."""
         self._is_ours = False
-        self.set_exception(exc or aiohttp.ClientPayloadError(f"the last {self._left} bytes did not come"))
+        self.set_exception(exc or aiohttp.ClientPayloadError(self._shortage()))
         self._handler.connection_lost(exc)
+
+    def _shortage(self) -> str:
+        """In aiohttp's words for the same."""
+        came = self._content_length - self._left
+        return (
+            "Not enough data to satisfy content length header "
+            f"(received {came} of {self._content_length} bytes)."
+        )
 
     def pause_writing(self) -> None:
         """Aiohttp's affair."""
