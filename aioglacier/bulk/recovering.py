@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from aioglacier.job import Job
     from aioglacier.vault import Vault
 
-#: What is retrieved of each bundle at first: it has the index of 100,000 files, and another job takes hours.
+#: What is retrieved of each bundle at first, at most: another job takes hours. An index has about 52 bytes
+#: for a member, so this is that of 150,000, and a 16th of a bundle that of files of 1 KiB.
 TAIL: Final = 8 * MIB
+_SHARE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +394,8 @@ def _told(description: str) -> dict[str, Any]:
 
 def _tail(archive: Archive) -> ByteRange:
     """The last MiBs of an archive."""
-    return ByteRange(max(0, archive.size - TAIL) // MIB * MIB, archive.size)
+    size = min(TAIL, max(MIB, archive.size // _SHARE))
+    return ByteRange(max(0, archive.size - size) // MIB * MIB, archive.size)
 
 
 def _before(tail: ByteRange, trailer: BundleTrailer) -> ByteRange:
