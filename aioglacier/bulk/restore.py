@@ -178,7 +178,7 @@ class FolderRestore:
         )
 
     async def plan(self) -> RestorePlan:
-        """What ``run`` would ask for; nothing is asked for or written."""
+        """What ``run`` would ask for if no job were there yet; nothing is asked for or written."""
         tree, run = await self._find()
         is_there = await anyio.Path(self._root).is_dir()
         placer = await run_in_thread(partial(self._open_placer, is_made=False)) if is_there else None

@@ -60,7 +60,9 @@ if TYPE_CHECKING:
 @click.option(
     "--no-wait", is_flag=True, help="Start jobs, fetch what is ready, and leave the rest for later."
 )
-@click.option("--dry-run", is_flag=True, help="Print what would be asked for and cost; ask for nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be asked for and cost at most; ask for nothing."
+)
 @MAX_COST
 @PRICES
 @click.pass_obj

@@ -143,7 +143,7 @@ async def _run(
 def _state(verify: FolderVerify) -> State:
     now = verify.snapshot()
     facts = (
-        f"{now.files:,} files",
+        show_count(now.files, "path"),
         show_size(now.size),
         f"{now.troubles:,} findings" if now.troubles else "",
         f"{now.sampled:,} MiB sampled" if now.sampled else "",
