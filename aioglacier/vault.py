@@ -14,11 +14,7 @@ from aioglacier.core.checks import (
     check_id,
     check_retrieval_range,
 )
-from aioglacier.core.errors import (
-    ConfigurationError,
-    GlacierError,
-    UploadNotFoundError,
-)
+from aioglacier.core.errors import ConfigurationError, GlacierError, UploadNotFoundError
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
@@ -33,6 +29,7 @@ from aioglacier.emptying import Emptying, why_not_deletable
 from aioglacier.job import Job
 from aioglacier.paging import follow
 from aioglacier.retrieving import Retrieving, lists_all, retrieves
+from aioglacier.transfer.small import is_small, upload_small
 from aioglacier.transfer.sources import open_source
 from aioglacier.transfer.upload import SourceUpload
 from aioglacier.transfer.writer import UploadOptions, open_writer
@@ -203,6 +200,9 @@ class Vault:
             OutcomeUnknownError: The service's last answer was lost.
             GlacierError: Anything else that went wrong, as it was.
         """
+        if is_small(source, expected_size):
+            options = UploadOptions(self._name, check_description(description), part_size)
+            return await upload_small(self._continuing.store(options), self._resources, options, source)
         upload = await self.open_upload(
             source,
             description=description,
