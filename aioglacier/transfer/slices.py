@@ -4,8 +4,8 @@ Only who reads a piece from memory needs all of it there at once. On the way to 
 buffers of a slice each: the one it was begun with, and another one if there is memory to spare, for which it
 never waits. What is in the file before the piece's hash is known is trusted by nobody.
 
-A slice is a node of the piece's tree, so slices' hashes combine to the piece's. 4 MiB it is: smaller ones cost
-more than the fresh pages that they save, since each wakes the loop and a worker, which takes 0.3 ms in all.
+A slice is a node of the piece's tree, so slices' hashes combine to the piece's. 4 MiB it is: smaller ones
+cost more than the fresh pages that they save, since each wakes the loop and a worker, 0.3 ms in all.
 """
 
 from __future__ import annotations
