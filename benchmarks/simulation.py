@@ -8,6 +8,7 @@ buffer is free. Sending goes in slices, so loops and link are shared fairly. Cos
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
@@ -33,7 +34,7 @@ class Place:
         workers: That read and hash, each with a core.
         loops: That send, each with a core.
         connections: Bodies at once.
-        memory: Bytes of buffers.
+        memory: Bytes of buffers; without end for a file, whose parts are never held.
         connection: Bytes a second that one connection carries.
         link: Bytes a second that all carry together.
         round_trip: Seconds.
@@ -46,6 +47,11 @@ class Place:
     connection: float
     link: float
     round_trip: float
+
+    def parts_held(self, part_size: float) -> int:
+        """Parts between the begin of their hashing and their answer."""
+        most = self.connections + self.workers + 1
+        return max(1, int(min(self.memory // part_size, most))) if math.isfinite(self.memory) else most
 
 
 class _Servers:
@@ -79,9 +85,7 @@ class _Run:
 
     def run(self) -> list[float]:
         """Send all parts; when each was answered."""
-        place = self._place
-        buffers = min(int(place.memory // self._part_size), place.connections + place.workers + 1)
-        for _ in range(max(1, buffers)):
+        for _ in range(self._place.parts_held(self._part_size)):
             self._begin(0.0)
         while self._events:
             now, kind, part, number, free = heapq.heappop(self._events)
@@ -130,12 +134,12 @@ def scarce(part_size: float, costs: Costs, place: Place) -> tuple[str, float]:
     doubled = {
         "cores for hashing": replace(place, workers=2 * place.workers),
         "event loop": replace(place, loops=2 * place.loops),
-        "connections and their buffers": replace(
-            place, connections=2 * place.connections, memory=2 * place.memory
-        ),
-        "memory": replace(place, memory=2 * place.memory),
+        "connections": replace(place, connections=2 * place.connections, memory=2 * place.memory),
         "the line": replace(place, link=2 * place.link),
     }
+    if math.isfinite(place.memory):
+        doubled["connections and their buffers"] = doubled.pop("connections")
+        doubled["memory"] = replace(place, memory=2 * place.memory)
     gains = {name: rate(part_size, costs, other) / alone for name, other in doubled.items()}
     most = max(gains, key=lambda name: gains[name])
     return most, gains[most]

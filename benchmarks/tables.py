@@ -361,12 +361,15 @@ def scale_archives(results: Results) -> str:
             f"{one['gb_per_s']:.3g} GB/s",
             f"{one['hours_for_40_tb']:,.0f} h",
             f"{one['cores_busy']:.2g}",
-            f"{one['memory_gib']:.2f} GiB",
+            f"{one['buffers_gib']:.2f} GiB" if one["buffers_gib"] else "none",
+            f"{one['cache_gib']:.2f} GiB" if one["cache_gib"] else "none",
             f"{one['scarce']} (doubled: {one['gain_if_doubled']:.2f}x)",
         ]
         for one in scale.big_archives(results)
     ]
-    return _table(["where", "speed", "40 TB take", "cores busy", "buffers", "first to run out"], rows)
+    return _table(
+        ["where", "speed", "40 TB take", "cores busy", "buffers", "page cache", "first to run out"], rows
+    )
 
 
 def scale_files(results: Results) -> str:
