@@ -89,6 +89,9 @@ class SqliteStore:
             if isinstance(error.orig, sqlite3.Error):
                 raise files.translate(error.orig, self._path) from error
             raise self._unusable(error.orig or error) from error
+        except sqlite3.Error as error:  # of a statement that went past SQLAlchemy
+            self._check_file()
+            raise files.translate(error, self._path) from error
         except SQLAlchemyError as error:
             raise self._unusable(error) from error
         except UnicodeDecodeError as error:

@@ -25,7 +25,7 @@ from aioglacier.core.errors import CatalogDamagedError, CatalogError, GlacierErr
 from tests.catalog.conftest import NOON, PHOTOS, archive, child, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from aioglacier.catalog import ArchiveRecord
 
@@ -352,8 +352,23 @@ def test_the_journal_of_a_deleted_catalog_is_not_played(path: Path) -> None:
     assert len(list(path.parent.glob("catalog.db-wal.damaged-*"))) == 1
 
 
-def test_damage_met_later_is_kept_aside_too(path: Path) -> None:
-    """A page that goes bad while the catalog is open."""
+async def _count(catalog: Catalog) -> None:
+    await catalog.archives.totals(PHOTOS)
+
+
+async def _record(catalog: Catalog) -> None:
+    await catalog.archives.record(PHOTOS, archive(1))
+
+
+async def _merge(catalog: Catalog) -> None:
+    await catalog.archives.merge_inventory(PHOTOS, map(archive, range(5000)), inventoried=NOON)
+
+
+@pytest.mark.parametrize("use", [_count, _record, _merge])
+def test_damage_met_later_is_kept_aside_too(
+    path: Path, use: Callable[[Catalog], Coroutine[None, None, None]]
+) -> None:
+    """A page that goes bad while the catalog is open, whatever meets it."""
 
     def spoil() -> None:
         with path.open("r+b") as file:
@@ -362,9 +377,10 @@ def test_damage_met_later_is_kept_aside_too(path: Path) -> None:
 
     async def work() -> str:
         async with Catalog.open(path) as catalog:
+            await catalog.archives.record(PHOTOS, archive(5000))  # the vault is known from now on
             spoil()
             with pytest.raises(CatalogDamagedError) as raised:
-                await catalog.archives.totals(PHOTOS)
+                await use(catalog)
             with pytest.raises(CatalogError, match="deleted or replaced"):
                 await catalog.archives.record(PHOTOS, archive(1))
             return raised.value.moved_to
