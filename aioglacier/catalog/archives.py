@@ -9,14 +9,20 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
-from sqlalchemy import bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select, update
 
-from aioglacier.catalog.checksums import checksum
+from aioglacier.catalog.archiverows import (
+    find_known,
+    insert_archives,
+    is_sound,
+    keep_row,
+    see_archives,
+    values_of,
+)
 from aioglacier.catalog.places import all_places, find_place, keep_place, list_places
 from aioglacier.catalog.records import ArchiveKind, ArchiveRecord, ArchiveState, MergeResult, VaultTotals
 from aioglacier.catalog.tables import ARCHIVES, PLACES
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Executable, Row
+    from sqlalchemy import Connection, Row
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.database import Database
@@ -228,51 +234,27 @@ def keep_archive(
     kind: ArchiveKind | None = None,
 ) -> ArchiveRecord:
     """Record an archive inside the caller's transaction, or change what is recorded of it."""
-    values: dict[str, object] = {"state": state, **_values(archive)}
-    if source is not None:
-        values["source"] = source
-    if upload is not None:
-        values["upload"] = upload
-    if kind is not None:
-        values["kind"] = kind
-    # Statements that stay the same are made once: making one takes as long as running it.
-    statement = _keeping(frozenset(values), connection.dialect.name)
-    new = {**_NOTHING_MORE, "place": keep_place(connection, place), "archive_id": archive.id, **values}
-    row = connection.execute(statement, new).one()
+    more = {"source": source, "upload": upload, "kind": kind}
+    known = {name: value for name, value in more.items() if value is not None}
+    kept = keep_row(connection, keep_place(connection, place), archive, state=state, more=known)
     if archive.vault != place.vault:
         archive = replace(archive, vault=place.vault)
-    return ArchiveRecord(row.number, place, archive, state, row.source, row.upload, row.seen)
+    return ArchiveRecord(kept.number, place, archive, state, kept.source, kept.upload, kept.seen)
 
 
 def _keep_all(connection: Connection, place: Place, archives: Sequence[tuple[Archive, str | None]]) -> None:
     number = keep_place(connection, place)
     for at in range(0, len(archives), _PAGE):
         some = archives[at : at + _PAGE]
-        is_one = {"of_place": number, "of_ids": [archive.id for archive, _ in some]}
-        known = {row.archive_id for row in connection.execute(_KNOWN, is_one)}
-        rows: dict[str, dict[str, object]] = {}
+        known = find_known(connection, number, [archive.id for archive, _ in some])
+        new: dict[str, tuple[Archive, str | None]] = {}
         for archive, source in some:
             if archive.id in known:
                 keep_archive(connection, place, archive, state=ArchiveState.STORED, source=source)
             else:
-                always = {"place": number, "archive_id": archive.id, "state": ArchiveState.STORED}
-                rows[archive.id] = {**always, **_values(archive), "source": source}
-        if rows:
-            connection.execute(insert(ARCHIVES), list(rows.values()))
-
-
-@cache
-def _keeping(names: frozenset[str], dialect: str) -> Executable:
-    """Insert an archive, or change these columns of it: one statement, as each takes 40 us to prepare."""
-    new = (sqlite if dialect == "sqlite" else postgresql).insert(ARCHIVES)
-    keeping: Executable = new.on_conflict_do_update(
-        index_elements=[ARCHIVES.c.place, ARCHIVES.c.archive_id],
-        set_={name: new.excluded[name] for name in sorted(names)},
-    ).returning(ARCHIVES.c.number, ARCHIVES.c.source, ARCHIVES.c.upload, ARCHIVES.c.seen)
-    return keeping
-
-
-_NOTHING_MORE: Final = {"source": None, "upload": None, "kind": ArchiveKind.PLAIN}
+                new[archive.id] = (archive, source)
+        if new:
+            insert_archives(connection, number, new.values())
 
 
 async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> AsyncIterator[list[Archive]]:
@@ -344,8 +326,7 @@ def _sum(results: Iterable[MergeResult]) -> MergeResult:
 
 
 def _sort_out(connection: Connection, place: int, archives: Sequence[Archive]) -> _Sorted:
-    rows = connection.execute(_KNOWN, {"of_place": place, "of_ids": [archive.id for archive in archives]})
-    known = {row.archive_id: row for row in rows}
+    known = find_known(connection, place, [archive.id for archive in archives])
     found = _Sorted()
     for archive in archives:
         if (row := known.get(archive.id)) is not None:
@@ -364,55 +345,19 @@ def _sort_out(connection: Connection, place: int, archives: Sequence[Archive]) -
 
 def _write_sorted(connection: Connection, place: int, found: _Sorted, inventoried: datetime) -> None:
     if found.new:
-        always = {"place": place, "state": ArchiveState.STORED, "seen": inventoried}
-        connection.execute(
-            insert(ARCHIVES),
-            [{"archive_id": id_, **always, **_values(archive)} for id_, archive in found.new.items()],
-        )
+        new = ((archive, None) for archive in found.new.values())
+        insert_archives(connection, place, new, seen=inventoried)
     for number, archive in found.damaged.items():
-        connection.execute(update(ARCHIVES).where(ARCHIVES.c.number == number).values(_values(archive)))
+        connection.execute(update(ARCHIVES).where(ARCHIVES.c.number == number).values(values_of(archive)))
     seen = [*found.confirmed, *found.damaged, *found.conflicting]
     if seen:
-        connection.execute(
-            update(ARCHIVES)
-            .where(ARCHIVES.c.number.in_(seen), ARCHIVES.c.seen.is_(None) | (ARCHIVES.c.seen < inventoried))
-            .values(seen=inventoried)
-        )
+        see_archives(connection, seen, inventoried)
     if found.conflicting:
         connection.execute(
             update(ARCHIVES)
             .where(ARCHIVES.c.number.in_(found.conflicting), ARCHIVES.c.state == ArchiveState.STORED)
             .values(state=ArchiveState.SUSPECT)
         )
-
-
-_KNOWN: Final = select(
-    ARCHIVES.c.number,
-    ARCHIVES.c.archive_id,
-    ARCHIVES.c.size,
-    ARCHIVES.c.tree_hash,
-    ARCHIVES.c.description,
-    ARCHIVES.c.created,
-    ARCHIVES.c.checksum,
-).where(
-    ARCHIVES.c.place == bindparam("of_place"), ARCHIVES.c.archive_id.in_(bindparam("of_ids", expanding=True))
-)
-
-
-def _values(archive: Archive) -> dict[str, object]:
-    return {
-        "size": archive.size,
-        "tree_hash": archive.tree_hash,
-        "description": archive.description,
-        "created": archive.created,
-        "checksum": _checksum(
-            archive.id, archive.size, archive.tree_hash, archive.description, archive.created
-        ),
-    }
-
-
-def _checksum(archive_id: str, size: int, tree_hash: bytes, description: str, created: datetime) -> int:
-    return checksum((archive_id, size, tree_hash, description, created.timestamp()))
 
 
 def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> None:
@@ -455,9 +400,3 @@ def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
         created=row.created,
     )
     return ArchiveRecord(row.number, place, archive, state, row.source, row.upload, row.seen)
-
-
-def is_sound(row: Any) -> bool:
-    """Whether the facts are those that were recorded; those of the first version cannot be told."""
-    facts = (row.archive_id, row.size, row.tree_hash, row.description, row.created)
-    return row.checksum is None or row.checksum == _checksum(*facts)

@@ -44,6 +44,26 @@ def unescape(text: str) -> str:
     return _escaped.sub(_unescape_one, text) if "\\" in text else text
 
 
+def escape_path(path: str) -> str:
+    """A path in UTF-8, whatever the program's encoding is, without what a database cannot hold."""
+    return escape(os.fsencode(path).decode("utf-8", "surrogateescape"))
+
+
+def unescape_path(text: str) -> str:
+    """The path that was escaped."""
+    return os.fsdecode(unescape(text).encode("utf-8", "surrogateescape"))
+
+
+def count_microseconds(instant: datetime) -> int:
+    """Microseconds from 1970 to an instant."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def instant_of(microseconds: int) -> datetime:
+    """The instant so many microseconds after 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
 def _escape_one(match: re.Match[str]) -> str:
     match match[0]:
         case "\\":
@@ -84,12 +104,12 @@ class PathText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Escape."""
         del dialect
-        return None if value is None else escape(os.fsencode(value).decode("utf-8", "surrogateescape"))
+        return None if value is None else escape_path(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         """Undo it."""
         del dialect
-        return None if value is None else os.fsdecode(unescape(value).encode("utf-8", "surrogateescape"))
+        return None if value is None else unescape_path(value)
 
 
 class Instant(TypeDecorator[datetime]):
@@ -101,12 +121,12 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         """Count the microseconds."""
         del dialect
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else count_microseconds(value)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         """Count them back."""
         del dialect
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else instant_of(value)
 
 
 class Hash(TypeDecorator[bytes]):

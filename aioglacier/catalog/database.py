@@ -14,6 +14,7 @@ called again from the start if somebody else was in the way, so it changes nothi
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextlib import asynccontextmanager
 from functools import partial
@@ -68,7 +69,7 @@ class Database:
             CatalogError: They cannot be read.
         """
         async with self._reading:
-            started = anyio.current_time()
+            started = time.monotonic()
             while True:
                 try:
                     return await self.see_through(partial(self.store.run, question, is_write=False))
@@ -213,7 +214,7 @@ class Database:
             raise CatalogError("the catalog has been closed", path=self.store.location)
 
     def _check_patience(self, started: float, error: BusyError) -> None:
-        waited = anyio.current_time() - started
+        waited = time.monotonic() - started
         if waited >= self._busy_timeout_seconds:
             raise busy(self.store.location, waited) from error
 
@@ -232,7 +233,7 @@ class _Turn(Generic[T]):
 
     def __init__(self, transaction: Callable[[Connection], T]) -> None:
         self.transaction = transaction
-        self.started = anyio.current_time()
+        self.started = time.monotonic()  # anyio looks for its loop first: 5 us a record
         self.ended = anyio.Event()
         self._results: list[T] = []
         self._error: Exception | None = None

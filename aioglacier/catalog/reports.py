@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Select, case, func, select
 
-from aioglacier.catalog.archives import is_sound
+from aioglacier.catalog.archiverows import is_sound
 from aioglacier.catalog.places import find_place, list_places
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.catalog.store import DamagedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,26 @@ async def test_a_deleted_archive_stays_deleted(catalog: Catalog) -> None:
     deleted = catalog.archives.list_vault(PHOTOS, states=[ArchiveState.DELETED])
     assert await ids(deleted) == [archive(1).id]
     await catalog.archives.record_state(PHOTOS, ArchiveId("unknown"), ArchiveState.DELETED)
+
+
+#: Text that a database cannot hold as it is, and a path with bytes that are no UTF-8.
+AWKWARD = "a\\b\x00c\udce9\n'\"%s:x?é"
+SOURCE = "/films/\udcff\\x00 é.mkv"
+
+
+async def test_any_text_comes_back(catalog: Catalog) -> None:
+    """By itself, with others, by an inventory, and when the same is recorded again."""
+    awkward = [replace(archive(number), description=AWKWARD) for number in range(4)]
+    made = await catalog.archives.record(PHOTOS, awkward[0], source=SOURCE)
+    assert (made.archive, made.source, made.seen) == (awkward[0], SOURCE, None)
+    await catalog.archives.record_all(PHOTOS, [(awkward[1], SOURCE), (awkward[2], None)])
+    merged = await catalog.archives.merge_inventory(PHOTOS, awkward, inventoried=NOON)
+    assert merged == MergeResult(1, 3, 0)
+    again = await catalog.archives.record(PHOTOS, awkward[0])
+    assert again == replace(made, seen=NOON)
+    listed = [record async for record in catalog.archives.list_vault(PHOTOS)]
+    assert [record.archive for record in listed] == awkward
+    assert [record.source for record in listed] == [SOURCE, SOURCE, None, None]
 
 
 async def test_an_inventory_of_another_vault_is_refused(catalog: Catalog) -> None:
