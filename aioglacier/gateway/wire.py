@@ -152,7 +152,10 @@ class Wire:
             GlacierError: What the service's refusal stands for, unless ``allow_refusal``; a success that is
                 none; or what kept the answer from coming.
         """
-        if self._relay is not None and isinstance(request.body, FileRange) and not request.before_last:
+        # Parts only: of a request that makes an archive it must be known to the byte how much has gone out, so
+        # whether a cancellation still keeps it from taking effect.
+        is_part = request.operation == "UploadMultipartPart"
+        if self._relay is not None and is_part and isinstance(request.body, FileRange):
             relayed = await self._exchange_elsewhere(request, self._relay)
             if relayed is not None:
                 return relayed

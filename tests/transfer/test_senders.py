@@ -151,6 +151,13 @@ async def test_senders_know_no_secrets(
     assert TOKEN not in str((process.cmdline(), process.environ()))
 
 
+async def test_a_request_that_makes_an_archive_is_sent_here(sending: Sending, body: FileRange) -> None:
+    """Only here it is known to the byte whether it can still be kept from taking effect."""
+    await sending.gateway.upload_archive("photos", body, hashes=hash_part(DATA))
+    assert sending.server.requests[-1].body == DATA
+    assert sending.pids == set()
+
+
 async def test_what_comes_while_all_are_busy_is_sent_here(sending: Sending, body: FileRange) -> None:
     """Nobody waits for a sender."""
     async with anyio.create_task_group() as tasks:
