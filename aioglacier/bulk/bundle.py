@@ -12,7 +12,7 @@ import os
 import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -54,6 +54,9 @@ BUNDLE_SIZE: Final = 4096 * MIB
 
 _RECORDED_AT_ONCE: Final = 4000
 _INDEX_LINES: Final = 8192
+
+#: A skippable frame begins with 8 bytes of its own.
+_LONGEST_TRAILER: Final = SKIPPABLE_SIZE - 8
 
 #: How often to look whether a part is gone.
 _LOOK_SECONDS: Final = 0.02
@@ -192,18 +195,19 @@ class BundleWriter:
         await self._write(await run_in_thread(make))
 
     def _trailer(self) -> bytes:
-        text = json.dumps(
-            {
-                "format": FORMAT,
-                "index_position": self._record.index_position,
-                "index_size": self._record.index_size,
-                "members": self._record.members,
-                "compression": self._record.compression,
-                **({"encryption": AGE} if self._recipients is not None else {"root": self._tree.root[-200:]}),
-            }
-        ).encode()
+        facts = {
+            "format": FORMAT,
+            "index_position": self._record.index_position,
+            "index_size": self._record.index_size,
+            "members": self._record.members,
+            "compression": self._record.compression,
+        }
+        if self._recipients is not None:
+            text = json.dumps({**facts, "encryption": AGE}).encode()
+        else:
+            text = _with_root(facts, self._tree.root)
         header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
-        plain = header + text[: tar.BLOCK].ljust(tar.BLOCK) + tar.END
+        plain = header + text.ljust(tar.BLOCK) + tar.END
         if not self._record.compression or self._recipients is not None:
             return plain
         return ZstdCoder().encode(plain) + skippable_frame(text, SKIPPABLE_SIZE)
@@ -243,6 +247,15 @@ def describe_bundle(root: str | None) -> str:
     name = os.path.basename(root)[-100:] if root is not None else None  # noqa: PTH119  # of any bytes
     folder = {"folder": name} if name is not None else {}
     return json.dumps({"aioglacier": "bundle", **folder, "id": secrets.token_hex(8)})
+
+
+def _with_root(facts: dict[str, Any], root: str) -> bytes:
+    """What a bundle says of itself, with its folder's path, or as much of its end as there is room for."""
+    text = json.dumps({**facts, "root": root})
+    while (excess := len(text) - _LONGEST_TRAILER) > 0:
+        root = root[max(1, excess // 12) :]  # no character is more than 12 in JSON
+        text = json.dumps({**facts, "root": root})
+    return text.encode()
 
 
 def index_line(entry: Entry) -> bytes:

@@ -72,16 +72,18 @@ def read_trailer(end: bytes, size: int) -> BundleTrailer:
                 f"the bundle has format {told['format']}, and this version reads {FORMAT}; take a later one"
             )
         found = BundleTrailer(
-            int(told["index_position"]),
-            int(told["index_size"]),
-            int(told["members"]),
+            whole_number(told["index_position"]),
+            whole_number(told["index_size"]),
+            whole_number(told["members"]),
             told["compression"],
             told.get("encryption"),
             told.get("root"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise _wrong(f"its last member cannot be read: {error!r}") from error
-    if found.compression not in {None, "zstd"} or found.encryption not in {None, AGE}:
+    if not isinstance(found.root, str | None):
+        raise _wrong(f"its folder is called {found.root!r}")
+    if found.compression not in (None, "zstd") or found.encryption not in (None, AGE):
         raise _wrong(f"it is made by {found.compression} and {found.encryption}")
     if not 0 <= found.index_position <= found.index_position + found.index_size <= size:
         raise _wrong("its index is to be where it does not reach")
@@ -103,7 +105,7 @@ def read_index(
         for line in decode(page).splitlines():
             try:
                 entries.append(_entry(json.loads(line), trailer, tree=tree, run=run, upload=upload))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise _wrong(f"a line of its index cannot be read: {error!r}") from error
         found += len(entries)
         yield entries
@@ -117,32 +119,41 @@ def _pages(index: bytes, trailer: BundleTrailer, identities: Identities | None) 
         if is_framed:
             member, index = split_frame(index)
         else:
-            content = tar.content_of(index)
+            content = _content_of(index)
             size = tar.BLOCK + len(content) + len(tar.padding(len(content)))
             member, index = index[:size], index[size:]
         if len(member) <= tar.BLOCK:
             raise _wrong("its index is cut off")
-        yield unseal_member(member, identities) if trailer.encryption is not None else tar.content_of(member)
+        yield unseal_member(member, identities) if trailer.encryption is not None else _content_of(member)
+
+
+def _content_of(member: bytes) -> bytes:
+    try:
+        return tar.content_of(member)
+    except ValueError as error:
+        raise _wrong(f"a header in its index cannot be read: {error}") from error
 
 
 def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int, upload: int) -> Entry:
     """A line of an index as a record; what only the disk had, its next look will tell."""
-    position, stored = int(told["position"]), int(told["stored"])
+    position, stored = whole_number(told["position"]), whole_number(told["stored"])
     if told["kind"] not in _KINDS or not 0 <= position < position + stored <= trailer.index_position:
+        raise ValueError(told)
+    if ("target" in told) is not told["kind"].endswith("link") or not isinstance(told.get("extra", {}), dict):
         raise ValueError(told)
     return Entry(
         tree=tree,
         path=os.fsencode(told["path"]),
         since=run,
         kind=told["kind"],
-        size=int(told["size"]),
-        mtime_ns=int(told["mtime_ns"]),
+        size=whole_number(told["size"]),
+        mtime_ns=whole_number(told["mtime_ns"]),
         ctime_ns=0,
         inode=0,
         device=0,
-        mode=int(told["mode"]),
-        uid=int(told["uid"]),
-        gid=int(told["gid"]),
+        mode=whole_number(told["mode"]) & 0o7777,
+        uid=whole_number(told["uid"]),
+        gid=whole_number(told["gid"]),
         target=os.fsencode(told["target"]) if "target" in told else None,
         extra=json.dumps(told["extra"]).encode() if "extra" in told else None,
         content_hash=bytes.fromhex(told["tree_hash"]) if "tree_hash" in told else None,
@@ -152,6 +163,17 @@ def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int,
         compression=trailer.compression,
         encryption=trailer.encryption,
     )
+
+
+def whole_number(value: object) -> int:
+    """A number as a catalog can keep it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"{value!r} is no number that a file can have")
+    return value
 
 
 def _wrong(what: str) -> IntegrityError:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.bulk.bigfiles import folder_name
 from aioglacier.bulk.bundle import PART_SIZE
-from aioglacier.bulk.bundleindex import BundleTrailer, read_index, read_trailer
+from aioglacier.bulk.bundleindex import BundleTrailer, read_index, read_trailer, whole_number
 from aioglacier.bulk.fetching import AskedJobs
 from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.pricing import check_cost
@@ -302,14 +302,12 @@ class FolderRecovery:
     # --- recording
 
     async def _record_bundle(self, archive: Archive, trailer: BundleTrailer) -> None:
-        index = await self._read_index(archive, trailer)
-
         async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
             pages = read_index(
                 index, trailer, tree=tree.number, run=run, upload=upload, identities=self._options.identities
             )
             size = 0
-            while page := await run_in_thread(partial(next, pages, None)):
+            while (page := await run_in_thread(partial(next, pages, None))) is not None:
                 size += sum(entry.size for entry in page)
                 await self._place.catalog.entries.add(page)
             bundle = BundleRecord(
@@ -326,6 +324,7 @@ class FolderRecovery:
             return trailer.members
 
         try:
+            index = await self._read_index(archive, trailer)
             is_sealed = trailer.encryption is not None
             await self._record(archive, self._root(trailer), record, is_bundle=True, is_sealed=is_sealed)
         except IntegrityError as error:
@@ -387,7 +386,7 @@ class FolderRecovery:
 def _told(description: str) -> dict[str, Any]:
     try:
         told = json.loads(description)
-    except ValueError:
+    except (ValueError, RecursionError):  # whoever else writes to the vault can describe as he likes
         return {}
     return told if isinstance(told, dict) else {}
 
@@ -422,13 +421,13 @@ def _large_file(archive: Archive, told: dict[str, Any]) -> LargeFile | None:
             since=0,
             kind="file",
             size=archive.size,
-            mtime_ns=int(told["mtime_ns"]),
+            mtime_ns=whole_number(told["mtime_ns"]),
             ctime_ns=0,
             inode=0,
             device=0,
-            mode=int(told["mode"]) & 0o7777,
-            uid=int(told["uid"]),
-            gid=int(told["gid"]),
+            mode=whole_number(told["mode"]) & 0o7777,
+            uid=whole_number(told["uid"]),
+            gid=whole_number(told["gid"]),
             target=None,
             extra=None,
             content_hash=None,

@@ -12,11 +12,13 @@ import pytest
 
 from aioglacier.bulk import recovering
 from aioglacier.bulk.bigfiles import describe_file
-from aioglacier.bulk.bundleindex import read_trailer
+from aioglacier.bulk.bundle import SKIPPABLE_SIZE
+from aioglacier.bulk.bundleindex import BundleTrailer, read_index, read_trailer
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recovering import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.scan import Found
-from aioglacier.bulk.tar import BLOCK
+from aioglacier.bulk.tar import BLOCK, member_header, padding
+from aioglacier.bulk.zstd import ZstdCoder, skippable_frame
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_encryption import Key
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.bulk.recovering import Recovered
+    from aioglacier.catalog.entries import Entry
     from tests.bulk.conftest import Place
 
 
@@ -94,6 +97,22 @@ async def test_a_large_file_comes_back_by_its_name(place: Place, tmp_path: Path)
     assert picture(tmp_path / "back") == picture(tree)
 
 
+@pytest.mark.parametrize("compress", [False, True])
+async def test_a_folder_whose_path_is_long_comes_back(place: Place, tmp_path: Path, compress: bool) -> None:
+    """The end of a bundle has room for so many characters, and for fewer that are not ASCII."""
+    tree = tmp_path / ("\u0436" * 60) / ("\u0444" * 60)
+    tree.parent.mkdir()
+    make_tree(tree, files=3)
+    await place.sync(tree, compress=compress)
+    await lose_catalog(place)
+    done = await recover(place)
+    assert (done.bundles, done.damaged) == (1, [])
+    (root,) = done.roots
+    assert str(tree).endswith(root)
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
+
+
 def test_a_path_that_is_too_long_for_a_description_is_cut() -> None:
     """At its beginning, and the description says so."""
     found = Found(b"\xff" * 200 + b"/end", "file", 1, 2, 3, 4, 0o644, 6, 7, None, 8, 9)
@@ -153,6 +172,113 @@ async def test_an_archive_that_says_it_is_a_bundle_and_is_none_is_listed(place: 
     assert done.bundles == 1
     ((_, error),) = done.damaged
     assert "no bundle" in str(error)
+
+
+GOOD_LINE = {
+    "path": "a/file",
+    "kind": "file",
+    "position": 0,
+    "stored": 1024,
+    "size": 5,
+    "mtime_ns": 1,
+    "mode": 0o100644,
+    "uid": 0,
+    "gid": 0,
+}
+
+
+def index_of(content: bytes) -> tuple[bytes, BundleTrailer]:
+    """An index that is one member with this content, and the trailer that goes with it."""
+    frame = ZstdCoder().encode(content)
+    index = (
+        member_header(b".aioglacier/index-000000.jsonl.zst", size=len(frame)) + frame + padding(len(frame))
+    )
+    return index, BundleTrailer(4096, len(index), 1, None, None, "/a")
+
+
+def read_all(index: bytes, trailer: BundleTrailer) -> list[Entry]:
+    """The members that an index lists."""
+    pages = read_index(index, trailer, tree=1, run=2, upload=3, identities=None)
+    return [entry for page in pages for entry in page]
+
+
+def test_a_line_of_an_index_is_an_entry() -> None:
+    """With the permissions that a file can have, and no more."""
+    (entry,) = read_all(*index_of(json.dumps(GOOD_LINE).encode()))
+    assert (entry.path, entry.size, entry.mode, entry.upload) == (b"a/file", 5, 0o644, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "[" * 100_000,
+        "[]",
+        json.dumps({**GOOD_LINE, "size": float("inf")}),
+        json.dumps({**GOOD_LINE, "size": 1 << 63}),
+        json.dumps({**GOOD_LINE, "uid": "0"}),
+        json.dumps({**GOOD_LINE, "position": -1}),
+        json.dumps({**GOOD_LINE, "stored": 4097}),
+        json.dumps({**GOOD_LINE, "kind": "symlink"}),
+        json.dumps({**GOOD_LINE, "target": "elsewhere"}),
+        json.dumps({**GOOD_LINE, "extra": "much"}),
+        json.dumps({**GOOD_LINE, "tree_hash": "no hex"}),
+    ],
+)
+def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
+    """Whoever may write to a vault can make one: it is an error like any other, and no crash."""
+    with pytest.raises(IntegrityError, match="no bundle"):
+        read_all(*index_of(line.encode()))
+
+
+def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
+    """As above."""
+    _, trailer = index_of(b"")
+    with pytest.raises(IntegrityError, match="no bundle"):
+        read_all(b"?" * 4096, trailer)
+
+
+@pytest.mark.parametrize(
+    "change", [{"index_size": float("inf")}, {"compression": []}, {"root": 7}, {"members": "many"}]
+)
+def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:
+    """As above."""
+    told = {
+        "format": 1,
+        "index_position": 0,
+        "index_size": 512,
+        "members": 1,
+        "compression": None,
+        "root": "/a",
+    }
+    assert read_trailer(skippable_frame(json.dumps(told).encode(), SKIPPABLE_SIZE), 4096).root == "/a"
+    with pytest.raises(IntegrityError, match="no bundle"):
+        read_trailer(skippable_frame(json.dumps({**told, **change}).encode(), SKIPPABLE_SIZE), 4096)
+
+
+async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: Place, tree: Path) -> None:
+    """What others have put into the vault is passed over, or listed as damaged."""
+    await place.sync(tree)
+    index, trailer = index_of(b"")
+    told = {
+        "format": 1,
+        "index_position": 0,
+        "index_size": len(index),
+        "members": trailer.members,
+        "compression": None,
+        "root": "/a",
+    }
+    async with place.vault() as vault:
+        await vault.upload(b"theirs", description="[" * 1024)
+        await vault.upload(
+            index + skippable_frame(json.dumps(told).encode(), SKIPPABLE_SIZE),
+            description='{"aioglacier": "bundle", "folder": "tree"}',
+        )
+    await lose_catalog(place)
+    done = await recover(place)
+    assert done.bundles == 1
+    ((_, error),) = done.damaged
+    assert "0 members in place of 1" in str(error)
 
 
 @pytest.mark.parametrize("point", ["upload intent recorded:2", "completing recorded", "archive recorded:2"])
