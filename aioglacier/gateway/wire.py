@@ -152,8 +152,8 @@ class Wire:
             GlacierError: What the service's refusal stands for, unless ``allow_refusal``; a success that is
                 none; or what kept the answer from coming.
         """
-        # Parts only: of a request that makes an archive it must be known to the byte how much has gone out, so
-        # whether a cancellation still keeps it from taking effect.
+        # Parts only: of a request that makes an archive it must be known to the byte how much is out, and
+        # so whether a cancellation still keeps it from taking effect.
         is_part = request.operation == "UploadMultipartPart"
         if self._relay is not None and is_part and isinstance(request.body, FileRange):
             relayed = await self._exchange_elsewhere(request, self._relay)
