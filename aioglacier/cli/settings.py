@@ -99,7 +99,10 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
         option(
-            "--concurrency", type=click.IntRange(min=1), metavar="N", help="Parts sent at once. Default: 4."
+            "--concurrency",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Parts sent at once. Default: as many as the line carries.",
         ),
         option(
             "--sender-processes",
