@@ -17,6 +17,9 @@ _SKIPPABLE: Final = (0x184D2A50).to_bytes(4, "little")
 #: What a member can have at most, decoded: the largest file with its headers, or a page of an index.
 _LARGEST: Final = 64 * 1024 * 1024
 
+#: Bytes of a frame decoded at once where nobody says how much it holds: they make 32 MiB at the very most.
+_STEP: Final = 1024
+
 
 class ZstdCoder:
     """Makes frames. For one thread at a time."""
@@ -62,18 +65,23 @@ def split_frame(frames: bytes) -> tuple[bytes, bytes]:
     """What the first of several frames holds, and those after it.
 
     Raises:
-        IntegrityError: There is no whole frame.
+        IntegrityError: There is no whole frame, or it holds more than any member has.
     """
     zstandard = _module()
     decoder = zstandard.ZstdDecompressor(max_window_size=_LARGEST).decompressobj()
-    try:
-        content: bytes = decoder.decompress(frames)
-    except zstandard.ZstdError as error:
-        raise _unreadable(error) from error
-    if not decoder.eof:
-        raise _unreadable("it is cut off")
-    rest: bytes = decoder.unused_data
-    return content, rest
+    content = bytearray()
+    at = 0
+    while not decoder.eof:
+        if at >= len(frames):
+            raise _unreadable("it is cut off")
+        try:
+            content += decoder.decompress(frames[at : at + _STEP])
+        except zstandard.ZstdError as error:
+            raise _unreadable(error) from error
+        at += _STEP
+        if len(content) > _LARGEST:
+            raise _unreadable("it holds more than any member has")
+    return bytes(content), decoder.unused_data + frames[at:]
 
 
 def _unreadable(why: object) -> IntegrityError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,7 +19,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recovering import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.scan import Found
 from aioglacier.bulk.tar import BLOCK, member_header, padding
-from aioglacier.bulk.zstd import ZstdCoder, skippable_frame
+from aioglacier.bulk.zstd import ZstdCoder, skippable_frame, split_frame
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_encryption import Key
@@ -229,6 +230,30 @@ def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
     """Whoever may write to a vault can make one: it is an error like any other, and no crash."""
     with pytest.raises(IntegrityError, match="no bundle"):
         read_all(*index_of(line.encode()))
+
+
+def test_an_index_that_unfolds_without_end_is_damaged() -> None:
+    """8 KB that are 256 MiB of zeros do not take them."""
+    frame = ZstdCoder().encode(bytes(256 * MIB))
+    tracemalloc.start()
+    with pytest.raises(IntegrityError, match="more than any member"):
+        split_frame(frame)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200 * MIB
+
+
+def test_frames_in_a_row_are_taken_apart() -> None:
+    """Wherever they end."""
+    contents = [os.urandom(size) for size in (0, 1, 900, 1024, 5000, 200_000)]
+    frames = b"".join(map(ZstdCoder().encode, contents))
+    found = []
+    while frames:
+        content, frames = split_frame(frames)
+        found.append(content)
+    assert found == contents
+    with pytest.raises(IntegrityError, match="cut off"):
+        split_frame(ZstdCoder().encode(contents[-1])[:-1])
 
 
 def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
