@@ -1,7 +1,8 @@
 """Part buffers: the one memory budget that bounds every transfer.
 
-A part exists only in a buffer from here. Whoever wants to read or fetch one acquires a buffer first, and
-waits while the budget is spent; that wait is all the backpressure there is. Waiters are served in order.
+A part that is in memory is in a buffer from here; those of named files stay where they are. Whoever wants to
+read or fetch one acquires a buffer first, and waits while the budget is spent; that wait is all the
+backpressure there is. Waiters are served in order.
 
 Peak memory of a process and its workers is at most ``memory_limit`` for all buffers, plus a constant for
 interpreters, libraries and connections (docs/design.md has the formula and the measurement).

@@ -2,7 +2,8 @@
 
 Jobs come as one line of JSON each on the socket that is its standard input, one after the other; answers go
 back as one line each. While a job runs, a line ten times a second says how much has gone out, or just that
-the process is alive. It knows no credentials: a signed head is good for one request, for minutes.
+the process is alive. It has nothing to sign with: a signed head is good for one request, for minutes, and the
+token of temporary keys, which is in it, for nothing without its secret.
 
 Like a hash worker it ends with its parent; unlike one it loads aiohttp, which takes a fifth of a second and
 about 30 MiB.
