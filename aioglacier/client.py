@@ -193,7 +193,7 @@ async def connect(
         hash_in: "processes", or "threads" where no processes can be started.
         sender_processes: Processes that send parts of named files, each one at a time, beside this one, where
             one core does not encrypt as much as the line carries. Off by default: on two cores it does not
-            pay, see docs/design.md. Each takes some 30 MiB on top of all limits.
+            pay, see docs/design.md. Each takes some 25 MiB on top of all limits.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
             change what is archived.
         catalog: An open catalog. What is asked of the service is recorded there before, and what came of it

@@ -23,7 +23,6 @@ KIB: Final = 1024
 
 #: Prices of us-east-1 in dollars, for a sense of proportion.
 REQUEST_PRICE: Final = 0.05 / 1000
-GIB_MONTH_PRICE: Final = 0.004
 
 FAR = {"connection": 20e6, "round_trip": 0.2}
 NEAR = {"connection": 600e6, "round_trip": 0.002}

@@ -6,7 +6,7 @@ the process is alive. It has nothing to sign with: a signed head is good for one
 token of temporary keys, which is in it, for nothing without its secret.
 
 Like a hash worker it ends with its parent; unlike one it loads aiohttp, which takes a fifth of a second and
-about 30 MiB.
+about 25 MiB.
 """
 
 from __future__ import annotations
