@@ -45,6 +45,10 @@ LARGEST_SLICE: Final = 512 * 1024
 #: A slice that took this long is a sign of a slow line.
 _SLOW_SECONDS: Final = 1.0
 
+#: Where the body before went fast, slices are from the second on as large as took so long: on a line that has
+#: become a hundred times slower since, one takes 10 s, and is followed by the smallest.
+_STRIDE_SECONDS: Final = 0.1
+
 
 class SlicePayload(Payload):
     """Sends a body slice by slice.
@@ -53,6 +57,7 @@ class SlicePayload(Payload):
         failure: Why the file that it comes from could not be read on, which aiohttp tells nobody.
         is_started: Whether a connection was there and the request's head was on its way.
         is_complete: Whether the kernel has the whole body.
+        started_at: When it was, on the monotonic clock.
         sent: Bytes handed to the kernel by the current attempt.
     """
 
@@ -62,8 +67,10 @@ class SlicePayload(Payload):
         *,
         progress: Callable[[int], None] | None = None,
         before_last: Callable[[], Awaitable[None]] | None = None,
+        rate: float = 0.0,
     ) -> None:
         super().__init__(body)
+        self._stride = int(rate * _STRIDE_SECONDS)
         self._before_last = before_last
         self._slices = slices_of(body)
         self._length = self._size = body.nbytes
@@ -74,6 +81,7 @@ class SlicePayload(Payload):
         self.failure: SourceError | None = None
         self.is_started = False
         self.is_complete = False
+        self.started_at = 0.0
         self.sent = 0
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -89,6 +97,8 @@ class SlicePayload(Payload):
             raise ClientConnectionResetError("the connection is closed")
         self._transport = transport
         self.is_started = True
+        self.started_at = time.monotonic()
+        stride = self._stride
         try:
             transport.set_write_buffer_limits(high=_lowest_high_water(transport), low=0)
             if not self._length:
@@ -100,7 +110,10 @@ class SlicePayload(Payload):
                     await self._before_last()
                 # aiohttp writes the request's head and the first slice in one go.
                 took = await self._send(writer, slice_)
-                size = _next_slice_size(size, took=took, sent=self.sent)
+                if took > _SLOW_SECONDS:
+                    size, stride = SMALLEST_SLICE, 0
+                else:
+                    size = _next_slice_size(size, stride, sent=self.sent)
             await writer.drain()
             transport.set_write_buffer_limits()
         except BaseException:
@@ -166,11 +179,9 @@ class SlicePayload(Payload):
         self.is_complete = False
 
 
-def _next_slice_size(size: int, *, took: float, sent: int) -> int:
+def _next_slice_size(size: int, stride: int, *, sent: int) -> int:
     """Double, up to a quarter of what was sent: the first bytes always go fast, into buffers."""
-    if took > _SLOW_SECONDS:
-        return SMALLEST_SLICE
-    return max(SMALLEST_SLICE, min(2 * size, LARGEST_SLICE, sent // 4))
+    return max(SMALLEST_SLICE, min(2 * size, sent // 4, LARGEST_SLICE), min(stride, LARGEST_SLICE))
 
 
 def _lowest_high_water(transport: asyncio.WriteTransport) -> int:

@@ -32,7 +32,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.files.reading import FileRange
 from aioglacier.gateway.failures import failure, reason, stall_failure
-from aioglacier.gateway.payload import SlicePayload
+from aioglacier.gateway.payload import LARGEST_SLICE, SlicePayload
 from aioglacier.gateway.refusals import printable, refusal
 from aioglacier.gateway.relay import Destination, SenderLostError, job_for, read_answer
 from aioglacier.gateway.signing import Signer
@@ -127,6 +127,7 @@ class Wire:
         self.origin = origin
         self.region = region
         self._origin_url = URL(origin)
+        self._rate = 0.0  # bytes a second of the last large body, its answer included
         self._session = session
         self._identity = identity
         self._signer = Signer(region)
@@ -169,7 +170,7 @@ class Wire:
 
     async def exchange_signed(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """Send a request that is signed already; what comes is for who signed it to judge."""
-        payload = SlicePayload(request.body, progress=request.progress)
+        payload = SlicePayload(request.body, progress=request.progress, rate=self._rate)
         try:
             response = await self._send(request, payload, self._body_slots, headers)
             async with response:
@@ -225,7 +226,9 @@ class Wire:
         Leaving the block early drops the connection. However it is left, nothing more of the request's body
         is sent, and the body is the caller's again.
         """
-        payload = SlicePayload(request.body, progress=request.progress, before_last=request.before_last)
+        payload = SlicePayload(
+            request.body, progress=request.progress, before_last=request.before_last, rate=self._rate
+        )
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
         slots = self._body_slots if is_bulky else self._control_slots
         await slots.take(request.operation)
@@ -312,15 +315,19 @@ class Wire:
                 payload.on_progress = slots.moved
                 alarm.stop()
             slots.moved()
+            now = time.monotonic()
+            if payload.sent >= LARGEST_SLICE:
+                self._rate = payload.sent / max(now - payload.started_at, 1e-9)
             logger.debug(
                 "%s %s: %d, %d bytes sent, head after %.3f s",
                 request.operation,
                 self.origin,
                 response.status,
                 payload.sent,
-                time.monotonic() - began,
+                now - began,
             )
             return response
+        self._rate = 0.0
         raise stall_failure(
             request.operation,
             payload,
@@ -333,6 +340,7 @@ class Wire:
     def _failure(
         self, request: Request, payload: SlicePayload, error: Exception
     ) -> TransportError | SourceError:
+        self._rate = 0.0
         return failure(
             request.operation, payload, error, origin=self.origin, is_proxied=self._proxy is not None
         )

@@ -215,6 +215,49 @@ async def test_payload_may_be_sent_again_from_its_start() -> None:
         assert [len(exchange.body) for exchange in server.requests] == [len(body)] * 2
 
 
+async def test_slices_grow_with_what_is_known_of_the_path(server: FaultyServer) -> None:
+    """Of an unknown path, and of a slow one, small ones; where the body before went fast, the largest."""
+    first: dict[float, list[int]] = {}
+    for rate in (0.0, 1000.0, 1e9):
+        moved: list[int] = []
+        payload = SlicePayload(memoryview(bytes(2 * MIB)), progress=moved.append, rate=rate)
+        async with aiohttp.ClientSession() as session:
+            server.then(answers(204))
+            async with session.put(server.url, data=payload):
+                pass
+        assert sum(moved) == 2 * MIB
+        first[rate] = moved[:3]
+    assert first[0.0] == first[1000.0] == [SMALLEST_SLICE] * 3
+    assert first[1e9] == [SMALLEST_SLICE, LARGEST_SLICE, LARGEST_SLICE]
+
+
+async def test_what_a_body_was_like_is_known_until_one_fails(
+    server: FaultyServer, gateway: AwsGateway
+) -> None:
+    """The second body of a fast path goes in large slices, the one after a failure in small ones."""
+    body = memoryview(bytes(2 * MIB))
+    hashes = hash_part(body)
+
+    async def hang_up(exchange: Exchange) -> None:
+        await exchange.read_body(200_000)
+        exchange.reset()
+
+    async def steps() -> int:
+        moved: list[int] = []
+        await gateway.upload_multipart_part(
+            "photos", UPLOAD, body, start=0, hashes=hashes, progress=moved.append
+        )
+        assert sum(moved) == len(body)
+        return len(moved)
+
+    unknown, known = await steps(), await steps()
+    assert known < unknown
+    server.then(hang_up)
+    with pytest.raises(ConnectionLostError):
+        await steps()
+    assert await steps() == unknown
+
+
 async def test_abandoned_payload_is_not_sent(server: FaultyServer) -> None:
     """Given up before it began, it never begins."""
     payload = SlicePayload(memoryview(bytes(MIB)))
