@@ -8,6 +8,9 @@ What only the catalog had does not come back: when files were removed, so they a
 and times that were changed later; attributes and holes of files that are archives by themselves, and the
 names of such files that were encrypted.
 
+A catalog in which a later ``sync`` of the folder is on record takes no archive from before that: whatever is
+recorded last is the current version. A new one takes all of them, in their order.
+
 Each bundle counts once all of it is recorded. What a kill leaves is removed by the next run, which goes on
 with the bundles that are not on record, and uses the jobs that are there.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +55,9 @@ if TYPE_CHECKING:
 #: for a member, so this is that of 150,000, and a 16th of a bundle that of files of 1 KiB.
 TAIL: Final = 8 * MIB
 _SHARE: Final = 16
+
+#: No clock that a catalog was written by is further ahead.
+_AHEAD: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,7 @@ class Recovered:
         cost: Of those, by the price list.
         damaged: Bundles that could not be read, with the error.
         homeless: Archives of one file of which nothing tells the folder.
+        outdated: Archives from before a ``sync`` of their folder that is on record; they are left out.
         roots: The folders.
     """
 
@@ -128,6 +136,7 @@ class Recovered:
     cost: float = 0.0
     damaged: list[tuple[ArchiveId, IntegrityError]] = field(default_factory=list)
     homeless: list[ArchiveId] = field(default_factory=list)
+    outdated: list[ArchiveId] = field(default_factory=list)
     roots: set[str] = field(default_factory=set)
 
 
@@ -198,12 +207,15 @@ class FolderRecovery:
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
         steps += [(large.archive, large) for large in plan.files]
         for archive, what in sorted(steps, key=lambda step: step[0].created):
-            if isinstance(what, BundleTrailer):
-                await self._record_bundle(archive, what)
-            elif (home := self._home(what, roots)) is not None:
-                await self._record_file(what, home)
-            else:
+            home = self._root(what) if isinstance(what, BundleTrailer) else self._home(what, roots)
+            if home is None:
                 self.done.homeless.append(archive.id)
+            elif await self._is_outdated(archive, home):
+                self.done.outdated.append(archive.id)
+            elif isinstance(what, BundleTrailer):
+                await self._record_bundle(archive, what)
+            else:
+                await self._record_file(what, home)
         for tree in await entries.list_trees(self._place.place):
             await entries.mend(tree)
         return self.done
@@ -242,6 +254,15 @@ class FolderRecovery:
         if self._options.folder is not None:
             return _absolute(self._options.folder)
         return trailer.root or ""
+
+    async def _is_outdated(self, archive: Archive, root: str) -> bool:
+        """Whether a ``sync`` of the folder that began after the archive was made is on record."""
+        entries = self._place.catalog.entries
+        for tree in await entries.list_trees(self._place.place):
+            if tree.root == root:
+                last = await entries.find_run(tree, datetime.now(UTC) + _AHEAD)
+                return last != await entries.find_run(tree, archive.created)
+        return False
 
     # --- retrieving
 

@@ -36,9 +36,19 @@ if TYPE_CHECKING:
 
 async def lose_catalog(place: Place) -> None:
     """Only what the service has is left, and an inventory of it."""
+    forget_catalog(place)
+    await take_inventory(place)
+
+
+def forget_catalog(place: Place) -> None:
+    """Only what the service has is left."""
     for file in place.catalog.parent.glob(f"{place.catalog.name}*"):
         if file.is_file():
             file.unlink()
+
+
+async def take_inventory(place: Place) -> None:
+    """Read an inventory into the catalog."""
     async with place.vault() as vault:
         job = await vault.retrieve_inventory()
         await job.wait_until_done()
@@ -96,6 +106,27 @@ async def test_a_large_file_comes_back_by_its_name(place: Place, tmp_path: Path)
     assert (done.bundles, done.files, done.homeless) == (2, 1, [])
     await place.restore(tmp_path / "back", folder=str(tree))
     assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_what_is_older_than_a_sync_on_record_hides_nothing_of_it(place: Place, tmp_path: Path) -> None:
+    """A folder may have been archived again before anyone missed the catalog; a new one takes all."""
+    tree = make_tree(tmp_path / "tree", files=3)
+    (tree / "file").write_bytes(b"old")
+    await place.sync(tree)
+    forget_catalog(place)
+    await anyio.sleep(1.1)  # the service tells instants by the second
+    (tree / "file").write_bytes(b"newer")
+    await place.sync(tree)
+    await take_inventory(place)
+    done = await recover(place)
+    assert (done.bundles, len(done.outdated)) == (0, 1)
+    await place.restore(tmp_path / "back")
+    assert (tmp_path / "back" / "file").read_bytes() == b"newer"
+    await lose_catalog(place)
+    done = await recover(place)
+    assert (done.bundles, done.outdated) == (2, [])
+    await place.restore(tmp_path / "again")
+    assert (tmp_path / "again" / "file").read_bytes() == b"newer"
 
 
 @pytest.mark.parametrize("compress", [False, True])

@@ -117,6 +117,12 @@ def _report(
         session.output.warn(f"bundle {archive_id} cannot be read: {error}")
     for archive_id in done.homeless:
         session.output.warn(f"of archive {archive_id} nothing tells the folder; name one with --folder")
+    if done.outdated:
+        session.output.warn(
+            f"{show_count(len(done.outdated), 'archive')} were made before a sync that is on record, whose "
+            "versions they would hide, and are left out; a new catalog (--catalog FILE, and 'inventory' "
+            "first) takes all in their order, and no job is paid for again within a day"
+        )
     for archive in plan.unnamed:
         session.output.warn(f"archive {archive.id} is a file whose name only the lost catalog had")
     record = {
@@ -128,6 +134,7 @@ def _report(
         "files": done.files,
         "damaged": len(done.damaged),
         "homeless": len(done.homeless),
+        "outdated": len(done.outdated),
         "unnamed": len(plan.unnamed),
         "jobs_started": done.jobs_started,
         **cost_record(prices, done.cost),
@@ -135,7 +142,7 @@ def _report(
     session.output.record(record, _text)
     if done.damaged:
         return Exit.INTEGRITY
-    return Exit.SOME_FAILED if done.homeless or plan.unnamed else Exit.DONE
+    return Exit.SOME_FAILED if done.homeless or done.outdated or plan.unnamed else Exit.DONE
 
 
 def _text(record: Mapping[str, Any]) -> str:
