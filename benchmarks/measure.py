@@ -100,10 +100,22 @@ def tree_pss(pid: int) -> int:
     """Bytes of proportional memory of a process and its descendants now."""
     try:
         process = psutil.Process(pid)
-        tree = [process, *process.children(recursive=True)]
+        tree = [process, *(child for child in process.children(recursive=True) if not _is_starting(child))]
     except psutil.NoSuchProcess:
         return 0
     return sum(_pss(member.pid) for member in tree)
+
+
+def _is_starting(child: psutil.Process) -> bool:
+    """Whether it is a copy of its parent still, on its way to another program.
+
+    Until it gets there it runs on its parent's memory, of which PSS knows nothing and which would count twice.
+    """
+    try:
+        parent = child.parent()
+        return parent is not None and child.cmdline() == parent.cmdline()
+    except psutil.Error:
+        return True
 
 
 def _pss(pid: int) -> int:

@@ -103,14 +103,14 @@ def _upload(source: Path, data: bytes, chance: random.Random, proxy: Proxy, toll
         with _started(source, proxy.url) as process:
             _kill_at(process, proxy, chance.randint(0, len(data)), chance)
             output, errors = process.communicate(timeout=_TIMEOUT_SECONDS)
-        if process.returncode >= 0:  # it was through before
+        if process.returncode >= 0 or output:  # it was through before, or has told its user so
             break
         kills += 1
     else:
         with _started(source, proxy.url) as process:
             output, errors = process.communicate(timeout=_TIMEOUT_SECONDS)
     toll.kills += kills
-    if process.returncode != 0:
+    if not output:
         toll.faults.append(f"{source.name}: exit {process.returncode}: {errors.decode()}")
         return
     record = json.loads(output)
