@@ -109,7 +109,7 @@ def tree_pss(pid: int) -> int:
 def _is_starting(child: psutil.Process) -> bool:
     """Whether it is a copy of its parent still, on its way to another program.
 
-    Until it gets there it runs on its parent's memory, of which PSS knows nothing and which would count twice.
+    Until then it runs on its parent's memory, of which PSS knows nothing and which would count again.
     """
     try:
         parent = child.parent()
