@@ -298,9 +298,7 @@ async def test_a_slow_line_is_not_a_stalled_one() -> None:
 
 @pytest.mark.parametrize("at", ["0", "1", "middle", "all but one", "all"])
 @pytest.mark.parametrize("how", ["closed", "reset"])
-async def test_a_connection_cut_while_sending(
-    server: FaultyServer, gateway: AwsGateway, at: str, how: str
-) -> None:
+async def test_a_connection_cut_while_sending(at: str, how: str) -> None:
     """The error says how far it came; unless the body was complete the service cannot have acted."""
     size = {"0": 0, "1": 1, "middle": len(PART) // 2, "all but one": len(PART) - 1, "all": len(PART)}[at]
 
@@ -313,16 +311,21 @@ async def test_a_connection_cut_while_sending(
         await cut(exchange)
         exchange.writer.close()
 
-    server.then(hang_up)
     moved: list[int] = []
-    with pytest.raises(ConnectionLostError, match=rf"after \d+ of {len(PART)} bytes") as caught:
-        await send_part(gateway, moved)
-    if at == "all":
-        assert caught.value.may_have_taken_effect
-    if at in {"0", "1", "middle"}:
-        assert not caught.value.may_have_taken_effect
-        assert sum(moved) == 0
-    await send_part(gateway)
+    # A receiver's buffer of its own size could take the other half, and the body would be on its way whole.
+    async with (
+        faulty_server(receive_buffer=64 * 1024) as server,
+        open_gateway(options_for(server)) as gateway,
+    ):
+        server.then(hang_up)
+        with pytest.raises(ConnectionLostError, match=rf"after \d+ of {len(PART)} bytes") as caught:
+            await send_part(gateway, moved)
+        if at == "all":
+            assert caught.value.may_have_taken_effect
+        if at in {"0", "1", "middle"}:
+            assert not caught.value.may_have_taken_effect
+            assert sum(moved) == 0
+        await send_part(gateway)
 
 
 async def test_output_cut_short_is_our_error(server: FaultyServer, gateway: AwsGateway) -> None:
