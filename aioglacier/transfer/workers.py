@@ -19,6 +19,7 @@ import logging
 import os
 import sys
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import anyio
@@ -29,8 +30,8 @@ from aioglacier.files.reading import FileChangedError
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.transfer.ahead import take_started
 from aioglacier.transfer.buffers import PrivateMemory, shared_memory
+from aioglacier.transfer.hashthreads import HashThreads
 from aioglacier.transfer.partjob import PartJob, perform
-from aioglacier.transfer.threads import run_in_thread
 from aioglacier.transfer.worker import encode_request
 from aioglacier.transfer.workerprocess import CannotStartError, WorkerLostError, WorkerProcess
 
@@ -47,8 +48,8 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 #: A job that has killed this many workers is given up: it is the job, or the machine has no memory left.
 MAX_DEATHS: Final = 3
 
-#: Bodies up to this are hashed in a thread even where workers run: a worker costs more than it saves.
-SMALL_PART_SIZE: Final = 256 * 1024
+#: Parts up to this are hashed in a thread even where workers run: a worker costs more than it saves.
+SMALL_PART_SIZE: Final = 1024 * 1024
 
 #: Bodies up to this are hashed where they are: 75 microseconds, half a millisecond on a CPU without SHA
 #: instructions, where to wake a thread and be woken by it costs 100 and more.
@@ -94,7 +95,11 @@ async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None)
         _log.warning("this program cannot start Python processes; hashing in threads instead")
         hash_in = "threads"
     if hash_in == "threads":
-        yield ThreadHasher(count)
+        in_threads = ThreadHasher(count)
+        try:
+            yield in_threads
+        finally:
+            in_threads.close()
         return
     hasher = ProcessHasher(count)
     try:
@@ -107,7 +112,7 @@ class ThreadHasher:
     """Hashes in threads: hashlib lets go of the GIL. Cancelling waits until the running thread is done."""
 
     def __init__(self, workers: int) -> None:
-        self._limiter = anyio.CapacityLimiter(workers)
+        self._threads = HashThreads(workers)
 
     def make_memory(self, size: int) -> PartMemory:
         """Memory of this process alone."""
@@ -119,11 +124,15 @@ class ThreadHasher:
         if _is_tiny(job):
             return perform(job, view)
         try:
-            return await run_in_thread(lambda: perform(job, view), limiter=self._limiter)
+            return await self._threads.run(partial(perform, job, view))
         except FileChangedError as error:
             raise source_changed(_source(job), str(error)) from None
         except OSError as error:
             raise _file_error(job, error) from error
+
+    def close(self) -> None:
+        """End the threads. Jobs must be done or cancelled before."""
+        self._threads.close()
 
 
 class ProcessHasher:
@@ -144,7 +153,7 @@ class ProcessHasher:
         """See ``Hasher.run``. Cancelling kills the worker that has the job."""
         deaths = 0
         while True:
-            if self._cannot_start or (job.length <= SMALL_PART_SIZE and not job.read_from):
+            if self._cannot_start or job.length <= SMALL_PART_SIZE:
                 return await self._threads.run(job, buffer)
             try:
                 async with self._limiter:
@@ -165,6 +174,7 @@ class ProcessHasher:
 
     async def aclose(self) -> None:
         """End all workers. Jobs must be done or cancelled before."""
+        self._threads.close()
         self._idle += self._ahead
         self._ahead.clear()
         for worker in self._idle:

@@ -18,7 +18,7 @@ from aioglacier.transfer.workers import ProcessHasher, open_hasher
 if TYPE_CHECKING:
     from aioglacier.transfer.workers import Hasher
 
-DATA = os.urandom(1024 * 1024)
+DATA = os.urandom(1024 * 1024 + 1)
 
 
 def children() -> set[int]:

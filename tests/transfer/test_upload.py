@@ -216,16 +216,16 @@ async def test_no_byte_of_an_archive_is_hashed_on_the_event_loop(
         monkeypatch.setattr("botocore.auth.sha256", noting(calls))
         path = tmp_path / "source"
         path.write_bytes(DATA[:SIZE])
-        archive = await served.vault.upload(path, part_size=MIB)
-        await served.vault.upload(DATA[:SIZE], part_size=MIB)
-        async with served.vault.open_writer(part_size=MIB) as writer:
+        archive = await served.vault.upload(path, part_size=2 * MIB)
+        await served.vault.upload(DATA[:SIZE], part_size=2 * MIB)
+        async with served.vault.open_writer(part_size=2 * MIB) as writer:
             await writer.write(DATA[: 2 * MIB])
+        in_threads = any(thread != loop_thread and size == MIB for thread, size in calls)
         job = await served.vault.retrieve(archive.id)
         await job.download(tmp_path / "target")
         async with job.open_reader() as reader:
             assert b"".join([block async for block in reader]) == DATA[:SIZE]
         monkeypatch.undo()
-    in_threads = any(thread != loop_thread and size == MIB for thread, size in calls)
     assert in_threads is (hash_in == "threads")
     assert not [size for thread, size in calls if thread == loop_thread and size > 4096]
 

@@ -172,6 +172,19 @@ async def test_files_that_cannot_be_used_are_named(hash_in: HashIn, tmp_path: Pa
     assert target.value.path == str(tmp_path / "none")
 
 
+async def test_parts_of_one_mib_need_no_worker(tmp_path: Path) -> None:
+    """What a thread hashes in less than a worker takes to start, of memory and of a file alike."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA[:MIB])
+    async with open_hasher("processes", 1) as hasher:
+        for job in (PartJob(MIB), PartJob(MIB, place_of(path))):
+            with filled(hasher.make_memory(MIB), DATA[:MIB]) as buffer:
+                assert await hasher.run(job, buffer) == hash_part(DATA[:MIB])
+        assert not pids(hasher)
+        await hash_with(hasher)
+        assert pids(hasher)
+
+
 async def test_cancelling_a_job_kills_its_worker() -> None:
     """Nobody writes to a buffer that has been given back, and the next job gets a new worker."""
     async with open_hasher("processes", 1) as hasher:

@@ -1,0 +1,103 @@
+"""Threads that hash end with whoever waits for them, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from aioglacier.transfer.hashthreads import HashThreads
+
+
+class Gate:
+    """A function that is under way until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.ended = False
+
+    def __call__(self) -> None:
+        """Wait."""
+        self.begun.set()
+        self.go_on.wait()
+        self.ended = True
+
+
+async def test_results_and_errors_come_as_they_are() -> None:
+    """A value is returned, an error raised itself."""
+    threads = HashThreads(1)
+    error = KeyError("mine")
+
+    def fail() -> None:
+        raise error
+
+    assert await threads.run(threading.get_ident) != threading.get_ident()
+    with pytest.raises(KeyError) as caught:
+        await threads.run(fail)
+    assert caught.value is error
+    threads.close()
+
+
+@pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
+async def test_who_is_cancelled_waits_for_the_function(*, natively: bool) -> None:
+    """However often and by whatever means: until then the function may touch what it was given."""
+    threads, gate, scope = HashThreads(1), Gate(), anyio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await threads.run(gate)
+
+    task = asyncio.ensure_future(run())
+    await asyncio.to_thread(gate.begun.wait)
+    for _ in range(2):
+        if natively:
+            task.cancel()
+        else:
+            scope.cancel()
+        await wait_all_tasks_blocked()
+        assert not task.done()
+    gate.go_on.set()
+    await asyncio.wait([task])
+    assert gate.ended
+    assert task.cancelled() == natively
+    threads.close()
+
+
+async def test_what_waits_for_a_thread_can_be_cancelled_at_once() -> None:
+    """A function whose turn has not come is never called."""
+    threads, first, second = HashThreads(1), Gate(), Gate()
+    running = asyncio.ensure_future(threads.run(first))
+    await asyncio.to_thread(first.begun.wait)
+    waiting = asyncio.ensure_future(threads.run(second))
+    await wait_all_tasks_blocked()
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    first.go_on.set()
+    await running
+    await threads.run(lambda: None)
+    assert not second.begun.is_set()
+    threads.close()
+
+
+async def test_only_so_many_run_at_once_and_their_threads_end() -> None:
+    """Two threads never are three, and none is left when they are closed."""
+    before = set(threading.enumerate())
+    threads, gates = HashThreads(2), [Gate() for _ in range(3)]
+    async with anyio.create_task_group() as tasks:
+        for gate in gates:
+            tasks.start_soon(threads.run, gate)
+        for gate in gates[:2]:
+            await asyncio.to_thread(gate.begun.wait)
+        assert not gates[2].begun.is_set()
+        ours = {found for found in threading.enumerate() if found.name.startswith("aioglacier-hash")} - before
+        assert len(ours) == 2
+        for gate in gates:
+            gate.go_on.set()
+    threads.close()
+    for thread in ours:
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()
