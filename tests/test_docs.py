@@ -146,6 +146,8 @@ def test_pytest(tmp_path: Path, block: str) -> None:
     (tmp_path / "test_it.py").write_text(block)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    # Its own, or it would clear up behind all runs before, this one too.
+    command.append(f"--basetemp={tmp_path / 'temporary'}")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
     assert f"{len(IS_TEST.findall(block))} passed" in done.stdout
