@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql
 
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.columns import (
@@ -214,6 +213,8 @@ def _keeping_row(names: frozenset[str]) -> str:
 @cache
 def _keeping(names: frozenset[str]) -> Executable:
     """The same for PostgreSQL. Made once: making a statement takes as long as running it."""
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415  # 20 ms, which SQLite needs not
+
     new = postgresql.insert(ARCHIVES)
     keeping: Executable = new.on_conflict_do_update(
         index_elements=[ARCHIVES.c.place, ARCHIVES.c.archive_id],
