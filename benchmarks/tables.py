@@ -27,7 +27,6 @@ CLIENTS: Final = {
     "boto3": "boto3, 4 threads",
     "boto3+sequential": "boto3, one part after the other",
     "boto3+combined": "boto3, 4 threads, tree hash combined by hand",
-    "boto3+given": "boto3, 4 threads, given the tree hashes",
     "aiobotocore": "aiobotocore, gathering 4",
     "aiobotocore+combined": "aiobotocore, gathering 4, tree hash combined by hand",
     "glacier_upload": "glacier_upload, 4 threads",
@@ -328,7 +327,7 @@ def readme(results: Results) -> str:
     names = ["floor+native", "aioglacier", "aioglacier+hashlib", *PEERS, "aws-cli"]
     rows = []
     for name in names:
-        if name not in plain["clients"] or name in {"boto3+given", "aiobotocore+combined"}:
+        if name not in plain["clients"] or name == "aiobotocore+combined":
             continue
         cells = [
             CLIENTS[name].replace(": read, hash twice in one pass, `sendall`; one thread", ", one thread")
