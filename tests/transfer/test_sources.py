@@ -503,7 +503,7 @@ CHANGES: dict[Callable[[Path], None], str] = {
 }
 
 #: What shows of a change to a worker that looks in the middle of it: the system notes the time first.
-HALFWAY = dict.fromkeys((append, truncate, edit_quietly), "mtime")
+HALFWAY: dict[Callable[[Path], None], str] = dict.fromkeys((append, truncate, edit_quietly), "mtime")
 
 
 class Meddler:
