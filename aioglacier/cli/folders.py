@@ -15,6 +15,7 @@ from aioglacier.cli.failures import failure_of, tell
 from aioglacier.cli.progress import State, following
 from aioglacier.cli.records import plain
 from aioglacier.cli.session import CommandError
+from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -50,6 +51,13 @@ MAX_COST: Final = click.option(
     type=Amount(min=0),
     metavar="AMOUNT",
     help="Do nothing if it would cost more, by the price list and in its currency.",
+)
+TIER: Final = click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    default=Tier.STANDARD.value,
+    show_default=True,
+    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
 )
 
 

@@ -9,7 +9,7 @@ import click
 from aioglacier.cli.command import command as make_command
 from aioglacier.cli.encrypting import IDENTITY, identity_words
 from aioglacier.cli.exits import Exit
-from aioglacier.cli.folders import MAX_COST, PRICES, cost_record, cost_text, money_words
+from aioglacier.cli.folders import MAX_COST, PRICES, TIER, cost_record, cost_text, money_words
 from aioglacier.cli.planning import DRY_RUN, tell_plan
 from aioglacier.cli.sizes import show_count, show_size
 from aioglacier.core.checks import check_vault_name
@@ -32,13 +32,7 @@ if TYPE_CHECKING:
     help="Only bundles of the folder of this name, and record them under this path. Default: all, each under "
     "the path that it had.",
 )
-@click.option(
-    "--tier",
-    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
-    default=Tier.STANDARD.value,
-    show_default=True,
-    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
-)
+@TIER
 @IDENTITY
 @DRY_RUN
 @MAX_COST

@@ -13,6 +13,7 @@ from aioglacier.cli.exits import Exit
 from aioglacier.cli.folders import (
     MAX_COST,
     PRICES,
+    TIER,
     Instant,
     cost_record,
     cost_text,
@@ -47,13 +48,7 @@ if TYPE_CHECKING:
 @click.option("--smaller", type=SIZE, help="Only files of this size or less.")
 @click.option("--modified-after", type=Instant(), help="Only files changed at this time or later.")
 @click.option("--modified-before", type=Instant(), help="Only files changed before this time.")
-@click.option(
-    "--tier",
-    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
-    default=Tier.STANDARD.value,
-    show_default=True,
-    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
-)
+@TIER
 @IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
