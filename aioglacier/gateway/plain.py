@@ -2,8 +2,8 @@
 
 To load aiobotocore, make a session, read the models and make a client is most of the CPU time of a short
 upload, and what it finds out is in most cases what anyone could read off: keys that were given or stand in
-the environment or the credentials file, a region, and AWS's own endpoint there. So that much is read here,
-and only that much: every variable ``AWS_...``, every key of the default profile and every region must be on a
+the environment or the credentials file, a region, and AWS's own endpoint there or one that is named. So that
+much is read here, and only that much: every variable ``AWS_...``, every key of the default profile and every region must be on a
 list below, or the answer is ``None`` and botocore is asked, with its own precedence and errors. Nothing is
 refused here. Tests hold the two against each other.
 """
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 _KNOWN_VARIABLES: Final = frozenset({
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
-    "AWS_DEFAULT_OUTPUT", "AWS_PAGER", "AWS_CLI_AUTO_PROMPT",
+    "AWS_DEFAULT_OUTPUT", "AWS_PAGER", "AWS_CLI_AUTO_PROMPT", "AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL",
 })  # fmt: skip
+
+#: Those that name an endpoint where the program does not, in the order in which they are asked.
+_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL")
 
 #: Keys of the default profile, likewise.
 _KNOWN_KEYS: Final = frozenset({
@@ -88,6 +91,8 @@ def read_plain(options: GatewayOptions, environment: Mapping[str, str] | None = 
     if found is None or region is None or _REGION.fullmatch(region) is None:
         return None
     endpoint = options.endpoint_url
+    if endpoint is None:
+        endpoint = next(filter(None, map(environ.get, _ENDPOINT_VARIABLES)), None)
     if endpoint is None:
         endpoint = f"https://glacier.{region}.amazonaws.com"
     elif _ENDPOINT.fullmatch(endpoint) is None:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 GIVEN: dict[str, Any] = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET}
 IN_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "E", "AWS_SECRET_ACCESS_KEY": "e"}
+ENDPOINTS = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:8080",
+    "AWS_ENDPOINT_URL_GLACIER": "https://glacier.example.com",
+}
 IN_FILE = "[default]\naws_access_key_id = F\naws_secret_access_key = f\n"
 
 
@@ -110,6 +114,10 @@ async def test_regions_of_other_partitions_are_botocores() -> None:
         ({"region_name": "us-east-1", "endpoint_url": "http://127.0.0.1:8080", **GIVEN}, {}, "", ""),
         ({"region_name": "us-east-1", "endpoint_url": "https://glacier.example.com", **GIVEN}, {}, "", ""),
         ({"region_name": "us-east-1", **GIVEN}, {"AWS_CA_BUNDLE": "/etc/bundle.pem"}, "", ""),
+        ({"region_name": "us-east-1", "endpoint_url": "https://given.example", **GIVEN}, ENDPOINTS, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, ENDPOINTS, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, ENDPOINTS | {"AWS_ENDPOINT_URL_GLACIER": ""}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, dict.fromkeys(ENDPOINTS, ""), "", ""),
         (
             {"region_name": "us-east-1", **GIVEN},
             {"AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true"},
@@ -147,8 +155,13 @@ async def test_plain_settings_are_those_that_botocore_finds(
         ({"region_name": "us-east-1", **GIVEN}, {"AWS_PROFILE": "default"}, "", IN_FILE),
         ({"region_name": "us-east-1", **GIVEN}, {"AWS_USE_FIPS_ENDPOINT": "true"}, "", ""),
         ({"region_name": "us-east-1", **GIVEN}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "", ""),
-        ({"region_name": "us-east-1", **GIVEN}, {"AWS_ENDPOINT_URL": "https://example.com"}, "", ""),
-        ({"region_name": "us-east-1", **GIVEN}, {"AWS_ENDPOINT_URL_GLACIER": "https://example.com"}, "", ""),
+        ({"region_name": "us-east-1", **GIVEN}, {"AWS_ENDPOINT_URL": "https://example.com/path"}, "", ""),
+        (
+            {"region_name": "us-east-1", **GIVEN},
+            ENDPOINTS | {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+            "",
+            "",
+        ),
         ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_SECURITY_TOKEN": "t"}, "", ""),
         ({"region_name": "us-east-1"}, IN_ENVIRONMENT | {"AWS_CREDENTIAL_EXPIRATION": "2099-01-01"}, "", ""),
         (
