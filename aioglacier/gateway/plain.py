@@ -3,9 +3,9 @@
 To load aiobotocore, make a session, read the models and make a client is most of the CPU time of a short
 upload, and what it finds out is in most cases what anyone could read off: keys that were given or stand in
 the environment or the credentials file, a region, and AWS's own endpoint there or one that is named. So that
-much is read here, and only that much: every variable ``AWS_...``, every key of the default profile and every region must be on a
-list below, or the answer is ``None`` and botocore is asked, with its own precedence and errors. Nothing is
-refused here. Tests hold the two against each other.
+much is read here, and only that much: every variable ``AWS_...``, every key of the default profile and every
+region must be on a list below, or the answer is ``None`` and botocore is asked, with its own precedence and
+errors. Nothing is refused here. Tests hold the two against each other.
 """
 
 from __future__ import annotations
