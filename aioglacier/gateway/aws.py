@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aioglacier.gateway.control import ControlPlane
+from aioglacier.gateway.data import DataPlane
+from aioglacier.gateway.jobcalls import JobCalls
 from aioglacier.gateway.opening import open_planes
 from aioglacier.gateway.options import USER_AGENT
 from aioglacier.gateway.uploadcalls import UploadCalls
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
     from aioglacier.gateway.wire import Wire
 
 
-class AwsGateway(ControlPlane, UploadCalls):
+class AwsGateway(ControlPlane, UploadCalls, JobCalls):
     """Every operation of the vault API, each sent once. Opened by ``open_gateway``."""
 
     def __init__(self, botocore: Botocore, wire: Wire, options: GatewayOptions) -> None:
         ControlPlane.__init__(self, botocore, wire)
-        UploadCalls.__init__(self, wire, options, user_agent=USER_AGENT)
+        DataPlane.__init__(self, wire, options, user_agent=USER_AGENT)
 
     @property
     def region(self) -> str:

@@ -1,12 +1,12 @@
-"""The small calls that an upload has no need of: botocore builds and parses them, the wire does the rest."""
+"""The small calls that moving archives has no need of: botocore builds and parses them, the wire sends."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aioglacier.core.checks import check_description, check_id, check_retrieval_range, check_vault_name
+from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.errors import GlacierError
-from aioglacier.core.models import CapacityId, JobId, LockId
+from aioglacier.core.models import CapacityId, LockId
 from aioglacier.gateway import documents
 from aioglacier.gateway.answers import not_as_promised, page_of
 
@@ -15,18 +15,13 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import (
         ArchiveId,
-        InventoryParameters,
-        JobDescription,
-        JobStatus,
         NotificationConfig,
         Page,
         ProvisionedCapacity,
         RetrievalPolicy,
-        Tier,
         VaultDescription,
         VaultLock,
     )
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.botocore import Botocore
     from aioglacier.gateway.wire import Wire
 
@@ -34,7 +29,7 @@ T = TypeVar("T")
 
 
 class ControlPlane:
-    """The operations that botocore does; those of an upload are in ``UploadCalls`` and ``DataPlane``."""
+    """The operations that botocore does; ``UploadCalls`` and ``JobCalls`` do without."""
 
     def __init__(self, botocore: Botocore, wire: Wire) -> None:
         self._botocore = botocore
@@ -103,64 +98,6 @@ class ControlPlane:
     async def delete_archive(self, vault: str, archive_id: ArchiveId) -> None:
         await self._call("DeleteArchive", _nothing, vault, archiveId=check_id("archive", archive_id))
 
-    # --- jobs
-
-    async def initiate_archive_retrieval(
-        self,
-        vault: str,
-        archive_id: ArchiveId,
-        *,
-        tier: Tier | None = None,
-        byte_range: ByteRange | None = None,
-        sns_topic: str | None = None,
-        description: str | None = None,
-    ) -> JobId:
-        range_ = check_retrieval_range(byte_range)
-        return await self._initiate_job(
-            vault,
-            Type="archive-retrieval",
-            ArchiveId=check_id("archive", archive_id),
-            Tier=str(tier) if tier else None,
-            RetrievalByteRange=str(range_) if range_ else None,
-            SNSTopic=sns_topic,
-            Description=check_description(description),
-        )
-
-    async def initiate_inventory_retrieval(
-        self,
-        vault: str,
-        parameters: InventoryParameters,
-        *,
-        sns_topic: str | None = None,
-        description: str | None = None,
-    ) -> JobId:
-        return await self._initiate_job(
-            vault,
-            Type="inventory-retrieval",
-            Format=str(parameters.format),
-            InventoryRetrievalParameters=documents.write_inventory(parameters) or None,
-            SNSTopic=sns_topic,
-            Description=check_description(description),
-        )
-
-    async def describe_job(self, vault: str, job_id: JobId) -> JobDescription:
-        return await self._call("DescribeJob", documents.read_job, vault, jobId=check_id("job", job_id))
-
-    async def list_jobs(
-        self,
-        vault: str,
-        *,
-        completed: bool | None = None,
-        status: JobStatus | None = None,
-        limit: int | None = None,
-        marker: str | None = None,
-    ) -> Page[JobDescription]:
-        filters = {} if completed is None else {"completed": "true" if completed else "false"}
-        if status is not None:
-            filters["statuscode"] = str(status)
-        read = page_of("JobList", documents.read_job)
-        return await self._call("ListJobs", read, vault, **filters, **_paging(limit, marker))
-
     # --- the account
 
     async def get_data_retrieval_policy(self) -> RetrievalPolicy:
@@ -179,10 +116,6 @@ class ControlPlane:
         return await self._call("ListProvisionedCapacity", documents.read_capacities)
 
     # --- how
-
-    async def _initiate_job(self, vault: str, **parameters: Any) -> JobId:
-        given = {name: value for name, value in parameters.items() if value is not None}
-        return JobId(await self._call("InitiateJob", _field("jobId"), vault, jobParameters=given))
 
     async def _call(
         self,

@@ -17,7 +17,8 @@ import pytest
 from yarl import URL
 
 from aioglacier.core.errors import UnexpectedResponseError
-from aioglacier.core.models import UploadId
+from aioglacier.core.models import ArchiveId, JobId, JobStatus, UploadId
+from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.botocalls import enter_client, new_session
 from aioglacier.gateway.options import GatewayOptions
@@ -287,6 +288,41 @@ async def test_an_upload_with_plain_settings_does_not_load_botocore(tmp_path: Pa
     assert json.loads(done.stdout) == []
 
 
+DOWNLOAD = """
+import asyncio, json, sys
+import aioglacier
+
+async def download():
+    async with aioglacier.connect(endpoint_url=sys.argv[1]) as glacier:
+        vault = glacier.vault("photos")
+        job = await vault.retrieve(aioglacier.ArchiveId(sys.argv[2]))
+        await job.wait_until_done()
+        async for _ in vault.jobs():
+            pass
+        await job.download(sys.argv[3])
+
+asyncio.run(download())
+print(json.dumps([name for name in sys.modules if name.partition(".")[0] in {"botocore", "aiobotocore"}]))
+"""
+
+
+async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: Path) -> None:
+    """From the archive's id to the file."""
+    async with LocalGlacier(tmp_path / "glacier", region="us-east-1", job_delay=0) as server:
+        async with open_gateway(
+            GatewayOptions(endpoint_url=server.url, region_name="us-east-1", **GIVEN)
+        ) as gateway:
+            await gateway.create_vault("photos")
+            body = b"one archive"
+            archive = await gateway.upload_archive("photos", memoryview(body), hashes=hash_part(body))
+        environment = {**os.environ, **IN_ENVIRONMENT, "AWS_REGION": "us-east-1"}
+        target = tmp_path / "film"
+        command = [sys.executable, "-c", DOWNLOAD, server.url, archive.id, str(target)]
+        done = await anyio.run_process(command, env=environment, stderr=None)
+    assert json.loads(done.stdout) == []
+    assert target.read_bytes() == body
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -323,6 +359,36 @@ async def test_markers_are_encoded(server: FaultyServer, gateway: AwsGateway) ->
     assert page.marker is None
     target = server.requests[-1].target
     assert target == "/-/vaults/photos/multipart-uploads?limit=7&marker=a%2Fb%20c%26d%3D~%C3%A9"
+
+
+async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: AwsGateway) -> None:
+    """Page and filters go in the query, those that were asked for."""
+    for _ in range(2):
+        server.then(answers(200, b'{"JobList": [], "Marker": "m"}', REQUEST_ID))
+    page = await gateway.list_jobs("photos", completed=False, status=JobStatus.FAILED, limit=7, marker="a/b")
+    assert (page.items, page.marker) == ((), "m")
+    assert server.requests[-1].target == (
+        "/-/vaults/photos/jobs?limit=7&marker=a%2Fb&completed=false&statuscode=Failed"
+    )
+    await gateway.list_jobs("photos")
+    assert server.requests[-1].target == "/-/vaults/photos/jobs"
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"JobId": "J"}'])
+async def test_a_job_that_is_not_as_promised(server: FaultyServer, gateway: AwsGateway, body: bytes) -> None:
+    """What is missing is seen, and the vault is named."""
+    server.then(answers(200, body, REQUEST_ID))
+    with pytest.raises(UnexpectedResponseError, match="promised") as caught:
+        await gateway.describe_job("photos", JobId("J"))
+    assert caught.value.vault == "photos"
+
+
+async def test_a_job_that_begins_without_an_id(server: FaultyServer, gateway: AwsGateway) -> None:
+    """Is none."""
+    server.then(answers(202, b"{}", REQUEST_ID))
+    with pytest.raises(UnexpectedResponseError, match="promised") as caught:
+        await gateway.initiate_archive_retrieval("photos", ArchiveId("A"))
+    assert caught.value.vault == "photos"
 
 
 async def test_an_upload_that_begins_without_an_id(server: FaultyServer, gateway: AwsGateway) -> None:
