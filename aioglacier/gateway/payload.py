@@ -1,8 +1,8 @@
 """A request body that is slices of the caller's memory, or of a file.
 
 aiohttp's own bodies copy the part (``BytesIO``) or send it in one go and stall the loop (``bytes``). This one
-hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and goes on. So a
-range of a file needs the memory of one slice.
+hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and goes on: over TLS
+once it is its turn. So a range of a file needs the memory of one slice.
 
 Three rules keep the caller's memory his own again as soon as the call is over:
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from aioglacier.gateway.interface import Body
+    from aioglacier.gateway.turns import Turns
 
 #: Slices grow from the one to the other while they go fast. Small ones show progress: on a line of 64 KB/s
 #: shared by sixteen parts one of 32 KiB takes 8 s, one of 256 KiB would take a minute and look stalled. Large
@@ -68,10 +69,12 @@ class SlicePayload(Payload):
         progress: Callable[[int], None] | None = None,
         before_last: Callable[[], Awaitable[None]] | None = None,
         rate: float = 0.0,
+        turns: Turns | None = None,
     ) -> None:
         super().__init__(body)
         self._stride = int(rate * _STRIDE_SECONDS)
         self._before_last = before_last
+        self._turns = turns
         self._slices = slices_of(body)
         self._length = self._size = body.nbytes
         self._progress = progress
@@ -99,12 +102,18 @@ class SlicePayload(Payload):
         self.is_started = True
         self.started_at = time.monotonic()
         stride = self._stride
+        # Only what has to be encrypted keeps the loop for long, and one small slice does not.
+        turns = self._turns if _is_encrypted(transport) and self._length > SMALLEST_SLICE else None
         try:
             transport.set_write_buffer_limits(high=_lowest_high_water(transport), low=0)
             if not self._length:
                 writer.send_headers()
             size = SMALLEST_SLICE
             while self.sent < self._length:
+                if turns is not None:
+                    await turns.take()
+                elif self.sent:
+                    await asyncio.sleep(0)
                 slice_ = await self._take(size)
                 if self._before_last is not None and self.sent + slice_.nbytes == self._length:
                     await self._before_last()
@@ -159,10 +168,7 @@ class SlicePayload(Payload):
         if self._progress is not None:
             self._progress(slice_.nbytes)
         self._moved()
-        took = time.monotonic() - began
-        if self.sent < self._length:
-            await asyncio.sleep(0)
-        return took
+        return time.monotonic() - began
 
     def _check_wanted(self) -> None:
         if self._is_abandoned:
@@ -190,4 +196,8 @@ def _lowest_high_water(transport: asyncio.WriteTransport) -> int:
     A plain transport pauses above its mark, a TLS one at its mark: with 0 it would pause for good. What
     TLS leaves is ciphertext, a copy, so here the mark only keeps the count of bytes sent honest.
     """
-    return 1 if transport.get_extra_info("sslcontext") is not None else 0
+    return 1 if _is_encrypted(transport) else 0
+
+
+def _is_encrypted(transport: asyncio.WriteTransport) -> bool:
+    return transport.get_extra_info("sslcontext") is not None

@@ -36,6 +36,7 @@ from aioglacier.gateway.payload import LARGEST_SLICE, SlicePayload
 from aioglacier.gateway.refusals import printable, refusal
 from aioglacier.gateway.relay import Destination, SenderLostError, job_for, read_answer
 from aioglacier.gateway.signing import Signer
+from aioglacier.gateway.turns import Turns
 from aioglacier.gateway.watchdog import Alarm, Pace, Slots
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class Wire:
         self.region = region
         self._origin_url = URL(origin)
         self._rate = 0.0  # bytes a second of the last large body, its answer included
+        self._turns = Turns()
         self._session = session
         self._identity = identity
         self._signer = Signer(region)
@@ -170,7 +172,7 @@ class Wire:
 
     async def exchange_signed(self, request: Request, headers: Mapping[str, str]) -> Answer:
         """Send a request that is signed already; what comes is for who signed it to judge."""
-        payload = SlicePayload(request.body, progress=request.progress, rate=self._rate)
+        payload = SlicePayload(request.body, progress=request.progress, rate=self._rate, turns=self._turns)
         try:
             response = await self._send(request, payload, self._body_slots, headers)
             async with response:
@@ -227,7 +229,11 @@ class Wire:
         is sent, and the body is the caller's again.
         """
         payload = SlicePayload(
-            request.body, progress=request.progress, before_last=request.before_last, rate=self._rate
+            request.body,
+            progress=request.progress,
+            before_last=request.before_last,
+            rate=self._rate,
+            turns=self._turns,
         )
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
         slots = self._body_slots if is_bulky else self._control_slots

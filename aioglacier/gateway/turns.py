@@ -1,0 +1,41 @@
+"""Bodies take turns, so that a round of the event loop sends one slice however many are on their way.
+
+To encrypt a slice of 512 KiB and hand it to the kernel takes the loop about a millisecond. Sixteen bodies
+whose connections are all ready would take sixteen before anything else ran.
+
+Measured with four bodies over TLS: half of all waits for the loop are below 1.2 ms, without turns below 4.6,
+at the same CPU time. Slices of 128 KiB do as well, and cost 0.2 s of CPU a GiB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class Turns:
+    """One turn for each round of the loop, in the order asked for."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_taken = False
+
+    async def take(self) -> None:
+        """Wait for a turn. It lasts until the caller next lets go of the loop."""
+        loop = asyncio.get_running_loop()
+        if self._is_taken:
+            turn = loop.create_future()
+            self._waiting.append(turn)
+            await turn
+        else:
+            self._is_taken = True
+            loop.call_soon(self._pass_on, loop)
+
+    def _pass_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                loop.call_soon(self._pass_on, loop)
+                return
+        self._is_taken = False
