@@ -106,7 +106,7 @@ class BotoCalls:
             document: Mapping[str, Any] = await method(accountId=self._options.account_id, **parameters)
         except ParamValidationError as error:
             raise InvalidPlanError(f"{operation}: {error}") from error
-        except ResponseParserError as error:
+        except (ResponseParserError, RecursionError) as error:  # too deep
             raise not_as_promised(operation, error) from error
         except BotoCoreError as error:
             raise ConfigurationError(f"{operation}: {error}") from error

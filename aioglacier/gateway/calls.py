@@ -74,7 +74,7 @@ def reading(operation: str, vault: str) -> Iterator[None]:
     except GlacierError as error:
         error.vault = vault
         raise
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         unexpected = not_as_promised(operation, error)
         unexpected.vault = vault
         raise unexpected from error

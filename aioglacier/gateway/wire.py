@@ -481,7 +481,7 @@ def _error_inside(body: bytes) -> str:
         return ""
     try:
         document: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     is_error = isinstance(document, dict) and "code" in document and "message" in document
     return printable(f"{document['code']}: {document['message']}") if is_error else ""

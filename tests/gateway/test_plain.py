@@ -330,6 +330,7 @@ async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: 
         b"[]",
         b"null",
         b"no json",
+        pytest.param(b"[" * 100_000, id="100,000 levels"),
         b"{}",
         b'{"UploadsList": null}',
         b'{"UploadsList": [null]}',

@@ -142,6 +142,19 @@ async def test_a_success_that_carries_an_error_is_none(server: FaultyServer, gat
 
 
 @pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"code": "a", "message":' + b"[" * 100_000], ids=["plain", "like an error"]
+)
+async def test_an_answer_of_a_hundred_thousand_levels(
+    server: FaultyServer, gateway: AwsGateway, body: bytes
+) -> None:
+    """Python reads a thousand; what is deeper is not what was promised, whoever reads it."""
+    for call in (gateway.list_jobs("photos"), gateway.describe_vault("photos")):
+        server.then(answers(200, body))
+        with pytest.raises(UnexpectedResponseError, match="promised"):
+            await call
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda gateway: gateway.initiate_multipart_upload("photos", part_size=MIB),
