@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.bulk.conftest import MIB, make_tree, picture
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,16 +34,10 @@ POINTS = (
 
 def run(place: Place, *arguments: str | Path, crash_at: str = "", seconds: float | None = None) -> int:
     """Run the program, perhaps to be killed; returns its exit code."""
-    environment = {
-        **os.environ,
-        "AIOGLACIER_CRASH_AT": crash_at,
-        "PYTHONWARNINGS": "error",
-        "HOME": str(place.glacier.parent),
-    }
-    command = [sys.executable, "-m", "aioglacier", f"--local={place.glacier}", f"--catalog={place.catalog}"]
-    with subprocess.Popen(
-        [*command, *map(str, arguments)], env=environment, stdout=subprocess.DEVNULL
-    ) as child:
+    environment = {**os.environ, "AIOGLACIER_CRASH_AT": crash_at, "HOME": str(place.glacier.parent)}
+    words = [f"--local={place.glacier}", f"--catalog={place.catalog}", *map(str, arguments)]
+    streams = {"stdout": subprocess.DEVNULL, "stderr": 2}
+    with forks().start(words, cwd=place.glacier.parent, env=environment, **streams) as child:
         try:
             return child.wait(timeout=60 if seconds is None else seconds)
         except subprocess.TimeoutExpired:

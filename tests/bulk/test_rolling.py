@@ -29,6 +29,7 @@ from aioglacier.core.errors import (
 )
 from tests.bulk.conftest import MIB
 from tests.cli.conftest import Cli
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,18 +238,22 @@ async def test_a_piece_that_is_not_what_the_manifest_says_is_refused(place: Plac
 
 PROGRAM = """
 import asyncio, sys
-from pathlib import Path
-from tests.bulk.conftest import MIB, Place
+import aioglacier
 from aioglacier.bulk.rolling import RollingUpload
+from aioglacier.catalog import Catalog
 
 async def main():
-    place = Place(Path(sys.argv[1]))
-    async with place.vault() as vault:
+    glacier, catalog = sys.argv[1:]
+    async with (
+        Catalog.open(catalog) as catalog,
+        aioglacier.connect(endpoint_url=f"local:{glacier}", catalog=catalog, hash_in="threads") as glacier,
+    ):
+        vault = glacier.vault("folders")
         records = vault.records
         unfinished = await records.catalog.streams.list_open(records.place)
         stream = unfinished[0].nonce if unfinished else None
-        with open(sys.argv[1] + "/content", "rb") as content:
-            await RollingUpload(vault, content, part_size=MIB, parts=2, stream=stream).run()
+        with open("content", "rb") as content:
+            await RollingUpload(vault, content, part_size=1 << 20, parts=2, stream=stream).run()
 
 asyncio.run(main())
 """
@@ -274,13 +279,11 @@ async def test_a_stream_killed_at_any_point_is_made_good_by_the_next_run(
     (tmp_path / "content").write_bytes(content)
     async with place.vault():
         pass
-    program = [sys.executable, "-c", PROGRAM, str(tmp_path)]
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
-    killed = subprocess.run(  # noqa: ASYNC221
-        program, env={**environment, "AIOGLACIER_CRASH_AT": point}, check=False, timeout=60
-    )
-    assert killed.returncode == -signal.SIGKILL
-    subprocess.run(program, env=environment, check=True, timeout=60)  # noqa: ASYNC221
+    for more, expected in (({"AIOGLACIER_CRASH_AT": point}, -signal.SIGKILL), ({}, 0)):
+        environment = {**os.environ, **more}
+        arguments = ["-c", PROGRAM, str(place.glacier), str(place.catalog)]
+        code, _, err = forks().run(arguments, cwd=tmp_path, env=environment)
+        assert code == expected, err.decode()
     archives = await place.archives()
     assert len(archives) == 5
     (tie,) = [archive for archive in archives if '"manifest"' in archive.description]
@@ -320,16 +323,8 @@ def test_the_program_takes_a_stream_there_and_brings_it_back(program: Cli, tmp_p
 def test_the_program_goes_on_with_a_stream_that_was_killed(program: Cli, tmp_path: Path) -> None:
     """By its name, as the catalog knows it."""
     content = os.urandom(5 * MIB)
-    killed = subprocess.run(
-        [sys.executable, "-m", "aioglacier", "--local", "glacier", *ROLLING, "tapes", "-"],
-        cwd=tmp_path,
-        env=program.env({"AIOGLACIER_CRASH_AT": "archive recorded:2"}),
-        input=content,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    crash = {"AIOGLACIER_CRASH_AT": "archive recorded:2"}
+    program(*ROLLING, "tapes", "-", stdin=content, environment=crash, code=-signal.SIGKILL)
     error = program(*ROLLING, "--stream=0", "tapes", "-", stdin=content, code=2).err
     (name,) = re.findall(r"[0-9a-f]{16}", error)
     done = program(*ROLLING, f"--stream={name}", "--json", "tapes", "-", stdin=content).record

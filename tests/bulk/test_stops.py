@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from aioglacier.bulk.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import VaultNotFoundError
 from tests.bulk.conftest import MIB, picture
+from tests.cli.conftest import Cli
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,16 +104,10 @@ async def test_a_big_file_is_kept_where_it_was_stopped(place: Place, tmp_path: P
 
 def test_a_signal_loses_nothing(place: Place, many: Path) -> None:
     """As the command line does it."""
-    command = [sys.executable, "-m", "aioglacier", f"--local={place.glacier}", f"--catalog={place.catalog}"]
-    command.append("--json")
-    subprocess.run([*command, "vault", "create", "folders"], check=True, stdout=subprocess.DEVNULL)
-    with subprocess.Popen(
-        [*command, "sync", str(many), "folders"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"HOME": str(place.glacier.parent), "PYTHONWARNINGS": "error"},
-    ) as child:
+    home = place.glacier.parent
+    program = Cli(home, (f"--local={place.glacier}", f"--catalog={place.catalog}", "--json"))
+    program("vault", "create", "folders")
+    with program.started("sync", str(many), "folders") as child:
         files = place.glacier / "uploads"
         until = time.monotonic() + 60
         while time.monotonic() < until and child.poll() is None and not list(files.glob("*")):
@@ -122,11 +115,9 @@ def test_a_signal_loses_nothing(place: Place, many: Path) -> None:
         child.send_signal(signal.SIGINT)
         _, told = child.communicate(timeout=60)
     assert child.returncode in {0, 130}, told
-    done = subprocess.run(
-        [*command, "sync", str(many), "folders"], check=True, capture_output=True, text=True
-    )
-    assert '"archived": 0' in done.stdout or child.returncode == 130
-    assert "go again" not in told
+    done = program("sync", str(many), "folders")
+    assert '"archived": 0' in done.text or child.returncode == 130
+    assert b"go again" not in told
 
 
 async def test_a_vault_that_does_not_exist_leaves_no_record(place: Place, many: Path) -> None:

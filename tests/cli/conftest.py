@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.forking import Fork, Running, forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 MIB = 1024 * 1024
 ACCESS_KEY_ID = "AKIDEXAMPLE"
@@ -76,7 +74,7 @@ class Cli:
     ) -> Done:
         """Run it to its end, which must be this exit code, and never a traceback or a secret."""
         actual, out, err = forks().run(
-            [*self.arguments, *arguments], folder=self.folder, environment=self.env(environment), stdin=stdin
+            [*self.arguments, *arguments], cwd=self.folder, env=self.env(environment), stdin=stdin or b""
         )
         return self.judge(actual, out, err, code)
 
@@ -107,8 +105,18 @@ class Cli:
         }
 
     @contextmanager
-    def started(self, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    def started(self, *arguments: str, **settings: Any) -> Iterator[Fork]:
         """Run it in the background; what is left of it in the end is killed."""
+        settings = {"cwd": self.folder, "env": self.env(), **settings}
+        with forks().start([*self.arguments, *arguments], **settings) as run:
+            try:
+                yield run
+            finally:
+                run.kill()
+
+    @contextmanager
+    def loaded(self, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Likewise, but with loading the program, as whoever uses it starts it."""
         settings = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
@@ -124,58 +132,11 @@ class Cli:
                 with suppress(ProcessLookupError):
                     process.kill()
 
-    def stop(self, process: subprocess.Popen[bytes], number: signal.Signals, *, code: int) -> Done:
+    def stop(self, process: Running, number: signal.Signals, *, code: int) -> Done:
         """Send a signal, and see it end by it in time."""
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
         return self.judge(process.returncode, out or b"", err or b"", code)
-
-
-class Forks:
-    """Runs the program in forks of a process that has loaded it, since loading takes most of a run."""
-
-    def __init__(self) -> None:
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            command = [sys.executable, "-W", "error", str(Path(__file__).with_name("forks.py"))]
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())], pass_fds=[theirs.fileno()], env=Cli(Path("/")).env()
-            )
-        self._ours.settimeout(60)
-
-    def run(
-        self, arguments: list[str], *, folder: Path, environment: Mapping[str, str], stdin: bytes | None
-    ) -> tuple[int, bytes, bytes]:
-        """Run one command line; returns its exit code and its two outputs."""
-        request = {"arguments": arguments, "folder": str(folder), "environment": environment}
-        with TemporaryFile() as out, TemporaryFile() as err:
-            inner, outer = os.pipe()
-            try:
-                fds = [inner, out.fileno(), err.fileno()]
-                socket.send_fds(self._ours, [json.dumps(request).encode()], fds)
-            finally:
-                os.close(inner)
-            with open(outer, "wb", buffering=0) as pipe, suppress(BrokenPipeError):  # noqa: PTH123
-                view = memoryview(stdin or b"")
-                while view:
-                    view = view[pipe.write(view) or 0 :]
-            code = json.loads(self._ours.recv(100))
-            out.seek(0)
-            err.seek(0)
-            return code, out.read(), err.read()
-
-    def close(self) -> None:
-        """End the process."""
-        self._ours.close()
-        self._process.wait(10)
-
-
-@cache
-def forks() -> Forks:
-    """The one such process."""
-    found = Forks()
-    atexit.register(found.close)
-    return found
 
 
 @contextmanager

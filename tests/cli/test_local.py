@@ -49,7 +49,7 @@ def test_the_demo_keeps_what_it_made_where_asked(bare: Cli) -> None:
 
 def test_the_demo_is_stopped_like_everything_else(bare: Cli) -> None:
     """A signal leaves no folder behind."""
-    with bare.started("demo", "--size", "2GiB", env=bare.env({"TMPDIR": str(bare.folder)})) as process:
+    with bare.loaded("demo", "--size", "2GiB", env=bare.env({"TMPDIR": str(bare.folder)})) as process:
         assert process.stdout is not None
         process.stdout.readline()
         bare.stop(process, signal.SIGTERM, code=143)

@@ -75,7 +75,7 @@ def go_on(cli: Cli, told: str) -> list[dict[str, Any]]:
 def test_a_signal_during_an_upload(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """It ends at once with what was sent kept, no process left, and a command that sends only the rest."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
-        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+        with cli.loaded("upload", "v", "big", "--part-size", "1MiB") as process:
             wait_for(lambda: sent(cli) >= PARTS - 1 or process.poll() is not None)
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
@@ -335,7 +335,7 @@ def test_a_signal_during_hashing(bare: Cli) -> None:
 def test_a_signal_at_any_moment_of_the_start(cli: Cli, vault: str, delay: float) -> None:
     """Imports, connecting and asking are stopped as cleanly as everything else."""
     program = "import sys, time; time.sleep(float(sys.argv[1]))"
-    with cli.started("--quiet", "download", vault, "A" * 138, "target") as process:
+    with cli.loaded("--quiet", "download", vault, "A" * 138, "target") as process:
         subprocess.run([sys.executable, "-c", program, str(delay)], check=True)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)

@@ -17,7 +17,6 @@ import asyncio
 import json
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,11 +28,13 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.core.treehash import tree_hash
 from tests.endurance.served import Served, serving
 from tests.faults.proxy import proxying
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.faults.proxy import Proxy
+    from tests.forking import Fork
 
 MIB: Final = 1024 * 1024
 PART_SIZE: Final = MIB
@@ -121,7 +122,7 @@ def _upload(source: Path, data: bytes, chance: random.Random, proxy: Proxy, toll
         toll.resent.append((sent - len(data)) / kills)
 
 
-def _kill_at(process: subprocess.Popen[bytes], proxy: Proxy, size: int, chance: random.Random) -> None:
+def _kill_at(process: Fork, proxy: Proxy, size: int, chance: random.Random) -> None:
     """Kill a run once so many bytes have passed in all, and a random moment later."""
     give_up = time.monotonic() + _TIMEOUT_SECONDS
     before = sum(one.up for one in proxy.seen)
@@ -132,7 +133,7 @@ def _kill_at(process: subprocess.Popen[bytes], proxy: Proxy, size: int, chance: 
     process.kill()
 
 
-def _started(source: Path, url: str) -> subprocess.Popen[bytes]:
+def _started(source: Path, url: str) -> Fork:
     folder = source.parent
     options = ["--endpoint-url", url, "--region", "us-east-1", "--json", f"--concurrency={CONCURRENCY}"]
     upload = ["upload", f"--part-size={PART_SIZE}", VAULT, source.name]
@@ -141,17 +142,9 @@ def _started(source: Path, url: str) -> subprocess.Popen[bytes]:
         "HOME": str(folder),
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-        "PYTHONWARNINGS": "error",
         **{name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ},
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "aioglacier", *options, *upload],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=folder,
-        env=environment,
-    )
+    return forks().start([*options, *upload], cwd=folder, env=environment)
 
 
 async def _create_vault(server: Served) -> None:

@@ -10,8 +10,6 @@ process of its own, with the same catalog. For a long run::
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from contextlib import ExitStack
 from functools import partial
@@ -38,6 +36,7 @@ from aioglacier.core.errors import GlacierError, OutcomeUnknownError, ResumeMism
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
 from aioglacier.server.faults import Fault, FaultKind, Moment
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -333,21 +332,17 @@ class Storage(RuleBasedStateMachine):
         """Run the program; it ends well or is killed, and nothing else."""
         options = ["--endpoint-url", self._server.url, "--region", "us-east-1"]
         catalog = ["--catalog", str(self._folder / "catalog.db")]
-        done = subprocess.run(
-            [sys.executable, "-m", "aioglacier", *options, *catalog, *arguments],
-            env={
-                **os.environ,
-                "HOME": str(self._folder),
-                "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-                "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                "AIOGLACIER_CRASH_AT": crash_at,
-            },
-            stdout=subprocess.DEVNULL,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode in {0, -9}
-        return done.returncode
+        environment = {
+            **os.environ,
+            "HOME": str(self._folder),
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            "AIOGLACIER_CRASH_AT": crash_at,
+        }
+        words = [*options, *catalog, *arguments]
+        code, _, err = forks().run(words, cwd=self._folder, env=environment)
+        assert code in {0, -9}, err.decode()
+        return code
 
     async def _find(self, data: bytes) -> list[ArchiveId]:
         """The archives with this content."""

@@ -25,11 +25,11 @@ from tests.faults.proxy import Kind, Proxy, Since, Trouble, proxying
 from tests.transfer.conftest import QUICK
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from aioglacier.gateway.patience import RetryPolicy
+    from tests.forking import Running
 
 __all__ = ["MIB", "Cli", "Done", "Lies", "Proxy", "ServedGlacier", "Stand", "Trouble", "data", "wait_for"]
 
@@ -95,13 +95,14 @@ class Stand:
     @contextmanager
     def started(
         self, *arguments: str, lies: Lies | None = None, environment: Mapping[str, str] | None = None
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """The program in the background, as a process of its own, believing lies if given any."""
+    ) -> Iterator[Running]:
+        """The program in the background, believing lies if given any, which only a new process does."""
         more = {**(lies.environment if lies is not None else {}), **(environment or {})}
-        with self.cli.started(*arguments, env=self.cli.env(more)) as process:
+        start = self.cli.started if "LD_PRELOAD" not in more else self.cli.loaded
+        with start(*arguments, env=self.cli.env(more)) as process:
             yield process
 
-    def ended(self, process: subprocess.Popen[bytes], code: int = 0) -> Done:
+    def ended(self, process: Running, code: int = 0) -> Done:
         """Wait for the end of the program, which must be this."""
         out, err = process.communicate(timeout=60)
         return self.cli.judge(process.returncode, out, err, code)

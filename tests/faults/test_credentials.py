@@ -159,7 +159,7 @@ def test_cr_02_a_token_is_renewed_while_an_upload_runs(temporary: Stand, lies: L
     temporary.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {MIB}-", since=Since.BODY, at=9, seconds=1))
     with renewing((FIRST, 17), (SECOND, 600)) as renewal:
         cli = renewed(temporary, renewal)
-        with cli.started("-v", *UPLOAD, env=cli.env(lies.environment)) as process:
+        with cli.loaded("-v", *UPLOAD, env=cli.env(lies.environment)) as process:
             temporary.struck()
             lies.wall(240)  # 13 minutes are left, and botocore renews from 15 minutes on
             done = temporary.ended(process)

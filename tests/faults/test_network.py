@@ -400,7 +400,7 @@ def test_ne_15_a_proxys_502_is_waited_out(stand: Stand, lies: Lies) -> None:
     """A page with 502 is trouble that passes; in the end it is exit 5, and never a success."""
     with answering(502, {"Content-Type": "text/html"}, b"<html>Bad Gateway</html>") as (url, seen):
         cli = stand.cli_at(url)
-        with cli.started("--json", "vault", "list", env=cli.env(lies.environment)) as process:
+        with cli.loaded("--json", "vault", "list", env=cli.env(lies.environment)) as process:
             wait_for(lambda: bool(seen))
             lies.speed(600)
             done = stand.ended(process, 5)
