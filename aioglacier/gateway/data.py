@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -24,7 +24,7 @@ from aioglacier.gateway.signing import PAYLOAD_HASH_HEADER
 from aioglacier.gateway.wire import NO_BODY, Answer, Request, Wire, check_is_glacier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from aioglacier.core.models import JobId, StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
@@ -60,9 +60,10 @@ class DataPlane:
             headers["x-amz-archive-description"] = text
         url = self._url(f"vaults/{check_vault_name(vault)}/archives")
         try:
-            request = self._request(operation, "POST", url, headers, body, progress)
-            answer = await self._wire.exchange(replace(request, before_last=before_last))
-            return stored_archive(operation, answer.headers, tree_hash=hashes.tree_hash)
+            with _taken_back_on_failure(progress) as counted:
+                request = self._request(operation, "POST", url, headers, body, counted)
+                answer = await self._wire.exchange(replace(request, before_last=before_last))
+                return stored_archive(operation, answer.headers, tree_hash=hashes.tree_hash)
         except GlacierError as error:
             error.vault = vault
             if refused := payload_refusal(error, what="the archive", tree_hash=hashes.tree_hash):
@@ -85,8 +86,10 @@ class DataPlane:
         headers = {**self._body_headers(hashes), "Content-Range": f"bytes {range_}/*"}
         url = self._url(f"vaults/{check_vault_name(vault)}/multipart-uploads/{check_id('upload', upload_id)}")
         try:
-            answer = await self._wire.exchange(self._request(operation, "PUT", url, headers, body, progress))
-            check_echo(answer.headers, tree_hash=hashes.tree_hash, byte_range=range_)
+            with _taken_back_on_failure(progress) as counted:
+                request = self._request(operation, "PUT", url, headers, body, counted)
+                answer = await self._wire.exchange(request)
+                check_echo(answer.headers, tree_hash=hashes.tree_hash, byte_range=range_)
         except GlacierError as error:
             error.vault, error.upload_id = vault, upload_id
             if refused := payload_refusal(
@@ -167,6 +170,31 @@ class DataPlane:
             progress=progress,
             first_byte_timeout_seconds=self._options.first_byte_timeout_seconds,
         )
+
+
+@contextmanager
+def _taken_back_on_failure(progress: Progress | None) -> Iterator[Progress | None]:
+    """Count what moves, and if the request fails take back what is counted: all of it will go again.
+
+    The payload has taken back what it did not send to the end; of a refusal after the last byte it knows
+    nothing.
+    """
+    if progress is None:
+        yield None
+        return
+    moved = 0
+
+    def count(bytes_: int) -> None:
+        nonlocal moved
+        moved += bytes_
+        progress(bytes_)
+
+    try:
+        yield count
+    except BaseException:
+        if moved:
+            progress(-moved)
+        raise
 
 
 def _check_size(what: str, body: Body, largest: int) -> None:

@@ -191,7 +191,8 @@ class Gateway(Protocol):
     ) -> StoredArchive:
         """Send a whole archive in one request.
 
-        ``body`` is sent slice by slice and must not change until this returns.
+        ``body`` is sent slice by slice and must not change until this returns. ``progress`` is told of bytes
+        as they go, and of as many below zero if the request fails.
 
         Raises:
             SourceChangedError: The file that the body is a range of has changed since it was opened.
@@ -222,7 +223,7 @@ class Gateway(Protocol):
         """Send one part, whose first byte is byte ``start`` of the archive.
 
         ``body`` is sent slice by slice and must not change until this returns. Returning means that the
-        service echoed our tree hash.
+        service echoed our tree hash. ``progress`` is as in ``upload_archive``.
 
         Raises:
             SourceChangedError: The file that the body is a range of has changed since it was opened.

@@ -15,6 +15,7 @@ import pytest
 
 from aioglacier.core.errors import (
     ConnectionLostError,
+    GlacierError,
     IntegrityError,
     SourceChangedError,
     SourceUnreadableError,
@@ -226,6 +227,37 @@ async def test_a_retry_sends_the_file_from_its_start(server: FaultyServer, tmp_p
             )
     assert server.requests[-1].body == DATA
     assert (sum(moved), len(server.requests)) == (len(DATA), 3)
+
+
+@pytest.mark.parametrize("trouble", ["refused", "hung up", "not echoed"])
+async def test_what_was_sent_to_the_end_in_vain_is_taken_back(
+    server: FaultyServer, tmp_path: Path, trouble: str
+) -> None:
+    """The kernel had every byte of the first attempt: the progress is that of the second alone."""
+
+    async def fail(exchange: Exchange) -> None:
+        await exchange.read_body()
+        if trouble == "hung up":
+            exchange.reset()
+        elif trouble == "refused":
+            await exchange.answer(503, b'{"code":"ServiceUnavailableException","message":"","type":"Server"}')
+        else:
+            await exchange.answer(204, b"", {"x-amzn-RequestId": "A"})
+
+    moved: list[int] = []
+    async with open_gateway(options_for(server)) as plain:
+        gateway = RetryingGateway(plain)
+        server.then(fail)
+        with opened(tmp_path / "file") as body:
+            await gateway.upload_multipart_part(
+                "photos", UPLOAD, body, start=0, hashes=hash_part(DATA), progress=moved.append
+            )
+            assert (sum(moved), len(server.requests)) == (len(DATA), 2)
+            moved.clear()
+            server.then(fail)
+            with pytest.raises(GlacierError):
+                await plain.upload_archive("photos", body, hashes=hash_part(DATA), progress=moved.append)
+    assert sum(moved) == 0
 
 
 @pytest.mark.parametrize("is_edited", [True, False], ids=["edited", "as it was"])
