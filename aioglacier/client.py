@@ -86,7 +86,7 @@ class Glacier:
     def _records(self, vault: str) -> VaultRecords | None:
         if self._catalog is None:
             return None
-        # SQLAlchemy is loaded where there is a catalog, and nowhere else.
+        # SQLite is loaded where there is a catalog, and nowhere else.
         recording = importlib.import_module("aioglacier.vaultrecords")
         place = recording.Place(vault, self.region, self._options.account_id, self._endpoint)
         records: VaultRecords = recording.VaultRecords(self._catalog, place)

@@ -10,7 +10,7 @@ The engine knows nothing of it: ``RecordingStore`` is a store that holds a store
 - When a record cannot be made, nothing more is asked of the service, not even to abort: the next run finds
   the last record, and the service in the state after it.
 
-Imported only where there is a catalog, because SQLAlchemy takes long to load.
+Imported only where there is a catalog, because that takes long to load.
 """
 
 from __future__ import annotations

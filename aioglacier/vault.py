@@ -271,7 +271,7 @@ class Vault:
             expected_size,
             keep_unfinished=resume,
         )
-        resuming = importlib.import_module("aioglacier.resuming")  # loads SQLAlchemy, see Glacier
+        resuming = importlib.import_module("aioglacier.resuming")  # loads SQLite, see Glacier
         taken: AbstractAsyncContextManager[TakenUpload] = resuming.take_up(
             self._gateway, self._resources, self._records, path, options, resume=resume, restart=restart
         )

@@ -1,6 +1,6 @@
 """The records of one vault: what is known of its uploads, jobs, downloads and deletions, and what is noted.
 
-Imported only where there is a catalog, because SQLAlchemy takes long to load.
+Imported only where there is a catalog, because that takes long to load.
 """
 
 from __future__ import annotations

@@ -13,41 +13,51 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
-from sqlalchemy import func, select, update
 
 from aioglacier.catalog.archiverows import (
+    KnownArchive,
     find_known,
     insert_archives,
     is_sound,
     keep_row,
+    known_archive,
+    repair_row,
     see_archives,
-    values_of,
+    suspect_archives,
 )
+from aioglacier.catalog.columns import count_microseconds, escape_path, instant_of, optional, unescape_path
 from aioglacier.catalog.places import all_places, find_place, keep_place, list_places
-from aioglacier.catalog.records import ArchiveKind, ArchiveRecord, ArchiveState, MergeResult, VaultTotals
-from aioglacier.catalog.tables import ARCHIVES, PLACES
+from aioglacier.catalog.records import (
+    ArchiveKind,
+    ArchiveNumber,
+    ArchiveRecord,
+    ArchiveState,
+    MergeResult,
+    VaultTotals,
+)
 from aioglacier.core.errors import CatalogMismatchError
-from aioglacier.core.models import Archive
+from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
-    from sqlalchemy.sql import ColumnElement
-
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place, UploadNumber
-    from aioglacier.core.models import ArchiveId
+    from aioglacier.catalog.store import Connection
 
-#: Archives read, or written by one statement, at a time. SQLAlchemy prepares them on the event loop: 1,000
-#: were seen to stop it for 50 ms on a busy machine, 250 for 6, and are hardly slower.
+#: Archives read, or written by one statement, at a time: 1,000 were seen to keep the interpreter, and so the
+#: event loop, for 50 ms on a busy machine, 250 for 6, and are hardly slower.
 _PAGE: Final = 250
 
 _log: Final = logging.getLogger("aioglacier.catalog")
 
 #: Archives merged in one transaction.
 _TRANSACTION: Final = 5000
+
+_IS_THERE: Final = f"state <> '{ArchiveState.DELETED}'"
+_SELECT: Final = f"SELECT place, state, source, upload, seen, {', '.join(KnownArchive._fields)} FROM archives"  # noqa: S608  # names of ours
+_TOTALS: Final = f"SELECT count(*), coalesce(sum(size), 0) FROM archives WHERE place = ? AND {_IS_THERE}"  # noqa: S608
 
 
 class Archives:
@@ -80,10 +90,9 @@ class Archives:
         """Record that an archive is about to be deleted, is deleted, or is suspect; an unknown one is not."""
 
         def change(connection: Connection) -> None:
-            connection.execute(
-                update(ARCHIVES)
-                .where(ARCHIVES.c.place == find_place(connection, place), ARCHIVES.c.archive_id == archive_id)
-                .values(state=state)
+            connection.rows(
+                "UPDATE archives SET state = ? WHERE place = ? AND archive_id = ?",
+                (state.value, find_place(connection, place), archive_id),
             )
 
         await self._database.write(change)
@@ -138,18 +147,16 @@ class Archives:
 
     async def get(self, place: Place, archive_id: ArchiveId) -> ArchiveRecord | None:
         """The archive with this id."""
-        return await self._first(place, ARCHIVES.c.archive_id == archive_id)
+        return await self._first(place, "archive_id = ?", archive_id)
 
     async def find_source(self, place: Place, source: str) -> ArchiveRecord | None:
         """The latest archive made from this source that is not deleted."""
-        return await self._first(
-            place, (ARCHIVES.c.source == source) & (ARCHIVES.c.state != ArchiveState.DELETED)
-        )
+        return await self._first(place, f"source = ? AND {_IS_THERE}", escape_path(source))
 
-    async def _first(self, place: Place, condition: ColumnElement[bool]) -> ArchiveRecord | None:
+    async def _first(self, place: Place, condition: str, *values: object) -> ArchiveRecord | None:
         def question(connection: Connection) -> list[ArchiveRecord]:
-            is_it = (ARCHIVES.c.place == find_place(connection, place)) & condition
-            return _select(connection, is_it, limit=1, is_latest_first=True)
+            values_ = (find_place(connection, place), *values)
+            return _select(connection, f"place = ? AND {condition} ORDER BY number DESC LIMIT 1", values_)
 
         found = await self._database.read(question)
         return found[0] if found else None
@@ -173,29 +180,30 @@ class Archives:
             not_seen_since: Only archives that no inventory of this date or later lists.
             is_unknown: Only archives that nothing but inventories tells of, or only the others.
         """
-        condition: ColumnElement[bool] = ARCHIVES.c.state.in_(states)
+        if not states:
+            return
+        conditions = [f"state IN ({', '.join('?' * len(states))})"]
+        values: list[object] = [state.value for state in states]
         if not_seen_since is not None:
-            condition &= ARCHIVES.c.seen.is_(None) | (ARCHIVES.c.seen < not_seen_since)
+            conditions.append("(seen IS NULL OR seen < ?)")
+            values.append(count_microseconds(not_seen_since))
         if is_unknown is not None:
-            unknown = ARCHIVES.c.source.is_(None) & ARCHIVES.c.upload.is_(None)
-            condition &= unknown if is_unknown else ~unknown
-        async for record in self._list(place, condition):
+            unknown = "(source IS NULL AND upload IS NULL)"
+            conditions.append(unknown if is_unknown else f"NOT {unknown}")
+        async for record in self._list(place, " AND ".join(conditions), *values):
             yield record
 
     async def list_alike(self, place: Place, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
         """The archives of a vault with this content, whatever their state."""
-        condition = (ARCHIVES.c.size == size) & (ARCHIVES.c.tree_hash == tree_hash)
-        async for record in self._list(place, condition):
+        async for record in self._list(place, "size = ? AND tree_hash = ?", size, tree_hash.hex()):
             yield record
 
-    async def _list(self, place: Place, condition: ColumnElement[bool]) -> AsyncIterator[ArchiveRecord]:
+    async def _list(self, place: Place, condition: str, *values: object) -> AsyncIterator[ArchiveRecord]:
         last = 0
+        condition = f"place = ? AND number > ? AND {condition} ORDER BY number LIMIT {_PAGE}"
 
         def question(connection: Connection) -> list[ArchiveRecord]:
-            is_it = (
-                (ARCHIVES.c.place == find_place(connection, place)) & (ARCHIVES.c.number > last) & condition
-            )
-            return _select(connection, is_it, limit=_PAGE)
+            return _select(connection, condition, (find_place(connection, place), last, *values))
 
         while page := await self._database.read(question):
             for record in page:
@@ -212,13 +220,10 @@ class Archives:
 
         def question(connection: Connection) -> VaultTotals:
             number = find_place(connection, place)
-            count, size = connection.execute(
-                select(func.count(), func.coalesce(func.sum(ARCHIVES.c.size), 0)).where(
-                    ARCHIVES.c.place == number, ARCHIVES.c.state != ArchiveState.DELETED
-                )
-            ).one()
-            inventoried = connection.scalar(select(PLACES.c.inventoried).where(PLACES.c.number == number))
-            return VaultTotals(count, int(size), inventoried)
+            ((count, size),) = connection.rows(_TOTALS, (number,))
+            found = connection.rows("SELECT inventoried FROM places WHERE number = ?", (number,))
+            inventoried = found[0][0] if found else None
+            return VaultTotals(count, int(size), optional(instant_of, inventoried))
 
         return await self._database.read(question)
 
@@ -289,8 +294,8 @@ def _merge(
 
 def _count_archives(connection: Connection) -> None:
     """Let PostgreSQL see how many there are: unless it has, it goes through a whole vault for each few."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("ANALYZE archives")
+    if connection.dialect == "postgresql":
+        connection.rows("ANALYZE archives")
 
 
 def _foresee(connection: Connection, place: Place, archives: Sequence[Archive]) -> MergeResult:
@@ -348,55 +353,53 @@ def _write_sorted(connection: Connection, place: int, found: _Sorted, inventorie
         new = ((archive, None) for archive in found.new.values())
         insert_archives(connection, place, new, seen=inventoried)
     for number, archive in found.damaged.items():
-        connection.execute(update(ARCHIVES).where(ARCHIVES.c.number == number).values(values_of(archive)))
+        repair_row(connection, number, archive)
     seen = [*found.confirmed, *found.damaged, *found.conflicting]
     if seen:
         see_archives(connection, seen, inventoried)
     if found.conflicting:
-        connection.execute(
-            update(ARCHIVES)
-            .where(ARCHIVES.c.number.in_(found.conflicting), ARCHIVES.c.state == ArchiveState.STORED)
-            .values(state=ArchiveState.SUSPECT)
-        )
+        suspect_archives(connection, found.conflicting)
 
 
 def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> None:
-    number = keep_place(connection, place)
-    connection.execute(
-        update(PLACES)
-        .where(
-            PLACES.c.number == number,
-            PLACES.c.inventoried.is_(None) | (PLACES.c.inventoried < inventoried),
-        )
-        .values(inventoried=inventoried)
+    number, instant = keep_place(connection, place), count_microseconds(inventoried)
+    connection.rows(
+        "UPDATE places SET inventoried = ? WHERE number = ? AND (inventoried IS NULL OR inventoried < ?)",
+        (instant, number, instant),
     )
 
 
-def _select(
-    connection: Connection, condition: ColumnElement[bool], *, limit: int, is_latest_first: bool = False
-) -> list[ArchiveRecord]:
-    order = ARCHIVES.c.number.desc() if is_latest_first else ARCHIVES.c.number
-    rows = connection.execute(select(ARCHIVES).where(condition).order_by(order).limit(limit)).all()
+def _select(connection: Connection, condition: str, values: Sequence[object]) -> list[ArchiveRecord]:
+    rows = connection.rows(f"{_SELECT} WHERE {condition}", values)
     places = all_places(connection) if rows else {}
     return [_record(row, places) for row in rows]
 
 
-def _record(row: Row[Any], places: Mapping[int, Place]) -> ArchiveRecord:
-    place, state = places[row.place], row.state
-    if not is_sound(row):
+def _record(row: tuple[Any, ...], places: Mapping[int, Place]) -> ArchiveRecord:
+    place_number, state, source, upload, seen, *facts = row
+    place, state, known = places[place_number], ArchiveState(state), known_archive(*facts)
+    if not is_sound(known):
         _log.warning(
             "the record of archive %s in %s is damaged; 'aioglacier inventory %s' repairs it",
-            ascii(row.archive_id),
+            ascii(known.archive_id),
             place,
             place.vault,
         )
         state = ArchiveState.SUSPECT
     archive = Archive(
-        id=row.archive_id,
+        id=ArchiveId(known.archive_id),
         vault=place.vault,
-        size=row.size,
-        tree_hash=row.tree_hash,
-        description=row.description,
-        created=row.created,
+        size=known.size,
+        tree_hash=known.tree_hash,
+        description=known.description,
+        created=known.created,
     )
-    return ArchiveRecord(row.number, place, archive, state, row.source, row.upload, row.seen)
+    return ArchiveRecord(
+        ArchiveNumber(known.number),
+        place,
+        archive,
+        state,
+        optional(unescape_path, source),
+        upload,
+        optional(instant_of, seen),
+    )

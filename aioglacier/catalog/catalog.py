@@ -6,6 +6,7 @@ import hashlib
 import os
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -14,11 +15,7 @@ import anyio.to_thread
 from aioglacier.catalog import places
 from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.database import open_database
-from aioglacier.catalog.entries import Entries
-from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.opening import open_file
-from aioglacier.catalog.reports import Reports
-from aioglacier.catalog.streams import Streams
 from aioglacier.catalog.uploads import Uploads
 from aioglacier.core.errors import UploadLockedError
 
@@ -27,8 +24,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.catalog.database import Database
+    from aioglacier.catalog.entries import Entries
+    from aioglacier.catalog.jobs import Downloads, Jobs
     from aioglacier.catalog.records import Place
+    from aioglacier.catalog.reports import Reports
     from aioglacier.catalog.store import Store
+    from aioglacier.catalog.streams import Streams
 
 #: How long another process may keep the catalog to itself before that is an error.
 BUSY_TIMEOUT_SECONDS: Final = 30.0
@@ -47,23 +48,14 @@ class Catalog:
         location: The path of the file, or the URL of the database without its password.
         uploads: Uploads and their parts.
         archives: Archives.
-        jobs: Jobs.
-        downloads: Downloads of their outputs.
-        entries: Folders, and the versions of their files.
-        streams: Streams of more than one archive.
-        reports: What can be said of all of it.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self.location = database.store.location
         self.uploads = Uploads(database, now)
         self.archives = Archives(database)
-        self.jobs = Jobs(database, now)
-        self.downloads = Downloads(database, now)
-        self.entries = Entries(database, now)
-        self.streams = Streams(database, now)
-        self.reports = Reports(database, now)
         self._database = database
+        self._now = now
 
     def __repr__(self) -> str:
         return f"<Catalog {self.location!r}>"
@@ -99,6 +91,45 @@ class Catalog:
             open_database(store, busy_timeout_seconds=busy_timeout_seconds) as database,
         ):
             yield cls(database, now)
+
+    # --- what an upload does without, and what loads SQLAlchemy
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Jobs."""
+        from aioglacier.catalog.jobs import Jobs  # noqa: PLC0415
+
+        return Jobs(self._database, self._now)
+
+    @cached_property
+    def downloads(self) -> Downloads:
+        """Downloads of the outputs of jobs."""
+        from aioglacier.catalog.jobs import Downloads  # noqa: PLC0415
+
+        return Downloads(self._database, self._now)
+
+    @cached_property
+    def entries(self) -> Entries:
+        """Folders, and the versions of their files."""
+        from aioglacier.catalog.entries import Entries  # noqa: PLC0415
+
+        return Entries(self._database, self._now)
+
+    @cached_property
+    def streams(self) -> Streams:
+        """Streams of more than one archive."""
+        from aioglacier.catalog.streams import Streams  # noqa: PLC0415
+
+        return Streams(self._database, self._now)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """What can be said of all of it."""
+        from aioglacier.catalog.reports import Reports  # noqa: PLC0415
+
+        return Reports(self._database, self._now)
+
+    # ---
 
     def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""

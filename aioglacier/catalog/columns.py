@@ -13,19 +13,15 @@ from __future__ import annotations
 import os
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
-
-from sqlalchemy import BigInteger, String, Text
-from sqlalchemy.types import TypeDecorator
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.catalog.records import SourceIdentity
 
 if TYPE_CHECKING:
-    from enum import StrEnum
+    from collections.abc import Callable
 
-    from sqlalchemy.engine import Dialect
-
-E = TypeVar("E", bound="StrEnum")
+T = TypeVar("T")
+V = TypeVar("V")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -64,6 +60,23 @@ def instant_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+def describe_identity(identity: SourceIdentity) -> str:
+    """The identity of a file as five numbers."""
+    numbers = (identity.device, identity.inode, identity.size, identity.mtime_ns, identity.ctime_ns)
+    return " ".join(map(str, numbers))
+
+
+def identity_of(text: str) -> SourceIdentity:
+    """The identity that was described."""
+    device, inode, size, mtime_ns, ctime_ns = map(int, text.split())
+    return SourceIdentity(device, inode, size, mtime_ns, ctime_ns)
+
+
+def optional(convert: Callable[[V], T], value: V | None) -> T | None:
+    """The value converted, where there is one."""
+    return None if value is None else convert(value)
+
+
 def _escape_one(match: re.Match[str]) -> str:
     match match[0]:
         case "\\":
@@ -76,114 +89,3 @@ def _escape_one(match: re.Match[str]) -> str:
 
 def _unescape_one(match: re.Match[str]) -> str:
     return "\\" if match[1] == "\\" else chr(int(match[1][1:], 16))
-
-
-class FreeText(TypeDecorator[str]):
-    """Any text at all."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape."""
-        del dialect
-        return None if value is None else escape(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        """Undo it."""
-        del dialect
-        return None if value is None else unescape(value)
-
-
-class PathText(TypeDecorator[str]):
-    """A path, kept as UTF-8 whatever the encoding that the program runs with."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Escape."""
-        del dialect
-        return None if value is None else escape_path(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        """Undo it."""
-        del dialect
-        return None if value is None else unescape_path(value)
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Count the microseconds."""
-        del dialect
-        return None if value is None else count_microseconds(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Count them back."""
-        del dialect
-        return None if value is None else instant_of(value)
-
-
-class Hash(TypeDecorator[bytes]):
-    """The 32 bytes of a SHA-256."""
-
-    impl = String(64)
-    cache_ok = True
-
-    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> str | None:
-        """Write it in hex."""
-        del dialect
-        return None if value is None else value.hex()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> bytes | None:
-        """Read it."""
-        del dialect
-        return None if value is None else bytes.fromhex(value)
-
-
-class Identity(TypeDecorator[SourceIdentity]):
-    """What ``os.stat`` said of a file."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: SourceIdentity | None, dialect: Dialect) -> str | None:
-        """Write five numbers."""
-        del dialect
-        if value is None:
-            return None
-        return f"{value.device} {value.inode} {value.size} {value.mtime_ns} {value.ctime_ns}"
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> SourceIdentity | None:
-        """Read them."""
-        del dialect
-        if value is None:
-            return None
-        device, inode, size, mtime_ns, ctime_ns = map(int, value.split())
-        return SourceIdentity(device, inode, size, mtime_ns, ctime_ns)
-
-
-class Choice(TypeDecorator[E], Generic[E]):
-    """One of a closed set, by its value."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, choices: type[E]) -> None:
-        super().__init__()
-        self.choices = choices
-
-    def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
-        """Write its value."""
-        del dialect
-        return None if value is None else value.value
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
-        """Find it again."""
-        del dialect
-        return None if value is None else self.choices(value)

@@ -1,13 +1,13 @@
 """Transactions of many tasks with one database: one that writes at a time, a few that read, all in threads.
 
-A transaction is a plain function of a SQLAlchemy connection. It is given one whole transaction and may be
-called again from the start if somebody else was in the way, so it changes nothing but the database.
+A transaction is a plain function of a connection (see ``store.py``). It is given one whole transaction and
+may be called again from the start if somebody else was in the way, so it changes nothing but the database.
 
 - What is written is on disk when ``write`` returns. Changes that wait while another is being written are
   written together: one commit, one wait for the disk, however many tasks. If one of them fails, all are
   undone and each is written alone, so that none suffers from another.
-- The functions run in threads, and so does everything that SQLAlchemy does for them: the event loop waits
-  for none of it.
+- The functions run in threads, and so does everything that is done for them: the event loop waits for none
+  of it.
 - A transaction that has begun is seen through: if its caller is cancelled meanwhile, it is committed or
   rolled back before the cancellation goes on.
 """
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 
     from anyio.abc import TaskGroup
-    from sqlalchemy import Connection
 
-    from aioglacier.catalog.store import Store
+    from aioglacier.catalog.store import Connection, Store
 
 T = TypeVar("T")
 

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
+    from aioglacier.catalog.store import Connection
 
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
 _MEMBERS_PAGE: Final = 1000
@@ -69,8 +69,8 @@ class Entries:
         def change(connection: Connection) -> TreeRecord:
             number = keep_place(connection, place)
             is_it = (TREES.c.place == number) & (TREES.c.root == root)
-            if not connection.scalar(select(TREES.c.number).where(is_it)):
-                connection.execute(
+            if not connection.alchemy.scalar(select(TREES.c.number).where(is_it)):
+                connection.alchemy.execute(
                     insert(TREES).values(place=number, root=root, settings="{}", created=self._now())
                 )
             return _trees(connection, place, is_it)[0]
@@ -95,11 +95,11 @@ class Entries:
                 .exists()
             )
             has_some = select(ENTRIES.c.number).where(ENTRIES.c.tree == tree.number).exists()
-            if connection.scalar(select(has_begun | has_some)):
+            if connection.alchemy.scalar(select(has_begun | has_some)):
                 return
-            connection.execute(delete(BUNDLES).where(is_of_it))
-            connection.execute(delete(RUNS).where(RUNS.c.tree == tree.number))
-            connection.execute(delete(TREES).where(TREES.c.number == tree.number))
+            connection.alchemy.execute(delete(BUNDLES).where(is_of_it))
+            connection.alchemy.execute(delete(RUNS).where(RUNS.c.tree == tree.number))
+            connection.alchemy.execute(delete(TREES).where(TREES.c.number == tree.number))
 
         await self._database.write(change)
 
@@ -115,7 +115,7 @@ class Entries:
         """Record that a ``sync``, ``restore`` or ``verify`` begins, or began at a time of long ago."""
 
         def change(connection: Connection) -> RunNumber:
-            made = connection.execute(
+            made = connection.alchemy.execute(
                 insert(RUNS)
                 .values(
                     place=keep_place(connection, tree.place),
@@ -147,7 +147,7 @@ class Entries:
         now = self._now()
 
         def change(connection: Connection) -> None:
-            connection.execute(
+            connection.alchemy.execute(
                 update(RUNS)
                 .where(RUNS.c.number == run)
                 .values(
@@ -158,7 +158,7 @@ class Entries:
                 )
             )
             if spent is not None and spent.requests:
-                connection.execute(
+                connection.alchemy.execute(
                     insert(SPENT).values(
                         place=keep_place(connection, tree.place),
                         run=run,
@@ -173,7 +173,7 @@ class Entries:
                 )
             is_sync = select(RUNS.c.number).where(RUNS.c.number == run, RUNS.c.kind == "sync").exists()
             if not outcome:
-                connection.execute(
+                connection.alchemy.execute(
                     update(TREES).where(TREES.c.number == tree.number, is_sync).values(last_run=run)
                 )
 
@@ -183,7 +183,7 @@ class Entries:
         """The last ``sync`` of a folder that had begun at a time."""
 
         def question(connection: Connection) -> RunNumber | None:
-            return connection.scalar(
+            return connection.alchemy.scalar(
                 select(RUNS.c.number)
                 .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync", RUNS.c.started <= until)
                 .order_by(RUNS.c.number.desc())
@@ -196,7 +196,7 @@ class Entries:
         """The settings of the latest run of a kind, if it did not come to its end; else none."""
 
         def question(connection: Connection) -> dict[str, Any]:
-            row = connection.execute(
+            row = connection.alchemy.execute(
                 select(RUNS.c.state, RUNS.c.settings)
                 .where(RUNS.c.tree == tree.number, RUNS.c.kind == kind)
                 .order_by(RUNS.c.number.desc())
@@ -216,7 +216,7 @@ class Entries:
                 .order_by(RUNS.c.number.desc())
             )
             names: dict[str, None] = {}
-            for settings in connection.scalars(runs.limit(1) if is_last else runs):
+            for settings in connection.alchemy.scalars(runs.limit(1) if is_last else runs):
                 names |= dict.fromkeys(json.loads(settings).get("recipients", ()))
             return list(names)
 
@@ -256,8 +256,8 @@ class Entries:
                 "run": run,
             }
             is_it = BUNDLES.c.upload == bundle.upload
-            if not connection.execute(update(BUNDLES).where(is_it).values(values)).rowcount:
-                connection.execute(insert(BUNDLES).values(upload=bundle.upload, **values))
+            if not connection.alchemy.execute(update(BUNDLES).where(is_it).values(values)).rowcount:
+                connection.alchemy.execute(insert(BUNDLES).values(upload=bundle.upload, **values))
 
         await self._database.write(change)
 
@@ -266,7 +266,7 @@ class Entries:
 
         def change(connection: Connection) -> None:
             end_entries(connection, ended, run)
-            connection.execute(
+            connection.alchemy.execute(
                 update(ARCHIVES).where(ARCHIVES.c.upload == upload).values(kind=ArchiveKind.BUNDLE)
             )
 
@@ -278,7 +278,7 @@ class Entries:
         """The archives of a folder whose uploads have not come to an end."""
 
         def question(connection: Connection) -> list[BundleRecord]:
-            rows = connection.execute(
+            rows = connection.alchemy.execute(
                 select(BUNDLES.c.upload, BUNDLES.c.format, BUNDLES.c.compression, BUNDLES.c.encryption)
                 .join(UPLOADS, UPLOADS.c.number == BUNDLES.c.upload)
                 .where(
@@ -295,8 +295,8 @@ class Entries:
         """Remove what was recorded of an upload that has come to nothing, or begins anew."""
 
         def change(connection: Connection) -> None:
-            connection.execute(delete(ENTRIES).where(ENTRIES.c.upload == upload))
-            connection.execute(delete(BUNDLES).where(BUNDLES.c.upload == upload))
+            connection.alchemy.execute(delete(ENTRIES).where(ENTRIES.c.upload == upload))
+            connection.alchemy.execute(delete(BUNDLES).where(BUNDLES.c.upload == upload))
 
         await self._database.write(change)
 
@@ -311,7 +311,7 @@ class Entries:
             dead = select(UPLOADS.c.number).where(
                 UPLOADS.c.number == ENTRIES.c.upload, UPLOADS.c.state.not_in(COUNTING)
             )
-            count = connection.execute(
+            count = connection.alchemy.execute(
                 delete(ENTRIES).where(ENTRIES.c.tree == tree.number, dead.exists())
             ).rowcount
             following = (
@@ -325,7 +325,7 @@ class Entries:
                 .limit(1)
                 .scalar_subquery()
             )
-            ended = connection.execute(
+            ended = connection.alchemy.execute(
                 update(ENTRIES)
                 .where(ENTRIES.c.tree == tree.number, ENTRIES.c.until.is_(None), following.is_not(None))
                 .values(until=following)
@@ -337,7 +337,7 @@ class Entries:
     async def last_run_state(self, tree: TreeRecord) -> str | None:
         """The state of the latest ``sync``."""
         return await self._database.read(
-            lambda connection: connection.scalar(
+            lambda connection: connection.alchemy.scalar(
                 select(RUNS.c.state)
                 .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync")
                 .order_by(RUNS.c.number.desc())
@@ -358,7 +358,7 @@ class Entries:
             found: dict[int, Entry] = {}
             for at in range(0, len(numbers), 500):
                 some = numbers[at : at + 500]
-                rows = connection.execute(
+                rows = connection.alchemy.execute(
                     select(ENTRIES.c.number, *COLUMNS).where(ENTRIES.c.number.in_(some))
                 )
                 found.update({row[0]: Entry(*row[1:]) for row in rows})
@@ -372,7 +372,7 @@ class Entries:
 
         def question(connection: Connection) -> list[Entry]:
             with few_pages(connection):
-                rows = connection.execute(
+                rows = connection.alchemy.execute(
                     select(*COLUMNS)
                     .where(ENTRIES.c.upload == upload, ENTRIES.c.position > last)
                     .order_by(ENTRIES.c.position)
@@ -389,7 +389,7 @@ class Entries:
         return await self._database.read(
             lambda connection: [
                 UploadNumber(number)
-                for number in connection.scalars(
+                for number in connection.alchemy.scalars(
                     select(ENTRIES.c.upload)
                     .where(ENTRIES.c.tree == tree.number, ENTRIES.c.upload.is_not(None))
                     .distinct()
@@ -464,7 +464,7 @@ class Entries:
 
 
 def _trees(connection: Connection, place: Place, condition: ColumnElement[bool]) -> list[TreeRecord]:
-    rows = connection.execute(
+    rows = connection.alchemy.execute(
         select(TREES.c.number, TREES.c.root, TREES.c.last_run).where(condition).order_by(TREES.c.root)
     )
     return [TreeRecord(TreeNumber(row.number), place, row.root, row.last_run) for row in rows]

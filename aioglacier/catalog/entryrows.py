@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.entryrecords import Entry, StoredEntry
@@ -16,10 +16,10 @@ from aioglacier.core.errors import CatalogError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.entryrecords import RunNumber
+    from aioglacier.catalog.store import Connection
 
 #: Rows read at a time: 2 MB of them, and few enough trips.
 PAGE: Final = 5000
@@ -45,10 +45,7 @@ _COMPARED: Final = (
     "upload",
     "content_hash",
 )
-_CURRENT: Final = (
-    f"SELECT {', '.join(_COMPARED)} FROM entries WHERE tree = ? AND until IS NULL AND path > ? "  # noqa: S608
-    f"ORDER BY path LIMIT {PAGE}"
-)
+_CURRENT: Final = f"SELECT {', '.join(_COMPARED)} FROM entries WHERE tree = ? AND until IS NULL"  # noqa: S608
 
 _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
     ", ".join(Entry._fields), "?, " * len(Entry._fields)
@@ -61,20 +58,8 @@ def _counts() -> ColumnElement[bool]:
 
 def select_current(connection: Connection, tree: int, after: bytes | None) -> Sequence[Any]:
     """One page of the current versions of a folder's paths, as a comparison with the disk needs them."""
-    if connection.dialect.name == "sqlite" and after is not None:
-        # Past SQLAlchemy here, too: its rows take as long to make as SQLite takes to find them.
-        cursor = connection.connection.cursor()
-        try:
-            found: list[tuple[Any, ...]] = cursor.execute(_CURRENT, (tree, after)).fetchall()
-            return found
-        finally:
-            cursor.close()
-    is_it = (ENTRIES.c.tree == tree) & ENTRIES.c.until.is_(None)
-    if after is not None:
-        is_it &= ENTRIES.c.path > after
-    compared = [ENTRIES.c[name] for name in _COMPARED]
-    rows = connection.execute(select(*compared).where(is_it).order_by(ENTRIES.c.path).limit(PAGE))
-    return rows.fetchall()
+    is_after, values = (" AND path > ?", (tree, after)) if after is not None else ("", (tree,))
+    return connection.rows(f"{_CURRENT}{is_after} ORDER BY path LIMIT {PAGE}", values)
 
 
 def select_stored(
@@ -90,7 +75,7 @@ def select_stored(
         is_it &= ENTRIES.c.until.is_(None)
     else:
         is_it &= (ENTRIES.c.since <= run) & (ENTRIES.c.until.is_(None) | (ENTRIES.c.until > run))
-    rows = connection.execute(
+    rows = connection.alchemy.execute(
         select(
             *COLUMNS,
             ENTRIES.c.checksum,
@@ -122,35 +107,27 @@ def _stored(row: Any) -> StoredEntry:
 @contextmanager
 def few_pages(connection: Connection) -> Iterator[None]:
     """Let SQLite keep few pages: what comes in the order of its keys needs none of them again."""
-    if connection.dialect.name != "sqlite":
+    if connection.dialect != "sqlite":
         yield
         return
-    usual = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
-    connection.exec_driver_sql("PRAGMA cache_size = -2048")
+    ((usual,),) = connection.rows("PRAGMA cache_size")
+    connection.rows("PRAGMA cache_size = -2048")
     try:
         yield
     finally:
-        connection.exec_driver_sql(f"PRAGMA cache_size = {int(usual)}")
+        connection.rows(f"PRAGMA cache_size = {int(usual)}")
 
 
 def insert_entries(connection: Connection, entries: Iterable[Entry]) -> None:
     """Record versions, each with its checksum."""
-    if connection.dialect.name == "sqlite":
-        # Past SQLAlchemy, which takes three times as long for a row as SQLite itself does.
-        with few_pages(connection):
-            connection.exec_driver_sql(_INSERT, [(*entry, checksum(entry)) for entry in entries])
-        return
-    names = Entry._fields
-    connection.execute(
-        insert(ENTRIES),
-        [{**dict(zip(names, entry, strict=True)), "checksum": checksum(entry)} for entry in entries],
-    )
+    with few_pages(connection):
+        connection.each(_INSERT, ((*entry, checksum(entry)) for entry in entries))
 
 
 def end_entries(connection: Connection, numbers: Sequence[int], run: RunNumber) -> None:
     """End versions that are current, by their rows, with a run."""
     for at in range(0, len(numbers), 500):
-        connection.execute(
+        connection.alchemy.execute(
             update(ENTRIES)
             .where(ENTRIES.c.number.in_(numbers[at : at + 500]), ENTRIES.c.until.is_(None))
             .values(until=run)

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
+    from aioglacier.catalog.store import Connection
     from aioglacier.core.models import ArchiveId, JobId, Tier
 
 _MAY_BECOME: Final = {
@@ -64,7 +65,7 @@ class Jobs:
         now = self._now()
 
         def change(connection: Connection) -> JobRecord:
-            made = connection.execute(
+            made = connection.alchemy.execute(
                 insert(JOBS)
                 .values(
                     place=keep_place(connection, place),
@@ -112,7 +113,7 @@ class Jobs:
             raise CatalogError(
                 f"job {job.job_id or f'number {job.number}'} is {recorded} and cannot become {state}"
             )
-        connection.execute(
+        connection.alchemy.execute(
             update(JOBS).where(JOBS.c.number == job.number).values(state=state, changed=self._now(), **values)
         )
         return _get(connection, job.number)
@@ -211,7 +212,7 @@ class Downloads:
             )
             if found := _select_downloads(connection, is_it):
                 return found[0]
-            made = connection.execute(
+            made = connection.alchemy.execute(
                 insert(DOWNLOADS)
                 .values(
                     job=job.number,
@@ -235,7 +236,7 @@ class Downloads:
 
         def change(connection: Connection) -> DownloadRecord:
             is_it = DOWNLOADS.c.number == download.number
-            connection.execute(
+            connection.alchemy.execute(
                 update(DOWNLOADS).where(is_it).values(state=state, outcome=outcome, changed=self._now())
             )
             (record,) = _select_downloads(connection, is_it)
@@ -284,7 +285,7 @@ def _select(
     connection: Connection, condition: ColumnElement[bool], *, limit: int, is_latest_first: bool = False
 ) -> list[JobRecord]:
     order = JOBS.c.number.desc() if is_latest_first else JOBS.c.number
-    rows = connection.execute(select(JOBS).where(condition).order_by(order).limit(limit)).all()
+    rows = connection.alchemy.execute(select(JOBS).where(condition).order_by(order).limit(limit)).all()
     places = all_places(connection) if rows else {}
     return [_record(row, places) for row in rows]
 
@@ -317,7 +318,9 @@ def _record(row: Row[Any], places: Mapping[int, Place]) -> JobRecord:
 
 
 def _select_downloads(connection: Connection, condition: ColumnElement[bool]) -> list[DownloadRecord]:
-    rows = connection.execute(select(DOWNLOADS).where(condition).order_by(DOWNLOADS.c.number.desc()).limit(1))
+    rows = connection.alchemy.execute(
+        select(DOWNLOADS).where(condition).order_by(DOWNLOADS.c.number.desc()).limit(1)
+    )
     return [
         DownloadRecord(row.number, row.job, row.target, row.state, row.outcome, row.created, row.changed)
         for row in rows

@@ -8,39 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, insert, select, update
-
+from aioglacier.catalog.columns import escape, unescape
 from aioglacier.catalog.records import Place
-from aioglacier.catalog.tables import PLACES
 from aioglacier.core.errors import CatalogMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from aioglacier.catalog.store import Connection
 
 
 _KNOWN: Final = "aioglacier.places"
 
-_FIND: Final = select(PLACES.c.number).where(
-    PLACES.c.vault == bindparam("vault"),
-    PLACES.c.region == bindparam("region"),
-    PLACES.c.account_id == bindparam("account_id"),
-    PLACES.c.endpoint == bindparam("endpoint"),
-)
-_LIST: Final = select(
-    PLACES.c.number, PLACES.c.vault, PLACES.c.region, PLACES.c.account_id, PLACES.c.endpoint
-).order_by(PLACES.c.number)
+_FIND: Final = "SELECT number FROM places WHERE vault = ? AND region = ? AND account_id = ? AND endpoint = ?"
+_MAKE: Final = "INSERT INTO places (vault, region, account_id, endpoint) VALUES (?, ?, ?, ?) RETURNING number"
+_LIST: Final = "SELECT number, vault, region, account_id, endpoint FROM places ORDER BY number"
 
 
 def find_place(connection: Connection, place: Place) -> int:
     """The number of a vault, 0 if nothing is recorded of it."""
     known = _known(connection)
     if place not in known.numbers:
-        number = connection.scalar(_FIND, _values(place))
-        if number is None:
+        found = connection.rows(_FIND, _row(place))
+        if not found:
             return 0
-        known.numbers[place] = number
+        ((known.numbers[place],),) = found
     return known.numbers[place]
 
 
@@ -48,8 +40,8 @@ def keep_place(connection: Connection, place: Place) -> int:
     """The number of a vault, which it gets now if it has none."""
     if number := find_place(connection, place):
         return number
-    made = connection.execute(insert(PLACES).values(_values(place)).returning(PLACES.c.number))
-    return int(made.scalar_one())
+    ((made,),) = connection.rows(_MAKE, _row(place))
+    return int(made)
 
 
 def all_places(connection: Connection) -> Mapping[int, Place]:
@@ -59,13 +51,7 @@ def all_places(connection: Connection) -> Mapping[int, Place]:
 
 def list_places(connection: Connection) -> list[Place]:
     """Every vault, in the order of recording."""
-    return [Place(row.vault, row.region, row.account_id, row.endpoint) for row in connection.execute(_LIST)]
-
-
-def forget(connection: Connection) -> None:
-    """Forget what a transaction that failed may have met."""
-    if not connection.closed and not connection.invalidated:
-        connection.info.pop(_KNOWN, None)
+    return list(_read(connection).values())
 
 
 class _Known(dict[int, Place]):
@@ -78,26 +64,27 @@ class _Known(dict[int, Place]):
 
     def __missing__(self, number: int) -> Place:
         if self.connection is not None:
-            for row in self.connection.execute(_LIST):
-                self[row.number] = Place(row.vault, row.region, row.account_id, row.endpoint)
+            self.update(_read(self.connection))
         if number not in self:
             raise KeyError(number)
         return self[number]
 
 
 def _known(connection: Connection) -> _Known:
-    known: _Known = connection.info.setdefault(_KNOWN, _Known())
+    known: _Known = connection.notes.setdefault(_KNOWN, _Known())
     known.connection = connection
     return known
 
 
-def _values(place: Place) -> dict[str, str]:
+def _read(connection: Connection) -> dict[int, Place]:
     return {
-        "vault": place.vault,
-        "region": place.region,
-        "account_id": place.account_id,
-        "endpoint": place.endpoint,
+        number: Place(vault, region, account_id, unescape(endpoint))
+        for number, vault, region, account_id, endpoint in connection.rows(_LIST)
     }
+
+
+def _row(place: Place) -> tuple[str, ...]:
+    return place.vault, place.region, place.account_id, escape(place.endpoint)
 
 
 def confirm_account(connection: Connection, place: Place, account_id: str) -> None:
@@ -107,9 +94,9 @@ def confirm_account(connection: Connection, place: Place, account_id: str) -> No
         CatalogMismatchError: They differ.
     """
     number = keep_place(connection, place)
-    recorded = connection.scalar(select(PLACES.c.real_account_id).where(PLACES.c.number == number))
+    ((recorded,),) = connection.rows("SELECT real_account_id FROM places WHERE number = ?", (number,))
     if recorded is None:
-        connection.execute(update(PLACES).where(PLACES.c.number == number).values(real_account_id=account_id))
+        connection.rows("UPDATE places SET real_account_id = ? WHERE number = ?", (account_id, number))
     elif recorded != account_id:
         raise CatalogMismatchError(
             f"the catalog's records of {place} are of another account; use other credentials, or another "

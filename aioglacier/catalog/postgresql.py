@@ -17,6 +17,7 @@ import os
 import socket
 import threading
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
@@ -27,18 +28,20 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from aioglacier.catalog import migrations, places
+from aioglacier.catalog import migrations
 from aioglacier.catalog.database import READERS, busy
 from aioglacier.catalog.store import BusyError
 from aioglacier.core.errors import CatalogError, GlacierError
 from aioglacier.files.locks import LockOwner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+    import sqlalchemy
     from anyio.from_thread import BlockingPortal
-    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from aioglacier.catalog.store import Connection
 
 T = TypeVar("T")
 
@@ -57,6 +60,37 @@ _WRITER: Final = 0x61696F676C616369
 _PASSING: Final = frozenset({"55P03", "40P01", "40001", "57P01", "57P02", "57P03", "53300"})
 
 _log: Final = logging.getLogger("aioglacier.catalog")
+
+
+class PostgresConnection:
+    """One of SQLAlchemy's connections; see ``Connection``."""
+
+    dialect: Final = "postgresql"
+
+    def __init__(self, alchemy: sqlalchemy.Connection) -> None:
+        self.alchemy = alchemy
+
+    @property
+    def notes(self) -> dict[Any, Any]:
+        """See ``Connection``."""
+        return self.alchemy.info
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """See ``Connection``."""
+        result = self.alchemy.exec_driver_sql(_numbered(statement), tuple(values))
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+    def each(self, statement: str, values: Iterable[Sequence[object]]) -> None:
+        """See ``Connection``."""
+        if many := [tuple(row) for row in values]:
+            self.alchemy.exec_driver_sql(_numbered(statement), many)
+
+
+@cache
+def _numbered(statement: str) -> str:
+    """The statement with the marks that asyncpg knows: $1, $2 and so on."""
+    first, *others = statement.split("?")
+    return first + "".join(f"${number}{text}" for number, text in enumerate(others, 1))
 
 
 class PostgresStore:
@@ -87,10 +121,13 @@ class PostgresStore:
                         if is_write:
                             await connection.execute(text(f"SET LOCAL lock_timeout = {_BUSY_MILLISECONDS}"))
                             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITER})"))
-                        result = await connection.run_sync(transaction)
+                        result = await connection.run_sync(
+                            lambda alchemy: transaction(PostgresConnection(alchemy))
+                        )
                         is_ending = True
                 except BaseException:
-                    await connection.run_sync(places.forget)
+                    if not connection.closed and not connection.invalidated:
+                        connection.info.clear()  # what was noted may have been made in it
                     raise
                 return result
         except GlacierError:
@@ -254,7 +291,7 @@ def _upgrade(store: PostgresStore) -> None:
             path=store.location,
         )
     if version == 0:
-        store.run(lambda c: c.execute(text(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}")), is_write=True)
+        store.run(lambda c: c.rows(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}"), is_write=True)
     while version < migrations.VERSION and store.run(migrations.upgrade_once, is_write=True):
         pass
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Select, case, func, select
 
-from aioglacier.catalog.archiverows import is_sound
+from aioglacier.catalog.archiverows import is_sound, list_known
 from aioglacier.catalog.places import find_place, list_places
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.catalog.store import DamagedError
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection
     from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
+    from aioglacier.catalog.store import Connection
 
 #: Days; 90 are charged for an archive that is deleted earlier (aws.amazon.com/s3/glacier/pricing, "early
 #: deletion").
@@ -142,7 +142,7 @@ class Reports:
             is_it = _there(find_place(connection, place))
             if last is not None:
                 is_it &= ARCHIVES.c.tree_hash > last.tree_hash
-            rows = connection.execute(
+            rows = connection.alchemy.execute(
                 select(ARCHIVES.c.size, ARCHIVES.c.tree_hash, func.count())
                 .where(is_it)
                 .group_by(ARCHIVES.c.tree_hash, ARCHIVES.c.size)
@@ -169,14 +169,9 @@ class Reports:
         await self._database.read(_look_through)
 
         def page(connection: Connection, last: tuple[int, int] | None) -> Sequence[tuple[int, int]]:
-            rows = connection.execute(
-                select(ARCHIVES)
-                .where(ARCHIVES.c.number > (last[0] if last else 0))
-                .order_by(ARCHIVES.c.number)
-                .limit(_CHECKED_TOGETHER)
-            ).all()
-            damaged = sum(not is_sound(row) for row in rows)
-            return [(rows[-1].number, damaged)] if rows else []
+            found = list_known(connection, last[0] if last else 0, _CHECKED_TOGETHER)
+            damaged = sum(not is_sound(archive) for archive in found)
+            return [(found[-1].number, damaged)] if found else []
 
         damaged = 0
         async for pages in self._database.pages(page):
@@ -185,8 +180,8 @@ class Reports:
 
 
 def _look_through(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        (verdict,) = connection.exec_driver_sql("PRAGMA integrity_check(1)").one()
+    if connection.dialect == "sqlite":
+        ((verdict,),) = connection.rows("PRAGMA integrity_check(1)")
         if verdict != "ok":
             raise DamagedError(verdict)
 
@@ -219,7 +214,7 @@ def _summed() -> Select[Any]:
 
 
 def _count(connection: Connection, condition: ColumnElement[bool]) -> Share:
-    count, size = connection.execute(_summed().where(condition)).one()
+    count, size = connection.alchemy.execute(_summed().where(condition)).one()
     return Share(0, None, count, int(size))
 
 
@@ -228,7 +223,7 @@ def _shares(
 ) -> tuple[Share, ...]:
     # A name, so that a database groups by what it has computed and not by an expression it takes for another.
     counted = select(by.label("share"), ARCHIVES.c.size).where(condition).subquery()
-    rows = connection.execute(
+    rows = connection.alchemy.execute(
         select(counted.c.share, func.count(), func.sum(counted.c.size)).group_by(counted.c.share)
     )
     found = {share: (count, int(size)) for share, count, size in rows}
@@ -239,7 +234,7 @@ def _shares(
 
 
 def _spent(connection: Connection, place: int) -> list[Spent]:
-    rows = connection.execute(
+    rows = connection.alchemy.execute(
         select(
             SPENT.c.operation,
             func.sum(SPENT.c.requests),

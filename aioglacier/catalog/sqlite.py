@@ -8,25 +8,22 @@
 from __future__ import annotations
 
 import sqlite3
-from functools import partial
+import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-
-from aioglacier.catalog import files, places
-from aioglacier.catalog.database import READERS
+from aioglacier.catalog import files
 from aioglacier.catalog.store import DamagedError
 from aioglacier.core.errors import CatalogError, GlacierError
 from aioglacier.files.locks import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    import sqlalchemy
 
+    from aioglacier.catalog.alchemy import Alchemy
+    from aioglacier.catalog.store import Connection
     from aioglacier.files.locks import LockOwner
 
 T = TypeVar("T")
@@ -49,8 +46,67 @@ _PRAGMAS: Final = (
 )
 
 
+class SqliteConnection:
+    """One connection to the file; see ``Connection``. Used by one thread at a time.
+
+    Attributes:
+        notes: See ``Connection``; nothing that a transaction that failed has noted.
+    """
+
+    dialect: Final = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection, alchemy: Callable[[], Alchemy]) -> None:
+        self.notes: dict[Any, Any] = {}
+        self._connection = connection
+        self._made_of = alchemy
+        self._alchemy: sqlalchemy.Connection | None = None
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """See ``Connection``."""
+        return self._connection.execute(statement, values).fetchall()
+
+    def each(self, statement: str, values: Iterable[Sequence[object]]) -> None:
+        """See ``Connection``."""
+        self._connection.executemany(statement, values)
+
+    @property
+    def alchemy(self) -> sqlalchemy.Connection:
+        """See ``Connection``."""
+        if self._alchemy is None:
+            self._alchemy = self._made_of().over(self._connection)
+        return self._alchemy
+
+    def begin(self, *, is_write: bool) -> None:
+        """Begin a transaction."""
+        # A reader that becomes a writer could not wait for another: whoever will write says so at once.
+        self._connection.execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+    def commit(self) -> None:
+        """End it; what was changed is on disk."""
+        self._connection.commit()
+        self._settle()
+
+    def roll_back(self) -> None:
+        """Undo it, if it has begun."""
+        self.notes.clear()  # what it has noted may have been made in it
+        self._connection.rollback()
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._alchemy is not None:
+            self._alchemy.rollback()  # of which nothing is left, so it is told only
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._alchemy is not None:
+            self._alchemy.close()
+        self._connection.close()
+
+
 class SqliteStore:
     """An open file; see ``Store``. To be closed by who makes it.
+
+    As many connections are kept as transactions have run at the same time, and lent to the next ones.
 
     Args:
         path: A catalog that exists.
@@ -60,40 +116,24 @@ class SqliteStore:
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
         self.location = str(path)
         self._path = path
-        self._engine = _engine_of(path, is_durable=is_durable)
+        self._is_durable = is_durable
         self._identity = _identity_of(path)
+        self._idle: list[SqliteConnection] = []
+        self._alchemy: Alchemy | None = None
+        self._loading = threading.Lock()
         self._held: dict[str, FileLock] = {}
 
     def close(self) -> None:
         """Close the file; takes as long as it takes to move the write-ahead log into it."""
-        self._engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
 
     def run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
         """See ``Store``."""
         try:
-            with self._engine.connect() as connection:
-                connection.execution_options(aioglacier_is_write=is_write)
-                try:
-                    with connection.begin():
-                        result = transaction(connection)
-                        if is_write:
-                            self._check_file()
-                except BaseException:
-                    places.forget(connection)
-                    raise
-                return result
+            return self._run(transaction, is_write=is_write)
         except GlacierError:
             raise  # some are a ValueError too
-        except DBAPIError as error:
-            self._check_file()  # whatever it says, this would be why
-            if isinstance(error.orig, sqlite3.Error):
-                raise files.translate(error.orig, self._path) from error
-            raise self._unusable(error.orig or error) from error
-        except sqlite3.Error as error:  # of a statement that went past SQLAlchemy
-            self._check_file()
-            raise files.translate(error, self._path) from error
-        except SQLAlchemyError as error:
-            raise self._unusable(error) from error
         except UnicodeDecodeError as error:
             raise DamagedError(str(error)) from error
         except (ValueError, OverflowError) as error:
@@ -102,6 +142,50 @@ class SqliteStore:
                 "fill a new one with 'aioglacier inventory VAULT' for each vault",
                 path=self.location,
             ) from error
+        except Exception as error:
+            cause = getattr(error, "orig", None) or error  # SQLAlchemy's have SQLite's in them
+            if isinstance(cause, sqlite3.Error):
+                self._check_file()  # whatever it says, this would be why
+                raise files.translate(cause, self._path) from error
+            if type(error).__module__.startswith("sqlalchemy."):
+                raise CatalogError(
+                    f"the catalog {self.location!r} cannot be used: {cause}", path=self.location
+                ) from error
+            raise
+
+    def _run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
+        connection = self._lend()
+        try:
+            connection.begin(is_write=is_write)
+            result = transaction(connection)
+            if is_write:
+                self._check_file()
+            connection.commit()
+        except BaseException:
+            try:
+                connection.roll_back()
+            except sqlite3.Error:
+                connection.close()
+            else:
+                self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+        return result
+
+    def _lend(self) -> SqliteConnection:
+        """The connection that was used last, whose cache is warm, or a new one."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return SqliteConnection(_connect(self._path, is_durable=self._is_durable), self._load_alchemy)
+
+    def _load_alchemy(self) -> Alchemy:
+        with self._loading:
+            if self._alchemy is None:
+                from aioglacier.catalog.alchemy import Alchemy  # noqa: PLC0415  # uploads do without
+
+                self._alchemy = Alchemy()
+            return self._alchemy
 
     def set_aside(self, reason: str) -> CatalogError:
         """See ``Store``."""
@@ -132,37 +216,22 @@ class SqliteStore:
                 path=self.location,
             )
 
-    def _unusable(self, error: BaseException) -> CatalogError:
-        return CatalogError(f"the catalog {self.location!r} cannot be used: {error}", path=self.location)
 
-
-def _engine_of(path: Path, *, is_durable: bool) -> Engine:
-    url = URL.create("sqlite+pysqlite", database=files.uri_of(path), query={"mode": "rw", "uri": "true"})
-    engine = create_engine(
-        url,
-        # Transactions begin below, explicitly; each is in one thread from beginning to end.
-        connect_args={"isolation_level": None, "timeout": files.BUSY_SECONDS, "check_same_thread": False},
-        pool_size=READERS + 1,
-        max_overflow=0,
-        pool_use_lifo=True,  # the one whose cache is warm
-        hide_parameters=True,
+def _connect(path: Path, *, is_durable: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{files.uri_of(path)}?mode=rw",
+        uri=True,
+        isolation_level=None,  # transactions begin above, explicitly
+        timeout=files.BUSY_SECONDS,
+        check_same_thread=False,
     )
-    event.listen(engine, "connect", partial(_prepare_connection, is_durable=is_durable))
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare_connection(connection: Any, _record: object, *, is_durable: bool) -> None:
-    cursor = connection.cursor()
-    for pragma in (*_PRAGMAS, f"synchronous = {'FULL' if is_durable else 'OFF'}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    is_write = connection.get_execution_options().get("aioglacier_is_write", False)
-    # A reader that becomes a writer could not wait for another: whoever will write says so at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+    try:
+        for pragma in (*_PRAGMAS, f"synchronous = {'FULL' if is_durable else 'OFF'}"):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

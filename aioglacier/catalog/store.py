@@ -1,16 +1,21 @@
-"""What the two databases have in common, as ``database.py`` sees them: whole transactions, and locks.
+"""What the two databases have in common: statements for transactions, whole transactions, and locks.
+
+Statements are written in two ways. Those of uploads and archives are SQL that both databases read, with ``?``
+for each value: every command that uploads runs some of them before its first byte, and some run for each of a
+million rows. All others are made with SQLAlchemy, which takes a tenth of a second to load and several times
+as long for a row as SQLite itself. It is loaded when the first of them is run, and not before.
 
 Everything here blocks; call it in a thread.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Connection
+    import sqlalchemy
 
     from aioglacier.core.errors import CatalogError
     from aioglacier.files.locks import LockOwner
@@ -24,6 +29,33 @@ class BusyError(Exception):
 
 class DamagedError(Exception):
     """What is there is no sound catalog; the argument says why."""
+
+
+class Connection(Protocol):
+    """One connection to a database, as a transaction is given it."""
+
+    @property
+    def dialect(self) -> Literal["sqlite", "postgresql"]:
+        """Which database it is, where that makes a difference."""
+        ...
+
+    @property
+    def notes(self) -> dict[Any, Any]:
+        """What is to be remembered as long as the connection lives."""
+        ...
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement; what it returns, as the columns have it (``columns.py``)."""
+        ...
+
+    def each(self, statement: str, values: Iterable[Sequence[object]]) -> None:
+        """Run a statement that returns nothing for each of these."""
+        ...
+
+    @property
+    def alchemy(self) -> sqlalchemy.Connection:
+        """The same connection, in the same transaction, for statements made with SQLAlchemy."""
+        ...
 
 
 class Store(Protocol):

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from sqlalchemy import Connection
-
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
+    from aioglacier.catalog.store import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Streams:
         def change(connection: Connection) -> int:
             number: int
             now = self._now()
-            made = connection.execute(
+            made = connection.alchemy.execute(
                 insert(STREAMS)
                 .values(
                     place=keep_place(connection, place),
@@ -81,7 +80,7 @@ class Streams:
         """The stream of this name."""
 
         def question(connection: Connection) -> StreamRecord | None:
-            row = connection.execute(
+            row = connection.alchemy.execute(
                 select(STREAMS.c.number, STREAMS.c.state, STREAMS.c.description, ARCHIVES.c.archive_id)
                 .outerjoin(ARCHIVES, ARCHIVES.c.number == STREAMS.c.manifest)
                 .where(STREAMS.c.place == find_place(connection, place), STREAMS.c.nonce == nonce)
@@ -96,7 +95,7 @@ class Streams:
         """The streams of a vault that have no manifest yet, oldest first."""
 
         def question(connection: Connection) -> list[StreamRecord]:
-            rows = connection.execute(
+            rows = connection.alchemy.execute(
                 select(STREAMS.c.number, STREAMS.c.nonce, STREAMS.c.description)
                 .where(STREAMS.c.place == find_place(connection, place), STREAMS.c.state == "open")
                 .order_by(STREAMS.c.number)
@@ -108,7 +107,7 @@ class Streams:
     async def record_piece(self, stream: StreamRecord, archive_id: ArchiveId, index: int) -> None:
         """Record that an archive is a piece of a stream; the first is number 0."""
         await self._database.write(
-            lambda connection: connection.execute(
+            lambda connection: connection.alchemy.execute(
                 update(ARCHIVES)
                 .where(
                     ARCHIVES.c.place == find_place(connection, stream.place),
@@ -125,11 +124,11 @@ class Streams:
             is_it = (ARCHIVES.c.place == find_place(connection, stream.place)) & (
                 ARCHIVES.c.archive_id == manifest
             )
-            connection.execute(
+            connection.alchemy.execute(
                 update(ARCHIVES).where(is_it).values(kind=ArchiveKind.MANIFEST, stream=stream.number)
             )
-            number = connection.scalar(select(ARCHIVES.c.number).where(is_it))
-            connection.execute(
+            number = connection.alchemy.scalar(select(ARCHIVES.c.number).where(is_it))
+            connection.alchemy.execute(
                 update(STREAMS)
                 .where(STREAMS.c.number == stream.number)
                 .values(state="completed", size=size, manifest=number, changed=self._now())
@@ -143,7 +142,7 @@ class Streams:
         def question(connection: Connection) -> list[Archive]:
             number = find_place(connection, place)
             tie = ARCHIVES.alias("tie")
-            rows = connection.execute(
+            rows = connection.alchemy.execute(
                 select(
                     ARCHIVES.c.archive_id,
                     ARCHIVES.c.size,

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
-from aioglacier.catalog.columns import Choice, FreeText, Hash, Identity, Instant, PathText
+from aioglacier.catalog.columntypes import Choice, FreeText, Hash, Identity, Instant, PathText
 from aioglacier.catalog.records import ArchiveKind, ArchiveState, DownloadState, JobState, UploadState
 from aioglacier.core.models import InventoryFormat, JobAction, Tier
 

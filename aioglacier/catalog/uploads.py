@@ -22,11 +22,22 @@ that came to nothing are removed.
 from __future__ import annotations
 
 import secrets
+from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
-
 from aioglacier.catalog import archives
+from aioglacier.catalog.columns import (
+    count_microseconds,
+    describe_identity,
+    escape,
+    escape_path,
+    identity_of,
+    instant_of,
+    optional,
+    unescape,
+    unescape_path,
+)
 from aioglacier.catalog.places import all_places, find_place, keep_place
 from aioglacier.catalog.records import (
     ArchiveState,
@@ -34,18 +45,15 @@ from aioglacier.catalog.records import (
     UploadRecord,
     UploadState,
 )
-from aioglacier.catalog.tables import ARCHIVES, PARTS, UPLOADS
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
-    from sqlalchemy.sql import ColumnElement
-
     from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import ArchiveRecord, Place, SourceIdentity, UploadNumber
+    from aioglacier.catalog.store import Connection
     from aioglacier.core.models import Archive, UploadId
 
 _MAY_BECOME: Final = {
@@ -84,6 +92,36 @@ _TOLD: Final = "told"
 #: Records fetched at a time: of an upload, and of a part with its leaves.
 _PAGE: Final = 500
 _PARTS_PAGE: Final = 64
+
+#: The columns in the order of a record's fields.
+_COLUMNS: Final = (
+    "number, place, nonce, state, upload_id, part_size, size, description, source, source_identity, "
+    "tree_hash, archive_id, outcome, created, active"
+)
+
+#: How the values of some columns are kept; those of all others are kept as they are.
+_KEPT: Final[Mapping[str, Callable[[Any], object]]] = {
+    "state": attrgetter("value"),
+    "description": escape,
+    "source": escape_path,
+    "source_identity": describe_identity,
+    "tree_hash": bytes.hex,
+    "outcome": escape,
+    "created": count_microseconds,
+    "active": count_microseconds,
+}
+
+_SELECT: Final = f"SELECT {_COLUMNS} FROM uploads"  # noqa: S608  # names of ours
+_IS_UNFINISHED: Final = "state IN ({})".format(", ".join(f"'{state}'" for state in UNFINISHED))
+_LIST_PARTS: Final = (
+    "SELECT part_index, size, tree_hash, leaves FROM parts WHERE upload = ? AND part_index >= ? "  # noqa: S608
+    f"ORDER BY part_index LIMIT {_PARTS_PAGE}"
+)
+_KEEP_PART: Final = (
+    "INSERT INTO parts (upload, part_index, size, tree_hash, leaves) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (upload, part_index) "
+    "DO UPDATE SET size = excluded.size, tree_hash = excluded.tree_hash, leaves = excluded.leaves"
+)
 
 
 class Uploads:
@@ -139,7 +177,8 @@ class Uploads:
                 "created": now,
                 "active": now,
             }
-            return _record(connection.execute(_INSERT, values).one(), all_places(connection))
+            (row,) = connection.rows(_inserting(tuple(values)), _kept(values))
+            return _record(row, all_places(connection))
 
         return await self._database.write(change)
 
@@ -156,7 +195,7 @@ class Uploads:
                 raise CatalogMismatchError(
                     "an upload has one id", recorded=f"upload {recorded}", found=f"upload {upload_id}"
                 )
-            others = _select(connection, UPLOADS.c.upload_id == upload_id, limit=1)
+            others = _select(connection, "upload_id = ?", upload_id)
             if others and others[0].number != upload.number:
                 raise CatalogMismatchError(
                     f"upload {upload_id} is on record already",
@@ -173,14 +212,11 @@ class Uploads:
 
         def change(connection: Connection) -> None:
             _check_unfinished(connection, upload)
-            for part in parts:
-                values = {"size": part.size, "tree_hash": part.tree_hash, "leaves": part.leaves}
-                is_this = (PARTS.c.upload == upload.number) & (PARTS.c.part_index == part.index)
-                if not connection.execute(update(PARTS).where(is_this).values(values)).rowcount:
-                    connection.execute(
-                        insert(PARTS).values(upload=upload.number, part_index=part.index, **values)
-                    )
-            connection.execute(update(UPLOADS).where(UPLOADS.c.number == upload.number).values(active=now))
+            connection.each(
+                _KEEP_PART,
+                [(upload.number, part.index, part.size, part.tree_hash.hex(), part.leaves) for part in parts],
+            )
+            _update(connection, upload.number, active=now)
 
         await self._database.write(change)
 
@@ -247,10 +283,9 @@ class Uploads:
     async def record_told(self, upload: UploadNumber) -> None:
         """Record that whoever asked for the archive knows of it."""
         await self._database.write(
-            lambda connection: connection.execute(
-                update(UPLOADS)
-                .where(UPLOADS.c.number == upload, UPLOADS.c.state == UploadState.COMPLETED)
-                .values(outcome=_TOLD)
+            lambda connection: connection.rows(
+                "UPDATE uploads SET outcome = ? WHERE number = ? AND state = ?",
+                (_TOLD, upload, UploadState.COMPLETED.value),
             )
         )
 
@@ -278,12 +313,9 @@ class Uploads:
         recorded = _get(connection, upload.number).state
         if recorded is not state and state not in _MAY_BECOME[recorded]:
             raise CatalogError(f"upload {_name(upload)} is {recorded} and cannot become {state}")
-        connection.execute(
-            update(UPLOADS).where(UPLOADS.c.number == upload.number).values(state=state, active=now, **values)
-        )
         if state in _FRUITLESS:
-            connection.execute(delete(PARTS).where(PARTS.c.upload == upload.number))
-        return _get(connection, upload.number)
+            connection.rows("DELETE FROM parts WHERE upload = ?", (upload.number,))
+        return _update(connection, upload.number, state=state, active=now, **values)
 
     # --- finding
 
@@ -303,7 +335,7 @@ class Uploads:
         """
 
         def question(connection: Connection) -> UploadRecord | None:
-            found = _select(connection, UPLOADS.c.upload_id == upload_id, limit=1)
+            found = _select(connection, "upload_id = ?", upload_id)
             if found and found[0].place != place:
                 raise CatalogMismatchError(
                     f"upload {upload_id} is elsewhere", recorded=str(found[0].place), found=str(place)
@@ -314,21 +346,15 @@ class Uploads:
 
     async def find_nonce(self, nonce: str) -> UploadRecord | None:
         """The upload with this nonce."""
-        found = await self._database.read(
-            lambda connection: _select(connection, UPLOADS.c.nonce == nonce, limit=1)
-        )
+        found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
     async def find_unfinished(self, place: Place, source: str) -> UploadRecord | None:
         """The latest unfinished upload of this source to this vault."""
 
         def question(connection: Connection) -> list[UploadRecord]:
-            is_it = (
-                (UPLOADS.c.place == find_place(connection, place))
-                & (UPLOADS.c.source == source)
-                & UPLOADS.c.state.in_(UNFINISHED)
-            )
-            return _select(connection, is_it, limit=1, is_latest_first=True)
+            is_it = f"place = ? AND source = ? AND {_IS_UNFINISHED} {_LATEST}"
+            return _select(connection, is_it, find_place(connection, place), escape_path(source))
 
         found = await self._database.read(question)
         return found[0] if found else None
@@ -337,10 +363,9 @@ class Uploads:
         """The upload of the latest archive of this source in this vault, if that was never reported."""
 
         def question(connection: Connection) -> list[UploadRecord]:
-            is_it = (ARCHIVES.c.place == find_place(connection, place)) & (ARCHIVES.c.source == source)
-            latest = select(ARCHIVES.c.upload).where(is_it).order_by(ARCHIVES.c.number.desc()).limit(1)
-            number = connection.scalar(latest)
-            return _select(connection, UPLOADS.c.number == number, limit=1) if number is not None else []
+            latest = f"SELECT upload FROM archives WHERE place = ? AND source = ? {_LATEST}"  # noqa: S608
+            is_it = f"number = ({latest})"
+            return _select(connection, is_it, find_place(connection, place), escape_path(source))
 
         found = await self._database.read(question)
         is_untold = found and found[0].state is UploadState.COMPLETED and found[0].outcome != _TOLD
@@ -350,21 +375,15 @@ class Uploads:
         """The latest upload of a stream with this description."""
 
         def question(connection: Connection) -> list[UploadRecord]:
-            is_it = (
-                (UPLOADS.c.place == find_place(connection, place))
-                & UPLOADS.c.source.is_(None)
-                & (UPLOADS.c.description == description)
-            )
-            return _select(connection, is_it, limit=1, is_latest_first=True)
+            is_it = f"place = ? AND source IS NULL AND description = ? {_LATEST}"
+            return _select(connection, is_it, find_place(connection, place), escape(description))
 
         found = await self._database.read(question)
         return found[0] if found else None
 
     async def is_known(self, upload_id: UploadId) -> bool:
         """Whether an upload with this id is on record, wherever."""
-        found = await self._database.read(
-            lambda connection: _select(connection, UPLOADS.c.upload_id == upload_id, limit=1)
-        )
+        found = await self._database.read(lambda connection: _select(connection, "upload_id = ?", upload_id))
         return bool(found)
 
     async def list_unfinished(self, place: Place | None = None) -> AsyncIterator[UploadRecord]:
@@ -372,10 +391,11 @@ class Uploads:
         last = 0
 
         def question(connection: Connection) -> list[UploadRecord]:
-            is_it = UPLOADS.c.state.in_(UNFINISHED) & (UPLOADS.c.number > last)
+            is_it, values = f"{_IS_UNFINISHED} AND number > ?", [last]
             if place is not None:
-                is_it &= UPLOADS.c.place == find_place(connection, place)
-            return _select(connection, is_it, limit=_PAGE)
+                is_it += " AND place = ?"
+                values.append(find_place(connection, place))
+            return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
 
         while page := await self._database.read(question):
             for record in page:
@@ -387,13 +407,11 @@ class Uploads:
         following = 0
 
         def question(connection: Connection) -> list[PartRecord]:
-            rows = connection.execute(
-                select(PARTS.c.part_index, PARTS.c.size, PARTS.c.tree_hash, PARTS.c.leaves)
-                .where(PARTS.c.upload == upload, PARTS.c.part_index >= following)
-                .order_by(PARTS.c.part_index)
-                .limit(_PARTS_PAGE)
-            )
-            return [PartRecord(row.part_index, row.size, row.tree_hash, row.leaves) for row in rows]
+            rows = connection.rows(_LIST_PARTS, (upload, following))
+            return [
+                PartRecord(index, size, bytes.fromhex(tree_hash), leaves)
+                for index, size, tree_hash, leaves in rows
+            ]
 
         while page := await self._database.read(question):
             for record in page:
@@ -406,44 +424,67 @@ def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
         raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
 
 
-# Made once: making a statement takes as long as running it.
-_INSERT: Final = insert(UPLOADS).returning(*UPLOADS.c)
-_GET: Final = select(UPLOADS).where(UPLOADS.c.number == bindparam("of_number"))
+@cache
+def _inserting(names: tuple[str, ...]) -> str:
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO uploads ({', '.join(names)}) VALUES ({marks}) RETURNING {_COLUMNS}"  # noqa: S608
 
 
-def _get(connection: Connection, number: int) -> UploadRecord:
-    row = connection.execute(_GET, {"of_number": number}).one_or_none()
-    if row is None:
-        raise CatalogError(f"there is no upload number {number} on record")
+@cache
+def _updating(names: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE uploads SET {changes} WHERE number = ? RETURNING {_COLUMNS}"  # noqa: S608
+
+
+def _kept(values: Mapping[str, object]) -> list[object]:
+    return [optional(_KEPT.get(name, _as_it_is), value) for name, value in values.items()]
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _update(connection: Connection, number: int, **values: object) -> UploadRecord:
+    (row,) = connection.rows(_updating(tuple(values)), [*_kept(values), number])
     return _record(row, all_places(connection))
 
 
-def _select(
-    connection: Connection, condition: ColumnElement[bool], *, limit: int, is_latest_first: bool = False
-) -> list[UploadRecord]:
-    order = UPLOADS.c.number.desc() if is_latest_first else UPLOADS.c.number
-    rows = connection.execute(select(UPLOADS).where(condition).order_by(order).limit(limit)).all()
+def _get(connection: Connection, number: int) -> UploadRecord:
+    found = _select(connection, "number = ?", number)
+    if not found:
+        raise CatalogError(f"there is no upload number {number} on record")
+    return found[0]
+
+
+#: How the latest of several is found.
+_LATEST: Final = "ORDER BY number DESC LIMIT 1"
+
+
+def _select(connection: Connection, condition: str, *values: object) -> list[UploadRecord]:
+    rows = connection.rows(f"{_SELECT} WHERE {condition}", values)
     places = all_places(connection) if rows else {}
     return [_record(row, places) for row in rows]
 
 
-def _record(row: Row[Any], places: Mapping[int, Place]) -> UploadRecord:
+def _record(row: tuple[Any, ...], places: Mapping[int, Place]) -> UploadRecord:
+    number, place, nonce, state, upload_id, part_size, size, description, source, identity, *others = row
+    tree_hash, archive_id, outcome, created, active = others
     return UploadRecord(
-        number=row.number,
-        place=places[row.place],
-        nonce=row.nonce,
-        state=row.state,
-        upload_id=row.upload_id,
-        part_size=row.part_size,
-        size=row.size,
-        description=row.description,
-        source=row.source,
-        identity=row.source_identity,
-        tree_hash=row.tree_hash,
-        archive_id=row.archive_id,
-        outcome=row.outcome,
-        created=row.created,
-        active=row.active,
+        number=number,
+        place=places[place],
+        nonce=nonce,
+        state=UploadState(state),
+        upload_id=upload_id,
+        part_size=part_size,
+        size=size,
+        description=unescape(description),
+        source=optional(unescape_path, source),
+        identity=optional(identity_of, identity),
+        tree_hash=optional(bytes.fromhex, tree_hash),
+        archive_id=archive_id,
+        outcome=unescape(outcome),
+        created=instant_of(created),
+        active=instant_of(active),
     )
 
 

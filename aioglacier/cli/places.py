@@ -70,7 +70,7 @@ def make_place(settings: Settings, vault: str, *, region: str | None) -> Place:
     Raises:
         CommandError: Nothing says where it is.
     """
-    from aioglacier.catalog import Place  # noqa: PLC0415  # SQLAlchemy takes long to load
+    from aioglacier.catalog import Place  # noqa: PLC0415  # SQLite takes long to load
 
     if settings.local is not None:
         from aioglacier.local import REGION  # noqa: PLC0415  # the server, likewise

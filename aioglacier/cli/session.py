@@ -36,6 +36,9 @@ _LOOK_AGAIN_SECONDS: Final = 0.1
 #: Objects made until garbage is looked for, once all is loaded: some 10 MB.
 _COLLECT_AFTER: Final = 50_000
 
+#: What is loaded when the record is first asked for something that needs it, which an upload does not.
+_CATALOG_NEEDS: Final = frozenset({"sqlalchemy", "asyncpg"})
+
 _log: Final = logging.getLogger("aioglacier.cli")
 
 
@@ -130,15 +133,17 @@ class Session:
 
         import anyio.to_thread  # noqa: PLC0415
 
-        try:  # in a thread: it takes longer to load than a connection to make
+        try:
             catalog = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.catalog")
+            async with catalog.Catalog.open(self.settings.catalog) as opened:
+                yield opened
         except ModuleNotFoundError as error:
+            if error.name not in _CATALOG_NEEDS:
+                raise
             raise CommandError(
                 f"the local record needs {error.name}, which is not installed: pip install aioglacier[cli]",
                 Exit.CATALOG,
             ) from error
-        async with catalog.Catalog.open(self.settings.catalog) as opened:
-            yield opened
 
     @asynccontextmanager
     async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:

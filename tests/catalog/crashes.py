@@ -3,7 +3,7 @@
 Run as ``python -m tests.catalog.crashes FOLDER``: it forks a child for n = 1, 2, 3, ... until one lives to
 the end. Each has its own catalog ``FOLDER/n/share/catalog.db`` and writes each step it has been told is
 recorded into ``FOLDER/n/told``. What counts as a thing: the begin of every transaction, every change in it,
-its commit, every file opened, renamed, removed or made, and every folder.
+its commit, every file opened, renamed, removed or made, and every folder. It dies just before.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Engine, event
 
 from aioglacier.catalog import Catalog
 from aioglacier.core.models import UploadId
@@ -59,23 +59,27 @@ def die_at(n: int, folder: Path) -> None:
     """Kill this process at the n-th thing it does in a folder."""
     left = n
 
-    def step(*_: object) -> None:
+    def step() -> None:
         nonlocal left
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def execute(statement: str) -> None:
+        if not statement.startswith(("SELECT", "PRAGMA")):
+            step()
+
+    class Traced(sqlite3.Connection):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.set_trace_callback(execute)
 
     def audit(name: str, arguments: tuple[Any, ...]) -> None:
         is_change = name in {"open", "sqlite3.connect"} or name.startswith("os.")
         if is_change and any(os.fsencode(folder) in str(one).encode() for one in arguments):
             step()
 
-    def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith(("SELECT", "PRAGMA")):
-            step()
-
-    event.listen(Engine, "after_cursor_execute", executed)
-    event.listen(Engine, "commit", step)
+    sqlite3.connect = partial(sqlite3.connect, factory=Traced)  # type: ignore[assignment]  # it is called alike
     sys.addaudithook(audit)
 
 

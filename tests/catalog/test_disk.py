@@ -152,4 +152,4 @@ async def test_what_is_committed_is_on_disk(path: Path) -> None:
             open_database(store, busy_timeout_seconds=5) as database,
         ):
             for ask in (database.write, database.read):
-                assert await ask(lambda c: c.exec_driver_sql("PRAGMA synchronous").scalar_one()) == 2
+                assert await ask(lambda c: c.rows("PRAGMA synchronous")) == [(2,)]

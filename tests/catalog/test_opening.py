@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine, inspect
 
 from aioglacier.catalog import ArchiveState, Catalog, files, migrations, opening
+from aioglacier.catalog.sqlite import SqliteStore
 from aioglacier.catalog.store import BusyError
 from aioglacier.catalog.tables import METADATA
 from aioglacier.core.errors import CatalogDamagedError, CatalogError, GlacierError
@@ -511,9 +511,11 @@ def test_a_database_without_tables_is_filled(path: Path) -> None:
 def test_the_tables_are_those_that_queries_use(tmp_path: Path) -> None:
     """What the migrations make, column by column, is what ``tables.py`` says."""
     engine = create_engine(f"sqlite:///{tmp_path}/x.db")
-    with engine.begin() as connection:
-        while migrations.upgrade_once(connection):
+    files.make_empty(tmp_path / "x.db")
+    with closing(SqliteStore(tmp_path / "x.db")) as store:
+        while store.run(migrations.upgrade_once, is_write=True):
             pass
+    with engine.begin() as connection:
         found = inspect(connection)
         assert set(found.get_table_names()) == {*METADATA.tables, "catalog_version"}
         for name, table in METADATA.tables.items():
@@ -538,18 +540,15 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-    engine = create_engine(f"sqlite:///{path}", connect_args={"isolation_level": None})
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with pytest.raises(OperationalError, match="nowhere"):  # noqa: PT012  # as it is called
-        while True:
-            with engine.begin() as transaction:
-                assert migrations.upgrade_once(transaction, steps)
-    with engine.begin() as transaction:
-        assert migrations.read_version(transaction) == migrations.VERSION + 1
-        found = inspect(transaction)
-        assert "two" not in found.get_table_names()
-        assert [column["name"] for column in found.get_columns("one")] == ["x"]
-    engine.dispose()
+    with closing(SqliteStore(path)) as store:
+        with pytest.raises(CatalogError, match="nowhere"):  # noqa: PT012  # as it is called
+            while True:
+                assert store.run(lambda c: migrations.upgrade_once(c, steps), is_write=True)
+        assert store.run(migrations.read_version, is_write=False) == migrations.VERSION + 1
+    with closing(sqlite3.connect(path)) as connection:
+        made = dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'"))
+    assert "two" not in made
+    assert made["one"] == "CREATE TABLE one (x BLOB)"
 
 
 async def test_a_closed_catalog_takes_nothing(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect
 
 from aioglacier.catalog import Catalog, Place, migrations, postgresql
 from aioglacier.catalog.database import open_database
@@ -21,7 +21,7 @@ from tests.catalog import servers
 from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive, child, outcome
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from aioglacier.catalog.store import Connection
 
 PASSWORD = "s3cret-Passw0rd"
 
@@ -30,7 +30,7 @@ async def test_the_tables_are_those_that_queries_use(database: str) -> None:
     """What the migrations make, column by column, is what ``tables.py`` says; in a schema of their own."""
 
     def look(connection: Connection) -> None:
-        found = inspect(connection)
+        found = inspect(connection.alchemy)
         assert set(found.get_table_names()) == {*METADATA.tables, "catalog_version"}
         assert found.get_table_names("public") == []
         for name, table in METADATA.tables.items():
@@ -39,7 +39,7 @@ async def test_the_tables_are_those_that_queries_use(database: str) -> None:
             for column in table.columns:
                 made = columns[column.name]
                 assert made["nullable"] == column.nullable, column
-                assert str(made["type"]) == str(column.type.compile(connection.dialect)), column
+                assert str(made["type"]) == str(column.type.compile(connection.alchemy.dialect)), column
 
     async with Catalog.open(database) as catalog:
         await catalog._database.read(look)
@@ -117,7 +117,7 @@ async def test_an_upgrade_that_fails_changes_nothing(database: str) -> None:
         with pytest.raises(CatalogError, match="nowhere"):
             await opened.write(lambda c: migrations.upgrade_once(c, steps))
         assert await opened.read(migrations.read_version) == migrations.VERSION + 1
-        assert "two" not in await opened.read(lambda c: inspect(c).get_table_names())
+        assert "two" not in await opened.read(lambda c: inspect(c.alchemy).get_table_names())
 
 
 async def test_a_catalog_that_another_keeps_to_itself(database: str) -> None:
@@ -216,9 +216,9 @@ async def test_a_failure_undoes_its_own_change_alone(catalog: Catalog) -> None:
 
     async def record(number: int) -> None:
         def change(connection: Connection) -> None:
-            connection.execute(
-                text("INSERT INTO places (account_id, region, endpoint, vault) VALUES ('-', 'r', '', :v)"),
-                {"v": f"vault{number % 40}"},
+            connection.rows(
+                "INSERT INTO places (account_id, region, endpoint, vault) VALUES ('-', 'r', '', ?)",
+                (f"vault{number % 40}",),
             )
 
         try:
@@ -229,10 +229,8 @@ async def test_a_failure_undoes_its_own_change_alone(catalog: Catalog) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(record, number)
-    places = await catalog._database.read(
-        lambda connection: connection.execute(text("SELECT vault FROM places")).fetchall()
-    )
-    assert sorted(row.vault for row in places) == sorted(f"vault{number}" for number in range(40))
+    places = await catalog._database.read(lambda connection: connection.rows("SELECT vault FROM places"))
+    assert sorted(vault for (vault,) in places) == sorted(f"vault{number}" for number in range(40))
     assert len(failed) == 10
 
 

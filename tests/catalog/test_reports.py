@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from aioglacier.catalog import ArchiveState, Catalog, Duplicate
 from aioglacier.catalog.places import keep_place
@@ -13,8 +13,7 @@ from aioglacier.catalog.tables import SPENT
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+    from aioglacier.catalog.store import Connection
     from aioglacier.core.models import Archive
 
 DAY = timedelta(days=1)
@@ -76,7 +75,7 @@ async def test_what_was_spent_is_summed_by_operation(catalog: Catalog) -> None:
         ]
         for operation, requests, price, currency in rows:
             row = {"operation": operation, "requests": requests, "price": price, "currency": currency}
-            connection.execute(insert(SPENT).values({**always, **row}))
+            connection.alchemy.execute(insert(SPENT).values({**always, **row}))
 
     await catalog._database.write(spend)
     report = await catalog.reports.vault(PHOTOS)
@@ -127,7 +126,7 @@ async def test_a_check_counts_archives_that_are_not_as_recorded(catalog: Catalog
     await catalog.archives.merge_inventory(PHOTOS, map(archive, range(4500)), inventoried=NOON)
     assert await catalog.reports.check() == 0
     await catalog._database.write(
-        lambda connection: connection.execute(text("UPDATE archives SET size = 6 WHERE number IN (7, 4400)"))
+        lambda connection: connection.rows("UPDATE archives SET size = 6 WHERE number IN (7, 4400)")
     )
     assert await catalog.reports.check() == 2
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,17 +18,25 @@ from aioglacier.cli.settings import Settings
 from aioglacier.core.treehash import hash_core
 from tests.cli.conftest import MIB, SECRET, Cli, keys
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 ROOT = Path(__file__).parents[2]
 
 
-def loaded_by(*arguments: str, folder: Path) -> set[str]:
+def loaded_by(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> set[str]:
     """The modules that a command line loads."""
     program = (
         "import sys; from aioglacier.cli.program import run; code = run(sys.argv[1:]); "
         "sys.stderr.write(' '.join(sys.modules)); sys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=folder, capture_output=True, check=True, text=True
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        check=True,
+        text=True,
     )
     return set(done.stderr.split())
 
@@ -42,6 +51,19 @@ def test_nothing_heavy_is_loaded_for_it(arguments: list[str], tmp_path: Path) ->
     assert "click" in loaded
     heavy = {"aiobotocore", "botocore", "aiohttp", "rich", "asyncio", "anyio", "sqlite3", "aioglacier.server"}
     assert not loaded & heavy
+
+
+def test_an_upload_loads_neither_sqlalchemy_nor_botocore(cli: Cli, vault: str, tmp_path: Path) -> None:
+    """Into a catalog that is made for it, into one that is there, in one request and in parts."""
+    (tmp_path / "small").write_bytes(b"data")
+    (tmp_path / "large").write_bytes(bytes(MIB + 1))
+    for arguments in (["small"], ["small", "large", "--part-size=1MiB"]):
+        environment = {**cli.env(), "AWS_ENDPOINT_URL_GLACIER": "https://glacier.example.com"}
+        loaded = loaded_by(
+            *cli.arguments, "upload", vault, *arguments, folder=tmp_path, environment=environment
+        )
+        assert {"sqlite3", "aiohttp"} <= loaded
+        assert not loaded & {"sqlalchemy", "botocore", "aiobotocore"}
 
 
 def test_the_entry_point_is_declared() -> None:
