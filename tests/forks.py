@@ -120,6 +120,7 @@ def become(name: str, program: Callable[[], int], request: dict[str, Any], strea
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     sys.stdin, sys.stdout, sys.stderr = map(reopen, range(3), (sys.stdin, sys.stdout, sys.stderr))
     sys.argv = [name, *request["arguments"]]
     if request["ends_properly"]:

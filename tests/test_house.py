@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -142,7 +143,10 @@ def imports_of(module: str, *, source: str | None = None) -> Iterator[Import]:
     yield from walk(ast.parse(source or path.read_text()), in_function=False, for_types=path.suffix == ".pyi")
 
 
-IMPORTS = {module: list(imports_of(module)) for module in MODULES}
+@cache
+def all_imports() -> dict[str, list[Import]]:
+    """The imports of each module, found when they are asked for and not wherever tests are collected."""
+    return {module: list(imports_of(module)) for module in MODULES}
 
 
 def is_inside(import_: Import) -> bool:
@@ -163,13 +167,13 @@ def is_allowed(import_: Import) -> bool:
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_downward(module: str) -> None:
     """No module looks into a room above its own, not even for types or inside a function."""
-    assert not [str(each) for each in IMPORTS[module] if is_inside(each) and not is_allowed(each)]
+    assert not [str(each) for each in all_imports()[module] if is_inside(each) and not is_allowed(each)]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_inside_imports_name_modules_that_exist(module: str) -> None:
     """An import of the package that this test cannot place would go unjudged."""
-    assert not [str(each) for each in IMPORTS[module] if is_inside(each) and each.target not in MODULES]
+    assert not [str(each) for each in all_imports()[module] if is_inside(each) and each.target not in MODULES]
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) == "core"])
@@ -177,7 +181,7 @@ def test_the_core_rests_on_the_standard_library(module: str) -> None:
     """Outside the package the core imports Python's own modules, and typing_extensions for types only."""
     foreign = [
         str(each)
-        for each in IMPORTS[module]
+        for each in all_imports()[module]
         if not is_inside(each)
         and each.target.split(".")[0] not in sys.stdlib_module_names
         and not (each.for_types and each.target == "typing_extensions")
@@ -190,7 +194,7 @@ def test_one_room_knows_aws(module: str) -> None:
     """Only the gateway imports aiobotocore, botocore and aiohttp's client; the server serves with aiohttp."""
     strangers = [
         str(each)
-        for each in IMPORTS[module]
+        for each in all_imports()[module]
         if room_of(module) not in PLANES.get(each.target.split(".")[0], {room_of(module)})
     ]
     assert not strangers
@@ -204,7 +208,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
             for each in imports
             if each.target in MODULES and not each.in_function and not each.for_types
         }
-        for module, imports in IMPORTS.items()
+        for module, imports in all_imports().items()
     }
     done: set[str] = set()
 
@@ -228,7 +232,7 @@ def test_a_hash_worker_loads_almost_nothing() -> None:
     while unread:
         module = unread.pop()
         seen.add(module)
-        for each in IMPORTS[module]:
+        for each in all_imports()[module]:
             if each.for_types:
                 continue
             if is_inside(each):

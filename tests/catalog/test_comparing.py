@@ -142,8 +142,9 @@ print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
     peaks = []
     for count in (1000, 200_000):
         paths = tmp_path / f"older{count}", tmp_path / f"newer{count}"
-        paths[0].write_text(as_json(map(archive, range(count))))
-        paths[1].write_text(as_json(map(archive, range(1, count + 1))))
+        archives = [archive(number) for number in range(count + 1)]
+        paths[0].write_text(as_json(archives[:-1]))
+        paths[1].write_text(as_json(archives[1:]))
         done = subprocess.run(
             [sys.executable, "-c", program, *paths], cwd=ROOT, capture_output=True, text=True, check=True
         )

@@ -36,9 +36,12 @@ from tests.bulk.conftest import make_tree
 from tests.endurance.comparing import count, differences, has_rsync
 from tests.endurance.served import serving
 from tests.faults.proxy import proxying
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.forking import Fork
 
 MIB: Final = 1024 * 1024
 
@@ -105,6 +108,8 @@ class Traveller:
         self._recipient = str(identity.to_public())
         self._identity = folder / "key.txt"
         self._identity.write_text(f"{identity}\n")
+        with self._started("--version"):
+            pass  # the first run waits until the program is loaded, and would not tell how long a start takes
 
     def travel(self, source: Path, way: str) -> None:
         """Take a folder there and back in one way, and compare."""
@@ -199,24 +204,17 @@ class Traveller:
         _check(process, words, output, errors)
         return [json.loads(line) for line in output.splitlines()]
 
-    def _started(self, *words: str) -> subprocess.Popen[bytes]:
+    def _started(self, *words: str) -> Fork:
         options = ["--endpoint-url", self._url, "--region", "us-east-1", "--json"]
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self._folder),
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            "PYTHONWARNINGS": "error",
             "PYTHONDONTWRITEBYTECODE": "1",  # the interpreter's own folder may be what travels
             **{name: os.environ[name] for name in ("PYTHONPATH", "TMPDIR") if name in os.environ},
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "aioglacier", *options, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
+        return forks().start([*options, *words], cwd=Path.cwd(), env=environment)
 
 
 def fetch_member(folder: Path, *, files: int = 70) -> int:
@@ -265,7 +263,7 @@ def make_odd(root: Path) -> Path:
     return root
 
 
-def _check(process: subprocess.Popen[bytes], words: Sequence[str], output: bytes, errors: bytes) -> None:
+def _check(process: Fork, words: Sequence[str], output: bytes, errors: bytes) -> None:
     if process.returncode != 0:
         raise SystemExit(
             f"{' '.join(words)}: exit {process.returncode}\n{output.decode()}\n{errors.decode()}"
