@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sqlite3
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.session import Session
 
 from aioglacier.client import Glacier
 from aioglacier.core.treehash import tree_hash
@@ -77,10 +80,11 @@ class Stand:
 
     def stored(self) -> list[tuple[int, str]]:
         """Size and tree hash of every archive, by the service's inventory, not asked through the proxy."""
-        records = self.cli_at(self.glacier.url)(
-            "--json", "inventory", "v", environment=self.elsewhere()
-        ).records
-        return [(record["size"], record["tree_hash"]) for record in records]
+        with asking(self.glacier) as service:
+            wish = {"Type": "inventory-retrieval"}
+            job_id = service.initiate_job(vaultName="v", jobParameters=wish)["jobId"]
+            output = service.get_job_output(vaultName="v", jobId=job_id)["body"].read()
+        return [(entry["Size"], entry["SHA256TreeHash"]) for entry in json.loads(output)["ArchiveList"]]
 
     def elsewhere(self) -> dict[str, str]:
         """An environment for looking at the service with another record than the program's own."""
@@ -173,6 +177,21 @@ class Stand:
             assert resources.buffers.lent == 0
 
 
+@cache
+def _session() -> Session:
+    return Session()
+
+
+@contextmanager
+def asking(glacier: ServedGlacier) -> Iterator[Any]:
+    """A client of the service that is not ours: it needs no process, and believes nothing that ours does."""
+    client: Any = _session().create_client("glacier", **glacier.client_arguments)  # type: ignore[arg-type]
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 @pytest.fixture
 def glacier(tmp_path: Path) -> Iterator[ServedGlacier]:
     """A service with a vault "v" that checks signatures; jobs are done and inventories made at once."""
@@ -195,7 +214,8 @@ def stand(glacier: ServedGlacier, tmp_path: Path) -> Iterator[Stand]:
     folder.mkdir()
     with proxying(glacier.url) as proxy:
         stand = Stand(folder, glacier, proxy)
-        stand.cli_at(glacier.url)("vault", "create", "v")
+        with asking(glacier) as service:
+            service.create_vault(vaultName="v")
         yield stand
 
 
