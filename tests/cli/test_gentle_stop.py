@@ -21,7 +21,7 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 @pytest.mark.parametrize("number", CODES)
 def test_what_is_on_its_way_need_not_go_again(tmp_path: Path, number: signal.Signals) -> None:
     """PR-04, PR-06: two slow parts are on their way, and both count when it has ended."""
-    slow = {"operation": "UploadMultipartPart", "kind": "delay", "count": None, "seconds": 1.5}
+    slow = {"operation": "UploadMultipartPart", "kind": "delay", "count": 6, "seconds": 1.5}
     with faulty(tmp_path, slow) as cli:
         command = ["--concurrency", "2", "upload", "v", "big", "--part-size", "1MiB"]
         with cli.started(*command) as process:
