@@ -7,10 +7,11 @@ back verified. ``aioglacier.server`` is a local Glacier, ``aioglacier.testing`` 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+TYPE_CHECKING = False  # as in typing, which hash workers do without
 
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from aioglacier.client import Glacier, connect
     from aioglacier.core.errors import (
         AccessDeniedError,
@@ -246,6 +247,8 @@ if not TYPE_CHECKING:  # or every misspelt name would have a type
     def __getattr__(name: str) -> Any:
         """Load a public name when it is first used (PEP 562)."""
         if name in __all__:
+            import importlib  # noqa: PLC0415  # as above
+
             for home in _HOMES:
                 module = importlib.import_module(home)
                 if hasattr(module, name):

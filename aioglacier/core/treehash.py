@@ -13,19 +13,31 @@ rule for part sizes guarantees.
 A part's payload hash and leaf hashes come from the native core (``native.c``), which computes both in one
 visit to the bytes, or from ``hashlib``, which visits them twice. The results are the same.
 
-Worker processes load this module, so it imports little.
+Worker processes load this module, so it imports little (see ``tuples.py``).
 """
 
 from __future__ import annotations
 
 import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from aioglacier.core.tuples import NamedTuple
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Final, Protocol
 
     from typing_extensions import Buffer
+
+    class _Pair(Protocol):
+        """The two hashes that need every byte of a part."""
+
+        def update(self, data: Buffer, /) -> None: ...
+
+        def digests(self) -> tuple[bytes, bytes]: ...
+
 
 _LEAF_SIZE: Final = 1024 * 1024
 HASH_SIZE: Final = 32
@@ -164,14 +176,6 @@ def hash_part(data: Buffer) -> PartHashes:
 def hash_core() -> str:
     """What hashes parts in this process: "native, " and the CPU's instructions, or "hashlib"."""
     return _CORE
-
-
-class _Pair(Protocol):
-    """The two hashes that need every byte of a part."""
-
-    def update(self, data: Buffer, /) -> None: ...
-
-    def digests(self) -> tuple[bytes, bytes]: ...
 
 
 class _HashlibPair:

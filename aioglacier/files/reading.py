@@ -2,14 +2,20 @@
 
 Files are read, never mapped: a file that is truncated under a mapping kills the process.
 
-Worker processes load this module: it imports the standard library only.
+Worker processes load this module: it imports little (see ``core/tuples.py``).
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import Final, NamedTuple
+
+from aioglacier.core.tuples import NamedTuple
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Final
 
 #: How often a block is asked for that a disk cannot read: a cable or a network may do better the next time.
 _READS: Final = 3

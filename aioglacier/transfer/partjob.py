@@ -4,20 +4,23 @@ A worker process, or a thread, or one day another machine is given a ``PartJob``
 have to fill the memory from a file first, or to write it to a file afterwards; in between it hashes. What is
 sent from a file has no memory: it is read here to be hashed, block by block, and again to be sent.
 
-Worker processes load this module: it imports the standard library, ``core.treehash`` and ``files.reading``.
+Worker processes load this module: it imports little (see ``core/tuples.py``).
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from _thread import _local  # threading.local, without the rest of threading
 
 from aioglacier.core.treehash import PartHasher
+from aioglacier.core.tuples import NamedTuple
 from aioglacier.files.reading import FileIdentity, fill, open_unchanged
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Final
 
     from aioglacier.core.treehash import PartHashes
 
@@ -26,7 +29,7 @@ _LEAF_SIZE: Final = 1024 * 1024
 #: Bytes of a file that are only hashed pass through a block of this size, which stays in the CPU's cache.
 _BLOCK_SIZE: Final = 256 * 1024
 
-_blocks: Final = threading.local()
+_blocks: Final = _local()
 
 
 class ReadFrom(NamedTuple):

@@ -37,8 +37,8 @@ _READ_SIZE: Final = 64 * 1024
 # library. Loading the package itself loads nothing more (see its __init__).
 _FOLDER: Final = Path(__file__).resolve().parent.parent.parent
 _BOOT: Final = (
-    "import sys, importlib; sys.path += sys.argv[3:]; "
-    "importlib.import_module(sys.argv[1]).main(int(sys.argv[2]))"
+    "import sys; _, module, parent, *folders = sys.argv; sys.path += folders; "
+    "__import__(module); sys.modules[module].main(int(parent))"
 )
 
 #: What hashes: the standard library and a few small modules. Any other has this process's path as well.

@@ -229,7 +229,8 @@ async def test_a_frozen_worker_is_replaced(
 
 async def test_three_deaths_over_one_job_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job that kills every worker is given up, naming the exit code."""
-    monkeypatch.setattr(workerprocess, "_BOOT", "print('{}', flush=True); input(); import os; os._exit(7)")
+    program = "print('{}', flush=True); import os; os.read(0, 1); os._exit(7)"
+    monkeypatch.setattr(workerprocess, "_BOOT", program)
     async with open_hasher("processes", 1) as hasher:
         with pytest.raises(WorkerDiedError, match="3 hash workers in a row") as caught:
             await hash_with(hasher)
