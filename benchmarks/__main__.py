@@ -1,6 +1,7 @@
 """Run one benchmark, report or check the results, or list the question that each benchmark asks."""
 
 import ast
+import compileall
 import runpy
 import sys
 from pathlib import Path
@@ -34,6 +35,10 @@ def main() -> None:
             print(f"  {name:24} {question}")
         sys.exit(2 if len(sys.argv) > 1 and sys.argv[1] not in {"-h", "--help"} else 0)
     name = sys.argv.pop(1)
+    if name not in DEEDS:
+        # As an installation has it: with PYTHONDONTWRITEBYTECODE set, each process would compile by itself.
+        for folder in (FOLDER, FOLDER.parent / "aioglacier"):
+            compileall.compile_dir(folder, quiet=1)
     runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
 
 
