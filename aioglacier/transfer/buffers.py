@@ -65,15 +65,17 @@ class PartBuffer:
         serial: Never used twice in a process, so that workers can keep what they have mapped.
         size: Bytes.
         view: The bytes, writable.
+        is_private: Whether it was asked for as such.
         locator: See ``PartMemory``.
     """
 
-    __slots__ = ("_memory", "locator", "serial", "size", "view")
+    __slots__ = ("_memory", "is_private", "locator", "serial", "size", "view")
 
     _serials: Final = count(1)
 
-    def __init__(self, memory: PartMemory, size: int) -> None:
+    def __init__(self, memory: PartMemory, size: int, *, is_private: bool = False) -> None:
         self._memory = memory
+        self.is_private = is_private
         self.serial = next(self._serials)
         self.size = size
         self.view = memory.view
@@ -126,9 +128,10 @@ class BufferPool:
         """Buffers that are out."""
         return self._lent
 
-    async def acquire(self, size: int) -> PartBuffer:
+    async def acquire(self, size: int, *, is_private: bool = False) -> PartBuffer:
         """Borrow a buffer of ``size`` bytes, waiting while the budget is spent.
 
+        A private one is for this process's threads, whoever else hashes in processes.
         Cancelling leaves nothing borrowed.
 
         Raises:
@@ -138,9 +141,9 @@ class BufferPool:
         """
         if size > self._limit:
             raise MemoryLimitError(part_size=size, memory_limit=self._limit)
-        if not self._waiting and (buffer := self._take(size)):
+        if not self._waiting and (buffer := self._take(size, is_private=is_private)):
             return buffer
-        waiter = _Waiter(size)
+        waiter = _Waiter(size, is_private=is_private)
         self._waiting.append(waiter)
         try:
             await self._wait(waiter)
@@ -156,7 +159,7 @@ class BufferPool:
             raise waiter.failure
         return waiter.buffer
 
-    def try_acquire(self, size: int) -> PartBuffer | None:
+    def try_acquire(self, size: int, *, is_private: bool = False) -> PartBuffer | None:
         """Borrow a buffer for work ahead of need: if nobody waits, and half of the budget stays for others.
 
         Who reads ahead may hold what he has for as long as his own reader takes. Were that the whole budget,
@@ -166,7 +169,7 @@ class BufferPool:
             return None
         if self._count_limit is not None and self._lent >= self._count_limit // 2:
             return None
-        return self._take(size)
+        return self._take(size, is_private=is_private)
 
     def release(self, buffer: PartBuffer) -> None:
         """Give a buffer back; nobody may touch its bytes any more."""
@@ -198,7 +201,7 @@ class BufferPool:
         while self._waiting:
             waiter = self._waiting[0]
             try:
-                waiter.buffer = self._take(waiter.size)
+                waiter.buffer = self._take(waiter.size, is_private=waiter.is_private)
             except OSError as error:  # no memory, no descriptor: for the one who asked, not who gave back
                 waiter.failure = error
             else:
@@ -207,15 +210,17 @@ class BufferPool:
             self._waiting.popleft()
             waiter.served.set()
 
-    def _take(self, size: int) -> PartBuffer | None:
+    def _take(self, size: int, *, is_private: bool) -> PartBuffer | None:
         for position in range(len(self._idle) - 1, -1, -1):
-            if self._idle[position].size == size:
+            idle = self._idle[position]
+            if idle.size == size and idle.is_private == is_private:
                 return self._lend(self._idle.pop(position))
         while self._idle and not self._has_room(size):
             self._free(self._idle.pop(0))
         if not self._has_room(size):
             return None
-        buffer = PartBuffer(self._make_memory(size), size)
+        memory = PrivateMemory(size) if is_private else self._make_memory(size)
+        buffer = PartBuffer(memory, size, is_private=is_private)
         self._allocated += size
         return self._lend(buffer)
 
@@ -236,10 +241,11 @@ class BufferPool:
 
 
 class _Waiter:
-    __slots__ = ("buffer", "failure", "served", "size")
+    __slots__ = ("buffer", "failure", "is_private", "served", "size")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, is_private: bool) -> None:
         self.size = size
+        self.is_private = is_private
         self.served = anyio.Event()
         self.buffer: PartBuffer | None = None
         self.failure: OSError | None = None

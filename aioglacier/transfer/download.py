@@ -99,7 +99,7 @@ class Download:
     async def _acquire(self) -> PartBuffer:
         await self._slots.acquire()
         try:
-            return await self._resources.buffers.acquire(min(SLICE_SIZE, self._piece_size))
+            return await self._resources.buffers.acquire(min(SLICE_SIZE, self._piece_size), is_private=True)
         except BaseException:
             self._slots.release()
             raise
@@ -143,7 +143,7 @@ class Download:
         self._in_flight += 1
         try:
             sliced = SlicedPiece(
-                self._output, self._resources, piece, buffer, path=str(partial.path), count=self._count
+                self._output, self._resources, piece, buffer, partial=partial, count=self._count
             )
             tree_hash = await sliced.fetch()
             await run_in_thread(lambda: partial.record(piece, tree_hash))

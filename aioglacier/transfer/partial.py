@@ -44,6 +44,11 @@ class PartialFile:
         self._journal = journal
         self.path, self._journal_path = _paths(target)
 
+    @property
+    def file(self) -> int:
+        """The descriptor of the file itself, open until ``close()``."""
+        return self._fd
+
     @classmethod
     def open(cls, target: Path, size: int, *, overwrite: bool) -> PartialFile:
         """Open or make the partial file for ``target``.

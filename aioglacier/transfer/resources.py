@@ -11,6 +11,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.transfer.buffers import BufferPool
 from aioglacier.transfer.concurrency import START, ConcurrencyController, Connections
 from aioglacier.transfer.machine import granted_files, granted_memory
+from aioglacier.transfer.storing import StoringThreads
 from aioglacier.transfer.workers import Hasher, HashIn, default_hash_workers, open_hasher
 
 if TYPE_CHECKING:
@@ -81,12 +82,14 @@ class TransferResources:
     Attributes:
         buffers: The memory budget.
         hasher: Does part jobs off the loop.
+        storing: Hashes and writes what arrives.
         connections: One place for each request with a body.
         hash_workers: Part jobs that are done at once.
     """
 
     buffers: BufferPool
     hasher: Hasher
+    storing: StoringThreads
     connections: Connections
     hash_workers: int
 
@@ -178,10 +181,12 @@ async def open_resources(
     allowance = Allowance.of(options)
     controller = ConcurrencyController(ceiling=allowance.concurrency, start=options.max_concurrency or START)
     async with open_hasher(options.hash_in, allowance.hash_workers) as hasher:
+        storing = StoringThreads(allowance.hash_workers)
         buffers = BufferPool(allowance.memory_limit, hasher.make_memory, count_limit=allowance.buffers)
         try:
             yield TransferResources(
-                buffers, hasher, Connections(controller, congestion), allowance.hash_workers
+                buffers, hasher, storing, Connections(controller, congestion), allowance.hash_workers
             )
         finally:
+            storing.close()
             buffers.close()

@@ -89,6 +89,25 @@ async def test_waiters_are_served_in_the_order_they_came() -> None:
     assert pool.lent == 0
 
 
+async def test_private_memory_is_for_who_asked_for_it() -> None:
+    """It counts in the same budget, and is not handed to one who may share it with a process."""
+    budget = Budget()
+    pool = BufferPool(4 * KIB, budget.make)
+    private = await pool.acquire(2 * KIB, is_private=True)
+    assert (private.is_private, private.locator, budget.made) == (True, "", 0)
+    pool.release(private)
+    shared = await pool.acquire(2 * KIB)
+    assert (shared.is_private, budget.made) == (False, 1)
+    assert await pool.acquire(2 * KIB, is_private=True) is private
+    assert pool.try_acquire(KIB, is_private=True) is None
+    for buffer in (shared, private):
+        pool.release(buffer)
+    whole = await pool.acquire(4 * KIB)  # for which both have to go
+    assert budget.size == 4 * KIB
+    pool.release(whole)
+    pool.close()
+
+
 @settings(settings.get_profile("transfer"), max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 5, 8]), st.integers(0, 3), st.booleans()), max_size=25))
 async def test_the_budget_is_never_exceeded(wishes: list[tuple[int, int, bool]]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING
 
 import anyio
+import psutil
 import pytest
 
 from aioglacier.core.errors import IntegrityError, TargetError
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.partjob import PartJob
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.workers import HashIn
 
@@ -82,24 +82,33 @@ async def test_lasting_damage_gives_no_file_and_is_not_recorded(
     assert target.read_bytes() == BYTES
 
 
-async def test_a_piece_takes_two_buffers_at_most(target: Path) -> None:
-    """While hashing is slower than the line, a piece waits for its own buffers to come back."""
+async def test_a_piece_takes_two_buffers_at_most(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While storing is slower than the line, a piece waits for its own buffers to come back."""
+    write = os.pwrite
     async with open_resources(
-        TransferOptions(memory_limit=128 * MIB, max_concurrency=2, hash_workers=1, hash_in="threads")
+        TransferOptions(memory_limit=128 * MIB, max_concurrency=2, hash_workers=1)
     ) as resources:
         most = 0
-        run = resources.hasher.run
 
-        async def slowly(job: PartJob, buffer: PartBuffer | None = None) -> Any:
+        def slowly(file: int, data: memoryview, offset: int) -> int:
             nonlocal most
             most = max(most, resources.buffers.lent)
-            await anyio.sleep(0.02)
-            return await run(job, buffer)
+            time.sleep(0.01)  # a slow disk
+            return write(file, data, offset)
 
-        resources.hasher.run = slowly  # type: ignore[method-assign]  # the real one, later
+        monkeypatch.setattr(os, "pwrite", slowly)
         await Download(MemoryOutput(BYTES), resources, target).run()
         assert resources.buffers.lent == 0
     assert most == 4
+    assert target.read_bytes() == BYTES
+
+
+async def test_a_download_starts_no_process(target: Path) -> None:
+    """Its own threads store what comes, in memory that is not shared."""
+    async with open_resources(TransferOptions(128 * MIB, hash_workers=2)) as resources:
+        children = {child.pid for child in psutil.Process().children()}
+        await Download(MemoryOutput(BYTES), resources, target).run()
+        assert {child.pid for child in psutil.Process().children()} <= children
     assert target.read_bytes() == BYTES
 
 
