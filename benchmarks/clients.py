@@ -66,6 +66,7 @@ class Task:
         count: How many small archives.
         memory_limit: Bytes of part buffers, for ours.
         certificates: A file with the authority's certificate, on TLS.
+        is_watched: Note how long an event loop keeps others waiting.
         traits: What is special: "threads", "native", ...
     """
 
@@ -77,6 +78,7 @@ class Task:
     count: int = 0
     memory_limit: int | None = None
     certificates: str | None = None
+    is_watched: bool = False
     traits: tuple[str, ...] = ()
 
 
@@ -116,6 +118,7 @@ def main() -> None:
     task = replace(Task(**json.loads(sys.argv[2])), traits=tuple(traits))
     module, _, function = _CLIENTS[name].partition(":")
     client: Callable[[Task], None] = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    METER.watches = task.is_watched
     client(task)
     METER.stop()
     print(json.dumps(METER.report))

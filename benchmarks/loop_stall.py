@@ -7,6 +7,8 @@ workers want the same two.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from benchmarks import measure, turns
 from benchmarks.measure import GIB, MIB
 from benchmarks.sink import Sink
@@ -25,7 +27,7 @@ def main() -> None:
     if options.quick:
         options.size, options.part_size, options.rounds = 64 * MIB, 16 * MIB, 1
     with turns.opened(Sink(), tls=not options.plain) as place:
-        task = turns.upload_task(place, options.size, options.part_size, 4)
+        task = replace(turns.upload_task(place, options.size, options.part_size, 4), is_watched=True)
         costs = turns.take(options.clients, task, options.rounds)
     measure.publish(
         "loop_stall",

@@ -20,10 +20,13 @@ class Meter:
 
     Attributes:
         report: What was found, once it is stopped.
+        watches: Whether it notes how long loops keep others waiting. To look a thousand times a second takes
+            a twentieth of a core, so that is only done where it is the question.
     """
 
     def __init__(self) -> None:
         self.report: dict[str, Any] = {}
+        self.watches = False
         self._stalls: list[float] = []
         self._wall = self._cpu = self._own = 0.0
 
@@ -46,7 +49,10 @@ class Meter:
 
     @asynccontextmanager
     async def watching_loop(self) -> AsyncIterator[None]:
-        """Note, during the block, how long the event loop runs nothing else."""
+        """Note, during the block, how long the event loop runs nothing else; if that is asked."""
+        if not self.watches:
+            yield
+            return
         task = asyncio.create_task(self._beat())
         try:
             yield

@@ -2,7 +2,7 @@
 
 Traits: "threads" and "processes" say where it hashes, "hashlib" does without the native core, "uvloop" runs
 on that loop, "stream" uploads the blocks of a generator, "reader" downloads through a reader to nowhere,
-"senders=2" lets two processes send as well, "watched" notes how long a download keeps its loop waiting.
+"senders=2" lets two processes send as well.
 """
 
 from __future__ import annotations
@@ -148,8 +148,7 @@ async def _download(task: Task) -> None:
     async with _connect(task) as glacier:
         job = glacier.vault("v").job(aioglacier.JobId(f"J{task.size}"))
         METER.start()
-        # To look a thousand times a second takes a twentieth of a core, and no other client is watched.
-        async with METER.watching_loop() if "watched" in task.traits else AsyncExitStack():
+        async with METER.watching_loop():
             if "reader" in task.traits:
                 with Path(os.devnull).open("wb", buffering=0) as file:  # noqa: ASYNC230
                     async with job.open_reader() as reader:
