@@ -1,4 +1,4 @@
-"""Downloads to a file: pieces in parallel, verified and written by hash workers, the whole at the end."""
+"""Downloads to a file: pieces in parallel, each written and verified slice by slice, the whole at the end."""
 
 from __future__ import annotations
 

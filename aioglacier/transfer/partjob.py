@@ -1,8 +1,8 @@
 """What is done to one part by whoever hashes it: a description that is plain data, and the doing.
 
 A worker process, or a thread, or one day another machine is given a ``PartJob`` and the part's memory. It may
-have to fill the memory from a file first, or to write it to a file afterwards; in between it hashes. What is
-sent from a file has no memory: it is read here to be hashed, block by block, and again to be sent.
+have to fill the memory from a file first, and hashes it. What is sent from a file has no memory: it is read
+here to be hashed, block by block, and again to be sent.
 
 Worker processes load this module: it imports little (see ``core/tuples.py``).
 """
@@ -40,13 +40,6 @@ class ReadFrom(NamedTuple):
     identity: FileIdentity
 
 
-class WriteTo(NamedTuple):
-    """Write the part's bytes to this place of an existing file as they are hashed."""
-
-    path: str
-    offset: int
-
-
 class PartJob(NamedTuple):
     """Hash the first ``length`` bytes of a part's memory, or of a file.
 
@@ -55,37 +48,29 @@ class PartJob(NamedTuple):
 
     length: int
     read_from: ReadFrom | None = None
-    write_to: WriteTo | None = None
     with_payload: bool = True
 
 
 def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None] | None = None) -> PartHashes:
-    """Read, hash and write as the job says.
+    """Read and hash as the job says.
 
     ``view`` is the part's memory; without it, what is read from a file is hashed and not kept. ``report`` is
     told the number of bytes done after each MiB at least, so that a watcher can tell slow from frozen.
 
     Raises:
-        OSError: A file could not be opened, read or written.
+        OSError: The file could not be opened or read.
         FileChangedError: The file to read has changed.
     """
     source = open_unchanged(job.read_from.path, job.read_from.identity) if job.read_from else None
     try:
-        target = os.open(job.write_to.path, os.O_WRONLY | os.O_CLOEXEC) if job.write_to else None
-        try:
-            hasher = PartHasher(with_payload=job.with_payload)
-            for at, block in _cut(job.length, view):
-                if source is not None and job.read_from:
-                    fill(block, source, job.read_from.offset + at)
-                hasher.update(block)
-                if target is not None and job.write_to:
-                    _drain(block, target, job.write_to.offset + at)
-                if report is not None:
-                    report(at + len(block))
-            return hasher.finish()
-        finally:
-            if target is not None:
-                os.close(target)
+        hasher = PartHasher(with_payload=job.with_payload)
+        for at, block in _cut(job.length, view):
+            if source is not None and job.read_from:
+                fill(block, source, job.read_from.offset + at)
+            hasher.update(block)
+            if report is not None:
+                report(at + len(block))
+        return hasher.finish()
     finally:
         if source is not None:
             os.close(source)
@@ -105,10 +90,3 @@ def _block() -> memoryview:
         _blocks.view = memoryview(bytearray(_BLOCK_SIZE))
     view: memoryview = _blocks.view
     return view
-
-
-def _drain(block: memoryview, target: int, offset: int) -> None:
-    while block:
-        count = os.pwrite(target, block, offset)
-        block = block[count:]
-        offset += count

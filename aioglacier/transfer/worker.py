@@ -24,7 +24,7 @@ import time
 from _thread import start_new_thread
 
 from aioglacier.files.reading import FileChangedError, FileIdentity
-from aioglacier.transfer.partjob import PartJob, ReadFrom, WriteTo, perform
+from aioglacier.transfer.partjob import PartJob, ReadFrom, perform
 
 TYPE_CHECKING = False
 
@@ -64,14 +64,13 @@ def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> by
 
     Paths are bytes: the worker may spell names in another encoding.
     """
-    length, read_from, write_to, with_payload = job
+    length, read_from, with_payload = job
     request = [
         serial,
         locator,
         capacity,
         length,
         read_from and [os.fsencode(read_from.path), read_from.offset, list(read_from.identity)],
-        write_to and [os.fsencode(write_to.path), write_to.offset],
         with_payload,
     ]
     return marshal.dumps(request, _MARSHAL_VERSION)
@@ -90,11 +89,10 @@ def _answer(answer: str) -> None:
 
 
 def _work(request: list[Any], maps: _Maps) -> str:
-    serial, locator, capacity, length, read_from, write_to, with_payload = request
+    serial, locator, capacity, length, read_from, with_payload = request
     job = PartJob(
         length,
         ReadFrom(os.fsdecode(read_from[0]), read_from[1], FileIdentity(*read_from[2])) if read_from else None,
-        WriteTo(os.fsdecode(write_to[0]), write_to[1]) if write_to else None,
         with_payload,
     )
     try:

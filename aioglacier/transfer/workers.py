@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import anyio
 
-from aioglacier.core.errors import TargetError, WorkerDiedError
+from aioglacier.core.errors import WorkerDiedError
 from aioglacier.core.treehash import PartHashes
 from aioglacier.files.reading import FileChangedError
 from aioglacier.files.unreadable import source_changed, source_unreadable
@@ -70,7 +70,6 @@ class Hasher(Protocol):
 
         Raises:
             SourceUnreadableError: The file to read could not be opened or read.
-            TargetError: The file to write could not be.
             SourceChangedError: The file to read has changed since the job was planned.
             WorkerDiedError: Worker after worker died or froze over this job.
         """
@@ -222,7 +221,7 @@ class ProcessHasher:
 
 
 def _is_tiny(job: PartJob) -> bool:
-    return job.length <= TINY_PART_SIZE and job.read_from is None and job.write_to is None
+    return job.length <= TINY_PART_SIZE and job.read_from is None
 
 
 def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
@@ -235,10 +234,7 @@ def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
     raise _file_error(job, OSError(answer["errno"], answer["strerror"]))
 
 
-def _file_error(job: PartJob, error: OSError) -> SourceUnreadableError | TargetError:
-    if job.write_to is not None:
-        path = job.write_to.path
-        return TargetError(f"{path!r} cannot be written: {error.strerror}", path=path)
+def _file_error(job: PartJob, error: OSError) -> SourceUnreadableError:
     return source_unreadable(_source(job), job.read_from.offset if job.read_from else 0, error)
 
 

@@ -18,12 +18,12 @@ import psutil
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, TargetError, WorkerDiedError
+from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, WorkerDiedError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
 from aioglacier.files.reading import FileIdentity
 from aioglacier.transfer import workerprocess
 from aioglacier.transfer.buffers import NamedMemory, PartBuffer
-from aioglacier.transfer.partjob import PartJob, ReadFrom, WriteTo
+from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.workers import ProcessHasher, open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors, shared_names
 
@@ -124,17 +124,6 @@ async def test_a_file_is_read_into_the_buffer_and_hashed(hash_in: HashIn, tmp_pa
 
 
 @both
-async def test_a_part_is_written_to_its_place(hash_in: HashIn, tmp_path: Path) -> None:
-    """A worker writes the bytes it hashes where the job says, and nothing around them."""
-    path = tmp_path / "target"
-    path.write_bytes(bytes(SIZE + 20))
-    async with open_hasher(hash_in, 1) as hasher:
-        with filled(hasher.make_memory(SIZE), DATA[:SIZE]) as buffer:
-            await hasher.run(PartJob(SIZE, None, WriteTo(str(path), 10)), buffer)
-    assert path.read_bytes() == bytes(10) + DATA[:SIZE] + bytes(10)
-
-
-@both
 async def test_names_travel_as_their_bytes(hash_in: HashIn, tmp_path: Path) -> None:
     """A file name may be any bytes: neither a newline nor invalid UTF-8 is lost on the way to a worker."""
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/-\n\xff\xe4%s"))
@@ -146,7 +135,7 @@ async def test_names_travel_as_their_bytes(hash_in: HashIn, tmp_path: Path) -> N
 
 @both
 async def test_files_that_cannot_be_used_are_named(hash_in: HashIn, tmp_path: Path) -> None:
-    """A file that is gone, has changed, shrinks or became a FIFO, and a target that is not there."""
+    """A file that is gone, has changed, shrinks or became a FIFO."""
     path = tmp_path / "source"
     path.write_bytes(DATA[:SIZE])
     place = place_of(path)
@@ -163,13 +152,10 @@ async def test_files_that_cannot_be_used_are_named(hash_in: HashIn, tmp_path: Pa
             os.mkfifo(path)
             with pytest.raises(SourceChangedError) as fifo:
                 await hasher.run(PartJob(SIZE, place), buffer)
-            with pytest.raises(TargetError) as target:
-                await hasher.run(PartJob(SIZE, None, WriteTo(str(tmp_path / "none"), 0)), buffer)
             assert await hasher.run(PartJob(SIZE), buffer)
     assert (short.value.field, changed.value.field) == ("size", "size")
     assert fifo.value.field in {"inode", "size"}  # the new one may have got the old one's inode
     assert (gone.value.path, gone.value.errno, gone.value.offset) == (str(path), errno.ENOENT, 9)
-    assert target.value.path == str(tmp_path / "none")
 
 
 async def test_parts_of_one_mib_need_no_worker(tmp_path: Path) -> None:
