@@ -20,7 +20,8 @@ from aioglacier.gateway.plain import PlainSettings, read_plain
 from aioglacier.gateway.plainidentity import PlainIdentity
 from aioglacier.gateway.proxies import proxy_for, tls_context
 from aioglacier.gateway.redaction import keep_secrets_out_of_logs
-from aioglacier.gateway.wire import Wire, open_http_session
+from aioglacier.gateway.session import open_http_session
+from aioglacier.gateway.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -301,9 +301,8 @@ class RetryingGateway:
         progress: Progress | None = None,
     ) -> None:
         noting = self._noting(progress)
-        await self._run(
-            "UploadMultipartPart",
-            vault,
+        await self._retrier.run(
+            self._retrier.begin("UploadMultipartPart", vault),
             lambda: self._gateway.upload_multipart_part(
                 vault, upload_id, body, start=start, hashes=hashes, progress=noting
             ),

@@ -20,7 +20,8 @@ from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.gateway.options import GatewayOptions
 from aioglacier.gateway.proxies import tls_context
 from aioglacier.gateway.relay import Destination
-from aioglacier.gateway.wire import Request, Wire, open_http_session
+from aioglacier.gateway.session import open_http_session
+from aioglacier.gateway.wire import Request, Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

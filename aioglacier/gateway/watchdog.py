@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
 
 class Alarm:
-    """Calls back once a moment has come that is put off again and again. Its owner stops it."""
+    """Calls back once a moment has come that is put off again and again. Its owner stops it.
 
-    __slots__ = ("_due", "_loop", "_ring", "_timer")
+    It may be brought forward as well; where ``look_seconds`` says by how much, its timer need not move.
+    """
 
-    def __init__(self, ring: Callable[[], object]) -> None:
+    __slots__ = ("_due", "_look_seconds", "_loop", "_ring", "_timer")
+
+    def __init__(self, ring: Callable[[], object], *, look_seconds: float = math.inf) -> None:
         self._loop = asyncio.get_running_loop()
         self._ring = ring
+        self._look_seconds = look_seconds
         self._due = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
@@ -57,7 +61,7 @@ class Alarm:
     def _arm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._timer = self._loop.call_at(min(self._due, self._loop.time() + self._look_seconds), self._look)
 
     def _look(self) -> None:
         self._timer = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,7 +39,6 @@ from aioglacier.gateway.turns import Turns
 from aioglacier.gateway.watchdog import Alarm, Pace, Slots
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aioglacier.gateway.identity import Identity
@@ -63,13 +61,6 @@ MAX_ERROR_BODY: Final = 64 * 1024
 
 #: The longest control answer is a page of 50 jobs at about 1 KiB each, or a policy of 20 KiB.
 MAX_ANSWER: Final = 8 * 1024 * 1024
-
-#: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, which on a slow
-#: line are minutes in which nothing seems to move. At the size of a slice this costs nothing measurable.
-_UNSENT_LIMIT: Final = 256 * 1024
-
-#: Read ahead of whoever reads a job's output; aiohttp pauses the connection at twice this.
-_READ_AHEAD: Final = 256 * 1024
 
 _REQUEST_ID_HEADERS: Final = ("x-amzn-RequestId", "x-amz-request-id", "x-amzn-request-id")
 
@@ -162,10 +153,19 @@ class Wire:
             relayed = await self._exchange_elsewhere(request, self._relay)
             if relayed is not None:
                 return relayed
-        async with self.opened(request, allow_refusal=allow_refusal) as response:
-            limit = MAX_ANSWER if response.status < 400 else MAX_ERROR_BODY
-            body = await self._read(request.operation, response, limit)
-            answer = Answer(response.status, response.headers, body, datetime.now(UTC))
+        payload, slots = self._payload(request), self._slots(request)
+        await slots.take(request.operation)
+        try:
+            response, credentials = await self._request(request, payload, slots)
+            async with response:
+                if response.status >= 300:
+                    await self._judge(request, response, credentials, allow_refusal=allow_refusal)
+                limit = MAX_ANSWER if response.status < 400 else MAX_ERROR_BODY
+                body = await self._read(request.operation, response, limit)
+                answer = Answer(response.status, response.headers, body, datetime.now(UTC))
+        finally:
+            payload.abandon()
+            slots.give_back()
         if not allow_refusal:
             check_success(request.operation, answer)
         return answer
@@ -228,27 +228,49 @@ class Wire:
         Leaving the block early drops the connection. However it is left, nothing more of the request's body
         is sent, and the body is the caller's again.
         """
-        payload = SlicePayload(
+        payload, slots = self._payload(request), self._slots(request)
+        await slots.take(request.operation)
+        try:
+            response, credentials = await self._request(request, payload, slots)
+            async with response:
+                await self._judge(request, response, credentials, allow_refusal=allow_refusal)
+                yield response
+        finally:
+            payload.abandon()
+            slots.give_back()
+
+    def _payload(self, request: Request) -> SlicePayload:
+        return SlicePayload(
             request.body,
             progress=request.progress,
             before_last=request.before_last,
             rate=self._rate,
             turns=self._turns,
         )
+
+    def _slots(self, request: Request) -> Slots:
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
-        slots = self._body_slots if is_bulky else self._control_slots
-        await slots.take(request.operation)
-        try:
-            credentials = await self._known_identity.credentials()
-            response = await self._send(request, payload, slots, self._signed(request, credentials))
-            async with response:
-                self._refuse_redirect(request.operation, response)
-                if response.status >= 400 and not allow_refusal:
-                    raise await self._refusal(request.operation, response, credentials)
-                yield response
-        finally:
-            payload.abandon()
-            slots.give_back()
+        return self._body_slots if is_bulky else self._control_slots
+
+    async def _request(
+        self, request: Request, payload: SlicePayload, slots: Slots
+    ) -> tuple[aiohttp.ClientResponse, SigningKeys]:
+        """Sign a request and send it; what was signed with is needed to judge the answer."""
+        credentials = await self._known_identity.credentials()
+        return await self._send(request, payload, slots, self._signed(request, credentials)), credentials
+
+    async def _judge(
+        self,
+        request: Request,
+        response: aiohttp.ClientResponse,
+        credentials: SigningKeys,
+        *,
+        allow_refusal: bool,
+    ) -> None:
+        """Raise if an answer is none that was asked for."""
+        self._refuse_redirect(request.operation, response)
+        if response.status >= 400 and not allow_refusal:
+            raise await self._refusal(request.operation, response, credentials)
 
     def pace(self, operation: str, response: aiohttp.ClientResponse) -> Pace:
         """A watch over the bytes of one answer; whoever reads them stops it."""
@@ -286,7 +308,7 @@ class Wire:
         stall = self._options.stall_timeout_seconds
         has_body = request.method not in {"GET", "HEAD"}
         with anyio.CancelScope() as scope:
-            alarm = Alarm(scope.cancel)
+            alarm = Alarm(scope.cancel, look_seconds=stall)
 
             def moved() -> None:
                 slots.moved()
@@ -352,7 +374,8 @@ class Wire:
         )
 
     def _signed(self, request: Request, credentials: SigningKeys) -> Mapping[str, str]:
-        if URL(request.url, encoded=True).origin() != self._origin_url:
+        is_ours = request.url.startswith(f"{self.origin}/")  # nearly always, and quicker to see
+        if not is_ours and URL(request.url, encoded=True).origin() != self._origin_url:
             raise UnexpectedResponseError(
                 f"a request to {URL(request.url).origin()} does not belong to {self.origin}; it was not sent",
                 operation=request.operation,
@@ -386,6 +409,8 @@ class Wire:
         return error
 
     async def _read(self, operation: str, response: aiohttp.ClientResponse, limit: int) -> bytes:
+        if response.content.at_eof():  # of a part nothing but its head is answered
+            return b""
         pace = self.pace(operation, response)
         body = bytearray()
         try:
@@ -447,33 +472,6 @@ def check_is_glacier(operation: str, status: int, headers: Mapping[str, str]) ->
             status=status,
             may_have_taken_effect=False,
         )
-
-
-def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -> aiohttp.ClientSession:
-    """The one HTTP session of a gateway; it is entered by its owner.
-
-    Connections idle for 12 s are dropped, as in botocore: a connection that the other side closes in the same
-    moment loses a request whose effect is then unknown.
-    """
-    connector = aiohttp.TCPConnector(
-        limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=_new_socket
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_timeout_seconds),
-        auto_decompress=False,
-        skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-        read_bufsize=_READ_AHEAD,
-    )
-
-
-def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, *_ = address
-    new = socket.socket(family, kind, protocol)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
-    return new
 
 
 def _error_inside(body: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 from datetime import UTC, datetime, timedelta
@@ -153,6 +154,17 @@ def test_one_signer_follows_new_credentials_and_the_new_day() -> None:
             keys = ReadOnlyCredentials("AKID", secret, None)
             kept = signer.sign(keys, now=now, method="GET", url=PART_URL, headers={})
             assert kept.signature == sign(keys, now=now).signature
+
+
+@pytest.mark.parametrize("length", [1, 59, 60, 61, 500])
+def test_keys_of_any_length_sign_as_hmac_does(length: int) -> None:
+    """A key that is longer than a block of the hash is hashed first."""
+    secret = "k" * length
+    signature = sign(ReadOnlyCredentials("AKID", secret, None))
+    key = f"AWS4{secret}".encode()
+    for word in ("20261124", "eu-west-1", "glacier", "aws4_request", signature.string_to_sign):
+        key = hmac.digest(key, word.encode(), "sha256")
+    assert signature.signature == key.hex()
 
 
 def test_sign_takes_the_payload_hash_from_its_header() -> None:

@@ -52,6 +52,27 @@ async def test_alarm_that_was_taken_back_does_not_ring(end: str) -> None:
         await rang.wait()
 
 
+async def test_an_alarm_that_may_be_brought_forward_keeps_its_timer() -> None:
+    """Where it is said by how much; it rings in time all the same."""
+    loop = asyncio.get_running_loop()
+    rang = anyio.Event()
+    alarm = Alarm(rang.set, look_seconds=0.05)
+    alarm.set(30)
+    timer, began = alarm._timer, loop.time()
+    alarm.set(0.05)
+    assert alarm._timer is timer
+    with anyio.fail_after(5):
+        await rang.wait()
+    assert loop.time() - began >= 0.05
+
+    put_off = Alarm(rang.set, look_seconds=0.01)
+    rang = anyio.Event()
+    put_off.set(0.1)
+    await anyio.sleep(0.05)  # it has looked meanwhile
+    assert not rang.is_set()
+    put_off.stop()
+
+
 async def test_moving_an_alarm_makes_no_timer() -> None:
     """Ten thousand moves leave one timer in the loop."""
     loop = asyncio.get_running_loop()
