@@ -3,7 +3,7 @@
 A GiB, by ranges, 4 at once, to a file, and through a reader to the null device; every byte of ours is
 verified and the file is synced, as is the floor's. boto3 fetches the same ranges in threads, verifies nothing
 and does not sync. All write onto a file whose pages are in memory: what new pages cost is the system's, and
-on a virtual machine differs by more than all else here.
+on a virtual machine differs by more than all else here; with ``--new`` they write onto one that has none.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=GIB)
     parser.add_argument("--concurrency", type=int, default=4)
     parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--new", action="store_true", help="onto files that have no pages yet")
+    parser.add_argument("--watched", action="store_true", help="note how long loops keep others waiting")
     parser.add_argument("--clients", nargs="*", default=CLIENTS)
     options = parser.parse_args()
     if options.quick:
@@ -41,12 +43,14 @@ def main() -> None:
             path=str(place.folder / "target"),
             size=options.size,
             concurrency=options.concurrency,
+            is_watched=options.watched,
         )
-        costs = turns.take(options.clients, task, options.rounds)
+        costs = turns.take(options.clients, task, options.rounds, has_pages=not options.new)
     found = {
         "size": options.size,
         "concurrency": options.concurrency,
         "tls": options.tls,
+        **{name: True for name in ("new", "watched") if getattr(options, name)},
         "rounds": options.rounds,
         "clients": {name: turns.figures(runs, options.size) for name, runs in costs.items()},
         "over_floor": turns.ratios(costs, "floor-download"),

@@ -293,7 +293,7 @@ GOALS: Final = (
         1.25,
         None,
         "x",
-        lambda results: results.find("download_cost", tls=False, size=GIB),
+        lambda results: results.find("download_cost", tls=False, size=GIB, new=None, watched=None),
         _over("floor", "aioglacier-download", "cpu"),
     ),
     Goal(

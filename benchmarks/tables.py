@@ -223,12 +223,12 @@ def latency(results: Results) -> str:
 
 def download(results: Results) -> str:
     """Downloads beside the floor."""
-    return _costs(results.find("download_cost", tls=False, size=GIB))
+    return _costs(results.find("download_cost", tls=False, size=GIB, new=None, watched=None))
 
 
 def download_tls(results: Results) -> str:
     """Downloads on TLS."""
-    return _costs(results.find("download_cost", tls=True, size=GIB))
+    return _costs(results.find("download_cost", tls=True, size=GIB, new=None, watched=None))
 
 
 def start_up(results: Results) -> str:

@@ -67,23 +67,26 @@ def opened(sink: Sink, *, tls: bool = False) -> Iterator[Place]:
         yield Place(folder, clients.Task(url=url, certificates=authority))
 
 
-def take(names: Sequence[str], task: Task, rounds: int) -> dict[str, list[Cost]]:
+def take(names: Sequence[str], task: Task, rounds: int, *, has_pages: bool = True) -> dict[str, list[Cost]]:
     """Let clients do one task in turns; what each cost in each round."""
-    return take_each(dict.fromkeys(names, task), rounds)
+    return take_each(dict.fromkeys(names, task), rounds, has_pages=has_pages)
 
 
-def take_each(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[Cost]]:
-    """Let clients do a task each, in turns; what each cost in each round."""
+def take_each(tasks: Mapping[str, Task], rounds: int, *, has_pages: bool = True) -> dict[str, list[Cost]]:
+    """Let clients do a task each, in turns; what each cost in each round.
+
+    ``has_pages`` says whether the file that a download writes onto has its pages in memory, or none at all.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
-            costs[name].append(_take(name, task))
+            costs[name].append(_take(name, task, has_pages=has_pages))
     return costs
 
 
-def _take(name: str, task: Task) -> Cost:
+def _take(name: str, task: Task, *, has_pages: bool) -> Cost:
     if "-download" in name:
-        _lay_pages(name, Path(task.path), task.size)
+        _lay_pages(name, Path(task.path), task.size if has_pages else 0)
     if "stdin" not in name.split("+"):
         return clients.run(name, task)
     with subprocess.Popen(["cat", task.path], stdout=subprocess.PIPE) as source:  # whose cost is not counted
@@ -92,7 +95,7 @@ def _take(name: str, task: Task) -> Cost:
 
 
 def _lay_pages(name: str, target: Path, size: int) -> None:
-    """Have a download write onto pages that are there: what new ones cost varies with the minutes before."""
+    """Have a download write onto pages that are there, or, with a size of 0, onto a file that has none."""
     partial = target.with_name(f".{target.name}.aioglacier")  # where ours keeps what it has not verified
     if partial.exists():
         partial.replace(target)  # a reader has left it there
