@@ -123,7 +123,9 @@ class ThreadHasher:
         if _is_tiny(job):
             return perform(job, view)
         try:
-            return await self._threads.run(partial(perform, job, view))
+            return await self._threads.run(
+                partial(perform, job, view), is_brief=job.length <= SMALL_PART_SIZE
+            )
         except FileChangedError as error:
             raise source_changed(_source(job), str(error)) from None
         except OSError as error:
@@ -145,8 +147,8 @@ class ProcessHasher:
         self._cannot_start = False
 
     def make_memory(self, size: int) -> PartMemory:
-        """Memory that workers can map."""
-        return shared_memory(size)
+        """Memory that workers can map, if it is large enough to be for them."""
+        return shared_memory(size) if size > SMALL_PART_SIZE else PrivateMemory(size)
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """See ``Hasher.run``. Cancelling kills the worker that has the job."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from functools import partial
 
 import anyio
 import pytest
@@ -101,3 +103,57 @@ async def test_only_so_many_run_at_once_and_their_threads_end() -> None:
     for thread in ours:
         await asyncio.to_thread(thread.join, 10)
         assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(("is_brief", "expected"), [(True, [1, 1, 2]), (False, [1, 2, 2])])
+async def test_a_brief_job_waits_for_the_thread_that_is_at_work(
+    *, is_brief: bool, expected: list[int]
+) -> None:
+    """A second one is started when another job waits already, or when one is not brief."""
+    before = set(threading.enumerate())
+    threads, gates = HashThreads(2), [Gate() for _ in range(3)]
+    counts = []
+    async with anyio.create_task_group() as tasks:
+        for gate in gates:
+            tasks.start_soon(partial(threads.run, gate, is_brief=is_brief))
+            await wait_all_tasks_blocked()
+            started = set(threading.enumerate()) - before
+            counts.append(len([one for one in started if one.name.startswith("aioglacier-hash")]))
+        for gate in gates:
+            gate.go_on.set()
+    assert counts == expected
+    assert all(gate.ended for gate in gates)
+    threads.close()
+
+
+async def test_many_jobs_all_end_whoever_sleeps() -> None:
+    """Jobs that come while threads fall asleep are not forgotten."""
+    threads = HashThreads(3)
+    done = 0
+
+    async def run(number: int) -> None:
+        nonlocal done
+        for _ in range(200):
+            assert await threads.run(lambda: number, is_brief=number % 3 > 0) == number
+            done += 1
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as tasks:
+            for number in range(6):
+                tasks.start_soon(run, number)
+    assert done == 1200
+    threads.close()
+
+
+async def test_threads_end_with_who_forgets_to_close_them() -> None:
+    """An event loop that is torn down closes nothing."""
+    before = set(threading.enumerate())
+    threads = HashThreads(1)
+    await threads.run(lambda: None)
+    (thread,) = {
+        found for found in threading.enumerate() if found.name.startswith("aioglacier-hash")
+    } - before
+    del threads
+    gc.collect()
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()

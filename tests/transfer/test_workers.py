@@ -167,6 +167,7 @@ async def test_parts_of_one_mib_need_no_worker(tmp_path: Path) -> None:
             with filled(hasher.make_memory(MIB), DATA[:MIB]) as buffer:
                 assert await hasher.run(job, buffer) == hash_part(DATA[:MIB])
         assert not pids(hasher)
+        assert not hasher.make_memory(MIB).locator  # nor memory that could be shared with one
         await hash_with(hasher)
         assert pids(hasher)
 
