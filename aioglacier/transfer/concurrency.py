@@ -29,7 +29,6 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -37,7 +36,7 @@ import anyio
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from aioglacier.gateway.congestion import Congestion
     from aioglacier.gateway.interface import Progress
@@ -227,6 +226,7 @@ class Connections:
         self._signs_seen = congestion.signs if congestion is not None else 0
         self._clock = clock
         self._tokens = anyio.CapacityLimiter(controller.limit)
+        self._granted = controller.limit
         self._waiting = 0
 
     def __repr__(self) -> str:
@@ -247,12 +247,15 @@ class Connections:
         """Bodies that are on their way now."""
         return self._tokens.borrowed_tokens
 
-    @asynccontextmanager
-    async def exchange(self, size: int, progress: Progress) -> AsyncIterator[Progress]:
-        """Wait for a place for a body of ``size`` bytes, and hold it.
+    def exchange(self, size: int, progress: Progress) -> Exchange:
+        """Wait for a place for a body of ``size`` bytes, and hold it as long as the block.
 
         What is yielded has to be told of the bytes that move, and passes them on to ``progress``.
         """
+        return Exchange(self, size, progress)
+
+    async def begin(self, size: int) -> Body:
+        """Wait for a place; see ``exchange``, which ends what it begins."""
         try:
             self._tokens.acquire_nowait()  # waiting costs a turn of the loop even where there is a place
         except anyio.WouldBlock:
@@ -261,19 +264,19 @@ class Connections:
                 await self._tokens.acquire()
             finally:
                 self._waiting -= 1
-        try:
-            body = self._controller.begin(size, self._clock())
+        return self._controller.begin(size, self._clock())
 
-            def moved(count: int) -> None:
-                progress(count)
-                body.moved(count, self._clock(), is_full=self._is_full)
-                self._adjust()
+    def moved(self, body: Body, count: int) -> None:
+        """Bytes of a body moved."""
+        body.moved(count, self._clock(), is_full=self._is_full)
+        self._adjust()
 
-            yield moved
+    def end(self, body: Body, *, is_answered: bool) -> None:
+        """Give the place of a body back."""
+        if is_answered:
             body.ended(self._clock(), is_full=self._is_full)
-        finally:
-            self._adjust()
-            self._tokens.release()
+        self._adjust()
+        self._tokens.release()
 
     @property
     def _is_full(self) -> bool:
@@ -284,5 +287,29 @@ class Connections:
         if self._congestion is not None and (new := self._congestion.signs - self._signs_seen):
             self._signs_seen += new
             self._controller.congested(new, self._clock())
-        if self._tokens.total_tokens != self._controller.limit:
-            self._tokens.total_tokens = self._controller.limit
+        if self._granted != self._controller.limit:
+            self._granted = self._tokens.total_tokens = self._controller.limit
+
+
+class Exchange:
+    """A place while it is held."""
+
+    __slots__ = ("_body", "_connections", "_progress", "_size")
+
+    _body: Body
+
+    def __init__(self, connections: Connections, size: int, progress: Progress) -> None:
+        self._connections = connections
+        self._size = size
+        self._progress = progress
+
+    async def __aenter__(self) -> Progress:
+        self._body = await self._connections.begin(self._size)
+        return self._moved
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connections.end(self._body, is_answered=kind is None)
+
+    def _moved(self, count: int) -> None:
+        self._progress(count)
+        self._connections.moved(self._body, count)

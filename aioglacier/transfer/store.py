@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.interface import BeforeLast, Body, Gateway, Progress
@@ -92,30 +89,30 @@ class GlacierStore:
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
     ) -> None:
         """UploadMultipartPart."""
-        with _expiry(upload_id):
+        try:
             await self._gateway.upload_multipart_part(
                 self._vault, upload_id, body, start=start, hashes=hashes, progress=progress
             )
+        except UploadNotFoundError as error:
+            raise _expired(upload_id) from error
 
     async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
         """CompleteMultipartUpload."""
-        with _expiry(upload_id):
+        try:
             return await self._gateway.complete_multipart_upload(
                 self._vault, upload_id, size=size, tree_hash=tree_hash
             )
+        except UploadNotFoundError as error:
+            raise _expired(upload_id) from error
 
     async def abort(self, upload_id: UploadId) -> None:
         """AbortMultipartUpload."""
         await self._gateway.abort_multipart_upload(self._vault, upload_id)
 
 
-@contextmanager
-def _expiry(upload_id: UploadId) -> Iterator[None]:
-    """Say what it means that an upload that was there is there no more."""
-    try:
-        yield
-    except UploadNotFoundError as error:
-        raise UploadExpiredError(
-            f"upload {upload_id} is no longer at the service, which removes one after 24 hours without "
-            "activity; its parts are gone, so upload the archive anew"
-        ) from error
+def _expired(upload_id: UploadId) -> UploadExpiredError:
+    """What it means that an upload that was there is there no more."""
+    return UploadExpiredError(
+        f"upload {upload_id} is no longer at the service, which removes one after 24 hours without "
+        "activity; its parts are gone, so upload the archive anew"
+    )
