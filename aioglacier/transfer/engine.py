@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
+import anyio.lowlevel
 
 from aioglacier.core.errors import (
     EmptyArchiveError,
@@ -35,6 +36,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.ranges import ByteRange
+from aioglacier.transfer.carriers import Carriers
 from aioglacier.transfer.causes import as_failed_upload
 from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.grace import GRACE_SECONDS, see_through
@@ -83,8 +85,8 @@ class UploadEngine:
         self._known: Mapping[int, bytes] = {}
         self._held: Part | None = None
         self._in_flight: set[Part] = set()
+        self._none_in_flight = anyio.Event()
         self._ahead = anyio.Semaphore(resources.parts_ahead, fast_acquire=True)
-        self._readers = anyio.Semaphore(resources.hash_workers)
         self._next_index = 0
         self._taken = 0
         self._failure: BaseException | None = None
@@ -94,6 +96,9 @@ class UploadEngine:
         self._drain_until: float | None = None
         self._stoppable: set[anyio.CancelScope] = set()
         self._tasks = anyio.create_task_group()
+        self._carriers = Carriers(
+            self._tasks, self._stoppable, carry=self._carry, stopped=self._part_stopped, end=self._end
+        )
         self._home: Home | None = None
         self._idle: IdleWatch | None = None
 
@@ -195,12 +200,7 @@ class UploadEngine:
         """
         try:
             with self.stops_on_failure():
-                await self._await_turn()
-                try:
-                    return await self._resources.buffers.acquire(self._buffer_size)
-                except BaseException:
-                    self._ahead.release()
-                    raise
+                return await self._borrow()
         except Exception as error:  # noqa: BLE001  # whatever it is: an archive without these bytes is none
             self.fail(error)
         raise AssertionError(self._failure)
@@ -211,22 +211,24 @@ class UploadEngine:
         self._ahead.release()
 
     async def submit_file(self, file: OpenFile, byte_range: ByteRange) -> None:
-        """Hand over the next part: these bytes of a file. Waits until a hash worker can take it.
+        """Hand over the next part: these bytes of a file, waiting as ``acquire`` does.
 
         Only little is hashed ahead of what is sent: the system then still has in memory what is read again.
+        To be called within ``stops_on_failure``, which costs more than all else here: once for all parts.
 
         Raises:
             GlacierError: As ``acquire``.
         """
-        with self.stops_on_failure():
-            await self._begin()  # or the first part, which waits for a second, would keep the only worker
-            await self._readers.acquire()
+        self.check()
+        buffer = None
         try:
-            buffer = await self._acquire_for_file()
-        except BaseException:
-            self._readers.release()
-            raise
-        place = ReadFrom(file.file.path, byte_range.start, file.file.identity)
+            if self._buffer_size <= LARGEST_BUFFERED_SIZE:
+                buffer = await self._borrow()
+            else:
+                await self._await_turn()
+        except Exception as error:  # noqa: BLE001  # as in acquire
+            self.fail(error)
+        place = ReadFrom(file.file.path, byte_range.start, file.file.identity, file)
         self._take(Part(self._next_index, PartJob(byte_range.size, place), buffer, file))
 
     def submit(self, buffer: PartBuffer, length: int) -> None:
@@ -278,6 +280,9 @@ class UploadEngine:
                 return await self._store_whole(self._held, confirm)
             await self._all_ended()
             self.check()
+            if self._ledger.parts_sent < self._next_index:  # some were cancelled, and this task is being
+                await anyio.lowlevel.checkpoint_if_cancelled()
+                self.fail(_drained())
             if confirm is not None:
                 await confirm()
             return await self._complete()
@@ -293,14 +298,15 @@ class UploadEngine:
         deadline = anyio.current_time() + seconds
         self._drain_until = min(deadline, self._drain_until or deadline)
         self._keep_unfinished = True
-        takers = self._stoppable - {part.scope for part in self._in_flight}
+        takers = self._stoppable - {part.scope for part in self._in_flight if part.scope is not None}
         if not self._ending:
             self._failure = self._failure or _drained()
         for scope in takers:
             scope.deadline = self._drain_until if self._ending else -math.inf
         for part in self._in_flight:
             is_dropped = part.is_ahead and not self._ending
-            part.scope.deadline = -math.inf if is_dropped else self._drain_until
+            if part.scope is not None:
+                part.scope.deadline = -math.inf if is_dropped else self._drain_until
 
     def abort(self) -> None:
         """Stop every part; leaving the block will abort the upload, even one that was to be kept."""
@@ -309,13 +315,13 @@ class UploadEngine:
 
     # --- carrying
 
-    async def _acquire_for_file(self) -> PartBuffer | None:
-        if self._buffer_size <= LARGEST_BUFFERED_SIZE:
-            return await self.acquire()
-        with self.stops_on_failure():
-            await self._await_turn()
-            return None
-        raise AssertionError(self._failure)
+    async def _borrow(self) -> PartBuffer:
+        await self._await_turn()
+        try:
+            return await self._resources.buffers.acquire(self._buffer_size)
+        except BaseException:
+            self._ahead.release()
+            raise
 
     async def _await_turn(self) -> None:
         """Wait until another part may be taken."""
@@ -359,39 +365,34 @@ class UploadEngine:
 
     def _start(self, part: Part) -> None:
         self._in_flight.add(part)
-        self._tasks.start_soon(self._carry, part)
+        self._carriers.start(part)
 
     async def _carry(self, part: Part) -> None:
-        self._stoppable.add(part.scope)
         try:
-            with part.scope:
-                if self._failure is not None:
-                    return
-                hashes = await self._hash(part)
-                await self._send(part, hashes)
-                self._ledger.prove(part.index, part.job.length, hashes.tree_hash)
-                if self._idle is not None:
-                    self._idle.sent()
-            if part.scope.cancelled_caught and self._drain_until is not None:
-                self._failure = self._failure or _drained()
+            if self._failure is not None:
+                return
+            hashes = await self._resources.hasher.run(part.job, part.buffer)
+            await self._send(part, hashes)
+            self._ledger.prove(part.index, part.job.length, hashes.tree_hash)
+            if self._idle is not None:
+                self._idle.sent()
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller's next call raises it
             self._stop(error)
-        finally:
-            self._stoppable.discard(part.scope)
-            self._in_flight.discard(part)
-            self._give_back(part)
-            part.ended.set()
+
+    def _part_stopped(self) -> None:
+        if self._drain_until is not None:
+            self._failure = self._failure or _drained()
+
+    def _end(self, part: Part) -> None:
+        self._in_flight.discard(part)
+        self._give_back(part)
+        if not self._in_flight:
+            self._none_in_flight.set()
 
     async def _all_ended(self) -> None:
         while self._in_flight:
-            await next(iter(self._in_flight)).ended.wait()
-
-    async def _hash(self, part: Part) -> PartHashes:
-        try:
-            return await self._resources.hasher.run(part.job, part.buffer)
-        finally:
-            if part.job.read_from is not None:
-                self._readers.release()
+            self._none_in_flight = anyio.Event()
+            await self._none_in_flight.wait()
 
     async def _send(self, part: Part, hashes: PartHashes) -> None:
         assert self._upload_id is not None  # noqa: S101  # parts start after the upload does
@@ -407,7 +408,7 @@ class UploadEngine:
                 await self._store.put_part(self._upload_id, start, body, hashes, count)
 
     async def _store_whole(self, part: Part, confirm: Callable[[], Awaitable[None]] | None) -> FinishedUpload:
-        hashes = await self._hash(part)
+        hashes = await self._resources.hasher.run(part.job, part.buffer)
         if confirm is not None:
             await confirm()
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
-
-import anyio
 
 from aioglacier.core.errors import ResumeMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    import anyio
 
     from aioglacier.core.models import UploadId
     from aioglacier.core.ranges import ByteRange
@@ -33,11 +32,10 @@ class Part:
         file: The file, if it is one's.
         is_ahead: Whether it waits for something of ours: a worker, or a connection.
         moved: Bytes of it that went out.
-        scope: What carries it; cancelled to stop it.
-        ended: Set when nobody touches the buffer any more.
+        scope: Of what carries it; cancelled to stop it. ``None`` as long as nothing does.
     """
 
-    __slots__ = ("buffer", "ended", "file", "index", "is_ahead", "job", "moved", "scope")
+    __slots__ = ("buffer", "file", "index", "is_ahead", "job", "moved", "scope")
 
     def __init__(
         self, index: int, job: PartJob, buffer: PartBuffer | None, file: OpenFile | None = None
@@ -48,27 +46,42 @@ class Part:
         self.file = file
         self.is_ahead = True
         self.moved = 0
-        self.scope = anyio.CancelScope()
-        self.ended = anyio.Event()
+        self.scope: anyio.CancelScope | None = None
 
-    @asynccontextmanager
-    async def body(self) -> AsyncIterator[Body]:
+    def body(self) -> AbstractAsyncContextManager[Body]:
         """The part's bytes, as they are sent.
 
         Raises:
             SourceError: They are in a file that has changed, or cannot be opened.
         """
         if self.buffer is not None:
-            yield self.buffer.view[: self.job.length]
-            return
+            return _Memory(self.buffer.view[: self.job.length], self.file)
         assert self.file is not None  # noqa: S101  # a part is in either
         assert self.job.read_from is not None  # noqa: S101
-        async with self.file.range(self.job.read_from, self.job.length) as range_:
-            yield range_
+        return self.file.range(self.job.read_from, self.job.length)
 
     def count(self, moved: int) -> None:
         """Count bytes that go out; a repeated attempt sends them again, which does not count."""
         self.moved = min(self.moved + moved, self.job.length)
+
+
+class _Memory:
+    """A body in memory. The file that it was read from stays open: the next part comes from there."""
+
+    __slots__ = ("_file", "_view")
+
+    def __init__(self, view: memoryview, file: OpenFile | None) -> None:
+        self._view = view
+        self._file = file
+
+    async def __aenter__(self) -> memoryview:
+        if self._file is not None:
+            self._file.hold()
+        return self._view
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.let_go()
 
 
 def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, computed: bytes) -> None:

@@ -115,11 +115,12 @@ class SourceUpload:
 
     async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
         file = OpenFile(source)
-        for range_ in part_ranges(source.size, engine.part_size):
-            if (tree_hash := proven.get(range_.start)) is not None:
-                engine.skip(range_.size, tree_hash)
-                continue
-            await engine.submit_file(file, range_)
+        with engine.stops_on_failure():
+            for range_ in part_ranges(source.size, engine.part_size):
+                if (tree_hash := proven.get(range_.start)) is not None:
+                    engine.skip(range_.size, tree_hash)
+                    continue
+                await engine.submit_file(file, range_)
 
     async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
         total = 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,10 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import SourceChangedError, SourceError, SourceUnreadableError
-from aioglacier.core.treehash import tree_hash
-from aioglacier.files.reading import FileIdentity, open_unchanged
+from aioglacier.core.treehash import hash_part, tree_hash
+from aioglacier.files.reading import FileChangedError, FileIdentity, open_unchanged
 from aioglacier.transfer.openfile import OpenFile
-from aioglacier.transfer.partjob import ReadFrom
+from aioglacier.transfer.partjob import PartJob, ReadFrom, perform
 from aioglacier.transfer.sources import NamedFile, open_file
 from aioglacier.transfer.upload import SourceUpload
 from benchmarks import clients, turns
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
     from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.partjob import PartJob
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.workers import Hasher
 
@@ -251,4 +252,51 @@ async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
         async with shared.range(place(file), 2):
             pytest.fail("it was opened")
     assert scope.cancelled_caught
+    assert count_descriptors() == before
+
+
+async def test_threads_that_hash_share_a_file_with_who_sends_it(tmp_path: Path) -> None:
+    """It is opened by the first and closed by the last, and each sees whether it is still the same."""
+    path = saved(tmp_path / "file", b"bytes")
+    file = await open_file(path)
+    shared = OpenFile(file)
+    job = PartJob(3, ReadFrom(file.path, 1, file.identity, shared))
+    before = count_descriptors()
+    assert perform(job, memoryview(bytearray(3))) == hash_part(b"yte")
+    assert count_descriptors() == before
+    async with shared.range(place(file), 5):
+        assert perform(job, memoryview(bytearray(3))) == hash_part(b"yte")
+        assert count_descriptors() == before + 1
+        remove(path)
+        with pytest.raises(FileNotFoundError):
+            perform(job, memoryview(bytearray(3)))
+        saved(path, b"bytes")
+        with pytest.raises(FileChangedError):
+            perform(job, memoryview(bytearray(3)))
+    assert count_descriptors() == before
+    with pytest.raises(FileChangedError):
+        perform(job, memoryview(bytearray(3)))
+    assert count_descriptors() == before
+
+
+def test_two_threads_may_open_a_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One descriptor stays; the other is closed."""
+    path = saved(tmp_path / "file", b"bytes")
+    status = path.stat()
+    file = NamedFile(str(path), FileIdentity.of(status))
+    shared = OpenFile(file)
+    before = count_descriptors()
+    meet = threading.Barrier(2)
+
+    def open_together(path: str, identity: FileIdentity) -> int:
+        meet.wait(10)
+        return open_unchanged(path, identity)
+
+    monkeypatch.setattr("aioglacier.transfer.openfile.open_unchanged", open_together)
+    shared.hold()
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (threads.submit(shared.open_unchanged) for _ in range(2))
+        assert first.result() == second.result()
+    assert count_descriptors() == before + 1
+    shared.let_go()
     assert count_descriptors() == before
