@@ -118,7 +118,7 @@ class Fork:
             subprocess.TimeoutExpired: It did not come in time; what was read is lost.
         """
         give_up = time.monotonic() + (3600 if timeout is None else timeout)
-        if self.stdin is not None:
+        if self.stdin is not None and not self.stdin.closed:
             with suppress(BrokenPipeError):
                 self.stdin.write(given)
                 self.stdin.close()
@@ -154,7 +154,9 @@ class Fork:
 
     def _hear(self, timeout: float | None) -> bool:
         """Take what is told of the run, if anything is in time."""
-        if not select.select([self._fd], [], [], timeout)[0]:
+        watch = select.poll()  # select knows no descriptors from 1024 on
+        watch.register(self._fd, select.POLLIN)
+        if not watch.poll(None if timeout is None else timeout * 1000):
             return False
         block = os.read(self._fd, 100)
         assert block, "nobody watches the run any more"

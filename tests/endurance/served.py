@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aioglacier
+from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,38 @@ class Served:
         request = urllib.request.Request(f"{self.url}/_local/{path}", data=body, method=method)  # noqa: S310
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             return json.load(answer)
+
+
+#: A server that leaves its files to the system, which halves what it costs.
+_CARELESS = """
+import sys, anyio
+from aioglacier.server import LocalGlacier
+
+async def main():
+    async with LocalGlacier(sys.argv[1], job_delay=0, inventory_lag=0, is_durable=False) as server:
+        print(server.url, flush=True)
+        await anyio.to_thread.run_sync(sys.stdin.read)
+
+anyio.run(main)
+"""
+
+
+@contextmanager
+def serving_carelessly(folder: Path) -> Iterator[Served]:
+    """A server on a folder that asks for nothing to be on disk, where no power fails."""
+    command = ["-c", _CARELESS, str(folder)]
+    streams = {"stdin": subprocess.PIPE, "stderr": 2}
+    with forks().start(command, cwd=folder.parent, env=os.environ, **streams) as process:
+        try:
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], 20)
+            assert ready, "the server did not start within 20 s"
+            yield Served(process.stdout.readline().decode().strip())
+            assert process.stdin is not None
+            process.stdin.close()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.endurance.holdings import MIB, Holdings
-from tests.endurance.served import serving
+from tests.endurance.served import serving_carelessly
 from tests.endurance.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ REFUSALS = [
 @pytest.mark.slow
 async def test_a_thousand_archives_leave_nothing_behind(tmp_path: Path) -> None:
     """Descriptors, threads, children, segments and files are as before, and memory is within 10 MiB."""
-    with serving(tmp_path / "depot") as server:
+    with serving_carelessly(tmp_path / "depot") as server:
         async with server.connect(memory_limit=16 * MIB) as glacier:
             vault = await glacier.create_vault("leaks")
             traffic = Traffic(vault, tmp_path, 1, sizes=(2 * MIB + 1, 2 * MIB + 1))  # three parts
