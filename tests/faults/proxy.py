@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 _BLOCK = 64 * 1024
 
+#: Turns of the loop in which a connection that the system has accepted becomes a task: its transport is made,
+#: then connected, then its task begins. Before that nobody could close it.
+_TURNS_TO_ACCEPT = 5
+
 #: A rate is kept by pieces of this length.
 _TICK_SECONDS = 0.02
 
@@ -200,9 +204,12 @@ class Proxy:
         if self._server is not None:
             self._server.close()
             self._server = None
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # an aborted transport closes its socket in the next turn
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
