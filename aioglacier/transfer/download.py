@@ -47,7 +47,9 @@ class Download:
         self._overwrite = overwrite
         self._piece_size = choose_piece_size(resources)
         self._hashes: dict[ByteRange, bytes] = {}
-        self._slots = anyio.Semaphore(pieces_at_once(resources, self._piece_size))
+        self._most = pieces_at_once(resources, self._piece_size)
+        self._held = 0
+        self._given_back = anyio.Event()
         self._moved = 0
         self._in_flight = 0
 
@@ -97,16 +99,35 @@ class Download:
                 partial.close()
 
     async def _acquire(self) -> PartBuffer:
-        await self._slots.acquire()
+        await self._take_place()
         try:
             return await self._resources.buffers.acquire(min(SLICE_SIZE, self._piece_size), is_private=True)
         except BaseException:
-            self._slots.release()
+            self._leave_place()
             raise
 
     def _give_back(self, buffer: PartBuffer) -> None:
         self._resources.buffers.release(buffer)
-        self._slots.release()
+        self._leave_place()
+
+    async def _take_place(self) -> None:
+        """Wait until another piece may be held.
+
+        Each holds a buffer, used or not, and fresh memory costs more than all else that a piece takes: so
+        while there are as many connections as there can be, one piece waits for one, and while their number
+        may grow, a few do, by which it is seen that it holds them back.
+        """
+        connections = self._resources.connections
+        while self._held >= min(
+            self._most, connections.limit + self._resources.parts_ahead, connections.ceiling + 1
+        ):
+            self._given_back = anyio.Event()
+            await self._given_back.wait()
+        self._held += 1
+
+    def _leave_place(self) -> None:
+        self._held -= 1
+        self._given_back.set()
 
     async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
         """Hash what a former try left behind, and trust what is still as it was recorded."""
@@ -124,7 +145,7 @@ class Download:
                 for piece in pieces:
                     if (expected := recorded.get(piece)) is not None:
                         place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
-                        await self._slots.acquire()
+                        await self._take_place()
                         tasks.start_soon(self._adopt, place, piece, expected)
 
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
@@ -134,7 +155,7 @@ class Download:
         except SourceError:
             return  # what cannot be read from this disk is fetched again
         finally:
-            self._slots.release()
+            self._leave_place()
         if hashes.tree_hash == expected:
             self._hashes[piece] = expected
             self._moved += piece.size

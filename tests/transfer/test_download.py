@@ -397,6 +397,24 @@ async def test_the_budget_holds_for_downloads(target: Path) -> None:
     assert target.read_bytes() == BYTES
 
 
+async def test_one_piece_waits_for_a_connection(target: Path) -> None:
+    """Where there will be no more of them: further ones would only hold memory."""
+    most = 0
+    async with open_resources(TransferOptions(8 * MIB, 2, 2)) as resources:
+        output = MemoryOutput(BYTES)
+        download = Download(output, resources, target)
+
+        async def note(_: ByteRange) -> None:
+            nonlocal most
+            await wait_all_tasks_blocked()
+            most = max(most, download.snapshot().parts_in_flight)
+
+        output.before = note
+        await download.run()
+    assert most == 3
+    assert target.read_bytes() == BYTES
+
+
 async def test_a_cancelled_start_leaves_nothing_locked(target: Path, resources: TransferResources) -> None:
     """Cancelled while the first pieces come, the hidden file is free for the next try at once."""
     output = MemoryOutput(BYTES)
