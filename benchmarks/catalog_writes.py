@@ -242,7 +242,7 @@ async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
     count = options.archives
     figures: dict[str, Any] = {}
     async with Catalog.open(location) as catalog:
-        assert catalog.entries  # which loads SQLAlchemy, before what is loaded is frozen
+        _ = catalog.entries  # which loads SQLAlchemy, before what is loaded is frozen
         gc.collect()
         gc.freeze()
         figures["merge_new"] = await merge(catalog, count, START)
