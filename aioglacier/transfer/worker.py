@@ -1,8 +1,8 @@
 """The hash worker: a process that is told where bytes lie and answers with their hashes.
 
-Requests come on standard input, each a list as ``marshal`` has it; answers go to standard output, one line of
-JSON each; the bytes themselves never travel. While a job runs, a line that says how far it is goes out about
-every second.
+Requests come on standard input, each a line of numbers and of names in hexadecimal; answers go to standard
+output, a line of JSON each; the bytes themselves never travel. While a job runs, a line that says how far it
+is goes out about every second.
 
 A worker must never outlive its parent, whatever kills that: it ends when its standard input does, and a
 thread looks twice a second whether the parent is still the one it was started by, because a child of the
@@ -16,7 +16,6 @@ what those would do is done here with what they are made of. Its memory is about
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # what signal is made of
-import marshal
 import mmap
 import os
 import sys
@@ -30,16 +29,13 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from multiprocessing.shared_memory import SharedMemory
-    from typing import Any, Final
+    from typing import Final
 
 _PARENT_CHECK_SECONDS: Final = 0.5
 _REPORT_SECONDS: Final = 1.0
 
 #: Buffers kept mapped; mapping 64 MiB anew costs 16,384 page faults, about 3 ms.
 _KEPT_MAPS: Final = 64
-
-#: Of marshal: one that every interpreter reads, whatever ``sys.executable`` is.
-_MARSHAL_VERSION: Final = 2
 
 
 def main(parent: int) -> None:
@@ -49,31 +45,22 @@ def main(parent: int) -> None:
     maps = _Maps()
     try:
         _answer('{"ready": %d}' % os.getpid())  # noqa: UP031  # braces
-        while True:
-            try:
-                request = marshal.load(sys.stdin.buffer)  # noqa: S302  # of the parent's
-            except EOFError:
-                return
+        for request in sys.stdin.buffer:
             _answer(_work(request, maps))
     except ConnectionError:
         os._exit(0)  # the parent is gone, and so is whoever would read a message
 
 
 def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> bytes:
-    """What asks a worker to do a job on a buffer; no locator: on none, with what it reads.
+    """A line that asks a worker to do a job on a buffer; no locator: on none, with what it reads.
 
-    Paths are bytes: the worker may spell names in another encoding.
+    Paths go as their bytes: the worker may spell names in another encoding.
     """
     length, read_from, with_payload = job
-    request = [
-        serial,
-        locator,
-        capacity,
-        length,
-        read_from and [os.fsencode(read_from.path), read_from.offset, list(read_from.identity)],
-        with_payload,
-    ]
-    return marshal.dumps(request, _MARSHAL_VERSION)
+    fields = [serial, capacity, length, int(with_payload), os.fsencode(locator).hex()]
+    if read_from is not None:
+        fields += [os.fsencode(read_from.path).hex(), read_from.offset, *read_from.identity]
+    return b"%s\n" % ",".join(map(str, fields)).encode()
 
 
 def leave_with_parent(parent: int) -> None:
@@ -88,15 +75,15 @@ def _answer(answer: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def _work(request: list[Any], maps: _Maps) -> str:
-    serial, locator, capacity, length, read_from, with_payload = request
-    job = PartJob(
-        length,
-        ReadFrom(os.fsdecode(read_from[0]), read_from[1], FileIdentity(*read_from[2])) if read_from else None,
-        with_payload,
-    )
+def _work(request: bytes, maps: _Maps) -> str:
+    serial, capacity, length, with_payload, locator, *source = request.decode().rstrip().split(",")
+    read_from = None
+    if source:
+        path, offset, *identity = source
+        read_from = ReadFrom(_name(path), int(offset), FileIdentity(*map(int, identity)))
+    job = PartJob(int(length), read_from, with_payload == "1")
     try:
-        view = maps.view(serial, locator, capacity)
+        view = maps.view(int(serial), _name(locator), int(capacity))
         try:
             hashes = perform(job, view, _Reporter())
         finally:
@@ -108,6 +95,10 @@ def _work(request: list[Any], maps: _Maps) -> str:
     except OSError as error:
         return _tell(errno=error.errno, strerror=error.strerror)
     return '{"hashes": ["%s", "%s", "%s"]}' % tuple(part.hex() for part in hashes)  # noqa: UP031  # braces
+
+
+def _name(hexadecimal: str) -> str:
+    return os.fsdecode(bytes.fromhex(hexadecimal))
 
 
 def _tell(**answer: str | int | None) -> str:
