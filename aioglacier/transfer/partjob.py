@@ -84,7 +84,7 @@ def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None]
     """
     source = _open(job.read_from)
     try:
-        hasher = PartHasher(with_payload=job.with_payload)
+        hasher = PartHasher(with_payload=job.with_payload, size=job.length)
         for at, block in _cut(job.length, view):
             if source is not None and job.read_from:
                 fill(block, source, job.read_from.offset + at)

@@ -163,6 +163,18 @@ def test_nothing_has_the_hash_of_no_bytes() -> None:
     assert hash_part(b"") == (EMPTY_HASH, EMPTY_HASH, b"")
 
 
+@pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB])
+@pytest.mark.parametrize("with_payload", [True, False])
+def test_knowing_the_size_changes_no_hash(size: int, with_payload: bool) -> None:
+    """Of one leaf hashlib makes both hashes, of more the core in use: they are the same in pieces, too."""
+    data = bytes(range(251)) * (size // 251 + 1)
+    known, unknown = (PartHasher(with_payload=with_payload, size=told) for told in (size, None))
+    for hasher in (known, unknown):
+        for at in range(0, size, 300_007):
+            hasher.update(data[at : min(at + 300_007, size)])
+    assert known.finish() == unknown.finish()
+
+
 def test_copy_goes_its_own_way() -> None:
     """A copy made inside a leaf continues alone, and so does the original."""
     head, tail = b"x" * (MIB + 7), b"y" * MIB
