@@ -27,7 +27,7 @@ CLIENTS = (
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("download_cost", __doc__, rounds=3)
+    parser = turns.parser("download_cost", __doc__, rounds=5)
     parser.add_argument("--size", type=int, default=GIB)
     parser.add_argument("--concurrency", type=int, default=4)
     parser.add_argument("--tls", action="store_true")

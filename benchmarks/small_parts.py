@@ -22,7 +22,7 @@ FLOORS = {
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("small_parts", __doc__, rounds=3)
+    parser = turns.parser("small_parts", __doc__, rounds=5)
     parser.add_argument("--size", type=int, default=GIB)
     parser.add_argument("--part-size", type=int, default=MIB)
     options = parser.parse_args()
