@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -140,7 +141,7 @@ class DataPlane:
     def _url(self, path: str) -> str:
         """A path below the account, or, beginning with a slash, the whole; encoded as it is signed."""
         whole = path if path.startswith("/") else f"/{self._options.account_id}/{path}"
-        return self._wire.origin + quote(whole, safe="/~%")
+        return self._wire.origin + _encoded(whole)
 
     def _headers(self) -> dict[str, str]:
         return {"User-Agent": self._user_agent, "x-amz-glacier-version": API_VERSION}
@@ -170,6 +171,12 @@ class DataPlane:
             progress=progress,
             first_byte_timeout_seconds=self._options.first_byte_timeout_seconds,
         )
+
+
+@lru_cache(maxsize=64)
+def _encoded(path: str) -> str:
+    """A path as it is sent. All parts of an upload have the same."""
+    return quote(path, safe="/~%")
 
 
 @contextmanager
