@@ -6,6 +6,7 @@ import os
 import random
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,9 +55,16 @@ def opened(path: Path, data: bytes = DATA, offset: int = 0, size: int | None = N
 
 
 def forget(range_: FileRange) -> None:
-    """Take the file out of the system's cache."""
-    os.fdatasync(range_.descriptor)
-    os.posix_fadvise(range_.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    """Take the file out of the system's cache, which may take more than to advise it once."""
+    give_up = time.monotonic() + 10
+    while True:
+        os.fdatasync(range_.descriptor)
+        os.posix_fadvise(range_.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        try:
+            os.preadv(range_.descriptor, [bytearray(1)], range_.offset, os.RWF_NOWAIT)
+        except BlockingIOError:
+            return
+        assert time.monotonic() < give_up, "the system keeps the file in its cache"
 
 
 def edit(range_: FileRange) -> None:
