@@ -68,20 +68,22 @@ class UploadLedger:
         """Whether the part is at the service."""
         return index in self._parts
 
-    def seal(self) -> tuple[int, bytes]:
-        """Size and tree hash of the whole, once every part is proven.
+    def seal(self, parts: int) -> tuple[int, bytes]:
+        """Size and tree hash of the whole, once every one of so many parts is proven.
 
         Raises:
-            InvalidPlanError: Parts are missing, or one that is not the last is short. The service would
-                refuse to complete such an upload.
+            InvalidPlanError: Parts are missing, or there are others, or one that is not the last is short. Of
+                a missing last part the service knows nothing: it would make an archive of the others.
         """
-        last = len(self._parts) - 1
-        for index in range(len(self._parts)):
+        last = parts - 1
+        for index in range(parts):
             if index not in self._parts:
-                raise InvalidPlanError(f"part {index} of {len(self._parts)} is missing")
+                raise InvalidPlanError(f"part {index} of {parts} is missing")
             if index < last and self._parts[index][0] != self._part_size:
                 raise InvalidPlanError(
                     f"part {index} has {self._parts[index][0]} bytes, but only the last may have fewer than "
                     f"{self._part_size}"
                 )
-        return self._sent, combine(self._parts[index][1] for index in range(len(self._parts)))
+        if len(self._parts) > parts:
+            raise InvalidPlanError(f"part {max(self._parts)} is there, but the archive has {parts}")
+        return self._sent, combine(self._parts[index][1] for index in range(parts))

@@ -428,7 +428,7 @@ class UploadEngine:
     async def _complete(self) -> FinishedUpload:
         assert self._upload_id is not None  # noqa: S101  # the second part began it
         upload_id = self._upload_id
-        size, tree_hash = self._ledger.seal()
+        size, tree_hash = self._ledger.seal(self._next_index)
         if beyond := [start for start in self._known if start >= size]:
             raise ResumeMismatchError(
                 f"the source ended after {size} bytes, but upload {upload_id} holds a part at byte "

@@ -29,7 +29,7 @@ def test_any_order_of_proven_parts_gives_the_same_archive(
     ledger = UploadLedger(PART_SIZE)
     for index, size, node in [*again, *parts, *again]:
         ledger.prove(index, size, node)
-    assert ledger.seal() == (len(DATA), tree_hash(DATA))
+    assert ledger.seal(len(PARTS)) == (len(DATA), tree_hash(DATA))
     assert (ledger.sent, ledger.parts_sent) == (len(DATA), len(PARTS))
     assert all(ledger.is_proven(index) for index in range(len(PARTS)))
     assert not ledger.is_proven(len(PARTS))
@@ -46,7 +46,7 @@ def test_any_set_already_sent_leaves_the_rest_missing(sent: set[tuple[int, int, 
     assert set(missing) == set(PARTS) - sent
     for index, size, node in missing:
         ledger.prove(index, size, node)
-    assert ledger.seal() == (len(DATA), tree_hash(DATA))
+    assert ledger.seal(len(PARTS)) == (len(DATA), tree_hash(DATA))
 
 
 def test_proving_again_replaces() -> None:
@@ -55,16 +55,20 @@ def test_proving_again_replaces() -> None:
     ledger.prove(0, 100, b"x" * 32)
     ledger.prove(0, 7, tree_hash(b"seven b"))
     assert (ledger.sent, ledger.parts_sent) == (7, 1)
-    assert ledger.seal() == (7, tree_hash(b"seven b"))
+    assert ledger.seal(1) == (7, tree_hash(b"seven b"))
 
 
 def test_sealing_names_the_missing_part() -> None:
-    """An upload with a gap cannot be sealed."""
+    """An upload with a gap cannot be sealed, nor one that has lost its end or has parts too many."""
     ledger = UploadLedger(PART_SIZE)
     ledger.prove(0, PART_SIZE, b"a" * 32)
-    ledger.prove(2, 1, b"c" * 32)
     with pytest.raises(InvalidPlanError, match="part 1 of 2 is missing"):
-        ledger.seal()
+        ledger.seal(2)
+    ledger.prove(2, 1, b"c" * 32)
+    with pytest.raises(InvalidPlanError, match="part 1 of 3 is missing"):
+        ledger.seal(3)
+    with pytest.raises(InvalidPlanError, match="part 2 is there, but the archive has 1"):
+        ledger.seal(1)
 
 
 def test_sealing_refuses_a_short_part_in_the_middle() -> None:
@@ -73,7 +77,7 @@ def test_sealing_refuses_a_short_part_in_the_middle() -> None:
     ledger.prove(0, PART_SIZE - 1, b"a" * 32)
     ledger.prove(1, 1, b"b" * 32)
     with pytest.raises(InvalidPlanError, match="part 0 has 2097151 bytes"):
-        ledger.seal()
+        ledger.seal(2)
 
 
 @pytest.mark.parametrize("size", [0, -1, PART_SIZE + 1])
