@@ -74,7 +74,7 @@ def test_a_file_that_grows_while_it_is_read_is_whole_or_listed(tmp_path: Path, p
         "import os, sys, time\n"
         "file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)\n"
         "os.write(1, b'x')\n"
-        "while True: os.write(file, b'x'); time.sleep(0.0002)\n"
+        "while True: os.write(file, b'x'); time.sleep(0.0002)\n"  # or it outgrows what a bundle takes
     )
     seen: set[str] = set()
     command = [sys.executable, "-c", grow, str(tmp_path / "restless")]

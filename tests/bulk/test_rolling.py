@@ -111,7 +111,7 @@ class Breaking(io.BytesIO):
         if self.tell() >= self._at:
             give_up = time.monotonic() + 10
             while not self._is_time() and time.monotonic() < give_up:
-                time.sleep(0.01)
+                time.sleep(0.01)  # it runs in a thread, where nothing else can be waited with
             raise OSError(5, "torn")
         return super().readinto(buffer[: self._at - self.tell()])
 

@@ -111,7 +111,7 @@ def test_a_signal_loses_nothing(place: Place, many: Path) -> None:
         files = place.glacier / "uploads"
         until = time.monotonic() + 60
         while time.monotonic() < until and child.poll() is None and not list(files.glob("*")):
-            time.sleep(0.01)
+            time.sleep(0.01)  # another process's folder can only be looked at again
         child.send_signal(signal.SIGINT)
         _, told = child.communicate(timeout=60)
     assert child.returncode in {0, 130}, told
