@@ -50,6 +50,8 @@ _PROGRAMS: Final = {
     "aws-cli": "aws glacier upload-archive --account-id - --vault-name v --body {task.path}",
     "aioglacier-cli": "aioglacier --endpoint-url {task.url} --region us-east-1 "
     "--concurrency {task.concurrency} upload v {task.path} --part-size {task.part_size} --json",
+    "aioglacier-download-cli": "aioglacier --endpoint-url {task.url} --region us-east-1 "
+    "--concurrency {task.concurrency} download v - --job-id J{task.size}",
 }
 
 
@@ -82,7 +84,7 @@ class Task:
     traits: tuple[str, ...] = ()
 
 
-def run(name: str, task: Task, *, stdin: int | None = None) -> measure.Cost:
+def run(name: str, task: Task, *, stdin: int | None = None, stdout: int | None = None) -> measure.Cost:
     """Run a client in a process of its own."""
     client, *traits = name.split("+")
     if client in _PROGRAMS:
@@ -90,7 +92,7 @@ def run(name: str, task: Task, *, stdin: int | None = None) -> measure.Cost:
         command[0] = str(Path(sys.executable).with_name(command[0]))
     else:
         command = [sys.executable, "-m", "benchmarks.clients", name, json.dumps(asdict(task))]
-    return measure.run(command, stdin=stdin, env=environment(task, traits))
+    return measure.run(command, stdin=stdin, stdout=stdout, env=environment(task, traits))
 
 
 def environment(task: Task, traits: Any = ()) -> Mapping[str, str]:

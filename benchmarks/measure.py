@@ -60,20 +60,30 @@ class Cost:
     report: dict[str, Any]
 
 
-def run(command: Sequence[str], *, stdin: int | None = None, env: Mapping[str, str] | None = None) -> Cost:
-    """Run a command to its end, which must be a good one."""
+def run(
+    command: Sequence[str],
+    *,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Cost:
+    """Run a command to its end, which must be a good one.
+
+    Its report is the last line of its standard output or, where ``stdout`` takes that, of its standard error.
+    """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True, env=env)
+    out, err = (subprocess.PIPE, None) if stdout is None else (stdout, subprocess.PIPE)
+    process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, text=True, env=env)
     sampler = _Sampler(process.pid)
     sampler.start()
-    output, _ = process.communicate()
+    output, errors = process.communicate()
     wall = time.perf_counter() - started
     sampler.stop()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    lines = output.strip().splitlines()
+        raise SystemExit(f"{command} ended with {process.returncode}\n{errors or ''}")
+    lines = (output or errors or "").strip().splitlines()
     report = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     return Cost(wall, cpu, sampler.peak, report)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Measure and print."""
-    parser = turns.parser("stream_memory", __doc__, rounds=1)
+    parser = turns.parser("stream_memory", __doc__, rounds=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=[GIB, 2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB])
     parser.add_argument("--part-size", type=int, default=8 * MIB)
     parser.add_argument("--concurrency", type=int, default=4)

@@ -39,6 +39,7 @@ CLIENTS: Final = {
     "aioglacier-download+threads": "aioglacier, to a file, hashing in threads",
     "aioglacier-download+hashlib": "aioglacier, to a file, without the native core",
     "aioglacier-download+reader": "aioglacier, through a reader to nowhere",
+    "aioglacier-download-cli": "`aioglacier download ... -`, the whole command, to a pipe",
     "boto3-download": "boto3, 4 threads, nothing verified or synced",
 }
 

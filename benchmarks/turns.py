@@ -85,6 +85,10 @@ def take_each(tasks: Mapping[str, Task], rounds: int, *, has_pages: bool = True)
 
 
 def _take(name: str, task: Task, *, has_pages: bool) -> Cost:
+    if name == "aioglacier-download-cli":
+        drain = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # nor is its cost
+        with drain, drain.stdin as pipe:  # type: ignore[union-attr]
+            return clients.run(name, task, stdout=pipe.fileno())
     if "-download" in name:
         _lay_pages(name, Path(task.path), task.size if has_pages else 0)
     if "stdin" not in name.split("+"):
