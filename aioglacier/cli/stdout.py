@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import TargetError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 #: A pipe, socket or terminal that is ready takes this much without blocking (POSIX, PIPE_BUF).
 _SAFE_SIZE: Final = 4096
+
+#: What a pipe is made to hold, where it may: the most that Linux allows everybody, 16 times its default.
+_PIPE_SIZE: Final = 1024 * 1024
 
 
 class StandardOutput:
@@ -45,11 +48,12 @@ class StandardOutput:
             if not self._is_awaited:
                 view = view[await anyio.to_thread.run_sync(os.write, self._fd, view) :]
                 continue
-            await anyio.wait_writable(self._fd)
+            if self._most is not None:  # it would block
+                await anyio.wait_writable(self._fd)
             try:
                 view = view[os.write(self._fd, view[: self._most]) :]
             except BlockingIOError:
-                continue
+                await anyio.wait_writable(self._fd)
 
 
 @contextmanager
@@ -74,6 +78,14 @@ def open_stdout() -> Iterator[StandardOutput]:
         yield StandardOutput(1, is_awaited=True, most=_SAFE_SIZE)
         return
     try:
+        _enlarge(fd)
         yield StandardOutput(fd, is_awaited=True, most=None)
     finally:
         os.close(fd)
+
+
+def _enlarge(pipe: int) -> None:
+    import fcntl  # noqa: PLC0415  # not everywhere; a system with /proc/self/fd has it
+
+    with suppress(OSError, AttributeError):  # no pipe, the user's share of pipe memory is spent, or not Linux
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
