@@ -55,6 +55,7 @@ def main() -> None:
         **{name: True for name in ("new", "watched") if getattr(options, name)},
         "rounds": options.rounds,
         "clients": {name: turns.figures(runs, options.size) for name, runs in costs.items()},
+        **({"worst_ms": turns.worst_stalls(costs)} if options.watched else {}),
         "over_floor": turns.ratios(costs, "floor-download"),
     }
     measure.publish("download_cost", found)

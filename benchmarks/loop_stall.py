@@ -38,9 +38,7 @@ def main() -> None:
             "tls": not options.plain,
             "rounds": options.rounds,
             "clients": {name: turns.figures(runs, options.size) for name, runs in costs.items()},
-            "worst_ms": {
-                name: max(run.report["stall_ms"]["max"] for run in runs) for name, runs in costs.items()
-            },
+            "worst_ms": turns.worst_stalls(costs),
         },
     )
 

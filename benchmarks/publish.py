@@ -18,6 +18,9 @@ from benchmarks import results
 
 _ON_TLS: Final = "--clients floor floor+native aioglacier aioglacier+hashlib boto3 aiobotocore"
 _DOWN: Final = "floor-download floor-download+native aioglacier-download aioglacier-download+threads"
+_WATCHED: Final = (
+    "--watched --clients aioglacier-download aioglacier-download+threads aioglacier-download+reader"
+)
 
 #: Every command whose result is published.
 COMMANDS: Final = (
@@ -39,6 +42,8 @@ COMMANDS: Final = (
     "latency --round-trip-ms 50 --link 60 --concurrencies 2 4 8 16",
     "download_cost",
     f"download_cost --tls --clients {_DOWN}",
+    f"download_cost --tls {_WATCHED}",
+    f"download_cost {_WATCHED}",
     "stream_memory",
     "stream_memory --part-size 67108864",
     "loop_stall",

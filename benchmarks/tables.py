@@ -261,8 +261,18 @@ def memory(results: Results) -> str:
 
 
 def loop_stall(results: Results) -> str:
-    """Waits for the loop."""
-    found = [results.find("loop_stall", tls=tls, part_size=64 * MIB) for tls in (True, False)]
+    """Waits for the loop, of uploads."""
+    return _waits([results.find("loop_stall", tls=tls, part_size=64 * MIB) for tls in (True, False)])
+
+
+def loop_stall_down(results: Results) -> str:
+    """Waits for the loop, of downloads."""
+    return _waits(
+        [results.find("download_cost", tls=tls, size=GIB, new=None, watched=True) for tls in (True, False)]
+    )
+
+
+def _waits(found: Sequence[dict[str, Any]]) -> str:
     rows = []
     for result in found:
         for name, figures in result["clients"].items():
@@ -407,6 +417,7 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "start-up": start_up,
     "memory": memory,
     "loop-stall": loop_stall,
+    "loop-stall-down": loop_stall_down,
     "local-glacier": local_glacier,
     "inventory": inventory,
     "scale-costs": scale_costs,

@@ -123,6 +123,15 @@ def figures(runs: Sequence[Cost], size: int) -> dict[str, Any]:
     return found
 
 
+def worst_stalls(costs: Mapping[str, Sequence[Cost]]) -> dict[str, float]:
+    """The longest wait for the loop in any round, in ms, of each client whose loop was watched."""
+    waits = {
+        name: [run.report["stall_ms"]["max"] for run in runs if "stall_ms" in run.report]
+        for name, runs in costs.items()
+    }
+    return {name: max(found) for name, found in waits.items() if found}
+
+
 def upload_task(place: Place, size: int, part_size: int, concurrency: int | None) -> Task:
     """Upload a file; ours may have as many buffers as it can use."""
     return replace(
