@@ -105,6 +105,8 @@ class UploadEngine:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._home = Home()
+        if self._size is not None:
+            self._resources.hasher.expect(self._size)
         return self
 
     async def __aexit__(

@@ -1,4 +1,4 @@
-"""One small archive that lies in memory: hashed on the spot and sent in one request, without an engine.
+"""One small archive that lies in memory: hashed where it is and sent in one request, without an engine.
 
 An engine carries parts that overtake, wait for buffers and stop each other, none of which is the case here,
 and it costs as much CPU as the request. What a failure or a cancellation leaves behind is the same.
@@ -15,12 +15,13 @@ import anyio
 
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.planning import choose_part_size
-from aioglacier.core.treehash import hash_part
+from aioglacier.transfer.buffers import GivenMemory, PartBuffer
 from aioglacier.transfer.causes import as_failed_upload
 from aioglacier.transfer.dropped import Home, warn_dropped
 from aioglacier.transfer.grace import GRACE_SECONDS
+from aioglacier.transfer.partjob import PartJob
 from aioglacier.transfer.store import FinishedUpload
-from aioglacier.transfer.workers import TINY_PART_SIZE
+from aioglacier.transfer.workers import SMALL_PART_SIZE
 from aioglacier.transfer.writer import as_archive
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 def is_small(source: object, expected_size: int | None) -> TypeGuard[bytes]:
     """Whether a source can go this way: bytes cannot change, so they need no copy, and no memory for one."""
     return (
-        type(source) is bytes and 0 < len(source) <= TINY_PART_SIZE and expected_size in {None, len(source)}
+        type(source) is bytes and 0 < len(source) <= SMALL_PART_SIZE and expected_size in {None, len(source)}
     )
 
 
@@ -45,7 +46,7 @@ async def upload_small(
     """Upload what ``is_small``; see ``Vault.upload`` for what it raises and what cancelling leaves."""
     size = len(source)
     choose_part_size(size, options.part_size)  # refuses one that is none
-    hashes = hash_part(source)
+    hashes = await resources.hasher.run(PartJob(size), PartBuffer(GivenMemory(source), size))
     moved = 0
 
     def count(more: int) -> None:

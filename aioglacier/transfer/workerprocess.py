@@ -131,6 +131,17 @@ class WorkerProcess:
             raise CannotStartError(f"{sys.executable} does not say that it is ready") from error
 
     @property
+    def has_spoken(self) -> bool:
+        """Whether there is a word of it to be read, or the end of all words."""
+        try:
+            self._link.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    @property
     def is_alive(self) -> bool:
         """Whether the process is still there."""
         return self._process.poll() is None

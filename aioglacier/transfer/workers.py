@@ -1,7 +1,8 @@
-"""Who hashes parts: worker processes, or threads where there can be none.
+"""Who hashes parts: worker processes, or threads where there can be none or they would not pay.
 
 Hashing must stay off the event loop: both hashes of 64 MiB take it 75 ms at the very best. Processes are the
-default because their only contact with the loop is one line a part; bytes are never sent to them.
+default because their only contact with the loop is one line a part; bytes are never sent to them. But each
+takes as long to start as a thread to hash 16 MiB, so threads do what is done before they are there.
 
 A worker is an ordinary child process that runs this interpreter on ``worker.py``. It is not a process of
 ``multiprocessing``, whose "spawn" runs the user's main module again, whose "fork" copies locks of threads
@@ -18,7 +19,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
@@ -32,11 +33,12 @@ from aioglacier.transfer.ahead import take_started
 from aioglacier.transfer.buffers import PrivateMemory, shared_memory
 from aioglacier.transfer.hashthreads import HashThreads
 from aioglacier.transfer.partjob import PartJob, perform
+from aioglacier.transfer.threads import run_in_thread
 from aioglacier.transfer.worker import encode_request
 from aioglacier.transfer.workerprocess import CannotStartError, WorkerLostError, WorkerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from aioglacier.core.errors import SourceUnreadableError
     from aioglacier.transfer.buffers import PartBuffer, PartMemory
@@ -51,9 +53,17 @@ MAX_DEATHS: Final = 3
 #: Parts up to this are hashed in a thread even where workers run: a worker costs more than it saves.
 SMALL_PART_SIZE: Final = 1024 * 1024
 
-#: Bodies up to this are hashed where they are: 75 microseconds, half a millisecond on a CPU without SHA
+#: Bodies up to this are hashed where they are: 64 microseconds, half a millisecond on a CPU without SHA
 #: instructions, where to wake a thread and be woken by it costs 100 and more.
-TINY_PART_SIZE: Final = 64 * 1024
+TINY_PART_SIZE: Final = 128 * 1024
+
+#: To start a worker takes 17 ms of CPU and some 15 ms of time, in which a thread hashes 16 MiB. So this much
+#: goes to a thread as long as no worker is there; more waits for one, which unlike a thread can be killed.
+LARGEST_IN_THREAD: Final = 16 * 1024 * 1024
+
+#: Workers are started for more than this. Upload by upload, two of them pay from 128 to 256 MiB on: 64 MiB
+#: took 65 ms with workers and 55 with threads, a GiB 690 and 720 (medians of nine, two cores).
+WORTH_WORKERS: Final = 128 * 1024 * 1024
 
 
 class Hasher(Protocol):
@@ -61,6 +71,10 @@ class Hasher(Protocol):
 
     def make_memory(self, size: int) -> PartMemory:
         """Memory for a part buffer."""
+        ...
+
+    def expect(self, size: int) -> None:
+        """Say that so many bytes are to come: workers start with the first of them where that pays."""
         ...
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
@@ -84,7 +98,7 @@ def default_hash_workers() -> int:
 
 @asynccontextmanager
 async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None) -> AsyncIterator[Hasher]:
-    """Open a hasher; workers start with their first job and are gone when the block ends.
+    """Open a hasher; workers start when there is enough to hash, and are gone when the block ends.
 
     Where this interpreter cannot be started again (a frozen or an embedding program), or memory cannot be
     shared with it, threads take over, and a warning says so.
@@ -117,6 +131,9 @@ class ThreadHasher:
         """Memory of this process alone."""
         return PrivateMemory(size)
 
+    def expect(self, size: int) -> None:
+        """See ``Hasher.expect``. Threads start in no time."""
+
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """See ``Hasher.run``."""
         view = buffer.view if buffer is not None else None
@@ -137,18 +154,29 @@ class ThreadHasher:
 
 
 class ProcessHasher:
-    """Hashes in a fixed number of worker processes, started when needed and replaced when they die."""
+    """Hashes in a fixed number of worker processes, started when they pay and replaced when they die.
+
+    Until then, and for small parts, threads hash.
+    """
 
     def __init__(self, workers: int) -> None:
+        self._count = workers
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
-        self._ahead = take_started(workers)
+        self._given = take_started(workers)
+        self._launched: list[WorkerProcess] = []  # and not ready yet, as far as anybody has looked
+        self._engaged = 0
+        self._expected = 0
         self._threads = ThreadHasher(workers)
         self._cannot_start = False
 
     def make_memory(self, size: int) -> PartMemory:
         """Memory that workers can map, if it is large enough to be for them."""
         return shared_memory(size) if size > SMALL_PART_SIZE else PrivateMemory(size)
+
+    def expect(self, size: int) -> None:
+        """See ``Hasher.expect``."""
+        self._expected += size
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """See ``Hasher.run``. Cancelling kills the worker that has the job."""
@@ -158,7 +186,10 @@ class ProcessHasher:
                 return await self._threads.run(job, buffer)
             try:
                 async with self._limiter:
-                    return await self._run_in_worker(job, buffer)
+                    worker = await self._find(job, buffer)
+                    if worker is None:
+                        return await self._threads.run(job, buffer)
+                    return await self._run_in_worker(worker, job, buffer)
             except CannotStartError as error:
                 if not self._cannot_start:
                     _log.warning("no worker process can be used (%s); hashing in threads instead", error)
@@ -176,42 +207,78 @@ class ProcessHasher:
     async def aclose(self) -> None:
         """End all workers. Jobs must be done or cancelled before."""
         self._threads.close()
-        self._idle += self._ahead
-        self._ahead.clear()
+        for others in (self._given, self._launched):
+            self._idle += others
+            others.clear()
         for worker in self._idle:
             worker.kill()  # all at once, and even where nothing can be waited for any more
         with anyio.CancelScope(shield=True):
             while self._idle:
                 await self._idle.pop().aclose()
 
-    async def _run_in_worker(self, job: PartJob, buffer: PartBuffer | None) -> PartHashes:
+    async def _find(self, job: PartJob, buffer: PartBuffer | None) -> WorkerProcess | None:
+        """A worker for a job, or none where a thread is done before one could be there."""
         for dead in [worker for worker in self._idle if not worker.is_alive]:
             self._idle.remove(dead)  # that it died in its sleep says nothing about this job
             await dead.aclose()
-        serial, locator, size = (buffer.serial, buffer.locator, buffer.size) if buffer else (0, "", 0)
-        worker = self._take_idle(serial) or await self._start()
-        try:
-            worker.mapped.add(serial)
-            answer = await worker.exchange(encode_request(serial, locator, size, job))
-        except BaseException:
-            await worker.aclose()
-            raise
-        self._idle.append(worker)
-        return _read_answer(job, answer)
+        if (worker := self._take_idle(buffer.serial if buffer else 0)) is not None:
+            return worker
+        while self._given:
+            with suppress(CannotStartError):  # nor does it if it died before there was anything to do
+                return await self._when_ready(self._given.pop(0))
+        self._expected += job.length
+        if job.length > LARGEST_IN_THREAD:
+            while not self._launched:
+                await self._launch()
+            return await self._when_ready(self._launched.pop(0))
+        if self._expected > WORTH_WORKERS and self._engaged + len(self._launched) < self._count:
+            await self._launch()
+        for worker in self._launched:
+            if worker.has_spoken:
+                self._launched.remove(worker)
+                return await self._when_ready(worker)
+        return None
 
-    async def _start(self) -> WorkerProcess:
-        while self._ahead:
-            worker = self._ahead.pop(0)
+    async def _run_in_worker(
+        self, worker: WorkerProcess, job: PartJob, buffer: PartBuffer | None
+    ) -> PartHashes:
+        serial, locator, size = (buffer.serial, buffer.locator, buffer.size) if buffer else (0, "", 0)
+        with self._engaging():
             try:
-                await worker.wait_until_ready()
-            except CannotStartError:
-                await worker.aclose()
+                worker.mapped.add(serial)
+                answer = await worker.exchange(encode_request(serial, locator, size, job))
             except BaseException:
                 await worker.aclose()
                 raise
-            else:
-                return worker
-        return await WorkerProcess.start()
+        self._idle.append(worker)
+        return _read_answer(job, answer)
+
+    async def _launch(self) -> None:
+        """Start a worker, and do not wait for it."""
+        with self._engaging():
+            try:
+                await run_in_thread(lambda: self._launched.append(WorkerProcess.launch()))
+            except OSError as error:
+                raise CannotStartError(str(error)) from error
+
+    async def _when_ready(self, worker: WorkerProcess) -> WorkerProcess:
+        """A worker that was launched and is in no list any more, once it can be used."""
+        with self._engaging():
+            try:
+                await worker.wait_until_ready()
+            except BaseException:
+                await worker.aclose()
+                raise
+        return worker
+
+    @contextmanager
+    def _engaging(self) -> Iterator[None]:
+        """Count a worker that is in no list meanwhile."""
+        self._engaged += 1
+        try:
+            yield
+        finally:
+            self._engaged -= 1
 
     def _take_idle(self, serial: int) -> WorkerProcess | None:
         """An idle worker, if there is one; best one that has mapped the buffer: it saves 18 ms."""

@@ -74,17 +74,20 @@ def go_on(cli: Cli, told: str) -> list[dict[str, Any]]:
 )
 def test_a_signal_during_an_upload(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """It ends at once with what was sent kept, no process left, and a command that sends only the rest."""
-    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
-        with cli.loaded("upload", "v", "big", "--part-size", "1MiB") as process:
-            wait_for(lambda: sent(cli) >= PARTS - 1 or process.poll() is not None)
+    parts = PARTS // 2
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {4 * MIB}-")) as cli:
+        command = ("upload", "v", "big", "--part-size", "2MiB", "--sender-processes", "1")
+        with cli.loaded(*command) as process:
+            wait_for(lambda: sent(cli) >= parts - 1 or process.poll() is not None)
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
             stopped = cli.stop(process, number, code=code)
         assert number.name in stopped.err
-        assert f"{SIZE - MIB:,} bytes of it kept by the service" in stopped.err  # all parts but the hung one
+        kept = f"{SIZE - 2 * MIB:,} bytes of it kept by the service"
+        assert kept in stopped.err  # all parts but the hung one
         assert not stopped.out
         assert not any(worker.is_running() for worker in workers)
-        assert sent(cli) == PARTS - 1
+        assert sent(cli) == parts - 1
         (archive,) = go_on(cli, stopped.err)
         assert archive["tree_hash"] == tree_hash(data(SIZE)).hex()
         assert sent(cli) == 0
@@ -160,14 +163,16 @@ def test_a_signal_during_a_download(tmp_path: Path) -> None:
 
 def test_a_kill_loses_nothing_that_was_sent(tmp_path: Path) -> None:
     """After SIGKILL the same command finds the upload by itself, and nothing is left running."""
-    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
-        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
-            wait_for(lambda: sent(cli) >= PARTS - 1)
+    command = ("upload", "v", "big", "--part-size", "2MiB", "--sender-processes", "1")
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {4 * MIB}-")) as cli:
+        with cli.started(*command) as process:
+            wait_for(lambda: sent(cli) >= PARTS // 2 - 1)
             workers = psutil.Process(process.pid).children(recursive=True)
+            assert workers
             process.kill()
             process.wait(5)
             wait_for(lambda: not any(worker.is_running() for worker in workers), seconds=2)
-        done = cli("upload", "v", "big", "--part-size", "1MiB")
+        done = cli(*command)
         assert "going on" in done.err
         assert sent(cli) == 0
         assert len(cli("--json", "inventory", "v").records) == 1

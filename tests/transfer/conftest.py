@@ -28,6 +28,7 @@ from aioglacier.gateway.patience import RetryPolicy
 from aioglacier.gateway.retry import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.server.faults import Fault
+from aioglacier.transfer import workers
 from aioglacier.transfer.resources import TransferOptions, open_resources
 from aioglacier.transfer.writer import UploadOptions
 
@@ -49,6 +50,12 @@ MIB = 1024 * 1024
 
 #: Random bytes that every test cuts its archives from.
 DATA = random.Random(7).randbytes(12 * MIB)  # noqa: S311  # repeatable, not secret
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts above 1 MiB wait for a worker, as larger ones do for users, so that a few MiB are enough."""
+    monkeypatch.setattr(workers, "LARGEST_IN_THREAD", workers.SMALL_PART_SIZE)
 
 
 async def proceed(_: int | str) -> None:

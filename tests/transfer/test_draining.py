@@ -261,6 +261,7 @@ class EndlessHasher:
 
     def __init__(self, hasher: Hasher) -> None:
         self.make_memory = hasher.make_memory
+        self.expect = hasher.expect
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """Hash for ever."""

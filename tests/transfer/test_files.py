@@ -90,6 +90,7 @@ class Counting:
     def __init__(self, hasher: Hasher) -> None:
         self._hasher = hasher
         self.make_memory = hasher.make_memory
+        self.expect = hasher.expect
         self.jobs = 0
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:

@@ -19,7 +19,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.treehash import tree_hash
 from aioglacier.transfer.small import is_small, upload_small
-from tests.transfer.conftest import DATA, cancel_when_blocked, options, refused
+from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, options, refused
 
 if TYPE_CHECKING:
     from aioglacier.transfer.resources import TransferResources
@@ -33,7 +33,7 @@ async def stay(_: int | str) -> None:
     await anyio.sleep_forever()
 
 
-@pytest.mark.parametrize("size", [1, 4096, 64 * 1024])
+@pytest.mark.parametrize("size", [1, 4096, 64 * 1024, 64 * 1024 + 1, MIB - 1, MIB])
 async def test_small_bytes_are_stored_in_one_request(
     store: MemoryStore, resources: TransferResources, size: int
 ) -> None:
@@ -49,7 +49,7 @@ def test_what_goes_another_way() -> None:
     """What is large, empty, not as long as it should be, or could change meanwhile."""
     assert is_small(BODY, None)
     assert is_small(BODY, len(BODY))
-    for source in (b"", DATA[: 64 * 1024 + 1], bytearray(BODY), memoryview(BODY), "text", iter([BODY])):
+    for source in (b"", DATA[: MIB + 1], bytearray(BODY), memoryview(BODY), "text", iter([BODY])):
         assert not is_small(source, None)
     assert not is_small(BODY, 5)
 

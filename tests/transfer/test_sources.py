@@ -517,6 +517,10 @@ class Meddler:
         """As the hasher within."""
         return self._hasher.make_memory(size)
 
+    def expect(self, size: int) -> None:
+        """As the hasher within."""
+        self._hasher.expect(size)
+
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """As the hasher within, then the thing."""
         hashes = await self._hasher.run(job, buffer)

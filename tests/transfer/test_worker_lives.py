@@ -27,7 +27,7 @@ from aioglacier.transfer.buffers import PartBuffer
 from aioglacier.transfer.partjob import PartJob
 from aioglacier.transfer.workers import open_hasher
 
-SIZE = (1 << 20) + 1
+SIZE = (16 << 20) + 1  # what no thread is given
 
 async def main():
     async with open_hasher("processes", 2) as hasher:

@@ -1,0 +1,120 @@
+"""When workers start: not for little, in the background for more, never more of them than were asked for."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import psutil
+import pytest
+
+from aioglacier.core.treehash import hash_part
+from aioglacier.transfer import workers
+from aioglacier.transfer.buffers import PartBuffer
+from aioglacier.transfer.partjob import PartJob
+from aioglacier.transfer.sources import open_source
+from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.workers import LARGEST_IN_THREAD, WORTH_WORKERS, ProcessHasher, open_hasher
+from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.transfer.workers import Hasher
+
+SIZE = MIB + 1
+
+
+@pytest.fixture(autouse=True)
+def _as_for_users(_impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LARGEST_IN_THREAD", LARGEST_IN_THREAD)
+
+
+def children() -> set[int]:
+    """The processes that this one has started."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+async def hash_some(hasher: Hasher, jobs: int = 1) -> None:
+    """Have bytes hashed in so many jobs at once, and compare."""
+
+    async def run() -> None:
+        buffer = PartBuffer(hasher.make_memory(SIZE), SIZE)
+        buffer.view[:] = DATA[:SIZE]
+        try:
+            assert await hasher.run(PartJob(SIZE), buffer) == hash_part(DATA[:SIZE])
+        finally:
+            buffer.close()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(jobs):
+            tasks.start_soon(run)
+
+
+async def test_little_is_hashed_without_workers() -> None:
+    """All that an upload has, or all the parts that came so far."""
+    before = children()
+    async with open_hasher("processes", 2) as hasher:
+        hasher.expect(WORTH_WORKERS - 8 * SIZE)
+        await hash_some(hasher, 8)
+        assert children() == before
+        await hash_some(hasher)
+        assert len(children() - before) == 1
+    assert children() == before
+
+
+async def test_what_is_worth_workers_is_hashed_in_threads_until_they_are_there() -> None:
+    """Nothing waits for their start, and there are never more than were asked for."""
+    before = children()
+    async with open_hasher("processes", 2) as hasher:
+        assert isinstance(hasher, ProcessHasher)
+        hasher.expect(WORTH_WORKERS)
+        most = 0
+        with anyio.fail_after(60):
+            while len(hasher._idle) < 2:
+                await hash_some(hasher, 4)
+                most = max(most, len(children() - before))
+        await hash_some(hasher, 4)
+        assert most == 2
+        assert not hasher._launched
+    assert children() == before
+
+
+async def test_workers_on_their_way_go_with_the_hasher() -> None:
+    """Also those that nobody has used."""
+    before = children()
+    async with open_hasher("processes", 2) as hasher:
+        hasher.expect(WORTH_WORKERS)
+        await hash_some(hasher)
+        assert len(children() - before) == 1
+    assert children() == before
+
+
+async def test_an_upload_says_what_it_will_hash(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the workers of a large one start with its first part."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    async with thread_resources() as resources:
+        told: list[int] = []
+        monkeypatch.setattr(resources.hasher, "expect", told.append)
+        archive = await SourceUpload(store, resources, options(), await open_source(path)).run()
+    assert told == [archive.size] == [len(DATA)]
+
+
+async def test_an_interpreter_that_is_none_costs_one_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is noticed when the first word is looked for, and threads go on."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    async with open_hasher("processes", 2) as hasher:
+        hasher.expect(WORTH_WORKERS)
+        with anyio.fail_after(60):
+            while not caplog.records:
+                await hash_some(hasher, 2)
+        await hash_some(hasher, 4)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "hashing in threads instead" in caplog.text
