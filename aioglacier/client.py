@@ -190,7 +190,7 @@ async def connect(
         max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
             carries, which is found out on the way, one for each MiB of ``memory_limit``, and 64, at most.
         hash_workers: Processes or threads that hash; by default one for each core, at most 8.
-        hash_in: "processes", which start where more than 128 MiB are to be hashed or a part has more than 16;
+        hash_in: "processes", which start where more than 256 MiB are to be hashed or a part has more than 16;
             what is less is hashed in threads. Or "threads", where no processes can be started.
         sender_processes: Processes that send parts of named files, each one at a time, beside this one, where
             one core does not encrypt as much as the line carries. Off by default: on two cores it does not

@@ -332,6 +332,8 @@ class UploadEngine:
         await self._ahead.acquire()
 
     def _take(self, part: Part) -> None:
+        if self._size is None:
+            self._resources.hasher.expect(part.job.length)
         self._next_index += 1
         self._taken += part.job.length
         if part.index == 0 and self._upload_id is None:

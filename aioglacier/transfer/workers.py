@@ -61,9 +61,9 @@ TINY_PART_SIZE: Final = 128 * 1024
 #: goes to a thread as long as no worker is there; more waits for one, which unlike a thread can be killed.
 LARGEST_IN_THREAD: Final = 16 * 1024 * 1024
 
-#: Workers are started for more than this. Upload by upload, two of them pay from 128 to 256 MiB on: 64 MiB
-#: took 65 ms with workers and 55 with threads, a GiB 690 and 720 (medians of nine, two cores).
-WORTH_WORKERS: Final = 128 * 1024 * 1024
+#: Workers are started for more than this: 64 MiB took 65 ms with two of them and 56 with threads, 256 MiB 187
+#: and 195, but 507 and 483 ms of CPU, a GiB 690 and 720 (medians of nine, two cores).
+WORTH_WORKERS: Final = 256 * 1024 * 1024
 
 
 class Hasher(Protocol):
@@ -226,7 +226,6 @@ class ProcessHasher:
         while self._given:
             with suppress(CannotStartError):  # nor does it if it died before there was anything to do
                 return await self._when_ready(self._given.pop(0))
-        self._expected += job.length
         if job.length > LARGEST_IN_THREAD:
             while not self._launched:
                 await self._launch()

@@ -57,9 +57,10 @@ async def test_little_is_hashed_without_workers() -> None:
     """All that an upload has, or all the parts that came so far."""
     before = children()
     async with open_hasher("processes", 2) as hasher:
-        hasher.expect(WORTH_WORKERS - 8 * SIZE)
+        hasher.expect(WORTH_WORKERS)
         await hash_some(hasher, 8)
         assert children() == before
+        hasher.expect(1)
         await hash_some(hasher)
         assert len(children() - before) == 1
     assert children() == before
@@ -70,7 +71,7 @@ async def test_what_is_worth_workers_is_hashed_in_threads_until_they_are_there()
     before = children()
     async with open_hasher("processes", 2) as hasher:
         assert isinstance(hasher, ProcessHasher)
-        hasher.expect(WORTH_WORKERS)
+        hasher.expect(WORTH_WORKERS + 1)
         most = 0
         with anyio.fail_after(60):
             while len(hasher._idle) < 2:
@@ -86,7 +87,7 @@ async def test_workers_on_their_way_go_with_the_hasher() -> None:
     """Also those that nobody has used."""
     before = children()
     async with open_hasher("processes", 2) as hasher:
-        hasher.expect(WORTH_WORKERS)
+        hasher.expect(WORTH_WORKERS + 1)
         await hash_some(hasher)
         assert len(children() - before) == 1
     assert children() == before
@@ -95,14 +96,16 @@ async def test_workers_on_their_way_go_with_the_hasher() -> None:
 async def test_an_upload_says_what_it_will_hash(
     tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that the workers of a large one start with its first part."""
+    """At once, so that the workers of a large one start with its first part, or as a stream goes on."""
     path = tmp_path / "source"
     path.write_bytes(DATA)
     async with thread_resources() as resources:
         told: list[int] = []
         monkeypatch.setattr(resources.hasher, "expect", told.append)
-        archive = await SourceUpload(store, resources, options(), await open_source(path)).run()
-    assert told == [archive.size] == [len(DATA)]
+        await SourceUpload(store, resources, options(), await open_source(path)).run()
+        assert told == [len(DATA)]
+        await SourceUpload(store, resources, options(), await open_source(iter([DATA, b"!"]))).run()
+    assert told[1:] == [MIB] * (len(DATA) // MIB) + [1]
 
 
 async def test_an_interpreter_that_is_none_costs_one_warning(
@@ -111,7 +114,7 @@ async def test_an_interpreter_that_is_none_costs_one_warning(
     """It is noticed when the first word is looked for, and threads go on."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     async with open_hasher("processes", 2) as hasher:
-        hasher.expect(WORTH_WORKERS)
+        hasher.expect(WORTH_WORKERS + 1)
         with anyio.fail_after(60):
             while not caplog.records:
                 await hash_some(hasher, 2)
