@@ -241,6 +241,9 @@ class Proxy:
         except (ConnectionError, asyncio.IncompleteReadError):
             _reset(client.writer)
             _reset(server.writer)
+        except asyncio.CancelledError:
+            _reset(server.writer)  # closed politely it would stay for what it has not sent yet
+            raise
         finally:
             client.writer.close()
             server.writer.close()
