@@ -19,7 +19,7 @@ ROOT: Final = Path(__file__).parents[1]
 #: Where marked tables are.
 DOCUMENTS: Final = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("design", "performance", "scale")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("catalog", "design", "folders", "performance", "scale")),
 )
 
 

@@ -292,11 +292,19 @@ def _waits(found: Sequence[dict[str, Any]]) -> str:
 def local_glacier(results: Results) -> str:
     """The server's own cost."""
     result = results.find_all("local_glacier", size=GIB)[-1]
+    large = result["vaults"][-1]
     rows = [
         ["parts of 16 MiB, all checked and synced", f"{result['parts']['megabytes_per_second']:.0f} MB/s"],
         ["its CPU for a GiB", f"{result['parts']['server_cpu_s_per_gib']:.2f} s"],
         ["floor: hash twice, write, sync; one thread", f"{result['floor']['cpu_s_per_gib']:.2f} s"],
         ["small archives of a KiB", f"{result['small']['archives_per_second']:,} a second"],
+        [f"a vault of {large['archives']:,} archives: opened in", f"{large['open_seconds'] * 1000:.0f} ms"],
+        [
+            f"its inventory of {large['inventory_mb']:.0f} MB: written in",
+            f"{large['inventory_job_seconds']:.1f} s",
+        ],
+        ["an archive more", f"{large['upload_ms']:.1f} ms"],
+        ["likewise in a vault of 1,000", f"{result['vaults'][0]['upload_ms']:.1f} ms"],
     ]
     return _table(["local Glacier", "figure"], rows) + _made(result)
 
@@ -311,6 +319,73 @@ def inventory(results: Results) -> str:
         ["growth of memory", f"{result['memory_growth_mib']:.0f} MiB"],
     ]
     return _table(["inventory job", "figure"], rows) + _made(result)
+
+
+def inventory_parsing(results: Results) -> str:
+    """Reading inventories that are there."""
+    result = results.find("inventory_parsing")
+    names = {"json": "JSON", "csv": "CSV", "json.loads": "for comparison: `json.loads` of the whole document"}
+    rows = [
+        [
+            names[reader["reader"]],
+            f"{reader['megabytes_per_second']['median']:.0f} MB/s",
+            f"{reader['archives'] / reader['seconds']:,.0f}",
+            f"{reader['peak_memory_growth'] / MIB:.1f} MiB",
+        ]
+        for reader in result["readers"]
+    ]
+    return _table(
+        ["inventory of 200,000 archives", "read", "archives a second", "memory grows by"], rows
+    ) + _made(result)
+
+
+def folders(results: Results) -> str:
+    """A folder of small files, few and many."""
+    result = results.find("folders")
+    found = result["folders"]
+
+    def row(about: str, shown: Callable[[dict[str, Any]], str]) -> list[str]:
+        return [about, *(shown(folder) for folder in found)]
+
+    rows = [
+        row("first `sync`: files a second", lambda one: f"{one['first']['files_a_second']:,}"),
+        row("CPU seconds", lambda one: f"{one['first']['cpu_seconds']:.1f}"),
+        row("peak memory", lambda one: f"{one['first']['peak_pss_mib']:.0f} MiB"),
+        row("requests", lambda one: f"{one['first']['requests']}, for {one['first']['sent_mib']:,.0f} MiB"),
+        row(
+            "its first upload has begun, from the command's start",
+            lambda one: f"{one['first']['upload_begun_s']:.2f} s",
+        ),
+        row(
+            "`sync` again, nothing changed: files a second",
+            lambda one: f"{one['unchanged']['files_a_second']:,}",
+        ),
+        row("peak memory", lambda one: f"{one['unchanged']['peak_pss_mib']:.0f} MiB"),
+        row("requests", lambda one: f"{one['unchanged']['requests']}"),
+    ]
+    return _table(["", *(f"{one['files']:,} files" for one in found)], rows) + _made(result)
+
+
+def catalog(results: Results) -> str:
+    """Records in SQLite."""
+    result = results.find("catalog_writes", database="SQLite")
+    million = f"{result['archives']:,} archives"
+    rates = {
+        f"an inventory of {million} merged into a new catalog": result["merge_new"],
+        "merged again": result["merge_known"],
+        f"{million} listed": result["list"],
+        "archives recorded together, 500 in a transaction": result["together"],
+        "archives recorded by 200 tasks, one each at a time": result["by_tasks"],
+        "uploads' intents, likewise": result["intents"],
+        "a million files of a folder recorded": result["entries"]["add"],
+        "the same read as a comparison does": result["entries"]["read"],
+    }
+    rows = [
+        [about, f"{rate['records_per_s']:,} a second", f"{rate['stall_ms_max']:.1f} ms"]
+        for about, rate in rates.items()
+    ]
+    rows.append(["a part recorded", f"{result['record_part']['ms']:.2f} ms", ""])
+    return _table(["SQLite, each record on disk", "", "the loop waited at most"], rows) + _made(result)
 
 
 def machine(results: Results) -> str:
@@ -420,6 +495,9 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "loop-stall-down": loop_stall_down,
     "local-glacier": local_glacier,
     "inventory": inventory,
+    "inventory-parsing": inventory_parsing,
+    "folders": folders,
+    "catalog": catalog,
     "scale-costs": scale_costs,
     "scale-archives": scale_archives,
     "scale-files": scale_files,
