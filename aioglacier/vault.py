@@ -180,7 +180,7 @@ class Vault:
     ) -> Archive:
         """Archive a file, or everything a source gives.
 
-        A path is read by the hash workers, and anything that changes in the file meanwhile is an error. What
+        A path is read by who hashes it, and anything that changes in the file meanwhile is an error. What
         fits one part goes in one request. Other arguments, and what failure or cancellation leaves behind,
         are those of ``open_writer``.
 

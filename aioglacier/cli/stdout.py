@@ -10,19 +10,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import TargetError
+from aioglacier.files.pipes import enlarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: A pipe, socket or terminal that is ready takes this much without blocking (POSIX, PIPE_BUF).
 _SAFE_SIZE: Final = 4096
-
-#: What a pipe is made to hold, where it may: the most that Linux allows everybody, 16 times its default.
-_PIPE_SIZE: Final = 1024 * 1024
 
 
 class StandardOutput:
@@ -78,14 +76,7 @@ def open_stdout() -> Iterator[StandardOutput]:
         yield StandardOutput(1, is_awaited=True, most=_SAFE_SIZE)
         return
     try:
-        _enlarge(fd)
+        enlarge(fd)
         yield StandardOutput(fd, is_awaited=True, most=None)
     finally:
         os.close(fd)
-
-
-def _enlarge(pipe: int) -> None:
-    import fcntl  # noqa: PLC0415  # not everywhere; a system with /proc/self/fd has it
-
-    with suppress(OSError, AttributeError):  # no pipe, the user's share of pipe memory is spent, or not Linux
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)

@@ -1,6 +1,6 @@
 """Hash workers that are started before there is anyone to use them.
 
-A worker takes 40 ms to start, and a command that uploads needs a third of a second before it has bytes to
+A worker takes 15 ms to start, and a command that uploads needs a fifth of a second before it has bytes to
 hash: for what it loads meanwhile it can use one core only. So the command line starts a few on another one,
 as soon as it knows that they will be needed, and the next hasher that is opened takes them over. Those that
 nobody takes are ended.

@@ -140,6 +140,7 @@ class Download:
         }
         recorded = await run_in_thread(lambda: partial.verified(identity))
         stat = await run_in_thread(partial.path.stat)
+        self._resources.hasher.expect(sum(piece.size for piece in pieces if piece in recorded))
         with first_cause():
             async with anyio.create_task_group() as tasks:
                 for piece in pieces:

@@ -46,6 +46,7 @@ from aioglacier.transfer.part import LARGEST_BUFFERED_SIZE, Part, check_known_pa
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.store import FinishedUpload
+from aioglacier.transfer.workers import SMALL_PART_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -105,8 +106,7 @@ class UploadEngine:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._home = Home()
-        if self._size is not None:
-            self._resources.hasher.expect(self._size)
+        self._expect(self._size)
         return self
 
     async def __aexit__(
@@ -333,13 +333,17 @@ class UploadEngine:
 
     def _take(self, part: Part) -> None:
         if self._size is None:
-            self._resources.hasher.expect(part.job.length)
+            self._expect(part.job.length)
         self._next_index += 1
         self._taken += part.job.length
         if part.index == 0 and self._upload_id is None:
             self._held = part
         else:
             self._start(part)
+
+    def _expect(self, size: int | None) -> None:
+        if size is not None and self.part_size > SMALL_PART_SIZE:  # workers hash no others
+            self._resources.hasher.expect(size)
 
     async def _begin(self) -> None:
         """Begin the upload in parts if the first of them waits for that."""

@@ -40,10 +40,17 @@ class HashThreads:
         self._end.atexit = False
         self._long = 0
 
-    async def run(self, function: Callable[[], T], *, is_brief: bool = False) -> T:
+    async def run(
+        self,
+        function: Callable[[], T],
+        *,
+        is_brief: bool = False,
+        give_up: Callable[[], None] | None = None,
+    ) -> T:
         """Call a function in a thread; whatever cancels this waits for the function's end first.
 
-        A brief one, which takes about a millisecond, may have to wait for another such one to end.
+        ``give_up`` is called before that wait, to make it short. A brief function, which takes about a
+        millisecond, may have to wait for another such one to end.
         """
         loop = asyncio.get_running_loop()
         job = _Job(function, loop.create_future())
@@ -53,6 +60,8 @@ class HashThreads:
             result: T = await job.ended
         except asyncio.CancelledError:
             if not self._crew.withdraw(job) and not job.is_over:
+                if give_up is not None:
+                    give_up()
                 job.over = loop.create_future()
                 with anyio.CancelScope(shield=True):
                     while not job.is_over:
@@ -93,12 +102,12 @@ class _Job:
         self.is_over = True
         if self.over is not None and not self.over.done():
             self.over.set_result(None)
-        if self.ended.done():
-            return
         if self.error is None:
-            self.ended.set_result(self.result)
+            if not self.ended.done():
+                self.ended.set_result(self.result)
         else:
-            self.ended.set_exception(self.error)
+            if not self.ended.done():
+                self.ended.set_exception(self.error)
             self.error = None  # or the error would hold the frame that holds the error
 
 

@@ -1,6 +1,6 @@
 """What a download asks of a place that gives bytes back, and a job's output as one such place.
 
-``fetch_piece`` is the way of one piece down: bytes into a buffer, hashed by a worker, compared with the hash
+``fetch_piece`` is the way of one piece down: bytes into a buffer, hashed, compared with the hash
 that the service vouches with, and fetched again if they differ. To a file, pieces go as ``slices`` does it.
 """
 

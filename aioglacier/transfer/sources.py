@@ -14,10 +14,8 @@ import errno
 import io
 import os
 import stat
-import sys
 import time
 from collections.abc import AsyncIterable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol, runtime_checkable
@@ -30,6 +28,7 @@ from aioglacier.core.errors import (
     InputTypeError,
     SourceUnreadableError,
 )
+from aioglacier.files.pipes import PIPE_SIZE, enlarge
 from aioglacier.files.reading import FileIdentity
 from aioglacier.files.unreadable import source_changed
 from aioglacier.transfer.threads import run_in_thread
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from typing_extensions import Buffer
-
-#: Bytes taken from a pipe at once; Linux lets a pipe hold up to 1 MiB, and each turn of the loop costs 30 us.
-_PIPE_SIZE: Final = 1024 * 1024
 
 #: Linux stamps files with a clock that ticks every 1 to 10 ms; twice the slowest is on the safe side.
 _TICK_NS: Final = 20_000_000
@@ -296,11 +292,7 @@ class PipeSource:
     def __init__(self, file: ReadableFile, fd: int) -> None:
         self._file = file  # which would close the descriptor if nobody held it
         self._fd = fd
-        if sys.platform == "linux":
-            import fcntl  # noqa: PLC0415  # not everywhere
-
-            with suppress(OSError):  # not a pipe, or the user's share of pipe memory is spent: works as it is
-                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
+        enlarge(fd)
 
     @property
     def size(self) -> None:
@@ -312,7 +304,7 @@ class PipeSource:
         while filled < len(view):
             await anyio.wait_readable(self._fd)
             try:
-                count = os.readv(self._fd, [view[filled : filled + _PIPE_SIZE]])
+                count = os.readv(self._fd, [view[filled : filled + PIPE_SIZE]])
             except BlockingIOError:
                 continue  # another reader was quicker
             except OSError as error:

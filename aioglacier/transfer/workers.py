@@ -9,9 +9,10 @@ A worker is an ordinary child process that runs this interpreter on ``worker.py`
 that do not exist in the child, and whose pool is ruined by one dead worker. It is started in a session of its
 own, so that Ctrl-C on the terminal reaches only the parent.
 
-Every job is watched: a worker that dies, or says nothing for a minute, is killed and replaced and the job is
-given to another one, because the bytes are still there. Cancelling a job kills its worker, since nothing else
-would keep it from writing to a buffer that is already somebody else's.
+A worker is watched: one that dies, or says nothing for a minute, is killed and replaced and its job is given
+to another one, because the bytes are still there. Cancelling a job kills its worker, since nothing else would
+keep it from writing to a buffer that is already somebody else's. A thread ends after the block of 256 KiB to
+1 MiB that it has in hand, and cancelling waits for that: for ever if a disk never answers, as sending does.
 """
 
 from __future__ import annotations
@@ -96,6 +97,11 @@ def default_hash_workers() -> int:
     return max(1, min(8, cores))
 
 
+def worth_workers(size: int, part_size: int) -> bool:
+    """Whether worker processes pay for an archive of ``size`` bytes."""
+    return part_size > SMALL_PART_SIZE and (size > WORTH_WORKERS or min(size, part_size) > LARGEST_IN_THREAD)
+
+
 @asynccontextmanager
 async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None) -> AsyncIterator[Hasher]:
     """Open a hasher; workers start when there is enough to hash, and are gone when the block ends.
@@ -122,7 +128,7 @@ async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None)
 
 
 class ThreadHasher:
-    """Hashes in threads: hashlib lets go of the GIL. Cancelling waits until the running thread is done."""
+    """Hashes in threads: hashlib lets go of the GIL. Cancelling waits for the block in hand."""
 
     def __init__(self, workers: int) -> None:
         self._threads = HashThreads(workers)
@@ -139,9 +145,12 @@ class ThreadHasher:
         view = buffer.view if buffer is not None else None
         if _is_tiny(job):
             return perform(job, view)
+        watch = _Watch()
         try:
             return await self._threads.run(
-                partial(perform, job, view), is_brief=job.length <= SMALL_PART_SIZE
+                partial(perform, job, view, watch.report),
+                is_brief=job.length <= SMALL_PART_SIZE,
+                give_up=watch.give_up,
             )
         except FileChangedError as error:
             raise source_changed(_source(job), str(error)) from None
@@ -153,6 +162,28 @@ class ThreadHasher:
         self._threads.close()
 
 
+class _GivenUpError(Exception):
+    """Nobody waits for these hashes any more."""
+
+
+class _Watch:
+    """Ends a job in a thread at its next block once it is given up."""
+
+    __slots__ = ("_is_given_up",)
+
+    def __init__(self) -> None:
+        self._is_given_up = False
+
+    def give_up(self) -> None:
+        """Let the job end."""
+        self._is_given_up = True
+
+    def report(self, done: int) -> None:
+        """See ``perform``."""
+        if self._is_given_up:
+            raise _GivenUpError(f"after {done} bytes")
+
+
 class ProcessHasher:
     """Hashes in a fixed number of worker processes, started when they pay and replaced when they die.
 
@@ -160,7 +191,6 @@ class ProcessHasher:
     """
 
     def __init__(self, workers: int) -> None:
-        self._count = workers
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
         self._given = take_started(workers)
@@ -179,7 +209,7 @@ class ProcessHasher:
         self._expected += size
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
-        """See ``Hasher.run``. Cancelling kills the worker that has the job."""
+        """See ``Hasher.run``. Cancelling kills the worker that has the job, or waits for a thread's block."""
         deaths = 0
         while True:
             if self._cannot_start or job.length <= SMALL_PART_SIZE:
@@ -218,25 +248,29 @@ class ProcessHasher:
 
     async def _find(self, job: PartJob, buffer: PartBuffer | None) -> WorkerProcess | None:
         """A worker for a job, or none where a thread is done before one could be there."""
-        for dead in [worker for worker in self._idle if not worker.is_alive]:
+        while dead := next((worker for worker in self._idle if not worker.is_alive), None):
             self._idle.remove(dead)  # that it died in its sleep says nothing about this job
             await dead.aclose()
         if (worker := self._take_idle(buffer.serial if buffer else 0)) is not None:
             return worker
-        while self._given:
+        waits = job.length > LARGEST_IN_THREAD
+        while given := next((worker for worker in self._given if waits or worker.has_spoken), None):
+            self._given.remove(given)
             with suppress(CannotStartError):  # nor does it if it died before there was anything to do
-                return await self._when_ready(self._given.pop(0))
-        if job.length > LARGEST_IN_THREAD:
+                return await self._when_ready(given)
+        if waits:
             while not self._launched:
                 await self._launch()
-            return await self._when_ready(self._launched.pop(0))
-        if self._expected > WORTH_WORKERS and self._engaged + len(self._launched) < self._count:
+        elif self._expected > WORTH_WORKERS and self._count_workers() < self._limiter.total_tokens:
             await self._launch()
         for worker in self._launched:
-            if worker.has_spoken:
+            if waits or worker.has_spoken:
                 self._launched.remove(worker)
                 return await self._when_ready(worker)
         return None
+
+    def _count_workers(self) -> int:
+        return len(self._idle) + len(self._given) + len(self._launched) + self._engaged
 
     async def _run_in_worker(
         self, worker: WorkerProcess, job: PartJob, buffer: PartBuffer | None

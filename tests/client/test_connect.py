@@ -14,6 +14,7 @@ import pytest
 import aioglacier
 import aioglacier.transfer.resources as resources_module
 from aioglacier.core.errors import ConfigurationError
+from aioglacier.transfer import workers
 from aioglacier.transfer.resources import Allowance, TransferOptions, default_memory_limit, open_resources
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ async def test_names_are_checked_without_a_request(local: aioglacier.Glacier) ->
             made()
 
 
-async def test_two_connections_live_side_by_side(tmp_path: Path) -> None:
+async def test_two_connections_live_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its own Glacier, memory and workers; one ends without harm to the other."""
+    monkeypatch.setattr(workers, "LARGEST_IN_THREAD", MIB)  # a part of more waits for a worker
     children = {child.pid for child in psutil.Process().children()}
     async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'one'}", hash_workers=1) as one:
         vault = await one.create_vault("v")
@@ -114,6 +116,7 @@ async def test_two_connections_live_side_by_side(tmp_path: Path) -> None:
                 tasks.start_soon(vault.upload, DATA)
                 tasks.start_soon(other.upload, DATA)
             assert [each.name async for each in two.list_vaults()] == ["w"]
+            assert len({child.pid for child in psutil.Process().children()} - children) == 2
         archive = await vault.upload(DATA, part_size=1024 * 1024)
         assert archive.tree_hash == aioglacier.tree_hash(DATA)
         assert [each.name async for each in one.list_vaults()] == ["v"]
@@ -181,16 +184,19 @@ def test_the_memory_limit_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -
 
 ROUND_TRIP = """
 import asyncio, json, pathlib, tempfile
-import uvloop
+import psutil, uvloop
 import aioglacier
+from aioglacier.transfer import workers
 
 DATA = bytes(range(256)) * 10_000
+workers.LARGEST_IN_THREAD = 1024 * 1024  # larger parts wait for a worker, so that there is one
 
 async def main(folder):
     async with aioglacier.connect(endpoint_url=f"local:{folder}/glacier", hash_workers=1) as glacier:
         vault = await glacier.create_vault("v")
-        async with vault.open_writer(part_size=1024 * 1024) as writer:
+        async with vault.open_writer(part_size=2 * 1024 * 1024) as writer:
             await writer.write(DATA)
+        assert psutil.Process().children()
         job = await vault.retrieve(writer.archive.id)
         await job.download(f"{folder}/target")
         async with job.open_reader() as reader:

@@ -18,11 +18,13 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.treehash import tree_hash
+from aioglacier.transfer import workers
 from aioglacier.transfer.download import Download
 from aioglacier.transfer.reader import open_reader
 from aioglacier.transfer.resources import TransferOptions, open_resources
 from aioglacier.transfer.sources import open_source
 from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.workers import LARGEST_IN_THREAD, WORTH_WORKERS
 from aioglacier.transfer.writer import open_writer
 from tests.transfer.conftest import (
     DATA,
@@ -238,7 +240,7 @@ async def test_a_reader_cancelled_anywhere_leaves_nothing(*, natively: bool) -> 
 
 async def through_the_network(served: Served, path: Path) -> None:
     """Up, and down again."""
-    archive = await served.vault.upload(path, part_size=MIB)
+    archive = await served.vault.upload(path, part_size=2 * MIB)
     job = await served.vault.retrieve(archive.id)
     await job.download(path.with_name("target"), overwrite=True)
     async with job.open_reader() as reader:
@@ -248,7 +250,7 @@ async def through_the_network(served: Served, path: Path) -> None:
 async def test_nothing_stays_at_a_served_glacier(tmp_path: Path) -> None:
     """With real connections and workers: no upload that nobody can name, no process, no descriptor."""
     path = tmp_path / "source"
-    path.write_bytes(BYTES)
+    path.write_bytes(DATA[: 4 * MIB + 5])
     children = {child.pid for child in psutil.Process().children()}
     transfer = TransferOptions(memory_limit=8 * MIB, max_concurrency=2, hash_workers=2)
     async with serve(tmp_path / "glacier", transfer) as served:
@@ -265,15 +267,28 @@ async def test_nothing_stays_at_a_served_glacier(tmp_path: Path) -> None:
     assert {child.pid for child in psutil.Process().children()} <= children
 
 
-async def test_workers_are_gone_after_any_cancellation(tmp_path: Path) -> None:
-    """Cancelled while workers start or work, their processes do not outlive the resources."""
+@pytest.mark.parametrize("is_patient", [True, False])
+async def test_workers_are_gone_after_any_cancellation(
+    tmp_path: Path, is_patient: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled while workers start or work, or threads work until they have started: no process stays."""
+    if not is_patient:
+        monkeypatch.setattr(workers, "LARGEST_IN_THREAD", LARGEST_IN_THREAD)
     path = tmp_path / "source"
-    path.write_bytes(BYTES)
+    path.write_bytes(DATA)
+
+    async def upload(store: MemoryStore, resources: TransferResources) -> None:
+        resources.hasher.expect(WORTH_WORKERS)
+        await SourceUpload(store, resources, options(2 * MIB), await open_source(path)).run()
+
     children = {child.pid for child in psutil.Process().children()}
-    for turns in (1, 2, 3, 5, 8, 13, 21, 34, 55):
+    started = 0
+    for turns in (1, 2, 3, 5, 8, 13, 21, 34, 55, 89):
         async with open_resources(TransferOptions(8 * MIB, 2, 2)) as resources:
             store = MemoryStore()
-            await cancel_after(turns, partial(from_a_file, store, resources, path))
+            await cancel_after(turns, partial(upload, store, resources))
             assert resources.buffers.lent == 0
             assert not store.uploads
+            started += len({child.pid for child in psutil.Process().children()} - children)
         assert {child.pid for child in psutil.Process().children()} <= children
+    assert started

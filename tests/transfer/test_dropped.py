@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 PROGRAM = """
 import asyncio, gc, sys, time
 import aioglacier
+from aioglacier.transfer import workers
+
+workers.LARGEST_IN_THREAD = 1 << 20  # larger parts wait for a worker, so that there is one
 
 async def main(what, where, hash_in, pause):
     opening = aioglacier.connect(endpoint_url="local:" + where, hash_in=hash_in, hash_workers=1)
     glacier = await opening.__aenter__()
     vault = await glacier.create_vault("v")
     if what == "writer":
-        opened = vault.open_writer(part_size=1 << 20)
+        opened = vault.open_writer(part_size=2 << 20)
         writer = await opened.__aenter__()
-        await writer.write(b"x" * (3 << 20))
+        await writer.write(b"x" * (6 << 20))
         del writer
     elif what == "reader":
-        archive = await vault.upload(b"y" * (2 << 20), part_size=1 << 20)
+        archive = await vault.upload(b"y" * (2 << 20))
         opened = (await vault.retrieve(archive.id)).open_reader()
         reader = await opened.__aenter__()
         await reader.read(5)

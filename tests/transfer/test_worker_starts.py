@@ -16,7 +16,13 @@ from aioglacier.transfer.buffers import PartBuffer
 from aioglacier.transfer.partjob import PartJob
 from aioglacier.transfer.sources import open_source
 from aioglacier.transfer.upload import SourceUpload
-from aioglacier.transfer.workers import LARGEST_IN_THREAD, WORTH_WORKERS, ProcessHasher, open_hasher
+from aioglacier.transfer.workers import (
+    LARGEST_IN_THREAD,
+    WORTH_WORKERS,
+    ProcessHasher,
+    open_hasher,
+    worth_workers,
+)
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:
@@ -102,10 +108,12 @@ async def test_an_upload_says_what_it_will_hash(
     async with thread_resources() as resources:
         told: list[int] = []
         monkeypatch.setattr(resources.hasher, "expect", told.append)
-        await SourceUpload(store, resources, options(), await open_source(path)).run()
+        await SourceUpload(store, resources, options(2 * MIB), await open_source(path)).run()
         assert told == [len(DATA)]
-        await SourceUpload(store, resources, options(), await open_source(iter([DATA, b"!"]))).run()
-    assert told[1:] == [MIB] * (len(DATA) // MIB) + [1]
+        await SourceUpload(store, resources, options(2 * MIB), await open_source(iter([DATA, b"!"]))).run()
+        assert told[1:] == [2 * MIB] * (len(DATA) // MIB // 2) + [1]
+        await SourceUpload(store, resources, options(MIB), await open_source(path)).run()
+        assert sum(told) == 2 * len(DATA) + 1  # parts that no worker hashes do not count
 
 
 async def test_an_interpreter_that_is_none_costs_one_warning(
@@ -121,3 +129,19 @@ async def test_an_interpreter_that_is_none_costs_one_warning(
         await hash_some(hasher, 4)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "hashing in threads instead" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("size", "part_size", "pays"),
+    [
+        (WORTH_WORKERS, LARGEST_IN_THREAD, False),
+        (WORTH_WORKERS + 1, LARGEST_IN_THREAD, True),
+        (WORTH_WORKERS + 1, MIB, False),
+        (LARGEST_IN_THREAD + 1, 2 * LARGEST_IN_THREAD, True),
+        (LARGEST_IN_THREAD, 2 * LARGEST_IN_THREAD, False),
+        (1, MIB, False),
+    ],
+)
+def test_what_is_worth_workers_before_anything_is_read(size: int, part_size: int, pays: bool) -> None:
+    """For much, unless in parts for threads, and for parts that are not for threads."""
+    assert worth_workers(size, part_size) is pays

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import psutil
 import pytest
 from anyio import wait_all_tasks_blocked
@@ -21,7 +24,7 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, WorkerDiedError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
 from aioglacier.files.reading import FileIdentity
-from aioglacier.transfer import workerprocess
+from aioglacier.transfer import partjob, workerprocess, workers
 from aioglacier.transfer.buffers import NamedMemory, PartBuffer
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.workers import ProcessHasher, open_hasher
@@ -234,8 +237,40 @@ async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixt
         for worker in hasher._idle:
             os.kill(worker.pid, signal.SIGKILL)
             worker._process.wait()
-        await hash_with(hasher)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(hash_with, hasher)
     assert not caplog.records
+
+
+@both
+async def test_a_cancelled_job_waits_for_one_block_of_a_slow_disk(
+    hash_in: HashIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not for the rest of the part; here a thread hashes, whatever else could."""
+    monkeypatch.setattr(workers, "LARGEST_IN_THREAD", 4 * MIB)
+    path = tmp_path / "source"
+    path.write_bytes(DATA[: 4 * MIB])
+    reads = 0
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read(*_: object) -> None:
+        nonlocal reads
+        reads += 1
+        reading.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(partjob, "fill", read)
+    async with open_hasher(hash_in, 1) as hasher:
+        job = asyncio.ensure_future(hasher.run(PartJob(4 * MIB, place_of(path))))
+        await anyio.to_thread.run_sync(reading.wait)
+        job.cancel()
+        await wait_all_tasks_blocked()
+        assert not job.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+    assert reads == 1
 
 
 async def test_an_interpreter_that_is_none_makes_threads_take_over(

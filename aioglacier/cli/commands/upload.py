@@ -449,16 +449,16 @@ async def _has_parts(upload: Upload) -> bool:
 
 def _workers_needed(sources: tuple[str, ...], options: _Options) -> int:
     """How many hash workers the first source is worth starting: none, one or two."""
-    from aioglacier.transfer.workers import SMALL_PART_SIZE, WORTH_WORKERS  # noqa: PLC0415  # not for help
+    from aioglacier.transfer.workers import worth_workers  # noqa: PLC0415  # not needed for help
 
     size = None if options.recipients is not None else _size_of(sources[0])
-    if size is None or size <= WORTH_WORKERS:
+    if not size:
         return 0
     try:
         part_size = choose_part_size(size, options.part_size)
     except GlacierError:
         return 0  # opening it will say what is wrong
-    return min(2, count_parts(size, part_size)) if part_size > SMALL_PART_SIZE else 0
+    return min(2, count_parts(size, part_size)) if worth_workers(size, part_size) else 0
 
 
 def _size_of(source: str) -> int | None:
