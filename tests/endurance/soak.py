@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 
 from aioglacier.catalog import Catalog
+from aioglacier.transfer import workers
 from tests.endurance.holdings import MIB, Holdings
 from tests.endurance.served import serving
 from tests.endurance.traffic import WEIGHTS, Traffic
@@ -72,12 +73,14 @@ async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
     """Work for so long; returns the exit code."""
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _print_tasks)
+    workers.LARGEST_IN_THREAD = workers.SMALL_PART_SIZE  # type: ignore[misc]  # or there were none to kill
+    killed = 0
     with serving(folder / "depot") as server:
         async with (
             Catalog.open(folder / "catalog.db") as catalog,
             server.connect(memory_limit=32 * MIB, catalog=catalog) as glacier,
         ):
-            traffic = Traffic(await glacier.create_vault("soak"), folder, seed)
+            traffic = Traffic(await glacier.create_vault("soak"), folder, seed, part_size=2 * MIB)
             for name in WEIGHTS:
                 await traffic.step({name: 1})
             server.control("POST", "faults", list(weather(rate, seed)))
@@ -85,7 +88,7 @@ async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
             first: Holdings | None = None
             while time.monotonic() - begun < minutes * 60:
                 if chance.random() < _KILLS:
-                    _kill_a_worker(chance)
+                    killed += _kill_a_worker(chance)
                 await traffic.step()
                 if time.monotonic() - reported >= _REPORT_SECONDS:
                     reported = time.monotonic()
@@ -99,7 +102,7 @@ async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
             await traffic.settle()
             last = Holdings.now()
             _report(time.monotonic() - begun, traffic, last)
-            print(f"faults struck: {dict(struck)}")
+            print(f"faults struck: {dict(struck)}; {killed} workers killed")
     for ending, count in sorted(traffic.tally.failed.items()):
         print(f"  {count:6} {ending}")
     if first is None:
@@ -123,13 +126,17 @@ def _print_tasks() -> None:
     sys.stdout.flush()
 
 
-def _kill_a_worker(chance: random.Random) -> None:
-    workers = [
-        child for child in psutil.Process().children() if any("worker" in word for word in child.cmdline())
-    ]
-    if workers:
+def _kill_a_worker(chance: random.Random) -> bool:
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # or dead already, and nobody has looked since
+            if any("worker" in word for word in child.cmdline()):
+                found.append(child)
+    if found:
         with suppress(psutil.NoSuchProcess):
-            chance.choice(workers).kill()
+            chance.choice(found).kill()
+            return True
+    return False
 
 
 def _report(seconds: float, traffic: Traffic, holdings: Holdings) -> None:

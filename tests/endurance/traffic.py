@@ -94,7 +94,13 @@ class Traffic:
     """
 
     def __init__(
-        self, vault: Vault, folder: Path, seed: int, *, sizes: tuple[int, int] = (1, 6 * MIB)
+        self,
+        vault: Vault,
+        folder: Path,
+        seed: int,
+        *,
+        sizes: tuple[int, int] = (1, 6 * MIB),
+        part_size: int = MIB,
     ) -> None:
         self.tally = Tally()
         self.archives: dict[ArchiveId, Slice] = {}
@@ -102,6 +108,7 @@ class Traffic:
         self._folder = folder
         self._random = random.Random(seed)  # noqa: S311  # repeatable, not secret
         self._sizes = sizes
+        self._part_size = part_size
         self._unclear: dict[ArchiveId, Slice] = {}
         self._unclear_hashes: Counter[bytes] = Counter()
         self._kept: dict[str, Slice] = {}
@@ -157,19 +164,19 @@ class Traffic:
     async def _upload_bytes(self) -> None:
         slice_ = self._slice()
         with self._accounting(slice_):
-            self._proven(slice_, await self._vault.upload(slice_.data, part_size=MIB))
+            self._proven(slice_, await self._vault.upload(slice_.data, part_size=self._part_size))
 
     async def _upload_file(self) -> None:
         slice_ = self._slice()
         async with self._file(slice_) as path:
             with self._accounting(slice_):
-                archive = await self._vault.upload(path, part_size=MIB, keep_unfinished=True)
+                archive = await self._vault.upload(path, part_size=self._part_size, keep_unfinished=True)
                 self._proven(slice_, archive)
 
     async def _write_stream(self) -> None:
         slice_ = self._slice()
         with self._accounting(slice_):
-            async with self._vault.open_writer(description="a stream", part_size=MIB) as writer:
+            async with self._vault.open_writer(description="a stream", part_size=self._part_size) as writer:
                 for piece in self._pieces(slice_):
                     await writer.write(piece)
             assert writer.archive is not None
@@ -183,11 +190,11 @@ class Traffic:
             raise SourceFailedError
 
         with self._accounting(slice_):
-            await self._vault.upload(failing(), part_size=MIB)
+            await self._vault.upload(failing(), part_size=self._part_size)
 
     async def _cancel_an_upload(self) -> None:
         slice_ = self._slice()
-        upload = await self._vault.open_upload(slice_.data, part_size=MIB)
+        upload = await self._vault.open_upload(slice_.data, part_size=self._part_size)
         turns = self._random.randrange(400)
         scope = anyio.CancelScope()
         failure: GlacierError | None = None
