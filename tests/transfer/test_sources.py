@@ -502,8 +502,12 @@ CHANGES: dict[Callable[[Path], None], str] = {
     remove: "inode",
 }
 
-#: What shows of a change to a worker that looks in the middle of it: the system notes the time first.
-HALFWAY: dict[Callable[[Path], None], str] = dict.fromkeys((append, truncate, edit_quietly), "mtime")
+#: What shows of a change to who looks in the middle of it, as the system notes the time first; and to who has
+#: the file open still, that it has lost its name.
+HALFWAY: dict[Callable[[Path], None], str] = {
+    **dict.fromkeys((append, truncate, edit_quietly), "mtime"),
+    **dict.fromkeys((replace_file, remove), "ctime"),
+}
 
 
 class Meddler:
