@@ -177,6 +177,12 @@ def test_no_credentials(bare: Cli) -> None:
     assert "AWS_ACCESS_KEY_ID" in done.error["message"]
 
 
+def test_a_file_that_is_not_there_is_told_before_credentials_are_looked_for(bare: Cli) -> None:
+    """Whoever mistyped its name need not set up an account to learn that."""
+    error = bare("--region", "eu-west-1", "--json", "upload", "v", "missing", code=1).error
+    assert (error["error"], error["path"]) == ("SourceUnreadableError", "missing")
+
+
 def test_a_wrong_secret(cli: Cli) -> None:
     """Exit 6; neither the right secret nor the wrong one is shown, whatever is logged."""
     wrong = {**keys(), "AWS_SECRET_ACCESS_KEY": "wrong/" + SECRET[6:]}

@@ -188,6 +188,8 @@ def command(
     options = _Options(vault, description, part_size, expected_size, not no_resume, restart, keys)
     if dry_run:
         return _plan_all(session, sources, options)
+    if len(sources) == 1:
+        _check_there(sources[0])
     return session.run(
         lambda glacier: _upload_all(session, glacier, sources, options),
         workers_ahead=_workers_needed(sources, options),
@@ -207,13 +209,19 @@ def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> 
     return worst_exit(len(codes), len(sources), codes)
 
 
+def _check_there(source: str) -> os.stat_result | None:
+    """Look at a file before credentials and vaults are looked for."""
+    if source == STDIN:
+        return None
+    try:
+        return os.stat(source)  # noqa: PTH116  # a name of any bytes
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
 def _plan(source: str, options: _Options) -> Record:
     size = options.expected_size
-    if source != STDIN:
-        try:
-            status = os.stat(source)  # noqa: PTH116  # a name of any bytes
-        except OSError as error:
-            raise _unreadable(source, error) from error
+    if (status := _check_there(source)) is not None:
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnreadableError(f"{source!r} is not a regular file", path=source)
         if status.st_size == 0:
