@@ -86,7 +86,7 @@ def take_each(tasks: Mapping[str, Task], rounds: int, *, has_pages: bool = True)
 
 def _take(name: str, task: Task, *, has_pages: bool) -> Cost:
     if name == "aioglacier-download-cli":
-        drain = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # nor is its cost
+        drain = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)  # not counted
         with drain, drain.stdin as pipe:  # type: ignore[union-attr]
             return clients.run(name, task, stdout=pipe.fileno())
     if "-download" in name:

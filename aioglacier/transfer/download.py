@@ -140,7 +140,8 @@ class Download:
         }
         recorded = await run_in_thread(lambda: partial.verified(identity))
         stat = await run_in_thread(partial.path.stat)
-        self._resources.hasher.expect(sum(piece.size for piece in pieces if piece in recorded))
+        known = sum(piece.size for piece in pieces if piece in recorded)
+        self._resources.hasher.expect(known, self._piece_size)
         with first_cause():
             async with anyio.create_task_group() as tasks:
                 for piece in pieces:

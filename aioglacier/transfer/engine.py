@@ -46,7 +46,6 @@ from aioglacier.transfer.part import LARGEST_BUFFERED_SIZE, Part, check_known_pa
 from aioglacier.transfer.partjob import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.store import FinishedUpload
-from aioglacier.transfer.workers import SMALL_PART_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -106,7 +105,8 @@ class UploadEngine:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._home = Home()
-        self._expect(self._size)
+        if self._size is not None:
+            self._resources.hasher.expect(self._size, self.part_size)
         return self
 
     async def __aexit__(
@@ -333,17 +333,13 @@ class UploadEngine:
 
     def _take(self, part: Part) -> None:
         if self._size is None:
-            self._expect(part.job.length)
+            self._resources.hasher.expect(part.job.length, self.part_size)
         self._next_index += 1
         self._taken += part.job.length
         if part.index == 0 and self._upload_id is None:
             self._held = part
         else:
             self._start(part)
-
-    def _expect(self, size: int | None) -> None:
-        if size is not None and self.part_size > SMALL_PART_SIZE:  # workers hash no others
-            self._resources.hasher.expect(size)
 
     async def _begin(self) -> None:
         """Begin the upload in parts if the first of them waits for that."""

@@ -102,13 +102,12 @@ class _Job:
         self.is_over = True
         if self.over is not None and not self.over.done():
             self.over.set_result(None)
-        if self.error is None:
-            if not self.ended.done():
+        if not self.ended.done():
+            if self.error is None:
                 self.ended.set_result(self.result)
-        else:
-            if not self.ended.done():
+            else:
                 self.ended.set_exception(self.error)
-            self.error = None  # or the error would hold the frame that holds the error
+        self.error = None  # or the error would hold the frame that holds the error
 
 
 class _Crew:

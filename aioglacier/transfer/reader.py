@@ -193,7 +193,7 @@ async def open_reader(
 ) -> AsyncIterator[ArchiveReader]:
     """Open a reader; what it still fetches when the block ends is dropped."""
     range_ = _checked_range(byte_range, output.size)
-    resources.hasher.expect(range_.size)
+    resources.hasher.expect(range_.size, choose_piece_size(resources))
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     reader = ArchiveReader(output, resources, range_, tasks)

@@ -74,8 +74,11 @@ class Hasher(Protocol):
         """Memory for a part buffer."""
         ...
 
-    def expect(self, size: int) -> None:
-        """Say that so many bytes are to come: workers start with the first of them where that pays."""
+    def expect(self, size: int, part_size: int) -> None:
+        """Say that ``size`` bytes are to come, in jobs of ``part_size`` bytes at most.
+
+        Workers start with the first of these jobs where that pays.
+        """
         ...
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
@@ -137,7 +140,7 @@ class ThreadHasher:
         """Memory of this process alone."""
         return PrivateMemory(size)
 
-    def expect(self, size: int) -> None:
+    def expect(self, size: int, part_size: int) -> None:
         """See ``Hasher.expect``. Threads start in no time."""
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
@@ -204,9 +207,10 @@ class ProcessHasher:
         """Memory that workers can map, if it is large enough to be for them."""
         return shared_memory(size) if size > SMALL_PART_SIZE else PrivateMemory(size)
 
-    def expect(self, size: int) -> None:
+    def expect(self, size: int, part_size: int) -> None:
         """See ``Hasher.expect``."""
-        self._expected += size
+        if part_size > SMALL_PART_SIZE:  # workers do no others
+            self._expected += size
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """See ``Hasher.run``. Cancelling kills the worker that has the job, or waits for a thread's block."""

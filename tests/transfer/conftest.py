@@ -53,7 +53,7 @@ DATA = random.Random(7).randbytes(12 * MIB)  # noqa: S311  # repeatable, not sec
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _workers_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts above 1 MiB wait for a worker, as larger ones do for users, so that a few MiB are enough."""
     monkeypatch.setattr(workers, "LARGEST_IN_THREAD", workers.SMALL_PART_SIZE)
 

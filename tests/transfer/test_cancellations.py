@@ -278,7 +278,7 @@ async def test_workers_are_gone_after_any_cancellation(
     path.write_bytes(DATA)
 
     async def upload(store: MemoryStore, resources: TransferResources) -> None:
-        resources.hasher.expect(WORTH_WORKERS)
+        resources.hasher.expect(WORTH_WORKERS, 2 * MIB)
         await SourceUpload(store, resources, options(2 * MIB), await open_source(path)).run()
 
     children = {child.pid for child in psutil.Process().children()}

@@ -521,9 +521,9 @@ class Meddler:
         """As the hasher within."""
         return self._hasher.make_memory(size)
 
-    def expect(self, size: int) -> None:
+    def expect(self, size: int, part_size: int) -> None:
         """As the hasher within."""
-        self._hasher.expect(size)
+        self._hasher.expect(size, part_size)
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """As the hasher within, then the thing."""

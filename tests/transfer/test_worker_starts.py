@@ -34,7 +34,7 @@ SIZE = MIB + 1
 
 
 @pytest.fixture(autouse=True)
-def _as_for_users(_impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def _as_for_users(_workers_for_all: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "LARGEST_IN_THREAD", LARGEST_IN_THREAD)
 
 
@@ -63,10 +63,10 @@ async def test_little_is_hashed_without_workers() -> None:
     """All that an upload has, or all the parts that came so far."""
     before = children()
     async with open_hasher("processes", 2) as hasher:
-        hasher.expect(WORTH_WORKERS)
+        hasher.expect(WORTH_WORKERS, SIZE)
         await hash_some(hasher, 8)
         assert children() == before
-        hasher.expect(1)
+        hasher.expect(1, SIZE)
         await hash_some(hasher)
         assert len(children() - before) == 1
     assert children() == before
@@ -77,7 +77,7 @@ async def test_what_is_worth_workers_is_hashed_in_threads_until_they_are_there()
     before = children()
     async with open_hasher("processes", 2) as hasher:
         assert isinstance(hasher, ProcessHasher)
-        hasher.expect(WORTH_WORKERS + 1)
+        hasher.expect(WORTH_WORKERS + 1, SIZE)
         most = 0
         with anyio.fail_after(60):
             while len(hasher._idle) < 2:
@@ -93,7 +93,7 @@ async def test_workers_on_their_way_go_with_the_hasher() -> None:
     """Also those that nobody has used."""
     before = children()
     async with open_hasher("processes", 2) as hasher:
-        hasher.expect(WORTH_WORKERS + 1)
+        hasher.expect(WORTH_WORKERS + 1, SIZE)
         await hash_some(hasher)
         assert len(children() - before) == 1
     assert children() == before
@@ -106,14 +106,21 @@ async def test_an_upload_says_what_it_will_hash(
     path = tmp_path / "source"
     path.write_bytes(DATA)
     async with thread_resources() as resources:
-        told: list[int] = []
-        monkeypatch.setattr(resources.hasher, "expect", told.append)
+        told: list[tuple[int, int]] = []
+        monkeypatch.setattr(resources.hasher, "expect", lambda *what: told.append(what))
         await SourceUpload(store, resources, options(2 * MIB), await open_source(path)).run()
-        assert told == [len(DATA)]
+        assert told == [(len(DATA), 2 * MIB)]
         await SourceUpload(store, resources, options(2 * MIB), await open_source(iter([DATA, b"!"]))).run()
-        assert told[1:] == [2 * MIB] * (len(DATA) // MIB // 2) + [1]
-        await SourceUpload(store, resources, options(MIB), await open_source(path)).run()
-        assert sum(told) == 2 * len(DATA) + 1  # parts that no worker hashes do not count
+    assert told[1:] == [(2 * MIB, 2 * MIB)] * (len(DATA) // MIB // 2) + [(1, 2 * MIB)]
+
+
+async def test_parts_that_no_worker_hashes_do_not_count() -> None:
+    """However many of a MiB there were, the next few larger ones start none."""
+    before = children()
+    async with open_hasher("processes", 1) as hasher:
+        hasher.expect(2 * WORTH_WORKERS, MIB)
+        await hash_some(hasher)
+        assert children() == before
 
 
 async def test_an_interpreter_that_is_none_costs_one_warning(
@@ -122,7 +129,7 @@ async def test_an_interpreter_that_is_none_costs_one_warning(
     """It is noticed when the first word is looked for, and threads go on."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     async with open_hasher("processes", 2) as hasher:
-        hasher.expect(WORTH_WORKERS + 1)
+        hasher.expect(WORTH_WORKERS + 1, SIZE)
         with anyio.fail_after(60):
             while not caplog.records:
                 await hash_some(hasher, 2)
