@@ -30,6 +30,8 @@ from aioglacier.server import LocalGlacier
 from aioglacier.server.faults import Fault
 from aioglacier.transfer import workers
 from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.sources import open_source
+from aioglacier.transfer.upload import SourceUpload
 from aioglacier.transfer.writer import UploadOptions
 
 if TYPE_CHECKING:
@@ -269,6 +271,25 @@ def refused(operation: str, message: str) -> InvalidParameterError:
 def options(part_size: int | None = MIB, **more: bool | int | None) -> UploadOptions:
     """How an archive is to be uploaded to a store in memory."""
     return UploadOptions("v", None, part_size, **more)  # type: ignore[arg-type]  # each test knows its own
+
+
+def saved(path: Path, data: bytes = DATA) -> Path:
+    """A file with data."""
+    path.write_bytes(data)
+    return path
+
+
+async def upload(
+    source: object,
+    store: MemoryStore,
+    resources: TransferResources,
+    *,
+    part_size: int = MIB,
+    expected_size: int | None = None,
+) -> None:
+    """Archive a source in parts of 1 MiB, unless more is said."""
+    opened = await open_source(source)  # type: ignore[arg-type]  # some tests hand over what is none
+    await SourceUpload(store, resources, options(part_size, expected_size=expected_size), opened).run()
 
 
 @asynccontextmanager
