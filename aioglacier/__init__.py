@@ -12,7 +12,13 @@ TYPE_CHECKING = False  # as in typing, which hash workers do without
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from aioglacier.client import Glacier, connect
+    from aioglacier.client.emptying import Emptying, EmptyingSnapshot
+    from aioglacier.client.glacier import Glacier, connect
+    from aioglacier.client.job import Job
+    from aioglacier.client.notices import JobNotices
+    from aioglacier.client.upload import Upload
+    from aioglacier.client.vault import Vault
+    from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
     from aioglacier.core.errors import (
         AccessDeniedError,
         ArchiveNotFoundError,
@@ -103,17 +109,11 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import TreeHash, chunk_hashes, hash_core, tree_hash
-    from aioglacier.emptying import Emptying, EmptyingSnapshot
-    from aioglacier.job import Job
-    from aioglacier.notices import JobNotices
-    from aioglacier.transfer.download import Download
-    from aioglacier.transfer.reader import ArchiveReader
+    from aioglacier.transfer.download.download import Download
+    from aioglacier.transfer.download.reader import ArchiveReader
     from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.upload import SourceUpload
-    from aioglacier.transfer.writer import ArchiveWriter
-    from aioglacier.upload import Upload
-    from aioglacier.vault import Vault
-    from aioglacier.vault_settings import AccessPolicy, Lock, Notifications, Tags
+    from aioglacier.transfer.upload.source_upload import SourceUpload
+    from aioglacier.transfer.upload.writer import ArchiveWriter
 
 __all__ = [
     "AccessDeniedError",
@@ -231,15 +231,15 @@ _HOMES: Final = (
     "aioglacier.core.treehash",
     "aioglacier.core.ranges",
     "aioglacier.core.models",
-    "aioglacier.client",
-    "aioglacier.vault",
-    "aioglacier.emptying",
-    "aioglacier.notices",
-    "aioglacier.transfer.download",
-    "aioglacier.transfer.reader",
+    "aioglacier.client.glacier",
+    "aioglacier.client.vault",
+    "aioglacier.client.emptying",
+    "aioglacier.client.notices",
+    "aioglacier.transfer.download.download",
+    "aioglacier.transfer.download.reader",
     "aioglacier.transfer.snapshot",
-    "aioglacier.transfer.upload",
-    "aioglacier.transfer.writer",
+    "aioglacier.transfer.upload.source_upload",
+    "aioglacier.transfer.upload.writer",
 )
 
 if not TYPE_CHECKING:  # or every misspelt name would have a type

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from aioglacier.cli.stopping import StoppedError, Stopper
+from aioglacier.cli.program.stopping import StoppedError, Stopper
 
 #: Objects made until garbage is looked for. What is imported is none, and looking through it some 300 times,
 #: as by default, is a sixth of the CPU time until the first byte leaves. It is 100,000 objects at the most;
@@ -26,7 +26,7 @@ def main() -> int:
                 'aioglacier: the command line needs two more packages: pip install "aioglacier[cli]"\n'
             )
             return 1
-        from aioglacier.cli.program import run  # noqa: PLC0415  # needs click
+        from aioglacier.cli.program.main import run  # noqa: PLC0415  # needs click
 
         return run(stopper=stopper)
     except StoppedError as error:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.catalog import Catalog, Place
-from aioglacier.catalog.entries import Entry
+from aioglacier.catalog.folders.entries import Entry
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from benchmarks import measure
 from benchmarks.measure import MIB

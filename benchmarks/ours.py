@@ -115,11 +115,11 @@ async def _upload_small(task: Task) -> None:
 async def _send(task: Task) -> None:
     # What only this needs, so that the others load what their users load.
     from aioglacier.gateway.aws import open_gateway  # noqa: PLC0415
-    from aioglacier.gateway.options import GatewayOptions  # noqa: PLC0415
-    from aioglacier.transfer.openfile import OpenFile  # noqa: PLC0415
-    from aioglacier.transfer.partjob import ReadFrom  # noqa: PLC0415
-    from aioglacier.transfer.senders import open_senders  # noqa: PLC0415
-    from aioglacier.transfer.sources import open_file  # noqa: PLC0415
+    from aioglacier.gateway.contract.options import GatewayOptions  # noqa: PLC0415
+    from aioglacier.transfer.hashing.part_job import ReadFrom  # noqa: PLC0415
+    from aioglacier.transfer.upload.open_file import OpenFile  # noqa: PLC0415
+    from aioglacier.transfer.upload.senders import open_senders  # noqa: PLC0415
+    from aioglacier.transfer.upload.sources import open_file  # noqa: PLC0415
 
     part_size = task.part_size or 16 * MIB
     known = PartHashes(bytes(32), bytes(32), b"")

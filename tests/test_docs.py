@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aioglacier.server import FaultKind, LocalGlacier, Moment
-from aioglacier.server.control import __doc__ as control_manual
+from aioglacier.server.control_api import __doc__ as control_manual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, Place
-    from aioglacier.gateway.interface import Gateway
+    from aioglacier.client.vault import Vault
+    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.vault import Vault
-    from aioglacier.vaultrecords import VaultRecords
 
 
 def outcome_of(error: BaseException) -> str:

@@ -16,12 +16,12 @@ from aioglacier.core.errors import (
     UploadLockedError,
     UploadNotFoundError,
 )
-from aioglacier.resuming import find_lost, settle
+from aioglacier.recorded.resume import find_lost, settle
 
 if TYPE_CHECKING:
     from aioglacier.bulk.place import FolderPlace
     from aioglacier.catalog import UploadRecord
-    from aioglacier.catalog.entries import TreeRecord
+    from aioglacier.catalog.folders.entries import TreeRecord
 
 
 async def settle_folder(place: FolderPlace, tree: TreeRecord) -> list[OutcomeUnknownError]:

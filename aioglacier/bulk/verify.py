@@ -23,30 +23,30 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 
-from aioglacier.bulk.bigfiles import hash_file
-from aioglacier.bulk.compare import show_path
-from aioglacier.bulk.fetching import member_content
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.scan import Scan, signed
+from aioglacier.bulk.restore.fetcher import member_content
 from aioglacier.bulk.settling import mend_folder
-from aioglacier.catalog.entries import Expense
+from aioglacier.bulk.sync.big_files import hash_file
+from aioglacier.bulk.sync.compare import show_path
+from aioglacier.bulk.sync.scan import Scan, signed
+from aioglacier.catalog.folders.entries import Expense
 from aioglacier.catalog.records import ArchiveState, UploadNumber
 from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import JobStatus, Tier
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, tree_hash
-from aioglacier.transfer.threads import run_in_thread
+from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aioglacier.bulk.encryption import Identities
+    from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.entries import Entry, StoredEntry, TreeRecord
-    from aioglacier.vault import Vault
+    from aioglacier.catalog.folders.entries import Entry, StoredEntry, TreeRecord
+    from aioglacier.client.vault import Vault
 
 #: An inventory is about a day old; only one that is dated so much later than an archive must list it.
 INVENTORY_ALLOWANCE: Final = timedelta(days=3)

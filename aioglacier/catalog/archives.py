@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio.lowlevel
 
-from aioglacier.catalog.archiverows import (
+from aioglacier.catalog.archive_rows import (
     KnownArchive,
     find_known,
     insert_archives,
@@ -25,8 +25,6 @@ from aioglacier.catalog.archiverows import (
     see_archives,
     suspect_archives,
 )
-from aioglacier.catalog.columns import count_microseconds, escape_path, instant_of, optional, unescape_path
-from aioglacier.catalog.places import all_places, find_place, keep_place, list_places
 from aioglacier.catalog.records import (
     ArchiveKind,
     ArchiveNumber,
@@ -35,6 +33,14 @@ from aioglacier.catalog.records import (
     MergeResult,
     VaultTotals,
 )
+from aioglacier.catalog.storage.columns import (
+    count_microseconds,
+    escape_path,
+    instant_of,
+    optional,
+    unescape_path,
+)
+from aioglacier.catalog.vaults import all_places, find_place, keep_place, list_places
 from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import Archive, ArchiveId
 
@@ -42,9 +48,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place, UploadNumber
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
 
 #: Archives read, or written by one statement, at a time: 1,000 were seen to keep the interpreter, and so the
 #: event loop, for 50 ms on a busy machine, 250 for 6, and are hardly slower.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from aioglacier.catalog import places
+from aioglacier.catalog import vaults as places
 from aioglacier.catalog.archives import Archives
-from aioglacier.catalog.database import open_database
-from aioglacier.catalog.opening import open_file
+from aioglacier.catalog.storage.database import open_database
+from aioglacier.catalog.storage.sqlite_opening import open_file
 from aioglacier.catalog.uploads import Uploads
 from aioglacier.core.errors import UploadLockedError
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.catalog.database import Database
-    from aioglacier.catalog.entries import Entries
+    from aioglacier.catalog.folders.entries import Entries
     from aioglacier.catalog.jobs import Downloads, Jobs
     from aioglacier.catalog.records import Place
     from aioglacier.catalog.reports import Reports
-    from aioglacier.catalog.store import Store
+    from aioglacier.catalog.storage.backend import Store
+    from aioglacier.catalog.storage.database import Database
     from aioglacier.catalog.streams import Streams
 
 #: How long another process may keep the catalog to itself before that is an error.
@@ -111,7 +111,7 @@ class Catalog:
     @cached_property
     def entries(self) -> Entries:
         """Folders, and the versions of their files."""
-        from aioglacier.catalog.entries import Entries  # noqa: PLC0415
+        from aioglacier.catalog.folders.entries import Entries  # noqa: PLC0415
 
         return Entries(self._database, self._now)
 
@@ -184,7 +184,7 @@ def _open_store(
     path: str | os.PathLike[str] | None, busy_timeout_seconds: float
 ) -> AbstractAsyncContextManager[Store]:
     if isinstance(path, str) and path.startswith(("postgresql://", "postgresql+")):
-        from aioglacier.catalog.postgresql import open_postgresql  # noqa: PLC0415  # few have a server
+        from aioglacier.catalog.storage.postgresql import open_postgresql  # noqa: PLC0415  # few have a server
 
         return open_postgresql(path, busy_timeout_seconds=busy_timeout_seconds)
     return open_file(path, busy_timeout_seconds=busy_timeout_seconds)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select, update
 
-from aioglacier.catalog.places import all_places, find_place, keep_place
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
-from aioglacier.catalog.tables import DOWNLOADS, JOBS
+from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
+from aioglacier.catalog.vaults import all_places, find_place, keep_place
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
     from sqlalchemy.sql import ColumnElement
 
-    from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import ArchiveId, JobId, Tier
 
 _MAY_BECOME: Final = {

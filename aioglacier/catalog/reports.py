@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Select, case, func, select
 
-from aioglacier.catalog.archiverows import is_sound, list_known
-from aioglacier.catalog.places import find_place, list_places
+from aioglacier.catalog.archive_rows import is_sound, list_known
 from aioglacier.catalog.records import ArchiveState
-from aioglacier.catalog.store import DamagedError
-from aioglacier.catalog.tables import ARCHIVES, SPENT
+from aioglacier.catalog.storage.backend import DamagedError
+from aioglacier.catalog.storage.tables import ARCHIVES, SPENT
+from aioglacier.catalog.vaults import find_place, list_places
 from aioglacier.core.limits import GIB, KIB, MIB
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql import ColumnElement
 
-    from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
 
 #: Days; 90 are charged for an archive that is deleted earlier (aws.amazon.com/s3/glacier/pricing, "early
 #: deletion").

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
-from aioglacier.catalog.places import find_place, keep_place
 from aioglacier.catalog.records import ArchiveKind
-from aioglacier.catalog.tables import ARCHIVES, STREAMS
+from aioglacier.catalog.storage.tables import ARCHIVES, STREAMS
+from aioglacier.catalog.vaults import find_place, keep_place
 from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import Place
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import archives
-from aioglacier.catalog.columns import (
+from aioglacier.catalog.records import (
+    ArchiveState,
+    PartRecord,
+    UploadRecord,
+    UploadState,
+)
+from aioglacier.catalog.storage.columns import (
     count_microseconds,
     describe_identity,
     escape,
@@ -38,22 +44,16 @@ from aioglacier.catalog.columns import (
     unescape,
     unescape_path,
 )
-from aioglacier.catalog.places import all_places, find_place, keep_place
-from aioglacier.catalog.records import (
-    ArchiveState,
-    PartRecord,
-    UploadRecord,
-    UploadState,
-)
+from aioglacier.catalog.vaults import all_places, find_place, keep_place
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.database import Database
     from aioglacier.catalog.records import ArchiveRecord, Place, SourceIdentity, UploadNumber
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import Archive, UploadId
 
 _MAY_BECOME: Final = {

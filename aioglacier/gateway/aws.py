@@ -5,19 +5,19 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aioglacier.gateway.control import ControlPlane
-from aioglacier.gateway.data import DataPlane
-from aioglacier.gateway.jobcalls import JobCalls
-from aioglacier.gateway.opening import open_planes
-from aioglacier.gateway.options import USER_AGENT
-from aioglacier.gateway.uploadcalls import UploadCalls
+from aioglacier.gateway.connect import open_planes
+from aioglacier.gateway.contract.options import USER_AGENT
+from aioglacier.gateway.vaults.control import ControlPlane
+from aioglacier.gateway.vaults.data import DataPlane
+from aioglacier.gateway.vaults.job_calls import JobCalls
+from aioglacier.gateway.vaults.upload_calls import UploadCalls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.gateway.botocore import Botocore
-    from aioglacier.gateway.options import GatewayOptions
-    from aioglacier.gateway.wire import Wire
+    from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.credentials.boto_session import Botocore
+    from aioglacier.gateway.http.wire import Wire
 
 
 class AwsGateway(ControlPlane, UploadCalls, JobCalls):

@@ -24,7 +24,7 @@ def load_alone() -> None:
     with _no_certificates():
         importlib.import_module("aiohttp")
     importlib.import_module("aioglacier.gateway.aws")
-    importlib.import_module("aioglacier.gateway.retry")
+    importlib.import_module("aioglacier.gateway.retry.retrying_gateway")
 
 
 @contextmanager

@@ -4,10 +4,10 @@ It shares with the client the tree hash, the limits and the arithmetic of ranges
 the two cannot agree on the same mistake.
 """
 
-from aioglacier.server.clock import VirtualClock
-from aioglacier.server.faults import Fault, FaultKind, FaultScript, Moment
 from aioglacier.server.local import LocalGlacier, StartupError
-from aioglacier.server.settings import Credentials, Settings
+from aioglacier.server.requests.faults import Fault, FaultKind, FaultScript, Moment
+from aioglacier.server.state.clock import VirtualClock
+from aioglacier.server.state.server_settings import Credentials, Settings
 
 __all__ = [
     "Credentials",

@@ -15,18 +15,20 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from aioglacier.server import behaviour, control, delivery, intake, wire
-from aioglacier.server.call import Answer, Call
-from aioglacier.server.faults import FaultKind, ScriptedRefusalError, Struck
-from aioglacier.server.ids import REQUEST_ID_LENGTH, new_id
-from aioglacier.server.operations import Operation, Target, check_account, find_operation, parse_target
-from aioglacier.server.refusals import RefusalError, missing, refuse
-from aioglacier.server.sigv4 import SignedRequest, Verifier
+from aioglacier.server import control_api as control
+from aioglacier.server.protocol import behaviour, wire_format as wire
+from aioglacier.server.protocol.id_generation import REQUEST_ID_LENGTH, new_id
+from aioglacier.server.protocol.refusal import RefusalError, missing, refuse
+from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier
+from aioglacier.server.requests import delivery, intake
+from aioglacier.server.requests.call import Answer, Call
+from aioglacier.server.requests.faults import FaultKind, ScriptedRefusalError, Struck
+from aioglacier.server.routes import Operation, Target, check_account, find_operation, parse_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.server.site import Site
+    from aioglacier.server.requests.site import Site
 
 _logger: Final = logging.getLogger("aioglacier.server")
 

@@ -15,15 +15,19 @@ from aiohttp import web
 from anyio import CapacityLimiter, create_task_group, to_thread
 
 from aioglacier.core.limits import KIB
-from aioglacier.server import behaviour, bodies, control, endings, snapshots
+from aioglacier.server import control_api as control
 from aioglacier.server.app import Application
-from aioglacier.server.clock import VirtualClock
-from aioglacier.server.database import Database
-from aioglacier.server.faults import Fault, FaultScript, load_faults
-from aioglacier.server.files import Files
-from aioglacier.server.housekeeping import Housekeeping
-from aioglacier.server.settings import Credentials, Settings, spread_delays
-from aioglacier.server.site import Site
+from aioglacier.server.operations import snapshots
+from aioglacier.server.protocol import behaviour
+from aioglacier.server.requests.faults import Fault, FaultScript, load_faults
+from aioglacier.server.requests.site import Site
+from aioglacier.server.state import bodies
+from aioglacier.server.state.clock import VirtualClock
+from aioglacier.server.state.files import Files
+from aioglacier.server.state.record_database import Database
+from aioglacier.server.state.server_settings import Credentials, Settings, spread_delays
+from aioglacier.server.upkeep import endings
+from aioglacier.server.upkeep.housekeeping import Housekeeping
 
 if TYPE_CHECKING:
     import os

@@ -9,7 +9,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.client import Glacier
+    from aioglacier.client.glacier import Glacier
     from aioglacier.testing.served import ServedGlacier
 
 

@@ -47,8 +47,8 @@ from aioglacier.core.models import (
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned, is_tree_hash_aligned
 from aioglacier.core.treehash import tree_hash as tree_hash_of
-from aioglacier.gateway.bodies import change_in, read_whole
-from aioglacier.gateway.refusals import payload_refusal, refusal
+from aioglacier.gateway.http.request_bodies import change_in, read_whole
+from aioglacier.gateway.http.service_errors import payload_refusal, refusal
 from aioglacier.testing import fake_job
 from aioglacier.testing.fake_upload import EndedUpload, FakeUpload, check_body
 from aioglacier.testing.fake_vault import FakeVault
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
         VaultLock,
     )
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import BeforeLast, Body, JobOutput, Progress, RawResponse
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, JobOutput, Progress, RawResponse
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.core.models import Archive
-    from aioglacier.gateway.interface import Progress
+    from aioglacier.gateway.contract.protocols import Progress
 
 _BLOCK_SIZE: Final = 64 * 1024
 

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from aioglacier.client import Glacier
+    from aioglacier.client.glacier import Glacier
     from aioglacier.testing.served import ServedGlacier
 
 MARKER = "local_glacier"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyio.from_thread import start_blocking_portal
 
-from aioglacier.client import connect
+from aioglacier.client.glacier import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from anyio.from_thread import BlockingPortal
 
-    from aioglacier.client import Glacier
+    from aioglacier.client.glacier import Glacier
     from aioglacier.server import Fault, LocalGlacier
-    from aioglacier.transfer.workers import HashIn
+    from aioglacier.transfer.hashing.workers import HashIn
 
 #: AWS's published example pair, which no account has.
 ACCESS_KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import MIB
-from aioglacier.transfer.buffers import BufferPool
-from aioglacier.transfer.concurrency import START, ConcurrencyController, Connections
-from aioglacier.transfer.machine import granted_files, granted_memory
-from aioglacier.transfer.storing import StoringThreads
-from aioglacier.transfer.workers import Hasher, HashIn, default_hash_workers, open_hasher
+from aioglacier.transfer.budget.buffers import BufferPool
+from aioglacier.transfer.budget.concurrency import START, ConcurrencyController, Connections
+from aioglacier.transfer.budget.machine import granted_files, granted_memory
+from aioglacier.transfer.hashing.storing import StoringThreads
+from aioglacier.transfer.hashing.workers import Hasher, HashIn, default_hash_workers, open_hasher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.gateway.congestion import Congestion
+    from aioglacier.gateway.retry.congestion import Congestion
 
 #: Room for 16 parts of 16 MiB. One connection to the service carries some 10 to 25 MB/s on a long path, so
 #: this is what 2 or 3 Gbit/s take, and a laptop can spare.

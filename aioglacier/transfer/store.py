@@ -10,7 +10,7 @@ from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
 if TYPE_CHECKING:
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import BeforeLast, Body, Gateway, Progress
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Gateway, Progress
 
 
 @dataclass(frozen=True, slots=True)

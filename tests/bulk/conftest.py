@@ -13,18 +13,18 @@ import pytest
 
 import aioglacier
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore import FolderRestore, RestoreOptions
-from aioglacier.bulk.sync import FolderSync
-from aioglacier.bulk.syncplan import SyncOptions
+from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.sync.plan import SyncOptions
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from aioglacier.bulk.restore import RestoreSnapshot
-    from aioglacier.bulk.sync import SyncSnapshot
-    from aioglacier.vault import Vault
+    from aioglacier.bulk.restore.restore import RestoreSnapshot
+    from aioglacier.bulk.sync.sync import SyncSnapshot
+    from aioglacier.client.vault import Vault
 
 MIB = 1024 * 1024
 

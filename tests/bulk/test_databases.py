@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import aioglacier
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore import FolderRestore
-from aioglacier.bulk.sync import FolderSync
+from aioglacier.bulk.restore.restore import FolderRestore
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from tests.bulk.conftest import picture
 

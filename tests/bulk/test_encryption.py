@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pyrage  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from aioglacier.bulk.encryption import read_identities, read_recipients
+from aioglacier.bulk.formats.age import read_identities, read_recipients
+from aioglacier.bulk.formats.age_streams import sealing, unsealing
+from aioglacier.bulk.formats.zstd import decode
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore import FolderRestore, RestoreOptions
-from aioglacier.bulk.sealedstreams import sealing, unsealing
-from aioglacier.bulk.selection import SelectionOptions
-from aioglacier.bulk.sync import FolderSync
-from aioglacier.bulk.syncplan import SyncOptions
-from aioglacier.bulk.zstd import decode
+from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.bulk.sync.plan import SyncOptions
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.core.errors import ConfigurationError, IntegrityError, SourceChangedError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_kills import run

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.compare import Change, Known
-from aioglacier.bulk.packing import LARGEST_MEMBER, Packer
-from aioglacier.bulk.scan import Scan
-from aioglacier.bulk.zstd import ZstdCoder, decode, skippable_frame
+from aioglacier.bulk.formats.zstd import ZstdCoder, decode, skippable_frame
+from aioglacier.bulk.sync.compare import Change, Known
+from aioglacier.bulk.sync.packing import LARGEST_MEMBER, Packer
+from aioglacier.bulk.sync.scan import Scan
 from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError, UnsafePathError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath, check_path

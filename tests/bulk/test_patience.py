@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aioglacier.bulk.patience import Patience
+from aioglacier.bulk.sync.pacing import Patience
 
 
 def sends(patience: Patience, packing: float, sending: float) -> bool:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from aioglacier.bulk import recovering
-from aioglacier.bulk.bigfiles import describe_file
-from aioglacier.bulk.bundle import SKIPPABLE_SIZE
-from aioglacier.bulk.bundleindex import BundleTrailer, read_index, read_trailer
+from aioglacier.bulk import recover as recovering
+from aioglacier.bulk.formats.bundle_index import BundleTrailer, read_index, read_trailer
+from aioglacier.bulk.formats.tar import BLOCK, member_header, padding
+from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, split_frame
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.recovering import FolderRecovery, RecoveryOptions
-from aioglacier.bulk.scan import Found
-from aioglacier.bulk.tar import BLOCK, member_header, padding
-from aioglacier.bulk.zstd import ZstdCoder, skippable_frame, split_frame
+from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
+from aioglacier.bulk.sync.big_files import describe_file
+from aioglacier.bulk.sync.bundle import SKIPPABLE_SIZE
+from aioglacier.bulk.sync.scan import Found
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_encryption import Key
@@ -29,8 +29,8 @@ from tests.cli.conftest import Cli
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.bulk.recovering import Recovered
-    from aioglacier.catalog.entries import Entry
+    from aioglacier.bulk.recover import Recovered
+    from aioglacier.catalog.folders.entries import Entry
     from tests.bulk.conftest import Place
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 import aioglacier
-from aioglacier.bulk import retrieval
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore import FolderRestore, RestoreOptions
-from aioglacier.bulk.sync import FolderSync
+from aioglacier.bulk.restore import retrieval_plan as retrieval
+from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.server import LocalGlacier
-from aioglacier.server.faults import Fault, FaultKind
+from aioglacier.server.requests.faults import Fault, FaultKind
 from tests.bulk.conftest import MIB, picture
 from tests.bulk.test_encryption import Key
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aioglacier.bulk.pricing import check_cost, load_prices
-from aioglacier.bulk.retrieval import Needed, plan_retrievals
+from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
 from aioglacier.core.errors import ConfigurationError, CostLimitError
 from aioglacier.core.models import ArchiveId, Tier
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned

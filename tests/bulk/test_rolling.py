@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.manifest import Manifest
-from aioglacier.bulk.rolled import RolledDownload, read_manifest
-from aioglacier.bulk.rolling import RollingUpload
+from aioglacier.bulk.streams.download import RolledDownload, read_manifest
+from aioglacier.bulk.streams.manifest import Manifest
+from aioglacier.bulk.streams.upload import RollingUpload
 from aioglacier.core.errors import (
     ConfigurationError,
     DescriptionError,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import aioglacier
-    from aioglacier.vault import Vault
+    from aioglacier.client.vault import Vault
     from tests.bulk.conftest import Place
 
 #: Three archives of 2 MiB, and a rest.
@@ -239,7 +239,7 @@ async def test_a_piece_that_is_not_what_the_manifest_says_is_refused(place: Plac
 PROGRAM = """
 import asyncio, sys
 import aioglacier
-from aioglacier.bulk.rolling import RollingUpload
+from aioglacier.bulk.streams.upload import RollingUpload
 from aioglacier.catalog import Catalog
 
 async def main():

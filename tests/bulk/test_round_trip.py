@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore import FolderRestore, RestoreOptions
-from aioglacier.bulk.selection import SelectionOptions
-from aioglacier.bulk.sync import FolderSync
-from aioglacier.bulk.syncplan import SyncOptions
+from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
+from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.bulk.sync.plan import SyncOptions
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.core.errors import (
     ConfigurationError,
     CostLimitError,

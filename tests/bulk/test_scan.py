@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aioglacier.bulk.compare import Comparison, Known
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.scan import Scan, signed
+from aioglacier.bulk.sync.compare import Comparison, Known
+from aioglacier.bulk.sync.scan import Scan, signed
 from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 

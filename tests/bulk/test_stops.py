@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 import aioglacier
-from aioglacier.bulk.sync import FolderSync
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import VaultNotFoundError
 from tests.bulk.conftest import MIB, picture

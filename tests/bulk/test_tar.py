@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.bulk import tar
+from aioglacier.bulk.formats import tar
 
 LONG = b"d" * 99 + b"/" + b"e" * 100
 NAMES = [b"a", LONG, b"x" * 255, b"\xff\xfe\n", b"p/" * 120 + b"q" * 50, b"dir" * 40 + b"/", "é/ü".encode()]

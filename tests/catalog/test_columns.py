@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from aioglacier.catalog import Catalog, Place, SourceIdentity
-from aioglacier.catalog.columns import escape, unescape
+from aioglacier.catalog.storage.columns import escape, unescape
 from aioglacier.core.models import Archive, ArchiveId
 from tests.catalog.conftest import PHOTOS
 

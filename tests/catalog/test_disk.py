@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.catalog import Catalog
-from aioglacier.catalog.database import open_database
-from aioglacier.catalog.opening import open_file
+from aioglacier.catalog.storage.database import open_database
+from aioglacier.catalog.storage.sqlite_opening import open_file
 from aioglacier.core.errors import CatalogError
 from tests.catalog.conftest import PHOTOS, archive, child, outcome
 

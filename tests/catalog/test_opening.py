@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, inspect
 
-from aioglacier.catalog import ArchiveState, Catalog, files, migrations, opening
-from aioglacier.catalog.sqlite import SqliteStore
-from aioglacier.catalog.store import BusyError
-from aioglacier.catalog.tables import METADATA
+from aioglacier.catalog import ArchiveState, Catalog
+from aioglacier.catalog.storage import migrations, sqlite_file as files, sqlite_opening as opening
+from aioglacier.catalog.storage.backend import BusyError
+from aioglacier.catalog.storage.sqlite import SqliteStore
+from aioglacier.catalog.storage.tables import METADATA
 from aioglacier.core.errors import CatalogDamagedError, CatalogError, GlacierError
 from tests.catalog.conftest import NOON, PHOTOS, archive, child, outcome
 

@@ -13,15 +13,16 @@ import anyio
 import pytest
 from sqlalchemy import inspect
 
-from aioglacier.catalog import Catalog, Place, migrations, postgresql
-from aioglacier.catalog.database import open_database
-from aioglacier.catalog.tables import METADATA
+from aioglacier.catalog import Catalog, Place
+from aioglacier.catalog.storage import migrations, postgresql
+from aioglacier.catalog.storage.database import open_database
+from aioglacier.catalog.storage.tables import METADATA
 from aioglacier.core.errors import CatalogBusyError, CatalogError, UploadLockedError
 from tests.catalog import servers
 from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive, child, outcome
 
 if TYPE_CHECKING:
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
 
 PASSWORD = "s3cret-Passw0rd"
 

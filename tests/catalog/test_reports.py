@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert
 
 from aioglacier.catalog import ArchiveState, Catalog, Duplicate
-from aioglacier.catalog.places import keep_place
-from aioglacier.catalog.tables import SPENT
+from aioglacier.catalog.storage.tables import SPENT
+from aioglacier.catalog.vaults import keep_place
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import Archive
 
 DAY = timedelta(days=1)

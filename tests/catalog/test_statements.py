@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert, select
 
-from aioglacier.catalog.tables import PLACES
+from aioglacier.catalog.storage.tables import PLACES
 from aioglacier.core.errors import CatalogError
 
 if TYPE_CHECKING:
     from aioglacier.catalog import Catalog
-    from aioglacier.catalog.store import Connection
+    from aioglacier.catalog.storage.backend import Connection
 
 _INSERT = "INSERT INTO places (account_id, region, endpoint, vault) VALUES ('-', 'eu-west-1', '', ?)"
 

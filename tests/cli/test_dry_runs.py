@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from aioglacier.cli.program import root
+from aioglacier.cli.program.main import root
 from tests.cli.conftest import Cli
 
 if TYPE_CHECKING:

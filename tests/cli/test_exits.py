@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.cli.exits import CODES, MEANINGS, Exit, exit_of
+from aioglacier.cli.program.exits import CODES, MEANINGS, Exit, exit_of
 from aioglacier.core import errors
 
 if TYPE_CHECKING:

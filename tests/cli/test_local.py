@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.cli.commands.demo import simple_tree_hash
+from aioglacier.cli.commands.local.demo import simple_tree_hash
 from aioglacier.core.treehash import tree_hash
 from tests.cli.conftest import ACCESS_KEY_ID, MIB, SECRET, Cli, data, keys, serving, wait_for
 

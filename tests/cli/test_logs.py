@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from aioglacier.cli.logs import Calm
+from aioglacier.cli.program.logs import Calm
 from tests.cli.test_signals import faulty
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.cli.program import COMMANDS
-from aioglacier.cli.settings import Settings
+from aioglacier.cli.program.global_options import Settings
+from aioglacier.cli.program.main import COMMANDS
 from aioglacier.core.treehash import hash_core
 from tests.cli.conftest import MIB, SECRET, Cli, keys
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 def loaded_by(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> set[str]:
     """The modules that a command line loads."""
     program = (
-        "import sys; from aioglacier.cli.program import run; code = run(sys.argv[1:]); "
+        "import sys; from aioglacier.cli.program.main import run; code = run(sys.argv[1:]); "
         "sys.stderr.write(' '.join(sys.modules)); sys.exit(code)"
     )
     done = subprocess.run(

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from aioglacier.cli.progress import fit
+from aioglacier.cli.render.progress import fit
 from tests.cli.conftest import MIB, Cli, data, wait_for
 from tests.cli.test_signals import PARTS, faulty, go_on, hang, sent
 

@@ -7,11 +7,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from aioglacier.cli.escaping import escape, redact
-from aioglacier.cli.progress import Speed
-from aioglacier.cli.records import archive_record, archive_text
-from aioglacier.cli.sizes import parse_size, show_count, show_exact_size, show_rate, show_seconds, show_size
-from aioglacier.cli.uploading import describe_name
+from aioglacier.cli.render.escaping import escape, redact
+from aioglacier.cli.render.printed_records import archive_record, archive_text
+from aioglacier.cli.render.progress import Speed
+from aioglacier.cli.render.sizes import (
+    parse_size,
+    show_count,
+    show_exact_size,
+    show_rate,
+    show_seconds,
+    show_size,
+)
+from aioglacier.cli.shared.uploading import describe_name
 from aioglacier.core.checks import check_description
 from aioglacier.core.descriptions import decode
 from aioglacier.core.models import Archive, ArchiveId

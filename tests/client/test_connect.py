@@ -14,7 +14,7 @@ import pytest
 import aioglacier
 import aioglacier.transfer.resources as resources_module
 from aioglacier.core.errors import ConfigurationError
-from aioglacier.transfer import workers
+from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.resources import Allowance, TransferOptions, default_memory_limit, open_resources
 
 if TYPE_CHECKING:

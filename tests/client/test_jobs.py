@@ -22,8 +22,8 @@ from aioglacier import (
     TemporaryServiceError,
     UnexpectedResponseError,
     WaitTimeoutError,
-    job as jobs,
 )
+from aioglacier.client import job as jobs
 from aioglacier.core.models import JobStatus, Tier
 from aioglacier.core.ranges import ByteRange
 

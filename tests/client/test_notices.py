@@ -13,7 +13,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import aioglacier
-from aioglacier.gateway.queue import find_job_id
+from aioglacier.gateway.notice_queue import find_job_id
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:

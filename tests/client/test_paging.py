@@ -6,7 +6,7 @@ import pytest
 
 from aioglacier.core.errors import UnexpectedResponseError
 from aioglacier.core.models import Page
-from aioglacier.paging import follow
+from aioglacier.gateway.contract.paging import follow
 
 
 async def test_every_page_is_given_in_order() -> None:

@@ -22,10 +22,10 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
 from aioglacier.core.treehash import PartHashes, tree_hash
-from aioglacier.resuming import INVENTORY_ALLOWANCE, settle, settle_all
+from aioglacier.recorded.resume import INVENTORY_ALLOWANCE, settle, settle_all
 from aioglacier.server import LocalGlacier
-from aioglacier.server.faults import Fault, FaultKind, Moment
-from aioglacier.transfer.writer import UploadOptions
+from aioglacier.server.requests.faults import Fault, FaultKind, Moment
+from aioglacier.transfer.upload.writer import UploadOptions
 from tests.cli.conftest import MIB, data
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.catalog import UploadRecord
-    from aioglacier.gateway.interface import BeforeLast, Body, Progress
-    from aioglacier.recording import RecordingStore
-    from aioglacier.vaultrecords import VaultRecords
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
+    from aioglacier.recorded.recording_store import RecordingStore
+    from aioglacier.recorded.vault_records import VaultRecords
 
 SIZE = 5 * MIB + 3
 

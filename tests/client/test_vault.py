@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aioglacier
-from aioglacier import inventory
+from aioglacier.client import inventory
 from aioglacier.core.models import VaultEvent
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.server import LocalGlacier
 from aioglacier.testing import MemoryGlacier
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import ArchiveId, JobId
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.interface import Gateway
+    from aioglacier.gateway.contract.protocols import Gateway
 
 KEYS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.catalog import Catalog
-    from aioglacier.client import Glacier
+    from aioglacier.client.glacier import Glacier
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 
 from aioglacier.catalog import Catalog
-from aioglacier.transfer import workers
+from aioglacier.transfer.hashing import workers
 from tests.endurance.holdings import MIB, Holdings
 from tests.endurance.served import serving
 from tests.endurance.traffic import WEIGHTS, Traffic

@@ -35,15 +35,15 @@ from aioglacier.catalog import ArchiveState, Catalog, Place
 from aioglacier.core.errors import GlacierError, OutcomeUnknownError, ResumeMismatchError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
-from aioglacier.server.faults import Fault, FaultKind, Moment
+from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from tests.forking import forks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId
-    from aioglacier.resuming import TakenUpload
-    from aioglacier.vault import Vault
+    from aioglacier.recorded.resume import TakenUpload
 
 T = TypeVar("T")
 

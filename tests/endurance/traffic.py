@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
+    from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId
-    from aioglacier.vault import Vault
 
 MIB = 1024 * 1024
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.session import Session
 
-from aioglacier.client import Glacier
+from aioglacier.client.glacier import Glacier
 from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import ServedGlacier, serving
 from aioglacier.transfer.resources import TransferOptions, open_resources
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from aioglacier.gateway.patience import RetryPolicy
+    from aioglacier.gateway.retry.patience import RetryPolicy
     from tests.forking import Running
 
 __all__ = ["MIB", "Cli", "Done", "Lies", "Proxy", "ServedGlacier", "Stand", "Trouble", "data", "wait_for"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aioglacier.cli.exits import CODES
+from aioglacier.cli.program.exits import CODES
 from aioglacier.core import errors
 from aioglacier.server import Fault, FaultKind
 from tests.faults.conftest import MIB, Lies, Stand, wait_for

@@ -15,8 +15,8 @@ import trustme
 
 from aioglacier.core.errors import ConnectionFailedError, StalledTransferError, UnexpectedResponseError
 from aioglacier.core.treehash import tree_hash
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import serving
 from tests.faults.conftest import MIB, Lies, Stand, Trouble, wait_for

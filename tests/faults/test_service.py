@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aioglacier.core.treehash import tree_hash
-from aioglacier.gateway.patience import RetryPolicy
+from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import Fault, FaultKind, Moment
 from tests.faults.conftest import MIB, Stand, Trouble, wait_for
 from tests.faults.proxy import Kind, Since, Way

@@ -13,9 +13,9 @@ import atheris
 with atheris.instrument_imports():
     from aioglacier.core.descriptions import decode
     from aioglacier.core.errors import InventoryError
-    from aioglacier.core.inventory import open_inventory_reader
+    from aioglacier.core.inventory_parser import open_inventory_reader
     from aioglacier.core.models import Archive, InventoryFormat
-    from aioglacier.gateway.queue import find_job_id
+    from aioglacier.gateway.notice_queue import find_job_id
 
 
 def read(document: bytes, output_format: InventoryFormat, cut: int) -> list[Archive] | int:

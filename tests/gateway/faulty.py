@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.contract.options import GatewayOptions
 
 if TYPE_CHECKING:
     import ssl

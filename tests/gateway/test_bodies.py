@@ -26,9 +26,9 @@ from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.files.reading import FileIdentity, FileRange
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.bodies import FileSlices, change_in, read_whole
-from aioglacier.gateway.payload import LARGEST_SLICE
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.http.payload import LARGEST_SLICE
+from aioglacier.gateway.http.request_bodies import FileSlices, change_in, read_whole
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import Exchange, FaultyServer, options_for
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ async def test_where_nobody_can_say_all_is_read_by_threads(
     """On a filesystem that does not know the question, as in /dev/shm, and where no system call asks it."""
     folder = tmp_path
     if reason == "system":
-        monkeypatch.setattr("aioglacier.gateway.bodies._NOWAIT", 0)
+        monkeypatch.setattr("aioglacier.gateway.http.request_bodies._NOWAIT", 0)
     elif not (folder := Path("/dev/shm")).is_dir():  # noqa: S108  # it is for its filesystem
         pytest.skip("no filesystem in memory")
     path = folder / f"aioglacier-test-{os.getpid()}"

@@ -16,7 +16,7 @@ from aioglacier.core.models import (
     Tier,
 )
 from aioglacier.core.ranges import ByteRange
-from aioglacier.gateway import documents
+from aioglacier.gateway.vaults import documents
 
 
 @pytest.mark.parametrize(

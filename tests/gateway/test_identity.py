@@ -12,8 +12,8 @@ import pytest
 
 from aioglacier.core.errors import ClockSkewError, CredentialsExpiredError, InvalidCredentialsError
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import Exchange, FaultyServer, answers, glacier, options_for, refuses
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import trustme
 
 from aioglacier.core.errors import CertificateError, ConfigurationError, NoCredentialsError
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.modelfiles import models_at
-from aioglacier.gateway.options import GatewayOptions
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.vaults.model_files import models_at
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, faulty_server, options_for
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from aioglacier.gateway.patience import Patience, RetryPolicy
+from aioglacier.gateway.retry.patience import Patience, RetryPolicy
 
 
 class Clock:

@@ -20,7 +20,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
+from aioglacier.gateway.http.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
 from tests.gateway.faulty import Exchange, FaultyServer, answers, faulty_server, options_for
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from aioglacier.core.errors import UnexpectedResponseError
 from aioglacier.core.models import ArchiveId, JobId, JobStatus, UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.botocalls import enter_client, new_session
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.plain import Keys, PlainSettings, read_plain
-from aioglacier.gateway.proxies import environment_proxies, new_context, proxy_for, tls_context
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, read_plain
+from aioglacier.gateway.http.proxies import environment_proxies, new_context, proxy_for, tls_context
+from aioglacier.gateway.vaults.boto_calls import enter_client, new_session
 from aioglacier.server import LocalGlacier
 from tests.gateway.faulty import KEY_ID, REQUEST_ID, SECRET, TOKEN, answers, options_for
 

@@ -16,9 +16,9 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.patience import RetryPolicy
-from aioglacier.gateway.receiving import DirectBody
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.http.receiving import DirectBody
+from aioglacier.gateway.retry.patience import RetryPolicy
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import REQUEST_ID, Exchange, FaultyServer, answers, faulty_server, options_for
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.gateway.aws import AwsGateway
-    from aioglacier.gateway.interface import Gateway
+    from aioglacier.gateway.contract.protocols import Gateway
 
 JOB = JobId("JOB")
 BODY = bytes(range(251)) * (5 * MIB // 251)

@@ -31,7 +31,7 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
     VaultNotFoundError,
 )
-from aioglacier.gateway.refusals import payload_refusal, refusal
+from aioglacier.gateway.http.service_errors import payload_refusal, refusal
 
 PAYLOAD_MISMATCH = (
     "The value passed in as x-amz-content-sha256 does not match the computed payload hash. "

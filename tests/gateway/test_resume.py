@@ -13,14 +13,14 @@ from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.patience import RetryPolicy
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.retry.patience import RetryPolicy
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import REQUEST_ID, Exchange, FaultyServer, options_for, refuses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from aioglacier.gateway.interface import Gateway
+    from aioglacier.gateway.contract.protocols import Gateway
 
 OUTPUT = bytes(range(251)) * (3 * MIB // 251 + 1)
 JOB = JobId("JOB")

@@ -37,9 +37,9 @@ from aioglacier.core.models import (
     VaultEvent,
 )
 from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.gateway.patience import RetryPolicy
-from aioglacier.gateway.retrier import Retrier
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.retry.patience import RetryPolicy
+from aioglacier.gateway.retry.retrier import Retrier
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.testing import MemoryGlacier
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given, strategies as st
 
-from aioglacier.gateway.signing import UNSIGNED_HEADERS, Signature, Signer
+from aioglacier.gateway.http.signing import UNSIGNED_HEADERS, Signature, Signer
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "sigv4.json").read_text()

@@ -11,7 +11,7 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 
 from aioglacier.core.errors import StalledTransferError
-from aioglacier.gateway.watchdog import Alarm, Pace, Slots
+from aioglacier.gateway.http.watchdog import Alarm, Pace, Slots
 
 
 async def test_alarm_rings_once_at_the_last_moment_that_was_set() -> None:

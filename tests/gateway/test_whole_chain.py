@@ -16,9 +16,9 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.patience import RetryPolicy
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.retry.patience import RetryPolicy
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import Fault, FaultKind, LocalGlacier, Moment
 from tests.gateway.faulty import KEY_ID, SECRET, faulty_server, options_for
 

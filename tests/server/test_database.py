@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import create_task_group
 
-from aioglacier.server.database import Database
+from aioglacier.server.state.record_database import Database
 
 if TYPE_CHECKING:
     from pathlib import Path

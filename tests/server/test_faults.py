@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import Fault, FaultKind, FaultScript, LocalGlacier, Moment
-from aioglacier.server.faults import load_faults
+from aioglacier.server.requests.faults import load_faults
 from tests.server.conftest import hashes, send
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.core.treehash import chunk_hashes, tree_hash
-from aioglacier.server.files import DirectoryInUseError, Files
+from aioglacier.server.state.files import DirectoryInUseError, Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

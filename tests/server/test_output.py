@@ -11,8 +11,8 @@ import pytest
 from anyio import create_task_group, to_thread
 
 from aioglacier.core.ranges import ByteRange
-from aioglacier.server.output import parse_range
-from aioglacier.server.refusals import RefusalError
+from aioglacier.server.operations.output import parse_range
+from aioglacier.server.protocol.refusal import RefusalError
 from tests.server.conftest import Boto, send
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from anyio import to_thread
 
 from aioglacier.server import Credentials, LocalGlacier
-from aioglacier.server.refusals import RefusalError
-from aioglacier.server.sigv4 import (
+from aioglacier.server.protocol.refusal import RefusalError
+from aioglacier.server.protocol.sigv4 import (
     SignedRequest,
     Verifier,
     canonical_request,

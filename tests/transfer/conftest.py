@@ -16,32 +16,32 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from hypothesis import HealthCheck, settings
 
-from aioglacier.client import Glacier
+from aioglacier.client.glacier import Glacier
 from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError
 from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.bodies import change_in, read_whole
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.patience import RetryPolicy
-from aioglacier.gateway.retry import RetryingGateway
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.http.request_bodies import change_in, read_whole
+from aioglacier.gateway.retry.patience import RetryPolicy
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
-from aioglacier.server.faults import Fault
-from aioglacier.transfer import workers
+from aioglacier.server.requests.faults import Fault
+from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.resources import TransferOptions, open_resources
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
-from aioglacier.transfer.writer import UploadOptions
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from aioglacier.client.vault import Vault
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.interface import Body, Gateway, Progress
+    from aioglacier.gateway.contract.protocols import Body, Gateway, Progress
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.vault import Vault
 
 # A shared machine may take any time over an example; how long a test may take is pytest-timeout's business.
 settings.register_profile(

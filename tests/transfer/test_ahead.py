@@ -10,13 +10,13 @@ import psutil
 import pytest
 
 from aioglacier.core.treehash import hash_part
-from aioglacier.transfer.ahead import workers_started_ahead
-from aioglacier.transfer.buffers import PartBuffer
-from aioglacier.transfer.partjob import PartJob
-from aioglacier.transfer.workers import ProcessHasher, open_hasher
+from aioglacier.transfer.budget.buffers import PartBuffer
+from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.preload import workers_started_ahead
+from aioglacier.transfer.hashing.workers import ProcessHasher, open_hasher
 
 if TYPE_CHECKING:
-    from aioglacier.transfer.workers import Hasher
+    from aioglacier.transfer.hashing.workers import Hasher
 
 DATA = os.urandom(1024 * 1024 + 1)
 

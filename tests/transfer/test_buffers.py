@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given, settings, strategies as st
 
 from aioglacier.core.errors import MemoryLimitError, WaitTimeoutError
-from aioglacier.transfer.buffers import (
+from aioglacier.transfer.budget.buffers import (
     AnonymousFileMemory,
     BufferPool,
     NamedMemory,

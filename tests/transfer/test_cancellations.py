@@ -18,14 +18,14 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.treehash import tree_hash
-from aioglacier.transfer import workers
-from aioglacier.transfer.download import Download
-from aioglacier.transfer.reader import open_reader
+from aioglacier.transfer.download.download import Download
+from aioglacier.transfer.download.reader import open_reader
+from aioglacier.transfer.hashing import workers
+from aioglacier.transfer.hashing.workers import LARGEST_IN_THREAD, WORTH_WORKERS
 from aioglacier.transfer.resources import TransferOptions, open_resources
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
-from aioglacier.transfer.workers import LARGEST_IN_THREAD, WORTH_WORKERS
-from aioglacier.transfer.writer import open_writer
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import (
     DATA,
     MIB,

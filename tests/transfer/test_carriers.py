@@ -6,9 +6,9 @@ import anyio
 import anyio.abc
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.transfer.carriers import Carriers
-from aioglacier.transfer.part import Part
-from aioglacier.transfer.partjob import PartJob
+from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.upload.carriers import Carriers
+from aioglacier.transfer.upload.part import Part
 
 
 class Engine:

@@ -9,8 +9,8 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.gateway.congestion import Congestion
-from aioglacier.transfer.concurrency import START, Body, ConcurrencyController, Connections
+from aioglacier.gateway.retry.congestion import Congestion
+from aioglacier.transfer.budget.concurrency import START, Body, ConcurrencyController, Connections
 from tests.transfer.conftest import MIB
 
 if TYPE_CHECKING:

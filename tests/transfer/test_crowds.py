@@ -10,8 +10,8 @@ import anyio.lowlevel
 
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:

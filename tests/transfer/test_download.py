@@ -13,10 +13,10 @@ from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import IntegrityError, TargetError
 from aioglacier.core.ranges import ByteRange
-from aioglacier.server.faults import Fault, FaultKind
-from aioglacier.transfer import partial
-from aioglacier.transfer.download import Download
-from aioglacier.transfer.partial import PartialFile
+from aioglacier.server.requests.faults import Fault, FaultKind
+from aioglacier.transfer.download import partial_file as partial
+from aioglacier.transfer.download.download import Download
+from aioglacier.transfer.download.partial_file import PartialFile
 from aioglacier.transfer.resources import TransferOptions, open_resources
 from tests.transfer.conftest import (
     DATA,
@@ -31,8 +31,8 @@ from tests.transfer.conftest import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aioglacier.transfer.hashing.workers import HashIn
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.workers import HashIn
 
 SIZE = 5 * MIB + 77
 BYTES = DATA[:SIZE]

@@ -12,9 +12,9 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import IntegrityError, ResumeMismatchError, UploadFailedError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
-from aioglacier.transfer.writer import open_writer
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from aioglacier.core.errors import GlacierError
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.transfer.buffers import PartBuffer
-    from aioglacier.transfer.partjob import PartJob
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.hashing.part_job import PartJob
+    from aioglacier.transfer.hashing.workers import Hasher
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.workers import Hasher
 
 
 class Gate:

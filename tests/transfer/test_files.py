@@ -19,10 +19,10 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import SourceChangedError, SourceError, SourceUnreadableError
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.files.reading import FileChangedError, FileIdentity, open_unchanged
-from aioglacier.transfer.openfile import OpenFile
-from aioglacier.transfer.partjob import PartJob, ReadFrom, perform
-from aioglacier.transfer.sources import NamedFile, open_file
-from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
+from aioglacier.transfer.upload.open_file import OpenFile
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import NamedFile, open_file
 from benchmarks import clients, turns
 from benchmarks.sink import Sink
 from tests.transfer.conftest import (
@@ -38,9 +38,9 @@ from tests.transfer.conftest import (
 
 if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.transfer.buffers import PartBuffer
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.hashing.workers import Hasher
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.workers import Hasher
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
@@ -251,7 +251,7 @@ async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
         time.sleep(0.2)  # in a thread
         return open_unchanged(path, identity)
 
-    monkeypatch.setattr("aioglacier.transfer.openfile.open_unchanged", open_slowly)
+    monkeypatch.setattr("aioglacier.transfer.upload.open_file.open_unchanged", open_slowly)
     with anyio.move_on_after(0.05) as scope:
         async with shared.range(place(file), 2):
             pytest.fail("it was opened")
@@ -296,7 +296,7 @@ def test_two_threads_may_open_a_file_at_once(tmp_path: Path, monkeypatch: pytest
         meet.wait(10)
         return open_unchanged(path, identity)
 
-    monkeypatch.setattr("aioglacier.transfer.openfile.open_unchanged", open_together)
+    monkeypatch.setattr("aioglacier.transfer.upload.open_file.open_unchanged", open_together)
     shared.hold()
     with ThreadPoolExecutor(2) as threads:
         first, second = (threads.submit(shared.open_unchanged) for _ in range(2))

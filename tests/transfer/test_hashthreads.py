@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.transfer.hashthreads import HashThreads
+from aioglacier.transfer.hashing.hash_threads import HashThreads
 
 
 class Gate:

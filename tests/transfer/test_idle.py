@@ -8,8 +8,8 @@ import anyio
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.models import UploadId
-from aioglacier.transfer.idle import IdleWatch
-from aioglacier.transfer.writer import open_writer
+from aioglacier.transfer.upload.idle_watch import IdleWatch
+from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options
 
 if TYPE_CHECKING:

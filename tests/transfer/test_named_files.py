@@ -20,8 +20,8 @@ from aioglacier.core.errors import (
     SourceError,
     SourceUnreadableError,
 )
-from aioglacier.transfer.sources import NamedFile, open_file, open_source
-from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import NamedFile, open_file, open_source
 from tests.transfer.conftest import (
     DATA,
     MIB,
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.transfer.buffers import PartBuffer, PartMemory
-    from aioglacier.transfer.partjob import PartJob
+    from aioglacier.transfer.budget.buffers import PartBuffer, PartMemory
+    from aioglacier.transfer.hashing.part_job import PartJob
+    from aioglacier.transfer.hashing.workers import Hasher
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.workers import Hasher
 
 SIZE = 2 * MIB + 77
 BYTES = DATA[:SIZE]

@@ -19,9 +19,9 @@ from aioglacier.core.errors import (
     WriterClosedError,
 )
 from aioglacier.core.ranges import ByteRange
-from aioglacier.server.faults import Fault, FaultKind
-from aioglacier.transfer.reader import open_reader
-from aioglacier.transfer.writer import open_writer
+from aioglacier.server.requests.faults import Fault, FaultKind
+from aioglacier.transfer.download.reader import open_reader
+from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import (
     DATA,
     MIB,
@@ -34,7 +34,7 @@ from tests.transfer.conftest import (
 )
 
 if TYPE_CHECKING:
-    from aioglacier.job import Job
+    from aioglacier.client.job import Job
     from aioglacier.transfer.resources import TransferResources
 
 SIZE = 5 * MIB + 77

@@ -11,8 +11,8 @@ from hypothesis import given, settings, strategies as st
 from aioglacier.core.errors import ResumeMismatchError, UploadNotFoundError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, Served, options, thread_resources
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.files.reading import FileIdentity, FileRange
 from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.options import GatewayOptions
-from aioglacier.gateway.retry import RetryingGateway
-from aioglacier.transfer.senders import SenderPool, open_senders
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
+from aioglacier.transfer.upload.senders import SenderPool, open_senders
 from tests.gateway.faulty import SECRET, TOKEN, Exchange, FaultyServer, answers, faulty_server, refuses
 from tests.transfer.conftest import MIB
 from tests.transfer.test_worker_lives import is_running
@@ -96,7 +96,7 @@ class Sending:
     def pids(self) -> set[int]:
         """The processes that send."""
         children = psutil.Process().children()
-        return {child.pid for child in children if "aioglacier.transfer.sender" in child.cmdline()}
+        return {child.pid for child in children if "aioglacier.transfer.upload.sender" in child.cmdline()}
 
 
 @asynccontextmanager
@@ -362,7 +362,7 @@ async def test_a_sender_whose_parent_is_killed_leaves_in_silence(
         (sender,) = [
             child.pid
             for child in psutil.Process(program.pid).children()
-            if "aioglacier.transfer.sender" in child.cmdline()
+            if "aioglacier.transfer.upload.sender" in child.cmdline()
         ]
         program.kill()
         assert program.stderr is not None
@@ -374,7 +374,7 @@ async def test_a_sender_whose_parent_is_killed_leaves_in_silence(
 PROGRAM = """
 import anyio, sys
 import aioglacier
-from aioglacier.transfer.senders import SenderPool
+from aioglacier.transfer.upload.senders import SenderPool
 
 async def main():
     async with aioglacier.connect(
@@ -402,7 +402,7 @@ def test_senders_leave_with_their_parent(number: signal.Signals, tmp_path: Path)
         senders = [
             child.pid
             for child in psutil.Process(program.pid).children()
-            if "aioglacier.transfer.sender" in child.cmdline()
+            if "aioglacier.transfer.upload.sender" in child.cmdline()
         ]
         program.send_signal(number)
         program.wait()

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from aioglacier.core.errors import IntegrityError, TargetError
-from aioglacier.server.faults import Fault, FaultKind
-from aioglacier.transfer.download import Download
+from aioglacier.server.requests.faults import Fault, FaultKind
+from aioglacier.transfer.download.download import Download
+from aioglacier.transfer.download.slices import SLICE_SIZE
 from aioglacier.transfer.resources import TransferOptions, open_resources
-from aioglacier.transfer.slices import SLICE_SIZE
 from tests.transfer.conftest import DATA, MIB, MemoryOutput, serve, thread_resources
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.transfer.hashing.workers import HashIn
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.workers import HashIn
 
 #: Two pieces: one of 16 MiB, four slices, and one of two slices and a bit.
 BYTES = DATA + DATA[: 12 * MIB - 77]

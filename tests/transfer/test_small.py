@@ -18,7 +18,7 @@ from aioglacier.core.errors import (
     UploadFailedError,
 )
 from aioglacier.core.treehash import tree_hash
-from aioglacier.transfer.small import is_small, upload_small
+from aioglacier.transfer.upload.small import is_small, upload_small
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, options, refused
 
 if TYPE_CHECKING:

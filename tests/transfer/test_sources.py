@@ -25,8 +25,8 @@ from aioglacier.core.errors import (
     SourceUnreadableError,
     TooManyPartsError,
 )
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
 from tests.transfer.conftest import (
     DATA,
     MIB,

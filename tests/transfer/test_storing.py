@@ -14,7 +14,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.treehash import tree_hash
-from aioglacier.transfer.storing import StoringThreads, ended, settled
+from aioglacier.transfer.hashing.storing import StoringThreads, ended, settled
 from tests.transfer.conftest import DATA, MIB
 
 if TYPE_CHECKING:

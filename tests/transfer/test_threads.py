@@ -10,9 +10,9 @@ import anyio
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.threads import run_in_thread
-from aioglacier.transfer.upload import SourceUpload
+from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
 from tests.transfer.conftest import MemoryStore, options
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from aioglacier.core.errors import (
     VaultNotFoundError,
 )
 from aioglacier.core.treehash import tree_hash
-from aioglacier.server.faults import Fault, FaultKind, Moment
+from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from aioglacier.transfer.resources import TransferOptions
 from tests.transfer.conftest import DATA, MIB, Served, count_descriptors, serve
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aioglacier.transfer.workers import HashIn
+    from aioglacier.transfer.hashing.workers import HashIn
 
 SIZE = 3 * MIB + 5
 UPLOAD_PART = "UploadMultipartPart"

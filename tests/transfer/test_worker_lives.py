@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 PROGRAM = """
 import anyio, os, time
 print("user code", flush=True)
-from aioglacier.transfer.buffers import PartBuffer
-from aioglacier.transfer.partjob import PartJob
-from aioglacier.transfer.workers import open_hasher
+from aioglacier.transfer.budget.buffers import PartBuffer
+from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.workers import open_hasher
 
 SIZE = (16 << 20) + 1  # what no thread is given
 
@@ -105,7 +105,7 @@ def test_a_worker_whose_answer_nobody_reads_leaves_in_silence() -> None:
     """A parent that was killed has left an answer unread, which resets the connection under the worker."""
     ours, theirs = socket.socketpair()
     with theirs:
-        command = "import sys; from aioglacier.transfer.worker import main; main(int(sys.argv[1]))"
+        command = "import sys; from aioglacier.transfer.hashing.worker import main; main(int(sys.argv[1]))"
         worker = subprocess.Popen(
             [sys.executable, "-c", command, str(os.getpid())],
             stdin=theirs.fileno(),

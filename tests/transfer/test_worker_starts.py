@@ -11,24 +11,24 @@ import psutil
 import pytest
 
 from aioglacier.core.treehash import hash_part
-from aioglacier.transfer import workers
-from aioglacier.transfer.buffers import PartBuffer
-from aioglacier.transfer.partjob import PartJob
-from aioglacier.transfer.sources import open_source
-from aioglacier.transfer.upload import SourceUpload
-from aioglacier.transfer.workers import (
+from aioglacier.transfer.budget.buffers import PartBuffer
+from aioglacier.transfer.hashing import workers
+from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.workers import (
     LARGEST_IN_THREAD,
     WORTH_WORKERS,
     ProcessHasher,
     open_hasher,
     worth_workers,
 )
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.transfer.workers import Hasher
+    from aioglacier.transfer.hashing.workers import Hasher
 
 SIZE = MIB + 1
 

@@ -24,17 +24,17 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, WorkerDiedError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
 from aioglacier.files.reading import FileIdentity
-from aioglacier.transfer import partjob, workerprocess, workers
-from aioglacier.transfer.buffers import NamedMemory, PartBuffer
-from aioglacier.transfer.partjob import PartJob, ReadFrom
-from aioglacier.transfer.workers import ProcessHasher, open_hasher
+from aioglacier.transfer.budget.buffers import NamedMemory, PartBuffer
+from aioglacier.transfer.hashing import part_job as partjob, worker_process as workerprocess, workers
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.hashing.workers import ProcessHasher, open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors, shared_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aioglacier.transfer.buffers import PartMemory
-    from aioglacier.transfer.workers import Hasher, HashIn
+    from aioglacier.transfer.budget.buffers import PartMemory
+    from aioglacier.transfer.hashing.workers import Hasher, HashIn
 
 #: Above what is hashed in a thread in any case.
 SIZE = MIB + 1

@@ -32,8 +32,8 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
-from aioglacier.transfer import engine
-from aioglacier.transfer.writer import open_writer
+from aioglacier.transfer.upload import engine
+from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import (
     DATA,
     MIB,
@@ -46,7 +46,7 @@ from tests.transfer.conftest import (
 
 if TYPE_CHECKING:
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.writer import ArchiveWriter
+    from aioglacier.transfer.upload.writer import ArchiveWriter
 
 
 class MineError(Exception):

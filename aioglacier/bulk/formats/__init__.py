@@ -1,0 +1,1 @@
+"""Formats inside archives: tar, zstd, age, bundles."""

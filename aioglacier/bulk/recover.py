@@ -1,0 +1,463 @@
+"""What is in a vault of folders, learned from the vault itself: for whoever has lost the catalog.
+
+An inventory tells which archives are bundles, by their descriptions. The end of each says where its index is,
+and the index lists its members. So of a bundle no more is retrieved than its last MiBs, and each archive is
+recorded as a ``sync`` of the time when it was made: what came later takes the place of what was before.
+
+What only the catalog had does not come back: when files were removed, so they are there again; permissions
+and times that were changed later; attributes and holes of files that are archives by themselves, and the
+names of such files that were encrypted.
+
+A catalog in which a later ``sync`` of the folder is on record takes no archive from before that: whatever is
+recorded last is the current version. A new one takes all of them, in their order.
+
+Each bundle counts once all of it is recorded. What a kill leaves is removed by the next run, which goes on
+with the bundles that are not on record, and uses the jobs that are there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from aioglacier.bulk.formats.bundle_index import BundleTrailer, read_index, read_trailer, whole_number
+from aioglacier.bulk.place import FolderPlace
+from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.restore.fetcher import AskedJobs
+from aioglacier.bulk.settling import settle_folder
+from aioglacier.bulk.sync.big_files import folder_name
+from aioglacier.bulk.sync.bundle import PART_SIZE
+from aioglacier.catalog.folders.entries import BundleRecord, Entry
+from aioglacier.catalog.records import ArchiveState
+from aioglacier.core.errors import ConfigurationError, IntegrityError
+from aioglacier.core.limits import MIB
+from aioglacier.core.models import Tier
+from aioglacier.core.ranges import ByteRange
+from aioglacier.files.crashpoints import passing
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
+    from aioglacier.catalog.records import UploadNumber
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive, ArchiveId
+
+#: What is retrieved of each bundle at first, at most: another job takes hours. An index has about 52 bytes
+#: for a member, so this is that of 150,000, and a 16th of a bundle that of files of 1 KiB.
+TAIL: Final = 8 * MIB
+_SHARE: Final = 16
+
+#: No clock that a catalog was written by is further ahead.
+_AHEAD: Final = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryOptions:
+    """How what is in a vault is learned.
+
+    Attributes:
+        folder: Only bundles of this folder, and record them under its path; ``None`` for all, each under the
+            path that it had.
+        tier: How fast and how dear.
+        max_cost: Refuse what costs more, in the currency of the prices.
+        identities: Secret keys for what is encrypted.
+    """
+
+    folder: str | None = None
+    tier: Tier = Tier.STANDARD
+    max_cost: float | None = None
+    identities: Identities | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LargeFile:
+    """A file that is an archive by itself.
+
+    Attributes:
+        folder: The name of the folder that it is of.
+        entry: What its description says of it.
+    """
+
+    archive: Archive
+    folder: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPlan:
+    """What is to be learned.
+
+    Attributes:
+        bundles: Bundles that are on no record as such.
+        files: Archives of one file, likewise.
+        unnamed: Those that were encrypted, or have too long a path, so that nothing tells their names.
+        jobs: Jobs to start, at least: a longer index takes another.
+        retrieved: Bytes that they retrieve.
+        cost: By the price list.
+    """
+
+    bundles: tuple[Archive, ...]
+    files: tuple[LargeFile, ...]
+    unnamed: tuple[Archive, ...]
+    jobs: int
+    retrieved: int
+    cost: float
+
+
+@dataclass(slots=True)
+class Recovered:
+    """How far it is; also what came of it in the end.
+
+    Attributes:
+        bundles: Bundles that were read.
+        members: Paths that they list.
+        files: Archives of one file that were recorded.
+        jobs_started: Jobs started.
+        cost: Of those, by the price list.
+        damaged: Bundles that could not be read, with the error.
+        homeless: Archives of one file of which nothing tells the folder.
+        outdated: Archives from before a ``sync`` of their folder that is on record; they are left out.
+        roots: The folders.
+    """
+
+    bundles: int = 0
+    members: int = 0
+    files: int = 0
+    jobs_started: int = 0
+    cost: float = 0.0
+    damaged: list[tuple[ArchiveId, IntegrityError]] = field(default_factory=list)
+    homeless: list[ArchiveId] = field(default_factory=list)
+    outdated: list[ArchiveId] = field(default_factory=list)
+    roots: set[str] = field(default_factory=set)
+
+
+class FolderRecovery:
+    """One recovery of the records of a vault, to be run once.
+
+    An inventory has to be in the catalog before. The index of one bundle is held in memory: about 60 bytes
+    for each member.
+
+    Attributes:
+        done: How far it is.
+    """
+
+    def __init__(self, vault: Vault, prices: Prices, options: RecoveryOptions | None = None) -> None:
+        self.done = Recovered()
+        self._options = options or RecoveryOptions()
+        self._place = FolderPlace(vault)
+        self._prices = prices
+        self._asked = AskedJobs()
+
+    async def plan(self) -> RecoveryPlan:
+        """What ``run`` would do at least; nothing is asked for but the list of jobs."""
+        bundles: list[Archive] = []
+        files: list[LargeFile] = []
+        unnamed: list[Archive] = []
+        place = self._place
+        async for record in place.catalog.archives.list_vault(place.place):
+            if record.upload is not None or record.state is not ArchiveState.STORED:
+                continue
+            told = _told(record.archive.description)
+            if told.get("aioglacier") == "bundle" and self._is_meant(told.get("folder")):
+                bundles.append(record.archive)
+            elif told.get("aioglacier") == "file" and self._is_file_meant(told):
+                large = _large_file(record.archive, told)
+                if large is not None:
+                    files.append(large)
+                else:
+                    unnamed.append(record.archive)
+        bundles.sort(key=lambda archive: archive.created)
+        self._asked = await AskedJobs.look(place.vault)
+        to_ask = [tail.size for each in bundles if not self._is_asked(each, tail := _tail(each))]
+        cost = self._prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
+        return RecoveryPlan(tuple(bundles), tuple(files), tuple(unnamed), len(to_ask), sum(to_ask), cost)
+
+    async def run(self) -> Recovered:
+        """Learn what is in the vault, and record it. It may be stopped at any moment, and run again.
+
+        Raises:
+            ConfigurationError: Bundles are encrypted, and there is no key, or no folder was named.
+            CostLimitError: It would cost more than is allowed. Nothing was asked for.
+            GlacierError: What keeps the rest from being read. Damaged bundles are in ``done`` instead.
+        """
+        entries = self._place.catalog.entries
+        for tree in await entries.list_trees(self._place.place):
+            await settle_folder(self._place, tree)  # what a kill has left
+        plan = await self.plan()
+        self._check_readable(plan)
+        check_cost(plan.cost, self._options.max_cost, self._prices, "reading the ends of bundles")
+        for archive in plan.bundles:
+            await self._ask(archive, _tail(archive))
+        trailers: list[tuple[Archive, BundleTrailer]] = []
+        for archive in plan.bundles:
+            trailer = await self._read_trailer(archive)
+            if trailer is not None:
+                trailers.append((archive, trailer))
+        roots = {tree.root for tree in await entries.list_trees(self._place.place)}
+        roots |= {self._root(trailer) for _, trailer in trailers}
+        steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
+        steps += [(large.archive, large) for large in plan.files]
+        for archive, what in sorted(steps, key=lambda step: step[0].created):
+            home = self._root(what) if isinstance(what, BundleTrailer) else self._home(what, roots)
+            if home is None:
+                self.done.homeless.append(archive.id)
+            elif await self._is_outdated(archive, home):
+                self.done.outdated.append(archive.id)
+            elif isinstance(what, BundleTrailer):
+                await self._record_bundle(archive, what)
+            else:
+                await self._record_file(what, home)
+        for tree in await entries.list_trees(self._place.place):
+            await entries.mend(tree)
+        return self.done
+
+    def _is_meant(self, folder: object) -> bool:
+        """Whether a bundle is one of the folder that was named, as far as its description tells."""
+        if self._options.folder is None or folder is None:
+            return True
+        return folder == os.path.basename(_absolute(self._options.folder))[-100:]  # noqa: PTH119  # of any bytes
+
+    def _is_file_meant(self, told: dict[str, Any]) -> bool:
+        folder = self._options.folder
+        return folder is None or "folder" not in told or told["folder"] == folder_name(_absolute(folder))
+
+    def _home(self, large: LargeFile, roots: set[str]) -> str | None:
+        """The folder that a file is of: the one that was named, or the only one of this name."""
+        if self._options.folder is not None:
+            return _absolute(self._options.folder)
+        fitting = [root for root in roots if folder_name(root) == large.folder]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _check_readable(self, plan: RecoveryPlan) -> None:
+        if all("folder" in _told(archive.description) for archive in plan.bundles):
+            return
+        if self._options.identities is None:
+            raise ConfigurationError(
+                "there are encrypted bundles; give the file of a secret key that opens them with --identity"
+            )
+        if self._options.folder is None:
+            raise ConfigurationError(
+                "there are encrypted bundles, which do not tell of which folder they are; name it with "
+                "--folder"
+            )
+
+    def _root(self, trailer: BundleTrailer) -> str:
+        if self._options.folder is not None:
+            return _absolute(self._options.folder)
+        return trailer.root or ""
+
+    async def _is_outdated(self, archive: Archive, root: str) -> bool:
+        """Whether a ``sync`` of the folder that began after the archive was made is on record."""
+        entries = self._place.catalog.entries
+        for tree in await entries.list_trees(self._place.place):
+            if tree.root == root:
+                last = await entries.find_run(tree, datetime.now(UTC) + _AHEAD)
+                return last != await entries.find_run(tree, archive.created)
+        return False
+
+    # --- retrieving
+
+    def _is_asked(self, archive: Archive, wanted: ByteRange) -> bool:
+        return _key(archive, wanted) in self._asked.jobs
+
+    async def _ask(self, archive: Archive, wanted: ByteRange) -> Job:
+        """A job that is there, or a new one."""
+        key = _key(archive, wanted)
+        if (job := self._asked.jobs.get(key)) is None:
+            cost = self._prices.retrieval(self._options.tier, wanted.size, 1)
+            check_cost(self.done.cost + cost, self._options.max_cost, self._prices, "reading indexes")
+            job = await self._place.vault.retrieve(archive.id, tier=self._options.tier, byte_range=key[1])
+            self._asked.jobs[key] = job
+            self.done.jobs_started += 1
+            self.done.cost += cost
+        return job
+
+    async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:
+        """Some bytes of an archive, by the job for a range that they lie in."""
+        job = await self._ask(archive, wanted)
+        description = await job.wait_until_done()
+        if description.archive_tree_hash not in {None, archive.tree_hash}:
+            raise IntegrityError(
+                f"archive {archive.id} is not what the inventory lists",
+                expected=archive.tree_hash,
+                actual=description.archive_tree_hash or b"",
+                archive_id=archive.id,
+            )
+        async with job.open_reader((part.start - wanted.start, part.stop - wanted.start)) as reader:
+            return b"".join([block async for block in reader])
+
+    async def _read_trailer(self, archive: Archive) -> BundleTrailer | None:
+        tail = _tail(archive)
+        try:
+            end = await self._read(
+                archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size)
+            )
+            trailer = await run_in_thread(partial(read_trailer, end, archive.size))
+        except IntegrityError as error:
+            self.done.damaged.append((archive.id, error))
+            return None
+        if trailer.index_position < tail.start:
+            await self._ask(archive, _before(tail, trailer))
+        return trailer
+
+    async def _read_index(self, archive: Archive, trailer: BundleTrailer) -> bytes:
+        tail = _tail(archive)
+        start, stop = trailer.index_position, trailer.index_position + trailer.index_size
+        index = b""
+        if start < tail.start:
+            part = ByteRange(start, min(stop, tail.start))
+            index = await self._read(archive, _before(tail, trailer), part)
+        if stop > tail.start:
+            index += await self._read(archive, tail, ByteRange(max(start, tail.start), stop))
+        return index
+
+    # --- recording
+
+    async def _record_bundle(self, archive: Archive, trailer: BundleTrailer) -> None:
+        async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
+            pages = read_index(
+                index, trailer, tree=tree.number, run=run, upload=upload, identities=self._options.identities
+            )
+            size = 0
+            while (page := await run_in_thread(partial(next, pages, None))) is not None:
+                size += sum(entry.size for entry in page)
+                await self._place.catalog.entries.add(page)
+            bundle = BundleRecord(
+                upload,
+                "tar",
+                trailer.compression,
+                trailer.encryption,
+                trailer.members,
+                size,
+                trailer.index_position,
+                trailer.index_size,
+            )
+            await self._place.catalog.entries.record_bundle(tree, run, bundle)
+            return trailer.members
+
+        try:
+            index = await self._read_index(archive, trailer)
+            is_sealed = trailer.encryption is not None
+            await self._record(archive, self._root(trailer), record, is_bundle=True, is_sealed=is_sealed)
+        except IntegrityError as error:
+            self.done.damaged.append((archive.id, error))
+            return
+        self.done.bundles += 1
+        self.done.members += trailer.members
+
+    async def _record_file(self, large: LargeFile, root: str) -> None:
+        async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
+            entry = large.entry._replace(tree=tree.number, since=run, upload=upload)
+            await self._place.catalog.entries.add([entry])
+            return 1
+
+        await self._record(large.archive, root, record)
+        self.done.files += 1
+
+    async def _record(
+        self,
+        archive: Archive,
+        root: str,
+        record: Callable[[TreeRecord, RunNumber, UploadNumber], Awaitable[int]],
+        *,
+        is_bundle: bool = False,
+        is_sealed: bool = False,
+    ) -> None:
+        """Record what an archive has as a ``sync`` that made it; all of it counts at once."""
+        place, catalog = self._place.place, self._place.catalog
+        entries, uploads = catalog.entries, catalog.uploads
+        identities = self._options.identities
+        names = sorted(identities.names or ()) if is_sealed and identities is not None else []
+        async with catalog.lock_source(place, root):
+            tree = await entries.open_tree(place, root)
+            settings = {"recovered": archive.id, "recipients": names}
+            run = await entries.begin_run(tree, "sync", settings, started=archive.created)
+            upload = await uploads.record_intent(place, part_size=PART_SIZE, description=archive.description)
+            async with catalog.lock_source(place, upload.nonce):  # or it would be taken for a dead one
+                await entries.record_bundle(tree, run, BundleRecord(upload.number, "file", None, None, 1))
+                try:
+                    members = await record(tree, run, upload.number)
+                except IntegrityError:
+                    await uploads.record_failed(upload, "its index cannot be read")
+                    await entries.drop(upload.number)
+                    await entries.end_run(tree, run, counters={}, outcome="its index cannot be read")
+                    raise
+                passing("upload intent recorded")
+                upload = await uploads.record_completing(
+                    upload, size=archive.size, tree_hash=archive.tree_hash
+                )
+                passing("completing recorded")
+                await uploads.record_completed(upload, archive)
+                passing("archive recorded")
+            if is_bundle:
+                await entries.finish_bundle(upload.number, [], run)
+            await entries.end_run(tree, run, counters={"archived": members})
+        self.done.roots.add(root)
+
+
+def _told(description: str) -> dict[str, Any]:
+    try:
+        told = json.loads(description)
+    except (ValueError, RecursionError):  # whoever else writes to the vault can describe as he likes
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _tail(archive: Archive) -> ByteRange:
+    """The last MiBs of an archive."""
+    size = min(TAIL, max(MIB, archive.size // _SHARE))
+    return ByteRange(max(0, archive.size - size) // MIB * MIB, archive.size)
+
+
+def _before(tail: ByteRange, trailer: BundleTrailer) -> ByteRange:
+    """What of an index is before the tail."""
+    return ByteRange(trailer.index_position // MIB * MIB, tail.start)
+
+
+def _key(archive: Archive, wanted: ByteRange) -> tuple[ArchiveId, ByteRange | None]:
+    return archive.id, None if wanted == ByteRange(0, archive.size) else wanted
+
+
+def _absolute(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
+def _large_file(archive: Archive, told: dict[str, Any]) -> LargeFile | None:
+    """What a description says of a file, ``None`` if not even its path."""
+    if "path" not in told or "cut" in told:
+        return None
+    try:
+        entry = Entry(
+            tree=0,
+            path=os.fsencode(told["path"]),
+            since=0,
+            kind="file",
+            size=archive.size,
+            mtime_ns=whole_number(told["mtime_ns"]),
+            ctime_ns=0,
+            inode=0,
+            device=0,
+            mode=whole_number(told["mode"]) & 0o7777,
+            uid=whole_number(told["uid"]),
+            gid=whole_number(told["gid"]),
+            target=None,
+            extra=None,
+            content_hash=None,
+            upload=None,
+            position=None,
+            stored=None,
+            compression=None,
+            encryption=None,
+        )
+        return LargeFile(archive, str(told["folder"]), entry)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""A folder back from a vault."""

@@ -1,0 +1,417 @@
+"""The contents of a restore: jobs are started ahead, and what they bring is put into its place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.bulk.formats import tar, zstd
+from aioglacier.bulk.formats.age import unseal_member
+from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.restore.placer import Placer
+from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
+from aioglacier.bulk.sync.sealed_files import unseal_file
+from aioglacier.catalog.records import UploadNumber
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    ConfigurationError,
+    GlacierError,
+    IntegrityError,
+    JobFailedError,
+    JobNotFoundError,
+    TargetError,
+)
+from aioglacier.core.models import JobStatus
+from aioglacier.core.ranges import ByteRange
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.bulk.restore.restore import RestoreOptions
+    from aioglacier.bulk.restore.retrieval_plan import Retrieval
+    from aioglacier.catalog.folders.entries import Entry, RunNumber, StoredEntry, TreeRecord
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import ArchiveId
+    from aioglacier.transfer.download.reader import ArchiveReader
+
+#: Outputs fetched at once; each keeps several connections busy by itself.
+FETCHERS: Final = 2
+
+#: Members put into their places in one go.
+_MEMBERS_AT_ONCE: Final = 500
+_BYTES_AT_ONCE: Final = 16 * 1024 * 1024
+
+#: How often an output that is gone is asked for anew.
+_RENEWALS: Final = 3
+
+
+#: What concerns one output; the others are still worth fetching.
+_ONE_RETRIEVAL: Final = (
+    JobFailedError,
+    IntegrityError,
+    ConfigurationError,
+    ArchiveNotFoundError,
+    JobNotFoundError,
+    TargetError,
+)
+
+
+class AskedJobs:
+    """What was asked for already, by whomever, and has not failed.
+
+    Attributes:
+        jobs: By archive and range, ``None`` for all of it.
+        ranges: Of each archive, in the order of ``start``; for ``plan_retrievals``.
+    """
+
+    def __init__(self) -> None:
+        self.jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
+        self.ranges: dict[ArchiveId, list[ByteRange]] = {}
+
+    @classmethod
+    async def look(cls, vault: Vault) -> AskedJobs:
+        """Ask the service for its list; that costs nothing."""
+        asked = cls()
+        ranges: dict[ArchiveId, set[ByteRange]] = {}
+        async for job in vault.jobs():
+            if job.archive_id is None or job.archive_size is None or job.status is JobStatus.FAILED:
+                continue
+            whole = ByteRange(0, job.archive_size)
+            byte_range = job.byte_range or whole
+            asked.jobs[job.archive_id, None if byte_range == whole else byte_range] = vault.job(job.id)
+            ranges.setdefault(job.archive_id, set()).add(byte_range)
+        for archive_id, found in ranges.items():
+            asked.ranges[archive_id] = sorted(found, key=lambda one: (one.start, -one.stop))
+        return asked
+
+
+@dataclass(slots=True)
+class _Asked:
+    retrieval: Retrieval
+    job: Job
+    renewals: int = 0
+
+
+class Fetcher:
+    """Fetches what was planned.
+
+    Attributes:
+        started: Jobs started.
+        waiting: Jobs not done yet.
+        left: Jobs that were not done, and not waited for.
+        fetched: Bytes fetched.
+        cost: Of the jobs started, by the price list.
+    """
+
+    def __init__(
+        self,
+        place: FolderPlace,
+        tree: TreeRecord,
+        run: RunNumber | None,
+        *,
+        root: bytes,
+        asked: AskedJobs,
+        options: RestoreOptions,
+        prices: Prices,
+        paths_of: Callable[[Entry], list[bytes]],
+        done: Callable[[int, int], None],
+        fail: Callable[[bytes, GlacierError], None],
+    ) -> None:
+        self.started = 0
+        self.waiting = 0
+        self.left = 0
+        self.fetched = 0
+        self.cost = 0.0
+        self._place = place
+        self._tree = tree
+        self._run = run
+        self._root = root
+        self._options = options
+        self._prices = prices
+        self._paths_of = paths_of
+        self._done = done
+        self._fail = fail
+        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = dict(asked.jobs)
+        self._ahead = 0
+        self._fetched_some = anyio.Event()
+
+    async def run(self, retrievals: Sequence[Retrieval]) -> None:
+        """Fetch all of it, or tell what failed."""
+        if not retrievals:
+            return
+        give, take = anyio.create_memory_object_stream[_Asked](len(retrievals))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._ask_all, retrievals, give)
+            for _ in range(FETCHERS):
+                tasks.start_soon(self._fetch_all, take.clone())
+            take.close()
+
+    # --- jobs
+
+    async def _ask_all(
+        self, retrievals: Sequence[Retrieval], give: anyio.abc.ObjectSendStream[_Asked]
+    ) -> None:
+        async with give, self._placing() as placer:
+            for retrieval in retrievals:
+                while self._ahead and self._ahead + retrieval.size > self._options.ahead:
+                    self._fetched_some = anyio.Event()
+                    await self._fetched_some.wait()
+                try:
+                    job = await self._ask(retrieval)
+                except ArchiveNotFoundError as error:
+                    await self._fail_all(retrieval, error, placer)
+                    continue
+                self._ahead += retrieval.size
+                self.waiting += 1
+                await give.send(_Asked(retrieval, job))
+
+    async def _ask(self, retrieval: Retrieval) -> Job:
+        """A job that is there, or a new one."""
+        key = (retrieval.archive_id, retrieval.byte_range)
+        if (job := self._jobs.get(key)) is not None:
+            return job
+        cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
+        check_cost(self.cost + cost, self._options.max_cost, self._prices, "asking for outputs anew")
+        job = await self._place.vault.retrieve(
+            retrieval.archive_id, tier=self._options.tier, byte_range=retrieval.byte_range
+        )
+        self.started += 1
+        self.cost += cost
+        self._jobs[key] = job
+        return job
+
+    @asynccontextmanager
+    async def _placing(self) -> AsyncIterator[Placer]:
+        placer = await run_in_thread(partial(Placer, self._root, overwrite=self._options.overwrite))
+        try:
+            yield placer
+        finally:
+            placer.close()
+
+    async def _fetch_all(self, take: anyio.abc.ObjectReceiveStream[_Asked]) -> None:
+        async with self._placing() as placer, take:
+            async for asked in take:
+                await self._fetch_patiently(asked, placer)
+                self._ahead -= asked.retrieval.size
+                self._fetched_some.set()
+
+    async def _fetch_patiently(self, asked: _Asked, placer: Placer) -> None:
+        try:
+            try:
+                await self._fetch_once(asked, placer)
+            except JobNotFoundError:
+                if asked.renewals == _RENEWALS:
+                    raise
+                await self._renew(asked, placer)
+        except _ONE_RETRIEVAL as error:
+            await self._fail_all(asked.retrieval, error, placer)
+
+    async def _fetch_once(self, asked: _Asked, placer: Placer) -> None:
+        try:
+            if not self._options.waits and not (await asked.job.describe()).is_done:
+                self.left += 1
+                return
+            await asked.job.wait_until_done()
+        finally:
+            self.waiting -= 1
+        await self._fetch(asked, placer)
+
+    async def _renew(self, asked: _Asked, placer: Placer) -> None:
+        """Ask anew for what has not been fetched of an output that had its day."""
+        old = asked.retrieval
+        self._jobs.pop((old.archive_id, old.byte_range), None)
+        missing = await run_in_thread(partial(self._missing, await self._members(old), placer))
+        gap = self._prices.worthwhile_gap(self._options.tier)
+        for retrieval in plan_retrievals([needed_of(stored) for stored in missing], gap):
+            job = await self._ask(retrieval)
+            self.waiting += 1
+            await self._fetch_patiently(_Asked(retrieval, job, asked.renewals + 1), placer)
+
+    async def _members(self, retrieval: Retrieval) -> list[StoredEntry]:
+        """What a retrieval is for, and what is in its place already among it."""
+        found: list[StoredEntry] = []
+        pages = self._place.catalog.entries.stored_in(
+            self._tree,
+            UploadNumber(retrieval.upload),
+            self._run,
+            start=retrieval.first,
+            stop=retrieval.last + 1,
+        )
+        async for page in pages:
+            found += [
+                stored
+                for stored in page
+                if stored.entry.kind == "file" and stored.entry.size and self._paths_of(stored.entry)
+            ]
+        return found
+
+    async def _fail_all(self, retrieval: Retrieval, error: GlacierError, placer: Placer) -> None:
+        """Tell of everything that does not come now, and is not in its place."""
+        members = await self._members(retrieval)
+        for stored in await run_in_thread(partial(self._missing, members, placer)):
+            self._fail(self._paths_of(stored.entry)[0], error)
+
+    # --- contents
+
+    async def _fetch(self, asked: _Asked, placer: Placer) -> None:
+        members = await self._members(asked.retrieval)
+        missing = await run_in_thread(partial(self._missing, members, placer))
+        if asked.retrieval.is_whole:
+            for stored in missing:
+                await self._fetch_big(asked, stored, placer)
+            return
+        if not missing:
+            return
+        start = asked.retrieval.byte_range.start if asked.retrieval.byte_range else 0
+        first = (missing[0].entry.position or 0) - start
+        last = missing[-1].entry
+        last_stop = (last.position or 0) + (last.stored or 0) - start
+        async with asked.job.open_reader((first, last_stop)) as reader:
+            await self._place_members(reader, start + first, missing, placer)
+
+    def _missing(self, members: list[StoredEntry], placer: Placer) -> list[StoredEntry]:
+        missing = []
+        for stored in members:
+            try:
+                if placer.is_there(stored.entry, self._paths_of(stored.entry)[0]):
+                    continue
+            except (GlacierError, OSError):
+                continue  # it was told of before
+            missing.append(stored)
+        return missing
+
+    async def _place_members(
+        self, reader: ArchiveReader, position: int, members: list[StoredEntry], placer: Placer
+    ) -> None:
+        batch: list[tuple[Entry, bytes]] = []
+        size = 0
+        for stored in members:
+            entry = stored.entry
+            gap = (entry.position or 0) - position
+            await _skip(reader, gap)
+            raw = await _read(reader, entry.stored or 0)
+            position += gap + len(raw)
+            self.fetched += gap + len(raw)
+            batch.append((entry, raw))
+            size += len(raw)
+            if len(batch) >= _MEMBERS_AT_ONCE or size >= _BYTES_AT_ONCE:
+                await self._place_batch(batch, placer)
+                batch, size = [], 0
+        if batch:
+            await self._place_batch(batch, placer)
+
+    async def _place_batch(self, batch: list[tuple[Entry, bytes]], placer: Placer) -> None:
+        def place() -> None:
+            contents: list[tuple[Entry, bytes, bytes]] = []
+            for entry, raw in batch:
+                path = self._paths_of(entry)[0]
+                try:
+                    contents.append((entry, path, member_content(entry, raw, self._options.identities)))
+                except (IntegrityError, ConfigurationError) as error:
+                    self._fail(path, error)
+            for placed in placer.place_files(contents):
+                if placed.error is not None:
+                    self._fail(placed.path, placed.error)
+                else:
+                    self._done(1, placed.size)
+
+        await run_in_thread(place)
+
+    async def _fetch_big(self, asked: _Asked, stored: StoredEntry, placer: Placer) -> None:
+        """A file that is an archive of its own: in parallel, and resumable."""
+        entry = stored.entry
+        path = self._paths_of(entry)[0]
+        description = await asked.job.describe()
+        if description.tree_hash not in {None, stored.archive_hash}:
+            raise IntegrityError(
+                f"archive {stored.archive_id} is not what was archived",
+                expected=stored.archive_hash or b"",
+                actual=description.tree_hash or b"",
+                archive_id=stored.archive_id,
+            )
+        folder, name = await run_in_thread(partial(placer.open_big, path))
+        try:
+            # By its descriptor, so that nobody's link leads the workers that write it astray.
+            is_linux = sys.platform == "linux"
+            way = f"/proc/{os.getpid()}/fd/{folder}" if is_linux else _folder_of(self._root, path)
+            fetched = name if entry.encryption is None else name + b".age"
+            download = await asked.job.open_download(f"{way}/{os.fsdecode(fetched)}", overwrite=True)
+            await download.run()
+            self.fetched += stored.archive_size
+            if fetched != name:
+                identities = self._options.identities
+                await run_in_thread(partial(unseal_file, folder, fetched, name, entry, identities))
+            await run_in_thread(partial(placer.place_big, entry, path, folder))
+        finally:
+            os.close(folder)
+        self._done(1, entry.size)
+
+
+def member_content(entry: Entry, raw: bytes, identities: Identities | None = None) -> bytes:
+    """The content of a member, from what is stored of it.
+
+    Raises:
+        IntegrityError: It is too short, or cannot be decoded.
+        ConfigurationError: It is encrypted, and no identity opens it.
+    """
+    member = raw if entry.encryption is None else unseal_member(raw, identities)
+    if entry.compression == "zstd":
+        member = zstd.decode(member)
+    padded = entry.size + len(tar.padding(entry.size))
+    content = member[len(member) - padded : len(member) - padded + entry.size]
+    if len(content) != entry.size or len(member) < padded + tar.BLOCK:
+        raise IntegrityError(
+            f"the member {os.fsdecode(entry.path)!r} is not as long as it should be",
+            expected=entry.content_hash or b"",
+            actual=b"",
+        )
+    return content
+
+
+def needed_of(stored: StoredEntry) -> Needed:
+    """Where the content of a version lies."""
+    entry = stored.entry
+    assert stored.archive_id is not None  # noqa: S101  # only such are wanted
+    return Needed(
+        entry.upload or 0,
+        stored.archive_id,
+        stored.archive_size,
+        entry.position or 0,
+        entry.stored or stored.archive_size,
+        is_whole=entry.position is None,
+    )
+
+
+async def _skip(reader: ArchiveReader, size: int) -> None:
+    while size > 0:
+        block = await reader.read(min(size, 1 << 20))
+        if not block:
+            return
+        size -= len(block)
+
+
+async def _read(reader: ArchiveReader, size: int) -> bytes:
+    block = await reader.read(size)
+    if len(block) == size or not block:
+        return block
+    blocks = [block]
+    left = size - len(block)
+    while left and (block := await reader.read(left)):
+        blocks.append(block)
+        left -= len(block)
+    return b"".join(blocks)
+
+
+def _folder_of(root: bytes, path: bytes) -> str:
+    return os.fsdecode(os.path.join(root, os.path.dirname(path)))  # noqa: PTH118, PTH120  # of any bytes

@@ -1,0 +1,345 @@
+"""Restored files are put into their places: verified, on disk, and only then under their names.
+
+A file is written under a name of its own beside its place, one that only depends on its path, so that what a
+kill leaves there is used up by the next run. Some hundred are written, the file system is told to put them on
+disk, and then they get their names.
+
+Everything is done from the descriptors of folders, see ``files.beneath``. It blocks: a ``Placer`` is for one
+thread at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
+from aioglacier.core.treehash import tree_hash
+from aioglacier.files.beneath import Beneath
+
+if TYPE_CHECKING:
+    from aioglacier.catalog.folders.entries import Entry
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_NO_REPLACE: Final = 1  # RENAME_NOREPLACE
+
+#: Blocks of zeros of this size become holes in files that had holes.
+_HOLE: Final = 4096
+
+_PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+
+
+class Placed(NamedTuple):
+    """What became of one path.
+
+    Attributes:
+        error: Why it is not in its place; ``None`` if it is.
+    """
+
+    path: bytes
+    size: int
+    error: GlacierError | None
+
+
+class Placer:
+    """Puts files, folders and links into a folder."""
+
+    def __init__(self, root: bytes, *, overwrite: bool) -> None:
+        self._beneath = Beneath(root)
+        self._overwrite = overwrite
+        self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+
+    def close(self) -> None:
+        """Close the folders that are open."""
+        self._beneath.close()
+
+    # --- what is there already
+
+    def is_there(self, entry: Entry, path: bytes | None = None) -> bool:
+        """Whether a path is as it shall be, as far as its kind, size and time tell, or where a link points.
+
+        Raises:
+            TargetError: Something else is there, and may not be overwritten.
+            UnsafePathError: The path leads through a link.
+            OSError: It cannot be looked at.
+        """
+        path = entry.path if path is None else path
+        try:
+            fd, name = self._beneath.parent(path)
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        if self._is_same(entry, status, fd, name):
+            return True
+        if entry.kind == "directory" and stat.S_ISDIR(status.st_mode):
+            return True
+        if not self._overwrite or stat.S_ISDIR(status.st_mode):
+            shown = os.fsdecode(path)
+            raise TargetError(
+                f"{shown!r} is there already, and is not what would be restored; it was left as it is. Move "
+                "it away, or use --overwrite",
+                path=shown,
+            )
+        return False
+
+    def _is_same(self, entry: Entry, status: os.stat_result, fd: int, name: bytes) -> bool:
+        match entry.kind:
+            case "file":
+                return (
+                    stat.S_ISREG(status.st_mode)
+                    and status.st_size == entry.size
+                    and status.st_mtime_ns == entry.mtime_ns
+                )
+            case "symlink":
+                return stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=fd) == entry.target
+            case "hardlink":
+                return stat.S_ISREG(status.st_mode) and self._is_linked(entry, status)
+            case _:
+                return False
+
+    def _is_linked(self, entry: Entry, status: os.stat_result) -> bool:
+        try:
+            fd, name = self._beneath.parent(entry.target or b"")
+            return os.path.samestat(status, os.stat(name, dir_fd=fd, follow_symlinks=False))
+        except OSError:
+            return False
+
+    # --- files
+
+    def place_files(self, members: list[tuple[Entry, bytes, bytes]]) -> list[Placed]:
+        """Put files with their contents into their places.
+
+        Args:
+            members: The record, the path, and the content of each.
+        """
+        placed: list[Placed] = []
+        written: list[tuple[Entry, bytes]] = []
+        for entry, path, content in members:
+            try:
+                self._write(entry, path, content)
+                written.append((entry, path))
+            except (GlacierError, OSError) as error:
+                placed.append(_failed(path, error))
+        if written:
+            self._sync()
+        for entry, path in written:
+            try:
+                self._name(path)
+                placed.append(Placed(path, entry.size, None))
+            except (GlacierError, OSError) as error:
+                placed.append(_failed(path, error))
+        if written:
+            self._sync()
+        self._beneath.forget()
+        return placed
+
+    def _write(self, entry: Entry, path: bytes, content: bytes) -> None:
+        actual = tree_hash(content)
+        if actual != entry.content_hash:
+            raise IntegrityError(
+                f"{os.fsdecode(path)!r} came back damaged", expected=entry.content_hash or b"", actual=actual
+            )
+        fd, _ = self._beneath.parent(path, makes_folders=True)
+        name = temporary_name(path)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=fd)
+        file = os.open(name, _NEW, 0o600, dir_fd=fd)
+        try:
+            if _extra(entry).get("sparse"):
+                _write_sparse(file, content)
+            else:
+                view = memoryview(content)
+                while view:
+                    view = view[os.write(file, view) :]
+            self._dress(file, entry)
+        except BaseException:
+            os.unlink(name, dir_fd=fd)
+            raise
+        finally:
+            os.close(file)
+
+    def open_big(self, path: bytes) -> tuple[int, bytes]:
+        """The folder of a big file, open until the caller closes it, and the name to download it under."""
+        fd, _ = self._beneath.parent(path, makes_folders=True)
+        return os.dup(fd), temporary_name(path)
+
+    def place_big(self, entry: Entry, path: bytes, folder: int) -> None:
+        """Give a big file that was downloaded and verified its times and its name."""
+        name = temporary_name(path)
+        file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            if _extra(entry).get("sparse"):
+                _dig_holes(file, entry.size)
+            self._dress(file, entry)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        self._name(path)
+        os.fsync(folder)
+
+    def _name(self, path: bytes) -> None:
+        fd, name = self._beneath.parent(path)
+        temporary = temporary_name(path)
+        if self._overwrite:
+            os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
+            return
+        try:
+            _rename_to_new(fd, temporary, name)
+        except FileExistsError as error:
+            os.unlink(temporary, dir_fd=fd)
+            shown = os.fsdecode(path)
+            raise TargetError(
+                f"{shown!r} has come to be there meanwhile, and was left as it is", path=shown
+            ) from error
+
+    def _dress(self, file: int, entry: Entry) -> None:
+        """Give an open file, or folder, all but its name and content."""
+        for name, value in _extra(entry).get("xattrs", {}).items():
+            with suppress(OSError):  # a file system without
+                os.setxattr(file, name, base64.b64decode(value))
+        if self._is_root:
+            os.fchown(file, entry.uid, entry.gid)
+        os.fchmod(file, entry.mode)
+        os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    # --- all else
+
+    def make_folder(self, path: bytes) -> None:
+        """Make a folder that this user can write to, or see that it is there."""
+        if not path:
+            return
+        fd, name = self._beneath.parent(path, makes_folders=True)
+        try:
+            os.mkdir(name, 0o700, dir_fd=fd)
+        except FileExistsError:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                raise
+            if status.st_mode & 0o700 != 0o700 and not self._is_root:
+                opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+                try:
+                    os.fchmod(opened, stat.S_IMODE(status.st_mode) | 0o700)
+                finally:
+                    os.close(opened)
+
+    def dress_folder(self, entry: Entry) -> None:
+        """Give a folder its permissions and times, once nothing more will come into it."""
+        if entry.path:
+            fd, name = self._beneath.parent(entry.path)
+            opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        else:
+            opened = os.dup(self._beneath.fd)
+        try:
+            self._dress(opened, entry)
+        finally:
+            os.close(opened)
+
+    def make_symlink(self, entry: Entry) -> None:
+        """Make a symbolic link."""
+        fd, _ = self._beneath.parent(entry.path, makes_folders=True)
+        temporary = temporary_name(entry.path)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=fd)
+        os.symlink(entry.target or b"", temporary, dir_fd=fd)
+        if self._is_root:
+            os.chown(temporary, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
+        os.utime(temporary, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
+        self._name(entry.path)
+
+    def make_hardlink(self, target: bytes, path: bytes) -> None:
+        """Make a further name of a file that is in its place."""
+        fd, name = self._beneath.parent(target)
+        from_fd = os.dup(fd)
+        try:
+            to_fd, to_name = self._beneath.parent(path, makes_folders=True)
+            if self._overwrite:
+                with suppress(FileNotFoundError):
+                    os.unlink(to_name, dir_fd=to_fd)
+            os.link(name, to_name, src_dir_fd=from_fd, dst_dir_fd=to_fd, follow_symlinks=False)
+        finally:
+            os.close(from_fd)
+
+    def free_space(self) -> int:
+        """Bytes that this user may still write there."""
+        status = os.fstatvfs(self._beneath.fd)
+        return status.f_bavail * status.f_frsize
+
+    def _sync(self) -> None:
+        """Put all that was written in this file system on disk."""
+        if sys.platform == "linux" and ctypes.CDLL(None).syncfs(self._beneath.fd) == 0:
+            return
+        os.sync()
+
+
+def temporary_name(path: bytes) -> bytes:
+    """The name that a file has beside its place until it is complete."""
+    return b".aioglacier-%b.part" % hashlib.sha256(path).hexdigest()[:24].encode()
+
+
+def _rename_to_new(fd: int, old: bytes, new: bytes) -> None:
+    """Rename within a folder, and never replace what has come there meanwhile.
+
+    Raises:
+        FileExistsError: Something has.
+    """
+    if sys.platform == "linux":
+        if ctypes.CDLL(None, use_errno=True).renameat2(fd, old, fd, new, _NO_REPLACE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in {errno.EINVAL, errno.ENOSYS}:  # a file system, or a kernel, that knows no such thing
+            raise OSError(number, os.strerror(number))
+    try:
+        os.stat(new, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+    else:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _extra(entry: Entry) -> dict[str, Any]:
+    return json.loads(entry.extra) if entry.extra else {}
+
+
+def _failed(path: bytes, error: GlacierError | OSError) -> Placed:
+    return Placed(path, 0, as_target_error(path, error))
+
+
+def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:
+    """What kept a path from being written, as an error of ours."""
+    if isinstance(error, GlacierError):
+        return error
+    shown = os.fsdecode(path)
+    reason = "something is there" if error.errno == errno.EEXIST else error.strerror or str(error)
+    failure = TargetError(f"{shown!r} cannot be written: {reason}", path=shown)
+    failure.__cause__ = error
+    return failure
+
+
+def _write_sparse(file: int, content: bytes) -> None:
+    zeros = bytes(_HOLE)
+    for at in range(0, len(content), _HOLE):
+        block = content[at : at + _HOLE]
+        if block != zeros[: len(block)]:
+            os.pwrite(file, block, at)
+    os.ftruncate(file, len(content))
+
+
+def _dig_holes(file: int, size: int) -> None:
+    """Give the blocks of zeros of a file back to the file system, where it can take them."""
+    if sys.platform != "linux":
+        return
+    fallocate = ctypes.CDLL(None).fallocate
+    step = 16 * _HOLE
+    zeros = bytes(step)
+    for at in range(0, size - size % step, step):
+        if os.pread(file, step, at) == zeros:
+            fallocate(file, _PUNCH_HOLE, ctypes.c_int64(at), ctypes.c_int64(step))

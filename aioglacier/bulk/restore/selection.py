@@ -1,0 +1,86 @@
+"""Which versions of which paths a restore is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aioglacier.bulk.filters import PathFilter, PathSelection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from aioglacier.catalog.folders.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionOptions:
+    """What is asked for; of nothing that is given, everything.
+
+    Attributes:
+        patterns: As in a ``.gitignore``; a path is meant if one matches it or a folder that it is in.
+        exclude: Patterns of what is not meant all the same.
+        at: As the folder was at this time; aware.
+        larger, smaller: Bytes, both included; of files only.
+        modified_after, modified_before: Of files only; aware.
+    """
+
+    patterns: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    at: datetime | None = None
+    larger: int | None = None
+    smaller: int | None = None
+    modified_after: datetime | None = None
+    modified_before: datetime | None = None
+
+
+@dataclass(slots=True)
+class Selection:
+    """Decides path by path."""
+
+    options: SelectionOptions
+    _patterns: PathSelection | None = field(init=False)
+    _exclude: PathFilter | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        self._patterns = PathSelection(options.patterns) if options.patterns else None
+        self._exclude = PathFilter(options.exclude) if options.exclude else None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return not self.is_query and self._patterns is None and self._exclude is None
+
+    @property
+    def is_query(self) -> bool:
+        """Whether files are chosen by what they are, so that empty folders are not meant."""
+        options = self.options
+        bounds = (options.larger, options.smaller, options.modified_after, options.modified_before)
+        return any(bound is not None for bound in bounds)
+
+    def selects(self, entry: Entry) -> bool:
+        """Whether this version is meant."""
+        path = entry.path
+        if self._patterns is not None and not self._patterns.selects(path):
+            return False
+        if self._exclude is not None and self._exclude.excludes(path):
+            return False
+        return not self.is_query or self._answers(entry)
+
+    def _answers(self, entry: Entry) -> bool:
+        options = self.options
+        if entry.kind not in {"file", "hardlink"}:
+            return False
+        if options.larger is not None and entry.size < options.larger:
+            return False
+        if options.smaller is not None and entry.size > options.smaller:
+            return False
+        if options.modified_after is not None and entry.mtime_ns < _ns(options.modified_after):
+            return False
+        return options.modified_before is None or entry.mtime_ns < _ns(options.modified_before)
+
+
+def _ns(instant: datetime) -> int:
+    return int(instant.timestamp() * 1_000_000) * 1000

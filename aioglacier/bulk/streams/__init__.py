@@ -1,0 +1,1 @@
+"""Streams longer than one archive, there and back."""

@@ -1,0 +1,294 @@
+"""Big files: each is an archive of its own, and goes on where a former run has stopped.
+
+The archive is recorded before the entry is. A kill between the two is no loss: the upload's record says that
+nobody was told of the archive yet, and the next run is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aioglacier.bulk.sync.packing import Touched, as_extra, read_attributes
+from aioglacier.bulk.sync.sealed_files import archive_sealed
+from aioglacier.bulk.sync.touching import touch
+from aioglacier.catalog.folders.entries import Entry
+from aioglacier.catalog.records import UploadNumber
+from aioglacier.core.errors import (
+    CatalogError,
+    EmptyArchiveError,
+    GlacierError,
+    IntegrityError,
+    OutcomeUnknownError,
+    ResumeMismatchError,
+    SourceError,
+    UploadExpiredError,
+    UploadFailedError,
+    UploadLockedError,
+    WorkerDiedError,
+)
+from aioglacier.core.planning import count_parts
+from aioglacier.core.treehash import TreeHash
+from aioglacier.recorded.resume import TakenUpload, take_up
+from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.upload.writer import UploadOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.streams.memory import MemoryObjectReceiveStream
+
+    from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.bulk.sync.compare import Change, Known
+    from aioglacier.bulk.sync.scan import Found
+    from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
+    from aioglacier.core.models import Archive
+    from aioglacier.transfer.upload.writer import ArchiveWriter
+
+_ONE_FILE: tuple[type[GlacierError], ...] = (
+    SourceError,
+    EmptyArchiveError,
+    IntegrityError,
+    ResumeMismatchError,
+    UploadExpiredError,
+    OutcomeUnknownError,
+    UploadLockedError,
+    WorkerDiedError,
+)
+
+#: As ``core.limits`` has it for descriptions.
+_LONGEST_DESCRIPTION = 1024
+
+_BLOCK = 1024 * 1024
+
+
+class BigFiles:
+    """Uploads the big files of one folder.
+
+    Attributes:
+        archived: Files that are archives now.
+        archived_size: Their bytes.
+        recorded: Files that had only been touched.
+        requests: Asked of the service.
+    """
+
+    def __init__(
+        self,
+        place: FolderPlace,
+        root: str,
+        fail: Callable[[bytes, GlacierError], None],
+        recipients: Recipients | None = None,
+    ) -> None:
+        self.archived = 0
+        self.archived_size = 0
+        self.recorded = 0
+        self.requests = 0
+        self._moved = 0
+        self._place = place
+        self._root = root
+        self._fail = fail
+        self._recipients = recipients
+        self._under_way: dict[bytes, TakenUpload | ArchiveWriter] = {}
+        self._drain_until: float | None = None
+
+    def moved(self) -> int:
+        """Bytes handed to connections."""
+        return self._moved + sum(upload.snapshot().moved for upload in self._under_way.values())
+
+    def current(self) -> tuple[str, ...]:
+        """The files on their way."""
+        return tuple(os.fsdecode(path) for path in self._under_way)
+
+    def drain(self, seconds: float) -> None:
+        """Begin no more, and let what is being sent arrive; a file that is not done is kept at the service.
+
+        An encrypted one cannot go on later, so it may only come to its end.
+        """
+        self._drain_until = anyio.current_time() + seconds
+        for upload in self._under_way.values():
+            if isinstance(upload, TakenUpload):
+                upload.drain(seconds)
+
+    async def upload_all(
+        self, tree: TreeRecord, run: RunNumber, take: MemoryObjectReceiveStream[Change]
+    ) -> None:
+        """Upload one after the other, until no more come."""
+        async with take:
+            async for change in take:
+                if change.found is None or self._drain_until is not None:
+                    continue
+                try:
+                    await self._upload(tree, run, change)
+                except UploadFailedError:
+                    if self._drain_until is None:
+                        raise
+                except _ONE_FILE as error:
+                    if isinstance(error, CatalogError) and not isinstance(error, UploadLockedError):
+                        raise
+                    self._fail(change.found.path, error)
+
+    async def _upload(self, tree: TreeRecord, run: RunNumber, change: Change) -> None:
+        found, known = change
+        assert found is not None  # noqa: S101  # see above
+        path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
+        if known is not None and await self._is_only_touched(found, known, path):
+            entries = self._place.catalog.entries
+            entry = _entry(tree, run, found, await run_in_thread(partial(attributes_of, path)))
+            moved = await touch(entries, [Touched(known, entry)])
+            await entries.replace([known.number], moved, run)
+            self.recorded += 1
+            return
+        ended = [known.number] if known is not None else []
+        if self._recipients is not None:
+            await self._seal(tree, run, found, path, ended, self._recipients)
+            return
+        try:
+            await self._archive(tree, run, found, path, ended, restart=False)
+        except ResumeMismatchError:
+            # It has changed since a former run began with it, and what that had sent is of no more use.
+            await self._archive(tree, run, found, path, ended, restart=True)
+
+    async def _is_only_touched(self, found: Found, known: Known, path: str) -> bool:
+        if known.upload is None or (known.kind, known.size) != (found.kind, found.size):
+            return False
+        expected = known.content_hash
+        if expected is None:
+            expected = (await self._place.catalog.uploads.get_number(UploadNumber(known.upload))).tree_hash
+        return await run_in_thread(partial(hash_file, path)) == expected
+
+    async def _seal(
+        self,
+        tree: TreeRecord,
+        run: RunNumber,
+        found: Found,
+        path: str,
+        ended: list[int],
+        recipients: Recipients,
+    ) -> None:
+        def note(writer: ArchiveWriter) -> None:
+            self._under_way[found.path] = writer
+
+        try:
+            archive = await archive_sealed(
+                self._place, tree, run, _entry(tree, run, found), path, ended, recipients, note
+            )
+        finally:
+            if (writer := self._under_way.pop(found.path, None)) is not None:
+                self._moved += writer.snapshot().moved
+        self._count(archive)
+
+    async def _archive(
+        self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
+    ) -> None:
+        place = self._place
+        options = UploadOptions(place.vault.name, describe_file(found, self._root), keep_unfinished=True)
+        async with take_up(
+            place.gateway, place.resources, place.records, path, options, restart=restart, in_parts=True
+        ) as upload:
+            self._under_way[found.path] = upload
+            if self._drain_until is not None:  # it came while the file was opened
+                upload.drain(self._drain_until - anyio.current_time())
+            try:
+                archive = await upload.run()
+            finally:
+                del self._under_way[found.path]
+                self._moved += upload.snapshot().moved
+            record = await place.catalog.archives.get(place.place, archive.id)
+            if record is None or record.upload is None:
+                raise CatalogError(f"archive {archive.id} was made, and its upload is not on record")
+            identity = upload.file.identity
+            now = found._replace(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
+            # What was given to it since makes its ``ctime`` another one, and so the next run sees it.
+            attributes = await run_in_thread(partial(attributes_of, path))
+            entry = _entry(tree, run, now, attributes)._replace(upload=record.upload)
+            await place.catalog.entries.replace(ended, [entry], run)
+            await place.catalog.uploads.record_told(record.upload)
+        self._count(archive)
+
+    def _count(self, archive: Archive) -> None:
+        self.archived += 1
+        self.archived_size += archive.size
+        self.requests += 2 + count_parts(archive.size, 16 * _BLOCK)
+
+
+def describe_file(found: Found, root: str) -> str:
+    """What the service keeps with a file: all that is needed of it, should the catalog be lost.
+
+    Of a path that is too long the end is there, and ``cut`` says so.
+    """
+    facts = {
+        "aioglacier": "file",
+        "folder": folder_name(root),
+        "mode": found.mode,
+        "mtime_ns": found.mtime_ns,
+        "uid": found.uid,
+        "gid": found.gid,
+    }
+    path = os.fsdecode(found.path)
+    text = json.dumps({"path": path, **facts})
+    while len(text) > _LONGEST_DESCRIPTION:
+        # No character is more than 12 in JSON.
+        path = path[max(1, (len(text) - _LONGEST_DESCRIPTION) // 12) :]
+        text = json.dumps({"path": path, **facts, "cut": True})
+    return text
+
+
+def folder_name(root: str) -> str:
+    """The name of a folder, as far as a description has room for it."""
+    return os.path.basename(root)[-40:]  # noqa: PTH119  # of any bytes
+
+
+def hash_file(path: str) -> bytes | None:
+    """The tree hash of a file, ``None`` if it cannot be read. It blocks."""
+    hasher = TreeHash()
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # of any bytes
+            while block := file.read(_BLOCK):
+                hasher.update(block)
+    except OSError:
+        return None  # opening it for the upload says what is wrong
+    return hasher.digest()
+
+
+def attributes_of(path: str) -> dict[str, bytes]:
+    """The extended attributes of a file, none if it cannot be looked at. It blocks."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return {}
+    try:
+        return read_attributes(fd)
+    finally:
+        os.close(fd)
+
+
+def _entry(
+    tree: TreeRecord, run: RunNumber, found: Found, attributes: dict[str, bytes] | None = None
+) -> Entry:
+    return Entry(
+        tree=tree.number,
+        path=found.path,
+        since=run,
+        kind="file",
+        size=found.size,
+        mtime_ns=found.mtime_ns,
+        ctime_ns=found.ctime_ns,
+        inode=found.inode,
+        device=found.device,
+        mode=found.mode,
+        uid=found.uid,
+        gid=found.gid,
+        target=None,
+        extra=as_extra(attributes or {}, has_holes=found.blocks * 512 < found.size),
+        content_hash=None,
+        upload=None,
+        position=None,
+        stored=None,
+        compression=None,
+        encryption=None,
+    )

@@ -1,0 +1,369 @@
+"""Packing: files are read, and become members of a bundle.
+
+A file is read whole before its header is written, and looked at before and after. So a header never promises
+bytes that do not follow, and a file that changes is read again or listed, and never archived in halves.
+
+What was read tells more than ``lstat`` could: a file that was only touched has the hash that is on record.
+Then the new facts are recorded, and nothing is sent.
+
+It blocks: a ``Packer`` is for one thread at a time.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import json
+import os
+import stat
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from aioglacier.bulk.formats import tar
+from aioglacier.bulk.sync.scan import signed
+from aioglacier.catalog.folders.entries import Entry
+from aioglacier.core.errors import GlacierError, SourceChangedError, SourceUnreadableError
+from aioglacier.core.treehash import tree_hash
+from aioglacier.files.beneath import Beneath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from aioglacier.bulk.sync.compare import Change, Known
+    from aioglacier.bulk.sync.scan import Found
+
+#: Larger files are archives of their own. Below this a request of its own costs more than a month of storage,
+#: and a member of a bundle is held in memory.
+LARGEST_MEMBER: Final = 16 * 1024 * 1024
+
+_READS: Final = 3
+
+#: As in ``transfer.sources``: a change in the same tick of the file system's clock would not show later.
+_TICK_NS: Final = 20_000_000
+
+_OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+_ATTRIBUTES: Final = "user."
+
+
+class Coder(Protocol):
+    """Turns the bytes of one member into what is stored of it."""
+
+    def encode(self, member: bytes) -> bytes:
+        """The stored form, which can be decoded by itself."""
+        ...
+
+
+class Touched(NamedTuple):
+    """A file whose content is the one on record: only what is known of it is new."""
+
+    known: Known
+    entry: Entry
+
+
+class Failed(NamedTuple):
+    """A path that could not be archived."""
+
+    path: bytes
+    error: GlacierError
+
+
+@dataclass(slots=True)
+class Packed:
+    """Some changes, ready to be written; positions count from the start of ``blob``.
+
+    Attributes:
+        blob: Members, one after the other.
+        entries: Their records.
+        ended: Rows of versions that they take the place of.
+        gone: Rows of paths that are no more.
+        touched: What is only to be recorded.
+        failed: What could not be read.
+        size: Bytes of content.
+    """
+
+    blob: bytes = b""
+    entries: list[Entry] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+    gone: list[int] = field(default_factory=list)
+    touched: list[Touched] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    size: int = 0
+
+
+class Packer:
+    """Packs changes of one folder, in the order of their paths."""
+
+    def __init__(
+        self,
+        root: bytes,
+        *,
+        tree: int,
+        run: int,
+        coder: Coder | None,
+        compression: str | None,
+        encryption: str | None = None,
+    ) -> None:
+        self._root = root
+        self._beneath = Beneath(root)
+        self._tree = tree
+        self._run = run
+        self._coder = coder
+        self._compression = compression
+        self._encryption = encryption
+
+    def close(self) -> None:
+        """Close the folders that are open."""
+        self._beneath.close()
+
+    def pack(self, changes: Iterable[Change]) -> Packed:
+        """Read what has changed. Files that cannot be read are listed, and the others are packed."""
+        packed = Packed()
+        pieces: list[bytes] = []
+        position = 0
+        for found, known in changes:
+            if found is None:
+                if known is not None:
+                    packed.gone.append(known.number)
+                continue
+            try:
+                pieces_of_it = self._pack_one(packed, found, known)
+            except GlacierError as error:
+                packed.failed.append(Failed(found.path, error))
+                continue
+            except OSError as error:
+                packed.failed.append(Failed(found.path, _unreadable(found.path, error)))
+                continue
+            if pieces_of_it is None:
+                continue
+            entry, member = pieces_of_it
+            if self._coder is not None:
+                member = (self._coder.encode(b"".join(member)),)
+            stored = sum(map(len, member))
+            packed.entries.append(entry._replace(position=position, stored=stored))
+            pieces += member
+            position += stored
+            packed.size += entry.size
+            if known is not None:
+                packed.ended.append(known.number)
+        self._beneath.forget()  # it may be moved before the next
+        packed.blob = b"".join(pieces)
+        return packed
+
+    def _pack_one(
+        self, packed: Packed, found: Found, known: Known | None
+    ) -> tuple[Entry, Sequence[bytes]] | None:
+        """The record and the bytes of one path; ``None`` where nothing is to be sent."""
+        match found.kind:
+            case "file":
+                return self._pack_file(packed, found, known)
+            case "directory":
+                attributes = self._folder_attributes(found)
+                entry = self._entry(found, extra=as_extra(attributes))
+                if known is not None:
+                    packed.touched.append(Touched(known, entry))
+                    return None
+                return entry, (_header(found, tar.FOLDER, attributes=attributes),)
+            case "symlink":
+                fd, name = self._beneath.parent(found.path)
+                target = os.readlink(name, dir_fd=fd)
+                flag = tar.SYMLINK
+            case _:
+                target = found.target or b""
+                flag = tar.HARDLINK
+        entry = self._entry(found, target=target)
+        if known is not None and (known.kind, known.target) == (found.kind, target):
+            packed.touched.append(Touched(known, entry))
+            return None
+        return entry, (_header(found, flag, target),)
+
+    def _folder_attributes(self, found: Found) -> dict[str, bytes]:
+        if not found.path:
+            return read_attributes(self._beneath.fd)
+        parent, name = self._beneath.parent(found.path)
+        try:
+            fd = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=parent)
+        except PermissionError:
+            return {}  # what is in it could not be listed either, and that was said
+        try:
+            return read_attributes(fd)
+        finally:
+            os.close(fd)
+
+    def _pack_file(
+        self, packed: Packed, found: Found, known: Known | None
+    ) -> tuple[Entry, Sequence[bytes]] | None:
+        found, content, attributes = self._read_settled(found)
+        content_hash = tree_hash(content)
+        extra = as_extra(attributes, has_holes=found.blocks * 512 < found.size)
+        entry = self._entry(found, extra=extra, content_hash=content_hash)
+        if known is not None and known.kind == "file" and known.content_hash == content_hash:
+            packed.touched.append(Touched(known, entry))
+            return None
+        header = tar.member_header(
+            found.path,
+            size=len(content),
+            mode=found.mode,
+            uid=found.uid,
+            gid=found.gid,
+            mtime_ns=found.mtime_ns,
+            attributes=attributes,
+        )
+        return entry, (header, content, tar.padding(len(content)))
+
+    def _read_settled(self, found: Found) -> tuple[Found, bytes, dict[str, bytes]]:
+        """The content of a file that stays as it is while it is read."""
+        parent, name = self._beneath.parent(found.path)
+        try:
+            fd = os.open(name, _OPEN, dir_fd=parent)
+        except OSError as error:
+            raise _unreadable(found.path, error) from error
+        try:
+            changed = ""
+            for _ in range(_READS):
+                before = os.fstat(fd)
+                if not stat.S_ISREG(before.st_mode):
+                    raise SourceUnreadableError(
+                        f"{os.fsdecode(found.path)!r} is no regular file any more",
+                        path=os.fsdecode(found.path),
+                    )
+                if before.st_size > LARGEST_MEMBER:
+                    changed = "size"
+                    break  # the next run archives it by itself
+                content = _read_all(fd, before.st_size, found.path)
+                attributes = read_attributes(fd)
+                after = os.fstat(fd)
+                changed = _difference(before, after, len(content))
+                if not changed:
+                    return _as_found(found, after), content, attributes
+            raise SourceChangedError(
+                f"{os.fsdecode(found.path)!r} changed while it was read, {_READS} times (its {changed}); the "
+                "next run tries again",
+                path=os.fsdecode(found.path),
+                field=changed,
+            )
+        finally:
+            os.close(fd)
+
+    def _entry(
+        self,
+        found: Found,
+        *,
+        target: bytes | None = None,
+        extra: bytes | None = None,
+        content_hash: bytes | None = None,
+    ) -> Entry:
+        return Entry(
+            self._tree,
+            found.path,
+            self._run,
+            found.kind,
+            found.size,
+            found.mtime_ns,
+            found.ctime_ns,
+            found.inode,
+            found.device,
+            found.mode,
+            found.uid,
+            found.gid,
+            target if target is not None else found.target,
+            extra,
+            content_hash,
+            None,
+            None,
+            None,
+            self._compression,
+            self._encryption,
+        )
+
+
+def _header(
+    found: Found, type_flag: bytes, target: bytes = b"", attributes: dict[str, bytes] | None = None
+) -> bytes:
+    return tar.member_header(
+        found.path or b"./",
+        type_flag=type_flag,
+        mode=found.mode,
+        uid=found.uid,
+        gid=found.gid,
+        mtime_ns=found.mtime_ns,
+        target=target,
+        attributes=attributes,
+    )
+
+
+def _read_all(fd: int, size: int, path: bytes) -> bytes:
+    """All bytes of a file, and one more if there is one."""
+    offset = 0
+    try:
+        content = os.pread(fd, size + 1, 0)
+        if len(content) >= size or not content:
+            return content
+        pieces = [content]
+        offset = len(content)
+        while piece := os.pread(fd, size + 1 - offset, offset):
+            pieces.append(piece)
+            offset += len(piece)
+    except OSError as error:
+        raise _unreadable(path, error, offset) from error
+    return b"".join(pieces)
+
+
+def _difference(before: os.stat_result, after: os.stat_result, size: int) -> str:
+    if size != after.st_size or before.st_size != after.st_size:
+        return "size"
+    if before.st_mtime_ns != after.st_mtime_ns:
+        return "mtime"
+    return "ctime" if before.st_ctime_ns != after.st_ctime_ns else ""
+
+
+def _as_found(found: Found, status: os.stat_result) -> Found:
+    """What is known of a file that was read.
+
+    One that changed within the last tick of the file system's clock may change again without its times
+    showing it. Its ``ctime`` is recorded as 0, so that the next run reads it once more. (Its ``mtime`` tells
+    nothing of that: anybody can set it, also to a year to come.)
+    """
+    recent = status.st_ctime_ns > time.time_ns() - _TICK_NS
+    return found._replace(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=0 if recent else status.st_ctime_ns,
+        inode=signed(status.st_ino),
+        mode=status.st_mode & 0o7777,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        blocks=status.st_blocks,
+    )
+
+
+def read_attributes(fd: int) -> dict[str, bytes]:
+    """The extended attributes that people give; others are the system's own."""
+    found: dict[str, bytes] = {}
+    if hasattr(os, "listxattr"):
+        with suppress(OSError):  # a file system without
+            for name in os.listxattr(fd):
+                if name.startswith(_ATTRIBUTES):
+                    found[name] = os.getxattr(fd, name)
+    return found
+
+
+def as_extra(attributes: dict[str, bytes], *, has_holes: bool = False) -> bytes | None:
+    """What few paths have, as ``Entry.extra`` keeps it."""
+    extra: dict[str, Any] = {}
+    if attributes:
+        extra["xattrs"] = {name: base64.b64encode(value).decode() for name, value in attributes.items()}
+    if has_holes:
+        extra["sparse"] = True
+    return json.dumps(extra).encode() if extra else None
+
+
+def _unreadable(path: bytes, error: OSError, offset: int | None = None) -> SourceUnreadableError:
+    name = os.fsdecode(path)
+    reason = "it is a link now" if error.errno == errno.ELOOP else error.strerror or str(error)
+    where = f" at byte {offset}" if offset else ""
+    return SourceUnreadableError(
+        f"{name!r} cannot be read{where}: {reason}", path=name, errno=error.errno, offset=offset
+    )

@@ -1,0 +1,195 @@
+"""Big files that are encrypted: each is one age stream in an archive of its own.
+
+What age makes of a file is never the same twice, so nothing can go on where a former run has stopped: its
+upload is aborted by the next run, as that of a bundle is, and the file is sent again.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.from_thread
+
+from aioglacier.bulk.formats.age import AGE, BLOCK, no_identity
+from aioglacier.bulk.sync.in_parts import open_in_parts
+from aioglacier.bulk.sync.packing import as_extra, read_attributes
+from aioglacier.catalog.folders.entries import BundleRecord
+from aioglacier.catalog.records import UploadState
+from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError
+from aioglacier.core.planning import choose_part_size
+from aioglacier.core.treehash import TreeHash
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioglacier.bulk.formats.age import Identities, Recipients
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.catalog import UploadRecord
+    from aioglacier.catalog.folders.entries import Entry, RunNumber, TreeRecord
+    from aioglacier.core.models import Archive
+    from aioglacier.transfer.upload.writer import ArchiveWriter
+
+#: All that the service sees of such an archive, beside its size.
+_DESCRIPTION: Final = '{{"aioglacier": "file", "id": "{}"}}'
+
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+async def archive_sealed(
+    place: FolderPlace,
+    tree: TreeRecord,
+    run: RunNumber,
+    entry: Entry,
+    path: str,
+    ended: list[int],
+    recipients: Recipients,
+    note: Callable[[ArchiveWriter], None],
+) -> Archive:
+    """Encrypt a file into an archive of its own, and record it.
+
+    Args:
+        place: The vault.
+        tree: The folder.
+        run: The run.
+        entry: What is known of the file.
+        path: Where it is.
+        ended: Versions that it takes the place of.
+        recipients: Whom to encrypt to.
+        note: Is told the writer.
+
+    Raises:
+        SourceError: The file cannot be read, or changed meanwhile. No archive was made.
+        GlacierError: It could not be sent.
+    """
+    entries = place.catalog.entries
+    # Each 64 KiB gain 16 bytes, and there is a header of some hundred for each recipient.
+    most = entry.size + entry.size // 4096 + (len(recipients.names) + 1) * 4096
+    uploads: list[UploadRecord] = []
+
+    async def record(upload: UploadRecord) -> None:
+        uploads.append(upload)
+        await entries.record_bundle(tree, run, BundleRecord(upload.number, "file", None, AGE, 1, entry.size))
+
+    description = _DESCRIPTION.format(os.urandom(8).hex())
+    try:
+        async with open_in_parts(place, description, choose_part_size(most), note=record) as (upload, writer):
+            note(writer)
+            found = await run_in_thread(partial(_seal, path, entry, recipients, writer))
+            await entries.add([found._replace(upload=upload.number, encryption=AGE)])
+            archive = await writer.complete()
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            for upload in uploads:
+                state = (await place.catalog.uploads.get_number(upload.number)).state
+                if state not in {UploadState.COMPLETING, UploadState.COMPLETED}:
+                    await entries.drop(upload.number)
+        raise
+    await entries.replace(ended, [], run)
+    return archive
+
+
+def _seal(path: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter) -> Entry:
+    """Read a file and write what is encrypted, in a thread; the record of what was read."""
+    try:
+        fd = os.open(path, _READ)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    hasher = TreeHash()
+
+    def take() -> bytes:
+        try:
+            block = os.read(fd, BLOCK)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        hasher.update(block)
+        return block
+
+    try:
+        before = os.fstat(fd)
+        if not stat.S_ISREG(before.st_mode):
+            raise SourceUnreadableError(f"{path!r} is no regular file any more", path=path)
+        recipients.seal_stream(take, lambda block: anyio.from_thread.run(writer.write, block))
+        attributes = read_attributes(fd)
+        after = os.fstat(fd)
+    finally:
+        os.close(fd)
+    for field in ("st_size", "st_mtime_ns", "st_ctime_ns"):
+        if getattr(before, field) != getattr(after, field):
+            raise SourceChangedError(
+                f"{path!r} changed while it was read (its {field[3:]}); the next run tries again",
+                path=path,
+                field=field[3:],
+            )
+    return entry._replace(
+        size=after.st_size,
+        mtime_ns=after.st_mtime_ns,
+        ctime_ns=after.st_ctime_ns,
+        extra=as_extra(attributes, has_holes=after.st_blocks * 512 < after.st_size),
+        content_hash=hasher.digest(),
+    )
+
+
+def unseal_file(
+    folder: int, sealed: bytes, plain: bytes, entry: Entry, identities: Identities | None
+) -> None:
+    """Decrypt a file beside itself, compare it with what was archived, and remove the encrypted one.
+
+    Args:
+        folder: A descriptor.
+        sealed: The name of what is encrypted there.
+        plain: The name of what is made; replaced if it is there.
+        entry: What was archived.
+        identities: Secret keys.
+
+    Raises:
+        ConfigurationError: No key opens it; it stays, so that it need not be fetched again.
+        IntegrityError: It is not what was archived; nothing stays.
+        OSError: It cannot be written.
+    """
+    if identities is None:
+        raise no_identity()
+    hasher = TreeHash()
+    source = os.open(sealed, _READ, dir_fd=folder)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(plain, dir_fd=folder)
+        target = os.open(plain, _NEW, 0o600, dir_fd=folder)
+        try:
+
+            def give(block: bytes) -> None:
+                hasher.update(block)
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(target, view) :]
+
+            identities.unseal_stream(lambda: os.read(source, BLOCK), give)
+        finally:
+            os.close(target)
+        if (actual := hasher.digest()) != entry.content_hash:
+            raise IntegrityError(
+                f"{os.fsdecode(entry.path)!r} came back damaged",
+                expected=entry.content_hash or b"",
+                actual=actual,
+            )
+    except IntegrityError:
+        os.unlink(sealed, dir_fd=folder)
+        os.unlink(plain, dir_fd=folder)
+        raise
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(plain, dir_fd=folder)
+        raise
+    finally:
+        os.close(source)
+    os.unlink(sealed, dir_fd=folder)
+
+
+def _unreadable(path: str, error: OSError) -> SourceUnreadableError:
+    return SourceUnreadableError(f"{path!r} cannot be read: {error.strerror}", path=path, errno=error.errno)

@@ -1,0 +1,193 @@
+"""Rows of archives: how they are looked up and written."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aioglacier.catalog.checksums import checksum
+from aioglacier.catalog.records import ArchiveKind, ArchiveState
+from aioglacier.catalog.storage.columns import (
+    count_microseconds,
+    escape,
+    escape_path,
+    instant_of,
+    optional,
+    unescape,
+    unescape_path,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from aioglacier.catalog.records import ArchiveNumber, UploadNumber
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.core.models import Archive, ArchiveId
+
+
+class KnownArchive(NamedTuple):
+    """What is compared with an archive of the same id."""
+
+    number: int
+    archive_id: str
+    size: int
+    tree_hash: bytes
+    description: str
+    created: datetime
+    checksum: int | None
+
+
+class KeptArchive(NamedTuple):
+    """What a record has besides what was just recorded."""
+
+    number: ArchiveNumber
+    source: str | None
+    upload: UploadNumber | None
+    seen: datetime | None
+
+
+def is_sound(facts: KnownArchive) -> bool:
+    """Whether the facts are those that were recorded; those of the first version cannot be told."""
+    return facts.checksum is None or facts.checksum == _checksum(
+        facts.archive_id, facts.size, facts.tree_hash, facts.description, facts.created
+    )
+
+
+def _checksum(archive_id: str, size: int, tree_hash: bytes, description: str, created: datetime) -> int:
+    return checksum((archive_id, size, tree_hash, description, created.timestamp()))
+
+
+#: What is recorded of an archive for good, besides its id.
+_FACTS: Final = ("size", "tree_hash", "description", "created", "checksum")
+
+
+def _facts(archive: Archive) -> tuple[object, ...]:
+    size, hash_, text, created = archive.size, archive.tree_hash, archive.description, archive.created
+    sum_ = _checksum(archive.id, size, hash_, text, created)
+    return size, hash_.hex(), escape(text), count_microseconds(created), sum_
+
+
+def known_archive(
+    number: int, id_: str, size: int, tree_hash: str, description: str, created: int, sum_: int | None
+) -> KnownArchive:
+    """The archive of a row with the columns that a ``KnownArchive`` has."""
+    hash_ = bytes.fromhex(tree_hash)
+    return KnownArchive(number, id_, size, hash_, unescape(description), instant_of(created), sum_)
+
+
+def find_known(connection: Connection, place: int, ids: Sequence[ArchiveId]) -> Mapping[str, KnownArchive]:
+    """Those of a few hundred archives of a vault that are on record, by their ids."""
+    return {row[1]: known_archive(*row) for row in connection.rows(_finding(len(ids)), (place, *ids))}
+
+
+@cache
+def _finding(count: int) -> str:
+    names = ", ".join(KnownArchive._fields)
+    return f"SELECT {names} FROM archives WHERE place = ? AND archive_id IN ({_marks(count)})"  # noqa: S608  # names of ours
+
+
+def list_known(connection: Connection, after: int, limit: int) -> list[KnownArchive]:
+    """Archives of all vaults in the order of recording, those with higher numbers than this one."""
+    names = ", ".join(KnownArchive._fields)
+    listing = f"SELECT {names} FROM archives WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
+    return [known_archive(*row) for row in connection.rows(listing, (after, limit))]
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def insert_archives(
+    connection: Connection,
+    place: int,
+    archives: Iterable[tuple[Archive, str | None]],
+    *,
+    seen: datetime | None = None,
+) -> None:
+    """Record a few hundred archives, none of which is on record, with their sources."""
+    state, instant = ArchiveState.STORED.value, optional(count_microseconds, seen)
+    connection.each(
+        _INSERT,
+        [
+            (place, archive.id, *_facts(archive), state, optional(escape_path, source), instant)
+            for archive, source in archives
+        ],
+    )
+
+
+_INSERTED: Final = ("place", "archive_id", *_FACTS, "state", "source", "seen")
+_INSERT: Final = f"INSERT INTO archives ({', '.join(_INSERTED)}) VALUES ({_marks(len(_INSERTED))})"  # noqa: S608
+
+
+def keep_row(
+    connection: Connection,
+    place: int,
+    archive: Archive,
+    *,
+    state: ArchiveState,
+    more: Mapping[str, Any],
+) -> KeptArchive:
+    """Record an archive, or change what is recorded of it.
+
+    Args:
+        connection: Where to.
+        place: The number of its vault.
+        archive: What is recorded for good.
+        state: Its state.
+        more: Of ``source``, ``upload`` and ``kind`` those that are known now.
+    """
+    kind: ArchiveKind = more.get("kind", ArchiveKind.PLAIN)
+    row = (
+        place,
+        archive.id,
+        *_facts(archive),
+        state.value,
+        optional(escape_path, more.get("source")),
+        more.get("upload"),
+        kind.value,
+    )
+    ((number, source, upload, seen),) = connection.rows(_keeping(frozenset(more)), row)
+    return KeptArchive(number, optional(unescape_path, source), upload, optional(instant_of, seen))
+
+
+@cache
+def _keeping(names: frozenset[str]) -> str:
+    """Insert an archive, or change these columns of it besides those that always are."""
+    always = (*_FACTS, "state")
+    columns = ("place", "archive_id", *always, "source", "upload", "kind")
+    changes = ", ".join(f"{name} = excluded.{name}" for name in (*always, *sorted(names)))
+    return (
+        f"INSERT INTO archives ({', '.join(columns)}) VALUES ({_marks(len(columns))}) "  # noqa: S608
+        f"ON CONFLICT (place, archive_id) DO UPDATE SET {changes} "
+        f"RETURNING {', '.join(KeptArchive._fields)}"
+    )
+
+
+def repair_row(connection: Connection, number: int, archive: Archive) -> None:
+    """Record anew what an archive on record is."""
+    changes = ", ".join(f"{name} = ?" for name in _FACTS)
+    connection.rows(f"UPDATE archives SET {changes} WHERE number = ?", (*_facts(archive), number))  # noqa: S608
+
+
+def see_archives(connection: Connection, numbers: Sequence[int], inventoried: datetime) -> None:
+    """Record of a few hundred archives that an inventory lists them."""
+    instant = count_microseconds(inventoried)
+    connection.rows(_seeing(len(numbers)), (instant, instant, *numbers))
+
+
+@cache
+def _seeing(count: int) -> str:
+    marks = _marks(count)
+    return f"UPDATE archives SET seen = ? WHERE (seen IS NULL OR seen < ?) AND number IN ({marks})"  # noqa: S608
+
+
+def suspect_archives(connection: Connection, numbers: Sequence[int]) -> None:
+    """Record of a few hundred archives that what an inventory says of them is something else."""
+    suspect, stored = ArchiveState.SUSPECT.value, ArchiveState.STORED.value
+    connection.rows(_suspecting(len(numbers)), (suspect, stored, *numbers))
+
+
+@cache
+def _suspecting(count: int) -> str:
+    return f"UPDATE archives SET state = ? WHERE state = ? AND number IN ({_marks(count)})"  # noqa: S608

@@ -1,0 +1,1 @@
+"""Records of folders: paths, their versions, and the archives that hold them."""

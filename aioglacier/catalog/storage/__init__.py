@@ -1,0 +1,1 @@
+"""Databases under the catalog: SQLite in a file, or PostgreSQL."""

@@ -1,0 +1,255 @@
+"""Opening the catalog in a file: made if there is none, upgraded if it is old, looked through if in doubt.
+
+Looking through a file of a million archives takes a second, so it is done where there is a reason: the file
+is not as the last program that had it open left it, or that was long ago. Whoever has it open holds
+``in-use`` in the folder of locks together with all others; the last one writes there what it leaves behind.
+So after a kill, a crash, or anybody else's hand on the file, what is written there and what is found differ.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from aioglacier.catalog.storage import migrations, sqlite_file as files
+from aioglacier.catalog.storage.backend import BusyError, DamagedError
+from aioglacier.catalog.storage.database import busy
+from aioglacier.catalog.storage.sqlite import SqliteStore
+from aioglacier.core.errors import CatalogError
+from aioglacier.files.locks import FileLock
+from aioglacier.files.user_folders import prepare_folder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from aioglacier.core.errors import CatalogDamagedError
+
+if sys.platform != "win32":
+    import fcntl
+
+T = TypeVar("T")
+
+_RETRY_SECONDS: Final = 0.05
+
+#: Whatever is known of it, a file is looked through again after this long: disks rot.
+_CHECK_EVERY_SECONDS: Final = 14 * 24 * 3600
+
+_log: Final = logging.getLogger("aioglacier.catalog")
+
+
+@asynccontextmanager
+async def open_file(
+    path: str | os.PathLike[str] | None, *, busy_timeout_seconds: float
+) -> AsyncIterator[SqliteStore]:
+    """Open the catalog in a file; see ``Catalog.open`` for what it raises."""
+    opening = _Opening(_resolve(path), busy_timeout_seconds)
+    try:
+        await opening.run()
+        store = SqliteStore(opening.path)
+        try:
+            yield store
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(store.close)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(opening.use.end)
+
+
+class _Opening:
+    """What has to be done before a catalog can be used, by one process at a time.
+
+    Whoever finds nothing to do needs no lock. Whoever finds something takes it and looks again.
+    """
+
+    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+        self.path = path
+        self.locks = files.locks_folder(path)
+        self.use = _Use(path, self.locks / "in-use")
+        self._busy_timeout_seconds = busy_timeout_seconds
+        self._started = anyio.current_time()
+
+    async def run(self) -> None:
+        try:
+            await self._run()
+        except OSError as error:
+            raise CatalogError(
+                f"the catalog {str(self.path)!r} cannot be used: {error.strerror}", path=str(self.path)
+            ) from error
+
+    async def _run(self) -> None:
+        was_used = await anyio.to_thread.run_sync(self.locks.is_dir)
+        await anyio.to_thread.run_sync(prepare_folder, self.locks)
+        is_network = await anyio.to_thread.run_sync(files.is_on_network, self.path)
+        if is_network:
+            _log.warning(
+                "the catalog %r is on a network filesystem, where locks may fail; use it from one machine "
+                "at a time",
+                str(self.path),
+            )
+        await self._patiently(self.use.begin)
+        is_trusted = await anyio.to_thread.run_sync(self.use.is_trusted)
+        try:
+            if await self._inspect(was_used=was_used, is_trusted=is_trusted) is files.Condition.READY:
+                await self._patiently(lambda: files.set_journal(self.path, is_network=is_network))
+                await anyio.to_thread.run_sync(self.use.share)
+                return
+        except DamagedError:
+            pass
+        lock = FileLock(self.locks / "opening.lock")
+        try:
+            while not await anyio.to_thread.run_sync(lock.acquire):
+                await self._wait()
+            await self._settle(was_used=was_used, is_network=is_network)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(lock.release)
+        await anyio.to_thread.run_sync(self.use.share)
+
+    async def _settle(self, *, was_used: bool, is_network: bool) -> None:
+        """With the lock: look again, and do what is to be done."""
+        try:
+            condition = await self._inspect(was_used=was_used, is_trusted=False)
+        except DamagedError as error:
+            raise await self._set_aside(str(error)) from error
+        if condition is files.Condition.READY:
+            return
+        if condition is files.Condition.OLD:
+            await self._upgrade(self.path, is_durable=True)
+            return
+        new = self.path.with_name(f"{self.path.name}.new")
+        await anyio.to_thread.run_sync(files.make_empty, new)
+        await self._patiently(lambda: files.set_journal(new, is_network=is_network, is_durable=False))
+        await self._upgrade(new, is_durable=False)
+        await anyio.to_thread.run_sync(files.publish, new, self.path)
+
+    async def _inspect(self, *, was_used: bool, is_trusted: bool) -> files.Condition:
+        return await self._patiently(
+            lambda: files.inspect(self.path, was_used=was_used, is_trusted=is_trusted)
+        )
+
+    async def _set_aside(self, reason: str) -> CatalogDamagedError:
+        return await anyio.to_thread.run_sync(files.move_aside, self.path, reason)
+
+    async def _upgrade(self, path: Path, *, is_durable: bool) -> None:
+        def upgrade() -> None:
+            with closing(SqliteStore(path, is_durable=is_durable)) as store:
+                while store.run(migrations.upgrade_once, is_write=True):
+                    pass
+
+        await self._patiently(upgrade)
+
+    async def _patiently(self, call: Callable[[], T]) -> T:
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(call)
+            except BusyError:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        waited = anyio.current_time() - self._started
+        if waited >= self._busy_timeout_seconds:
+            raise busy(str(self.path), waited)
+        await anyio.sleep(_RETRY_SECONDS)
+
+
+class _Use:
+    """That a process has the catalog open, and what the last one that had it left behind."""
+
+    def __init__(self, path: Path, note: Path) -> None:
+        self._path = path
+        self._note = note
+        self._fd: int | None = None
+        self._is_alone = False
+        self._checked = 0.0
+
+    def begin(self) -> None:
+        """Join those who have it open; the first one stays alone until it has looked at the file.
+
+        Raises:
+            BusyError: The first one is looking.
+        """
+        if sys.platform == "win32":
+            return
+        if self._fd is None:
+            self._fd = os.open(self._note, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            os.fchmod(self._fd, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._is_alone = True
+        except BlockingIOError:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise BusyError(str(error)) from error
+
+    def is_trusted(self) -> bool:
+        """Whether the file is as it was left, or others use it already."""
+        if sys.platform == "win32" or self._fd is None:
+            return False
+        left, self._checked = _read(self._fd)
+        if not self._is_alone:
+            return True
+        age = time.time() - self._checked
+        if left == _state_of(self._path) and 0 <= age < _CHECK_EVERY_SECONDS:
+            return True
+        self._checked = time.time()
+        return False
+
+    def share(self) -> None:
+        """Let others in."""
+        if sys.platform != "win32" and self._fd is not None and self._is_alone:
+            fcntl.flock(self._fd, fcntl.LOCK_SH)
+            self._is_alone = False
+
+    def end(self) -> None:
+        """Leave; the last one notes what it leaves behind."""
+        if sys.platform == "win32" or self._fd is None:
+            return
+        fd, self._fd = self._fd, None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            note = json.dumps({"left": _state_of(self._path), "checked": self._checked}).encode()
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, note, 0)
+        except OSError:
+            pass  # others have it open, or there is no space: then the next one looks the file through
+        finally:
+            os.close(fd)
+
+
+def _read(note: int) -> tuple[list[int] | None, float]:
+    try:
+        found = json.loads(os.pread(note, 1000, 0))
+        return found["left"], float(found["checked"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, 0.0
+
+
+def _state_of(path: Path) -> list[int] | None:
+    """What changes with the file; ``None`` where there is none, or one with a journal left beside it."""
+    try:
+        if any(one.exists() and one.stat().st_size for one in files.journals(path)):
+            return None
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _resolve(path: str | os.PathLike[str] | None) -> Path:
+    given = files.default_path() if path is None else Path(os.fsdecode(path))
+    try:
+        # Journals lie beside the file itself, not beside a link to it.
+        return Path(os.path.realpath(given))
+    except (OSError, ValueError) as error:
+        raise CatalogError(f"the catalog cannot be at {str(given)!r}: {error}", path=str(given)) from error

@@ -1,0 +1,106 @@
+"""Vaults as the other tables refer to them.
+
+Their numbers never change, so each connection to the database remembers those it has met. What a transaction
+has met is forgotten if it fails: it may have been made in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.catalog.records import Place
+from aioglacier.catalog.storage.columns import escape, unescape
+from aioglacier.core.errors import CatalogMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.catalog.storage.backend import Connection
+
+
+_KNOWN: Final = "aioglacier.places"
+
+_FIND: Final = "SELECT number FROM places WHERE vault = ? AND region = ? AND account_id = ? AND endpoint = ?"
+_MAKE: Final = "INSERT INTO places (vault, region, account_id, endpoint) VALUES (?, ?, ?, ?) RETURNING number"
+_LIST: Final = "SELECT number, vault, region, account_id, endpoint FROM places ORDER BY number"
+
+
+def find_place(connection: Connection, place: Place) -> int:
+    """The number of a vault, 0 if nothing is recorded of it."""
+    known = _known(connection)
+    if place not in known.numbers:
+        found = connection.rows(_FIND, _row(place))
+        if not found:
+            return 0
+        ((known.numbers[place],),) = found
+    return known.numbers[place]
+
+
+def keep_place(connection: Connection, place: Place) -> int:
+    """The number of a vault, which it gets now if it has none."""
+    if number := find_place(connection, place):
+        return number
+    ((made,),) = connection.rows(_MAKE, _row(place))
+    return int(made)
+
+
+def all_places(connection: Connection) -> Mapping[int, Place]:
+    """Every vault by its number; those that nobody has asked for yet may be missing in a list of them."""
+    return _known(connection)
+
+
+def list_places(connection: Connection) -> list[Place]:
+    """Every vault, in the order of recording."""
+    return list(_read(connection).values())
+
+
+class _Known(dict[int, Place]):
+    """Vaults by their numbers, asked for when one is missing, and numbers by vaults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[Place, int] = {}
+        self.connection: Connection | None = None
+
+    def __missing__(self, number: int) -> Place:
+        if self.connection is not None:
+            self.update(_read(self.connection))
+        if number not in self:
+            raise KeyError(number)
+        return self[number]
+
+
+def _known(connection: Connection) -> _Known:
+    known: _Known = connection.notes.setdefault(_KNOWN, _Known())
+    known.connection = connection
+    return known
+
+
+def _read(connection: Connection) -> dict[int, Place]:
+    return {
+        number: Place(vault, region, account_id, unescape(endpoint))
+        for number, vault, region, account_id, endpoint in connection.rows(_LIST)
+    }
+
+
+def _row(place: Place) -> tuple[str, ...]:
+    return place.vault, place.region, place.account_id, escape(place.endpoint)
+
+
+def confirm_account(connection: Connection, place: Place, account_id: str) -> None:
+    """Record the account that a vault is in, or compare it with the one on record.
+
+    Raises:
+        CatalogMismatchError: They differ.
+    """
+    number = keep_place(connection, place)
+    ((recorded,),) = connection.rows("SELECT real_account_id FROM places WHERE number = ?", (number,))
+    if recorded is None:
+        connection.rows("UPDATE places SET real_account_id = ? WHERE number = ?", (account_id, number))
+    elif recorded != account_id:
+        raise CatalogMismatchError(
+            f"the catalog's records of {place} are of another account; use other credentials, or another "
+            "catalog",
+            recorded=f"account {recorded}",
+            found=f"account {account_id}",
+        )

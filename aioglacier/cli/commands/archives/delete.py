@@ -1,0 +1,91 @@
+"""``aioglacier delete``: archives go, for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import is_about_one_item
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.session import worst_exit
+from aioglacier.cli.render.sizes import show_count
+from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.id_arguments import gather_ids
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.errors import GlacierError
+from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
+
+if TYPE_CHECKING:
+    from aioglacier.cli.program.exits import Exit
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.glacier import Glacier
+
+_AT_ONCE: Final = 4
+
+
+@make_command("delete", short_help="Delete archives.")
+@click.argument("vault")
+@click.argument("archive_ids", metavar="ARCHIVE_ID...", nargs=-1)
+@click.option("--archive-id", "more_ids", multiple=True, metavar="ID", help="May be repeated.")
+@click.option("--archive-ids", "file", metavar="FILE", help="A file with one id on each line; - is stdin.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    archive_ids: tuple[str, ...],
+    more_ids: tuple[str, ...],
+    file: str | None,
+    yes: bool,
+    dry_run: bool,
+) -> int:
+    """Delete archives of VAULT by their ids, for good.
+
+    An archive is gone at once, though inventories list it for a day or more. One that is gone already is no
+    error. Storage of an archive is charged for 90 days even if it is deleted earlier.
+    """
+    check_vault_name(vault)
+    ids = gather_ids("archive", archive_ids, more_ids, file)
+    what = f"archive {ids[0]}" if len(ids) == 1 else show_count(len(ids), "archive")
+    if dry_run:
+        return tell_plan(
+            session, "DeleteArchive", f"delete {what} from vault {vault}", vault=vault, archive_ids=ids
+        )
+    confirm(
+        f"Delete {what} from vault {vault} for good? (Less than {MINIMUM_STORAGE_DAYS} days of storage are "
+        f"charged as {MINIMUM_STORAGE_DAYS}.)",
+        yes=yes,
+    )
+    session.resume = session.command("delete", "--yes", "--", vault, *ids) if len(ids) <= 10 else None
+    return session.run(lambda glacier: _delete(session, glacier, vault, ids))
+
+
+async def _delete(session: Session, glacier: Glacier, vault: str, ids: list[str]) -> int:
+    import anyio  # noqa: PLC0415  # not needed for help
+
+    from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
+
+    codes: list[Exit] = []
+    waiting = iter(ids)
+
+    async def delete_waiting() -> None:
+        for archive_id in waiting:
+            try:
+                await glacier.vault(vault).delete_archive(archive_id)
+            except GlacierError as error:
+                if len(ids) == 1 or not is_about_one_item(error):
+                    raise
+                codes.append(tell(session.output, failure_of(error, item=archive_id)))
+            else:
+                record = {"archive_id": archive_id, "vault": vault, "deleted": True}
+                session.output.record(record, lambda record: f"deleted {record['archive_id']}")
+
+    with first_cause():
+        async with anyio.create_task_group() as tasks:
+            for _ in range(_AT_ONCE):
+                tasks.start_soon(delete_waiting)
+    return worst_exit(len(codes), len(ids), codes)

@@ -1,0 +1,439 @@
+"""``aioglacier download``: a retrieval job is found or started, waited for, and its output fetched, verified.
+
+A job costs money and hours, so one that retrieves the same bytes, running or done, is used again; and nothing
+is asked for before it is sure that the target can be written.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.render.printed_records import as_text, job_record, job_text, plain
+from aioglacier.cli.render.progress import showing
+from aioglacier.cli.render.sizes import show_count, show_size, show_time
+from aioglacier.cli.render.stdout import open_stdout
+from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.encrypting import IDENTITY, identity_words, save_unsealed, unsealed
+from aioglacier.cli.shared.folder_options import cost_record, cost_text
+from aioglacier.cli.shared.id_arguments import take_id
+from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.parameters import RANGE
+from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
+from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
+from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError, TargetError
+from aioglacier.core.models import ArchiveId, JobStatus, Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive, JobDescription
+    from aioglacier.core.ranges import ByteRange
+
+STDOUT: Final = "-"
+
+#: What the tiers take (Guide, "Archive Retrieval Options").
+_TAKES: Final = {
+    Tier.EXPEDITED: "1 to 5 minutes",
+    Tier.STANDARD: "3 to 5 hours",
+    Tier.BULK: "5 to 12 hours",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    vault: str
+    archive_id: str
+    target: str
+    job_id: str | None
+    tier: Tier
+    byte_range: ByteRange | None
+    overwrite: bool
+    waits: bool
+    is_new: bool
+    identities: Identities | None
+    identity_files: tuple[str, ...]
+
+
+@make_command("download", short_help="Retrieve an archive, verified, to a file or standard output.")
+@click.argument("vault")
+@click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
+@click.option("--archive-id", metavar="ID", help="In place of the argument.")
+@click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
+@click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    default=Tier.STANDARD.value,
+    show_default=True,
+    help="How fast and how dear a new job is: minutes, 3-5 hours, 5-12 hours.",
+)
+@click.option(
+    "--byte-range",
+    type=RANGE,
+    metavar="START-END",
+    help="Only these bytes, both included, as 0-1048575: START a multiple of 1 MiB, END + 1 one too, or the "
+    "archive's end.",
+)
+@IDENTITY
+@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@click.option(
+    "--new", "is_new", is_flag=True, help="Pay for another job, where the one before came to nothing."
+)
+@click.option(
+    "--manifest",
+    "is_manifest",
+    is_flag=True,
+    help="ARCHIVE_ID is the manifest of a stream of several archives: retrieve those, as one.",
+)
+@click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
+@DRY_RUN
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    arguments: tuple[str, ...],
+    archive_id: str | None,
+    job_id: str | None,
+    tier: str,
+    byte_range: ByteRange | None,
+    identity_files: tuple[str, ...],
+    overwrite: bool,
+    is_new: bool,
+    is_manifest: bool,
+    no_wait: bool,
+    dry_run: bool,
+) -> int:
+    """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
+
+    A job that retrieves the same bytes is used if there is one, running or done; otherwise one is started,
+    which costs money. Then it waits, for hours if need be: it may be stopped and started again. What was
+    fetched and verified stays in a hidden file beside TARGET until the archive is complete; only then
+    does TARGET appear. Where a job was paid for this download, and has failed or is gone, another is started
+    only with --new.
+
+    With --no-wait and a job that is not done, the job is printed, and the same command fetches later.
+    With --job-id, ARCHIVE_ID may be left out. With --identity, what was encrypted is decrypted.
+    """
+    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
+
+    check_vault_name(vault)
+    if job_id is not None and archive_id is None and len(arguments) == 1:
+        archive_id, target = "", arguments[0]
+    else:
+        archive_id, target = take_id("archive", arguments, archive_id, others=["TARGET"])
+    if job_id is not None:
+        check_id("job", job_id)
+    options = _Options(
+        vault,
+        archive_id,
+        target,
+        job_id,
+        Tier(tier),
+        check_retrieval_range(byte_range),
+        overwrite,
+        waits=not no_wait,
+        is_new=is_new,
+        identities=read_identities(identity_files),
+        identity_files=identity_files,
+    )
+    if identity_files and byte_range is not None:
+        raise click.UsageError(
+            "a range of an encrypted archive cannot be read; give --identity or --byte-range"
+        )
+    check_target(target, overwrite=overwrite)
+    session.output.to_stderr = target == STDOUT
+    if is_manifest:
+        if job_id is not None or byte_range is not None or no_wait or is_new:
+            raise click.UsageError(
+                "--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new"
+            )
+        if dry_run:
+            return session.run(
+                lambda glacier: plan_rolling(session, glacier, vault, archive_id, target, options.tier)
+            )
+        session.resume = _resume_command(session, options, "--manifest")
+        return session.run(
+            lambda glacier: download_rolling(
+                session,
+                glacier,
+                vault,
+                archive_id,
+                target,
+                options.tier,
+                overwrite=overwrite,
+                identities=options.identities,
+            )
+        )
+    if dry_run:
+        return session.run(lambda glacier: _plan(session, glacier, options))
+    session.resume = _resume_command(session, options)
+    return session.run(lambda glacier: _download(session, glacier, options))
+
+
+async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
+    """Whether a job is there, and what another would cost; of an archive on no record that is not known."""
+    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
+
+    vault = glacier.vault(options.vault)
+    known = await _known(vault, options)
+    size = _size(known, options)
+    if options.job_id is not None:
+        job: Job | None = vault.job(options.job_id)
+    else:
+        job = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
+        if job is None:
+            await _refuse_to_pay_again(vault, options, is_dry=True)
+    prices = load_prices(glacier.region)
+    cost = 0.0 if job is not None else None if size is None else prices.retrieval(options.tier, size, 1)
+    facts = {
+        "vault": options.vault,
+        "archive_id": options.archive_id or None,
+        "target": options.target,
+        "job_id": job.id if job is not None else None,
+        "byte_range": plain(options.byte_range),
+        "size": size,
+        "tier": options.tier.value,
+        **(cost_record(prices, cost) if cost is not None else {"cost": None}),
+    }
+    if job is not None:
+        return tell_plan(
+            session, "GetJobOutput", f"fetch the output of job {job.id}, paid for before", **facts
+        )
+    shown = f" for {show_size(size)}, {cost_text(facts)}" if size is not None else ""
+    return tell_plan(session, "InitiateJob", f"start a job of tier {options.tier}{shown}", **facts)
+
+
+def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
+    """Bytes that come, where they are known."""
+    sizes = [known.archive.size] if known is not None else []
+    sizes += [options.byte_range.size] if options.byte_range is not None else []
+    return min(sizes, default=None)
+
+
+async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
+    vault = glacier.vault(options.vault)
+    known = await _known(vault, options)
+    if known is not None and options.target != STDOUT:
+        check_room(options.target, _size(known, options) or 0, is_sealed=options.identities is not None)
+    job, is_new = await _job(session, vault, options)
+    description = await job.describe()
+    if vault.records is not None and options.target != STDOUT:
+        await vault.records.begin_download(description, options.target)
+    if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
+        session.output.record(job_record(options.vault, description), job_text)
+        if options.target == STDOUT:
+            raise CommandError(f"job {job.id} is not done, so there is nothing to write yet", Exit.TEMPORARY)
+        return Exit.DONE
+    description = await wait(session, job, description)
+    if known is not None:
+        _check_known(known.archive, description)
+    await _fetch(session, job, options)
+    session.output.record(_record(options, description), _text)
+    return Exit.DONE
+
+
+async def _known(vault: Vault, options: _Options) -> ArchiveRecord | None:
+    """What the catalog knows of the archive."""
+    if vault.records is None or not options.archive_id:
+        return None
+    return await vault.records.catalog.archives.get(vault.records.place, ArchiveId(options.archive_id))
+
+
+def _check_known(archive: Archive, job: JobDescription) -> None:
+    """Compare what the service says of an archive with what is on record.
+
+    Raises:
+        IntegrityError: They differ.
+    """
+    if job.archive_tree_hash is not None and job.archive_tree_hash != archive.tree_hash:
+        raise IntegrityError(
+            f"the service has another tree hash for archive {archive.id} than is on record; nothing was "
+            "written",
+            expected=archive.tree_hash,
+            actual=job.archive_tree_hash,
+            archive_id=archive.id,
+        )
+
+
+async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
+    """The job to use, and whether it was started just now.
+
+    Raises:
+        JobFailedError: One was paid for this download and came to nothing, and no other was asked for.
+    """
+    if options.job_id is not None:
+        return vault.job(options.job_id), False
+    try:
+        found = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
+    except AccessDeniedError as error:
+        session.output.warn(f"a job that is there already cannot be looked for: {error}")
+        found = None
+    if found is not None:
+        return found, False
+    await _refuse_to_pay_again(vault, options)
+    job = await vault.retrieve(options.archive_id, tier=options.tier, byte_range=options.byte_range)
+    takes = "" if session.settings.local is not None else f"; {options.tier} takes {_TAKES[options.tier]}"
+    session.output.note(f"started job {job.id}{takes}")
+    return job, True
+
+
+async def _refuse_to_pay_again(vault: Vault, options: _Options, *, is_dry: bool = False) -> None:
+    if vault.records is None or options.target == STDOUT:
+        return
+    job = await vault.records.find_abandoned(options.archive_id, options.byte_range, options.target)
+    if job is None or job.job_id is None:
+        return
+    if options.is_new:
+        if not is_dry:
+            await vault.records.give_up_download(options.target)
+        return
+    has_failed = job.state.value == "failed"
+    what = f"failed ({job.outcome})" if has_failed and job.outcome else "failed" if has_failed else "is gone"
+    raise JobFailedError(
+        f"job {job.job_id}, started {show_time(job.created)} for this download, {what}; --new pays for "
+        "another",
+        job_id=job.job_id,
+        status_message=job.outcome or None,
+    )
+
+
+async def _fetch(session: Session, job: Job, options: _Options) -> None:
+    if options.identities is None or options.target == STDOUT:
+        await fetch(session, job, options.target, overwrite=options.overwrite, identities=options.identities)
+        return
+
+    async def save(target: str, *, overwrite: bool) -> None:
+        await fetch(session, job, target, overwrite=overwrite)
+
+    async with job.recording_download(options.target):
+        await save_unsealed(options.target, options.identities, save, overwrite=options.overwrite)
+
+
+# --- fetching, for the output of any job
+
+
+def check_target(target: str, *, overwrite: bool) -> None:
+    """Refuse a target that could not be written in the end, before anything is paid for.
+
+    Raises:
+        TargetError: It exists, or its folder does not.
+    """
+    if target == STDOUT:
+        return
+    path = Path(target)
+    if path.is_dir():
+        raise TargetError(f"{target!r} is a folder; name the file", path=target)
+    if not overwrite and os.path.lexists(path):
+        raise TargetError(f"{target!r} exists; choose another name, or --overwrite", path=target)
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise TargetError(f"{target!r} cannot be written: there is no folder {str(folder)!r}", path=target)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TargetError(f"{target!r} cannot be written: {str(folder)!r} does not allow it", path=target)
+
+
+def check_room(target: str, size: int, *, is_sealed: bool = False) -> None:
+    """Refuse a target that its filesystem has no room for, before anything is paid for.
+
+    What is encrypted is fetched whole, and then decrypted beside itself.
+
+    Raises:
+        TargetError: It has not.
+    """
+    from aioglacier.bulk.formats.age_streams import sealed_name  # noqa: PLC0415  # not needed for help
+
+    fetched = Path(sealed_name(target) if is_sealed else target)
+    kept = fetched.absolute().with_name(f".{fetched.name}.aioglacier")
+    there = kept.stat().st_blocks * 512 if kept.exists() else 0
+    if is_sealed and fetched.exists():
+        there = fetched.stat().st_blocks * 512
+    needed = (2 if is_sealed else 1) * size - min(there, size)
+    free = shutil.disk_usage(kept.parent).free
+    if needed > free:
+        raise TargetError(
+            f"{target!r} needs {needed} more bytes, and its filesystem has {free} free; nothing was started",
+            path=target,
+            needed=needed,
+            free=free,
+        )
+
+
+async def fetch(
+    session: Session, job: Job, target: str, *, overwrite: bool, identities: Identities | None = None
+) -> None:
+    """Fetch the output of a finished job to a file, or to standard output, verified and with progress.
+
+    With ``identities`` standard output gets what was encrypted.
+    """
+    if target == STDOUT:
+        await _fetch_to_stdout(session, job, identities)
+        return
+    async with job.recording_download(target):
+        download = await job.open_download(target, overwrite=overwrite)
+        session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
+        async with showing(session, Path(target).name, download):
+            await download.run()
+    session.safe = lambda: ""
+
+
+async def _fetch_to_stdout(session: Session, job: Job, identities: Identities | None) -> None:
+    with open_stdout() as stdout:
+        async with (
+            unsealed(stdout.write, identities) as write,
+            job.open_reader() as reader,
+            showing(session, "standard output", reader),
+        ):
+            async for block in reader:
+                await write(block)
+
+
+# --- what is told
+
+
+def _record(options: _Options, job: JobDescription) -> Record:
+    return {
+        "target": options.target,
+        "vault": options.vault,
+        "archive_id": job.archive_id,
+        "job_id": job.id,
+        "size": job.output_size,
+        "byte_range": plain(options.byte_range),
+        "tree_hash": plain(job.tree_hash),
+        "verified": job.tree_hash is not None,
+    }
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    proof = "its tree hash is right" if record["verified"] else "the service has no hash for this range"
+    target = "standard output" if record["target"] == STDOUT else record["target"]
+    return as_text(f"{target}: complete, {proof}", record, without={"target", "verified"})
+
+
+def _resume_command(session: Session, options: _Options, *more: str) -> str:
+    words = ["download", *more]
+    if options.job_id is not None:
+        words.append(f"--job-id={options.job_id}")
+    if options.tier is not Tier.STANDARD:
+        words.append(f"--tier={options.tier}")
+    if options.byte_range is not None:
+        words.append(f"--byte-range={options.byte_range}")
+    words += identity_words(options.identity_files)
+    if options.overwrite:
+        words.append("--overwrite")
+    ids = [options.archive_id] if options.archive_id else []
+    return session.command(*words, "--", options.vault, *ids, options.target)

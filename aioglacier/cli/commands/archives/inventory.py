@@ -1,0 +1,214 @@
+"""``aioglacier inventory``: the service's own list of a vault, read into the catalog, printed or exported.
+
+The document that the service wrote is what ``--output FILE`` keeps, byte for byte. CSV is always written
+here: the service's own cannot be read by other programs where a description holds quotes, and would need
+a job of its own. Here it is RFC 4180, and a description that a spreadsheet would take for a formula gets
+an apostrophe in front.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.commands.archives.download import check_target, fetch
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.render.listing import closing
+from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text, job_record, job_text
+from aioglacier.cli.render.progress import counting
+from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.render.spreadsheet import csv_line, harmless
+from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.inventorying import Reading, inventory_job, tell_of, useful_inventory_job
+from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.core.checks import check_id, check_vault_name
+from aioglacier.core.models import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from typing import TextIO
+
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+
+_COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
+
+
+@make_command("inventory", short_help="Read the service's list of a vault; print or export it.")
+@click.argument("vault")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["json", "csv"]),
+    help="json: one object a line, or with --output the document as the service wrote it. csv: RFC 4180, "
+    "with an apostrophe before a description that would be a formula.",
+)
+@click.option("--output", "target", metavar="FILE", help="Write to FILE, which appears once it is complete.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
+@click.option("--new", "is_new", is_flag=True, help="Start a new job, also where one would do.")
+@click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
+@DRY_RUN
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    format_: str | None,
+    target: str | None,
+    overwrite: bool,
+    job_id: str | None,
+    is_new: bool,
+    no_wait: bool,
+    dry_run: bool,
+) -> int:
+    """List the archives of VAULT as of its last inventory, which is about a day old.
+
+    The list comes from a job that takes 3 to 5 hours. One that is there already is used, running or
+    done, unless the service has made another inventory since. Stop it at will: the same command goes on.
+
+    It is read into the catalog too, where "list VAULT" finds it; nothing is deleted there. An upload whose
+    outcome was unknown is settled by it: the list has an archive of that size and tree hash or, three days
+    later, has none.
+    """
+    check_vault_name(vault)
+    if job_id is not None:
+        check_id("job", job_id)
+    if format_ == "json" and target is None:
+        session.output.is_json = True
+    if target is not None:
+        check_target(target, overwrite=overwrite)
+    if dry_run:
+        return session.run(
+            lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
+        )
+    words = [f"--format={format_}"] if format_ else []
+    words += [f"--output={target}"] if target else []
+    words += ["--overwrite"] if overwrite else []
+    words += [f"--job-id={job_id}"] if job_id else []
+    session.resume = session.command("inventory", *words, "--", vault)
+
+    async def run(glacier: Glacier) -> int:
+        if job_id is not None:
+            job = glacier.vault(vault).job(job_id)
+            description = await job.describe()
+        else:
+            job, description = await inventory_job(session, glacier.vault(vault), is_new=is_new)
+        if no_wait and description.status is JobStatus.IN_PROGRESS:
+            session.output.record(job_record(vault, description), job_text)
+            return Exit.DONE
+        description = await wait(session, job, description)
+        reading = Reading(glacier.vault(vault), job, description)
+        if target is None:
+            await _print(session, reading, is_csv=format_ == "csv")
+        elif format_ == "csv":
+            await _export_csv(session, job, reading, Path(target), overwrite=overwrite)
+        else:
+            await fetch(session, job, target, overwrite=overwrite)
+            record = {"target": target, "vault": vault, "job_id": job.id, "format": "json"}
+            session.output.record(record, _export_text)
+            async with closing(reading.archives()) as archives:
+                async for _ in archives:
+                    pass
+        await tell_of(session, reading)
+        return Exit.DONE
+
+    return session.run(run)
+
+
+async def _plan(
+    session: Session, vault: Vault, job_id: str | None, target: str | None, *, is_new: bool
+) -> int:
+    if job_id is None and not is_new:
+        found = await useful_inventory_job(session, vault)
+        job_id = found[0].id if found is not None else None
+    what = f"read the output of job {job_id}" if job_id is not None else "start an inventory job"
+    facts = {"vault": vault.name, "job_id": job_id, "target": target}
+    operation = "InitiateJob" if job_id is None else "GetJobOutput"
+    return tell_plan(session, operation, f"{what}, and read the list into the catalog", **facts)
+
+
+async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:
+    output = session.output
+    count = size = 0
+    if is_csv:
+        output.write(csv_line(_COLUMNS), is_last=False)
+    async with closing(reading.archives()) as archives:
+        async for archive in archives:
+            record = archive_record(archive)
+            if is_csv:
+                output.write(_csv_row(record), is_last=False)
+            else:
+                output.record(record, archive_text, is_last=False)
+            if output.is_closed:
+                return
+            count, size = count + 1, size + archive.size
+    output.flush()
+    output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
+
+
+async def _export_csv(session: Session, job: Job, reading: Reading, target: Path, *, overwrite: bool) -> None:
+    """Write the list beside its place, and give it its name once it is complete and on disk."""
+    partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.aioglacier.part")
+    count = 0
+    try:
+        with _open_private(partial) as file:
+            file.write(csv_line(_COLUMNS))
+            async with counting(session, "archives", None, lambda: count):
+                async for line in _csv_lines(reading):
+                    file.write(line)
+                    count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        check_target(str(target), overwrite=overwrite)  # again: hours may have gone by
+        partial.replace(target)
+        _sync_folder_of(target)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    record = {
+        "target": str(target),
+        "vault": job.vault,
+        "job_id": job.id,
+        "format": "csv",
+        "archives": count,
+    }
+    session.output.record(record, _export_text)
+
+
+async def _csv_lines(reading: Reading) -> AsyncIterator[str]:
+    async with closing(reading.archives()) as archives:
+        async for archive in archives:
+            yield _csv_row(archive_record(archive))
+
+
+def _open_private(path: Path) -> TextIO:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _sync_folder_of(path: Path) -> None:
+    fd = os.open(path.absolute().parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _csv_row(record: Record) -> str:
+    return csv_line([{**record, "description": harmless(record["description"])}[name] for name in _COLUMNS])
+
+
+def _export_text(record: Mapping[str, Any]) -> str:
+    return as_text(
+        f"{record['target']}: the inventory of {record['vault']}", record, without={"target", "vault"}
+    )

@@ -1,0 +1,509 @@
+"""``aioglacier upload``: files or standard input become archives; an interrupted file goes on by itself.
+
+The catalog knows which upload is a file's. Where it knows of none, because another machine began it or the
+catalog was lost, an unfinished upload is recognised by its description. Either way its parts prove it: each
+is hashed again from the file before anything is sent. One that fails that proof is somebody else's, or the
+file has changed: whoever called decides.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import is_about_one_item
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.session import worst_exit
+from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
+from aioglacier.cli.render.sizes import show_count, show_size, show_time
+from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE, refuse_with_encryption, upload_sealed
+from aioglacier.cli.shared.idling import warn_of_idle
+from aioglacier.cli.shared.parameters import PART_SIZE, SIZE
+from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
+from aioglacier.cli.shared.uploading import (
+    STDIN,
+    abort_command,
+    describe_name,
+    keep_others_out,
+    note_told,
+    offer_restart,
+    open_stdin,
+    point_to_abort,
+    run_upload,
+)
+from aioglacier.core.checks import check_description, check_vault_name
+from aioglacier.core.descriptions import decode
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    EmptyArchiveError,
+    GlacierError,
+    MemoryLimitError,
+    OutcomeUnknownError,
+    ResumeMismatchError,
+    SourceUnreadableError,
+    UploadExpiredError,
+    UploadLockedError,
+    UploadNotFoundError,
+)
+from aioglacier.core.planning import choose_part_size, count_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.client.upload import Upload
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive
+    from aioglacier.recorded.resume import TakenUpload
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    vault: str
+    description: str | None
+    part_size: int | None
+    expected_size: int | None
+    resume: bool
+    restart: bool
+    recipients: Recipients | None = None
+
+
+@make_command("upload", short_help="Archive files, or standard input.")
+@click.argument("vault")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "--description",
+    metavar="TEXT",
+    help="Up to 1,024 printable ASCII characters. Default: the file's name; standard input has none.",
+)
+@click.option("--part-size", type=PART_SIZE, help="1MiB x 2**k up to 4GiB. Default: 16MiB, or what fits.")
+@click.option(
+    "--expected-size",
+    type=SIZE,
+    help="Bytes that must come; otherwise no archive is made. For a pipe whose writer may fail.",
+)
+@click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
+@click.option("--restart", is_flag=True, help="Abort the unfinished upload of the same file, and begin anew.")
+@RECIPIENT
+@RECIPIENTS_FILE
+@click.option(
+    "--roll-over",
+    is_flag=True,
+    help="Standard input may be of any length: where one archive is full, the next begins.",
+)
+@click.option("--piece-size", type=SIZE, help="With --roll-over: bytes of an archive. Default: 10,000 parts.")
+@click.option("--stream", metavar="NAME", help="With --roll-over: go on with this stream, read again.")
+@click.option(
+    "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream instead."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    sources: tuple[str, ...],
+    description: str | None,
+    part_size: int | None,
+    expected_size: int | None,
+    no_resume: bool,
+    restart: bool,
+    recipients: tuple[str, ...],
+    recipient_files: tuple[str, ...],
+    roll_over: bool,
+    piece_size: int | None,
+    stream: str | None,
+    position: int | None,
+    dry_run: bool,
+) -> int:
+    """Archive each SOURCE in VAULT: a file, or - for standard input.
+
+    Prints each archive once the service has proven it by its size and tree hash. Keep the archive's id: it is
+    the only name it has.
+
+    A file whose upload was interrupted goes on where it stopped when the same command is run again: every
+    part that the service has is first hashed again and compared. Without activity the service forgets an
+    unfinished upload after 24 hours. An unfinished upload of standard input is aborted. A SOURCE that was
+    printed is done: named again, it becomes another archive.
+
+    If the file is no longer what its unfinished upload began with, nothing is sent: --restart aborts that
+    upload and begins anew, --no-resume leaves it alone.
+
+    With standard input, end of file is all that is seen of the program that writes: if it dies, what came
+    until then becomes an archive, unless --expected-size says otherwise.
+
+    With --roll-over it becomes several archives if need be, and a last one that ties them together: the
+    manifest, by whose id 'download --manifest' brings all of it back as one. If that is interrupted, the
+    command that is printed goes on.
+
+    With --recipient what is read is encrypted on its way, and no name goes with it unless --description says
+    one. Since it is never the same twice, nothing can go on with it: what is interrupted begins anew.
+    """
+    from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415  # not needed for help
+
+    check_vault_name(vault)
+    check_description(description)
+    keys = read_recipients(recipients, recipient_files)
+    if keys is not None:
+        refuse_with_encryption(
+            expected_size=expected_size, restart=restart, no_resume=no_resume, stream=stream
+        )
+    if roll_over:
+        if sources != (STDIN,) or expected_size is not None or no_resume or restart:
+            raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
+        if position is not None and stream is None:
+            raise click.UsageError("--position is one in a stream that goes on; name it with --stream")
+        if dry_run:
+            session.output.record(plan_record(vault, description, part_size, piece_size), _plan_text)
+            return 0
+        return session.run(
+            lambda glacier: upload_rolling(
+                session,
+                glacier,
+                vault,
+                description=description,
+                part_size=part_size,
+                piece_size=piece_size,
+                stream=stream,
+                position=position,
+                recipients=keys,
+            )
+        )
+    if (piece_size, stream, position) != (None, None, None):
+        raise click.UsageError("--piece-size, --stream and --position go with --roll-over")
+    if sources.count(STDIN) > 1:
+        raise click.UsageError("standard input can be archived once only")
+    if expected_size is not None:
+        choose_part_size(expected_size, part_size)
+    if restart and no_resume:
+        raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
+    options = _Options(vault, description, part_size, expected_size, not no_resume, restart, keys)
+    if dry_run:
+        return _plan_all(session, sources, options)
+    if len(sources) == 1:
+        _check_there(sources[0])
+    return session.run(
+        lambda glacier: _upload_all(session, glacier, sources, options),
+        workers_ahead=_workers_needed(sources, options),
+    )
+
+
+# --- what would be done
+
+
+def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> int:
+    codes = []
+    for source in sources:
+        try:
+            session.output.record(_plan(source, options), _plan_text)
+        except (GlacierError, OSError) as error:
+            codes.append(tell(session.output, failure_of(error, item=source)))
+    return worst_exit(len(codes), len(sources), codes)
+
+
+def _check_there(source: str) -> os.stat_result | None:
+    """Look at a file before credentials and vaults are looked for."""
+    if source == STDIN:
+        return None
+    try:
+        return os.stat(source)  # noqa: PTH116  # a name of any bytes
+    except OSError as error:
+        raise _unreadable(source, error) from error
+
+
+def _plan(source: str, options: _Options) -> Record:
+    size = options.expected_size
+    if (status := _check_there(source)) is not None:
+        if not stat.S_ISREG(status.st_mode):
+            raise SourceUnreadableError(f"{source!r} is not a regular file", path=source)
+        if status.st_size == 0:
+            raise EmptyArchiveError(f"{source!r} has no bytes")
+        size = status.st_size
+    part_size = choose_part_size(size, options.part_size)
+    parts = count_parts(size, part_size) if size is not None else None
+    return {
+        "source": source,
+        "vault": options.vault,
+        "description": _description_for(source, options) or "",
+        "size": size,
+        "part_size": part_size,
+        "parts": parts,
+        "requests": None if parts is None else 1 if parts == 1 else parts + 2,
+        "at_most": 10_000 * part_size if size is None else None,
+    }
+
+
+def _plan_text(record: Mapping[str, Any]) -> str:
+    if record["parts"] is None:
+        return as_text(f"{record['source']}: a stream of unknown length", record, without={"source"})
+    how = "in one request" if record["parts"] == 1 else f"in {record['parts']:,} parts"
+    return as_text(f"{record['source']}: would be uploaded {how}", record, without={"source"})
+
+
+# --- doing it
+
+
+async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
+    vault = glacier.vault(options.vault)
+    await warn_of_idle(session, vault)
+    codes = []
+    for done, source in enumerate(sources):
+        session.resume = _resume_command(session, sources[done:], options)
+        try:
+            archive = await _upload(session, vault, source, options)
+        except GlacierError as error:
+            point_to_abort(session, error, options.vault)
+            if len(sources) == 1 or not is_about_one_item(error):
+                _point_to_upload(session, error, source, options)
+                raise
+            codes.append(tell(session.output, failure_of(error, item=source)))
+        else:
+            session.output.record({**archive_record(archive), "source": source}, _archive_text)
+            await note_told(vault, archive)
+    return worst_exit(len(codes), len(sources), codes)
+
+
+def _archive_text(record: Mapping[str, Any]) -> str:
+    is_told = record["source"] in {STDIN, decode(record["description"]).name}
+    return archive_text({key: value for key, value in record.items() if key != "source" or not is_told})
+
+
+async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
+    if options.recipients is not None:
+        return await upload_sealed(
+            session,
+            vault,
+            source,
+            options.recipients,
+            description=options.description,
+            part_size=options.part_size,
+        )
+    if source == STDIN:
+        return await _upload_stdin(session, vault, options)
+    taken = vault.open_or_resume(
+        source,
+        description=_description_for(source, options),
+        part_size=options.part_size,
+        expected_size=options.expected_size,
+        resume=options.resume,
+        restart=options.restart,
+    )
+    try:
+        return await _run_taken(session, vault, source, options, taken)
+    except ResumeMismatchError as error:
+        raise offer_restart(session, error, options.vault, error.upload_id) from error
+
+
+async def _run_taken(
+    session: Session,
+    vault: Vault,
+    source: str,
+    options: _Options,
+    taken: AbstractAsyncContextManager[TakenUpload],
+) -> Archive:
+    async with taken as upload:
+        _tell_what_was_found(session, upload)
+        if upload.is_new and options.resume:
+            archive = await _go_on(session, vault, source, options)
+            if archive is not None:
+                return archive
+        try:
+            return await run_upload(session, source, upload, is_resume=not upload.is_new)
+        finally:
+            _tell_what_expired(session, upload)
+
+
+def _tell_what_was_found(session: Session, upload: TakenUpload) -> None:
+    record = upload.continued
+    if upload.former is not None:
+        session.output.warn(
+            f"{upload.file.path!r} as it was before is archive {upload.former.id}; nobody was told of it yet"
+        )
+    if upload.aborted is not None:
+        begun = show_time(upload.aborted.created)
+        session.output.note(f"aborted upload {upload.aborted.upload_id}, begun {begun}")
+    if upload.archive is not None:
+        session.output.note("a former run has made the archive, and was stopped before it could say so")
+    elif record is not None:
+        session.output.note(f"going on with the upload begun {show_time(record.created)}")
+    _tell_what_expired(session, upload)
+
+
+def _tell_what_expired(session: Session, upload: TakenUpload) -> None:
+    expired, upload.expired = upload.expired, None
+    if expired is not None:
+        session.output.warn(
+            f"upload {expired.record.upload_id}, begun {show_time(expired.record.created)}, has expired, so "
+            f"the file is uploaded anew: {show_count(expired.size, 'byte')} that had been sent go again"
+        )
+
+
+async def _go_on(session: Session, vault: Vault, source: str, options: _Options) -> Archive | None:
+    """Finish an unfinished upload of the same file that is not on record as this file's, if there is one.
+
+    Raises:
+        ResumeMismatchError: There is one, and it was begun with other bytes.
+    """
+    found = await _unfinished(session, vault, source, options)
+    if options.restart:
+        for upload in found:
+            await upload.abort()
+            session.output.note(f"aborted upload {upload.id}, begun {show_time(upload.started)}")
+        return None
+    mismatch: ResumeMismatchError | None = None
+    for candidate in found:
+        if not _may_go_on(candidate, source, options) or not await _has_parts(candidate):
+            continue
+        try:
+            async with keep_others_out(vault, candidate.id):
+                going_on = await vault.open_resume(candidate.id, source, awaits_telling=True)
+                session.output.note(f"going on with the upload begun {show_time(candidate.started)}")
+                return await run_upload(session, source, going_on, is_resume=True)
+        except UploadLockedError:
+            session.output.warn(
+                f"another process uploads something with the description {candidate.description!r} now, "
+                "which is left alone"
+            )
+        except ResumeMismatchError as error:
+            error.upload_id = candidate.id
+            mismatch = mismatch or error
+        except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
+            session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
+    if mismatch is not None:
+        raise mismatch
+    _tell_of_other_part_size(session, found, options)
+    return None
+
+
+def _may_go_on(upload: Upload, source: str, options: _Options) -> bool:
+    return options.part_size in {None, upload.part_size} and (
+        count_parts(_size_of(source) or 0, upload.part_size) <= 10_000
+    )
+
+
+def _tell_of_other_part_size(session: Session, found: list[Upload], options: _Options) -> None:
+    if options.part_size is None:
+        return
+    for upload in found:
+        if upload.part_size != options.part_size:
+            session.output.warn(
+                f"the unfinished upload begun {show_time(upload.started)} has parts of "
+                f"{show_size(upload.part_size)}, and {show_size(options.part_size)} were asked for, so the "
+                "file is uploaded anew; to abort "
+                f"the other upload: {abort_command(session, upload.vault, upload.id)}"
+            )
+            return
+
+
+async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
+    session.resume = None
+    file = open_stdin()
+    await vault.sweep_uploads()
+    status = os.fstat(0)
+    part_size = options.part_size
+    if part_size is None and options.expected_size is None and stat.S_ISREG(status.st_mode):
+        # A redirected file may still change, so its size is a hint, and not a promise.
+        left = status.st_size - os.lseek(0, 0, os.SEEK_CUR)
+        part_size = choose_part_size(left) if left > 0 else None
+    elif options.expected_size is None:
+        most = 10_000 * choose_part_size(None, part_size)
+        session.output.note(
+            f"standard input may have up to {show_size(most)}; larger parts make it more, and "
+            "--roll-over any length"
+        )
+    upload = await vault.open_upload(
+        file,
+        description=options.description,
+        part_size=part_size,
+        expected_size=options.expected_size,
+    )
+    return await run_upload(session, "standard input", upload)
+
+
+async def _unfinished(session: Session, vault: Vault, source: str, options: _Options) -> list[Upload]:
+    """Unfinished uploads that this file may have begun, the newest first."""
+    description = _description_for(source, options) or ""
+    size = _size_of(source)
+    if not size or options.expected_size not in {None, size}:
+        return []  # opening it will say what is wrong
+    is_asked_for = options.restart or options.part_size is not None
+    if not is_asked_for and size <= choose_part_size(size, None):
+        return []  # it goes in one request
+    try:
+        found = [upload async for upload in vault.uploads() if upload.description == description]
+    except AccessDeniedError as error:
+        session.output.warn(f"unfinished uploads cannot be looked for: {error}")
+        return []
+    return sorted(found, key=lambda upload: upload.started, reverse=True)
+
+
+async def _has_parts(upload: Upload) -> bool:
+    """Whether there is anything to prove that it is ours, and anything to gain."""
+    async for _ in upload.parts():
+        return True
+    return False
+
+
+# --- what a file is called, and what goes on
+
+
+def _workers_needed(sources: tuple[str, ...], options: _Options) -> int:
+    """How many hash workers the first source is worth starting: none, one or two."""
+    from aioglacier.transfer.hashing.workers import worth_workers  # noqa: PLC0415  # not needed for help
+
+    size = None if options.recipients is not None else _size_of(sources[0])
+    if not size:
+        return 0
+    try:
+        part_size = choose_part_size(size, options.part_size)
+    except GlacierError:
+        return 0  # opening it will say what is wrong
+    return min(2, count_parts(size, part_size)) if worth_workers(size, part_size) else 0
+
+
+def _size_of(source: str) -> int | None:
+    try:
+        return os.stat(source).st_size  # noqa: PTH116
+    except OSError:
+        return None  # opening it will say what is wrong
+
+
+def _description_for(source: str, options: _Options) -> str | None:
+    if options.description is not None or source == STDIN or options.recipients is not None:
+        return options.description
+    return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
+
+
+def _resume_command(session: Session, sources: tuple[str, ...], options: _Options) -> str:
+    words = ["upload"]
+    if options.description is not None:
+        words.append(f"--description={options.description}")
+    if options.part_size is not None:
+        words.append(f"--part-size={options.part_size}")
+    if options.expected_size is not None:
+        words.append(f"--expected-size={options.expected_size}")
+    return session.command(*words, "--", options.vault, *sources)
+
+
+def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:
+    """Where the same command would not go on with just this upload, name one that does."""
+    if isinstance(error, OutcomeUnknownError):
+        session.resume = session.command("inventory", "--", options.vault)  # which settles it
+    elif error.upload_id is not None and (source == STDIN or not options.resume):
+        session.resume = session.command(
+            "uploads", "resume", f"--upload-id={error.upload_id}", "--", options.vault, source
+        )
+    elif not options.resume:
+        session.resume = None
+
+
+def _unreadable(path: str, error: OSError) -> SourceUnreadableError:
+    return SourceUnreadableError(f"{path!r} cannot be read: {error.strerror}", path=path, errno=error.errno)

@@ -1,0 +1,227 @@
+"""``aioglacier restore``: a folder back from a vault."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.render.progress import Speed, State
+from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
+from aioglacier.cli.shared.folder_options import (
+    MAX_COST,
+    PRICES,
+    TIER,
+    Instant,
+    cost_record,
+    cost_text,
+    money_words,
+    snapshot_record,
+    tell_failures,
+    telling,
+)
+from aioglacier.cli.shared.parameters import SIZE
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.models import Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.glacier import Glacier
+
+
+@make_command("restore", short_help="Bring a folder back from a vault, or some of it.")
+@click.argument("vault")
+@click.argument("directory", metavar="DIR")
+@click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
+@click.option("--folder", metavar="PATH", help="The folder that was archived, where the vault has several.")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
+@click.option("--at", type=Instant(), help="As it was at this time, by the syncs before.")
+@click.option("--larger", type=SIZE, help="Only files of this size or more.")
+@click.option("--smaller", type=SIZE, help="Only files of this size or less.")
+@click.option("--modified-after", type=Instant(), help="Only files changed at this time or later.")
+@click.option("--modified-before", type=Instant(), help="Only files changed before this time.")
+@TIER
+@IDENTITY
+@click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
+@click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
+@click.option(
+    "--no-wait", is_flag=True, help="Start jobs, fetch what is ready, and leave the rest for later."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be asked for and cost at most; ask for nothing."
+)
+@MAX_COST
+@PRICES
+@click.pass_obj
+def command(
+    session: Session,
+    vault: str,
+    directory: str,
+    patterns: tuple[str, ...],
+    folder: str | None,
+    exclude: tuple[str, ...],
+    at: datetime | None,
+    larger: int | None,
+    smaller: int | None,
+    modified_after: datetime | None,
+    modified_before: datetime | None,
+    tier: str,
+    identity_files: tuple[str, ...],
+    overwrite: bool,
+    ahead: int | None,
+    no_wait: bool,
+    dry_run: bool,
+    max_cost: float | None,
+    price_list: str | None,
+) -> int:
+    """Bring what 'sync' archived in VAULT back, into DIR.
+
+    PATTERN says what, as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; without any, all of it. Of
+    bundles only the ranges that are needed are retrieved. Jobs that are there already are used.
+
+    It takes hours, and days if it is much: stop it at will, the same command goes on. A file appears once it
+    is verified, on disk, and has its times and permissions. One that is there already and differs stays as
+    it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
+    3.
+    """
+    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.restore.restore import AHEAD, RestoreOptions  # noqa: PLC0415
+    from aioglacier.bulk.restore.selection import SelectionOptions  # noqa: PLC0415
+
+    check_vault_name(vault)
+    options = RestoreOptions(
+        selection=SelectionOptions(
+            patterns=patterns,
+            exclude=exclude,
+            at=at,
+            larger=larger,
+            smaller=smaller,
+            modified_after=modified_after,
+            modified_before=modified_before,
+        ),
+        folder=folder,
+        tier=Tier(tier),
+        overwrite=overwrite,
+        max_cost=max_cost,
+        ahead=ahead or AHEAD,
+        waits=not no_wait,
+        identities=read_identities(identity_files),
+    )
+    given = click.get_current_context().params
+    words = [
+        f"--tier={tier}",
+        *identity_words(identity_files),
+        *(["--overwrite"] if overwrite else []),
+        *(["--folder", folder] if folder else []),
+    ]
+    words += [f"--exclude={pattern}" for pattern in exclude]
+    words += [f"--ahead={ahead}"] if ahead is not None else []
+    words += ["--no-wait"] if no_wait else []
+    words += money_words(max_cost, price_list)
+    for name in ("at", "modified_after", "modified_before"):
+        if given[name] is not None:
+            words.append(f"--{name.replace('_', '-')}={given[name].isoformat()}")
+    words += [f"--{name}={given[name]}" for name in ("larger", "smaller") if given[name] is not None]
+    session.resume = session.command("restore", *words, "--", vault, directory, *patterns)
+
+    async def run(glacier: Glacier) -> int:
+        return await _run(session, glacier, vault, directory, options, price_list, is_dry=dry_run)
+
+    return session.run(run)
+
+
+async def _run(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    directory: str,
+    options: RestoreOptions,
+    price_list: str | None,
+    *,
+    is_dry: bool,
+) -> int:
+    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
+    from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415
+
+    prices = load_prices(glacier.region, price_list)
+    restore = FolderRestore(glacier.vault(vault), directory, prices, options)
+    if is_dry:
+        plan = await restore.plan()
+        record = {
+            "event": "plan",
+            "vault": vault,
+            "target": directory,
+            "files": plan.files,
+            "size": plan.size,
+            "there": plan.there,
+            "jobs": len(plan.retrievals),
+            "retrieved": plan.retrieved,
+            "tier": options.tier.value,
+            **cost_record(prices, plan.cost),
+        }
+        session.output.record(record, _plan_text)
+        return Exit.DONE
+    session.safe = lambda: "what was restored is in its place"
+    speed = Speed(is_resume=False)
+    started = time.monotonic()
+    async with telling(session, restore.snapshot, lambda: _state(restore, speed)):
+        done = await restore.run()
+    session.safe = lambda: ""
+    tell_failures(session, restore.failures, done.failed)
+    record = {
+        "event": "summary",
+        "vault": vault,
+        "target": directory,
+        **snapshot_record(done),
+        **cost_record(prices, done.cost),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    session.output.record(record, _text)
+    if done.failed:
+        return Exit.SOME_FAILED
+    return Exit.TEMPORARY if done.jobs_left else Exit.DONE
+
+
+def _state(restore: FolderRestore, speed: Speed) -> State:
+    now = restore.snapshot()
+    rate = speed.look(time.monotonic(), now.restored_size, 0)
+    left = now.size - now.restored_size
+    facts = (
+        show_count(now.restored, "path"),
+        f"{show_size(now.restored_size)} of {show_size(now.size)}",
+        show_rate(round(rate), 1) if rate else "",
+        f"{show_left(left / rate)} left" if rate and left > 0 else "",
+        f"{now.failed:,} failed" if now.failed else "",
+        f"{now.jobs_waited_for:,} jobs awaited" if now.jobs_waited_for else "",
+    )
+    label = "waiting for jobs" if now.jobs_waited_for and not rate else "restoring"
+    return State(label, now.restored_size, now.size or None, facts)
+
+
+def _plan_text(record: Mapping[str, Any]) -> str:
+    return (
+        f"{show_count(record['files'], 'file')} to restore, {show_size(record['size'])}; {record['there']:,} "
+        f"in place already\n{show_count(record['jobs'], 'job')} of tier {record['tier']} for "
+        f"{show_size(record['retrieved'])}, {cost_text(record)}"
+    )
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    parts = [f"{show_count(record['restored'], 'path')} restored, {show_size(record['restored_size'])}"]
+    parts += [
+        f"{record[name]:,} {text}"
+        for name, text in (("there", "there before"), ("failed", "failed"))
+        if record[name]
+    ]
+    if record["jobs_left"]:
+        parts.append(f"{show_count(record['jobs_left'], 'job')} not done yet")
+    jobs = f"; {show_count(record['jobs_started'], 'job')} started, {cost_text(record)}"
+    return f"{', '.join(parts)} in {show_seconds(record['seconds'])}{jobs if record['jobs_started'] else ''}"

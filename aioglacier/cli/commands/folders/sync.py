@@ -1,0 +1,262 @@
+"""``aioglacier sync``: a folder to a vault."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.stopping import DRAIN_SECONDS
+from aioglacier.cli.render.progress import Speed, State
+from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE, recipient_words
+from aioglacier.cli.shared.folder_options import (
+    MAX_COST,
+    PRICES,
+    cost_record,
+    cost_text,
+    money_words,
+    read_patterns,
+    snapshot_record,
+    tell_failures,
+    telling,
+)
+from aioglacier.cli.shared.parameters import SIZE
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.bulk.sync.plan import SyncOptions
+    from aioglacier.bulk.sync.sync import FolderSync
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.glacier import Glacier
+
+
+@make_command("sync", short_help="Take a folder to a vault: what is new or has changed.")
+@click.argument("directory", metavar="DIR")
+@click.argument("vault")
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as in a .gitignore."
+)
+@click.option("--include", multiple=True, metavar="PATTERN", help="Bring back what --exclude left out.")
+@click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
+@click.option("--checksum", is_flag=True, help="Read every file, instead of going by size and time.")
+@click.option("--compress", is_flag=True, help="Compress small files with zstd; tar --zstd reads that.")
+@RECIPIENT
+@RECIPIENTS_FILE
+@click.option(
+    "--no-encryption", is_flag=True, help="Encrypt nothing from now on, although the sync before did."
+)
+@click.option(
+    "--bundle-up-to",
+    type=SIZE,
+    help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
+)
+@click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
+)
+@MAX_COST
+@PRICES
+@click.pass_obj
+def command(
+    session: Session,
+    directory: str,
+    vault: str,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude_from: tuple[str, ...],
+    checksum: bool,
+    compress: bool,
+    recipients: tuple[str, ...],
+    recipient_files: tuple[str, ...],
+    no_encryption: bool,
+    bundle_up_to: int | None,
+    bundle_size: int | None,
+    dry_run: bool,
+    max_cost: float | None,
+    price_list: str | None,
+) -> int:
+    """Archive what is new or has changed in the folder DIR since the last time, in VAULT.
+
+    Files of up to 16 MiB are packed into bundles, which are tar archives; larger ones are archives by
+    themselves. Which is where is in the catalog; 'restore' brings all of it back, or some of it, also as it
+    was earlier. What is no longer in DIR is recorded as removed: nothing is deleted at the service.
+
+    With --recipient, names and contents are encrypted before they leave this machine; the catalog has them in
+    plain. Lost keys are lost files.
+
+    It may be stopped at any moment and run again. If some files cannot be read they are listed, the others
+    are archived, and the exit code is 3.
+    """
+    from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415
+    from aioglacier.bulk.sync.bundle import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.sync.packing import LARGEST_MEMBER  # noqa: PLC0415
+    from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
+
+    check_vault_name(vault)
+    if no_encryption and (recipients or recipient_files):
+        raise click.UsageError("--no-encryption has no recipients; give one or the other")
+    if bundle_size is not None and bundle_size < MIB:
+        raise click.UsageError(f"a bundle has 1MiB or more, not {bundle_size} bytes")
+    if bundle_up_to is not None and bundle_up_to > LARGEST_MEMBER:
+        raise click.UsageError(f"what goes into a bundle has 16MiB or less, not {bundle_up_to} bytes")
+    options = SyncOptions(
+        exclude=(*exclude, *read_patterns(exclude_from)),
+        include=include,
+        is_thorough=checksum,
+        compress=compress,
+        bundle_size=bundle_size or BUNDLE_SIZE,
+        largest_member=LARGEST_MEMBER if bundle_up_to is None else bundle_up_to,
+        recipients=read_recipients(recipients, recipient_files),
+        allows_plain=no_encryption,
+    )
+    words = [
+        *_words(exclude, include, exclude_from),
+        *recipient_words(recipients, recipient_files),
+        *(["--no-encryption"] if no_encryption else []),
+        *(["--checksum"] if checksum else []),
+        *(["--compress"] if compress else []),
+        *([f"--bundle-up-to={bundle_up_to}"] if bundle_up_to is not None else []),
+        *([f"--bundle-size={bundle_size}"] if bundle_size is not None else []),
+        *money_words(max_cost, price_list),
+    ]
+    session.resume = session.command(*words, "--", directory, vault)
+
+    async def run(glacier: Glacier) -> int:
+        return await _run(session, glacier, directory, vault, options, price_list, max_cost, is_dry=dry_run)
+
+    return session.run(run)
+
+
+async def _run(
+    session: Session,
+    glacier: Glacier,
+    directory: str,
+    vault: str,
+    options: SyncOptions,
+    price_list: str | None,
+    max_cost: float | None,
+    *,
+    is_dry: bool,
+) -> int:
+    import asyncio  # noqa: PLC0415  # not needed for help
+
+    from aioglacier.bulk.pricing import check_cost, load_prices  # noqa: PLC0415
+    from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
+    from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
+
+    prices = load_prices(glacier.region, price_list)
+    if is_dry or max_cost is not None:
+        sync = FolderSync(glacier.vault(vault), directory, options)
+        async with telling(session, sync.snapshot, lambda: _state(sync, None)):
+            plan = await sync.plan()
+        cost = prices.uploads(plan.requests)
+        if is_dry:
+            record = {
+                "event": "plan",
+                "vault": vault,
+                "folder": os.path.realpath(directory),  # noqa: ASYNC240  # one link, at the end
+                **snapshot_record(plan),
+                **cost_record(prices, cost),
+                "cost_each_month": round(prices.month(plan.sent), 6),
+            }
+            session.output.record(record, _plan_text)
+            return Exit.SOME_FAILED if plan.failed else Exit.DONE
+        check_cost(cost, max_cost, prices, "this sync")
+    sync = FolderSync(glacier.vault(vault), directory, options, prices)
+    session.safe = lambda: _safe(sync)
+    speed = Speed(is_resume=False)
+    started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    async with telling(session, sync.snapshot, lambda: _state(sync, speed)):
+        with session.stopper.draining(lambda: loop.call_soon_threadsafe(sync.drain, DRAIN_SECONDS)):
+            done = await sync.run()
+    session.safe = lambda: ""
+    tell_failures(session, sync.failures, done.failed)
+    for unknown in sync.unknown:
+        session.output.warn(str(unknown))
+    record = {
+        "event": "summary",
+        "vault": vault,
+        **snapshot_record(done),
+        **cost_record(prices, prices.uploads(done.requests)),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    session.output.record(record, _text)
+    untold = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
+    if untold or sync.unknown:
+        session.output.warn(
+            f"'aioglacier inventory {vault}' tells what became of archives whose outcome is unknown, in some "
+            "days at the latest; then run this again"
+        )
+    if done.failed > untold:
+        return Exit.SOME_FAILED
+    return Exit.TEMPORARY if untold or sync.unknown else Exit.DONE
+
+
+def _safe(sync: FolderSync) -> str:
+    if not sync.given_up:
+        return "what was archived is on record"
+    lost = show_count(sync.given_up, "file")
+    return f"what was archived before is on record; {lost} of a bundle that was not done in time go again"
+
+
+def _state(sync: FolderSync, speed: Speed | None) -> State:
+    now = sync.snapshot()
+    left = ""
+    rate = speed.look(time.monotonic(), now.sent, 0) if speed is not None else 0.0
+    total = None if now.is_looking else now.changed_size
+    if total is not None and rate > 0 and total > now.sent:
+        left = f"{show_left((total - now.sent) / rate)} left"
+    label = now.current[0] if now.current else "looking" if now.is_looking else "archiving"
+    facts = (
+        f"{now.archived:,} of {show_count(now.changed, 'path')}",
+        show_size(now.sent) if total is None else f"{show_size(now.sent)} of {show_size(total)}",
+        show_rate(round(rate), 1) if rate else "",
+        left,
+        f"{now.failed:,} failed" if now.failed else "",
+        f"{now.looked_at:,} looked at",
+    )
+    return State(label, min(now.sent, total) if total else now.sent, total, facts)
+
+
+def _plan_text(record: Mapping[str, Any]) -> str:
+    lines = [
+        f"{show_count(record['files'], 'path')} to archive, {show_size(record['size'])}",
+        f"{record['unchanged']:,} unchanged, {record['removed']:,} removed",
+        f"{show_count(record['bundles'], 'bundle')} and {show_count(record['big_files'], 'big file')}",
+        f"{show_count(record['requests'], 'request')}, {show_size(record['sent'])}, {cost_text(record)}",
+        f"kept for {record['cost_each_month']:.4f} {record['currency']} each month",
+    ]
+    return "\n".join(lines)
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    parts = [
+        f"{show_count(record['archived'], 'path')} archived, {show_size(record['archived_size'])}",
+        f"{record['unchanged']:,} unchanged",
+    ]
+    parts += [f"{record[name]:,} {name}" for name in ("recorded", "removed", "failed") if record[name]]
+    cost = (
+        f"; {show_count(record['archives'], 'archive')}, {show_count(record['requests'], 'request')}, "
+        f"{cost_text(record)}"
+        if record["requests"]
+        else ""
+    )
+    return f"{', '.join(parts)} in {show_seconds(record['seconds'])}{cost}"
+
+
+def _words(exclude: tuple[str, ...], include: tuple[str, ...], files: tuple[str, ...]) -> list[str]:
+    return [
+        "sync",
+        *(f"--exclude={pattern}" for pattern in exclude),
+        *(f"--include={pattern}" for pattern in include),
+        *(f"--exclude-from={name}" for name in files),
+    ]

@@ -1,0 +1,183 @@
+"""``aioglacier verify``: a folder, the catalog and the vault held against each other."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.render.progress import State
+from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
+from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
+from aioglacier.cli.shared.folder_options import (
+    MAX_COST,
+    PRICES,
+    cost_record,
+    cost_text,
+    snapshot_record,
+    telling,
+)
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.models import Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.bulk.verify import FolderVerify, VerifyOptions
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.glacier import Glacier
+
+
+@make_command("verify", short_help="Compare a folder, the catalog and the vault.")
+@click.argument("directory", metavar="DIR")
+@click.argument("vault")
+@click.option("--quick", is_flag=True, help="Compare sizes and times only; read no file.")
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
+)
+@click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    default=Tier.STANDARD.value,
+    show_default=True,
+    help="Of the sample: minutes, 3-5 hours, 5-12 hours.",
+)
+@IDENTITY
+@click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
+@MAX_COST
+@PRICES
+@click.pass_obj
+def command(
+    session: Session,
+    directory: str,
+    vault: str,
+    quick: bool,
+    sample: int,
+    tier: str,
+    identity_files: tuple[str, ...],
+    dry_run: bool,
+    max_cost: float | None,
+    price_list: str | None,
+) -> int:
+    """Compare the folder DIR with what 'sync' archived of it in VAULT.
+
+    Every file is read and compared with its hash on record; the archives on record are compared with the
+    inventories that 'inventory VAULT' has read; and with --sample some of the archives' bytes with what they
+    were when they were sent. With --identity the encrypted files that lie whole in the sample are decrypted
+    and compared too, which shows that the key is the right one.
+
+    Each finding is printed. A folder that has only changed since is exit code 3; a file that has rotted on
+    this disk, or an archive that is not what it should be, is exit code 4.
+    """
+    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415
+
+    check_vault_name(vault)
+    if identity_files and not sample:
+        raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
+    options = VerifyOptions(
+        reads_files=not quick,
+        sample=sample,
+        tier=Tier(tier),
+        max_cost=max_cost,
+        identities=read_identities(identity_files),
+    )
+    words = [
+        *identity_words(identity_files),
+        *(["--quick"] if quick else []),
+        *([f"--sample={sample}", f"--tier={tier}"] if sample else []),
+    ]
+    session.resume = session.command("verify", *words, "--", directory, vault)
+
+    async def run(glacier: Glacier) -> int:
+        return await _run(session, glacier, directory, vault, options, price_list, is_dry=dry_run)
+
+    return session.run(run)
+
+
+async def _run(
+    session: Session,
+    glacier: Glacier,
+    directory: str,
+    vault: str,
+    options: VerifyOptions,
+    price_list: str | None,
+    *,
+    is_dry: bool,
+) -> int:
+    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
+    from aioglacier.bulk.verify import SERIOUS, FolderVerify  # noqa: PLC0415
+
+    prices = load_prices(glacier.region, price_list)
+    verify = FolderVerify(glacier.vault(vault), directory, prices, options)
+    if is_dry:
+        record = {
+            "event": "plan",
+            "vault": vault,
+            "folder": directory,
+            "jobs": options.sample,
+            **cost_record(prices, verify.sample_cost()),
+        }
+        session.output.record(record, _plan_text)
+        return Exit.DONE
+    started = time.monotonic()
+    async with telling(session, verify.snapshot, lambda: _state(verify)):
+        done = await verify.run()
+    for finding in verify.findings:
+        record = {"event": "finding", "trouble": finding.trouble.value, "what": finding.what}
+        session.output.record(record, _finding_text, is_last=False)
+    record = {
+        "event": "summary",
+        "vault": vault,
+        "folder": directory,
+        **snapshot_record(done),
+        **cost_record(prices, done.cost),
+        "seconds": round(time.monotonic() - started, 3),
+    }
+    session.output.record(record, _text)
+    if any(finding.trouble in SERIOUS for finding in verify.findings):
+        return Exit.INTEGRITY
+    return Exit.SOME_FAILED if verify.findings else Exit.DONE
+
+
+def _state(verify: FolderVerify) -> State:
+    now = verify.snapshot()
+    facts = (
+        show_count(now.files, "path"),
+        show_size(now.size),
+        f"{now.troubles:,} findings" if now.troubles else "",
+        f"{now.sampled:,} MiB sampled" if now.sampled else "",
+    )
+    return State("comparing", now.size, None, facts)
+
+
+def _plan_text(record: Mapping[str, Any]) -> str:
+    return f"{show_count(record['jobs'], 'job')} for the sample, {cost_text(record)}"
+
+
+def _finding_text(record: Mapping[str, Any]) -> str:
+    from aioglacier.cli.render.escaping import escape  # noqa: PLC0415
+
+    return f"{record['trouble']}: {escape(record['what'])}"
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    parts = [
+        f"{show_count(record['files'], 'path')} compared, {show_size(record['size'])} read",
+        show_count(record["archives"], "archive"),
+    ]
+    if record["sampled"]:
+        parts.append(f"{record['sampled']:,} MiB came back as sent, {cost_text(record)}")
+    if record["opened"]:
+        parts.append(f"{show_count(record['opened'], 'file')} decrypted")
+    if record["unarchived"]:
+        parts.append(f"{record['unarchived']:,} not archived yet")
+    findings = show_count(record["troubles"], "finding")
+    return f"{', '.join(parts)} in {show_seconds(record['seconds'])}: {findings}"

@@ -1,0 +1,217 @@
+"""``aioglacier demo``: an archive there and back against a local Glacier, in a minute, without an account.
+
+Everything is as it would be with AWS but for the place: the same client, signed requests over HTTP, retrieval
+jobs. What came back is compared byte for byte, and the tree hash with another implementation, written here
+from the definition in the developer guide.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.render.escaping import escape
+from aioglacier.cli.render.progress import showing
+from aioglacier.cli.render.sizes import show_rate, show_seconds, show_size
+from aioglacier.cli.shared.parameters import SIZE
+from aioglacier.core.errors import EmptyArchiveError
+from aioglacier.core.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive
+
+_SEED: Final = 20120820  # the day Glacier began
+_VAULT: Final = "demo"
+
+
+@make_command("demo", short_help="An archive there and back, without an account; the place to begin.")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.option("--size", type=SIZE, default="256MiB", show_default=True, help="Size of the file to make.")
+@click.option(
+    "--keep", metavar="DIR", type=click.Path(file_okay=False), help="Work in DIR, and leave all there."
+)
+@click.pass_obj
+def command(session: Session, file: str | None, size: int, keep: str | None) -> int:
+    """Archive FILE, or a file made for it, in a local Glacier, get it back, and prove that it is the same.
+
+    Needs no account and no network, costs nothing and waits for nothing. It takes about three times the size
+    on disk, in a temporary folder that is removed, or in the one that --keep names.
+    """
+    if file is None and size == 0:
+        raise EmptyArchiveError("a file of 0 bytes was asked for")
+    folder = Path(keep) if keep is not None else Path(tempfile.mkdtemp(prefix="aioglacier-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _check_room(folder, size if file is None else Path(file).stat().st_size)
+        demo = _Demo(session, folder, Path(file) if file is not None else None, size)
+        session.run_async(demo.run)
+        demo.tell(is_kept=keep is not None)
+    finally:
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Exit.DONE
+
+
+def _check_room(folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < 3 * size:
+        raise CommandError(
+            f"{str(folder)!r} has {show_size(free)} free, and a demo of {show_size(size)} needs three times "
+            "its size; choose a smaller --size, or --keep on another disk"
+        )
+
+
+@dataclass
+class _Demo:
+    session: Session
+    folder: Path
+    file: Path | None
+    size: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Do it all, telling of each step as it is done."""
+        from anyio import from_thread, to_thread  # noqa: PLC0415  # not needed for help
+
+        from aioglacier.client.glacier import connect  # noqa: PLC0415
+
+        check = from_thread.check_cancelled
+        self._say(f"A local Glacier in {self.folder / 'glacier'}: no account, no network, no cost.\n")
+        if self.file is None:
+            self.file = self.folder / "original"
+            with self._step("make", f"a file of {show_size(self.size)}, pseudo-random"):
+                await to_thread.run_sync(_make_file, self.file, self.size, check)
+        else:
+            self.size = self.file.stat().st_size
+            if self.size == 0:
+                raise EmptyArchiveError(f"{str(self.file)!r} has no bytes")
+        async with connect(endpoint_url=f"local:{self.folder / 'glacier'}", **self._limits()) as glacier:
+            vault = await glacier.create_vault(_VAULT)
+            with self._step("upload", "through Vault.open_writer(), block by block, as a stream"):
+                archive = await self._upload(vault)
+            self._detail("archive id", archive.id)
+            self._detail("tree hash", archive.tree_hash.hex())
+            with self._step("retrieve", "a retrieval job; with AWS this takes hours", moves=False):
+                job = await vault.retrieve(archive.id, tier="Bulk")
+                await job.wait_until_done()
+            restored = self.folder / "restored"
+            with self._step("download", "in parallel ranges, each verified, renamed when complete"):
+                download = await job.open_download(restored, overwrite=True)
+                async with showing(self.session, "download", download, sums_up=False):
+                    await download.run()
+        with self._step("compare", "what came back, byte for byte"):
+            same = await to_thread.run_sync(_is_same, self.file, restored, check)
+        with self._step("verify", "the tree hash, by another implementation"):
+            tree_hash = await to_thread.run_sync(simple_tree_hash, self.file, check)
+        self.facts = {
+            "archive_id": archive.id,
+            "size": archive.size,
+            "tree_hash": archive.tree_hash.hex(),
+            "same_bytes": same,
+            "same_tree_hash": tree_hash == archive.tree_hash,
+        }
+        if not (same and tree_hash == archive.tree_hash):
+            raise CommandError("what came back is not what went in; please report it", Exit.INTEGRITY)
+
+    async def _upload(self, vault: Vault) -> Archive:
+        assert self.file is not None  # noqa: S101  # made or given by now
+        with self.file.open("rb", buffering=0) as source:  # from the page cache, in well under a millisecond
+            description = f"demo of {show_size(self.size)}"
+            async with (
+                vault.open_writer(description=description) as writer,
+                showing(self.session, "upload", writer, sums_up=False),
+            ):
+                while block := source.read(MIB):
+                    await writer.write(block)
+                return await writer.complete()
+
+    def tell(self, *, is_kept: bool) -> None:
+        """Say how it ended."""
+        output = self.session.output
+        if output.is_json:
+            seconds = {name: round(taken, 3) for name, taken in self.seconds.items()}
+            output.record(
+                {**self.facts, "seconds": seconds, "directory": str(self.folder) if is_kept else None}, str
+            )
+            return
+        self._say("\nThe same bytes came back, and both implementations agree on the tree hash.")
+        if is_kept:
+            look = f"aioglacier --local {self.folder / 'glacier'} vault list"
+            self._say(f"All of it is in {self.folder}; look at it with: {look}")
+        else:
+            self._say("The folder is gone again; --keep DIR leaves it for a look.")
+        self._say(
+            "Next: aioglacier --local DIR vault create photos; aioglacier --local DIR upload photos FILE"
+        )
+
+    def _limits(self) -> dict[str, Any]:
+        settings = self.session.settings
+        limits = {"memory_limit": settings.memory_limit, "max_concurrency": settings.concurrency}
+        return {name: value for name, value in limits.items() if value is not None}
+
+    @contextmanager
+    def _step(self, name: str, what: str, *, moves: bool = True) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        taken = self.seconds[name] = time.monotonic() - started
+        rate = f"{show_rate(self.size, taken):>11}" if moves else ""
+        self._say(f"  {name:<9} {what:<63} {show_seconds(taken):>8} {rate}".rstrip())
+
+    def _detail(self, name: str, value: str) -> None:
+        self._say(f"            {name}  {value}")
+
+    def _say(self, text: str) -> None:
+        if not self.session.output.is_json and not self.session.output.is_quiet:
+            self.session.output.line("\n".join(escape(line) for line in text.split("\n")))
+
+
+# These run in a thread and call ``check`` often, which raises once the demo is stopped.
+
+
+def _make_file(path: Path, size: int, check: Callable[[], None]) -> None:
+    generator = random.Random(_SEED)  # noqa: S311  # the same bytes each time, not secret ones
+    with path.open("wb") as file:
+        for start in range(0, size, MIB):
+            check()
+            file.write(generator.randbytes(min(MIB, size - start)))
+
+
+def _is_same(path: Path, other: Path, check: Callable[[], None]) -> bool:
+    with path.open("rb") as left, other.open("rb") as right:
+        while True:
+            check()
+            block = left.read(MIB)
+            if block != right.read(MIB):
+                return False
+            if not block:
+                return True
+
+
+def simple_tree_hash(path: Path, check: Callable[[], None] = lambda: None) -> bytes:
+    """The tree hash, written down from its definition, sharing nothing with the one that is checked."""
+    with path.open("rb") as file:
+        level = []
+        while leaf := file.read(1024 * 1024):
+            check()
+            level.append(sha256(leaf).digest())
+    while len(level) > 1:
+        pairs = [level[at : at + 2] for at in range(0, len(level), 2)]
+        level = [sha256(pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0]

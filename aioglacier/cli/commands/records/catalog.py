@@ -1,0 +1,414 @@
+"""``aioglacier catalog``: reports of the local record; only ``recover`` asks the service for anything."""
+
+from __future__ import annotations
+
+from contextlib import closing as closing_now
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.commands.records.catalog_recover import recover
+from aioglacier.cli.program.command import CommandGroup
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.render.listing import closing
+from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text, plain
+from aioglacier.cli.render.sizes import show_count, show_exact_size, show_size
+from aioglacier.cli.render.spreadsheet import csv_line, harmless
+from aioglacier.cli.shared.vault_lookup import find_place, make_place, require_place
+from aioglacier.core.checks import check_vault_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
+
+    from aioglacier.catalog import ArchiveRecord, Catalog, Place, Share, VaultReport
+    from aioglacier.catalog.inventory_diff import InventoryDocument
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.core.models import Archive
+
+#: Ids that are listed of what is there many times.
+_IDS: Final = 100
+
+_COLUMNS: Final = (
+    "archive_id",
+    "vault",
+    "size",
+    "tree_hash",
+    "description",
+    "created",
+    "state",
+    "source",
+    "seen",
+)
+
+
+@click.group("catalog", cls=CommandGroup)
+def command() -> None:
+    """The local record: check, report, find duplicates, compare inventories, export, rebuild, recover.
+
+    Nothing but 'recover' asks the service for anything. Each command takes --catalog, a file or a PostgreSQL
+    database.
+    """
+
+
+command.add_command(recover)
+
+
+@command.command("check", short_help="Is it sound? Every page and every archive's checksum.")
+@click.pass_obj
+def _check(session: Session) -> int:
+    """Look at every page of the catalog, and compare every archive with its checksum.
+
+    A file that is not sound is kept under another name, and the exit code is 8. If single archives are
+    damaged, the exit code is 4: they are listed as suspect, and 'aioglacier inventory VAULT' repairs them.
+    """
+
+    async def check() -> int:
+        async with session.open_catalog() as catalog:
+            damaged = await catalog.reports.check()
+            record = {"catalog": catalog.location, "is_sound": not damaged, "damaged_archives": damaged}
+            session.output.record(record, _check_text)
+            return Exit.INTEGRITY if damaged else Exit.DONE
+
+    return session.run_async(check)
+
+
+def _check_text(record: Mapping[str, Any]) -> str:
+    damaged = record["damaged_archives"]
+    verdict = f"{show_count(damaged, 'damaged archive')}" if damaged else "sound"
+    return f"{record['catalog']}: {verdict}"
+
+
+@command.command("report", short_help="What is in each vault, by age and size, and what it cost.")
+@click.argument("vault", required=False)
+@click.pass_obj
+def _report(session: Session, vault: str | None) -> int:
+    """How much is in VAULT, or in each vault on record, by age and size, and what it has cost.
+
+    "unknown" are archives that only inventories tell of; "unseen" those that no inventory lists yet.
+    Deleting an archive younger than 90 days costs as much as keeping it for 90.
+    """
+
+    async def report() -> int:
+        async with session.open_catalog() as catalog:
+            if vault is not None:
+                places = [await require_place(session, catalog, check_vault_name(vault))]
+            else:
+                places = await catalog.reports.list_places()
+            for place in places:
+                session.output.record(_report_record(await catalog.reports.vault(place)), _report_text)
+            if not places:
+                session.output.note("nothing is on record yet")
+        return Exit.DONE
+
+    return session.run_async(report)
+
+
+def _report_record(report: VaultReport) -> Record:
+    return {
+        "vault": report.place.vault,
+        "region": report.place.region,
+        "account_id": report.place.account_id,
+        "endpoint": report.place.endpoint,
+        **_share(report.archives),
+        "suspect": _share(report.suspect),
+        "unknown": _share(report.unknown),
+        "unseen": _share(report.unseen),
+        "ages": [
+            {"least_days": share.least, "below_days": share.below, **_share(share)} for share in report.ages
+        ],
+        "sizes": [
+            {"least_size": share.least, "below_size": share.below, **_share(share)} for share in report.sizes
+        ],
+        "spent": [
+            {
+                "operation": spent.operation,
+                "requests": spent.requests,
+                "sent": spent.sent,
+                "received": spent.received,
+                "price": None if spent.price is None else spent.price / 1e6,
+                "currency": spent.currency,
+            }
+            for spent in report.spent
+        ],
+    }
+
+
+def _share(share: Share) -> Record:
+    return {"archives": share.archives, "size": share.size}
+
+
+def _report_text(record: Mapping[str, Any]) -> str:
+    shown = {key: record[key] for key in ("region", "account_id", "endpoint") if record[key] not in {"", "-"}}
+    shown |= {key: _shown(record[key]) for key in ("suspect", "unknown", "unseen") if record[key]["archives"]}
+    for age in record["ages"]:
+        if age["archives"]:
+            shown[_between(age["least_days"], age["below_days"], "days old")] = _shown(age)
+    for size in record["sizes"]:
+        if size["archives"]:
+            least, below = size["least_size"], size["below_size"]
+            name = f"of {show_size(least)} or more" if below is None else f"below {show_size(below)}"
+            shown[name] = _shown(size)
+    for spent in record["spent"]:
+        price = "" if spent["price"] is None else f", {spent['price']:.2f} {spent['currency']}"
+        shown[spent["operation"]] = f"{show_count(spent['requests'], 'request')}{price}"
+    return as_text(f"{record['vault']}: {_shown(record)}", shown)
+
+
+def _shown(share: Mapping[str, Any]) -> str:
+    return f"{show_count(share['archives'], 'archive')}, {show_size(share['size'])}"
+
+
+def _between(least: int, below: int | None, unit: str) -> str:
+    return f"{least} or more {unit}" if below is None else f"{least} to {below} {unit}"
+
+
+@command.command("duplicates", short_help="What a vault holds more than once.")
+@click.argument("vault")
+@click.pass_obj
+def _duplicates(session: Session, vault: str) -> int:
+    """What VAULT holds more than once: archives of the same size and tree hash."""
+
+    async def duplicates() -> int:
+        count = wasted = 0
+        async with session.open_catalog() as catalog:
+            place = await require_place(session, catalog, check_vault_name(vault))
+            async with closing(catalog.reports.list_duplicates(place)) as found:
+                async for one in found:
+                    ids = await _ids_of(catalog, place, one.size, one.tree_hash)
+                    record = {
+                        "vault": vault,
+                        "size": one.size,
+                        "tree_hash": one.tree_hash.hex(),
+                        "archives": one.archives,
+                        "wasted": one.wasted,
+                        "archive_ids": ids,
+                    }
+                    session.output.record(record, _duplicate_text, is_last=False)
+                    if session.output.is_closed:
+                        break
+                    count, wasted = count + 1, wasted + one.wasted
+        session.output.flush()
+        session.output.note(f"{show_count(count, 'duplicate')}, {show_size(wasted)} more than needed")
+        return Exit.DONE
+
+    return session.run_async(duplicates)
+
+
+async def _ids_of(catalog: Catalog, place: Place, size: int, tree_hash: bytes) -> list[str]:
+    ids: list[str] = []
+    async with closing(catalog.archives.list_alike(place, size=size, tree_hash=tree_hash)) as archives:
+        async for record in archives:
+            if record.state != "deleted":
+                ids.append(record.archive.id)
+            if len(ids) == _IDS:
+                break
+    return ids
+
+
+def _duplicate_text(record: Mapping[str, Any]) -> str:
+    more = record["archives"] - len(record["archive_ids"])
+    lines = [f"{show_count(record['archives'], 'archive')} of {show_exact_size(record['size'])}"]
+    lines += [f"  {id_}" for id_ in record["archive_ids"]]
+    return "\n".join([*lines, *([f"  and {more:,} more"] if more else [])])
+
+
+@command.command("unknown", short_help="Archives that only inventories tell of.")
+@click.argument("vault")
+@click.pass_obj
+def _unknown(session: Session, vault: str) -> int:
+    """Archives of VAULT that only inventories tell of: nothing here says what they were made from."""
+    return _list(session, vault, is_csv=False, is_unknown=True)
+
+
+@command.command("export", short_help="Everything on record of a vault, as CSV or JSON.")
+@click.argument("vault")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "json"]),
+    default="csv",
+    help="csv: RFC 4180, with an apostrophe before text that a spreadsheet would take for a formula. "
+    "json: one object a line.",
+)
+@click.pass_obj
+def _export(session: Session, vault: str, format_: str) -> int:
+    """Print everything on record of the archives of VAULT, for other programs."""
+    session.output.is_json = session.output.is_json or format_ == "json"
+    return _list(session, vault, is_csv=not session.output.is_json, is_unknown=None)
+
+
+def _list(session: Session, vault: str, *, is_csv: bool, is_unknown: bool | None) -> int:
+    output = session.output
+
+    async def list_() -> int:
+        count = size = 0
+        async with session.open_catalog() as catalog:
+            place = await require_place(session, catalog, check_vault_name(vault))
+            if is_csv:
+                output.write(csv_line(_COLUMNS), is_last=False)
+            async with closing(catalog.archives.list_vault(place, is_unknown=is_unknown)) as archives:
+                async for archive in archives:
+                    record = _archive(archive)
+                    if is_csv:
+                        output.write(_csv_row(record), is_last=False)
+                    else:
+                        output.record(record, archive_text, is_last=False)
+                    if output.is_closed:
+                        break
+                    count, size = count + 1, size + archive.archive.size
+        output.flush()
+        output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
+        return Exit.DONE
+
+    return session.run_async(list_)
+
+
+def _archive(record: ArchiveRecord) -> Record:
+    return {
+        **archive_record(record.archive),
+        "state": record.state.value,
+        "source": record.source,
+        "seen": plain(record.seen),
+    }
+
+
+def _csv_row(record: Record) -> str:
+    texts = {name: harmless(record[name]) for name in ("description", "source") if record[name]}
+    return csv_line([{**record, **texts}[column] for column in _COLUMNS])
+
+
+@command.command("diff", short_help="Compare two inventories in files.")
+@click.argument("older", type=click.Path(exists=True, dir_okay=False))
+@click.argument("newer", type=click.Path(exists=True, dir_okay=False))
+@click.pass_obj
+def _diff(session: Session, older: str, newer: str) -> int:
+    """What differs between two inventories in files: archives added, removed and, which cannot be, changed.
+
+    OLDER and NEWER are as the service wrote them, in JSON or CSV ('inventory VAULT --output FILE'), and may
+    be of any size: a temporary file keeps the older one.
+    """
+
+    async def diff() -> int:
+        import anyio.to_thread  # noqa: PLC0415  # not needed for help
+
+        from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # sqlite3, likewise
+
+        counts = dict.fromkeys(comparing.Change, 0)
+        old, new = comparing.InventoryDocument(Path(older)), comparing.InventoryDocument(Path(newer))
+        with closing_now(comparing.compare(old, new)) as differences:
+            while some := await anyio.to_thread.run_sync(next, differences, None):
+                for change, archive in some:
+                    counts[change] += 1
+                    record = {"change": change.value, **archive_record(archive)}
+                    session.output.record(record, _difference_text, is_last=False)
+                if session.output.is_closed:
+                    return Exit.DONE
+        if old.vault and new.vault and old.vault != new.vault:
+            session.output.warn(f"these are inventories of two vaults, {old.vault} and {new.vault}")
+        session.output.flush()
+        session.output.note(", ".join(f"{count:,} {change}" for change, count in counts.items()))
+        return Exit.DONE
+
+    return session.run_async(diff)
+
+
+def _difference_text(record: Mapping[str, Any]) -> str:
+    sign = {"added": "+", "removed": "-", "changed": "!"}[record["change"]]
+    name = record["name"] or "(no description)"
+    return as_text(
+        f"{sign} {name}", record, without={"change", "name", "description", "vault", "tree_hash", "modified"}
+    )
+
+
+@command.command("rebuild", short_help="Fill the catalog from an inventory in a file.")
+@click.argument("vault")
+@click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--inventoried",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]),
+    help="The date of the inventory, where the file does not say it: CSV never does.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be recorded, and change nothing.")
+@click.pass_obj
+def _rebuild(
+    session: Session, vault: str, inventory: str, inventoried: datetime | None, dry_run: bool
+) -> int:
+    """Fill the catalog from an inventory of VAULT in a file; 'inventory VAULT' does it from the service.
+
+    It adds, confirms, repairs and casts doubt, and deletes nothing: archives that it does not list may be
+    newer. Doing it again does no harm.
+    """
+    check_vault_name(vault)
+
+    async def rebuild() -> int:
+        import anyio.to_thread  # noqa: PLC0415  # not needed for help
+
+        from aioglacier.catalog.inventory_diff import InventoryDocument  # noqa: PLC0415  # sqlite3, likewise
+
+        document = InventoryDocument(Path(inventory))
+        # All of it is read before any of it is recorded: it may be cut short, or of another vault.
+        date = await anyio.to_thread.run_sync(_read_through, document, vault, inventoried)
+        async with session.open_catalog() as catalog:
+            place = await find_place(session, catalog, vault)
+            if place is None:
+                place = make_place(session.settings, vault, region=document.region)
+            if document.region not in {None, place.region}:
+                raise CommandError(
+                    f"{inventory!r} is of a vault in {document.region}, and {place.region} is meant; name "
+                    "its region with --region",
+                    Exit.USAGE,
+                )
+            result = await catalog.archives.merge_inventory(
+                place, _archives(document), inventoried=date, is_dry_run=dry_run
+            )
+            record = {
+                "vault": vault,
+                "catalog": catalog.location,
+                "inventoried": plain(date),
+                "dry_run": dry_run,
+                "added": result.added,
+                "confirmed": result.confirmed,
+                "conflicting": result.conflicting,
+            }
+            session.output.record(record, _rebuild_text)
+            return Exit.INTEGRITY if result.conflicting else Exit.DONE
+
+    return session.run_async(rebuild)
+
+
+def _read_through(document: InventoryDocument, vault: str, given: datetime | None) -> datetime:
+    from datetime import UTC  # noqa: PLC0415
+
+    for _ in document.read():
+        pass
+    if document.vault and document.vault != vault:
+        raise CommandError(f"{str(document.path)!r} is an inventory of vault {document.vault}", Exit.USAGE)
+    if document.inventoried is not None:
+        return document.inventoried
+    if given is None:
+        raise CommandError(
+            f"{str(document.path)!r} does not say when it was made; give --inventoried DATE", Exit.USAGE
+        )
+    return given.replace(tzinfo=UTC)
+
+
+async def _archives(document: InventoryDocument) -> AsyncIterator[Archive]:
+    import anyio.to_thread  # noqa: PLC0415  # not needed for help
+
+    with closing_now(document.read()) as blocks:
+        while (some := await anyio.to_thread.run_sync(partial(next, blocks, None))) is not None:
+            for archive in some:
+                yield archive
+
+
+def _rebuild_text(record: Mapping[str, Any]) -> str:
+    verb = "would be" if record["dry_run"] else "were"
+    return (
+        f"{show_count(record['added'], 'archive')} of {record['vault']} {verb} added, "
+        f"{record['confirmed']:,} confirmed, {record['conflicting']:,} put in doubt"
+    )

@@ -1,0 +1,148 @@
+"""``aioglacier catalog recover``: what is in bundles, learned from the bundles, where the catalog is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
+from aioglacier.cli.shared.folder_options import MAX_COST, PRICES, TIER, cost_record, cost_text, money_words
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.models import Tier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.bulk.recover import FolderRecovery, RecoveryPlan
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.glacier import Glacier
+
+
+@make_command("recover", short_help="Learn what is in bundles from their ends; a catalog was lost.")
+@click.argument("vault")
+@click.option(
+    "--folder",
+    metavar="PATH",
+    help="Only bundles of the folder of this name, and record them under this path. Default: all, each under "
+    "the path that it had.",
+)
+@TIER
+@IDENTITY
+@DRY_RUN
+@MAX_COST
+@PRICES
+@click.pass_obj
+def recover(
+    session: Session,
+    vault: str,
+    folder: str | None,
+    tier: str,
+    identity_files: tuple[str, ...],
+    dry_run: bool,
+    max_cost: float | None,
+    price_list: str | None,
+) -> int:
+    """Fill a new catalog with what 'sync' took to VAULT, so that 'restore' works again.
+
+    Run 'inventory VAULT' before. Of each bundle that is on no record the last MiBs are retrieved, which are
+    paid jobs of some hours: its index is there. Stop it at will: the same command goes on.
+
+    What was removed from the folder before the catalog was lost is there again, since only the catalog knew.
+    Large files, which are archives by themselves, come back too, but not those that were encrypted: nothing
+    tells their names. They are listed, and the exit code is 3.
+    """
+    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415
+
+    check_vault_name(vault)
+    options = RecoveryOptions(folder, Tier(tier), max_cost, read_identities(identity_files))
+    words = [f"--tier={tier}", *identity_words(identity_files), *money_words(max_cost, price_list)]
+    words += [f"--folder={folder}"] if folder is not None else []
+    session.resume = session.command("catalog", "recover", *words, "--", vault)
+
+    async def run(glacier: Glacier) -> int:
+        from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
+        from aioglacier.bulk.recover import FolderRecovery  # noqa: PLC0415
+
+        prices = load_prices(glacier.region, price_list)
+        recovery = FolderRecovery(glacier.vault(vault), prices, options)
+        if dry_run:
+            return _tell(session, vault, await recovery.plan(), prices)
+        plan = await recovery.plan()
+        if not plan.bundles and not plan.files:
+            session.output.note(
+                f"the catalog has no archive of vault {vault} that 'sync' made and that is on no record; "
+                f"'aioglacier inventory {vault}' reads the service's list into it"
+            )
+        await recovery.run()
+        return _report(session, vault, recovery, plan, prices)
+
+    return session.run(run)
+
+
+def _tell(session: Session, vault: str, plan: RecoveryPlan, prices: Prices) -> int:
+    facts = {
+        "vault": vault,
+        "bundles": len(plan.bundles),
+        "files": len(plan.files),
+        "unnamed": len(plan.unnamed),
+        "jobs": plan.jobs,
+        "retrieved": plan.retrieved,
+        **cost_record(prices, plan.cost),
+    }
+    what = (
+        f"read the ends of {show_count(len(plan.bundles), 'bundle')}: {show_count(plan.jobs, 'job')} for "
+        f"{show_size(plan.retrieved)} or more, {cost_text(facts)}"
+    )
+    return tell_plan(session, "InitiateJob", what, **facts)
+
+
+def _report(
+    session: Session, vault: str, recovery: FolderRecovery, plan: RecoveryPlan, prices: Prices
+) -> int:
+    done = recovery.done
+    for archive_id, error in done.damaged:
+        session.output.warn(f"bundle {archive_id} cannot be read: {error}")
+    for archive_id in done.homeless:
+        session.output.warn(f"of archive {archive_id} nothing tells the folder; name one with --folder")
+    if done.outdated:
+        session.output.warn(
+            f"{show_count(len(done.outdated), 'archive')} were made before a sync that is on record, whose "
+            "versions they would hide, and are left out; a new catalog (--catalog FILE, and 'inventory' "
+            "first) takes all in their order, and no job is paid for again within a day"
+        )
+    for archive in plan.unnamed:
+        session.output.warn(f"archive {archive.id} is a file whose name only the lost catalog had")
+    record = {
+        "event": "summary",
+        "vault": vault,
+        "folders": sorted(done.roots),
+        "bundles": done.bundles,
+        "members": done.members,
+        "files": done.files,
+        "damaged": len(done.damaged),
+        "homeless": len(done.homeless),
+        "outdated": len(done.outdated),
+        "unnamed": len(plan.unnamed),
+        "jobs_started": done.jobs_started,
+        **cost_record(prices, done.cost),
+    }
+    session.output.record(record, _text)
+    if done.damaged:
+        return Exit.INTEGRITY
+    return Exit.SOME_FAILED if done.homeless or done.outdated or plan.unnamed else Exit.DONE
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    found = f"{show_count(record['members'], 'path')} in {show_count(record['bundles'], 'bundle')}"
+    if record["files"]:
+        found += f" and {show_count(record['files'], 'large file')}"
+    lines = [f"{found} recorded; {show_count(record['jobs_started'], 'job')} started, {cost_text(record)}"]
+    lines += [f"  {folder}" for folder in record["folders"]]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Commands about vaults and the account."""

@@ -1,0 +1,133 @@
+"""``aioglacier vault empty``: delete every archive of a vault, which takes two days and this command twice.
+
+The only list of a vault is its inventory, about a day old. So what came since is not deleted now, and the
+vault cannot be deleted before the next inventory finds it empty. The command may be stopped and run again at
+any time: the job is found again, and deleting an archive twice is no error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.render.listing import closing
+from aioglacier.cli.render.printed_records import as_text, plain
+from aioglacier.cli.render.progress import counting
+from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.inventorying import inventory_job
+from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.client.emptying import why_not_deletable
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import VaultDescription
+
+
+@make_command("empty", short_help="Delete every archive of a vault.")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@DRY_RUN
+@click.pass_obj
+def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:
+    """Delete every archive that the last inventory of the vault NAME lists, for good.
+
+    Waits for an inventory job first, 3 to 5 hours, and says in the end when the vault itself can be deleted,
+    or why not yet. Stop it at will: the same command goes on.
+    """
+    check_vault_name(name)
+    if dry_run:
+        return session.run(lambda glacier: _plan(session, glacier.vault(name)))
+    confirm(
+        f"Delete ALL archives of vault {name} for good? (Less than {MINIMUM_STORAGE_DAYS} days of "
+        f"storage are charged as {MINIMUM_STORAGE_DAYS}.)",
+        yes=yes,
+    )
+    session.resume = session.command("vault", "empty", "--yes", "--", name)
+
+    async def run(glacier: Glacier) -> int:
+        return await _empty(session, glacier.vault(name))
+
+    return session.run(run)
+
+
+async def _plan(session: Session, vault: Vault) -> int:
+    found = await vault.describe()
+    job = await vault.find_inventory_retrieval() if found.inventoried is not None else None
+    what = (
+        f"delete what the next inventory of vault {vault.name} lists; the last one has "
+        f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}"
+    )
+    return tell_plan(
+        session,
+        "DeleteArchive",
+        what,
+        name=vault.name,
+        archives=found.archive_count,
+        size=found.size,
+        inventoried=plain(found.inventoried),
+        job_id=job.id if job is not None else None,
+    )
+
+
+async def _empty(session: Session, vault: Vault) -> int:
+    before = await vault.describe()
+    emptying = vault.open_emptying()
+    if before.inventoried is not None:
+        job, description = await inventory_job(session, vault)
+        await wait(session, job, description)
+        session.safe = lambda: f"{show_count(emptying.snapshot().deleted, 'archive')} deleted so far"
+        async with (
+            counting(
+                session,
+                f"deleting archives of {vault.name}",
+                before.archive_count,
+                lambda: emptying.snapshot().deleted,
+            ),
+            closing(job.inventory()) as archives,
+        ):
+            await emptying.run(archives)
+        for archive_id, error in emptying.failures:
+            tell(session.output, failure_of(error, item=archive_id))
+    after = await vault.describe()
+    counts = emptying.snapshot()
+    record = {
+        "name": vault.name,
+        "deleted": counts.deleted,
+        "size": counts.bytes_deleted,
+        "refused": counts.refused,
+        "archives": after.archive_count,
+        "inventoried": plain(after.inventoried),
+        "why_not_deletable": _why_not(after),
+    }
+    session.output.record(record, _text)
+    return Exit.SOME_FAILED if counts.refused else Exit.DONE
+
+
+def _why_not(vault: VaultDescription) -> str | None:
+    if vault.inventoried is None:
+        return (
+            "it has no inventory yet; if anything was ever uploaded, the first comes within a day of that: "
+            "empty it again then"
+        )
+    return why_not_deletable(vault)
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    name = record["name"]
+    next_ = record["why_not_deletable"] or (
+        f"its last inventory lists nothing; if nothing came since: aioglacier vault delete {name}"
+    )
+    headline = f"{name}: {show_count(record['deleted'], 'archive')} deleted, {show_size(record['size'])}"
+    return as_text(headline, {"refused": record["refused"] or None, "next": next_})

@@ -1,0 +1,1 @@
+"""The program: settings, session, signals, errors and exit codes."""

@@ -1,0 +1,88 @@
+"""What every command has in common: global options in either place, and a session."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.global_options import Settings, global_options
+from aioglacier.cli.program.logs import start_logging
+from aioglacier.cli.program.session import Session
+from aioglacier.cli.program.stopping import Stopper
+from aioglacier.cli.render.console import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LOOKS_LIKE_ID: Final = re.compile(r"-[A-Za-z0-9_-]{30,}")
+
+
+class Command(click.Command):
+    """A command that also takes the global options and is given a ``Session`` as its object."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += global_options(hidden=True)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See ``click.Command.parse_args``."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if any(_LOOKS_LIKE_ID.fullmatch(each) for each in given):
+                raise click.UsageError(
+                    "an id that begins with '-' looks like an option: write --archive-id=ID, --job-id=ID or "
+                    "--upload-id=ID, or put -- before the arguments",
+                    ctx,
+                ) from error
+            raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See ``click.Command.invoke``."""
+        try:
+            start(ctx)
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the message can say whose help to read
+            raise
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Where the rest is told."""
+        super().format_epilog(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("Global options and exit codes: aioglacier --help")
+
+
+class CommandGroup(click.Group):
+    """Commands about one thing, as "vault"."""
+
+    command_class = Command
+
+
+CommandGroup.group_class = CommandGroup
+
+
+def start(ctx: click.Context) -> Session:
+    """The session of this command line, made from all that was parsed."""
+    settings = Settings.of(ctx.meta)
+    root = ctx.find_root()
+    session = Session(
+        settings,
+        Output(is_json=settings.json, is_quiet=settings.quiet),
+        root.obj if isinstance(root.obj, Stopper) else Stopper(),
+    )
+    ctx.obj = root.obj = session
+    session.stopper.last_words = lambda error: tell(
+        session.output, failure_of(error, resume=session.resume, safe=session.safe())
+    )
+    start_logging(verbose=settings.verbose, quiet=settings.quiet)
+    return session
+
+
+def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command. It returns an exit code, or ``None`` for 0."""
+    return click.command(name, cls=Command, **settings)

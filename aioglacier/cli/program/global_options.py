@@ -1,0 +1,116 @@
+"""The global options: the same before and behind the name of a command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from aioglacier.cli.shared.parameters import SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_KEY: Final = "aioglacier.cli.program.global_options."
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the global options say; see their help.
+
+    Attributes:
+        local: A folder that holds a local Glacier to use instead of AWS.
+        catalog: The file of the catalog, or the URL of its database; ``None`` is the usual file.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    account_id: str = "-"
+    local: str | None = None
+    catalog: str | None = None
+    memory_limit: int | None = None
+    concurrency: int | None = None
+    sender_processes: int = 0
+    allow_insecure: bool = False
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+
+    @classmethod
+    def of(cls, meta: Mapping[str, Any]) -> Settings:
+        """What was given, from the dictionary that all contexts of one command line share."""
+        given = {field.name: meta[_KEY + field.name] for field in fields(cls) if _KEY + field.name in meta}
+        settings = cls(**given)
+        if settings.local is not None and settings.endpoint_url is not None:
+            raise click.UsageError("--local and --endpoint-url both say where the vaults are; give one")
+        return settings
+
+    def arguments(self) -> list[str]:
+        """The options that say where the vaults are, for a command that goes on there."""
+        places = {
+            "--region": self.region,
+            "--profile": self.profile,
+            "--endpoint-url": self.endpoint_url,
+            "--account-id": None if self.account_id == "-" else self.account_id,
+            "--local": self.local,
+            "--catalog": self.catalog,
+        }
+        given = [f"{option}={value}" for option, value in places.items() if value is not None]
+        return [*given, "--allow-insecure"] if self.allow_insecure else given
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    source = context.get_parameter_source(str(parameter.name))
+    if source is not ParameterSource.DEFAULT:
+        context.meta[_KEY + str(parameter.name)] = value
+
+
+def global_options(*, hidden: bool) -> list[click.Parameter]:
+    """The options anew, for one command; hidden where the help of the program has told of them."""
+
+    def option(*names: str, **settings: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_keep, hidden=hidden, **settings)
+
+    return [
+        option(
+            "--region", metavar="NAME", help="AWS region, as eu-west-1. Default: as for all of AWS's tools."
+        ),
+        option("--profile", metavar="NAME", help="Profile of the AWS configuration files."),
+        option("--endpoint-url", metavar="URL", help="Another place than AWS's own."),
+        option(
+            "--allow-insecure",
+            is_flag=True,
+            help="Talk plain http to another machine: anyone on the way can read and change archives.",
+        ),
+        option("--account-id", metavar="ID", help="Twelve digits. Default: the account of the credentials."),
+        option(
+            "--local",
+            metavar="DIR",
+            help="Use a local Glacier kept in DIR: no account, no credentials, no cost, no waiting.",
+        ),
+        option(
+            "--catalog",
+            metavar="PATH|URL",
+            help="The local record of what is archived. Default: ~/.local/share/aioglacier/catalog.db. "
+            "Or postgresql+asyncpg://USER@HOST/DATABASE, which several machines can share.",
+        ),
+        option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
+        option(
+            "--concurrency",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Parts sent at once. Default: as many as the line carries.",
+        ),
+        option(
+            "--sender-processes",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Processes that send parts of files as well, where one core is too slow. Default: none.",
+        ),
+        option("--json", is_flag=True, help="Print one JSON object a line; errors too, on standard error."),
+        option("--quiet", "-q", is_flag=True, help="No progress and no notices, only results and errors."),
+        option("--verbose", "-v", count=True, help="Log to standard error; -vv and -vvv say more."),
+    ]

@@ -1,0 +1,102 @@
+"""Logging to standard error: warnings always, more with -v, secrets never.
+
+The library logs each attempt that failed. While a service is away those are several a second, and all say the
+same, so without -v one line tells of the trouble, and another one of its end.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.cli.render.escaping import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: By how often -v was given: the level of aioglacier's own loggers, and of all others.
+_LEVELS: Final = (
+    (logging.WARNING, logging.CRITICAL),
+    (logging.INFO, logging.WARNING),
+    (logging.DEBUG, logging.INFO),
+    (logging.DEBUG, logging.DEBUG),
+)
+
+
+#: Trouble that lasts, or comes back, is told of this often.
+_SECONDS_BETWEEN: Final = 30.0
+
+
+def start_logging(*, verbose: int, quiet: bool) -> None:
+    """Log to standard error from now on. Tracebacks are ours only, and with -vv or more."""
+    own, others = _LEVELS[min(verbose, len(_LEVELS) - 1)]
+    logging.raiseExceptions = False
+    logging.captureWarnings(capture=True)
+    handler = _StderrHandler()
+    if not verbose:
+        handler.addFilter(Calm())
+        own = logging.INFO  # the end of trouble, which passes the filter
+    handler.setFormatter(_Formatter(shows_tracebacks=verbose >= 2))
+    logging.basicConfig(level=others, handlers=[handler], force=True)
+    logging.getLogger("aioglacier").setLevel(logging.ERROR if quiet and not verbose else own)
+
+
+class Calm(logging.Filter):
+    """Lets warnings pass, and of attempts that fail and succeed what is news."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._failed = 0
+        self._told_at = -math.inf
+        self._is_told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See ``logging.Filter.filter``."""
+        is_trouble = getattr(record, "is_trouble", None)
+        if is_trouble is None:
+            return record.levelno >= logging.WARNING
+        return self._begins(record) if is_trouble else self._ends(record)
+
+    def _begins(self, record: logging.LogRecord) -> bool:
+        self._failed += 1
+        now = self._clock()
+        if now - self._told_at < _SECONDS_BETWEEN or not isinstance(record.args, tuple):
+            return False
+        what, message = record.args[2], record.args[3]
+        how = f"{self._failed} attempts have failed so far" if self._is_told else "trying again"
+        record.msg, record.args = "%s: %s; %s", (what, message, how)
+        self._told_at, self._is_told = now, True
+        return True
+
+    def _ends(self, record: logging.LogRecord) -> bool:
+        failed, is_told = self._failed, self._is_told
+        self._failed, self._is_told = 0, False
+        times = "attempt" if failed == 1 else "attempts"
+        record.msg, record.args = "the service answers again, after %d failed %s", (failed, times)
+        return is_told
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to whatever standard error is at the moment: a progress display puts itself in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(self.format(record) + "\n")
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, *, shows_tracebacks: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+        self._shows_tracebacks = shows_tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not (self._shows_tracebacks and record.name.startswith("aioglacier")):
+            record.exc_info = None
+            record.exc_text = None
+            record.stack_info = None
+        return redact(super().format(record))

@@ -1,0 +1,164 @@
+"""The program: finds a command by its name, loads it, runs it, and turns what comes out into an exit code.
+
+Nothing is imported for a command that is not run: the help of the whole program, and commands that talk to
+no service, answer before an AWS client could even be loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.program.exits import MEANINGS, Exit
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.global_options import Settings, global_options
+from aioglacier.cli.program.session import Session
+from aioglacier.cli.program.stopping import Stopper
+from aioglacier.cli.render.console import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Every command, in the order of the help: where it lives, and what it does in one line.
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "upload": ("archives.upload", "Archive files, or standard input."),
+    "download": ("archives.download", "Retrieve an archive, verified, to a file or standard output."),
+    "list": ("archives.list", "The archives of a vault that are on record here, at once."),
+    "inventory": (
+        "archives.inventory",
+        "Read the service's list of a vault into the record; print or export.",
+    ),
+    "sync": ("folders.sync", "Take a folder to a vault: what is new or has changed."),
+    "restore": ("folders.restore", "Bring a folder back from a vault, or some of it."),
+    "verify": ("folders.verify", "Compare a folder, the catalog and the vault."),
+    "delete": ("archives.delete", "Delete archives."),
+    "vault": ("vaults.vault", "Create, list, show, empty and delete vaults; tags, policies, locks."),
+    "jobs": ("archives.jobs", "Retrievals: list, show, wait, fetch the output."),
+    "uploads": ("archives.uploads", "Unfinished uploads: list, show, resume, abort."),
+    "account": ("vaults.account", "The account's retrieval policy and Expedited capacity."),
+    "catalog": (
+        "records.catalog",
+        "The local record: check, report, diff, export, rebuild, recover.",
+    ),
+    "tree-hash": ("local.tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
+    "serve": ("local.serve", "Run a local Glacier as a server."),
+    "demo": ("local.demo", "An archive there and back, without an account; the place to begin."),
+}
+
+
+_VERSION: Final = "aioglacier.cli.program.main.version"
+
+
+class Program(click.Group):
+    """The root of the command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See ``click.Command.parse_args``; when all options are known, the version is shown."""
+        rest = super().parse_args(ctx, args)
+        if _VERSION in ctx.meta:
+            _show_version(is_verbose=Settings.of(ctx.meta).verbose > 0)
+            ctx.exit()
+        return rest
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See ``click.Group.list_commands``."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the command of this name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = COMMANDS[cmd_name][0]
+        command: click.Command = importlib.import_module(f"aioglacier.cli.commands.{module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Tell of the commands without loading them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Tell of the exit codes."""
+        del ctx
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])
+
+
+def _keep_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[_VERSION] = True
+
+
+def _show_version(*, is_verbose: bool) -> None:
+    from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
+
+    click.echo(f"aioglacier {version('aioglacier')}")
+    if is_verbose:
+        from aioglacier.core.treehash import hash_core  # noqa: PLC0415  # as above
+
+        click.echo(f"hash core: {hash_core()}")
+
+
+root: Final = Program(
+    "aioglacier",
+    params=[
+        *global_options(hidden=False),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep_version,
+            help="Print the version and exit; with -v also what computes the hashes.",
+        ),
+    ],
+    help=(
+        "Archive to Amazon S3 Glacier vaults, and back.\n\n"
+        "Options below may stand before or behind the command. Sizes are 64MiB, 4GiB or plain bytes. An id "
+        "may begin with '-': write --archive-id=ID, --job-id=ID, --upload-id=ID, or put -- before it. "
+        "Results go to standard output; progress, warnings and errors to standard error."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="COMMAND ...",
+    no_args_is_help=True,
+)
+
+
+def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = None) -> int:
+    """Run one command line and return its exit code. Nothing is raised."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    ctx: click.Context | None = None
+    code = int(Exit.OTHER)
+    try:
+        ctx = root.make_context("aioglacier", list(arguments), obj=stopper or Stopper())
+        with ctx:
+            result: Any = root.invoke(ctx)
+            code = int(result or Exit.DONE)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except BaseException as error:  # noqa: BLE001  # whatever it is, one line tells of it
+        code = int(_report(error, ctx, arguments))
+    session = ctx.obj if ctx is not None and isinstance(ctx.obj, Session) else None
+    output = session.output if session is not None else Output()
+    try:
+        output.flush()
+    except OSError as error:
+        code = code or int(tell(output, failure_of(error)))
+    return code
+
+
+def _report(error: BaseException, ctx: click.Context | None, arguments: Sequence[str]) -> Exit:
+    session = ctx.obj if ctx is not None and isinstance(ctx.obj, Session) else None
+    if isinstance(error, BrokenPipeError):
+        if session is not None:
+            session.output.close()
+        return Exit.BROKEN_PIPE
+    if session is None:
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        return tell(Output(is_json="--json" in options), failure_of(error))
+    return tell(session.output, failure_of(error, resume=session.resume, safe=session.safe()))

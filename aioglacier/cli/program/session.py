@@ -1,0 +1,250 @@
+"""One run of the command line: its settings, its output, its signals, its connection."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import shlex
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.stopping import StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.catalog import Catalog
+    from aioglacier.cli.program.global_options import Settings
+    from aioglacier.cli.program.stopping import Stopper
+    from aioglacier.cli.render.console import Output
+    from aioglacier.client.glacier import Glacier
+
+T = TypeVar("T")
+
+#: Files open at once while archives move, apart from connections: 20 were seen to do, 40 with a server.
+_FILES: Final = 24
+_FILES_LOCAL: Final = 48
+
+#: Commands on a local Glacier are short, mostly; whoever waits longer than this wants to know why.
+_PATIENCE_SECONDS: Final = 5.0
+_LOOK_AGAIN_SECONDS: Final = 0.1
+
+#: Objects made until garbage is looked for, once all is loaded: some 10 MB.
+_COLLECT_AFTER: Final = 50_000
+
+#: What is loaded when the record is first asked for something that needs it, which an upload does not.
+_CATALOG_NEEDS: Final = frozenset({"sqlalchemy", "asyncpg"})
+
+_log: Final = logging.getLogger("aioglacier.cli")
+
+
+class CommandError(Exception):
+    """What a command found wrong by itself, with the exit code it ends with."""
+
+    def __init__(self, message: str, code: Exit = Exit.OTHER) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Session:
+    """What a command is given.
+
+    Attributes:
+        resume: The command that goes on if this one is stopped now, ``None`` where none does.
+        safe: Says what is safe in that case, as "12 of 40 parts are at the service".
+    """
+
+    def __init__(self, settings: Settings, output: Output, stopper: Stopper) -> None:
+        self.settings = settings
+        self.output = output
+        self.stopper = stopper
+        self.resume: str | None = None
+        self.safe: Callable[[], str] = lambda: ""
+
+    def command(self, *arguments: str) -> str:
+        """A command line for the same vaults as this one."""
+        return shlex.join(["aioglacier", *self.settings.arguments(), *arguments])
+
+    def run(
+        self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True, workers_ahead: int = 0
+    ) -> T:
+        """Connect, and run ``work`` until it ends or a signal stops it.
+
+        Args:
+            work: What is to be done.
+            records: Open the catalog first, and record what is done there.
+            workers_ahead: Hash workers that start meanwhile, for work that is sure to need them: all else
+                that has to be loaded keeps one core busy for a third of a second.
+        """
+
+        async def connected() -> T:
+            async with AsyncExitStack() as stack:
+                catalog = await stack.enter_async_context(self.open_catalog()) if records else None
+                glacier = await stack.enter_async_context(self.connect(catalog))
+                _watch_garbage()
+                return await work(glacier)
+
+        if not workers_ahead:
+            return self.run_async(connected)
+        from aioglacier.transfer.hashing.preload import workers_started_ahead  # noqa: PLC0415  # not needed for help
+
+        with workers_started_ahead(workers_ahead):
+            return self.run_async(connected)
+
+    def run_async(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run ``work`` until it ends or a signal stops it.
+
+        Raises:
+            StoppedError: A signal did. What ``work`` had open has been closed.
+        """
+        import asyncio  # noqa: PLC0415  # not everything the command line does needs a loop
+
+        import anyio  # noqa: PLC0415
+
+        async def supervised() -> T:
+            loop = asyncio.get_running_loop()
+            with anyio.CancelScope() as scope:
+                with self.stopper.cancelling(lambda: loop.call_soon_threadsafe(scope.cancel)):
+                    return await work()
+            raise self.stopper.stopped or AssertionError
+
+        try:
+            return asyncio.run(supervised())
+        except StoppedError:
+            raise
+        except Exception as error:
+            if (stopped := self.stopper.stopped) is not None:
+                _log.debug("while stopping: %s: %s", type(error).__name__, error)
+                raise stopped from error
+            raise
+
+    @asynccontextmanager
+    async def open_catalog(self) -> AsyncIterator[Catalog]:
+        """Open the catalog that the global options name, before anything is asked of the service.
+
+        Raises:
+            CatalogError: It cannot be used.
+        """
+        import importlib  # noqa: PLC0415  # not needed for help
+
+        import anyio.to_thread  # noqa: PLC0415
+
+        try:
+            catalog = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.catalog")
+            async with catalog.Catalog.open(self.settings.catalog) as opened:
+                yield opened
+        except ModuleNotFoundError as error:
+            if error.name not in _CATALOG_NEEDS:
+                raise
+            raise CommandError(
+                f"the local record needs {error.name}, which is not installed: pip install aioglacier[cli]",
+                Exit.CATALOG,
+            ) from error
+
+    @asynccontextmanager
+    async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:
+        """Open the connection that the global options ask for."""
+        import anyio.to_thread  # noqa: PLC0415  # not needed for help
+
+        from aioglacier.client.glacier import connect  # noqa: PLC0415
+        from aioglacier.gateway.loading import load_alone  # noqa: PLC0415
+
+        settings = self.settings
+        await anyio.to_thread.run_sync(load_alone)
+        concurrency = settings.concurrency or 1  # by itself it takes no more than there is room for
+        # A connection is one file, and two more where its other end is in this process and writes.
+        is_local = settings.local is not None
+        _allow_open_files(_FILES_LOCAL + 4 * concurrency if is_local else _FILES + 2 * concurrency)
+        open_ = partial(
+            connect,
+            region_name=settings.region,
+            profile_name=settings.profile,
+            endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
+            account_id=settings.account_id,
+            memory_limit=settings.memory_limit,
+            max_concurrency=settings.concurrency,
+            sender_processes=settings.sender_processes,
+            allow_insecure=settings.allow_insecure,
+            catalog=catalog,
+        )
+        async with AsyncExitStack() as stack:
+            yield await _enter(stack, open_, settings)
+
+
+async def _enter(
+    stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Glacier]], settings: Settings
+) -> Glacier:
+    """Connect; a local Glacier that another command uses is waited for.
+
+    Raises:
+        CommandError: That took too long.
+        ConfigurationError: It cannot be connected to.
+    """
+    import anyio  # noqa: PLC0415  # not everything the command line does needs a loop
+
+    from aioglacier.core.errors import ConfigurationError  # noqa: PLC0415
+
+    give_up = anyio.current_time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(open_())
+        except ConfigurationError as error:
+            if settings.local is None or not _is_in_use(error):
+                # The library names its own parameter.
+                message = error.message.replace("with allow_insecure", "with --allow-insecure")
+                raise ConfigurationError(message) from error
+            if anyio.current_time() > give_up:
+                serve = shlex.join(["aioglacier", "serve", settings.local])
+                raise CommandError(
+                    f"another process uses the local Glacier in {settings.local!r}; for several at once "
+                    f"run {serve} and give each the URL that it prints, with --endpoint-url",
+                    Exit.TEMPORARY,
+                ) from error
+        await anyio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _watch_garbage() -> None:
+    """Look for garbage more often from now on, and never again among what has been loaded."""
+    if gc.get_threshold()[0] > _COLLECT_AFTER:  # the process is ours
+        gc.freeze()
+        gc.set_threshold(_COLLECT_AFTER)
+
+
+def _is_in_use(error: BaseException) -> bool:
+    from aioglacier.server.state.files import DirectoryInUseError  # noqa: PLC0415  # loaded for --local only
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, DirectoryInUseError):
+        cause = cause.__cause__
+    return cause is not None
+
+
+def _allow_open_files(needed: int) -> None:
+    """See that as many files may be open as a transfer takes, before one fails for it half-way.
+
+    Raises:
+        CommandError: The limit is lower, and cannot be raised.
+    """
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415  # not everywhere
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise CommandError(
+            f"only {hard} files may be open at once (ulimit -n), and this needs {needed}; raise that limit"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def worst_exit(failed: int, total: int, codes: Iterable[Exit]) -> Exit:
+    """The exit code of several items: a single one's own, else whether any failed."""
+    if not failed:
+        return Exit.DONE
+    return next(iter(codes)) if total == 1 else Exit.SOME_FAILED

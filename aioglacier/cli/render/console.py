@@ -1,0 +1,131 @@
+"""Where output goes: records to standard output, everything else to standard error.
+
+A record is one dictionary; it is printed as a line of JSON or as text made from the same dictionary. Whoever
+reads standard output may leave at any time (``| head``), which is no error of the work that is being told of.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.cli.render.escaping import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import TextIO
+
+Record = dict[str, Any]
+
+
+class Output:
+    """Prints records, notices and errors.
+
+    Attributes:
+        is_json: Whether records and errors are JSON.
+        is_quiet: Whether nothing is said but results and errors.
+        is_closed: Whether nobody reads standard output any more.
+    """
+
+    def __init__(self, *, is_json: bool = False, is_quiet: bool = False) -> None:
+        self.is_json = is_json
+        self.is_quiet = is_quiet
+        self.is_closed = False
+        self.to_stderr = False
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and hasattr(stream, "reconfigure"):
+                # A description may hold what this terminal's encoding cannot; show it escaped.
+                stream.reconfigure(errors="backslashreplace")
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether somebody looks at standard error who would like to see things move."""
+        if self.is_quiet or sys.stderr is None:
+            return False
+        try:
+            return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        except ValueError:
+            return False
+
+    def record(
+        self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str], *, is_last: bool = True
+    ) -> None:
+        """Print one record. Whoever reads sees it now, or with the last of many."""
+        self.write((json.dumps(record) if self.is_json else as_text(record)) + "\n", is_last=is_last)
+
+    def line(self, text: str) -> None:
+        """Print a line of the result; see ``write``."""
+        self.write(text + "\n")
+
+    def write(self, text: str, *, is_last: bool = True) -> None:
+        """Print a piece of the result.
+
+        Raises:
+            OSError: It could not be written, for another reason than that the reader left. It was printed to
+                standard error instead, since it may name an archive that is nowhere else named.
+        """
+        stream: TextIO | None = sys.stderr if self.to_stderr else sys.stdout
+        if self.is_closed:
+            return
+        if stream is None:
+            self._stderr(text.removesuffix("\n"))
+            self.is_closed = True
+            raise OSError(errno.EBADF, "standard output is closed")
+        try:
+            stream.write(text)
+            if is_last:
+                stream.flush()
+        except BrokenPipeError:
+            self.close()
+        except OSError:
+            self._stderr(text.removesuffix("\n"))
+            self.close()
+            raise
+
+    def note(self, text: str) -> None:
+        """Say what goes on, to people."""
+        if not self.is_quiet and not self.is_json:
+            self._stderr(text)
+
+    def warn(self, text: str) -> None:
+        """Say what somebody should know, whoever it is."""
+        if self.is_json:
+            self._stderr(json.dumps({"warning": redact(text)}))
+        elif not self.is_quiet:
+            self._stderr(f"warning: {redact(text)}")
+
+    def error(self, record: Mapping[str, Any], text: str) -> None:
+        """Print one error."""
+        self._stderr(redact(json.dumps(record) if self.is_json else text))
+
+    def close(self) -> None:
+        """Give standard output up, so that what is still buffered fails nowhere, also at exit."""
+        self.is_closed = True
+        with suppress(OSError, ValueError, AttributeError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(null, sys.stdout.fileno())
+            finally:
+                os.close(null)
+
+    def flush(self) -> None:
+        """See that everything has been written; raises as ``line``."""
+        if sys.stdout is None or self.is_closed:
+            return
+        try:
+            sys.stdout.flush()
+        except (BrokenPipeError, ValueError):
+            self.close()
+        except OSError as error:
+            self.close()
+            if error.errno != errno.EBADF:
+                raise
+
+    def _stderr(self, text: str) -> None:
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()

@@ -1,0 +1,183 @@
+"""Records: what the service's models look like to the command line, and as text.
+
+Keys are the contract of ``--json``: none is ever renamed. Sizes are bytes, hashes hex, times ISO 8601 UTC,
+byte ranges ``START-END`` with both ends included.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from aioglacier.cli.render.escaping import escape
+from aioglacier.cli.render.sizes import show_count, show_exact_size, show_size
+from aioglacier.core.descriptions import decode
+from aioglacier.core.ranges import ByteRange
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aioglacier.catalog import UploadRecord
+    from aioglacier.cli.render.console import Record
+    from aioglacier.client.upload import Upload
+    from aioglacier.core.models import Archive, JobDescription, VaultDescription
+
+_SIZE_KEYS: Final = frozenset({"size", "part_size", "sent", "archive_size", "inventory_size", "at_most"})
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can have it."""
+    match value:
+        case bytes():
+            return value.hex()
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case ByteRange():
+            return str(value)
+        case Enum():
+            return value.value
+        case frozenset() | set():
+            return sorted(plain(each) for each in value)
+        case tuple() | list():
+            return [plain(each) for each in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            return str(value)
+
+
+def archive_record(archive: Archive) -> Record:
+    """An archive; ``name`` and ``modified`` are what its description says, whichever tool wrote it."""
+    found = decode(archive.description)
+    return {
+        "archive_id": archive.id,
+        "vault": archive.vault,
+        "size": archive.size,
+        "tree_hash": archive.tree_hash.hex(),
+        "description": archive.description,
+        "created": plain(archive.created),
+        "name": found.name,
+        "modified": plain(found.modified),
+    }
+
+
+def vault_record(vault: VaultDescription) -> Record:
+    """A vault."""
+    return {
+        "name": vault.name,
+        "arn": vault.arn,
+        "created": plain(vault.created),
+        "archives": vault.archive_count,
+        "size": vault.size,
+        "inventoried": plain(vault.inventoried),
+    }
+
+
+def job_record(vault: str, job: JobDescription) -> Record:
+    """A job."""
+    return {
+        "job_id": job.id,
+        "vault": vault,
+        "action": job.action.value,
+        "status": job.status.value,
+        "status_message": job.status_message,
+        "tier": plain(job.tier),
+        "created": plain(job.created),
+        "completed": plain(job.completed),
+        "archive_id": job.archive_id,
+        "archive_size": job.archive_size,
+        "archive_tree_hash": plain(job.archive_tree_hash),
+        "byte_range": plain(job.byte_range),
+        "tree_hash": plain(job.tree_hash),
+        "inventory_size": job.inventory_size,
+        "inventory_format": plain(job.inventory.format) if job.inventory else None,
+        "sns_topic": job.sns_topic,
+        "description": job.description,
+    }
+
+
+def upload_record(upload: Upload, *, parts: int, record: UploadRecord | None = None) -> Record:
+    """An unfinished upload of which the service has so many parts; the last one may be shorter.
+
+    ``record`` is what the catalog knows of it.
+    """
+    return {
+        "upload_id": upload.id,
+        "vault": upload.vault,
+        "part_size": upload.part_size,
+        "started": plain(upload.started),
+        "description": upload.description,
+        "sent": parts * upload.part_size,
+        "parts": parts,
+        "state": plain(record.state) if record else "open",
+        "source": record.source if record else None,
+        "active": plain(record.active) if record else None,
+    }
+
+
+def local_upload_record(record: UploadRecord, *, parts: int = 0) -> Record:
+    """An upload that only the catalog knows of: its outcome is unknown, or it may never have begun."""
+    return {
+        "upload_id": record.upload_id,
+        "vault": record.place.vault,
+        "part_size": record.part_size,
+        "started": plain(record.created),
+        "description": record.description,
+        "sent": min(parts * record.part_size, record.size or parts * record.part_size),
+        "parts": parts,
+        "state": plain(record.state),
+        "source": record.source,
+        "active": plain(record.active),
+        "size": record.size,
+        "tree_hash": plain(record.tree_hash),
+    }
+
+
+def archive_text(record: Mapping[str, Any]) -> str:
+    """An archive for people."""
+    without = {"name", "description"} if record["name"] == record["description"] else {"name"}
+    return as_text(record["name"] or "(no description)", record, without=without)
+
+
+def vault_text(record: Mapping[str, Any]) -> str:
+    """A vault for people."""
+    counted = f"{show_count(record['archives'], 'archive')}, {show_size(record['size'])}"
+    seen = "as of its last inventory" if record["inventoried"] else "(it has no inventory yet)"
+    return as_text(f"{record['name']}: {counted} {seen}", record, without={"name", "archives", "size"})
+
+
+def job_text(record: Mapping[str, Any]) -> str:
+    """A job for people."""
+    tier = f", {record['tier']}" if record["tier"] else ""
+    without = {"action", "status", "tier"}
+    if record["status_message"] == record["status"]:
+        without.add("status_message")
+    return as_text(f"{record['action']}{tier}: {record['status']}", record, without=without)
+
+
+def upload_text(record: Mapping[str, Any]) -> str:
+    """An unfinished upload for people."""
+    found = decode(record["description"])
+    how_far = {
+        "intent": "about to begin; it may be at the service",
+        "completing": "about to be completed; the archive may be at the service",
+    }.get(record["state"], f"{show_count(record['parts'], 'part')} sent")
+    return as_text(
+        f"{found.name or '(no description)'}: {how_far}",
+        record,
+        without={"parts", "state", "description"} if found.tool == "plain" else {"parts", "state"},
+    )
+
+
+def as_text(headline: str, record: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
+    """A headline, and below it every other value there is."""
+    shown = {
+        key.replace("_", " "): show_exact_size(value) if key in _SIZE_KEYS else escape(str(value))
+        for key, value in record.items()
+        if value is not None and value != "" and key not in without
+    }
+    width = max(map(len, shown), default=0)
+    return "\n".join(
+        [escape(headline), *(f"  {escape(name):<{width}}  {value}" for name, value in shown.items())]
+    )

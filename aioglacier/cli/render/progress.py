@@ -1,0 +1,290 @@
+"""Progress: a line on standard error that moves, where somebody looks at it; nothing at all elsewhere.
+
+Transfers are not told to report: their counters are looked at ten times a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from aioglacier.cli.render.escaping import escape
+from aioglacier.cli.render.sizes import show_left, show_rate, show_seconds, show_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from rich.progress import Progress, Task, TaskID
+
+    from aioglacier.cli.program.session import Session
+    from aioglacier.transfer.snapshot import TransferSnapshot
+
+_POLL_SECONDS: Final = 0.1
+
+#: The rate shown is that of so many seconds: long enough to be read, short enough to be true.
+_RATE_SECONDS: Final = 8.0
+
+#: With so many facts beside it a label has to keep so many columns, or facts go.
+_LABEL_WIDTHS: Final = (1, 4, 12, 16)
+
+#: A shorter bar says nothing.
+_LEAST_BAR: Final = 8
+
+
+class Transfer(Protocol):
+    """Anything with counters."""
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        ...
+
+
+class Speed:
+    """How fast bytes move, from counters looked at now and then. Bytes that a resume finds do not count."""
+
+    def __init__(self, *, is_resume: bool) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+        self._found: int | None = None if is_resume else 0
+
+    @property
+    def found(self) -> int:
+        """Bytes that a resume found."""
+        return self._found or 0
+
+    def look(self, now: float, moved: int, done: int) -> float:
+        """Take the counters of this moment, and return bytes a second."""
+        if self._found is None and done > 0:
+            self._found = done  # all at once at the first look: the parts that were there
+            self._seen.clear()
+        self._seen.append((now, moved))
+        while now - self._seen[0][0] > _RATE_SECONDS and len(self._seen) > 2:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return max(0.0, (moved - before) / (now - then)) if now > then else 0.0
+
+
+@asynccontextmanager
+async def showing(
+    session: Session, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
+) -> AsyncIterator[None]:
+    """Show how a transfer gets on while the block runs, and in one line how it went if that ``sums_up``.
+
+    A resume begins with a check of what is there already, while no counter moves.
+    """
+    if not session.output.shows_progress:
+        yield
+        return
+    speed = Speed(is_resume=is_resume)
+    started = time.monotonic()
+    with _display(session, _transfer_facts) as display:
+        idle = "checking what was sent" if is_resume else ""
+        task = display.add_task(escape(label), total=None, rate="", left="", flight="", idle=idle)
+
+        async with _polling(lambda: _show(display, task, transfer.snapshot(), speed, idle)):
+            yield
+    if not sums_up:
+        return
+    taken = time.monotonic() - started
+    done = transfer.snapshot().done
+    found = speed.found
+    text = f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
+    if found < done and taken > 0.1:  # or it was too fast to be looked at
+        text += f", {show_rate(done - found, taken)}"
+    if 0 < found < done:
+        text += f"; {show_size(found)} of it had been sent before"
+    session.output.note(text)
+
+
+def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Speed, idle: str) -> None:
+    rate = speed.look(time.monotonic(), counters.moved, counters.done)
+    left = ""
+    if counters.size is not None and rate > 0:
+        left = f"{show_left((counters.size - counters.moved) / rate)} left"
+    display.update(
+        task,
+        total=counters.size,
+        completed=counters.moved,
+        rate=show_rate(round(rate), 1) if rate else "",
+        left=left,
+        flight=f"{counters.parts_in_flight} in flight",
+        idle="" if counters.taken else idle,
+    )
+
+
+@contextmanager
+def waiting(session: Session, text: str) -> Iterator[None]:
+    """Show that something is waited for, and for how long already."""
+    if not session.output.shows_progress:
+        session.output.note(text)
+        yield
+        return
+    with _display(session, _waiting_facts) as display:
+        display.add_task(escape(text), total=None)
+        yield
+
+
+@asynccontextmanager
+async def counting(
+    session: Session, text: str, total: int | None, done: Callable[[], int]
+) -> AsyncIterator[None]:
+    """Show how many of a number of things are done."""
+    if not session.output.shows_progress:
+        yield
+        return
+    with _display(session, _counting_facts) as display:
+        task = display.add_task(escape(text), total=total)
+        async with _polling(lambda: display.update(task, completed=done())):
+            yield
+
+
+class State(NamedTuple):
+    """What is to be shown of some work at one moment.
+
+    Attributes:
+        label: What it is at.
+        done: How much of it is done.
+        total: How much there is, ``None`` while nobody knows.
+        facts: What is told of it, the dearest first.
+    """
+
+    label: str
+    done: int
+    total: int | None
+    facts: tuple[str, ...]
+
+
+@asynccontextmanager
+async def following(session: Session, look: Callable[[], State]) -> AsyncIterator[None]:
+    """Show how some work gets on while the block runs, by looking at it."""
+    if not session.output.shows_progress:
+        yield
+        return
+    with _display(session, lambda task: task.fields["facts"]) as display:
+        task = display.add_task("", total=None, facts=("",))
+
+        def show() -> None:
+            state = look()
+            display.update(
+                task,
+                description=escape(state.label),
+                total=state.total,
+                completed=state.done,
+                facts=state.facts or ("",),
+            )
+
+        async with _polling(show):
+            yield
+
+
+@asynccontextmanager
+async def _polling(look: Callable[[], None]) -> AsyncIterator[None]:
+    import anyio  # noqa: PLC0415
+
+    from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
+
+    async def poll() -> None:
+        while True:
+            look()
+            await anyio.sleep(_POLL_SECONDS)
+
+    with first_cause():  # an error of the block leaves it as it is
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(poll)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+
+class Line(NamedTuple):
+    """What fits on one line.
+
+    Attributes:
+        label: What it is about, maybe shortened.
+        bar: Columns left for a bar; 0 where there is no room for one.
+        facts: What is told of it.
+    """
+
+    label: str
+    bar: int
+    facts: list[str]
+
+
+def fit(width: int, label: str, *facts: str) -> Line:
+    """Fit a line into the columns of a terminal.
+
+    The last fact goes first, and so on to the first one, which stays; the label is shortened, and a bar gets
+    what is left.
+    """
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  # only where somebody looks
+
+    kept = [fact for fact in facts if fact]
+    wide = cell_len(label)
+
+    def room() -> int:
+        return width - sum(len(fact) + 1 for fact in kept)
+
+    while len(kept) > 1 and room() < min(wide, _LABEL_WIDTHS[min(len(kept), len(_LABEL_WIDTHS)) - 1]):
+        kept.pop()
+    if wide > room():
+        label = set_cell_size(label, max(0, room() - 1)).rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    bar = room() - cell_len(label) - 1
+    return Line(label, 0 if bar < _LEAST_BAR else bar, kept)
+
+
+def _transfer_facts(task: Task) -> tuple[str, ...]:
+    done = show_size(int(task.completed))
+    amount = f"{done:>8}" if task.total is None else f"{done:>8} of {show_size(int(task.total))}"
+    rate, left, flight, idle = (task.fields[name] for name in ("rate", "left", "flight", "idle"))
+    if idle:
+        return (idle,)
+    return amount, f"{rate:>9}" if rate else "", f"{left:>13}" if left else "", flight
+
+
+def _waiting_facts(task: Task) -> tuple[str, ...]:
+    return (show_left(task.elapsed or 0.0),)
+
+
+def _counting_facts(task: Task) -> tuple[str, ...]:
+    done = f"{int(task.completed):,}"
+    return (done if task.total is None else f"{done}/{int(task.total):,}",)
+
+
+@contextmanager
+def _display(session: Session, facts_of: Callable[[Task], tuple[str, ...]]) -> Iterator[Progress]:
+    from rich.console import Console  # noqa: PLC0415  # only where somebody looks
+    from rich.progress import Progress, ProgressColumn  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(stderr=True)
+
+    class Whole(ProgressColumn):
+        """All there is to see, as wide as the terminal is now."""
+
+        def render(self, task: Task) -> Text:
+            label, bar, facts = fit(console.width, task.description, *facts_of(task))
+            line = Text(label)
+            if bar and task.total:
+                full = min(bar, int(bar * task.completed / task.total))
+                piece = "-" if console.options.ascii_only else "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
+                line.append(" ").append(piece * full, "bar.complete").append(piece * (bar - full), "bar.back")
+            for fact in facts:
+                line.append(f" {fact}")
+            return line
+
+    column = Whole(table_column=Column(no_wrap=True))
+    display = Progress(column, console=console, transient=True, refresh_per_second=10)
+
+    # Nothing but the display's own end gives the cursor back.
+    def restore() -> None:
+        display.console.show_cursor(True)
+
+    session.stopper.restore = restore
+    try:
+        with display:
+            yield display
+    finally:
+        session.stopper.restore = lambda: None

@@ -1,0 +1,133 @@
+"""Options of encryption: recipients are named, identities are in files, so no secret is on a command line."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+import click
+
+from aioglacier.cli.shared.uploading import STDIN, open_stdin, run_upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from aioglacier.bulk.formats.age import Identities, Recipients
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive
+
+RECIPIENT: Final = click.option(
+    "--recipient",
+    "recipients",
+    multiple=True,
+    metavar="KEY",
+    help="Encrypt with age, to this public key (age1..., or one of OpenSSH). Needs 'aioglacier[encryption]'.",
+)
+RECIPIENTS_FILE: Final = click.option(
+    "--recipients-file",
+    "recipient_files",
+    multiple=True,
+    metavar="FILE",
+    help="Encrypt to the public keys in FILE, one a line.",
+)
+IDENTITY: Final = click.option(
+    "--identity",
+    "identity_files",
+    multiple=True,
+    metavar="FILE",
+    help="Decrypt with the secret keys in FILE, as age-keygen makes it, or a private key of OpenSSH.",
+)
+
+
+def recipient_words(recipients: Sequence[str], files: Sequence[str]) -> list[str]:
+    """The options again, for a command that goes on."""
+    return [
+        *(f"--recipient={name}" for name in recipients),
+        *(f"--recipients-file={name}" for name in files),
+    ]
+
+
+def identity_words(files: Sequence[str]) -> list[str]:
+    """Likewise of identities."""
+    return [f"--identity={name}" for name in files]
+
+
+def refuse_with_encryption(
+    *, expected_size: int | None, restart: bool, no_resume: bool, stream: str | None
+) -> None:
+    """Refuse what has no meaning for something that is never the same twice."""
+    given = {
+        "--expected-size": expected_size is not None,
+        "--restart": restart,
+        "--no-resume": no_resume,
+        "--stream": stream is not None,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise click.UsageError(
+                f"{option} does not go with --recipient: what is encrypted differs each time"
+            )
+
+
+async def upload_sealed(
+    session: Session,
+    vault: Vault,
+    source: str,
+    recipients: Recipients,
+    *,
+    description: str | None,
+    part_size: int | None,
+) -> Archive:
+    """Encrypt a file or standard input into one archive."""
+    from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415  # not needed for help
+    from aioglacier.core.planning import choose_part_size  # noqa: PLC0415
+    from aioglacier.transfer.upload.sources import open_file  # noqa: PLC0415
+
+    session.resume = None
+    async with AsyncExitStack() as stack:
+        if source == STDIN:
+            sealed = await stack.enter_async_context(sealing(open_stdin(), recipients))
+        else:
+            named = await open_file(source)
+            if part_size is None:  # so that what encryption adds fits as well
+                part_size = choose_part_size(named.size + named.size // 4096 + 65536)
+            file = stack.enter_context(open(named.path, "rb", buffering=0))  # noqa: ASYNC230, PTH123, SIM115
+            sealed = await stack.enter_async_context(sealing(file, recipients, named.check_unchanged))
+        upload = await vault.open_upload(sealed, description=description, part_size=part_size)
+        return await run_upload(session, "standard input" if source == STDIN else source, upload)
+
+
+class Save(Protocol):
+    """Fetches something to a file."""
+
+    async def __call__(self, target: str, *, overwrite: bool) -> None:
+        """Fetch it, verified; only then there is a file of this name."""
+        ...
+
+
+async def save_unsealed(target: str, identities: Identities | None, save: Save, *, overwrite: bool) -> None:
+    """Save something to a file, decrypted if there are identities."""
+    if identities is None:
+        await save(target, overwrite=overwrite)
+        return
+    from aioglacier.bulk.formats.age_streams import sealed_name, unseal_to  # noqa: PLC0415  # not needed for help
+    from aioglacier.tasks.threads import run_in_thread  # noqa: PLC0415
+
+    await save(sealed_name(target), overwrite=True)
+    await run_in_thread(partial(unseal_to, target, identities))
+
+
+@asynccontextmanager
+async def unsealed(
+    write: Callable[[bytes], Awaitable[None]], identities: Identities | None
+) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """``write``, or what decrypts for it if there are identities."""
+    if identities is None:
+        yield write
+        return
+    from aioglacier.bulk.formats.age_streams import unsealing  # noqa: PLC0415  # not needed for help
+
+    async with unsealing(write, identities) as feed:
+        yield feed

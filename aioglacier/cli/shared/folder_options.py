@@ -1,0 +1,164 @@
+"""What the commands of folders share: options, the money that things cost, and events for programs."""
+
+from __future__ import annotations
+
+import math
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.render.printed_records import plain
+from aioglacier.cli.render.progress import State, following
+from aioglacier.core.models import Tier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.bulk.sync.packing import Failed
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+
+#: How often programs are told how far it is.
+_EVENT_SECONDS: Final = 1.0
+
+
+class Amount(click.FloatRange):
+    """An amount of money; what is no number allows nothing, and is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See ``click.ParamType.convert``."""
+        amount = float(super().convert(value, param, ctx))
+        if math.isnan(amount):
+            self.fail(f"{value!r} is no amount of money", param, ctx)
+        return amount
+
+
+PRICES: Final = click.option(
+    "--prices",
+    "price_list",
+    metavar="FILE",
+    help="A price list of your own, in place of the one that is here.",
+)
+MAX_COST: Final = click.option(
+    "--max-cost",
+    type=Amount(min=0),
+    metavar="AMOUNT",
+    help="Do nothing if it would cost more, by the price list and in its currency.",
+)
+TIER: Final = click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    default=Tier.STANDARD.value,
+    show_default=True,
+    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
+)
+
+
+if TYPE_CHECKING:
+    _OfInstant = click.ParamType[datetime]
+else:
+    _OfInstant = click.ParamType
+
+
+class Instant(_OfInstant):
+    """A date, or a date and a time; without a zone it is this machine's."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """See ``click.ParamType.convert``."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time, as 2026-11-25 or 2026-11-25T13:00:00Z are", param, ctx)
+        return (instant if instant.tzinfo is not None else instant.astimezone()).astimezone(UTC)
+
+
+def read_patterns(files: Sequence[str]) -> list[str]:
+    """The patterns in files, one a line, as ``.gitignore`` has them.
+
+    Raises:
+        CommandError: A file cannot be read.
+    """
+    patterns: list[str] = []
+    for name in files:
+        try:
+            with open(name, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123  # of any bytes
+                patterns += file.read().splitlines()
+        except OSError as error:
+            raise CommandError(f"{name!r} cannot be read: {error.strerror}", Exit.USAGE) from error
+    return patterns
+
+
+def money_words(max_cost: float | None, price_list: str | None) -> list[str]:
+    """Options of a command line that allows as much."""
+    words = [] if max_cost is None else [f"--max-cost={max_cost:.15g}"]
+    return words if price_list is None else [*words, f"--prices={price_list}"]
+
+
+def cost_record(prices: Prices, cost: float) -> Record:
+    """An amount of money, and where it comes from."""
+    return {
+        "cost": round(cost, 6),
+        "currency": prices.currency,
+        "prices_of": prices.region,
+        "prices_seen": prices.seen,
+    }
+
+
+def cost_text(record: Any) -> str:
+    """The same for people."""
+    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415  # not needed for help
+
+    return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
+
+
+def tell_failures(session: Session, failures: Sequence[Failed], count: int) -> None:
+    """List what failed; what is no longer known one by one is counted."""
+    import os  # noqa: PLC0415
+
+    for path, error in failures:
+        tell(session.output, failure_of(error, item=os.fsdecode(path) or "."))
+    if count > len(failures):
+        session.output.warn(f"and {count - len(failures)} more")
+
+
+@asynccontextmanager
+async def telling(
+    session: Session, snapshot: Callable[[], Any], look: Callable[[], State]
+) -> AsyncIterator[None]:
+    """Show people how it gets on, or tell programs, once a second, while the block runs."""
+    if not session.output.is_json or session.output.is_quiet:
+        async with following(session, look):
+            yield
+        return
+    import anyio  # noqa: PLC0415  # not needed for help
+
+    from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
+
+    async def tell_on() -> None:
+        while True:
+            await anyio.sleep(_EVENT_SECONDS)
+            session.output.record({"event": "progress", **snapshot_record(snapshot())}, str)
+
+    with first_cause():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tell_on)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+
+def snapshot_record(snapshot: Any) -> Record:
+    """Counters as a record."""
+    return {name: plain(value) for name, value in asdict(snapshot).items()}

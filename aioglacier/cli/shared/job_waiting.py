@@ -1,0 +1,34 @@
+"""Waiting for a job, which may take hours, so that people know what they wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aioglacier.cli.render.progress import waiting
+from aioglacier.core.models import JobStatus
+
+if TYPE_CHECKING:
+    from aioglacier.cli.program.session import Session
+    from aioglacier.client.job import Job
+    from aioglacier.core.models import JobDescription
+
+
+async def wait(
+    session: Session, job: Job, description: JobDescription, *, timeout_seconds: float | None = None
+) -> JobDescription:
+    """Wait until the job is done; one that is done already is not spoken of.
+
+    Raises:
+        JobFailedError: The service gave the job up.
+        WaitTimeoutError: It was not done in time; it goes on.
+    """
+    if description.status is JobStatus.SUCCEEDED:
+        return description
+    session.safe = lambda: f"job {job.id} goes on at the service"
+    with waiting(session, f"waiting for job {job.id}"):
+        if timeout_seconds is None:
+            done = await job.wait_until_done()
+        else:
+            done = await job.wait_until_done(timeout_seconds=timeout_seconds)
+    session.safe = lambda: ""
+    return done

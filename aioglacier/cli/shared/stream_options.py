@@ -1,0 +1,198 @@
+"""Standard input to as many archives as it takes, and such a stream back."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.render.printed_records import archive_record, as_text
+from aioglacier.cli.render.progress import showing
+from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.render.stdout import open_stdout
+from aioglacier.cli.shared.dry_run import tell_plan
+from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
+from aioglacier.cli.shared.folder_options import cost_record, cost_text
+from aioglacier.cli.shared.uploading import gently, open_stdin
+from aioglacier.core.limits import MAX_PARTS
+from aioglacier.core.planning import choose_part_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.bulk.formats.age import Identities, Recipients
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
+    from aioglacier.core.models import Tier
+
+STDOUT = "-"
+
+
+def count_parts_of_piece(part_size: int | None, piece_size: int | None) -> int:
+    """How many parts an archive has before the next one begins."""
+    if piece_size is None:
+        return MAX_PARTS
+    return max(1, min(MAX_PARTS, piece_size // choose_part_size(None, part_size)))
+
+
+def plan_record(vault: str, description: str | None, part_size: int | None, piece_size: int | None) -> Record:
+    """What an upload that rolls over would do, as far as can be told of a stream."""
+    size = choose_part_size(None, part_size)
+    parts = count_parts_of_piece(part_size, piece_size)
+    return {
+        "source": "-",
+        "vault": vault,
+        "description": description or "",
+        "size": None,
+        "part_size": size,
+        "parts": None,
+        "requests": None,
+        "at_most": None,
+        "piece_size": parts * size,
+    }
+
+
+async def upload_rolling(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    *,
+    description: str | None,
+    part_size: int | None,
+    piece_size: int | None,
+    stream: str | None,
+    position: int | None,
+    recipients: Recipients | None,
+) -> int:
+    """Archive standard input; what it has become is printed."""
+    from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415
+    from aioglacier.bulk.streams.upload import RollingUpload  # noqa: PLC0415  # not needed for help
+
+    async with AsyncExitStack() as stack:
+        source: object = open_stdin()
+        if recipients is not None:
+            source = await stack.enter_async_context(sealing(source, recipients))
+        rolling = RollingUpload(
+            glacier.vault(vault),
+            source,
+            description=description,
+            part_size=part_size,
+            parts=count_parts_of_piece(part_size, piece_size),
+            stream=stream,
+            position=position,
+        )
+
+        def safe() -> str:
+            if recipients is not None:
+                return "nothing can go on with an encrypted stream"
+            return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
+
+        begun = await rolling.begin()
+        if recipients is None:
+            words = [f"--part-size={part_size}"] if part_size is not None else []
+            words += [f"--piece-size={piece_size}"] if piece_size is not None else []
+            session.resume = session.command(
+                "upload", "--roll-over", *words, f"--stream={begun.nonce}", "--", vault, "-"
+            )
+        session.safe = safe
+        async with showing(session, "standard input", rolling, is_resume=stream is not None):
+            with gently(session, rolling):
+                manifest, archive = await rolling.run()
+    session.safe = lambda: ""
+    record = {
+        **archive_record(archive),
+        "stream": manifest.stream,
+        "stream_size": manifest.size,
+        "pieces": [piece.archive_id for piece in manifest.pieces],
+    }
+    session.output.record(record, _upload_text)
+    return Exit.DONE
+
+
+def _upload_text(record: Mapping[str, Any]) -> str:
+    shown = {
+        "manifest": record["archive_id"],
+        "stream": record["stream"],
+        "size": record["stream_size"],
+        **{f"piece {index}": piece for index, piece in enumerate(record["pieces"])},
+    }
+    pieces = show_count(len(record["pieces"]), "archive")
+    return as_text(f"standard input: {pieces}, and a manifest that ties them together", shown)
+
+
+async def plan_rolling(
+    session: Session, glacier: Glacier, vault: str, archive_id: str, target: str, tier: Tier
+) -> int:
+    """What bringing it back would cost; of a stream on no record only the manifest's job is known."""
+    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.streams.download import find_manifest  # noqa: PLC0415
+
+    place = glacier.vault(vault)
+    prices = load_prices(glacier.region)
+    manifest = await find_manifest(place, archive_id)
+    facts = {"vault": vault, "manifest": archive_id, "target": target, "tier": tier.value}
+    if manifest is None:
+        unknown = {"size": None, "pieces": None, "jobs": None, "retrieved": None, "cost": None}
+        what = "retrieve the manifest, and then the pieces that it names"
+        return tell_plan(session, "InitiateJob", what, **facts, **unknown)
+    to_ask = [piece.size for piece in manifest.pieces if await place.find_retrieval(piece.archive_id) is None]
+    record = {
+        **facts,
+        "size": manifest.size,
+        "pieces": len(manifest.pieces),
+        "jobs": len(to_ask),
+        "retrieved": sum(to_ask),
+        **cost_record(prices, prices.retrieval(tier, sum(to_ask), len(to_ask))),
+    }
+    what = f"start {show_count(len(to_ask), 'job')} for {show_size(sum(to_ask))}, {cost_text(record)}"
+    return tell_plan(session, "InitiateJob", what, **record)
+
+
+async def download_rolling(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    archive_id: str,
+    target: str,
+    tier: Tier,
+    *,
+    overwrite: bool,
+    identities: Identities | None = None,
+) -> int:
+    """Bring a stream back, as one."""
+    from aioglacier.bulk.formats.age_streams import sealed_name  # noqa: PLC0415
+    from aioglacier.bulk.streams.download import RolledDownload, read_manifest  # noqa: PLC0415  # as above
+
+    place = glacier.vault(vault)
+    manifest = await read_manifest(place, archive_id, tier)
+    download = RolledDownload(place, manifest, tier=tier)
+    if identities is not None and target != STDOUT:
+        await download.check_room(sealed_name(target), more=manifest.size)
+    session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
+    async with showing(session, "standard output" if target == STDOUT else target, download):
+        if target == STDOUT:
+            with open_stdout() as stdout:
+                async with unsealed(stdout.write, identities) as write:
+                    await download.run(write)
+        else:
+            await save_unsealed(target, identities, download.save, overwrite=overwrite)
+    session.safe = lambda: ""
+    record = {
+        "target": target,
+        "vault": vault,
+        "manifest": archive_id,
+        "size": manifest.size,
+        "pieces": len(manifest.pieces),
+        "jobs_started": download.started,
+        "verified": True,
+    }
+    session.output.record(record, _download_text)
+    return Exit.DONE
+
+
+def _download_text(record: Mapping[str, Any]) -> str:
+    target = "standard output" if record["target"] == STDOUT else record["target"]
+    return as_text(
+        f"{target}: complete, each piece's tree hash is right", record, without={"target", "verified"}
+    )

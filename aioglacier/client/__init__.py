@@ -1,0 +1,1 @@
+"""What users hold: connection, vaults, jobs, uploads, inventories."""

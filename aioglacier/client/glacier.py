@@ -1,0 +1,281 @@
+"""The connection to Glacier: what an application opens first."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from aioglacier.client.notices import listening
+from aioglacier.client.vault import Vault
+from aioglacier.core.checks import check_vault_name
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.contract.paging import follow
+from aioglacier.tasks.dropped import Home, warn_dropped
+from aioglacier.transfer.resources import Allowance, TransferOptions, open_resources
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from aioglacier.catalog import Catalog
+    from aioglacier.client.notices import JobNotices
+    from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
+    from aioglacier.gateway.contract.protocols import Gateway, RawResponse
+    from aioglacier.gateway.http.relay import Relay
+    from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
+    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.transfer.hashing.workers import HashIn
+    from aioglacier.transfer.resources import TransferResources
+
+_LOCAL: str = "local:"
+
+
+class Glacier:
+    """An open connection to one account in one region. Made by ``connect()``.
+
+    May be used by many tasks at once: they share its connections, its memory budget and its hash workers.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        resources: TransferResources,
+        options: GatewayOptions | None = None,
+        *,
+        catalog: Catalog | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._resources = resources
+        self._options = options or GatewayOptions()
+        self._catalog = catalog
+        self._endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
+
+    def __repr__(self) -> str:
+        return f"<Glacier {self._gateway.region} {self._gateway.origin}>"
+
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for."""
+        return self._gateway.region
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port that everything goes to."""
+        return self._gateway.origin
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """The catalog that everything is recorded in, if the connection was given one."""
+        return self._catalog
+
+    def vault(self, name: str) -> Vault:
+        """A vault by its name; nothing is sent, so it need not exist.
+
+        Raises:
+            VaultNameError: No vault can have this name.
+        """
+        return Vault(self._gateway, self._resources, check_vault_name(name), self._records(name))
+
+    def _records(self, vault: str) -> VaultRecords | None:
+        if self._catalog is None:
+            return None
+        # SQLite is loaded where there is a catalog, and nowhere else.
+        recording = importlib.import_module("aioglacier.recorded.vault_records")
+        place = recording.Place(vault, self.region, self._options.account_id, self._endpoint)
+        records: VaultRecords = recording.VaultRecords(self._catalog, place)
+        return records
+
+    async def create_vault(self, name: str) -> Vault:
+        """Create a vault, or find that it exists already, which is no error."""
+        vault = self.vault(name)
+        await self._gateway.create_vault(name)
+        return vault
+
+    def list_vaults(self) -> AsyncIterator[VaultDescription]:
+        """All vaults of the account in this region, in the order of their names."""
+        return follow("ListVaults", lambda marker: self._gateway.list_vaults(marker=marker))
+
+    async def get_data_retrieval_policy(self) -> RetrievalPolicy:
+        """How much the account may retrieve."""
+        return await self._gateway.get_data_retrieval_policy()
+
+    async def set_data_retrieval_policy(self, policy: RetrievalPolicy) -> None:
+        """Limit how much the account may retrieve; jobs already running are not touched."""
+        await self._gateway.set_data_retrieval_policy(policy)
+
+    async def purchase_provisioned_capacity(self) -> CapacityId:
+        """Buy one unit of Expedited capacity for a month. It costs money at once, and is never repeated."""
+        return await self._gateway.purchase_provisioned_capacity()
+
+    async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]:
+        """The units the account has bought."""
+        return await self._gateway.list_provisioned_capacity()
+
+    @asynccontextmanager
+    async def open_notices(self, queue_url: str) -> AsyncIterator[JobNotices]:
+        """Listen on an SQS queue that is subscribed to the SNS topic of jobs, for ``Job.wait_until_done``.
+
+        Region and credentials are those of the connection. Every message that names a job is taken off the
+        queue; others are left.
+
+        Raises:
+            ConfigurationError: The URL, region or profile make no sense.
+        """
+        queue = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.notice_queue")
+        options = replace(self._options, region_name=self._options.region_name or self.region)
+        async with queue.open_queue(options, queue_url) as opened, listening(opened) as notices:
+            yield notices
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> RawResponse:
+        """Send one signed request, for what has no method here; any status is returned, none raised.
+
+        ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path. It is
+        sent once.
+        """
+        return await self._gateway.request(method, path, query=query, headers=headers, body=body)
+
+
+@asynccontextmanager
+async def connect(
+    *,
+    region_name: str | None = None,
+    profile_name: str | None = None,
+    endpoint_url: str | None = None,
+    account_id: str = "-",
+    aws_access_key_id: str | None = None,
+    aws_secret_access_key: str | None = None,
+    aws_session_token: str | None = None,
+    proxy: str | None = None,
+    memory_limit: int | None = None,
+    max_concurrency: int | None = None,
+    hash_workers: int | None = None,
+    hash_in: HashIn = "processes",
+    sender_processes: int = 0,
+    allow_insecure: bool = False,
+    catalog: Catalog | None = None,
+) -> AsyncIterator[Glacier]:
+    """Open a connection to Glacier; connections, workers and memory are given back when the block ends.
+
+    What is not given is found as botocore finds it: the environment (``AWS_PROFILE``, ``AWS_REGION``,
+    ``AWS_ENDPOINT_URL_GLACIER``, ...), the configuration files, the role of a container or an instance.
+
+    Args:
+        region_name: As "eu-west-1".
+        profile_name: A profile of the AWS configuration files.
+        endpoint_url: Another place than AWS's own. "local:DIR" opens a local Glacier on the folder DIR, in
+            this process, without account or credentials.
+        account_id: Twelve digits; "-" is the account that the credentials belong to.
+        aws_access_key_id: Goes with ``aws_secret_access_key`` and, if temporary, ``aws_session_token``.
+        aws_secret_access_key: See above.
+        aws_session_token: See above.
+        proxy: The URL of an HTTP proxy, with user and password if it wants them.
+        memory_limit: Bytes of all part buffers together. Peak memory is this plus a constant, see
+            docs/design.md. By default 256 MiB; 512 MiB and 1 GiB on machines with 32 and 64 GiB, a
+            quarter where there is less than 1 GiB.
+        max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
+            carries, which is found out on the way, one for each MiB of ``memory_limit``, and 64, at most.
+        hash_workers: Processes or threads that hash; by default one for each core, at most 8.
+        hash_in: "processes", which start where more than 256 MiB are to be hashed or a part has more than 16;
+            what is less is hashed in threads. Or "threads", where no processes can be started.
+        sender_processes: Processes that send parts of named files, each one at a time, beside this one, where
+            one core does not encrypt as much as the line carries. Off by default: on two cores it does not
+            pay, see docs/design.md. Each takes some 25 MiB on top of all limits.
+        allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
+            change what is archived.
+        catalog: An open catalog. What is asked of the service is recorded there before, and what came of it
+            after; when a record cannot be made, a ``CatalogError`` ends the work. It stays the caller's.
+
+    Raises:
+        ConfigurationError: Region, endpoint, profile or a limit is missing or makes no sense.
+        NoCredentialsError: No credentials were found.
+        ImportError: "local:DIR" was asked for and something it needs is not installed.
+    """
+    _require_asyncio()
+    transfer = TransferOptions(memory_limit, max_concurrency, hash_workers, hash_in, sender_processes)
+    endpoint = None
+    async with AsyncExitStack() as stack:
+        if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
+            # The port of a local Glacier is another one each time.
+            folder = endpoint_url.removeprefix(_LOCAL)
+            endpoint = _LOCAL + await anyio.to_thread.run_sync(os.path.realpath, folder)
+            local = importlib.import_module("aioglacier.client.local_endpoint")
+            endpoint_url = await stack.enter_async_context(local.serve(endpoint_url.removeprefix(_LOCAL)))
+            region_name = region_name or local.REGION
+            aws_access_key_id, aws_secret_access_key = local.KEYS
+            aws_session_token = None
+        senders = await stack.enter_async_context(_open_senders(sender_processes))
+        options = GatewayOptions(
+            region_name=region_name,
+            profile_name=profile_name,
+            endpoint_url=endpoint_url,
+            account_id=account_id,
+            aws_access_key_id=aws_access_key_id,
+            aws_secret_access_key=aws_secret_access_key,
+            aws_session_token=aws_session_token,
+            proxy=proxy,
+            max_connections=Allowance.of(transfer).concurrency,
+            allow_insecure=allow_insecure,
+            relay=senders,
+        )
+        gateway = await stack.enter_async_context(_open_gateway(options))
+        resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
+        glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
+        home = Home()
+        try:
+            yield glacier
+        except BaseException as error:
+            if home.is_left(type(error)):
+                warn_dropped(repr(glacier), source=glacier)
+            raise
+
+
+def _endpoint_of(gateway: Gateway) -> str:
+    """What tells one Glacier from another; AWS's own is known by its region."""
+    is_aws = gateway.origin == f"https://glacier.{gateway.region}.amazonaws.com"
+    return "" if is_aws else gateway.origin
+
+
+def _require_asyncio() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "aioglacier runs on asyncio, stock or uvloop: aiohttp, beneath it, knows no other loop"
+        ) from None
+
+
+@asynccontextmanager
+async def _open_senders(count: int) -> AsyncIterator[Relay | None]:
+    if not count:
+        yield None
+        return
+    senders = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.transfer.upload.senders")
+    async with senders.open_senders(count) as pool:
+        yield pool
+
+
+@asynccontextmanager
+async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGateway]:
+    # aiohttp takes a fifth of a second to load: in a thread, so that the loop goes on, and only when needed.
+    aws = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.aws")
+    retry = await anyio.to_thread.run_sync(
+        importlib.import_module, "aioglacier.gateway.retry.retrying_gateway"
+    )
+    async with aws.open_gateway(options) as gateway:
+        retrying: RetryingGateway = retry.RetryingGateway(gateway)
+        yield retrying

@@ -1,0 +1,499 @@
+"""A vault: what archives go into and come back from."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from aioglacier.client.emptying import Emptying, why_not_deletable
+from aioglacier.client.job import Job
+from aioglacier.client.job_starter import Retrieving, lists_all, retrieves
+from aioglacier.client.upload import Upload
+from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
+from aioglacier.client.vault_store import Continuing
+from aioglacier.core.checks import (
+    check_aware,
+    check_choice,
+    check_description,
+    check_id,
+    check_retrieval_range,
+)
+from aioglacier.core.errors import ConfigurationError, GlacierError, UploadNotFoundError
+from aioglacier.core.models import (
+    ArchiveId,
+    InventoryFormat,
+    InventoryParameters,
+    JobId,
+    JobStatus,
+    Page,
+    Tier,
+    UploadId,
+)
+from aioglacier.gateway.contract.paging import follow
+from aioglacier.transfer.upload.small import is_small, upload_small
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.writer import UploadOptions, open_writer
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Iterator
+    from contextlib import AbstractAsyncContextManager
+    from datetime import datetime
+
+    from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.recorded.resume import TakenUpload
+    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.upload.sources import Source
+    from aioglacier.transfer.upload.writer import ArchiveWriter
+
+
+class Vault:
+    """A vault by its name, whether it exists or not. From ``Glacier.vault()``."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        resources: TransferResources,
+        name: str,
+        records: VaultRecords | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._resources = resources
+        self._name = name
+        self._records = records
+
+    def __repr__(self) -> str:
+        return f"<Vault {self._name} {self._gateway.region}>"
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the account and region."""
+        return self._name
+
+    @property
+    def records(self) -> VaultRecords | None:
+        """Where everything that goes through here is recorded; ``None`` without a catalog."""
+        return self._records
+
+    # --- the vault itself
+
+    async def describe(self) -> VaultDescription:
+        """What the service knows of it; the numbers are those of the last inventory, about a day old."""
+        return await self._gateway.describe_vault(self._name)
+
+    async def delete(self) -> None:
+        """Delete the vault. The service refuses while the last inventory lists archives or any came since."""
+        await self._gateway.delete_vault(self._name)
+
+    def open_emptying(self) -> Emptying:
+        """The deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
+
+        ::
+
+            job = await vault.find_inventory_retrieval() or await vault.retrieve_inventory()
+            await job.wait_until_done()
+            await vault.open_emptying().run(job.inventory())
+
+        It may be repeated after any interruption. Deleting within 90 days of the upload is charged as if the
+        archive had been kept that long.
+        """
+        return Emptying(self._gateway, self._name, self._records)
+
+    async def why_not_deletable(self) -> str | None:
+        """Why the service will not delete the vault yet, as far as it tells; ``None`` if it may."""
+        return why_not_deletable(await self.describe())
+
+    @property
+    def tags(self) -> Tags:
+        """Its tags."""
+        return Tags(self._gateway, self._name)
+
+    @property
+    def notifications(self) -> Notifications:
+        """What it tells an SNS topic."""
+        return Notifications(self._gateway, self._name)
+
+    @property
+    def access_policy(self) -> AccessPolicy:
+        """Who may do what with it."""
+        return AccessPolicy(self._gateway, self._name)
+
+    @property
+    def lock(self) -> Lock:
+        """The policy that, once locked, nobody can change."""
+        return Lock(self._gateway, self._name)
+
+    # --- archives in
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors say which vault."""
+        try:
+            yield
+        except GlacierError as error:
+            error.vault = error.vault or self._name
+            raise
+
+    def open_writer(
+        self,
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> AbstractAsyncContextManager[ArchiveWriter]:
+        """Open a writer for one archive, a stream of any length.
+
+        A clean end of the block completes the archive; an exception or a cancellation never does. Then an
+        upload that has begun is aborted, within 10 seconds, or kept where ``keep_unfinished`` asks for it, or
+        where the service could not be reached for too long; the error then carries its ``upload_id``.
+
+        Args:
+            description: Up to 1,024 printable ASCII characters; the only metadata the service keeps.
+            part_size: 1 MiB x 2**k up to 4 GiB. By default 8 MiB, which ends at 78 GiB, or what fits
+                ``expected_size``. A part is what memory, retries and requests are counted in.
+            expected_size: Bytes to come, if known. Any other number is an error, and no archive is made.
+            keep_unfinished: Do not abort an unfinished upload.
+
+        Raises:
+            DescriptionError: The service would refuse the description. Nothing was sent.
+            InvalidPlanError: Part size, size and memory limit do not go together. Nothing was sent.
+        """
+        options = UploadOptions(
+            self._name, check_description(description), part_size, expected_size, keep_unfinished
+        )
+        return open_writer(self._continuing.store(options), self._resources, options)
+
+    async def upload(
+        self,
+        source: Source,
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> Archive:
+        """Archive a file, or everything a source gives.
+
+        A path is read by who hashes it, and anything that changes in the file meanwhile is an error. What
+        fits one part goes in one request. Other arguments, and what failure or cancellation leaves behind,
+        are those of ``open_writer``.
+
+        The source is a path, a binary file object, bytes, an iterable or async iterable of bytes, or an
+        ``asyncio.StreamReader``. Iterables and open files are read in a thread.
+
+        Returns:
+            The archive, proven by size and tree hash.
+
+        Raises:
+            EmptyArchiveError: No bytes. Nothing was sent.
+            InputTypeError: The source, or something it yields, is not bytes.
+            SourceUnreadableError: A file is not there, not readable, or not a regular file.
+            SourceChangedError: A file changed while it was read. No archive was made.
+            LengthMismatchError: Not ``expected_size`` bytes. No archive was made.
+            UploadFailedError: Trouble outlasted every retry; ``upload_id`` resumes.
+            OutcomeUnknownError: The service's last answer was lost.
+            GlacierError: Anything else that went wrong, as it was.
+        """
+        if is_small(source, expected_size):
+            options = UploadOptions(self._name, check_description(description), part_size)
+            return await upload_small(self._continuing.store(options), self._resources, options, source)
+        upload = await self.open_upload(
+            source,
+            description=description,
+            part_size=part_size,
+            expected_size=expected_size,
+            keep_unfinished=keep_unfinished,
+        )
+        with self._named():
+            return await upload.run()
+
+    async def open_upload(
+        self,
+        source: Source,
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> SourceUpload:
+        """As ``upload``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        options = UploadOptions(
+            self._name, check_description(description), part_size, expected_size, keep_unfinished
+        )
+        with self._named():
+            opened = await open_source(source)
+            return SourceUpload(self._continuing.store(options, opened), self._resources, options, opened)
+
+    def open_or_resume(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        description: str | None = None,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        resume: bool = True,
+        restart: bool = False,
+    ) -> AbstractAsyncContextManager[TakenUpload]:
+        """Upload a file, going on with its unfinished upload where the catalog has one on record.
+
+        Use it with ``async with``, and ``run()`` what it gives.
+
+        The file is locked while the block runs. What is unfinished in the end is kept for the next time,
+        unless ``resume`` is false.
+
+        Args:
+            path: A regular file.
+            description: As in ``open_writer``; of an upload that goes on it cannot be changed.
+            part_size: Likewise; ``None`` takes that of the upload that goes on.
+            expected_size: As in ``open_writer``.
+            resume: Go on with an unfinished upload; otherwise leave it alone and begin anew.
+            restart: Abort the unfinished upload and begin anew, even where its outcome is unknown.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+            UploadLockedError: Somebody else uploads this file to this vault.
+            CatalogMismatchError: What is on record is of another account.
+            ResumeMismatchError: It was begun with another part size or description. Nothing was sent.
+            OutcomeUnknownError: The archive may have been made before; an inventory will tell.
+        """
+        if self._records is None:
+            raise ConfigurationError("an upload is found again in a catalog; give one to connect()")
+        options = UploadOptions(
+            self._name,
+            check_description(description),
+            part_size,
+            expected_size,
+            keep_unfinished=resume,
+        )
+        resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
+        taken: AbstractAsyncContextManager[TakenUpload] = resuming.take_up(
+            self._gateway, self._resources, self._records, path, options, resume=resume, restart=restart
+        )
+        return taken
+
+    async def delete_archive(self, archive_id: str) -> None:
+        """Delete an archive. It is gone at once and listed for a day or more; repeating it is no error.
+
+        Deleting within 90 days of the upload is charged as if it had been kept that long.
+        """
+        id_ = ArchiveId(check_id("archive", archive_id))
+
+        async def delete() -> None:
+            await self._gateway.delete_archive(self._name, id_)
+
+        await (delete() if self._records is None else self._records.delete(id_, delete))
+
+    @property
+    def _continuing(self) -> Continuing:
+        return Continuing(self._gateway, self._resources, self._name, self._records)
+
+    # --- unfinished uploads
+
+    def uploads(self) -> AsyncIterator[Upload]:
+        """Every multipart upload that was neither completed nor aborted."""
+
+        async def fetch(marker: str | None) -> Page[Upload]:
+            page = await self._gateway.list_multipart_uploads(self._name, marker=marker)
+            return Page(tuple(self._upload(item) for item in page.items), page.marker)
+
+        return follow("ListMultipartUploads", fetch)
+
+    async def unfinished_upload(self, upload_id: str) -> Upload:
+        """One of them, by its id.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+        """
+        id_ = UploadId(check_id("upload", upload_id))
+        description, _ = await self._gateway.list_parts(self._name, id_, limit=1)
+        return self._upload(description)
+
+    async def abort_upload(self, upload_id: str) -> None:
+        """Forget an upload and its parts, whether it is there or not."""
+        id_ = UploadId(check_id("upload", upload_id))
+        with suppress(UploadNotFoundError):  # as it was to be
+            await self._gateway.abort_multipart_upload(self._name, id_)
+        if self._records is not None:
+            await self._records.aborted(id_)
+
+    async def sweep_uploads(self) -> None:
+        """Abort what dead processes began for streams and sent nothing to, as the catalog knows."""
+        if self._records is not None:
+            await importlib.import_module("aioglacier.recorded.resume").sweep(self._gateway, self._records)
+
+    def _upload(self, description: UploadDescription) -> Upload:
+        return Upload(self._gateway, self._name, description, self._records)
+
+    async def resume(
+        self,
+        upload_id: str,
+        source: Source,
+    ) -> Archive:
+        """Finish an upload from the same source, from its beginning; send only what the service lacks.
+
+        Every part that the service has is hashed again here and compared. It stays resumable if this fails.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+            ResumeMismatchError: The source is another one. For a path nothing has been sent then.
+        """
+        upload = await self.open_resume(upload_id, source)
+        with self._named():
+            return await upload.run()
+
+    async def open_resume(
+        self, upload_id: str, source: Source, *, awaits_telling: bool = False
+    ) -> SourceUpload:
+        """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile.
+
+        With ``awaits_telling`` the next ``open_or_resume`` of the same file reports the archive, rather than
+        making another, until ``records.told`` has said that it is known.
+        """
+        id_ = UploadId(check_id("upload", upload_id))
+        with self._named():
+            return await self._continuing.open_resume(id_, source, awaits_telling=awaits_telling)
+
+    def resume_writer(
+        self, upload_id: str, *, expected_size: int | None = None
+    ) -> AbstractAsyncContextManager[ArchiveWriter]:
+        """Open a writer that goes on with an upload, for a stream that is fed again from ``writer.position``.
+
+        ::
+
+            async with vault.resume_writer(error.upload_id) as writer:
+                tape.seek(writer.position)
+                ...
+
+        ``position`` is the end of the parts that the service has without a gap; it may have later ones, which
+        are compared when they come by. What lies before it is not read again: that it is the same stream is
+        for the caller to know. With a catalog it is at least what was sent from here. The upload stays
+        resumable if this fails. For the rest see ``open_writer``.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+            ResumeMismatchError: The service has other parts than were sent from here, or than come now.
+        """
+        return self._continuing.resume_writer(UploadId(check_id("upload", upload_id)), expected_size)
+
+    # --- jobs
+
+    async def retrieve(
+        self,
+        archive_id: str,
+        *,
+        tier: Tier | str = Tier.STANDARD,
+        byte_range: ByteRange | tuple[int, int] | None = None,
+        sns_topic: str | None = None,
+        description: str | None = None,
+    ) -> Job:
+        """Start a job that makes an archive, or a range of it, readable. Each call is a new, paid job.
+
+        Args:
+            archive_id: The archive.
+            tier: "Expedited" (minutes, dear), "Standard" (3-5 hours) or "Bulk" (5-12 hours, cheap).
+            byte_range: Half-open; begins at a multiple of 1 MiB and ends at one or at the archive's end.
+            sns_topic: The ARN of a topic that is told when the job is done.
+            description: Kept with the job. By default a unique one, by which the job is found again if the
+                service's answer is lost; without a unique one such a loss is an ``OutcomeUnknownError``.
+
+        Raises:
+            InvalidRangeError: The range cannot be retrieved. Nothing was sent.
+            PolicyEnforcedError: The account's data retrieval policy refuses it.
+            InsufficientCapacityError: No Expedited capacity now.
+        """
+        job_id = await self._retrieving.start_archive(
+            ArchiveId(check_id("archive", archive_id)),
+            tier=check_choice("tier", Tier, tier),
+            byte_range=check_retrieval_range(byte_range),
+            sns_topic=sns_topic,
+            description=check_description(description),
+        )
+        return self._job(job_id)
+
+    async def retrieve_inventory(
+        self,
+        *,
+        output_format: InventoryFormat | str = InventoryFormat.JSON,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+        sns_topic: str | None = None,
+        description: str | None = None,
+    ) -> Job:
+        """Start a job that lists the archives of the vault, as of the last inventory, about a day old.
+
+        Args:
+            output_format: "JSON", or "CSV" as the service writes it.
+            start_date: Only archives created at or after this; aware.
+            end_date: Only archives created before this; aware.
+            limit: At most this many.
+            marker: Go on where a job with a limit ended: its ``describe().inventory.marker``.
+            sns_topic: See ``retrieve``.
+            description: See ``retrieve``.
+
+        Raises:
+            InvalidPlanError: A date without a time zone, or no such format. Nothing was sent.
+            ResourceNotFoundError: The vault has no inventory yet; the first comes within a day of the first
+                upload.
+        """
+        parameters = InventoryParameters(
+            check_choice("inventory format", InventoryFormat, output_format),
+            check_aware("start_date", start_date),
+            check_aware("end_date", end_date),
+            limit,
+            marker,
+        )
+        job_id = await self._retrieving.start_inventory(
+            parameters, sns_topic=sns_topic, description=check_description(description)
+        )
+        return self._job(job_id)
+
+    @property
+    def _retrieving(self) -> Retrieving:
+        return Retrieving(self._gateway, self._name, self._records)
+
+    def job(self, job_id: str) -> Job:
+        """A job by its id; nothing is sent, so it need not exist."""
+        return self._job(JobId(check_id("job", job_id)))
+
+    def jobs(
+        self, *, completed: bool | None = None, status: JobStatus | str | None = None
+    ) -> AsyncIterator[JobDescription]:
+        """The vault's jobs, those running and those done within about a day."""
+        wanted = check_choice("job status", JobStatus, status) if status is not None else None
+        return follow(
+            "ListJobs",
+            lambda marker: self._gateway.list_jobs(
+                self._name, completed=completed, status=wanted, marker=marker
+            ),
+        )
+
+    async def find_retrieval(
+        self, archive_id: str, *, byte_range: ByteRange | tuple[int, int] | None = None
+    ) -> Job | None:
+        """A job, running or done, that retrieves just these bytes, so that it need not be paid twice."""
+        wanted = check_retrieval_range(byte_range)
+        async for job in self.jobs():
+            if retrieves(job, archive_id, wanted):
+                return self._job(job.id)
+        return None
+
+    async def find_inventory_retrieval(
+        self, output_format: InventoryFormat | str = InventoryFormat.JSON
+    ) -> Job | None:
+        """A job, running or done, that lists the whole inventory already."""
+        wanted = check_choice("inventory format", InventoryFormat, output_format)
+        async for job in self.jobs():
+            if lists_all(job, wanted):
+                return self._job(job.id)
+        return None
+
+    def _job(self, job_id: JobId) -> Job:
+        return Job(self._gateway, self._resources, self._name, job_id, self._records)

@@ -1,0 +1,143 @@
+"""From options to an open wire: credentials, region, endpoint, proxy, certificates.
+
+Plain settings are read here (``plain.py``), all others by botocore. What blocks, reading configuration,
+models and certificates, happens in a worker thread; what is left on the loop of making botocore's client is
+about 3 ms.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from anyio import to_thread
+from yarl import URL
+
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.gateway.credentials.boto_session import Botocore
+from aioglacier.gateway.credentials.plain_keys import PlainIdentity
+from aioglacier.gateway.credentials.plain_settings import PlainSettings, read_plain
+from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
+from aioglacier.gateway.http.client_session import open_http_session
+from aioglacier.gateway.http.proxies import proxy_for, tls_context
+from aioglacier.gateway.http.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.credentials.live import Identity
+
+
+class Opened(NamedTuple):
+    """What a gateway is made of."""
+
+    botocore: Botocore
+    wire: Wire
+
+
+class _Found(NamedTuple):
+    """What the options stand for, here and now."""
+
+    identity: Identity | PlainIdentity
+    region: str
+    endpoint: str
+    ca_bundle: str | None
+
+
+@asynccontextmanager
+async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
+    """Open both planes. Nothing is sent to the service yet.
+
+    Raises:
+        ConfigurationError: Region, endpoint, profile, proxy or account make no sense.
+        NoCredentialsError: There are no credentials.
+    """
+    _check_options(options)
+    keep_secrets_out_of_logs()
+    botocore = Botocore(options)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(botocore.aclose)
+        plain = await to_thread.run_sync(read_plain, options)
+        found = await _ask(botocore, options) if plain is None else _plainly(plain, botocore)
+        origin = _check_endpoint(found.endpoint, options)
+        is_loopback = origin.host is not None and _is_loopback(origin.host)
+        proxy = proxy_for(origin, options, is_loopback=is_loopback)
+        is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
+        context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
+        http = await stack.enter_async_context(open_http_session(context, options))
+        identity, region = found.identity, found.region
+        yield Opened(
+            botocore,
+            Wire(
+                http,
+                origin=str(origin),
+                region=region,
+                identity=identity,
+                proxy=proxy,
+                options=options,
+                ca_bundle=found.ca_bundle,
+            ),
+        )
+
+
+def _plainly(plain: PlainSettings, botocore: Botocore) -> _Found:
+    identity = PlainIdentity(plain.keys, source=plain.source, botocore=botocore)
+    return _Found(identity, plain.region, plain.endpoint, plain.ca_bundle)
+
+
+async def _ask(botocore: Botocore, options: GatewayOptions) -> _Found:
+    """Let botocore find it all."""
+    session = await botocore.session()
+    from aioglacier.gateway.credentials.live import find_identity  # noqa: PLC0415  # loads botocore, which is there
+
+    is_explicit = options.aws_access_key_id is not None
+    identity = await find_identity(session, is_explicit=is_explicit, profile=session.profile)
+    client = await botocore.client()
+    ca_bundle = session.get_config_variable("ca_bundle")
+    return _Found(identity, client.meta.region_name, client.meta.endpoint_url, ca_bundle)
+
+
+def _check_options(options: GatewayOptions) -> None:
+    has_key, has_secret = options.aws_access_key_id is not None, options.aws_secret_access_key is not None
+    if has_key != has_secret:
+        missing = "aws_secret_access_key" if has_key else "aws_access_key_id"
+        raise ConfigurationError(f"{missing} is missing: give both keys or neither")
+    if options.aws_session_token is not None and not has_key:
+        raise ConfigurationError("aws_session_token goes with aws_access_key_id and aws_secret_access_key")
+    account = options.account_id
+    if account != "-" and not (len(account) == 12 and account.isascii() and account.isdigit()):
+        raise ConfigurationError(f"an account id is 12 digits or '-', not {account!r}")
+    if options.max_connections < 1:
+        raise ConfigurationError(f"max_connections is at least 1, not {options.max_connections}")
+
+
+def _check_endpoint(endpoint: str, options: GatewayOptions) -> URL:
+    """The origin of an endpoint, if bodies may go there."""
+    try:
+        url = URL(endpoint)
+        origin = url.origin()
+    except ValueError as error:
+        raise ConfigurationError(f"{endpoint!r} is no endpoint: {error}") from error
+    if origin.scheme not in {"http", "https"} or origin.host is None:
+        raise ConfigurationError(f"an endpoint begins with https:// (or http://), unlike {endpoint!r}")
+    if url.raw_path not in {"", "/"} or url.raw_query_string or url.raw_user or url.raw_fragment:
+        raise ConfigurationError(
+            f"an endpoint is scheme, host and port and nothing more, unlike {endpoint!r}"
+        )
+    if origin.scheme == "http" and not _is_loopback(origin.host) and not options.allow_insecure:
+        raise ConfigurationError(
+            f"{endpoint} is plain http: anyone on the way could read and change archives. Use https, or "
+            "allow it with allow_insecure"
+        )
+    return origin
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

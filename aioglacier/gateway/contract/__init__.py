@@ -1,0 +1,1 @@
+"""The protocols that other rooms see, and the options of a connection."""

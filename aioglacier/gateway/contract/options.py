@@ -1,0 +1,57 @@
+"""How to reach the service, as one frozen value made at the edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from aioglacier.gateway.http.relay import Relay
+
+#: What we call ourselves.
+USER_AGENT: Final = "aioglacier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayOptions:
+    """Who we are, where the service is, and how patient to be.
+
+    What is ``None`` is found as botocore finds it: environment, profile, container or instance role.
+    ``repr`` shows no secret.
+
+    Attributes:
+        region_name: As "eu-west-1".
+        profile_name: A profile of the AWS configuration files.
+        endpoint_url: Another place than AWS's own.
+        account_id: "-" is the account of the credentials.
+        aws_access_key_id: With ``aws_secret_access_key`` in place of any credentials found elsewhere.
+        aws_secret_access_key: See above.
+        aws_session_token: Goes with temporary keys.
+        proxy: URL of an HTTP proxy; ``None`` takes the environment's ``HTTPS_PROXY``, ``NO_PROXY`` and so on.
+        max_connections: Bodies on the way at once, up and down. Control calls come on top.
+        allow_insecure: Whether to talk plain http to a host other than this one. Keys are safe, data is not.
+        connect_timeout_seconds: For one TCP and TLS handshake.
+        stall_timeout_seconds: How long no byte may move while a body is sent or received.
+        first_byte_timeout_seconds: How long the service may think once it has the whole request.
+        complete_timeout_seconds: The same for CompleteMultipartUpload, which joins up to 10,000 parts.
+        minimum_rate: Bytes a second that an answer must bring, averaged over ``stall_timeout_seconds`` of
+            waiting; slower is as good as stalled.
+        relay: Who else can send bodies that are ranges of files.
+    """
+
+    region_name: str | None = None
+    profile_name: str | None = None
+    endpoint_url: str | None = None
+    account_id: str = "-"
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
+    max_connections: int = 16
+    allow_insecure: bool = False
+    connect_timeout_seconds: float = 10.0
+    stall_timeout_seconds: float = 60.0
+    first_byte_timeout_seconds: float = 120.0
+    complete_timeout_seconds: float = 600.0
+    minimum_rate: int = 1024
+    relay: Relay | None = field(default=None, repr=False, compare=False)

@@ -1,0 +1,1 @@
+"""Credentials: find them, keep them current, and keep them out of logs."""

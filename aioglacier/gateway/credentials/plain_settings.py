@@ -1,0 +1,141 @@
+"""Settings so plain that botocore need not be asked what they mean.
+
+To load aiobotocore, make a session, read the models and make a client is most of the CPU time of a short
+upload, and what it finds out is in most cases what anyone could read off: keys that were given or stand in
+the environment or the credentials file, a region, and AWS's own endpoint there or one that is named. So that
+much is read here, and only that much: every variable ``AWS_...``, every key of the default profile and every
+region must be on a list below, or the answer is ``None`` and botocore is asked, with its own precedence and
+errors. Nothing is refused here. Tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.gateway.contract.options import GatewayOptions
+
+#: Variables that are read here, or have no say in what is decided here.
+_KNOWN_VARIABLES: Final = frozenset({
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
+    "AWS_DEFAULT_OUTPUT", "AWS_PAGER", "AWS_CLI_AUTO_PROMPT", "AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL",
+})  # fmt: skip
+
+#: Those that name an endpoint where the program does not, in the order in which they are asked.
+_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL")
+
+#: Keys of the default profile, likewise.
+_KNOWN_KEYS: Final = frozenset({
+    "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region", "output", "cli_pager",
+    "cli_auto_prompt", "cli_history", "cli_binary_format", "cli_timestamp_format",
+})  # fmt: skip
+
+#: The regions of the partition "aws", those to come included; other partitions have other domains.
+_REGION: Final = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]{4,12}-[0-9]{1,2}")
+
+_LABEL: Final = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+_ENDPOINT: Final = re.compile(rf"https?://{_LABEL}(\.{_LABEL}){{0,3}}(:[0-9]{{1,4}}|:[1-5][0-9]{{4}})?")
+
+
+class Keys(NamedTuple):
+    """What signs."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return "<Keys>"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSettings:
+    """What there is to know.
+
+    Attributes:
+        source: Where the keys are from, in botocore's word for it.
+        ca_bundle: The file of certificates that was asked for.
+    """
+
+    keys: Keys = field(repr=False)
+    source: str
+    region: str
+    endpoint: str
+    ca_bundle: str | None
+
+
+def read_plain(options: GatewayOptions, environment: Mapping[str, str] | None = None) -> PlainSettings | None:
+    """The settings, or ``None`` if botocore is to be asked. Reads two small files, if they are there."""
+    environ = os.environ if environment is None else environment
+    if options.profile_name is not None:
+        return None
+    if any(name.startswith("AWS_") and name not in _KNOWN_VARIABLES for name in environ):
+        return None
+    credentials = _default_section(environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
+    config = _default_section(environ.get("AWS_CONFIG_FILE", "~/.aws/config"))
+    if credentials is None or config is None:
+        return None
+    profile = config | credentials
+    if not _KNOWN_KEYS.issuperset(profile):
+        return None
+    found = _find_keys(options, environ, credentials)
+    region = options.region_name or environ.get("AWS_REGION") or None
+    if region is None:
+        region = environ.get("AWS_DEFAULT_REGION", profile.get("region"))
+    if found is None or region is None or _REGION.fullmatch(region) is None:
+        return None
+    endpoint = options.endpoint_url
+    if endpoint is None:
+        endpoint = next(filter(None, map(environ.get, _ENDPOINT_VARIABLES)), None)
+    if endpoint is None:
+        endpoint = f"https://glacier.{region}.amazonaws.com"
+    elif _ENDPOINT.fullmatch(endpoint) is None:
+        return None
+    source, keys = found
+    return PlainSettings(keys, source, region, endpoint, environ.get("AWS_CA_BUNDLE"))
+
+
+def _find_keys(
+    options: GatewayOptions, environ: Mapping[str, str], credentials: Mapping[str, str]
+) -> tuple[str, Keys] | None:
+    """Keys in the order in which botocore looks for them, where both are there."""
+    if options.aws_access_key_id is not None:
+        given = options.aws_access_key_id, options.aws_secret_access_key, options.aws_session_token
+        return _whole("explicit", *given)
+    if environ.get("AWS_ACCESS_KEY_ID"):
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        return _whole("env", *map(environ.get, names))
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    return _whole("shared-credentials-file", *map(credentials.get, names))
+
+
+def _whole(
+    source: str, access_key: str | None, secret_key: str | None, token: str | None
+) -> tuple[str, Keys] | None:
+    return (source, Keys(access_key, secret_key, token or None)) if access_key and secret_key else None
+
+
+def _default_section(path: str) -> dict[str, str] | None:
+    """The default profile of a configuration file, empty where there is none; ``None`` if it is not plain."""
+    path = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111  # as botocore does it
+    if not os.path.isfile(path):  # noqa: PTH113  # as above
+        return {}
+    import configparser  # noqa: PLC0415  # not everyone has these files
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read([path])
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    for name in parser.sections():
+        if name != "default" and "default" in name:
+            return None  # another way to write the same
+        if any(value.startswith("\n") for value in dict(parser.items(name)).values()):
+            return None  # settings of its own
+    return dict(parser.items("default")) if parser.has_section("default") else {}

@@ -1,0 +1,1 @@
+"""Requests over HTTP: build, sign, send, wait, judge. The same for every service."""

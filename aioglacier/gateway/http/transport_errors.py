@@ -1,0 +1,99 @@
+"""What keeps an answer from coming, in words, and whether the service may have acted all the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from aioglacier.core.errors import (
+    CertificateError,
+    ConnectionFailedError,
+    ConnectionLostError,
+    SourceError,
+    StalledTransferError,
+    TransportError,
+    UnexpectedResponseError,
+)
+from aioglacier.gateway.http.service_errors import printable
+
+if TYPE_CHECKING:
+    from aioglacier.gateway.http.payload import SlicePayload
+
+
+def failure(
+    operation: str, payload: SlicePayload, error: Exception, *, origin: str, is_proxied: bool
+) -> TransportError | SourceError:
+    """Our error for one of aiohttp's, met before the head of the answer was there.
+
+    A body that the kernel does not have whole cannot have taken effect: the service acts on whole bodies.
+    Where it could not be read, that is the error, and not what aiohttp makes of it.
+    """
+    if payload.failure is not None:
+        return payload.failure
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return CertificateError(
+            f"the certificate of {error.host} is not accepted: {error.certificate_error}",
+            operation=operation,
+            may_have_taken_effect=False,
+        )
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _proxy_failure(operation, error)
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        via = " through the proxy" if is_proxied else ""
+        return ConnectionFailedError(
+            f"no connection to {origin}{via} ({reason(error)})",
+            operation=operation,
+            may_have_taken_effect=False,
+        )
+    if isinstance(error, aiohttp.ClientResponseError):
+        return UnexpectedResponseError(
+            f"the answer is no HTTP ({printable(error.message)})", operation=operation, status=error.status
+        )
+    return ConnectionLostError(
+        f"the connection was lost after {payload.sent} of {payload.size} bytes ({reason(error)})",
+        operation=operation,
+        may_have_taken_effect=payload.is_complete,
+    )
+
+
+def stall_failure(
+    operation: str,
+    payload: SlicePayload,
+    *,
+    origin: str,
+    has_body: bool,
+    stall_seconds: float,
+    first_byte_seconds: float,
+) -> TransportError:
+    """Our error for a request whose time ran out."""
+    if has_body and not payload.is_started:
+        return ConnectionFailedError(
+            f"no connection to {origin} in time", operation=operation, may_have_taken_effect=False
+        )
+    if payload.is_complete or not has_body:
+        message = f"no answer within {first_byte_seconds:g} s of the whole request"
+    else:
+        message = f"no byte moved for {stall_seconds:g} s, after {payload.sent} of {payload.size} bytes"
+    return StalledTransferError(message, operation=operation, may_have_taken_effect=payload.is_complete)
+
+
+def reason(error: BaseException) -> str:
+    """The words of an error, or those of its cause, or its name."""
+    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, HttpProcessingError):
+        return printable(error.__cause__.message)  # the error itself quotes the repr of its cause
+    for candidate in (error, error.__cause__):
+        text = getattr(candidate, "strerror", None) or str(candidate or "")
+        if text:
+            return printable(text)
+    return type(error).__name__
+
+
+def _proxy_failure(operation: str, error: aiohttp.ClientHttpProxyError) -> TransportError:
+    message = f"the proxy answered {error.status} {printable(error.message)}".rstrip()
+    if error.status in {408, 429} or error.status >= 500:
+        return ConnectionFailedError(message, operation=operation, may_have_taken_effect=False)
+    return UnexpectedResponseError(
+        message, operation=operation, status=error.status, may_have_taken_effect=False
+    )

@@ -1,0 +1,1 @@
+"""Retries: which requests are sent again, when, and for how long."""

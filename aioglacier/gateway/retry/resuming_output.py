@@ -1,0 +1,122 @@
+"""A job's output that survives broken connections: each new one goes on where the last broke off.
+
+The bytes are continued, not repeated: the reader has them already, and the tree hash of the first answer
+covers the whole range, however many connections brought it.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Self
+
+from aioglacier.core.errors import GlacierError, UnexpectedResponseError
+from aioglacier.core.ranges import ByteRange
+from aioglacier.gateway.retry.rules import may_pass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.core.models import JobId
+    from aioglacier.gateway.contract.protocols import Gateway, JobOutput, Progress
+    from aioglacier.gateway.retry.retrier import Retrier
+
+
+class ResumingOutput:
+    """A ``JobOutput`` over as many connections as it takes. Entered to open, left to close."""
+
+    def __init__(
+        self, gateway: Gateway, retrier: Retrier, vault: str, job_id: JobId, byte_range: ByteRange | None
+    ) -> None:
+        self._gateway = gateway
+        self._retrier = retrier
+        self._vault = vault
+        self._job_id = job_id
+        self._range = byte_range
+        self._came = 0
+        self._call = retrier.begin("GetJobOutput", vault)
+        self._came_before_call = 0
+        self._stack = AsyncExitStack()
+        self._current: JobOutput
+        self.size = 0
+        self.total = 0
+        self.tree_hash: bytes | None = None
+        self.description = ""
+        self.content_type = ""
+
+    async def __aenter__(self) -> Self:
+        await self._retrier.run(self._call, lambda: self._open(self._range))
+        self.size, self.total = self._current.size, self._current.total
+        self.tree_hash = self._current.tree_hash
+        self.description = self._current.description
+        self.content_type = self._current.content_type
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The bytes. Read them once."""
+        while True:
+            try:
+                async for block in self._current:
+                    self._came += len(block)
+                    self._retrier.patience.moved()
+                    yield block
+            except GlacierError as error:
+                if not may_pass(error):
+                    raise
+                await self._go_on(error)
+            else:
+                return
+
+    async def receive_into(self, view: memoryview, progress: Progress) -> None:
+        """Fill ``view`` with the next bytes; see ``JobOutput``."""
+        at = 0
+
+        def came(count: int) -> None:
+            nonlocal at
+            at += count
+            self._came += count
+            self._retrier.patience.moved()
+            progress(count)
+
+        while True:
+            try:
+                await self._current.receive_into(view[at:], came)
+            except GlacierError as error:
+                if not may_pass(error):
+                    raise
+                await self._go_on(error)
+            else:
+                return
+
+    async def _go_on(self, error: GlacierError) -> None:
+        """Open the rest. A broken connection is a failed attempt; bytes that came begin a new call."""
+        await self._stack.aclose()
+        if self._came > self._came_before_call:
+            self._call = self._retrier.begin("GetJobOutput", self._vault)
+            self._came_before_call = self._came
+        broken: list[GlacierError] = [error]
+
+        async def attempt() -> None:
+            if broken:
+                raise broken.pop()
+            await self._open(self._rest())
+
+        await self._retrier.run(self._call, attempt)
+
+    def _rest(self) -> ByteRange:
+        start = self._range.start if self._range is not None else 0
+        return ByteRange(start + self._came, start + self.size)
+
+    async def _open(self, byte_range: ByteRange | None) -> None:
+        await self._stack.aclose()
+        self._current = await self._stack.enter_async_context(
+            self._gateway.get_job_output(self._vault, self._job_id, byte_range)
+        )
+        if self._came and self._current.total != self.total:
+            raise UnexpectedResponseError(
+                f"the output had {self.total} bytes and now has {self._current.total}",
+                operation="GetJobOutput",
+                status=206,
+            )

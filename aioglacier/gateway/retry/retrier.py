@@ -1,0 +1,194 @@
+"""One call over all its attempts."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+
+from aioglacier.core.errors import (
+    CredentialsExpiredError,
+    GlacierError,
+    IntegrityError,
+    ServiceError,
+    UnexpectedResponseError,
+)
+from aioglacier.gateway.retry.congestion import Congestion
+from aioglacier.gateway.retry.patience import Patience, RetryPolicy
+from aioglacier.gateway.retry.rules import Repeat, is_attempt_left, is_without_effect, may_pass, rule_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+#: Longer than any attempt may stand still: a completion is given 10 minutes.
+_LONGEST_WAIT_SECONDS: Final = 900.0
+
+logger = logging.getLogger("aioglacier.gateway")
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of a call so far.
+
+    Attributes:
+        patient_since: When patience with it began: with the first attempt, or after a long sleep.
+        refusals: Attempts after which the service said that other bytes had arrived.
+        renewals: Attempts that met expired credentials.
+        unproven: Attempts whose success came without its proof.
+        is_unclear: Whether an attempt may have taken effect although it failed.
+    """
+
+    operation: str
+    vault: str | None
+    began_at: float
+    patient_since: float
+    attempts: int = 0
+    refusals: int = 0
+    renewals: int = 0
+    unproven: int = 0
+    is_unclear: bool = False
+
+
+class Retrier:
+    """Decides after each failure, waits, and tries again. Shared by all calls of a gateway."""
+
+    def __init__(
+        self,
+        policy: RetryPolicy | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self.congestion = Congestion()
+        self.patience = Patience(policy or RetryPolicy(), clock=clock)
+
+    def begin(self, operation: str, vault: str | None = None) -> Call:
+        """A call without attempts yet."""
+        now = self._clock()
+        return Call(operation, vault, now, now)
+
+    async def run(
+        self,
+        call: Call,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        look: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> T:
+        """Attempt until it succeeds, cannot succeed, or patience ends.
+
+        Args:
+            call: Made by ``begin``; tells afterwards what happened.
+            attempt: Sends the request once.
+            look: Looks for the effect of an attempt whose outcome is unclear, before another is made.
+
+        Raises:
+            GlacierError: That of the last attempt, with ``attempts``, ``elapsed_seconds`` and ``vault``.
+        """
+        while True:
+            call.attempts += 1
+            attempted_at = self._clock()
+            try:
+                result = await attempt()
+            except GlacierError as error:
+                if self._has_slept_since(attempted_at):
+                    call.patient_since = self._clock()
+                wait = self._decide(call, error, may_look=look is not None)
+                if wait is None:
+                    self.conclude(call, error)
+                    raise
+                await self._pause(call, error, wait)
+                found = await self._look(call, error, look) if look is not None and call.is_unclear else None
+            else:
+                if rule_of(call.operation).is_progress:
+                    self.patience.succeeded()
+                if call.attempts > 1:
+                    logger.info(
+                        "%s: attempt %d succeeded", call.operation, call.attempts, extra={"is_trouble": False}
+                    )
+                return result
+            if found is not None:
+                logger.info("%s: an attempt without an answer had taken effect", call.operation)
+                return found
+
+    async def run_until_gone(self, call: Call, attempt: Callable[[], Awaitable[None]]) -> None:
+        """As ``run``; that the thing is gone is success if an earlier attempt may have seen to that."""
+        gone = rule_of(call.operation).gone
+        try:
+            await self.run(call, attempt)
+        except ServiceError as error:
+            if gone is None or not call.is_unclear or not isinstance(error, gone):
+                raise
+
+    def conclude(self, call: Call, error: GlacierError) -> None:
+        """Tell a last error what only the call knows."""
+        error.attempts = call.attempts
+        error.elapsed_seconds = self._clock() - call.began_at
+        if error.vault is None:
+            error.vault = call.vault
+        hint = rule_of(call.operation).hint if call.is_unclear else ""
+        if isinstance(error, IntegrityError) and call.refusals > 1:
+            hint = "the same bytes failed each time: test this machine's memory and network card"
+        if hint:
+            error.args = (f"{error.message}; {hint}", *error.args[1:])
+
+    def _has_slept_since(self, attempted_at: float) -> bool:
+        """Whether this process, or the machine, was asleep, so that nothing was tried.
+
+        A wait in which no byte moves ends much sooner.
+        """
+        stood_still = self._clock() - max(attempted_at, self.patience.moved_at)
+        return stood_still >= _LONGEST_WAIT_SECONDS
+
+    def _decide(self, call: Call, error: GlacierError, *, may_look: bool) -> float | None:
+        """Seconds to wait before another attempt, or ``None`` for no other."""
+        self.congestion.note(error)
+        call.is_unclear = call.is_unclear or not is_without_effect(error)
+        call.refusals += isinstance(error, IntegrityError)
+        call.renewals += isinstance(error, CredentialsExpiredError)
+        is_unproven = isinstance(error, UnexpectedResponseError) and error.may_have_taken_effect
+        call.unproven += is_unproven
+        repeat = rule_of(call.operation).repeat
+        if repeat is Repeat.NEVER:
+            return None
+        if is_attempt_left(error, refusals=call.refusals, renewals=call.renewals):
+            return 0.0
+        if not may_pass(error) and not (
+            is_unproven and call.unproven < rule_of(call.operation).proof_attempts
+        ):
+            return None
+        if repeat is Repeat.IF_WITHOUT_EFFECT and not is_without_effect(error) and not may_look:
+            return None
+        return self.patience.wait_before(
+            call.attempts,
+            began_at=call.patient_since,
+            retry_after_seconds=error.retry_after_seconds if isinstance(error, ServiceError) else None,
+        )
+
+    async def _pause(self, call: Call, error: GlacierError, wait: float) -> None:
+        logger.warning(
+            "%s: attempt %d failed (%s: %s); the next in %.1f s",
+            call.operation,
+            call.attempts,
+            type(error).__name__,
+            error.message,
+            wait,
+            extra={"is_trouble": True},
+        )
+        await self._sleep(wait)
+
+    async def _look(
+        self, call: Call, error: GlacierError, look: Callable[[], Awaitable[T | None]]
+    ) -> T | None:
+        try:
+            return await look()
+        except GlacierError as failure:
+            self.conclude(call, error)
+            error.add_note(f"looking for its effect failed too: {failure}")
+            raise error from failure

@@ -1,0 +1,1 @@
+"""What a connection with a catalog records of uploads, jobs and deletions."""

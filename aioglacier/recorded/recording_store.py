@@ -1,0 +1,350 @@
+"""What a connection with a catalog records of its uploads: intent before effect, outcome after.
+
+The engine knows nothing of it: ``RecordingStore`` is a store that holds a store. What it does in between:
+
+- An upload in parts is ``intent`` before it is initiated, ``open`` when its id is known, ``completing``
+  before it is completed. A single request is ``completing`` before the last of it is sent. Each of these is
+  on disk before the service can act.
+- Parts are recorded after their acknowledgement, in the background and several at a time: they are hints.
+  The service's own list decides what a resume has to send.
+- When a record cannot be made, nothing more is asked of the service, not even to abort: the next run finds
+  the last record, and the service in the state after it.
+
+Imported only where there is a catalog, because that takes long to load.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.catalog import PartRecord, UploadState
+from aioglacier.core.errors import (
+    CatalogError,
+    CatalogMismatchError,
+    GlacierError,
+    IntegrityError,
+    InvalidParameterError,
+    OutcomeUnknownError,
+    UploadExpiredError,
+)
+from aioglacier.core.models import Archive, ArchiveId, StoredArchive
+from aioglacier.files.crashpoints import passing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from aioglacier.catalog import Catalog, Place, UploadRecord
+    from aioglacier.core.models import UploadDescription, UploadId
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
+    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.sources import ByteSource, NamedFile
+    from aioglacier.transfer.upload.writer import UploadOptions
+
+_log: Final = logging.getLogger("aioglacier.recorded.recording_store")
+
+
+class RecordingStore:
+    """Records one upload and passes it on."""
+
+    def __init__(
+        self,
+        records: VaultRecords,
+        inner: ArchiveStore,
+        options: UploadOptions,
+        source: NamedFile | ByteSource | None,
+        record: UploadRecord | None,
+        *,
+        found: UploadDescription | None,
+        awaits_telling: bool,
+    ) -> None:
+        self._found = found
+        self._taking_in = anyio.Lock()
+        self._records = records
+        self._awaits_telling = awaits_telling
+        self._catalog = records.catalog
+        self._place = records.place
+        self._inner = inner
+        self._options = options
+        self._source = source
+        self._record = record
+        self._parts = _PartLog(records.catalog)
+        self._failure: CatalogError | None = None
+
+    @property
+    def record(self) -> UploadRecord | None:
+        """The upload as it was last recorded; ``None`` before it begins."""
+        return self._record
+
+    async def store_whole(
+        self,
+        body: Body,
+        hashes: PartHashes,
+        progress: Progress | None,
+        before_last: BeforeLast | None = None,
+    ) -> StoredArchive:
+        """See ``ArchiveStore``.
+
+        Until its last bytes go out a single request can have no effect, so only then it is recorded: whoever
+        is killed before knows that nothing was made.
+        """
+        size = body.nbytes
+        sent = 0
+
+        def count(moved: int) -> None:
+            nonlocal sent
+            sent += moved
+            if progress is not None:
+                progress(moved)
+
+        async def record() -> None:
+            if self._record is None:
+                try:
+                    self._record = await self._recorded(
+                        self._intend(part_size=size, size=size, tree_hash=hashes.tree_hash)
+                    )
+                except CatalogError:
+                    scope.cancel()  # this runs in a task of the connection's: the error is raised below
+                    await anyio.sleep_forever()
+            passing("single request intended")
+            if before_last is not None:
+                await before_last()
+
+        stored: StoredArchive | None = None
+        with anyio.CancelScope() as scope:
+            try:
+                stored = await self._inner.store_whole(body, hashes, count, record)
+            except OutcomeUnknownError:
+                raise
+            except IntegrityError as error:
+                if self._record is not None:
+                    await self._note_suspect(self._record, error, size, hashes.tree_hash)
+                raise
+            except GlacierError as error:
+                await self._note_failed(error, error.message)
+                raise
+            except BaseException as error:
+                if sent < size:  # what is not there whole is no archive
+                    with anyio.CancelScope(shield=True):
+                        await self._note_failed(error, "stopped")
+                raise
+        self._check()
+        assert stored is not None  # noqa: S101  # or it was cancelled for the failure just raised
+        passing("single request answered")
+        await self._complete(stored, size, hashes.tree_hash)
+        return stored
+
+    async def initiate(self, part_size: int) -> UploadId:
+        """See ``ArchiveStore``."""
+        if self._record is None:
+            self._record = await self._recorded(self._intend(part_size=part_size))
+        passing("upload intent recorded")
+        async with self._records.initiating(self._record):
+            return await self._initiate(self._record, part_size)
+
+    async def _initiate(self, record: UploadRecord, part_size: int) -> UploadId:
+        while True:
+            upload_id = await self._inner.initiate(part_size)
+            passing("upload initiated")
+            try:
+                self._record = await self._catalog.uploads.record_initiated(record, upload_id)
+            except CatalogMismatchError:
+                continue  # another process took it for one that it had lost; this one takes the next
+            except CatalogError as error:
+                self._failure = error
+                raise
+            passing("upload id recorded")
+            return upload_id
+
+    async def put_part(
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
+    ) -> None:
+        """See ``ArchiveStore``."""
+        record = await self._known_record()
+        self._check()
+        try:
+            await self._inner.put_part(upload_id, start, body, hashes, progress)
+        except UploadExpiredError as error:
+            await self._note_expired(record, error)
+            raise
+        passing("part sent")
+        part = PartRecord(start // record.part_size, body.nbytes, hashes.tree_hash, hashes.leaves)
+        self._parts.add(record, part)
+
+    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+        """See ``ArchiveStore``."""
+        record = await self._known_record()
+        await self._parts.finish()
+        self._check()
+        was_completing = record.state is UploadState.COMPLETING
+        if not was_completing:
+            self._record = record = await self._recorded(
+                self._catalog.uploads.record_completing(record, size=size, tree_hash=tree_hash)
+            )
+        passing("completing recorded")
+        try:
+            stored = await self._inner.complete(upload_id, size, tree_hash)
+        except UploadExpiredError as error:
+            if was_completing:  # or it has become the archive, and nobody knows its id
+                raise _unknown(record, error) from error
+            await self._note_expired(record, error)
+            raise
+        except InvalidParameterError as error:
+            # Refused, so it is still there as it was.
+            await self._note(error, self._catalog.uploads.record_reopened(record))
+            raise
+        except IntegrityError as error:
+            await self._note_suspect(record, error, size, tree_hash)
+            raise
+        passing("completed")
+        await self._complete(stored, size, tree_hash)
+        return stored
+
+    async def abort(self, upload_id: UploadId) -> None:
+        """See ``ArchiveStore``."""
+        record = await self._known_record()
+        await self._parts.finish()
+        self._check()
+        await self._inner.abort(upload_id)
+        passing("abort answered")
+        await self._recorded(self._catalog.uploads.record_aborted(record))
+
+    # --- how
+
+    async def _intend(
+        self, *, part_size: int, size: int | None = None, tree_hash: bytes | None = None
+    ) -> UploadRecord:
+        return await self._records.intend_upload(
+            self._options, self._source, part_size=part_size, size=size, tree_hash=tree_hash
+        )
+
+    async def _known_record(self) -> UploadRecord:
+        if self._found is not None:
+            async with self._taking_in:
+                if self._found is not None:
+                    taken = self._records.take_in(self._found, self._source, self._record)
+                    self._record = await self._recorded(taken)
+                    self._found = None
+        assert self._record is not None  # noqa: S101  # it was initiated here, or goes on
+        return self._record
+
+    def _check(self) -> None:
+        if (failure := self._failure or self._parts.failure) is not None:
+            raise failure
+
+    async def _recorded(self, recording: Awaitable[UploadRecord]) -> UploadRecord:
+        """Await a record without which nothing may be sent."""
+        try:
+            return await recording
+        except CatalogError as error:
+            self._failure = error
+            raise
+
+    async def _complete(self, stored: StoredArchive, size: int, tree_hash: bytes) -> None:
+        archive = _archive(self._place, self._options, stored, size, tree_hash)
+        try:
+            await self._catalog.uploads.record_completed(
+                await self._known_record(), archive, is_told=not self._awaits_telling
+            )
+        except CatalogError as error:
+            error.add_note(f"archive {archive.id} was made, and is not on record")
+            self._failure = error
+            raise
+        passing("archive recorded")
+
+    async def _note_failed(self, error: BaseException, outcome: str) -> None:
+        if self._record is not None:
+            await self._note(error, self._catalog.uploads.record_failed(self._record, outcome))
+
+    async def _note_suspect(
+        self, record: UploadRecord, error: IntegrityError, size: int, tree_hash: bytes
+    ) -> None:
+        uploads = self._catalog.uploads
+        if error.archive_id is None:
+            # Nothing was made of it; parts that are there are there still.
+            is_open = record.upload_id is not None
+            await self._note(
+                error,
+                uploads.record_reopened(record) if is_open else uploads.record_failed(record, error.message),
+            )
+            return
+        stored = StoredArchive(ArchiveId(error.archive_id), error.actual, record.active)
+        archive = _archive(self._place, self._options, stored, size, tree_hash)
+        await self._note(error, uploads.record_completed(record, archive, is_suspect=True))
+
+    async def _note_expired(self, record: UploadRecord, error: UploadExpiredError) -> None:
+        await self._parts.finish()
+        uploads = self._catalog.uploads
+
+        async def expire() -> None:
+            now = await uploads.get(record)
+            if now.state is UploadState.COMPLETING:
+                await uploads.record_reopened(record)
+            await uploads.record_expired(record, error.message)
+
+        await self._note(error, expire())
+
+    async def _note(self, error: BaseException, recording: Awaitable[object]) -> None:
+        """Await the record of a failure, which must not hide the failure itself."""
+        try:
+            await recording
+        except CatalogError as failure:
+            error.add_note(f"nor could it be recorded: {failure}")
+
+
+def _archive(
+    place: Place, options: UploadOptions, stored: StoredArchive, size: int, tree_hash: bytes
+) -> Archive:
+    return Archive(stored.id, place.vault, size, tree_hash, options.description or "", stored.stored_at)
+
+
+def _unknown(record: UploadRecord, error: GlacierError) -> OutcomeUnknownError:
+    unknown = OutcomeUnknownError(
+        f"upload {record.upload_id} was about to be completed when it was interrupted, and is gone now "
+        "(completed, or expired)",
+        size=record.size or 0,
+        tree_hash=record.tree_hash or b"",
+    )
+    unknown.vault, unknown.upload_id = error.vault, record.upload_id
+    return unknown
+
+
+class _PartLog:
+    """Records parts in the background: whatever has gathered while one transaction ran goes into the next."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._waiting: list[PartRecord] = []
+        self._idle: anyio.Event | None = None
+        self.failure: CatalogError | None = None
+
+    def add(self, record: UploadRecord, part: PartRecord) -> None:
+        """Record a part soon."""
+        self._waiting.append(part)
+        if self._idle is None:
+            self._idle = anyio.Event()
+            self._catalog.start_soon(lambda: self._write(record))
+
+    async def finish(self) -> None:
+        """Wait until all are recorded, or cannot be."""
+        if self._idle is not None:
+            await self._idle.wait()
+
+    async def _write(self, record: UploadRecord) -> None:
+        assert self._idle is not None  # noqa: S101  # made before this was started
+        try:
+            while self._waiting and self.failure is None:
+                parts, self._waiting = self._waiting, []
+                await self._catalog.uploads.record_parts(record, parts)
+                for _ in parts:
+                    passing("part recorded")
+        except CatalogError as error:
+            _log.debug("parts could not be recorded: %s", error)  # the next request is refused with it
+            self.failure = error
+        finally:
+            self._idle.set()
+            self._idle = None

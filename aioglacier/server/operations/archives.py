@@ -1,0 +1,131 @@
+"""Archives: uploading one in a single request, and deleting one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+
+from aioglacier.core.limits import MAX_SINGLE_UPLOAD_SIZE
+from aioglacier.server.operations import policies, snapshots
+from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.protocol import behaviour, wire_format as wire
+from aioglacier.server.protocol.id_generation import ARCHIVE_ID_LENGTH, new_id
+from aioglacier.server.protocol.refusal import RefusalError, invalid, missing, not_found
+from aioglacier.server.requests import intake
+from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted
+from aioglacier.server.state import bodies
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from aioglacier.server.state.files import Received
+
+
+async def upload_archive(call: Call) -> Answer:
+    """UploadArchive; each success is a new archive."""
+    description = wire.check_description(call.header("x-amz-archive-description"))
+    size = _announced_size(call)
+    call.need_header("x-amz-content-sha256")
+    call.need_header("x-amz-sha256-tree-hash")
+    await call.read(partial(find_vault, call=call))
+    await intake.continue_if_expected(call.request)
+    incoming = call.site.files.new_incoming()
+    try:
+        received = await intake.receive(call, incoming, size)
+        archive_id = await call.commit(
+            partial(_add_single, call=call, received=received, description=description)
+        )
+    except Exception:
+        await to_thread.run_sync(incoming.discard, limiter=call.site.disk_limiter)
+        raise
+    await to_thread.run_sync(call.site.files.shelve, incoming.name, limiter=call.site.disk_limiter)
+    return stored(call, archive_id, received.tree_hash)
+
+
+def stored(call: Call, archive_id: str, tree_hash: bytes) -> Answer:
+    """The answer that names a new archive."""
+    return accepted(
+        {
+            "x-amz-sha256-tree-hash": tree_hash.hex(),
+            "Location": call.location("archives", archive_id),
+            "x-amz-archive-id": archive_id,
+        }
+    )
+
+
+def _announced_size(call: Call) -> int:
+    size = intake.content_length(call.request)
+    if size is None:
+        raise missing("Content-Length")
+    if not 1 <= size <= MAX_SINGLE_UPLOAD_SIZE:
+        raise invalid(f"Invalid Content-Length: {size}")
+    return size
+
+
+def _add_single(db: sqlite3.Connection, call: Call, received: Received, description: str | None) -> str:
+    body = bodies.new_body(db)
+    bodies.put_piece(db, body, 0, received)
+    return add_archive(
+        db, call, body=body, description=description, size=received.size, tree_hash=received.tree_hash
+    )
+
+
+def add_archive(
+    db: sqlite3.Connection, call: Call, *, body: int, description: str | None, size: int, tree_hash: bytes
+) -> str:
+    """Record an archive in the call's vault; return its new id."""
+    vault = find_vault(db, call)["number"]
+    note_change(db, call, vault, archives=1, size=size)
+    archive_id = new_id(ARCHIVE_ID_LENGTH)
+    db.execute(
+        "INSERT INTO archives (id, vault, body, description, created, size, tree_hash) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (archive_id, vault, body, description, call.now, size, tree_hash),
+    )
+    return archive_id
+
+
+def note_change(db: sqlite3.Connection, call: Call, vault: int, *, archives: int, size: int) -> None:
+    """Count a change of the vault's content that is about to be made."""
+    lag = call.site.settings.inventory_lag_ms
+    snapshots.note_change(db, vault, now=call.now, lag=lag, archives=archives, size=size)
+
+
+async def delete_archive(call: Call) -> Answer:
+    """DeleteArchive; deleting a deleted one succeeds."""
+    await call.commit(partial(_delete, call=call))
+    call.site.housekeeping.clean_soon()
+    return NO_CONTENT
+
+
+def _delete(db: sqlite3.Connection, call: Call) -> None:
+    vault = find_vault(db, call)
+    archive = find_archive(db, call.item)
+    if archive is None:
+        if behaviour.DELETE_UNKNOWN_ARCHIVE_SUCCEEDS:
+            return
+        raise archive_not_found(call.item)
+    if archive["vault"] != vault["number"]:
+        raise invalid(f"Invalid vault name: {call.arn}")
+    policies.check_delete(call, vault, archive)
+    note_change(db, call, vault["number"], archives=-1, size=-archive["size"])
+    db.execute(
+        "UPDATE archives SET deleted_run = (SELECT run FROM vaults WHERE number = ?) WHERE number = ?",
+        (vault["number"], archive["number"]),
+    )
+    bodies.release(db, archive["body"])
+
+
+def find_archive(db: sqlite3.Connection, archive_id: str) -> sqlite3.Row | None:
+    """The record of an archive that is not deleted, in whatever vault."""
+    found: sqlite3.Row | None = db.execute(
+        "SELECT * FROM archives WHERE id = ? AND deleted_run IS NULL", (archive_id,)
+    ).fetchone()
+    return found
+
+
+def archive_not_found(archive_id: str) -> RefusalError:
+    """The archive is not there."""
+    return not_found(behaviour.ARCHIVE_NOT_FOUND.format(id=archive_id))

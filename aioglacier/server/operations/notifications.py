@@ -1,0 +1,55 @@
+"""Which events of a vault go to which SNS topic."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.server.operations.jobs import parse_topic
+from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.protocol import behaviour
+from aioglacier.server.protocol.refusal import invalid, missing, not_found
+from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, document
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_EVENTS: Final = ("ArchiveRetrievalCompleted", "InventoryRetrievalCompleted")
+
+
+async def set_vault_notifications(call: Call) -> Answer:
+    """SetVaultNotifications, in place of what was set."""
+    configuration = call.document()
+    topic, events = configuration.get("SNSTopic"), configuration.get("Events")
+    if topic is None:
+        raise missing("SNSTopic")
+    if events is None:
+        raise missing("Events")
+    if not isinstance(topic, str) or not isinstance(events, list) or not events:
+        raise invalid("Invalid notification configuration")
+    for event in events:
+        if event not in _EVENTS:
+            raise invalid(behaviour.BAD_EVENT.format(event=event))
+    stored = json.dumps({"Events": events, "SNSTopic": parse_topic(topic)})
+    await call.commit(partial(_set, call=call, configuration=stored))
+    return NO_CONTENT
+
+
+async def delete_vault_notifications(call: Call) -> Answer:
+    """DeleteVaultNotifications, also when there are none."""
+    await call.commit(partial(_set, call=call, configuration=None))
+    return NO_CONTENT
+
+
+def _set(db: sqlite3.Connection, call: Call, configuration: str | None) -> None:
+    number = find_vault(db, call)["number"]
+    db.execute("UPDATE vaults SET notifications = ? WHERE number = ?", (configuration, number))
+
+
+async def get_vault_notifications(call: Call) -> Answer:
+    """GetVaultNotifications."""
+    vault = await call.read(partial(find_vault, call=call))
+    if vault["notifications"] is None:
+        raise not_found(f"No notification configuration is set for vault: {call.vault}")
+    return document(json.loads(vault["notifications"]))

@@ -1,0 +1,1 @@
+"""The protocol: documents, signatures, ids and refusals of the service."""

@@ -1,0 +1,1 @@
+"""One request: received, given faults, answered."""

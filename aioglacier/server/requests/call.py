@@ -1,0 +1,113 @@
+"""One request on its way through the server, and the answer it gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aioglacier.server.protocol import behaviour, wire_format as wire
+from aioglacier.server.protocol.refusal import missing
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping
+
+    from aiohttp import web
+
+    from aioglacier.server.requests.faults import Struck
+    from aioglacier.server.requests.site import Site
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some bytes of one file."""
+
+    file: str
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: either ``body``, or the bytes of ``slices`` one after the other."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    slices: tuple[Slice, ...] | None = None
+
+
+def document(content: dict[str, Any]) -> Answer:
+    """A JSON document, 200."""
+    return Answer(200, body=wire.encode(content))
+
+
+def accepted(headers: Mapping[str, str], *, status: int = 201) -> Answer:
+    """Something was made; what it is stands in the headers."""
+    return Answer(status, headers, behaviour.EMPTY_DOCUMENT)
+
+
+NO_CONTENT = Answer(204)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request: what it asks for, and the way to everything it needs.
+
+    Attributes:
+        vault: The vault's name from the path, "" for the account's operations.
+        item: The archive, upload, job or lock id from the path, or "".
+        body: The document sent along; uploads read ``request.content`` themselves.
+        struck: The scripted faults that befall this request.
+    """
+
+    site: Site
+    request: web.BaseRequest
+    operation: str
+    vault: str
+    item: str
+    query: Mapping[str, str]
+    struck: Struck
+    body: bytes = b""
+
+    @property
+    def arn(self) -> str:
+        """The vault's ARN."""
+        return self.site.settings.vault_arn(self.vault)
+
+    @property
+    def now(self) -> int:
+        """The virtual instant, in milliseconds since 1970."""
+        return self.site.clock.milliseconds()
+
+    def header(self, name: str) -> str | None:
+        """A header, if it was sent and is not empty."""
+        return self.request.headers.get(name) or None
+
+    def need_header(self, name: str) -> str:
+        """A header without which the operation cannot be."""
+        value = self.header(name)
+        if value is None:
+            raise missing(name)
+        return value
+
+    def document(self) -> dict[str, Any]:
+        """The JSON object sent along; an empty body counts as an empty object."""
+        return wire.decode(self.body) if self.body.strip() else {}
+
+    def location(self, *segments: str) -> str:
+        """A path for the Location header, with the real account id."""
+        return "/".join(("", self.site.settings.account_id, "vaults", self.vault, *segments))
+
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask the records."""
+        return await self.site.database.read(question)
+
+    async def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Change the records; on return the change is on disk. Scripted faults strike before and after."""
+        await self.struck.before_commit(self.request)
+        result = await self.site.database.write(change)
+        await self.struck.after_commit(self.request)
+        return result

@@ -1,0 +1,105 @@
+"""Sending job output: bytes out of files, read in threads, a block at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from aiohttp import web
+from anyio import to_thread
+
+from aioglacier.core.limits import KIB, MIB
+from aioglacier.server.requests.faults import FaultKind, Struck, cut
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from aioglacier.server.requests.call import Answer, Slice
+    from aioglacier.server.requests.faults import Fault
+    from aioglacier.server.requests.site import Site
+
+_logger: Final = logging.getLogger("aioglacier.server")
+
+#: Read from disk at once, and handed to the connection at once: the first saves changes of thread, the
+#: second keeps what the transport has to buffer, and move about, small.
+_READ_SIZE: Final = MIB
+_WRITE_SIZE: Final = 256 * KIB
+
+
+async def send_slices(
+    site: Site, request: web.BaseRequest, answer: Answer, headers: dict[str, str], struck: Struck
+) -> web.StreamResponse:
+    """Send an answer whose body lies in files; memory is one block, whatever its size.
+
+    Raises:
+        ConnectionDroppedError: A scripted fault cut the answer short.
+    """
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    slices = answer.slices or ()
+    response.content_length = sum(one.size for one in slices)
+    flip = struck.find(FaultKind.FLIP)
+    truncate = struck.find(FaultKind.TRUNCATE)
+    await response.prepare(request)
+    try:
+        await _send_all(site, response, slices, flip, truncate)
+    except (OSError, EOFError) as error:
+        # The head is out, so this cannot become an error answer any more.
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            _logger.exception("job output could not be read")
+        cut(request)
+    if truncate is not None:
+        await anyio.sleep(truncate.seconds)
+        cut(request)
+    await response.write_eof()
+    return response
+
+
+async def _send_all(
+    site: Site,
+    response: web.StreamResponse,
+    slices: tuple[Slice, ...],
+    flip: Fault | None,
+    truncate: Fault | None,
+) -> None:
+    at = 0
+    async with aclosing(_blocks(site, slices)) as blocks:
+        async for block in blocks:
+            data: bytes | bytearray = block
+            if flip is not None and at <= flip.after_bytes < at + len(block):
+                data = bytearray(block)
+                data[flip.after_bytes - at] ^= 0xFF
+            if truncate is not None and at + len(block) > truncate.after_bytes:
+                data = data[: max(0, truncate.after_bytes - at)]
+            for start in range(0, len(data), _WRITE_SIZE):
+                with anyio.fail_after(site.settings.body_idle_seconds):
+                    await response.write(memoryview(data)[start : start + _WRITE_SIZE])
+            if len(data) < len(block):
+                return
+            at += len(block)
+
+
+async def _blocks(site: Site, slices: tuple[Slice, ...]) -> AsyncGenerator[bytes, None]:
+    for one in slices:
+        file = await to_thread.run_sync(site.files.open, one.file, limiter=site.disk_limiter)
+        try:
+            for at in range(0, one.size, _READ_SIZE):
+                size = min(_READ_SIZE, one.size - at)
+                yield await to_thread.run_sync(_read, file, size, one.start + at, limiter=site.disk_limiter)
+        finally:
+            os.close(file)
+
+
+def _read(file: int, size: int, at: int) -> bytes:
+    data = os.pread(file, size, at)
+    if len(data) == size:
+        return data
+    pieces = [data]
+    while (left := size - sum(map(len, pieces))) > 0:
+        piece = os.pread(file, left, at + size - left)
+        if not piece:
+            raise EOFError("a file is shorter than its record")
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,319 @@
+"""Scripted faults: what goes wrong, at which request, and at which moment of it.
+
+A fault waits for requests of its ``operation`` (all of them for "*") whose path, ``Content-Range`` or
+``Range`` contains ``where``. Of these it strikes the ``first`` and those after it, ``count`` in all, or each
+with a ``probability``. The script of a test reads "part 3 fails twice with 503"::
+
+    Fault("UploadMultipartPart", where="bytes 3145728-", count=2, status=503)
+
+The two moments that matter most are ``before_commit``, when the body is here and nothing is done yet, and
+``after_commit``, when all is done and only the answer is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from aioglacier.server.protocol.refusal import RefusalError
+from aioglacier.server.requests.intake import ConnectionDroppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aiohttp import web
+
+
+_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    #: Answer with ``status``, ``code`` and ``message``, and with ``body`` instead of JSON if given.
+    STATUS = "status"
+    #: Cut the connection.
+    RESET = "reset"
+    #: Wait for ``seconds``, then go on as usual.
+    DELAY = "delay"
+    #: Kill the server's process at once, as a power failure would.
+    KILL = "kill"
+    #: Announce the whole job output, send ``after_bytes`` of it, wait ``seconds`` and cut the connection.
+    TRUNCATE = "truncate"
+    #: Change the byte at ``after_bytes`` of the job output; its checksum header stays right.
+    FLIP = "flip"
+    #: Leave out the answer's ``header``, the checksum unless another is named.
+    OMIT_HEADER = "omit_header"
+    #: Change the last digit of the tree hash in the answer.
+    WRONG_HASH = "wrong_hash"
+    #: 201 and 202 without the two bytes of JSON.
+    EMPTY_BODY = "empty_body"
+    #: ListParts gives ranges that end one byte too late.
+    WRONG_RANGE = "wrong_range"
+    #: List pages have at most ``limit`` entries, and a marker.
+    SHORT_PAGES = "short_pages"
+    #: The job that is being initiated will fail, with ``message``.
+    JOB_FAILURE = "job_failure"
+
+
+class Moment(StrEnum):
+    """When a fault of kind status, reset, delay or kill strikes."""
+
+    #: The head is here and the signature checked.
+    START = "start"
+    #: ``after_bytes`` of the body are here.
+    BODY = "body"
+    #: The body is here, checked and on disk; nothing is recorded.
+    BEFORE_COMMIT = "before_commit"
+    #: Everything is done and recorded; nothing is answered.
+    AFTER_COMMIT = "after_commit"
+
+
+#: Status and text that go with a code, so a script need name the code only.
+_KNOWN: Final = {
+    "ThrottlingException": (400, "Rate exceeded"),
+    "RequestTimeoutException": (408, "Request timed out."),
+    "ServiceUnavailableException": (500, "The service is unavailable."),
+    "InsufficientCapacityException": (503, "Insufficient capacity for this request."),
+    "NoLongerSupportedException": (400, "The API is no longer supported for new accounts."),
+    "PolicyEnforcedException": (400, "InitiateJob request denied by current data retrieval policy."),
+    "ExpiredTokenException": (403, "The security token included in the request is expired"),
+    "InvalidSignatureException": (403, "Signature expired: it is now earlier than the clock allows."),
+    "AccessDeniedException": (403, "Access denied."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong; see the module's docstring.
+
+    Attributes:
+        operation: The operation's name, ``UploadArchive``, or "*".
+        count: How often it strikes; ``None`` for as long as the server runs.
+        probability: Of the requests that it would strike, it strikes this share, decided by ``seed``.
+        after_bytes: An offset in the request's body or in the job output.
+        headers: Added to the answer of kind ``status``.
+    """
+
+    operation: str = "*"
+    kind: FaultKind = FaultKind.STATUS
+    moment: Moment = Moment.START
+    where: str = ""
+    first: int = 1
+    count: int | None = 1
+    probability: float = 1.0
+    seed: int = 0
+    status: int | None = None
+    code: str = "ServiceUnavailableException"
+    message: str | None = None
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    header: str = _HASH_HEADER
+    seconds: float = 0.0
+    after_bytes: int = 0
+    limit: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", FaultKind(self.kind))
+        object.__setattr__(self, "moment", Moment(self.moment))
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Fault:
+        """A fault from its JSON form, whose keys are the attributes' names.
+
+        Raises:
+            ValueError: A key or a value is unknown.
+        """
+        known = {one.name for one in fields(cls)}
+        if unknown := set(document) - known:
+            raise ValueError(
+                f"a fault has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}"
+            )
+        return cls(**document)
+
+    def answer(self) -> RefusalError:
+        """The error answer of kind ``status``."""
+        status, message = _KNOWN.get(self.code, (500, "A scripted fault."))
+        return ScriptedRefusalError(
+            self.status or status, self.code, message if self.message is None else self.message, self
+        )
+
+
+class ScriptedRefusalError(RefusalError):
+    """An error answer that a script asked for."""
+
+    def __init__(self, status: int, code: str, message: str, fault: Fault) -> None:
+        super().__init__(status, code, message)
+        self.fault = fault
+
+
+def load_faults(source: Sequence[Fault] | str | os.PathLike[str]) -> list[Fault]:
+    """Faults as they are, or from a JSON file that holds a list of them.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It holds something else.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return parse_faults(json.loads(Path(source).read_bytes()))
+    return list(source)
+
+
+def parse_faults(documents: Any) -> list[Fault]:
+    """Faults from a JSON list.
+
+    Raises:
+        ValueError: It is no list of faults.
+    """
+    if not isinstance(documents, list) or not all(isinstance(one, dict) for one in documents):
+        raise ValueError("faults are a list of objects")
+    return [Fault.from_document(one) for one in documents]
+
+
+class FaultScript:
+    """The faults of one server, each with its count of requests met and struck."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._waiting: list[_Waiting] = []
+        self.add(*faults)
+
+    def add(self, *faults: Fault) -> None:
+        """Let more go wrong."""
+        self._waiting.extend(_Waiting(fault) for fault in faults)
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self._waiting.clear()
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """Each fault's operation and kind, how many requests it met and how many it struck."""
+        return [
+            {
+                "operation": one.fault.operation,
+                "kind": one.fault.kind.value,
+                "met": one.met,
+                "struck": one.struck,
+            }
+            for one in self._waiting
+        ]
+
+    def strike(self, operation: str, request: web.BaseRequest) -> Struck:
+        """The faults that befall this request."""
+        if not self._waiting:
+            return Struck(())
+        places = " ".join(
+            (
+                request.raw_path,
+                request.headers.get("Content-Range", ""),
+                request.headers.get("Range", ""),
+            )
+        )
+        return Struck(tuple(one.fault for one in self._waiting if one.strikes(operation, places)))
+
+
+class _Waiting:
+    """A fault and what it has met."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.met = 0
+        self.struck = 0
+        self._random = random.Random(fault.seed)  # noqa: S311  # repeatable, not secret
+
+    def strikes(self, operation: str, places: str) -> bool:
+        fault = self.fault
+        if fault.operation not in {"*", operation} or fault.where not in places:
+            return False
+        self.met += 1
+        if self.met < fault.first or (fault.count is not None and self.struck >= fault.count):
+            return False
+        if fault.probability < 1 and self._random.random() >= fault.probability:
+            return False
+        self.struck += 1
+        return True
+
+
+class Struck:
+    """The faults of one request, and the moments at which they strike."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self._faults = faults
+        self._body_size = 0
+
+    async def at_start(self, request: web.BaseRequest) -> None:
+        """The operation is about to begin."""
+        await self._reach(Moment.START, request)
+
+    async def during_body(self, request: web.BaseRequest, size: int) -> None:
+        """``size`` more bytes of an upload's body are here."""
+        if self._faults:
+            before, self._body_size = self._body_size, self._body_size + size
+            await self._reach(Moment.BODY, request, at_least=before)
+
+    async def before_commit(self, request: web.BaseRequest) -> None:
+        """The records are about to change."""
+        await self._reach(Moment.BEFORE_COMMIT, request)
+
+    async def after_commit(self, request: web.BaseRequest) -> None:
+        """The records have changed, the answer is about to be sent."""
+        await self._reach(Moment.AFTER_COMMIT, request)
+
+    async def _reach(self, moment: Moment, request: web.BaseRequest, *, at_least: int = 0) -> None:
+        for fault in self._faults:
+            if fault.moment is not moment:
+                continue
+            if moment is Moment.BODY and not at_least <= fault.after_bytes < self._body_size:
+                continue
+            if fault.kind is FaultKind.DELAY:
+                await anyio.sleep(fault.seconds)
+            elif fault.kind is FaultKind.STATUS:
+                raise fault.answer()
+            elif fault.kind is FaultKind.RESET:
+                cut(request)
+            elif fault.kind is FaultKind.KILL:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def find(self, kind: FaultKind) -> Fault | None:
+        """The first fault of a kind, if there is one."""
+        return next((fault for fault in self._faults if fault.kind is kind), None)
+
+    def spoil_headers(self, headers: dict[str, str]) -> None:
+        """Leave out or change headers of a good answer."""
+        omit = self.find(FaultKind.OMIT_HEADER)
+        if omit is not None:
+            headers.pop(omit.header, None)
+        if self.find(FaultKind.WRONG_HASH) is not None and (right := headers.get(_HASH_HEADER)):
+            headers[_HASH_HEADER] = right[:-1] + ("0" if right[-1] != "0" else "1")
+
+    def shorten(self, limit: int) -> int:
+        """The page size that is really used."""
+        fault = self.find(FaultKind.SHORT_PAGES)
+        return limit if fault is None else min(limit, max(1, fault.limit))
+
+    def stretch(self, last: int) -> int:
+        """The last byte of a part as ListParts tells it."""
+        return last if self.find(FaultKind.WRONG_RANGE) is None else last + 1
+
+    def planned_failure(self) -> str | None:
+        """The message with which the job being initiated will fail."""
+        fault = self.find(FaultKind.JOB_FAILURE)
+        return None if fault is None else fault.message or "The job failed."
+
+
+def cut(request: web.BaseRequest) -> None:
+    """Cut a request's connection, without a goodbye.
+
+    Raises:
+        ConnectionDroppedError: Always, to leave the operation.
+    """
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionDroppedError

@@ -1,0 +1,170 @@
+"""Receiving request bodies: documents whole and bounded, archives in blocks that go straight to disk.
+
+An upload holds at most two blocks of 1 MiB and what the transport reads ahead, whatever its length: one
+block is being filled from the connection while a thread hashes and writes the one before.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from anyio import create_memory_object_stream, create_task_group, fail_after, to_thread
+
+from aioglacier.core.limits import MIB
+from aioglacier.server.protocol import behaviour, wire_format as wire
+from aioglacier.server.protocol.refusal import RefusalError, invalid, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from aioglacier.server.requests.call import Call
+    from aioglacier.server.state.files import Incoming, Received
+
+_BLOCK_SIZE: Final = MIB
+
+
+class ConnectionDroppedError(Exception):
+    """The client is gone, or a scripted fault cut its connection; nobody waits for an answer."""
+
+
+async def receive(call: Call, incoming: Incoming, size: int) -> Received:
+    """Receive an upload's body of ``size`` bytes into a file, synced, and check both hashes sent with it.
+
+    Raises:
+        RefusalError: The body came too slowly, or a hash is not that of the body.
+        ConnectionDroppedError: The body ended early.
+    """
+    sent_hash = wire.parse_hash("x-amz-sha256-tree-hash", call.need_header("x-amz-sha256-tree-hash"))
+    payload_hash = payload_hash_sent(call.request)
+    await _fill(call, incoming)
+    received = await to_thread.run_sync(incoming.finish, limiter=call.site.disk_limiter)
+    if received.size != size:
+        raise ConnectionDroppedError
+    if payload_hash is not None:
+        check_payload(payload_hash, received.payload_hash)
+    if sent_hash != received.tree_hash:
+        raise invalid(f"Checksum mismatch: expected {sent_hash.hex()}, computed {received.tree_hash.hex()}")
+    return received
+
+
+async def _fill(call: Call, incoming: Incoming) -> None:
+    offer, take = create_memory_object_stream[list[bytes]](0)
+    failures: list[Exception] = []
+    async with create_task_group() as tasks:
+        tasks.start_soon(_store, call, incoming, take, failures)
+        await _offer(call, offer, failures)
+    if failures:
+        raise failures[0]
+
+
+async def _offer(call: Call, offer: MemoryObjectSendStream[list[bytes]], failures: list[Exception]) -> None:
+    try:
+        async with offer, aclosing(_blocks(call)) as blocks:
+            async for block in blocks:
+                if failures:
+                    break
+                await offer.send(block)
+    except (RefusalError, ConnectionDroppedError) as error:  # kept out of the task group, which would wrap it
+        failures.insert(0, error)
+
+
+async def _store(
+    call: Call,
+    incoming: Incoming,
+    take: MemoryObjectReceiveStream[list[bytes]],
+    failures: list[Exception],
+) -> None:
+    async with take:
+        async for block in take:
+            if failures:
+                continue
+            try:
+                await to_thread.run_sync(incoming.feed, block, limiter=call.site.disk_limiter)
+            except OSError as error:
+                failures.append(error)
+
+
+async def _blocks(call: Call) -> AsyncGenerator[list[bytes], None]:
+    block: list[bytes] = []
+    filled = 0
+    async with aclosing(_read(call.request, call.site.settings.body_idle_seconds)) as pieces:
+        async for data in pieces:
+            await call.struck.during_body(call.request, len(data))
+            block.append(data)
+            filled += len(data)
+            if filled >= _BLOCK_SIZE:
+                yield block
+                block, filled = [], 0
+    if block:
+        yield block
+
+
+async def _read(request: web.BaseRequest, idle_seconds: float) -> AsyncGenerator[bytes, None]:
+    while True:
+        try:
+            with fail_after(idle_seconds):
+                data = await request.content.readany()
+        except TimeoutError:
+            raise refuse(behaviour.REQUEST_TIMED_OUT) from None
+        except (web.RequestPayloadError, ConnectionError):
+            raise ConnectionDroppedError from None
+        if not data:
+            return
+        yield data
+
+
+async def read_document(request: web.BaseRequest, *, idle_seconds: float) -> bytes:
+    """A body that is a JSON document, or nothing.
+
+    Raises:
+        RefusalError: It is longer than any document can be, or came too slowly.
+        ConnectionDroppedError: It ended early.
+    """
+    if (content_length(request) or 0) > behaviour.MAX_DOCUMENT_SIZE:
+        raise refuse(behaviour.DOCUMENT_TOO_LONG)
+    if not request.body_exists:
+        return b""
+    await continue_if_expected(request)
+    return b"".join([data async for data in _read(request, idle_seconds)])
+
+
+async def continue_if_expected(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it that its body is wanted."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+def content_length(request: web.BaseRequest) -> int | None:
+    """The body's announced length.
+
+    Raises:
+        RefusalError: The body comes in chunks without a length.
+    """
+    if "Transfer-Encoding" in request.headers:
+        raise refuse(behaviour.NO_LENGTH)
+    return request.content_length
+
+
+def payload_hash_sent(request: web.BaseRequest) -> str | None:
+    """The value of ``x-amz-content-sha256``, in lower case, if the client sent one.
+
+    Raises:
+        RefusalError: It is something else than a SHA-256.
+    """
+    sent = request.headers.get("x-amz-content-sha256")
+    if sent is None:
+        return None
+    if len(sent) != 64 or not set(sent.lower()) <= set("0123456789abcdef"):
+        raise refuse(behaviour.UNSIGNED_PAYLOAD, value=sent)
+    return sent.lower()
+
+
+def check_payload(sent: str, computed: bytes) -> None:
+    """Refuse a body that is not the one that was signed."""
+    if sent != computed.hex():
+        raise refuse(behaviour.PAYLOAD_MISMATCH, computed=computed.hex(), expected=sent)

@@ -1,0 +1,1 @@
+"""State: records, bytes, clock and settings of a local Glacier."""

@@ -1,0 +1,97 @@
+"""What a local Glacier is told when it is made, as one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aioglacier.server.protocol import behaviour
+
+if TYPE_CHECKING:
+    import ssl
+    from datetime import datetime
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key pair whose signatures are accepted.
+
+    Attributes:
+        session_token: Must come along as ``x-amz-security-token`` if given.
+        expires: From then on (real time) the pair is answered with ExpiredTokenException.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a local Glacier lives and how it behaves.
+
+    Attributes:
+        directory: Holds everything; made if missing.
+        credentials: Signatures are checked if there is at least one pair.
+        clock_skew_seconds: Added to the real clock when signatures are judged.
+        job_delay: Seconds by tier, ``Inventory`` for inventories.
+        inventory_lag: Seconds from a change to the inventory that shows it; 0 shows it at once.
+        notify_url: Notifications are sent there by POST, in SNS's envelope.
+        sns_endpoint_url: Notifications are published there to their topics, as at SNS.
+        is_durable: Whether acknowledged bytes survive a power failure, not only the end of the process.
+        body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
+            takes no output for so long is cut off.
+        head_idle_seconds: A connection without a complete request head is closed after so long.
+    """
+
+    directory: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    region: str = "us-east-1"
+    account_id: str = "012345678901"
+    credentials: tuple[Credentials, ...] = ()
+    clock_skew_seconds: float = 0.0
+    job_delay: Mapping[str, float] = field(default_factory=lambda: behaviour.JOB_DELAY_SECONDS)
+    inventory_lag: float = behaviour.INVENTORY_LAG_SECONDS
+    notify_url: str | None = None
+    sns_endpoint_url: str | None = None
+    ssl_context: ssl.SSLContext | None = None
+    is_durable: bool = True
+    body_idle_seconds: float = behaviour.BODY_IDLE_SECONDS
+    head_idle_seconds: float = behaviour.HEAD_IDLE_SECONDS
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether notifications go anywhere."""
+        return self.notify_url is not None or self.sns_endpoint_url is not None
+
+    @property
+    def inventory_lag_ms(self) -> int:
+        """The lag in the unit of the records."""
+        return int(self.inventory_lag * 1000)
+
+    def vault_arn(self, name: str) -> str:
+        """The ARN of a vault here."""
+        return f"arn:aws:glacier:{self.region}:{self.account_id}:vaults/{name}"
+
+
+def spread_delays(job_delay: float | Mapping[str, float] | None) -> dict[str, float]:
+    """Job delays by tier from one number, a number by tier, or ``None`` for the service's own.
+
+    Raises:
+        ValueError: A delay is negative, or a tier is not ``Expedited``, ``Standard``, ``Bulk`` or
+            ``Inventory``.
+    """
+    faithful = behaviour.JOB_DELAY_SECONDS
+    if job_delay is None:
+        return dict(faithful)
+    given = dict(job_delay) if isinstance(job_delay, Mapping) else dict.fromkeys(faithful, job_delay)
+    for tier, seconds in given.items():
+        if tier not in faithful or not seconds >= 0:
+            raise ValueError(
+                f"job_delay {tier}={seconds}: tiers: {', '.join(faithful)}, and delays 0 seconds or more"
+            )
+    return {**faithful, **given}

@@ -1,0 +1,1 @@
+"""What happens by itself: jobs end, uploads expire, notifications leave."""

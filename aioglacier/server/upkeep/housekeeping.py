@@ -1,0 +1,170 @@
+"""What happens by itself: jobs end, notifications go out, what has expired is removed.
+
+One task does it, woken by whoever makes work for it and by the clock. Requests that look at jobs first wait
+until every job that is due has ended, so a job whose delay is 0 has succeeded when it is first described.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio import to_thread
+
+from aioglacier.server.operations import inventory
+from aioglacier.server.protocol import behaviour
+from aioglacier.server.upkeep import endings, notify as notices
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from aioglacier.server.requests.site import Site
+    from aioglacier.server.state.files import Files, Incoming
+    from aioglacier.server.state.record_database import Database
+
+_logger: Final = logging.getLogger("aioglacier.server")
+
+#: How long a look at jobs waits for those that are due; a large inventory may take longer and is then
+#: shown as still in progress.
+_PATIENCE_SECONDS: Final = 10.0
+
+#: The clock may be moved by somebody who cannot wake us.
+_NAP_SECONDS: Final = 1.0
+_FOREVER: Final = 2**62
+_RETRY_MS: Final = 5000
+
+#: Expired things are invisible at once; their bytes may lie a while longer (real time).
+_CLEANING_SECONDS: Final = 600.0
+
+
+class Housekeeping:
+    """The one task that looks after time. ``run`` it in the server's task group."""
+
+    def __init__(self) -> None:
+        self._site: Site
+        self._next_due = 0
+        self._meanwhile_due = _FOREVER
+        self._cleanings_asked = 1  # what expired while nobody was here
+        self._cleanings_done = 0
+        self._wake = anyio.Event()
+        self._round = anyio.Event()
+
+    def expect_job(self, now: int) -> None:
+        """A job was initiated; it may be due at once."""
+        self._next_due = min(self._next_due, now)
+        self._meanwhile_due = min(self._meanwhile_due, now)
+        self._wake.set()
+
+    def clean_soon(self) -> None:
+        """Files may have been doomed, or the clock has moved."""
+        self._cleanings_asked += 1
+        self._wake.set()
+
+    async def cleaned(self) -> None:
+        """Wait until a cleaning that began after this call has ended."""
+        self.clean_soon()
+        asked = self._cleanings_asked
+        while self._cleanings_done < asked:
+            await self._round.wait()
+
+    async def caught_up(self) -> None:
+        """Wait until every job that is due has ended, but not for ever."""
+        with anyio.move_on_after(_PATIENCE_SECONDS):
+            while self._next_due <= self._site.clock.milliseconds():
+                self._wake.set()
+                await self._round.wait()
+
+    async def run(self, site: Site, tasks: TaskGroup) -> None:
+        """Look after time until cancelled; sends notifications in ``tasks``."""
+        self._site = site
+        cleaned_at = anyio.current_time()
+        offset = site.clock.offset_seconds
+        while True:
+            self._wake = anyio.Event()
+            try:
+                await self._end_jobs(tasks)
+                if offset != site.clock.offset_seconds:
+                    offset = site.clock.offset_seconds
+                    self._cleanings_asked += 1
+                    await site.database.write(partial(endings.save_offset, seconds=offset))
+                is_time = anyio.current_time() > cleaned_at + _CLEANING_SECONDS
+                if is_time or self._cleanings_done < self._cleanings_asked:
+                    cleaned_at = anyio.current_time()
+                    await self._clean()
+            except Exception:
+                _logger.exception("housekeeping failed; it goes on")
+            finished, self._round = self._round, anyio.Event()
+            finished.set()
+            with anyio.move_on_after(self._seconds_to_wait()):
+                await self._wake.wait()
+
+    def _seconds_to_wait(self) -> float:
+        until_due = (self._next_due - self._site.clock.milliseconds()) / 1000
+        # Not 0, or a job that cannot be ended for want of disk space would keep us spinning.
+        return min(max(until_due, 0.01), _NAP_SECONDS)
+
+    async def _end_jobs(self, tasks: TaskGroup) -> None:
+        now = self._site.clock.milliseconds()
+        if self._next_due > now:
+            return
+        self._meanwhile_due = _FOREVER  # jobs initiated from here on lower it
+        try:
+            due, next_due = await self._site.database.read(partial(endings.due_jobs, now=now))
+            for job in due:
+                await self._end_job(job, tasks)
+        except Exception:
+            self._next_due = now + _RETRY_MS
+            raise
+        self._next_due = min(next_due, self._meanwhile_due)
+
+    async def _end_job(self, job: sqlite3.Row, tasks: TaskGroup) -> None:
+        change = partial(
+            endings.end_and_notify, job=job, end=await self._ending(job), settings=self._site.settings
+        )
+        ended, due_notices = await self._site.database.write(change)
+        if ended is not None:
+            await to_thread.run_sync(self._site.files.shelve, ended)
+        if self._site.settings.has_listeners:
+            for notice in due_notices:
+                tasks.start_soon(notices.deliver, notice, self._site.settings)
+
+    async def _ending(self, job: sqlite3.Row) -> Callable[[sqlite3.Connection], None]:
+        if job["planned_failure"] is not None:
+            return partial(endings.end_failed, job=job, message=job["planned_failure"])
+        if job["action"] == "ArchiveRetrieval":
+            return partial(endings.end_archive_job, job=job)
+        incoming = self._site.files.new_incoming()
+        try:
+            written = await to_thread.run_sync(self._write_inventory, job, incoming)
+        except (OSError, LookupError) as error:
+            _logger.warning("the output of job %s could not be written: %s", job["id"], error)
+            await to_thread.run_sync(incoming.discard)
+            return partial(endings.end_failed, job=job, message=behaviour.OUTPUT_FAILED)
+        return partial(endings.end_inventory_job, job=job, written=written)
+
+    def _write_inventory(self, job: sqlite3.Row, incoming: Incoming) -> inventory.Written:
+        db = self._site.database.open_reader()
+        try:
+            return inventory.write_inventory(db, job, incoming, self._site.settings)
+        finally:
+            db.close()
+
+    async def _clean(self) -> None:
+        database, files = self._site.database, self._site.files
+        asked = self._cleanings_asked
+        try:
+            await self._remove_expired(database, files)
+        finally:
+            self._cleanings_done = asked
+
+    async def _remove_expired(self, database: Database, files: Files) -> None:
+        while await database.write(partial(endings.expire, now=self._site.clock.milliseconds())):
+            pass
+        while doomed := await database.read(endings.doomed_files):
+            await to_thread.run_sync(files.remove, doomed)
+            await database.write(partial(endings.forget_files, names=doomed))

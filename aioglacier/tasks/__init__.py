@@ -1,0 +1,1 @@
+"""Concurrency vocabulary: threads, cancellation and task groups, for every room above."""

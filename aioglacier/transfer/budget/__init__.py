@@ -1,0 +1,1 @@
+"""Bounds: memory, connections, and what the machine grants."""

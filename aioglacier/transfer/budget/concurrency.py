@@ -1,0 +1,315 @@
+"""How many bodies are on their way at once: as many as the path carries, found while it is used.
+
+One connection to a far service is slow however fast the line is, because it waits for answers; several fill
+the line, and more than fill it only crowd each other. The right number cannot be known beforehand: it is 2 or
+3 on a home line and 50 between two data centres. So it is tried out, on the bodies themselves:
+
+- **Grow while it pays.** The speed of one connection, over all that are busy, is measured from the bytes that
+  move and the seconds they take. Then the number is doubled, or, where a connection is fast and a wrong step
+  over in a second, made four times as large. If each of the new connections brings at least a third of what
+  one brought before, they stay, and the number grows again.
+- **Settle at what pays.** If not, the path is full. The number becomes what the rate now reached would have
+  taken at the speed of before: 5, if eight together are as fast as five should be. From there on one in four
+  is added every ten seconds and kept if it pays, so that a path that widens is found out.
+- **Yield to trouble.** When the service throttles, answers 408, or bodies stall, the number is halved: not
+  for a single sign, which is chance, but for two within a minute; once for all signs of ten seconds, because
+  bodies that left before the change still report the same jam; and never below 1. It grows back by the same
+  rule as it grew, one in four at a time.
+
+Only what was held back by the number itself counts: where the source, the hashing or the memory is the
+bottleneck, nobody waits for a connection, and nothing is changed. A number that is asked for is where it
+starts, and is never exceeded.
+
+The rules are a plain object that is told the time, and tests/transfer/test_concurrency.py tries them on
+simulated paths of every kind. With round trips of 200 ms and 20 MB/s per connection it is at 16 within half a
+second.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.core.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioglacier.gateway.contract.protocols import Progress
+    from aioglacier.gateway.retry.congestion import Congestion
+
+#: Where it starts if nobody says: enough for a home line, and two doublings from the default's most.
+START: Final = 4
+
+#: A place in the kernel's buffers is no place on the line: what a body moves before this is not measured. A
+#: body without much more is measured as a whole, with its round trip, which then is most of what it takes.
+_WARM_SIZE: Final = MIB // 2
+_SMALL_SIZE: Final = 4 * MIB
+
+#: What each busy connection must have shown before they are judged, and how long that takes at least.
+_SHOWN_SIZE: Final = MIB // 4
+_SHORTEST_WINDOW_SECONDS: Final = 0.05
+
+#: The part of a connection's fair share that a new one must bring to stay: halfway, as factors go, between
+#: nothing and a fourfold error of measurement.
+_WORTH: Final = 1 / 3
+
+#: How the number grows: at first, where a connection is at least so fast (a part is then over in seconds),
+#: and once the path was full.
+_FIRST_GROWTH: Final = 2.0
+_FAST_GROWTH: Final = 4.0
+_FAST_SPEED: Final = 4_000_000
+_SLOW_GROWTH: Final = 1.25
+_TRY_AGAIN_SECONDS: Final = 10.0
+
+#: Signs of congestion that make a cluster, and for how long a cluster stays one.
+_CLUSTER: Final = 2
+_CLUSTER_SECONDS: Final = 60.0
+_ONE_JAM_SECONDS: Final = 10.0
+
+
+class ConcurrencyController:
+    """Decides. It is told what moves, what goes wrong, and when; it reads no clock and waits for nothing.
+
+    Attributes:
+        ceiling: The limit never exceeds this.
+        limit: Bodies that may be on their way now.
+    """
+
+    def __init__(self, *, ceiling: int, start: int = START) -> None:
+        self.ceiling = ceiling
+        self.limit = min(start, ceiling)
+        self._is_careful = False
+        self._before: tuple[int, float] | None = None
+        self._try_at = -math.inf
+        self._signs = 0
+        self._sign_at = -math.inf
+        self._shrunk_at = -math.inf
+        self._window = _Window(0)
+
+    def begin(self, size: int, now: float) -> Body:
+        """A body that has just got its place."""
+        return Body(self, size, now)
+
+    def congested(self, signs: int, now: float) -> None:
+        """Take note of refusals for want of capacity, and of stalls."""
+        if now - self._shrunk_at < _ONE_JAM_SECONDS:
+            return
+        self._signs = signs if now - self._sign_at > _CLUSTER_SECONDS else self._signs + signs
+        self._sign_at = now
+        if self._signs < _CLUSTER:
+            return
+        self._signs = 0
+        self._shrunk_at = now
+        self._is_careful = True
+        self._before = None
+        self._try_at = now + _TRY_AGAIN_SECONDS
+        self._set(max(1, self.limit // 2))
+
+    def measured(
+        self, body: Body, size: int, seconds: float, now: float, *, is_full: bool, is_whole: bool
+    ) -> None:
+        """Add to the measurement; ``is_full`` says whether just the limit keeps more from going."""
+        window = self._window
+        if is_full:
+            window.add(body, size, seconds, now, is_whole=is_whole)
+        if not is_full or window.is_shown(self.limit, now):
+            self._window = _Window(window.number + 1)
+        if is_full and window.is_shown(self.limit, now):
+            self._judge(window.speed, now)
+
+    def _judge(self, speed: float, now: float) -> None:
+        if self._before is not None:
+            limit, speed_before = self._before
+            self._before = None
+            if self.limit * speed < speed_before * (limit + _WORTH * (self.limit - limit)):
+                self._is_careful = True
+                self._try_at = now + _TRY_AGAIN_SECONDS
+                self._set(max(limit, min(self.limit, round(self.limit * speed / speed_before))))
+                return
+        elif now < self._try_at:
+            return
+        if self.limit < self.ceiling:
+            self._before = (self.limit, speed)
+            growth = _FAST_GROWTH if speed >= _FAST_SPEED else _FIRST_GROWTH
+            wanted = int(self.limit * (_SLOW_GROWTH if self._is_careful else growth))
+            self._set(min(self.ceiling, max(self.limit + 1, wanted)))
+
+    def _set(self, limit: int) -> None:
+        self.limit = limit
+        self._window = _Window(self._window.number + 1)
+
+
+class Body:
+    """One body on its way, as it is measured: a small one as a whole, a large one once it is in stride."""
+
+    __slots__ = ("_controller", "_is_small", "_is_warm", "_moved", "_since", "shown", "window")
+
+    def __init__(self, controller: ConcurrencyController, size: int, now: float) -> None:
+        self._controller = controller
+        self._is_small = size <= _SMALL_SIZE
+        self._since = now
+        self._moved = 0
+        self._is_warm = False
+        self.window = -1
+        self.shown = 0
+
+    def moved(self, count: int, now: float, *, is_full: bool) -> None:
+        """Bytes moved; a negative number takes them back, because an attempt failed."""
+        if count < 0:
+            self._since, self._moved, self._is_warm = now, 0, False
+            return
+        self._moved += count
+        if self._is_warm:
+            self._measured(count, now, is_full=is_full)
+        elif self._moved >= _WARM_SIZE and not self._is_small:
+            self._since, self._is_warm = now, True
+
+    def ended(self, now: float, *, is_full: bool) -> None:
+        """The answer is there."""
+        if self._moved and self._is_small:
+            self._measured(self._moved, now, is_full=is_full, is_whole=True)
+
+    def _measured(self, count: int, now: float, *, is_full: bool, is_whole: bool = False) -> None:
+        seconds, self._since = now - self._since, now
+        self._controller.measured(self, count, seconds, now, is_full=is_full, is_whole=is_whole)
+
+
+class _Window:
+    """What moved since the limit was last changed or judged."""
+
+    __slots__ = ("_bodies", "_opened", "_seconds", "_size", "number")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._opened = math.inf
+        self._bodies = 0
+        self._size = 0
+        self._seconds = 0.0
+
+    def add(self, body: Body, size: int, seconds: float, now: float, *, is_whole: bool) -> None:
+        self._opened = min(self._opened, now)
+        self._size += size
+        self._seconds += seconds
+        if body.window != self.number:
+            body.window, body.shown = self.number, 0
+        before = body.shown
+        body.shown = _SHOWN_SIZE if is_whole else before + size
+        self._bodies += before < _SHOWN_SIZE <= body.shown
+
+    def is_shown(self, limit: int, now: float) -> bool:
+        return self._bodies >= limit and now - self._opened >= _SHORTEST_WINDOW_SECONDS
+
+    @property
+    def speed(self) -> float:
+        return self._size / max(self._seconds, 1e-9)
+
+
+class Connections:
+    """The right to send or fetch a body, as many at once as the controller says. Shared by all transfers.
+
+    ``congestion`` is where the retry layer counts its signs, if there is one.
+    """
+
+    def __init__(
+        self,
+        controller: ConcurrencyController,
+        congestion: Congestion | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._controller = controller
+        self._congestion = congestion
+        self._signs_seen = congestion.signs if congestion is not None else 0
+        self._clock = clock
+        self._tokens = anyio.CapacityLimiter(controller.limit)
+        self._granted = controller.limit
+        self._waiting = 0
+
+    def __repr__(self) -> str:
+        return f"<Connections {self.in_use} of {self.limit}, at most {self.ceiling}>"
+
+    @property
+    def ceiling(self) -> int:
+        """The limit never exceeds this."""
+        return self._controller.ceiling
+
+    @property
+    def limit(self) -> int:
+        """Bodies that may be on their way now."""
+        return self._controller.limit
+
+    @property
+    def in_use(self) -> int:
+        """Bodies that are on their way now."""
+        return self._tokens.borrowed_tokens
+
+    def exchange(self, size: int, progress: Progress) -> Exchange:
+        """Wait for a place for a body of ``size`` bytes, and hold it as long as the block.
+
+        What is yielded has to be told of the bytes that move, and passes them on to ``progress``.
+        """
+        return Exchange(self, size, progress)
+
+    async def begin(self, size: int) -> Body:
+        """Wait for a place; see ``exchange``, which ends what it begins."""
+        try:
+            self._tokens.acquire_nowait()  # waiting costs a turn of the loop even where there is a place
+        except anyio.WouldBlock:
+            self._waiting += 1
+            try:
+                await self._tokens.acquire()
+            finally:
+                self._waiting -= 1
+        return self._controller.begin(size, self._clock())
+
+    def moved(self, body: Body, count: int) -> None:
+        """Bytes of a body moved."""
+        body.moved(count, self._clock(), is_full=self._is_full)
+        self._adjust()
+
+    def end(self, body: Body, *, is_answered: bool) -> None:
+        """Give the place of a body back."""
+        if is_answered:
+            body.ended(self._clock(), is_full=self._is_full)
+        self._adjust()
+        self._tokens.release()
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the limit is what holds bodies back, and what was begun under a higher one is through."""
+        return self._waiting > 0 and self.in_use <= self.limit
+
+    def _adjust(self) -> None:
+        if self._congestion is not None and (new := self._congestion.signs - self._signs_seen):
+            self._signs_seen += new
+            self._controller.congested(new, self._clock())
+        if self._granted != self._controller.limit:
+            self._granted = self._tokens.total_tokens = self._controller.limit
+
+
+class Exchange:
+    """A place while it is held."""
+
+    __slots__ = ("_body", "_connections", "_progress", "_size")
+
+    _body: Body
+
+    def __init__(self, connections: Connections, size: int, progress: Progress) -> None:
+        self._connections = connections
+        self._size = size
+        self._progress = progress
+
+    async def __aenter__(self) -> Progress:
+        self._body = await self._connections.begin(self._size)
+        return self._moved
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connections.end(self._body, is_answered=kind is None)
+
+    def _moved(self, count: int) -> None:
+        self._progress(count)
+        self._connections.moved(self._body, count)

@@ -1,0 +1,1 @@
+"""Downloads: verified pieces to a file or to a reader."""

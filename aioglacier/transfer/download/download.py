@@ -1,0 +1,192 @@
+"""Downloads to a file: pieces in parallel, each written and verified slice by slice, the whole at the end."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aioglacier.core.errors import IntegrityError, SourceError
+from aioglacier.core.ranges import ByteRange, tree_nodes
+from aioglacier.core.treehash import combine
+from aioglacier.files.crashpoints import passing
+from aioglacier.files.reading import FileIdentity
+from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.download.partial_file import PartialFile
+from aioglacier.transfer.download.retrieval_source import choose_piece_size, pieces_at_once
+from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.snapshot import TransferSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.download.retrieval_source import ArchiveOutput
+    from aioglacier.transfer.resources import TransferResources
+
+
+class Download:
+    """One download of one output to one file, to be run once; ``snapshot`` shows how far it is."""
+
+    def __init__(
+        self,
+        output: ArchiveOutput,
+        resources: TransferResources,
+        target: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self._output = output
+        self._resources = resources
+        self._target = Path(os.fsdecode(target)).absolute()
+        self._overwrite = overwrite
+        self._piece_size = choose_piece_size(resources)
+        self._hashes: dict[ByteRange, bytes] = {}
+        self._most = pieces_at_once(resources, self._piece_size)
+        self._held = 0
+        self._given_back = anyio.Event()
+        self._moved = 0
+        self._in_flight = 0
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now; pieces that a former try left behind count as done."""
+        done = sum(piece.size for piece in self._hashes)
+        return TransferSnapshot(
+            self._output.size, done, self._moved, done, len(self._hashes), self._in_flight
+        )
+
+    async def run(self) -> None:
+        """Fetch what is missing, verify, and give the file its name.
+
+        If it fails or is cancelled, what was verified stays in a hidden file beside the target, and the next
+        download of the same output, or of one with the same tree hash, to the same target goes on from there.
+
+        Raises:
+            TargetError: The target exists, cannot be written, or has no room; nothing was fetched.
+            IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
+            GlacierError: They could not be had.
+        """
+        async with self._partial_file() as partial:
+            # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
+            pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
+            await self._adopt_verified(partial, pieces)
+            with first_cause():
+                async with anyio.create_task_group() as tasks:
+                    for piece in pieces:
+                        if piece not in self._hashes:
+                            tasks.start_soon(self._fetch, partial, piece, await self._acquire())
+            self._check_whole(pieces)
+            passing("file verified")
+            await run_in_thread(partial.publish)
+
+    @asynccontextmanager
+    async def _partial_file(self) -> AsyncIterator[PartialFile]:
+        opened: list[PartialFile] = []  # where a cancellation that comes while it is opened finds it
+
+        def open_() -> None:
+            opened.append(PartialFile.open(self._target, self._output.size, overwrite=self._overwrite))
+
+        try:
+            await run_in_thread(open_)
+            yield opened[0]
+        finally:
+            for partial in opened:
+                partial.close()
+
+    async def _acquire(self) -> PartBuffer:
+        await self._take_place()
+        try:
+            return await self._resources.buffers.acquire(min(SLICE_SIZE, self._piece_size), is_private=True)
+        except BaseException:
+            self._leave_place()
+            raise
+
+    def _give_back(self, buffer: PartBuffer) -> None:
+        self._resources.buffers.release(buffer)
+        self._leave_place()
+
+    async def _take_place(self) -> None:
+        """Wait until another piece may be held.
+
+        Each holds a buffer, used or not, and fresh memory costs more than all else that a piece takes: so
+        while there are as many connections as there can be, one piece waits for one, and while their number
+        may grow, a few do, by which it is seen that it holds them back.
+        """
+        connections = self._resources.connections
+        while self._held >= min(
+            self._most, connections.limit + self._resources.parts_ahead, connections.ceiling + 1
+        ):
+            self._given_back = anyio.Event()
+            await self._given_back.wait()
+        self._held += 1
+
+    def _leave_place(self) -> None:
+        self._held -= 1
+        self._given_back.set()
+
+    async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
+        """Hash what a former try left behind, and trust what is still as it was recorded."""
+        tree_hash = self._output.tree_hash
+        # Bytes are known by their tree hash, whichever job they come from: jobs last a day, downloads longer.
+        identity = {
+            "output": None if tree_hash else self._output.name,
+            "size": self._output.size,
+            "tree_hash": tree_hash.hex() if tree_hash else None,
+        }
+        recorded = await run_in_thread(lambda: partial.verified(identity))
+        stat = await run_in_thread(partial.path.stat)
+        known = sum(piece.size for piece in pieces if piece in recorded)
+        self._resources.hasher.expect(known, self._piece_size)
+        with first_cause():
+            async with anyio.create_task_group() as tasks:
+                for piece in pieces:
+                    if (expected := recorded.get(piece)) is not None:
+                        place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
+                        await self._take_place()
+                        tasks.start_soon(self._adopt, place, piece, expected)
+
+    async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
+        try:
+            job = PartJob(piece.size, place, with_payload=False)
+            hashes = await self._resources.hasher.run(job)
+        except SourceError:
+            return  # what cannot be read from this disk is fetched again
+        finally:
+            self._leave_place()
+        if hashes.tree_hash == expected:
+            self._hashes[piece] = expected
+            self._moved += piece.size
+
+    async def _fetch(self, partial: PartialFile, piece: ByteRange, buffer: PartBuffer) -> None:
+        self._in_flight += 1
+        try:
+            sliced = SlicedPiece(
+                self._output, self._resources, piece, buffer, partial=partial, count=self._count
+            )
+            tree_hash = await sliced.fetch()
+            await run_in_thread(lambda: partial.record(piece, tree_hash))
+            passing("piece recorded")
+            self._hashes[piece] = tree_hash
+        finally:
+            self._in_flight -= 1
+            self._give_back(buffer)
+
+    def _count(self, moved: int) -> None:
+        self._moved += moved
+
+    def _check_whole(self, pieces: list[ByteRange]) -> None:
+        expected = self._output.tree_hash
+        if expected is None:
+            return  # an inventory, or a range without a hash: its size is all there is to check
+        actual = combine(self._hashes[piece] for piece in pieces)
+        if actual != expected:
+            raise IntegrityError(
+                f"the whole of {self._output.name} differs; the file was not given its name",
+                expected=expected,
+                actual=actual,
+            )

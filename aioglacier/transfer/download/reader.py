@@ -1,0 +1,250 @@
+"""The reader: the bytes of an output in order, each verified before it is given out.
+
+Pieces are fetched ahead, several at once, each a node of the archive's tree that the service vouches for,
+into buffers of the same budget as everything else. A range that begins or ends inside a MiB is fetched to the
+next MiB on either side and cut here, so its bytes are verified as well.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
+from aioglacier.core.ranges import ByteRange, tree_nodes
+from aioglacier.core.treehash import combine
+from aioglacier.tasks.dropped import Home, warn_dropped
+from aioglacier.transfer.download.retrieval_source import choose_piece_size, fetch_piece
+from aioglacier.transfer.snapshot import TransferSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from anyio.abc import TaskGroup
+
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.download.retrieval_source import ArchiveOutput
+    from aioglacier.transfer.resources import TransferResources
+
+#: Bytes of one block that iteration gives out.
+_BLOCK_SIZE: Final = 1024 * 1024
+
+
+class ArchiveReader:
+    """Gives the bytes of an output, or a range of it, in order; each is verified before it is given.
+
+    Made by ``Job.open_reader()``. For one task at a time.
+    """
+
+    def __init__(
+        self,
+        output: ArchiveOutput,
+        resources: TransferResources,
+        byte_range: ByteRange,
+        tasks: TaskGroup,
+    ) -> None:
+        self._output = output
+        self._resources = resources
+        self._range = byte_range
+        self._tasks = tasks
+        self._piece_size = choose_piece_size(resources)
+        self._planned: Iterator[ByteRange] = tree_nodes(byte_range, output.size, self._piece_size)
+        self._ahead: deque[_Piece] = deque()
+        self._hashes: list[bytes] | None = (
+            [] if output.tree_hash is not None and byte_range == ByteRange(0, output.size) else None
+        )
+        self._position = byte_range.start
+        self._fetched = 0
+        self._moved = 0
+        self._busy = False
+        self._closed = False
+        self._failure: IntegrityError | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<ArchiveReader {self._output.name} position={self._position - self._range.start} "
+            f"of {self._range.size} ahead={len(self._ahead)}>"
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes it gives in all."""
+        return self._range.size
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        given = self._position - self._range.start
+        return TransferSnapshot(self.size, given, self._moved, given, self._fetched, len(self._ahead))
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next block, of up to 1 MiB."""
+        if block := await self.read(_BLOCK_SIZE):
+            return block
+        raise StopAsyncIteration
+
+    async def read(self, size: int = -1) -> bytes:
+        """Up to ``size`` bytes, fewer only where a piece or the range ends; ``b""`` at the end.
+
+        With a negative size, everything that is left: mind the memory.
+
+        Raises:
+            IntegrityError: Bytes differ from what the service vouches for, or the whole from its tree hash.
+                What was given out before was verified piece by piece.
+            GlacierError: They could not be had.
+        """
+        if size < 0:
+            blocks = [block async for block in self]
+            return b"".join(blocks)
+        if self._closed:
+            raise WriterClosedError("the reader is closed; open another one")
+        if self._busy:
+            raise WriterBusyError("another task is inside this reader")
+        self._busy = True
+        try:
+            return await self._read(size)
+        finally:
+            self._busy = False
+
+    async def _read(self, size: int) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if not size or self._position >= self._range.stop:
+            return b""
+        await self._fetch_ahead()
+        piece = self._ahead[0]
+        await piece.ended.wait()
+        if piece.failure is not None:
+            raise piece.failure
+        start = self._position - piece.byte_range.start
+        stop = min(start + size, piece.byte_range.size, self._range.stop - piece.byte_range.start)
+        block = bytes(piece.buffer.view[start:stop])
+        self._position += len(block)
+        if self._position >= min(piece.byte_range.stop, self._range.stop):
+            self._ahead.popleft()
+            self._resources.buffers.release(piece.buffer)
+            self._fetched += 1
+            if self._hashes is not None:
+                self._hashes.append(piece.tree_hash)
+                self._check_whole()
+        return block
+
+    def _check_whole(self) -> None:
+        if self._hashes is None or self._position < self._range.stop:
+            return
+        actual, expected = combine(self._hashes), self._output.tree_hash
+        if expected is not None and actual != expected:
+            self._failure = IntegrityError(
+                f"the whole of {self._output.name} differs", expected=expected, actual=actual
+            )
+            raise self._failure
+
+    async def _fetch_ahead(self) -> None:
+        """Keep pieces under way for every connection; wait for memory only while there are none at all."""
+        while len(self._ahead) < self._resources.parts_at_once:
+            if self._ahead:
+                buffer = self._resources.buffers.try_acquire(self._piece_size)
+            else:
+                buffer = await self._resources.buffers.acquire(self._piece_size)
+            if buffer is None:
+                return
+            byte_range = next(self._planned, None)
+            if byte_range is None:
+                self._resources.buffers.release(buffer)
+                return
+            piece = _Piece(byte_range, buffer)
+            self._ahead.append(piece)
+            self._tasks.start_soon(self._fetch, piece)
+
+    async def _fetch(self, piece: _Piece) -> None:
+        try:
+            with piece.scope:
+                piece.tree_hash = await fetch_piece(
+                    self._output, self._resources, piece.byte_range, piece.buffer, count=self._count
+                )
+        except Exception as error:  # noqa: BLE001  # the reader raises it when it comes to this piece
+            piece.failure = error
+        finally:
+            piece.ended.set()
+
+    def _count(self, moved: int) -> None:
+        self._moved += moved
+
+    def stop(self) -> None:
+        """Stop what is being fetched; nothing more can be read."""
+        self._closed = True
+        for piece in self._ahead:
+            piece.scope.cancel()
+
+    def release(self) -> None:
+        """Give back every buffer; the tasks that fetch into them must have ended."""
+        while self._ahead:
+            self._resources.buffers.release(self._ahead.popleft().buffer)
+
+
+@asynccontextmanager
+async def open_reader(
+    output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange | tuple[int, int] | None = None
+) -> AsyncIterator[ArchiveReader]:
+    """Open a reader; what it still fetches when the block ends is dropped."""
+    range_ = _checked_range(byte_range, output.size)
+    resources.hasher.expect(range_.size, choose_piece_size(resources))
+    tasks = anyio.create_task_group()
+    await tasks.__aenter__()
+    reader = ArchiveReader(output, resources, range_, tasks)
+    home, failure = Home(), None
+    try:
+        yield reader
+    except BaseException as error:
+        failure = type(error)
+        raise
+    finally:
+        if home.is_left(failure):
+            reader.stop()
+            warn_dropped(repr(reader), source=reader)
+        else:
+            await _leave(reader, tasks)
+
+
+async def _leave(reader: ArchiveReader, tasks: TaskGroup) -> None:
+    # The group is left by hand: its tasks never raise, so the caller's own error leaves unwrapped. Each is
+    # stopped by itself: before Python 3.13 the end of a cancelled group is itself a cancellation if an
+    # asyncio.TaskGroup in the caller's block has failed meanwhile.
+    tasks.cancel_scope.shield = True
+    reader.stop()
+    try:
+        await tasks.__aexit__(None, None, None)
+    finally:  # it raises where the caller was cancelled, too
+        reader.release()
+
+
+def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:
+    try:
+        range_ = ByteRange(0, size) if byte_range is None else byte_range
+        range_ = range_ if isinstance(range_, ByteRange) else ByteRange(*range_)
+    except (TypeError, ValueError) as error:
+        raise InvalidRangeError(f"{byte_range!r} is no byte range: {error}", byte_range=None) from error
+    if range_.start >= size:
+        raise InvalidRangeError(
+            f"bytes {range_} begin past the end of the output, which has {size}", byte_range=range_
+        )
+    return ByteRange(range_.start, min(range_.stop, size))
+
+
+class _Piece:
+    """A piece on its way down."""
+
+    __slots__ = ("buffer", "byte_range", "ended", "failure", "scope", "tree_hash")
+
+    def __init__(self, byte_range: ByteRange, buffer: PartBuffer) -> None:
+        self.byte_range = byte_range
+        self.buffer = buffer
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
+        self.failure: Exception | None = None
+        self.tree_hash = b""

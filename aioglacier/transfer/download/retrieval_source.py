@@ -1,0 +1,167 @@
+"""What a download asks of a place that gives bytes back, and a job's output as one such place.
+
+``fetch_piece`` is the way of one piece down: bytes into a buffer, hashed, compared with the hash
+that the service vouches with, and fetched again if they differ. To a file, pieces go as ``slices`` does it.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
+from aioglacier.core.limits import MIB
+from aioglacier.transfer.hashing.part_job import PartJob
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.core.models import JobId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.contract.protocols import Gateway, JobOutput
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.resources import TransferResources
+
+    #: The hash that the service vouches with, if it does, and the one that came of the bytes.
+    Fetched = tuple[bytes | None, bytes]
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+#: A piece that fails its hash is fetched this often in all, so that a flipped bit on the way costs one piece.
+MAX_FETCHES: Final = 3
+
+_LARGEST_PIECE: Final = 16 * MIB
+_PIECES: Final = 16
+
+
+class ArchiveOutput(Protocol):
+    """Bytes that can be had back, in ranges.
+
+    Attributes:
+        size: All of them.
+        tree_hash: Their tree hash, where it is known.
+        name: What to call them in messages.
+    """
+
+    size: int
+    tree_hash: bytes | None
+    name: str
+
+    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
+        """Open some of the bytes, counted from the start of the output."""
+        ...
+
+
+class GlacierOutput:
+    """The output of a finished job."""
+
+    def __init__(
+        self, gateway: Gateway, vault: str, job_id: JobId, *, size: int, tree_hash: bytes | None
+    ) -> None:
+        self._gateway = gateway
+        self._vault = vault
+        self._job_id = job_id
+        self.size = size
+        self.tree_hash = tree_hash
+        self.name = f"job {job_id}"
+
+    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
+        """GetJobOutput; the whole is asked for without a range, as any server understands that."""
+        whole = byte_range.start == 0 and byte_range.stop == self.size
+        return self._gateway.get_job_output(self._vault, self._job_id, None if whole else byte_range)
+
+
+def choose_piece_size(resources: TransferResources) -> int:
+    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece in half of the memory.
+
+    Every one up to the sixteenth: pieces get no smaller for the sake of more, since each costs a round trip.
+    """
+    size = _LARGEST_PIECE
+    while size > MIB and size * min(resources.parts_at_once, _PIECES) > resources.buffers.limit // 2:
+        size //= 2
+    return size
+
+
+def pieces_at_once(resources: TransferResources, piece_size: int) -> int:
+    """Pieces that one transfer holds at any time, in no more than half of the memory if there are two."""
+    return max(2, min(resources.parts_at_once, resources.buffers.limit // 2 // piece_size))
+
+
+async def fetch_piece(
+    output: ArchiveOutput,
+    resources: TransferResources,
+    byte_range: ByteRange,
+    buffer: PartBuffer,
+    *,
+    count: Callable[[int], None],
+) -> bytes:
+    """Fetch bytes into a buffer, verify them, and return their tree hash.
+
+    Raises:
+        IntegrityError: They differed from the service's hash each of three times.
+        GlacierError: They could not be had.
+    """
+
+    async def attempt() -> Fetched:
+        async with (
+            resources.connections.exchange(byte_range.size, count) as moved,
+            open_piece(output, byte_range) as answer,
+        ):
+            await answer.receive_into(buffer.view[: byte_range.size], moved)
+        hashes = await resources.hasher.run(PartJob(byte_range.size, with_payload=False), buffer)
+        return answer.tree_hash, hashes.tree_hash
+
+    return await until_undamaged(output, byte_range, attempt, count=count)
+
+
+async def until_undamaged(
+    output: ArchiveOutput,
+    byte_range: ByteRange,
+    attempt: Callable[[], Awaitable[Fetched]],
+    *,
+    count: Callable[[int], None],
+) -> bytes:
+    """Fetch bytes until they are what the service vouches for, and return their tree hash.
+
+    Where the service gives no hash for these bytes, the hash is only computed: the whole has to be compared.
+
+    Raises:
+        IntegrityError: They differed each of three times.
+    """
+    failures = 0
+    while True:
+        promised, actual = await attempt()
+        if promised is None or promised == actual:
+            return actual
+        failures += 1
+        _log.warning(
+            "bytes %s of %s came damaged, %d of %d times", byte_range, output.name, failures, MAX_FETCHES
+        )
+        if failures == MAX_FETCHES:
+            raise IntegrityError(
+                f"bytes {byte_range} of {output.name} came damaged {failures} times",
+                expected=promised,
+                actual=actual,
+                byte_range=byte_range,
+            )
+        count(-byte_range.size)
+
+
+@asynccontextmanager
+async def open_piece(output: ArchiveOutput, byte_range: ByteRange) -> AsyncIterator[JobOutput]:
+    """Open some of the bytes, and no more or fewer.
+
+    Raises:
+        UnexpectedResponseError: The answer has another length.
+    """
+    async with output.open(byte_range) as answer:
+        if answer.size != byte_range.size:
+            raise UnexpectedResponseError(
+                f"asked for {byte_range.size} bytes of {output.name}, and the answer has {answer.size}",
+                operation="GetJobOutput",
+                status=200,
+                may_have_taken_effect=False,
+            )
+        yield answer

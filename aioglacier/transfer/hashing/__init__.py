@@ -1,0 +1,1 @@
+"""Hashing: worker processes, threads, and the part jobs that both execute."""

@@ -1,0 +1,183 @@
+"""The hash worker: a process that is told where bytes lie and answers with their hashes.
+
+Requests come on standard input, each a line of numbers and of names in hexadecimal; answers go to standard
+output, a line of JSON each; the bytes themselves never travel. While a job runs, a line that says how far it
+is goes out about every second.
+
+A worker must never outlive its parent, whatever kills that: it ends when its standard input does, and a
+thread looks twice a second whether the parent is still the one it was started by, because a child of the
+parent may hold the other end of that pipe open.
+
+It loads five small modules of the package and hardly any of the standard library: an interpreter alone takes
+9 ms of CPU to start, this one with typing, json, signal, threading and contextlib took 31, and takes 17. So
+what those would do is done here with what they are made of. Its memory is about 10 MiB.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # what signal is made of
+import mmap
+import os
+import sys
+import time
+from _thread import start_new_thread
+
+from aioglacier.files.reading import FileChangedError, FileIdentity
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from multiprocessing.shared_memory import SharedMemory
+    from typing import Final
+
+_PARENT_CHECK_SECONDS: Final = 0.5
+_REPORT_SECONDS: Final = 1.0
+
+#: Buffers kept mapped; mapping 64 MiB anew costs 16,384 page faults, about 3 ms.
+_KEPT_MAPS: Final = 64
+
+
+def main(parent: int) -> None:
+    """Serve the process ``parent`` until it closes standard input or is gone."""
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
+    start_new_thread(leave_with_parent, (parent,))
+    maps = _Maps()
+    try:
+        _answer('{"ready": %d}' % os.getpid())  # noqa: UP031  # braces
+        for request in sys.stdin.buffer:
+            _answer(_work(request, maps))
+    except ConnectionError:
+        os._exit(0)  # the parent is gone, and so is whoever would read a message
+
+
+def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> bytes:
+    """A line that asks a worker to do a job on a buffer; no locator: on none, with what it reads.
+
+    Paths go as their bytes: the worker may spell names in another encoding.
+    """
+    length, read_from, with_payload = job
+    fields = [serial, capacity, length, int(with_payload), os.fsencode(locator).hex()]
+    if read_from is not None:
+        fields += [os.fsencode(read_from.path).hex(), read_from.offset, *read_from.identity]
+    return b"%s\n" % ",".join(map(str, fields)).encode()
+
+
+def leave_with_parent(parent: int) -> None:
+    """End this process soon after its parent has, whatever ended that."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_CHECK_SECONDS)
+    os._exit(0)
+
+
+def _answer(answer: str) -> None:
+    sys.stdout.buffer.write(answer.encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _work(request: bytes, maps: _Maps) -> str:
+    serial, capacity, length, with_payload, locator, *source = request.decode().rstrip().split(",")
+    read_from = None
+    if source:
+        path, offset, *identity = source
+        read_from = ReadFrom(_name(path), int(offset), FileIdentity(*map(int, identity)))
+    job = PartJob(int(length), read_from, with_payload == "1")
+    try:
+        view = maps.view(int(serial), _name(locator), int(capacity))
+        try:
+            hashes = perform(job, view, _Reporter())
+        finally:
+            maps.let_go(view)
+    except MapError as error:
+        return _tell(unmapped=str(error))
+    except FileChangedError as error:
+        return _tell(changed=str(error))
+    except OSError as error:
+        return _tell(errno=error.errno, strerror=error.strerror)
+    return '{"hashes": ["%s", "%s", "%s"]}' % tuple(part.hex() for part in hashes)  # noqa: UP031  # braces
+
+
+def _name(hexadecimal: str) -> str:
+    return os.fsdecode(bytes.fromhex(hexadecimal))
+
+
+def _tell(**answer: str | int | None) -> str:
+    import json  # noqa: PLC0415  # few workers meet an error
+
+    return json.dumps(answer)
+
+
+class MapError(Exception):
+    """The part's memory cannot be reached from here."""
+
+
+class _Reporter:
+    """Says how far a job is, but not more often than needed."""
+
+    def __init__(self) -> None:
+        self._due = time.monotonic() + _REPORT_SECONDS
+
+    def __call__(self, done: int) -> None:
+        if (now := time.monotonic()) >= self._due:
+            self._due = now + _REPORT_SECONDS
+            _answer('{"done": %d}' % done)  # noqa: UP031  # braces
+
+
+class _Maps:
+    """The buffers this process has mapped, the least used forgotten first."""
+
+    def __init__(self) -> None:
+        self._maps: dict[int, mmap.mmap] = {}
+        self._named: SharedMemory | None = None
+
+    def view(self, serial: int, locator: str, capacity: int) -> memoryview | None:
+        """The buffer's memory, if there is one.
+
+        Raises:
+            MapError: It cannot be mapped.
+        """
+        if not locator:
+            return None
+        if locator.startswith("name:"):
+            self._named = _attach(locator.removeprefix("name:"))
+            return memoryview(self._named.buf or b"")[:capacity]
+        map_ = self._maps.pop(serial, None)
+        if map_ is None:
+            if len(self._maps) >= _KEPT_MAPS:
+                self._maps.pop(next(iter(self._maps))).close()
+            map_ = _map(locator, capacity)
+        self._maps[serial] = map_  # last, as the latest used
+        return memoryview(map_)
+
+    def let_go(self, view: memoryview | None) -> None:
+        """Be done with a view, and with what cannot be kept mapped."""
+        if view is not None:
+            view.release()
+        if self._named is not None:
+            self._named.close()
+            self._named = None
+
+
+def _map(locator: str, capacity: int) -> mmap.mmap:
+    try:
+        fd = os.open(locator, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return mmap.mmap(fd, capacity)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise MapError(str(error)) from error
+
+
+def _attach(name: str) -> SharedMemory:
+    from multiprocessing import resource_tracker  # noqa: PLC0415  # only where memory has names
+    from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
+
+    try:
+        segment = SharedMemory(name)
+    except OSError as error:
+        raise MapError(str(error)) from error
+    # Attaching registers the segment with a tracker of this process, which would remove it at exit although
+    # it belongs to the parent (fixed by track=False in Python 3.13).
+    resource_tracker.unregister(f"/{segment.name}" if os.name == "posix" else segment.name, "shared_memory")
+    return segment

@@ -1,0 +1,228 @@
+"""One hash worker, as its parent sees it: a child process at the other end of a socket.
+
+A socket, and not asyncio's pipes: those cost several steps of the loop for each line, and on Python 3.11 a
+task that is cancelled while asyncio starts a process may wait for the end of that for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from aioglacier.core.treehash import NATIVE_SWITCH
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: A worker reports every second while bytes move. A minute without a word is a frozen process or a dead disk.
+SILENCE_SECONDS: Final = 60.0
+
+#: A worker that has closed its end of the socket is about to be gone.
+_LAST_SECONDS: Final = 5.0
+
+# An answer is three hex strings, and 4 GiB have 4,096 leaves.
+_MAX_ANSWER_SIZE: Final = 1024 * 1024
+_READ_SIZE: Final = 64 * 1024
+
+# The folder that holds the package comes last: whatever else lies in it must not stand in for the standard
+# library. Loading the package itself loads nothing more (see its __init__).
+_FOLDER: Final = Path(__file__).resolve().parent.parent.parent
+_BOOT: Final = (
+    "import sys; _, module, parent, *folders = sys.argv; sys.path += folders; "
+    "__import__(module); sys.modules[module].main(int(parent))"
+)
+
+#: What hashes: the standard library and a few small modules. Any other has this process's path as well.
+HASH_WORKER: Final = "aioglacier.transfer.hashing.worker"
+
+
+class CannotStartError(Exception):
+    """The system does not let this process start another, or share memory with it."""
+
+
+class WorkerLostError(Exception):
+    """A worker died or was killed for its silence."""
+
+    def __init__(self, what: str, exit_code: int | None) -> None:
+        super().__init__(what)
+        self.exit_code = exit_code
+
+
+class _HungUpError(Exception):
+    """There is nobody at the other end, or nobody who makes sense."""
+
+
+class WorkerProcess:
+    """One worker process, given one job at a time.
+
+    Attributes:
+        pid: Its process id.
+        mapped: The serials of the buffers that it has mapped.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], link: socket.socket) -> None:
+        self._process = process
+        self._link = link
+        self._received = bytearray()
+        self.pid = process.pid
+        self.mapped: set[int] = set()
+
+    @classmethod
+    async def start(cls, module: str = HASH_WORKER) -> WorkerProcess:
+        """Start a process that runs a module's ``main``; wait until it is ready. The socket keeps it alive.
+
+        Raises:
+            CannotStartError: It cannot be started, or is no such worker: the interpreter that
+                ``sys.executable`` names is not one, or is broken.
+        """
+        started: list[WorkerProcess] = []  # where a cancellation that comes meanwhile finds it
+        try:
+            await run_in_thread(lambda: started.append(cls.launch(module)))
+            await started[0].wait_until_ready()
+        except OSError as error:
+            raise CannotStartError(str(error)) from error
+        except BaseException:
+            for worker in started:
+                await worker.aclose()
+            raise
+        return started[0]
+
+    @classmethod
+    def launch(cls, module: str = HASH_WORKER) -> WorkerProcess:
+        """Start a process and do not wait for it; takes 2 ms.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        folders = [] if module == HASH_WORKER else [entry for entry in sys.path if Path(entry).is_absolute()]
+        arguments = [module, str(os.getpid()), *folders, str(_FOLDER)]
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = subprocess.Popen(  # noqa: S603  # this interpreter, on this package
+                    [sys.executable, "-I", "-S", "-c", _BOOT, *arguments],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    start_new_session=True,
+                    env=_environment(),
+                )
+            except BaseException:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        return cls(process, ours)
+
+    async def wait_until_ready(self) -> None:
+        """Wait for its first word."""
+        try:
+            await self._next_line()
+        except _HungUpError as error:
+            raise CannotStartError(f"{sys.executable} ended with exit code {await self._end()}") from error
+        except (TimeoutError, ValueError) as error:
+            raise CannotStartError(f"{sys.executable} does not say that it is ready") from error
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether there is a word of it to be read, or the end of all words."""
+        try:
+            self._link.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    async def exchange(self, request: bytes, report: Callable[[int], None] | None = None) -> dict[str, Any]:
+        """Send one job and wait for its end; ``report`` is told how much of it is done.
+
+        Raises:
+            WorkerLostError: The process died, or said nothing for a minute.
+        """
+        try:
+            await self._send(request)
+            answer = await self._next_line()
+            while "done" in answer:
+                if report is not None:
+                    report(answer["done"])
+                answer = await self._next_line()
+        except TimeoutError:
+            raise WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
+        except _HungUpError:
+            exit_code = await self._end()
+            raise WorkerLostError(f"died with exit code {exit_code}", exit_code) from None
+        else:
+            return answer
+
+    async def _send(self, request: bytes) -> None:
+        try:
+            with anyio.fail_after(SILENCE_SECONDS):
+                await asyncio.get_running_loop().sock_sendall(self._link, request)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise _HungUpError from error
+
+    async def _next_line(self) -> dict[str, Any]:
+        with anyio.fail_after(SILENCE_SECONDS):
+            while (end := self._received.find(b"\n")) < 0:
+                self._received += await self._receive()
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _receive(self) -> bytes:
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self._link, _READ_SIZE)
+        except OSError as error:
+            raise _HungUpError from error
+        if not data or len(self._received) > _MAX_ANSWER_SIZE:
+            raise _HungUpError
+        return data
+
+    async def _end(self) -> int:
+        """The exit code of a process that said its last word; one that stays all the same is killed."""
+        with anyio.CancelScope(shield=True):
+            try:
+                return await run_in_thread(lambda: self._process.wait(_LAST_SECONDS))
+            except subprocess.TimeoutExpired:
+                self.kill()
+                return await run_in_thread(self._process.wait)
+        raise AssertionError  # nothing cancels a shielded scope
+
+    def kill(self) -> None:
+        """Kill the process, and hang up."""
+        self._link.close()
+        if self.is_alive:
+            self._process.kill()
+
+    def end(self) -> None:
+        """Kill the process and wait until it is gone, where there is no loop to wait on."""
+        self.kill()
+        self._process.wait()
+
+    async def aclose(self) -> None:
+        """Kill the process and wait until it is gone, which takes the system about a millisecond."""
+        self.kill()
+        with anyio.CancelScope(shield=True):
+            await run_in_thread(self._process.wait)
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of this process's environment, where credentials may be, but what the system needs."""
+    names = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", NATIVE_SWITCH)
+    return {name: os.environ[name] for name in names if name in os.environ}

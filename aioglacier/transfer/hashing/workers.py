@@ -1,0 +1,348 @@
+"""Who hashes parts: worker processes, or threads where there can be none or they would not pay.
+
+Hashing must stay off the event loop: both hashes of 64 MiB take it 75 ms at the very best. Processes are the
+default because their only contact with the loop is one line a part; bytes are never sent to them. But each
+takes as long to start as a thread to hash 16 MiB, so threads do what is done before they are there.
+
+A worker is an ordinary child process that runs this interpreter on ``worker.py``. It is not a process of
+``multiprocessing``, whose "spawn" runs the user's main module again, whose "fork" copies locks of threads
+that do not exist in the child, and whose pool is ruined by one dead worker. It is started in a session of its
+own, so that Ctrl-C on the terminal reaches only the parent.
+
+A worker is watched: one that dies, or says nothing for a minute, is killed and replaced and its job is given
+to another one, because the bytes are still there. Cancelling a job kills its worker, since nothing else would
+keep it from writing to a buffer that is already somebody else's. A thread ends after the block of 256 KiB to
+1 MiB that it has in hand, and cancelling waits for that: for ever if a disk never answers, as sending does.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+
+import anyio
+
+from aioglacier.core.errors import WorkerDiedError
+from aioglacier.core.treehash import PartHashes
+from aioglacier.files.reading import FileChangedError
+from aioglacier.files.unreadable import source_changed, source_unreadable
+from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.budget.buffers import PrivateMemory, shared_memory
+from aioglacier.transfer.hashing.hash_threads import HashThreads
+from aioglacier.transfer.hashing.part_job import PartJob, perform
+from aioglacier.transfer.hashing.preload import take_started
+from aioglacier.transfer.hashing.worker import encode_request
+from aioglacier.transfer.hashing.worker_process import CannotStartError, WorkerLostError, WorkerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from aioglacier.core.errors import SourceUnreadableError
+    from aioglacier.transfer.budget.buffers import PartBuffer, PartMemory
+
+HashIn = Literal["processes", "threads"]
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+#: A job that has killed this many workers is given up: it is the job, or the machine has no memory left.
+MAX_DEATHS: Final = 3
+
+#: Parts up to this are hashed in a thread even where workers run: a worker costs more than it saves.
+SMALL_PART_SIZE: Final = 1024 * 1024
+
+#: Bodies up to this are hashed where they are: 64 microseconds, half a millisecond on a CPU without SHA
+#: instructions, where to wake a thread and be woken by it costs 100 and more.
+TINY_PART_SIZE: Final = 128 * 1024
+
+#: To start a worker takes 17 ms of CPU and some 15 ms of time, in which a thread hashes 16 MiB. So this much
+#: goes to a thread as long as no worker is there; more waits for one, which unlike a thread can be killed.
+LARGEST_IN_THREAD: Final = 16 * 1024 * 1024
+
+#: Workers are started for more than this: 64 MiB took 65 ms with two of them and 56 with threads, 256 MiB 187
+#: and 195, but 507 and 483 ms of CPU, a GiB 690 and 720 (medians of nine, two cores).
+WORTH_WORKERS: Final = 256 * 1024 * 1024
+
+
+class Hasher(Protocol):
+    """Does part jobs off the event loop, and makes the kind of memory it can reach."""
+
+    def make_memory(self, size: int) -> PartMemory:
+        """Memory for a part buffer."""
+        ...
+
+    def expect(self, size: int, part_size: int) -> None:
+        """Say that ``size`` bytes are to come, in jobs of ``part_size`` bytes at most.
+
+        Workers start with the first of these jobs where that pays.
+        """
+        ...
+
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        """Do the job, in a buffer or, if all it does is to hash what a file has, without.
+
+        When this returns or raises, nobody touches the buffer any more.
+
+        Raises:
+            SourceUnreadableError: The file to read could not be opened or read.
+            SourceChangedError: The file to read has changed since the job was planned.
+            WorkerDiedError: Worker after worker died or froze over this job.
+        """
+        ...
+
+
+def default_hash_workers() -> int:
+    """One for each core this process may use, at most 8, which hash 7 GB/s with hashlib."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores))
+
+
+def worth_workers(size: int, part_size: int) -> bool:
+    """Whether worker processes pay for an archive of ``size`` bytes."""
+    return part_size > SMALL_PART_SIZE and (size > WORTH_WORKERS or min(size, part_size) > LARGEST_IN_THREAD)
+
+
+@asynccontextmanager
+async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None) -> AsyncIterator[Hasher]:
+    """Open a hasher; workers start when there is enough to hash, and are gone when the block ends.
+
+    Where this interpreter cannot be started again (a frozen or an embedding program), or memory cannot be
+    shared with it, threads take over, and a warning says so.
+    """
+    count = workers or default_hash_workers()
+    if hash_in == "processes" and (not sys.executable or getattr(sys, "frozen", False)):
+        _log.warning("this program cannot start Python processes; hashing in threads instead")
+        hash_in = "threads"
+    if hash_in == "threads":
+        in_threads = ThreadHasher(count)
+        try:
+            yield in_threads
+        finally:
+            in_threads.close()
+        return
+    hasher = ProcessHasher(count)
+    try:
+        yield hasher
+    finally:
+        await hasher.aclose()
+
+
+class ThreadHasher:
+    """Hashes in threads: hashlib lets go of the GIL. Cancelling waits for the block in hand."""
+
+    def __init__(self, workers: int) -> None:
+        self._threads = HashThreads(workers)
+
+    def make_memory(self, size: int) -> PartMemory:
+        """Memory of this process alone."""
+        return PrivateMemory(size)
+
+    def expect(self, size: int, part_size: int) -> None:
+        """See ``Hasher.expect``. Threads start in no time."""
+
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        """See ``Hasher.run``."""
+        view = buffer.view if buffer is not None else None
+        if _is_tiny(job):
+            return perform(job, view)
+        watch = _Watch()
+        try:
+            return await self._threads.run(
+                partial(perform, job, view, watch.report),
+                is_brief=job.length <= SMALL_PART_SIZE,
+                give_up=watch.give_up,
+            )
+        except FileChangedError as error:
+            raise source_changed(_source(job), str(error)) from None
+        except OSError as error:
+            raise _file_error(job, error) from error
+
+    def close(self) -> None:
+        """End the threads. Jobs must be done or cancelled before."""
+        self._threads.close()
+
+
+class _GivenUpError(Exception):
+    """Nobody waits for these hashes any more."""
+
+
+class _Watch:
+    """Ends a job in a thread at its next block once it is given up."""
+
+    __slots__ = ("_is_given_up",)
+
+    def __init__(self) -> None:
+        self._is_given_up = False
+
+    def give_up(self) -> None:
+        """Let the job end."""
+        self._is_given_up = True
+
+    def report(self, done: int) -> None:
+        """See ``perform``."""
+        if self._is_given_up:
+            raise _GivenUpError(f"after {done} bytes")
+
+
+class ProcessHasher:
+    """Hashes in a fixed number of worker processes, started when they pay and replaced when they die.
+
+    Until then, and for small parts, threads hash.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._limiter = anyio.CapacityLimiter(workers)
+        self._idle: list[WorkerProcess] = []
+        self._given = take_started(workers)
+        self._launched: list[WorkerProcess] = []  # and not ready yet, as far as anybody has looked
+        self._engaged = 0
+        self._expected = 0
+        self._threads = ThreadHasher(workers)
+        self._cannot_start = False
+
+    def make_memory(self, size: int) -> PartMemory:
+        """Memory that workers can map, if it is large enough to be for them."""
+        return shared_memory(size) if size > SMALL_PART_SIZE else PrivateMemory(size)
+
+    def expect(self, size: int, part_size: int) -> None:
+        """See ``Hasher.expect``."""
+        if part_size > SMALL_PART_SIZE:  # workers do no others
+            self._expected += size
+
+    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
+        """See ``Hasher.run``. Cancelling kills the worker that has the job, or waits for a thread's block."""
+        deaths = 0
+        while True:
+            if self._cannot_start or job.length <= SMALL_PART_SIZE:
+                return await self._threads.run(job, buffer)
+            try:
+                async with self._limiter:
+                    worker = await self._find(job, buffer)
+                    if worker is None:
+                        return await self._threads.run(job, buffer)
+                    return await self._run_in_worker(worker, job, buffer)
+            except CannotStartError as error:
+                if not self._cannot_start:
+                    _log.warning("no worker process can be used (%s); hashing in threads instead", error)
+                self._cannot_start = True
+            except WorkerLostError as error:
+                deaths += 1
+                _log.warning("a hash worker %s; attempt %d of %d", error, deaths, MAX_DEATHS)
+                if deaths == MAX_DEATHS:
+                    raise WorkerDiedError(
+                        f"{deaths} hash workers in a row failed over the same {job.length} bytes, the "
+                        f"last one {error}; see if memory runs out (dmesg), or hash in threads",
+                        exit_code=error.exit_code,
+                    ) from None
+
+    async def aclose(self) -> None:
+        """End all workers. Jobs must be done or cancelled before."""
+        self._threads.close()
+        for others in (self._given, self._launched):
+            self._idle += others
+            others.clear()
+        for worker in self._idle:
+            worker.kill()  # all at once, and even where nothing can be waited for any more
+        with anyio.CancelScope(shield=True):
+            while self._idle:
+                await self._idle.pop().aclose()
+
+    async def _find(self, job: PartJob, buffer: PartBuffer | None) -> WorkerProcess | None:
+        """A worker for a job, or none where a thread is done before one could be there."""
+        while dead := next((worker for worker in self._idle if not worker.is_alive), None):
+            self._idle.remove(dead)  # that it died in its sleep says nothing about this job
+            await dead.aclose()
+        if (worker := self._take_idle(buffer.serial if buffer else 0)) is not None:
+            return worker
+        waits = job.length > LARGEST_IN_THREAD
+        while given := next((worker for worker in self._given if waits or worker.has_spoken), None):
+            self._given.remove(given)
+            with suppress(CannotStartError):  # nor does it if it died before there was anything to do
+                return await self._when_ready(given)
+        if waits:
+            while not self._launched:
+                await self._launch()
+        elif self._expected > WORTH_WORKERS and self._count_workers() < self._limiter.total_tokens:
+            await self._launch()
+        for worker in self._launched:
+            if waits or worker.has_spoken:
+                self._launched.remove(worker)
+                return await self._when_ready(worker)
+        return None
+
+    def _count_workers(self) -> int:
+        return len(self._idle) + len(self._given) + len(self._launched) + self._engaged
+
+    async def _run_in_worker(
+        self, worker: WorkerProcess, job: PartJob, buffer: PartBuffer | None
+    ) -> PartHashes:
+        serial, locator, size = (buffer.serial, buffer.locator, buffer.size) if buffer else (0, "", 0)
+        with self._engaging():
+            try:
+                worker.mapped.add(serial)
+                answer = await worker.exchange(encode_request(serial, locator, size, job))
+            except BaseException:
+                await worker.aclose()
+                raise
+        self._idle.append(worker)
+        return _read_answer(job, answer)
+
+    async def _launch(self) -> None:
+        """Start a worker, and do not wait for it."""
+        with self._engaging():
+            try:
+                await run_in_thread(lambda: self._launched.append(WorkerProcess.launch()))
+            except OSError as error:
+                raise CannotStartError(str(error)) from error
+
+    async def _when_ready(self, worker: WorkerProcess) -> WorkerProcess:
+        """A worker that was launched and is in no list any more, once it can be used."""
+        with self._engaging():
+            try:
+                await worker.wait_until_ready()
+            except BaseException:
+                await worker.aclose()
+                raise
+        return worker
+
+    @contextmanager
+    def _engaging(self) -> Iterator[None]:
+        """Count a worker that is in no list meanwhile."""
+        self._engaged += 1
+        try:
+            yield
+        finally:
+            self._engaged -= 1
+
+    def _take_idle(self, serial: int) -> WorkerProcess | None:
+        """An idle worker, if there is one; best one that has mapped the buffer: it saves 18 ms."""
+        for worker in reversed(self._idle):
+            if serial in worker.mapped:
+                self._idle.remove(worker)
+                return worker
+        return self._idle.pop() if self._idle else None
+
+
+def _is_tiny(job: PartJob) -> bool:
+    return job.length <= TINY_PART_SIZE and job.read_from is None
+
+
+def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:
+    if "hashes" in answer:
+        return PartHashes(*(bytes.fromhex(text) for text in answer["hashes"]))
+    if "changed" in answer:
+        raise source_changed(_source(job), answer["changed"])
+    if "unmapped" in answer:
+        raise CannotStartError(f"its memory cannot be shared: {answer['unmapped']}")
+    raise _file_error(job, OSError(answer["errno"], answer["strerror"]))
+
+
+def _file_error(job: PartJob, error: OSError) -> SourceUnreadableError:
+    return source_unreadable(_source(job), job.read_from.offset if job.read_from else 0, error)
+
+
+def _source(job: PartJob) -> str:
+    return job.read_from.path if job.read_from else "?"

@@ -1,0 +1,1 @@
+"""Uploads: sources, parts, the engine that carries them, and the writer."""

@@ -1,0 +1,98 @@
+"""One small archive that lies in memory: hashed where it is and sent in one request, without an engine.
+
+An engine carries parts that overtake, wait for buffers and stop each other, none of which is the case here,
+and it costs as much CPU as the request. What a failure or a cancellation leaves behind is the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeGuard
+
+import anyio
+
+from aioglacier.core.errors import GlacierError
+from aioglacier.core.planning import choose_part_size
+from aioglacier.tasks.dropped import Home, warn_dropped
+from aioglacier.tasks.groups import as_failed_upload
+from aioglacier.tasks.see_through import GRACE_SECONDS
+from aioglacier.transfer.budget.buffers import GivenMemory, PartBuffer
+from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.workers import SMALL_PART_SIZE
+from aioglacier.transfer.store import FinishedUpload
+from aioglacier.transfer.upload.writer import as_archive
+
+if TYPE_CHECKING:
+    from aioglacier.core.models import Archive, StoredArchive
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.writer import UploadOptions
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+
+def is_small(source: object, expected_size: int | None) -> TypeGuard[bytes]:
+    """Whether a source can go this way: bytes cannot change, so they need no copy, and no memory for one."""
+    return (
+        type(source) is bytes and 0 < len(source) <= SMALL_PART_SIZE and expected_size in {None, len(source)}
+    )
+
+
+async def upload_small(
+    store: ArchiveStore, resources: TransferResources, options: UploadOptions, source: bytes
+) -> Archive:
+    """Upload what ``is_small``; see ``Vault.upload`` for what it raises and what cancelling leaves."""
+    size = len(source)
+    choose_part_size(size, options.part_size)  # refuses one that is none
+    hashes = await resources.hasher.run(PartJob(size), PartBuffer(GivenMemory(source), size))
+    moved = 0
+
+    def count(more: int) -> None:
+        nonlocal moved
+        moved += more
+
+    async with resources.connections.exchange(size, count) as progress:
+        # A task of its own, since a request that may have taken effect must not end with its caller. Not one
+        # of a group: those of anyio cost a fifth of the whole upload, and no group can be left where this
+        # coroutine is dropped.
+        sending = asyncio.get_running_loop().create_task(
+            store.store_whole(memoryview(source), hashes, progress)
+        )
+        home = Home()
+        try:
+            stored = await asyncio.shield(sending)
+        except GlacierError as error:
+            failure = as_failed_upload(error)
+            if isinstance(failure, GlacierError):
+                failure.vault = failure.vault or options.vault
+            raise failure from failure.__cause__
+        except BaseException as error:
+            if home.is_left(type(error)):
+                sending.cancel()
+                warn_dropped("an unfinished archive", source=sending)
+            else:
+                await _end(sending, size, grace_seconds=GRACE_SECONDS if moved >= size else 0.0)
+            raise
+    return as_archive(FinishedUpload(stored, size, hashes.tree_hash), options)
+
+
+async def _end(sending: asyncio.Task[StoredArchive], size: int, *, grace_seconds: float) -> None:
+    """See that nothing is sent any more; wait so long for an answer first."""
+    try:
+        with anyio.move_on_after(grace_seconds, shield=True):
+            await asyncio.wait([sending])
+    finally:
+        sending.cancel()
+        with anyio.CancelScope(shield=True):
+            while not sending.done():
+                with suppress(asyncio.CancelledError):  # one is on its way already
+                    await asyncio.wait([sending])
+        if sending.cancelled():
+            pass
+        elif (failure := sending.exception()) is not None:
+            _log.warning("what a cancellation waited for failed: %s", failure)
+        else:
+            archive_id = sending.result().id
+            _log.warning("cancelled too late: archive %s, %d bytes, was made", archive_id, size)

@@ -1,0 +1,214 @@
+"""Uploads of a whole source: the engine is fed as fast as buffers come free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError
+from aioglacier.core.planning import part_ranges
+from aioglacier.core.ranges import ByteRange
+from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.see_through import GRACE_SECONDS
+from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.upload.open_file import OpenFile
+from aioglacier.transfer.upload.part import check_known_part
+from aioglacier.transfer.upload.sources import NamedFile
+from aioglacier.transfer.upload.writer import as_archive, open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.core.models import Archive, UploadId
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.snapshot import TransferSnapshot
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.engine import UploadEngine
+    from aioglacier.transfer.upload.sources import ByteSource
+    from aioglacier.transfer.upload.writer import UploadOptions
+
+
+class SourceUpload:
+    """One upload of one source, to be run once; ``snapshot`` shows how far it is.
+
+    It may go on with an upload that was begun before: ``resume`` is that upload, and the tree hashes of its
+    parts at the service, by offset.
+
+    Attributes:
+        source: A named file, or a stream.
+    """
+
+    def __init__(
+        self,
+        store: ArchiveStore,
+        resources: TransferResources,
+        options: UploadOptions,
+        source: NamedFile | ByteSource,
+        *,
+        resume: tuple[UploadId, Mapping[int, bytes]] | None = None,
+    ) -> None:
+        self.source = source
+        self._store = store
+        self._resources = resources
+        self._options = options
+        self._resume = resume
+        size = options.expected_size if source.size is None else source.size
+        is_file = isinstance(source, NamedFile)
+        self._engine = open_engine(store, resources, options, size, is_file=is_file)
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now."""
+        return self._engine.snapshot()
+
+    @property
+    def archive(self) -> Archive | None:
+        """The archive, once it is made, even if ``run`` was cancelled too late to return it."""
+        finished = self._engine.finished
+        return as_archive(finished, self._options) if finished is not None else None
+
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Stop reading, and let what is being sent arrive, for so many seconds at most.
+
+        ``run`` then ends with ``UploadFailedError``, whose ``upload_id`` resumes: the upload is kept, and
+        less of it has to go again than after a cancellation, which stops at once. Where all has been read
+        already, the archive may still be made within the time. To be called on the event loop; calling it
+        again can only shorten the time.
+        """
+        self._engine.drain(seconds)
+
+    async def run(self) -> Archive:
+        """Upload what the service lacks. See ``Vault.upload`` for what it raises and what cancelling leaves.
+
+        Raises:
+            ResumeMismatchError: The source is not what the upload was begun with. For a named file nothing
+                has been sent then; of a stream, what came before the difference may have been.
+        """
+        try:
+            async with self._engine as engine:
+                return await self._carry(engine)
+        except GlacierError as error:
+            error.vault = error.vault or self._options.vault
+            raise
+
+    async def _carry(self, engine: UploadEngine) -> Archive:
+        known: Mapping[int, bytes] = {}
+        if self._resume is not None:
+            upload_id, known = self._resume
+            engine.resume(upload_id, known)
+            if isinstance(self.source, NamedFile):
+                with engine.stops_on_failure():
+                    await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
+        return await self._feed(engine, known)
+
+    async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:
+        if isinstance(self.source, NamedFile):
+            source = self.source
+            self._check_size(source.size, is_whole=True)
+            await self._feed_file(engine, source, known)
+            finished = await engine.finish(lambda: run_in_thread(source.check_unchanged))
+        else:
+            await self._feed_stream(engine, self.source)
+            finished = await engine.finish()
+        return as_archive(finished, self._options)
+
+    async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
+        file = OpenFile(source)
+        with engine.stops_on_failure():
+            for range_ in part_ranges(source.size, engine.part_size):
+                if (tree_hash := proven.get(range_.start)) is not None:
+                    engine.skip(range_.size, tree_hash)
+                    continue
+                await engine.submit_file(file, range_)
+
+    async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
+        total = 0
+        ahead = b""
+        while True:
+            buffer = await engine.acquire()
+            try:
+                view = buffer.view[: engine.part_size]
+                view[: len(ahead)] = ahead
+                count = len(ahead)
+                with engine.stops_on_failure():
+                    count += await source.fill(view[count:])
+                total += count
+                self._check_size(total, is_whole=count < len(view))
+            except BaseException:
+                engine.discard(buffer)
+                raise
+            if count == 0:
+                engine.discard(buffer)
+                return
+            engine.submit(buffer, count)
+            if count < len(view):
+                return
+            # Asking for another buffer says that there is another part, and a source may end just here.
+            with engine.stops_on_failure():
+                ahead = await _one_byte(source)
+            if not ahead:
+                self._check_size(total, is_whole=True)
+                return
+
+    def _check_size(self, size: int, *, is_whole: bool) -> None:
+        expected = self._options.expected_size
+        if expected is None or (size <= expected and not is_whole) or size == expected:
+            return
+        raise LengthMismatchError(
+            f"the source was declared to have {expected} bytes but "
+            + (f"ended after {size}" if size < expected else f"gives more ({size} so far)")
+            + "; no archive was made",
+            expected=expected,
+            actual=size,
+        )
+
+
+async def _one_byte(source: ByteSource) -> bytes:
+    byte = bytearray(1)
+    return bytes(byte) if await source.fill(memoryview(byte)) else b""
+
+
+async def _check_known_parts(
+    resources: TransferResources,
+    source: NamedFile,
+    part_size: int,
+    upload_id: UploadId,
+    known: Mapping[int, bytes],
+) -> None:
+    """Hash the parts of a file that the service has, and compare, before anything is sent."""
+    ranges = [range_ for range_ in part_ranges(source.size, part_size) if range_.start in known]
+    if len(ranges) < len(known):
+        beyond = min(set(known) - {range_.start for range_ in ranges})
+        raise ResumeMismatchError(
+            f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} "
+            f"bytes in parts of {part_size} does not have; abort that upload and begin anew",
+        )
+    failures: list[GlacierError] = []
+    slots = anyio.Semaphore(resources.parts_ahead)
+
+    async def check(range_: ByteRange) -> None:
+        place = ReadFrom(source.path, range_.start, source.identity)
+        job = PartJob(range_.size, place, with_payload=False)
+        try:
+            hashes = await resources.hasher.run(job)
+            check_known_part(upload_id, range_, known[range_.start], hashes.tree_hash)
+        except GlacierError as error:
+            failures.append(error)
+        finally:
+            slots.release()
+
+    with first_cause():
+        async with anyio.create_task_group() as checks:
+            for range_ in ranges:
+                if failures:
+                    break
+                await slots.acquire()
+                checks.start_soon(check, range_)
+    if failures:
+        raise min(failures, key=_position)
+
+
+def _position(error: GlacierError) -> int:
+    byte_range = getattr(error, "byte_range", None)
+    return byte_range.start if isinstance(byte_range, ByteRange) else -1

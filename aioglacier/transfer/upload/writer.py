@@ -1,0 +1,331 @@
+"""The writer: a stream of any length goes in piece by piece, an archive comes out."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import anyio.lowlevel
+
+from aioglacier.core.errors import (
+    EmptyArchiveError,
+    GlacierError,
+    LengthMismatchError,
+    MemoryLimitError,
+    WriterBusyError,
+    WriterClosedError,
+)
+from aioglacier.core.models import Archive
+from aioglacier.core.planning import choose_part_size
+from aioglacier.tasks.see_through import GRACE_SECONDS
+from aioglacier.transfer.upload.engine import UploadEngine
+from aioglacier.transfer.upload.sources import as_bytes_view
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from typing_extensions import Buffer
+
+    from aioglacier.core.models import UploadId
+    from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.snapshot import TransferSnapshot
+    from aioglacier.transfer.store import ArchiveStore, FinishedUpload
+
+#: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
+_BREATH_SECONDS: Final = 0.002
+
+#: Bytes copied without a look at the clock: about 0.2 ms.
+_COPY_SIZE: Final = 1024 * 1024
+
+_SMALLEST_BUFFER: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """How an archive is to be uploaded.
+
+    Attributes:
+        vault: The vault's name.
+        description: The archive's description, checked.
+        part_size: Bytes of a part; ``None`` chooses.
+        expected_size: Bytes of the archive, where they are known; a different number is an error.
+        keep_unfinished: Keep an unfinished upload at the service for a resume instead of aborting it.
+    """
+
+    vault: str
+    description: str | None = None
+    part_size: int | None = None
+    expected_size: int | None = None
+    keep_unfinished: bool = False
+
+
+class ArchiveWriter:
+    """Takes the bytes of one archive in order.
+
+    Made by ``Vault.open_writer()``. For one task at a time. Memory: parts are held until the service has
+    acknowledged them, in buffers of the connection's ``memory_limit``; ``write`` waits while none is free.
+    """
+
+    def __init__(self, engine: UploadEngine, options: UploadOptions, position: int = 0) -> None:
+        self._engine = engine
+        self._options = options
+        self._buffer: PartBuffer | None = None
+        self._filled = 0
+        self._position = position
+        self._busy = False
+        self._closed: str | None = None
+        self._failure: BaseException | None = None
+        self._breath_due = time.monotonic() + _BREATH_SECONDS
+
+    def __repr__(self) -> str:
+        counters = self._engine.snapshot()
+        state = self._closed or f"sent={counters.parts_done} in_flight={counters.parts_in_flight}"
+        return (
+            f"<ArchiveWriter {self._options.vault} part_size={self._engine.part_size >> 20}MiB "
+            f"position={self._position} {state}>"
+        )
+
+    @property
+    def archive(self) -> Archive | None:
+        """The archive, once it is complete; ``None`` before and for ever after a failure."""
+        finished = self._engine.finished
+        return as_archive(finished, self._options) if finished is not None else None
+
+    @property
+    def upload_id(self) -> UploadId | None:
+        """The multipart upload, once there is one: it begins when the stream outgrows its first part."""
+        return self._engine.upload_id
+
+    @property
+    def part_size(self) -> int:
+        """Bytes of every part but the last."""
+        return self._engine.part_size
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more can be written: completed, aborted or failed."""
+        return self._closed is not None
+
+    @property
+    def position(self) -> int:
+        """Bytes accepted so far, with those that a resumed upload had before: where the stream goes on."""
+        return self._position
+
+    def snapshot(self) -> TransferSnapshot:
+        """The counters now, for a progress display to poll."""
+        return self._engine.snapshot()
+
+    async def write(self, data: Buffer) -> None:
+        """Append bytes to the archive, waiting while every part buffer is in use.
+
+        The bytes are copied before this returns, so the caller may reuse ``data``. If cancelled, exactly
+        ``position`` bytes of the stream have been accepted, and writing may go on from there.
+
+        Raises:
+            InputTypeError: ``data`` is not bytes-like; nothing of it was accepted.
+            WriterBusyError: Another task is writing; nothing was accepted.
+            WriterClosedError: The writer was completed or aborted.
+            LengthMismatchError: More bytes than ``expected_size``.
+            TooManyPartsError: The stream outgrew 10,000 parts.
+            GlacierError: A part could not be sent. After this and the two before nothing more can be written
+                here, and there will be no archive; leaving the block aborts the upload, or keeps it, with its
+                id in the error, if it can be resumed.
+        """
+        view = as_bytes_view(data)
+        self._enter()
+        try:
+            self._engine.check()
+            self._check_room(len(view))
+            await self._breathe()
+            while view:
+                buffer = self._buffer
+                if buffer is None:
+                    buffer = self._buffer = await self._engine.acquire()
+                count = min(len(view), buffer.size - self._filled, _COPY_SIZE)
+                buffer.view[self._filled : self._filled + count] = view[:count]
+                self._filled += count
+                self._position += count
+                view = view[count:]
+                if self._filled == buffer.size:
+                    self._submit()
+                elif view:
+                    await self._breathe()
+        finally:
+            self._busy = False
+
+    async def complete(self) -> Archive:
+        """Send what is left, wait for every part, and make the archive.
+
+        Calling it again returns the same archive. If cancelled while the service may already be making the
+        archive, it waits up to 10 seconds for the answer first; ``archive`` then tells, and so does the log.
+
+        Raises:
+            EmptyArchiveError: Nothing was written; nothing was sent.
+            LengthMismatchError: Fewer bytes than ``expected_size``.
+            OutcomeUnknownError: The service's last answer was lost, and asking again did not settle it.
+            IntegrityError: The service computed another tree hash.
+            WriterClosedError: The writer was aborted, or failed before.
+            GlacierError: A part could not be sent, as in ``write``.
+        """
+        if (archive := self.archive) is not None:
+            return archive
+        self._enter()
+        try:
+            self._engine.check()
+            expected = self._options.expected_size
+            if expected is not None and self._position != expected:
+                raise LengthMismatchError(
+                    f"the source ended after {self._position} of the {expected} bytes it was declared to "
+                    "have; no archive was made",
+                    expected=expected,
+                    actual=self._position,
+                )
+            if self._position == 0:
+                raise EmptyArchiveError("nothing was written")
+            if self._filled:
+                self._submit()
+            return as_archive(await self._engine.finish(), self._options)
+        except BaseException as error:
+            self._failure = error
+            raise
+        finally:
+            self._closed = "completed" if self._engine.finished is not None else "failed"
+            self._busy = False
+
+    def drain(self, seconds: float = GRACE_SECONDS) -> None:
+        """Take nothing more, and let what is being sent arrive, for so many seconds at most.
+
+        ``write`` and ``complete`` raise ``UploadFailedError`` from now on, and leaving the block takes as
+        long as the last such part. The upload is kept, and the error's ``upload_id`` resumes it: from the
+        start of the stream, of which what has arrived is not sent again. Once ``complete`` is at work, the
+        archive may still be made within the time.
+        """
+        self._engine.drain(seconds)
+
+    async def abort(self) -> None:
+        """Give the archive up: leaving the block aborts the upload at the service, even one to be kept.
+
+        May be called twice, and after a failure; once there is an archive it does nothing.
+        """
+        if self.archive is None:
+            self._closed = self._closed or "aborted"
+            self._engine.abort()
+
+    def release(self) -> None:
+        """Give back the buffer that was being filled; nothing can be written afterwards."""
+        self._closed = self._closed or "closed"
+        if self._buffer is not None:
+            self._engine.discard(self._buffer)
+            self._buffer = None
+
+    def _enter(self) -> None:
+        if self._failure is not None:
+            raise WriterClosedError("the writer has failed; open another one") from self._failure
+        if self._closed is not None:
+            raise WriterClosedError(f"the writer is {self._closed}; open another one")
+        if self._busy:
+            raise WriterBusyError("another task is inside this writer; a writer takes one stream, in order")
+        self._busy = True
+
+    def _check_room(self, length: int) -> None:
+        expected = self._options.expected_size
+        if expected is not None and self._position + length > expected:
+            self._engine.fail(
+                LengthMismatchError(
+                    f"the source gives more than the {expected} bytes it was declared to have "
+                    f"({self._position + length} so far); no archive was made",
+                    expected=expected,
+                    actual=self._position + length,
+                )
+            )
+
+    def _submit(self) -> None:
+        assert self._buffer is not None  # noqa: S101  # it was just filled
+        self._engine.submit(self._buffer, self._filled)
+        self._buffer = None
+        self._filled = 0
+
+    async def _breathe(self) -> None:
+        if time.monotonic() >= self._breath_due:
+            await anyio.lowlevel.checkpoint()
+            self._breath_due = time.monotonic() + _BREATH_SECONDS
+
+
+@asynccontextmanager
+async def open_writer(
+    store: ArchiveStore,
+    resources: TransferResources,
+    options: UploadOptions,
+    *,
+    resume: tuple[UploadId, Mapping[int, bytes], Sequence[bytes]] | None = None,
+) -> AsyncIterator[ArchiveWriter]:
+    """Open a writer; a clean end of the block completes the archive, an exception never does.
+
+    ``resume`` is an upload that goes on: its id, the tree hashes of its parts at the service by offset, and
+    those of the first ones, which do not come by again.
+    """
+    async with open_engine(store, resources, options, options.expected_size) as engine:
+        position = 0
+        if resume is not None:
+            upload_id, known, there = resume
+            engine.resume(upload_id, known)
+            for tree_hash in there:
+                engine.skip(engine.part_size, tree_hash)
+                position += engine.part_size
+        writer = ArchiveWriter(engine, options, position)
+        try:
+            yield writer
+            if not writer.is_closed:
+                await writer.complete()
+        except GlacierError as error:
+            error.vault = error.vault or options.vault
+            raise
+        finally:
+            writer.release()
+
+
+def open_engine(
+    store: ArchiveStore,
+    resources: TransferResources,
+    options: UploadOptions,
+    size: int | None,
+    *,
+    is_file: bool = False,
+) -> UploadEngine:
+    """An engine for an archive of ``size`` bytes, ``None`` if unknown; to be entered with ``async with``.
+
+    The parts of a named file may be larger than all memory that there is for buffers.
+
+    Raises:
+        InvalidPlanError: Part size, size and memory do not go together. Nothing was sent.
+    """
+    part_size = choose_part_size(size, options.part_size)
+    buffer_size = part_size
+    if size is not None and size < part_size:
+        # It goes in one request: claim no more memory than it fills, in few sizes, so that they are reused.
+        buffer_size = max(_SMALLEST_BUFFER, 1 << (size - 1).bit_length())
+    if buffer_size > resources.buffers.limit and not is_file:
+        raise MemoryLimitError(part_size=buffer_size, memory_limit=resources.buffers.limit)
+    return UploadEngine(
+        store,
+        resources,
+        part_size=part_size,
+        buffer_size=buffer_size,
+        size=size,
+        keep_unfinished=options.keep_unfinished,
+    )
+
+
+def as_archive(finished: FinishedUpload, options: UploadOptions) -> Archive:
+    """The archive that an upload ended in."""
+    return Archive(
+        finished.stored.id,
+        options.vault,
+        finished.size,
+        finished.tree_hash,
+        options.description or "",
+        finished.stored.stored_at,
+    )
