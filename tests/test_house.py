@@ -90,8 +90,6 @@ MIRRORED = {
 KNOWN_ARROWS_UP: set[tuple[str, str]] = {
     ("aioglacier.bulk.formats.age", "aioglacier.bulk.sync.packing"),
     ("aioglacier.bulk.formats.bundle_index", "aioglacier.bulk.sync.bundle"),
-    ("aioglacier.cli.program.global_options", "aioglacier.cli.shared.parameters"),
-    ("aioglacier.cli.render.progress", "aioglacier.cli.program.session"),
     ("aioglacier.gateway.contract.options", "aioglacier.gateway.http.relay"),
     ("aioglacier.gateway.credentials.boto_session", "aioglacier.gateway.vaults.boto_calls"),
     ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.live"),

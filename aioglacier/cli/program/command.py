@@ -79,6 +79,7 @@ def start(ctx: click.Context) -> Session:
     session.stopper.last_words = lambda error: tell(
         session.output, failure_of(error, resume=session.resume, safe=session.safe())
     )
+    session.stopper.restore = session.output.restore_terminal
     start_logging(verbose=settings.verbose, quiet=settings.quiet)
     return session
 

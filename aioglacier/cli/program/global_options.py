@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from aioglacier.cli.shared.parameters import SIZE
+from aioglacier.cli.program.parameters import SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

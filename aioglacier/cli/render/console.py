@@ -28,7 +28,9 @@ class Output:
     Attributes:
         is_json: Whether records and errors are JSON.
         is_quiet: Whether nothing is said but results and errors.
-        is_closed: Whether nobody reads standard output any more.
+        is_closed: Whether the reader of standard output went away.
+        to_stderr: Whether results go to standard error, because standard output carries an archive.
+        show_cursor: Shows the cursor again while a progress display hides it.
     """
 
     def __init__(self, *, is_json: bool = False, is_quiet: bool = False) -> None:
@@ -36,6 +38,7 @@ class Output:
         self.is_quiet = is_quiet
         self.is_closed = False
         self.to_stderr = False
+        self.show_cursor: Callable[[], None] = lambda: None
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and hasattr(stream, "reconfigure"):
                 # A description may hold what this terminal's encoding cannot; show it escaped.
@@ -111,6 +114,10 @@ class Output:
                 os.dup2(null, sys.stdout.fileno())
             finally:
                 os.close(null)
+
+    def restore_terminal(self) -> None:
+        """Give the terminal back as it was, before the program ends without cleaning up."""
+        self.show_cursor()
 
     def flush(self) -> None:
         """See that everything has been written; raises as ``line``."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, Task, TaskID
 
-    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Output
     from aioglacier.transfer.snapshot import TransferSnapshot
 
 _POLL_SECONDS: Final = 0.1
@@ -67,18 +67,18 @@ class Speed:
 
 @asynccontextmanager
 async def showing(
-    session: Session, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
+    output: Output, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
 ) -> AsyncIterator[None]:
     """Show how a transfer gets on while the block runs, and in one line how it went if that ``sums_up``.
 
     A resume begins with a check of what is there already, while no counter moves.
     """
-    if not session.output.shows_progress:
+    if not output.shows_progress:
         yield
         return
     speed = Speed(is_resume=is_resume)
     started = time.monotonic()
-    with _display(session, _transfer_facts) as display:
+    with _display(output, _transfer_facts) as display:
         idle = "checking what was sent" if is_resume else ""
         task = display.add_task(escape(label), total=None, rate="", left="", flight="", idle=idle)
 
@@ -94,7 +94,7 @@ async def showing(
         text += f", {show_rate(done - found, taken)}"
     if 0 < found < done:
         text += f"; {show_size(found)} of it had been sent before"
-    session.output.note(text)
+    output.note(text)
 
 
 def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Speed, idle: str) -> None:
@@ -114,26 +114,26 @@ def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Sp
 
 
 @contextmanager
-def waiting(session: Session, text: str) -> Iterator[None]:
+def waiting(output: Output, text: str) -> Iterator[None]:
     """Show that something is waited for, and for how long already."""
-    if not session.output.shows_progress:
-        session.output.note(text)
+    if not output.shows_progress:
+        output.note(text)
         yield
         return
-    with _display(session, _waiting_facts) as display:
+    with _display(output, _waiting_facts) as display:
         display.add_task(escape(text), total=None)
         yield
 
 
 @asynccontextmanager
 async def counting(
-    session: Session, text: str, total: int | None, done: Callable[[], int]
+    output: Output, text: str, total: int | None, done: Callable[[], int]
 ) -> AsyncIterator[None]:
     """Show how many of a number of things are done."""
-    if not session.output.shows_progress:
+    if not output.shows_progress:
         yield
         return
-    with _display(session, _counting_facts) as display:
+    with _display(output, _counting_facts) as display:
         task = display.add_task(escape(text), total=total)
         async with _polling(lambda: display.update(task, completed=done())):
             yield
@@ -156,12 +156,12 @@ class State(NamedTuple):
 
 
 @asynccontextmanager
-async def following(session: Session, look: Callable[[], State]) -> AsyncIterator[None]:
+async def following(output: Output, look: Callable[[], State]) -> AsyncIterator[None]:
     """Show how some work gets on while the block runs, by looking at it."""
-    if not session.output.shows_progress:
+    if not output.shows_progress:
         yield
         return
-    with _display(session, lambda task: task.fields["facts"]) as display:
+    with _display(output, lambda task: task.fields["facts"]) as display:
         task = display.add_task("", total=None, facts=("",))
 
         def show() -> None:
@@ -253,7 +253,7 @@ def _counting_facts(task: Task) -> tuple[str, ...]:
 
 
 @contextmanager
-def _display(session: Session, facts_of: Callable[[Task], tuple[str, ...]]) -> Iterator[Progress]:
+def _display(output: Output, facts_of: Callable[[Task], tuple[str, ...]]) -> Iterator[Progress]:
     from rich.console import Console  # noqa: PLC0415  # only where somebody looks
     from rich.progress import Progress, ProgressColumn  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
@@ -278,13 +278,12 @@ def _display(session: Session, facts_of: Callable[[Task], tuple[str, ...]]) -> I
     column = Whole(table_column=Column(no_wrap=True))
     display = Progress(column, console=console, transient=True, refresh_per_second=10)
 
-    # Nothing but the display's own end gives the cursor back.
-    def restore() -> None:
+    def show_cursor() -> None:
         display.console.show_cursor(True)
 
-    session.stopper.restore = restore
+    output.show_cursor = show_cursor
     try:
         with display:
             yield display
     finally:
-        session.stopper.restore = lambda: None
+        output.show_cursor = lambda: None

@@ -138,7 +138,7 @@ async def telling(
 ) -> AsyncIterator[None]:
     """Show people how it gets on, or tell programs, once a second, while the block runs."""
     if not session.output.is_json or session.output.is_quiet:
-        async with following(session, look):
+        async with following(session.output, look):
             yield
         return
     import anyio  # noqa: PLC0415  # not needed for help

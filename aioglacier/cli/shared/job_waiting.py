@@ -25,7 +25,7 @@ async def wait(
     if description.status is JobStatus.SUCCEEDED:
         return description
     session.safe = lambda: f"job {job.id} goes on at the service"
-    with waiting(session, f"waiting for job {job.id}"):
+    with waiting(session.output, f"waiting for job {job.id}"):
         if timeout_seconds is None:
             done = await job.wait_until_done()
         else:

@@ -96,7 +96,7 @@ async def upload_rolling(
                 "upload", "--roll-over", *words, f"--stream={begun.nonce}", "--", vault, "-"
             )
         session.safe = safe
-        async with showing(session, "standard input", rolling, is_resume=stream is not None):
+        async with showing(session.output, "standard input", rolling, is_resume=stream is not None):
             with gently(session, rolling):
                 manifest, archive = await rolling.run()
     session.safe = lambda: ""
@@ -170,7 +170,7 @@ async def download_rolling(
     if identities is not None and target != STDOUT:
         await download.check_room(sealed_name(target), more=manifest.size)
     session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
-    async with showing(session, "standard output" if target == STDOUT else target, download):
+    async with showing(session.output, "standard output" if target == STDOUT else target, download):
         if target == STDOUT:
             with open_stdout() as stdout:
                 async with unsealed(stdout.write, identities) as write:

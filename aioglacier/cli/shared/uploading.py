@@ -63,7 +63,7 @@ async def run_upload(
         )
 
     session.safe = safe
-    async with showing(session, label, upload, is_resume=is_resume):
+    async with showing(session.output, label, upload, is_resume=is_resume):
         # What cannot be read again is better stopped at once: nothing could go on with it.
         with gently(session, upload) if session.resume else nullcontext():
             archive = await upload.run()

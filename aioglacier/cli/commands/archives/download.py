@@ -16,6 +16,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import RANGE
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.printed_records import as_text, job_record, job_text, plain
 from aioglacier.cli.render.progress import showing
@@ -26,7 +27,6 @@ from aioglacier.cli.shared.encrypting import IDENTITY, identity_words, save_unse
 from aioglacier.cli.shared.folder_options import cost_record, cost_text
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import wait
-from aioglacier.cli.shared.parameters import RANGE
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError, TargetError
@@ -386,7 +386,7 @@ async def fetch(
     async with job.recording_download(target):
         download = await job.open_download(target, overwrite=overwrite)
         session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
-        async with showing(session, Path(target).name, download):
+        async with showing(session.output, Path(target).name, download):
             await download.run()
     session.safe = lambda: ""
 
@@ -396,7 +396,7 @@ async def _fetch_to_stdout(session: Session, job: Job, identities: Identities | 
         async with (
             unsealed(stdout.write, identities) as write,
             job.open_reader() as reader,
-            showing(session, "standard output", reader),
+            showing(session.output, "standard output", reader),
         ):
             async for block in reader:
                 await write(block)

@@ -162,7 +162,7 @@ async def _export_csv(session: Session, job: Job, reading: Reading, target: Path
     try:
         with _open_private(partial) as file:
             file.write(csv_line(_COLUMNS))
-            async with counting(session, "archives", None, lambda: count):
+            async with counting(session.output, "archives", None, lambda: count):
                 async for line in _csv_lines(reading):
                     file.write(line)
                     count += 1

@@ -18,12 +18,12 @@ import click
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.parameters import PART_SIZE, SIZE
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE, refuse_with_encryption, upload_sealed
 from aioglacier.cli.shared.idling import warn_of_idle
-from aioglacier.cli.shared.parameters import PART_SIZE, SIZE
 from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
 from aioglacier.cli.shared.uploading import (
     STDIN,

@@ -9,6 +9,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
@@ -24,7 +25,6 @@ from aioglacier.cli.shared.folder_options import (
     tell_failures,
     telling,
 )
-from aioglacier.cli.shared.parameters import SIZE
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 

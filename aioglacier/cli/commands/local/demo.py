@@ -21,11 +21,11 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.escaping import escape
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_rate, show_seconds, show_size
-from aioglacier.cli.shared.parameters import SIZE
 from aioglacier.core.errors import EmptyArchiveError
 from aioglacier.core.limits import MIB
 
@@ -114,7 +114,7 @@ class _Demo:
             restored = self.folder / "restored"
             with self._step("download", "in parallel ranges, each verified, renamed when complete"):
                 download = await job.open_download(restored, overwrite=True)
-                async with showing(self.session, "download", download, sums_up=False):
+                async with showing(self.session.output, "download", download, sums_up=False):
                     await download.run()
         with self._step("compare", "what came back, byte for byte"):
             same = await to_thread.run_sync(_is_same, self.file, restored, check)
@@ -136,7 +136,7 @@ class _Demo:
             description = f"demo of {show_size(self.size)}"
             async with (
                 vault.open_writer(description=description) as writer,
-                showing(self.session, "upload", writer, sums_up=False),
+                showing(self.session.output, "upload", writer, sums_up=False),
             ):
                 while block := source.read(MIB):
                     await writer.write(block)

@@ -8,10 +8,10 @@ import click
 
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.shared.confirming import confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.parameters import SIZE
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
 
 if TYPE_CHECKING:

@@ -90,7 +90,7 @@ async def _empty(session: Session, vault: Vault) -> int:
         session.safe = lambda: f"{show_count(emptying.snapshot().deleted, 'archive')} deleted so far"
         async with (
             counting(
-                session,
+                session.output,
                 f"deleting archives of {vault.name}",
                 before.archive_count,
                 lambda: emptying.snapshot().deleted,
