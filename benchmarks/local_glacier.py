@@ -36,7 +36,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from aioglacier.core.limits import ARCHIVE_OVERHEAD
+from aioglacier.core.limits import VAULT as SERVICE
 from aioglacier.core.treehash import TreeHash
 from aioglacier.server import LocalGlacier
 from benchmarks import measure
@@ -341,7 +341,7 @@ def fill(directory: Path, archives: int) -> float:
             for number in numbers
         ),
     )
-    total = archives * (size + ARCHIVE_OVERHEAD)
+    total = archives * (size + SERVICE.archive_overhead)
     db.execute(
         "UPDATE vaults SET live_archives = :archives, live_size = :total, run = 1, inventoried = :now, "
         "listed_number = :archives, listed_archives = :archives, listed_size = :total",

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from aioglacier.core.checks import check_choice, check_id
-from aioglacier.core.limits import MAX_TAGS_PER_REQUEST
+from aioglacier.core.limits import VAULT
 from aioglacier.core.models import LockId, NotificationConfig, VaultEvent
 
 if TYPE_CHECKING:
@@ -111,5 +111,5 @@ class Lock(_Setting):
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(keys)
-    while batch := list(islice(rest, MAX_TAGS_PER_REQUEST)):
+    while batch := list(islice(rest, VAULT.max_tags_per_request)):
         yield batch

@@ -13,7 +13,7 @@ from aioglacier.core.errors import (
     InvalidRangeError,
     VaultNameError,
 )
-from aioglacier.core.limits import LEAF_SIZE, MAX_DESCRIPTION_LENGTH, MAX_VAULT_NAME_LENGTH
+from aioglacier.core.limits import LEAF_SIZE, VAULT
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def check_vault_name(name: str) -> str:
     if _matches(_VAULT_NAME, name) and name not in {".", ".."}:
         return name
     raise VaultNameError(
-        f"{name!r} is no vault name: 1 to {MAX_VAULT_NAME_LENGTH} characters of a-z, A-Z, 0-9, '_', '-' and "
-        "'.', and neither '.' nor '..'",
+        f"{name!r} is no vault name: 1 to {VAULT.max_vault_name_length} characters of a-z, A-Z, 0-9, '_', "
+        "'-' and '.', and neither '.' nor '..'",
         name=name,
     )
 
@@ -69,9 +69,9 @@ def check_description(description: str | None) -> str | None:
         return None
     if not isinstance(description, str):
         raise DescriptionError(f"a description is a str, not {description!r}", description=repr(description))
-    if len(description) > MAX_DESCRIPTION_LENGTH:
+    if len(description) > VAULT.max_description_length:
         raise DescriptionError(
-            f"a description has at most {MAX_DESCRIPTION_LENGTH} characters, not {len(description)}; "
+            f"a description has at most {VAULT.max_description_length} characters, not {len(description)}; "
             "shorten it",
             description=description,
         )

@@ -74,6 +74,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aioglacier.core.limits import VAULT
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -160,7 +162,6 @@ class TooManyPartsError(InvalidPlanError):
     """
 
     def __init__(self, *, part_size: int, size: int | None, suggested_part_size: int | None) -> None:
-        limit = 10_000 * part_size
         what = f"an archive of {size} bytes" if size is not None else "the stream"
         hint = (
             f"; choose a part size of {suggested_part_size} ({suggested_part_size >> 20} MiB)"
@@ -168,7 +169,8 @@ class TooManyPartsError(InvalidPlanError):
             else "; it is more than any archive can hold, so split it"
         )
         super().__init__(
-            f"{what} passes 10,000 parts of {part_size >> 20} MiB, which end at {limit} bytes{hint}"
+            f"{what} passes {VAULT.max_parts:,} parts of {part_size >> 20} MiB, which end at "
+            f"{VAULT.max_parts * part_size} bytes{hint}"
         )
         self.part_size = part_size
         self.size = size

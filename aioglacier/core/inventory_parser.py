@@ -29,7 +29,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from aioglacier.core.errors import InventoryError
-from aioglacier.core.limits import MAX_ARCHIVE_SIZE, MIB
+from aioglacier.core.limits import MIB, VAULT
 from aioglacier.core.models import Archive, ArchiveId, InventoryFormat
 from aioglacier.core.text import parse_utc, without_lone_surrogates
 
@@ -177,7 +177,7 @@ class InventoryReader(ABC):
         elif not isinstance(description, str):
             raise self._error(f"the ArchiveDescription {_show(description)} is no text", at)
         # A bool is an int, but no size.
-        if type(size) is not int or not 0 <= size <= MAX_ARCHIVE_SIZE:
+        if type(size) is not int or not 0 <= size <= VAULT.max_archive_size:
             raise self._error(f"the Size {_show(size)} is none that an archive can have", at)
         return Archive(
             id=ArchiveId(archive_id),

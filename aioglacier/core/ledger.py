@@ -9,7 +9,7 @@ so at most about 1 MiB for the largest archive there can be.
 from __future__ import annotations
 
 from aioglacier.core.errors import InvalidPlanError, TooManyPartsError
-from aioglacier.core.limits import MAX_PART_SIZE, MAX_PARTS
+from aioglacier.core.limits import VAULT
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import combine
 
@@ -43,12 +43,12 @@ class UploadLedger:
         Raises:
             TooManyPartsError: The service takes 10,000 parts, and this would be one more.
         """
-        if index >= MAX_PARTS:
+        if index >= VAULT.max_parts:
             larger = 2 * self._part_size
             raise TooManyPartsError(
                 part_size=self._part_size,
                 size=None,
-                suggested_part_size=larger if larger <= MAX_PART_SIZE else None,
+                suggested_part_size=larger if larger <= VAULT.max_part_size else None,
             )
         return ByteRange(index * self._part_size, index * self._part_size + size)
 

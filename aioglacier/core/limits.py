@@ -1,9 +1,11 @@
-"""The service's numbers, each with its source, and no others.
+"""The numbers of each service, one object a service, each number with its source.
 
 "Guide" is the Amazon S3 Glacier Developer Guide for the vault API of 2012-06-01.
 """
 
-from typing import Final
+from __future__ import annotations
+
+from typing import Final, NamedTuple
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -12,55 +14,97 @@ GIB: Final = 1024 * MIB
 #: The unit of a tree hash (Guide, "Computing Checksums").
 LEAF_SIZE: Final = MIB
 
-#: Part sizes are 1 MiB times a power of two within these bounds (Guide, "Initiate Multipart Upload").
-MIN_PART_SIZE: Final = MIB
-MAX_PART_SIZE: Final = 4 * GIB
 
-#: Parts of one upload (Guide, "Uploading Large Archives in Parts", quick facts).
-MAX_PARTS: Final = 10_000
+class ServiceLimits(NamedTuple):
+    """What one service accepts and how long it keeps it.
 
-#: Follows from the two above: about 40 TB.
-MAX_ARCHIVE_SIZE: Final = MAX_PARTS * MAX_PART_SIZE
+    A named tuple: every program loads it, and a dataclass of this size takes five times as long to make.
 
-#: The largest body of one UploadArchive request (Guide, "Upload Archive").
-MAX_SINGLE_UPLOAD_SIZE: Final = 4 * GIB
+    Attributes:
+        min_part_size: Bytes of a part, at least. A part size is this times a power of two.
+        max_part_size: Bytes of a part, at most.
+        max_parts: Parts of one upload.
+        max_archive_size: Bytes of one archive.
+        max_single_upload_size: Bytes of an archive that is sent in one request.
+        max_description_length: Characters of an archive's or a job's description.
+        max_vault_name_length: Characters of a vault's name.
+        max_vaults: Vaults of an account in one region.
+        max_vaults_per_page: Vaults in one page of their list.
+        max_items_per_page: Jobs, uploads or parts in one page of their list.
+        upload_idle_seconds: An upload without activity for so long may be removed.
+        job_output_seconds: A job and its output are kept at least so long after completion.
+        max_tags: Tags of one vault.
+        max_tags_per_request: Tags added or removed in one request.
+        max_tag_key_length: Characters of a tag's key.
+        max_tag_value_length: Characters of a tag's value.
+        max_policy_size: Bytes of an access or a lock policy.
+        vault_lock_seconds: A vault lock must be completed so soon after it was initiated.
+        max_capacity_units: Provisioned capacity units of one account.
+        archive_overhead: Bytes that are stored and billed with each archive.
+        minimum_storage_days: An archive deleted earlier is charged for as many days.
+    """
 
-#: Archive and job descriptions: characters from 0x20 to 0x7E (Guide, "Upload Archive", "Initiate Job").
-MAX_DESCRIPTION_LENGTH: Final = 1_024
+    min_part_size: int
+    max_part_size: int
+    max_parts: int
+    max_archive_size: int
+    max_single_upload_size: int
+    max_description_length: int
+    max_vault_name_length: int
+    max_vaults: int
+    max_vaults_per_page: int
+    max_items_per_page: int
+    upload_idle_seconds: int
+    job_output_seconds: int
+    max_tags: int
+    max_tags_per_request: int
+    max_tag_key_length: int
+    max_tag_value_length: int
+    max_policy_size: int
+    vault_lock_seconds: int
+    max_capacity_units: int
+    archive_overhead: int
+    minimum_storage_days: int
 
-#: Vault names: a-z, A-Z, 0-9, "_", "-", "." (Guide, "Create Vault").
-MAX_VAULT_NAME_LENGTH: Final = 255
 
-#: Vaults per account and region (Guide, "Creating a Vault").
-MAX_VAULTS: Final = 1_000
+#: The vault service.
+VAULT: Final = ServiceLimits(
+    # Guide, "Initiate Multipart Upload".
+    min_part_size=MIB,
+    max_part_size=4 * GIB,
+    # Guide, "Uploading Large Archives in Parts", quick facts; the archive's size follows, about 40 TB.
+    max_parts=10_000,
+    max_archive_size=10_000 * 4 * GIB,
+    # Guide, "Upload Archive".
+    max_single_upload_size=4 * GIB,
+    # Guide, "Upload Archive" and "Initiate Job".
+    max_description_length=1_024,
+    # Guide, "Create Vault" and "Creating a Vault".
+    max_vault_name_length=255,
+    max_vaults=1_000,
+    # Guide, "List Vaults", "List Jobs", "List Multipart Uploads", "List Parts".
+    max_vaults_per_page=10,
+    max_items_per_page=50,
+    # Guide, "Uploading Large Archives in Parts".
+    upload_idle_seconds=24 * 3600,
+    # Guide, "Initiate Job".
+    job_output_seconds=24 * 3600,
+    # Guide, "Tagging Your Vaults".
+    max_tags=50,
+    max_tags_per_request=10,
+    max_tag_key_length=128,
+    max_tag_value_length=255,
+    # Guide, "Set Vault Access Policy".
+    max_policy_size=20 * KIB,
+    # Guide, "Initiate Vault Lock".
+    vault_lock_seconds=24 * 3600,
+    # Guide, "Purchase Provisioned Capacity".
+    max_capacity_units=2,
+    # Seen in a vault's SizeInBytes: 65,536 for 2 archives and 131,072 for 4.
+    archive_overhead=32 * KIB,
+    # Guide, "Deleting an Archive".
+    minimum_storage_days=90,
+)
 
-#: Largest pages of the lists (Guide, "List Vaults"; "List Jobs", "List Multipart Uploads", "List Parts").
-MAX_VAULTS_PER_PAGE: Final = 10
-MAX_ITEMS_PER_PAGE: Final = 50
-
-#: An upload without activity may be removed after this long (Guide, "Uploading Large Archives in Parts").
-UPLOAD_IDLE_SECONDS: Final = 24 * 3600
-
-#: A job and its output are kept at least this long after completion (Guide, "Initiate Job").
-JOB_OUTPUT_SECONDS: Final = 24 * 3600
-
-#: Tags of one vault, and in one request (Guide, "Tagging Your Vaults").
-MAX_TAGS: Final = 50
-MAX_TAGS_PER_REQUEST: Final = 10
-MAX_TAG_KEY_LENGTH: Final = 128
-MAX_TAG_VALUE_LENGTH: Final = 255
-
-#: Access and lock policies (Guide, "Set Vault Access Policy").
-MAX_POLICY_SIZE: Final = 20 * KIB
-
-#: A vault lock must be completed this soon after it was initiated (Guide, "Initiate Vault Lock").
-VAULT_LOCK_SECONDS: Final = 24 * 3600
-
-#: Provisioned capacity units of one account (Guide, "Purchase Provisioned Capacity").
-MAX_CAPACITY_UNITS: Final = 2
-
-#: Added to each archive in a vault's SizeInBytes: seen as 65,536 for 2 archives and 131,072 for 4.
-ARCHIVE_OVERHEAD: Final = 32 * KIB
-
-#: The earliest deletion that is not charged for the rest (Guide, "Deleting an Archive").
-MINIMUM_STORAGE_DAYS: Final = 90
+#: An upload without activity for so long is worth a warning: six hours are left to send something.
+IDLE_WARNING_SECONDS: Final = VAULT.upload_idle_seconds - 6 * 3600

@@ -36,7 +36,7 @@ from aioglacier.core.errors import (
     InvalidPlanError,
     TooManyPartsError,
 )
-from aioglacier.core.limits import MAX_ARCHIVE_SIZE, MAX_PART_SIZE, MAX_PARTS, MIB, MIN_PART_SIZE
+from aioglacier.core.limits import MIB, VAULT
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def choose_part_size(size: int | None, part_size: int | None = None) -> int:
         raise EmptyArchiveError("the archive would be empty")
     if size < 0:
         raise InvalidPlanError(f"an archive's size is a number of bytes from 1, not {size}")
-    if size > MAX_ARCHIVE_SIZE:
+    if size > VAULT.max_archive_size:
         raise InvalidPlanError(
-            f"{size} bytes are more than one archive can hold ({MAX_ARCHIVE_SIZE}); split the source"
+            f"{size} bytes are more than one archive can hold ({VAULT.max_archive_size}); split the source"
         )
     smallest = smallest_part_size(size)
     if part_size is None:
@@ -79,12 +79,12 @@ def check_part_size(part_size: int) -> None:
     """Refuse what is not 1 MiB x 2**k from 1 MiB to 4 GiB, naming the nearest sizes that are."""
     if not isinstance(part_size, int):
         raise InvalidPartSizeError(part_size=part_size, nearest=(DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE))
-    if MIN_PART_SIZE <= part_size <= MAX_PART_SIZE and part_size & (part_size - 1) == 0:
+    if VAULT.min_part_size <= part_size <= VAULT.max_part_size and part_size & (part_size - 1) == 0:
         return
-    if part_size <= MIN_PART_SIZE:
-        nearest = [MIN_PART_SIZE]
-    elif part_size >= MAX_PART_SIZE:
-        nearest = [MAX_PART_SIZE]
+    if part_size <= VAULT.min_part_size:
+        nearest = [VAULT.min_part_size]
+    elif part_size >= VAULT.max_part_size:
+        nearest = [VAULT.max_part_size]
     else:
         below = 1 << (part_size.bit_length() - 1)
         nearest = [below, 2 * below]
@@ -93,8 +93,8 @@ def check_part_size(part_size: int) -> None:
 
 def smallest_part_size(size: int) -> int:
     """The smallest allowed part size that fits ``size`` bytes into 10,000 parts."""
-    needed = -(-size // MAX_PARTS)
-    return max(MIN_PART_SIZE, 1 << (needed - 1).bit_length())
+    needed = -(-size // VAULT.max_parts)
+    return max(VAULT.min_part_size, 1 << (needed - 1).bit_length())
 
 
 def count_parts(size: int, part_size: int) -> int:

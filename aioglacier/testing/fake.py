@@ -18,13 +18,7 @@ import anyio.lowlevel
 
 from aioglacier.core.checks import check_description, check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import ConfigurationError, EmptyArchiveError
-from aioglacier.core.limits import (
-    MAX_CAPACITY_UNITS,
-    MAX_ITEMS_PER_PAGE,
-    MAX_TAGS,
-    MAX_VAULTS,
-    MAX_VAULTS_PER_PAGE,
-)
+from aioglacier.core.limits import VAULT
 from aioglacier.core.models import (
     Archive,
     ArchiveId,
@@ -129,7 +123,7 @@ class MemoryGlacier:
 
     async def create_vault(self, vault: str) -> None:
         async with self._doing("CreateVault", vault):
-            if vault not in self._vaults and len(self._vaults) >= MAX_VAULTS:
+            if vault not in self._vaults and len(self._vaults) >= VAULT.max_vaults:
                 raise invalid("The limit of vaults is reached.", code="LimitExceededException")
             self._vaults.setdefault(vault, FakeVault(vault, self._arn(vault), self.now))
 
@@ -148,7 +142,7 @@ class MemoryGlacier:
     ) -> Page[VaultDescription]:
         async with self._doing("ListVaults"):
             vaults = [self._vault(name).describe() for name in sorted(self._vaults)]
-            return _page(vaults, lambda vault: vault.arn, limit, marker, largest=MAX_VAULTS_PER_PAGE)
+            return _page(vaults, lambda vault: vault.arn, limit, marker, largest=VAULT.max_vaults_per_page)
 
     async def set_vault_notifications(self, vault: str, config: NotificationConfig) -> None:
         async with self._doing("SetVaultNotifications", vault):
@@ -202,7 +196,7 @@ class MemoryGlacier:
     async def add_tags_to_vault(self, vault: str, tags: Mapping[str, str]) -> None:
         async with self._doing("AddTagsToVault", vault):
             joined = {**self._vault(vault).tags, **tags}
-            if len(joined) > MAX_TAGS:
+            if len(joined) > VAULT.max_tags:
                 raise invalid("The number of tags per vault is limited.", code="LimitExceededException")
             self._vault(vault).tags = joined
 
@@ -452,7 +446,7 @@ class MemoryGlacier:
 
     async def purchase_provisioned_capacity(self) -> CapacityId:
         async with self._doing("PurchaseProvisionedCapacity"):
-            if len(self._capacity) >= MAX_CAPACITY_UNITS:
+            if len(self._capacity) >= VAULT.max_capacity_units:
                 raise invalid("The limit of capacity units is reached.", code="LimitExceededException")
             unit = ProvisionedCapacity(CapacityId(_new_id(24)), self.now, self.now + timedelta(days=30))
             self._capacity.append(unit)
@@ -545,7 +539,7 @@ def _page(
     limit: int | None,
     marker: str | None,
     *,
-    largest: int = MAX_ITEMS_PER_PAGE,
+    largest: int = VAULT.max_items_per_page,
 ) -> Page[T]:
     """One page after the item that the marker names."""
     if limit is not None and not 1 <= limit <= largest:

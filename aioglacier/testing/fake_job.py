@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio.lowlevel
 
 from aioglacier.core.errors import ConnectionLostError
-from aioglacier.core.limits import JOB_OUTPUT_SECONDS
+from aioglacier.core.limits import VAULT
 from aioglacier.core.models import (
     InventoryFormat,
     InventoryParameters,
@@ -72,7 +72,7 @@ class FakeJob:
 
     def is_forgotten(self, now: datetime) -> bool:
         """Whether the service no longer knows it."""
-        return (now - self.done_at).total_seconds() > JOB_OUTPUT_SECONDS
+        return (now - self.done_at).total_seconds() > VAULT.job_output_seconds
 
     def hash_of(self, range_: ByteRange) -> bytes | None:
         """The tree hash of a range of the output, where the service would vouch for it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.limits import MAX_PARTS
+from aioglacier.core.limits import VAULT
 from aioglacier.core.treehash import combine, hash_part
 from aioglacier.testing.refused import invalid
 
@@ -33,10 +33,10 @@ class FakeUpload:
             raise invalid(f"{range_} is not aligned to the part size: {self.part_size}")
         if len(body) > self.part_size:
             raise invalid(f"{range_} is longer than the part size: {self.part_size}")
-        if start // self.part_size >= MAX_PARTS:
+        if start // self.part_size >= VAULT.max_parts:
             raise invalid(
                 f"This is part number {start // self.part_size + 1} for the current multipart upload. It "
-                f"exceeds the limit of {MAX_PARTS} parts."
+                f"exceeds the limit of {VAULT.max_parts} parts."
             )
         self.parts[start] = (body, check_body(body, hashes))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aioglacier.core.limits import ARCHIVE_OVERHEAD, UPLOAD_IDLE_SECONDS, VAULT_LOCK_SECONDS
+from aioglacier.core.limits import VAULT
 from aioglacier.core.models import Archive, LockId, LockState, VaultDescription, VaultLock
 from aioglacier.testing.fake_job import FakeJob, Listing
 from aioglacier.testing.fake_upload import REPEAT_SECONDS, EndedUpload, FakeUpload
@@ -44,7 +44,7 @@ class FakeVault:
         if self.changed is not None and now - self.changed >= inventory_lag:
             self.listing = Listing(tuple(self.archives.values()), now)
             self.changed = None
-        idle = timedelta(seconds=UPLOAD_IDLE_SECONDS)
+        idle = timedelta(seconds=VAULT.upload_idle_seconds)
         self.uploads = {id_: one for id_, one in self.uploads.items() if now - one.touched <= idle}
         kept = timedelta(seconds=REPEAT_SECONDS)
         self.completed = {id_: one for id_, one in self.completed.items() if now - one.ended <= kept}
@@ -61,7 +61,7 @@ class FakeVault:
             arn=self.arn,
             created=self.created,
             archive_count=len(listed),
-            size=sum(archive.size + ARCHIVE_OVERHEAD for archive in listed),
+            size=sum(archive.size + VAULT.archive_overhead for archive in listed),
             inventoried=self.listing.taken if self.listing else None,
         )
 
@@ -112,7 +112,7 @@ class FakeVault:
         """Begin to lock."""
         if self.lock is not None:
             raise denied(f"A vault lock is already in progress or in place for: {self.arn}")
-        expires = now + timedelta(seconds=VAULT_LOCK_SECONDS)
+        expires = now + timedelta(seconds=VAULT.vault_lock_seconds)
         self.lock = VaultLock(policy, LockState.IN_PROGRESS, now, expires)
         self.lock_id = lock_id
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.core.errors import InvalidParameterError, VaultNameError, VaultNotFoundError
-from aioglacier.core.limits import ARCHIVE_OVERHEAD
+from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     from tests.conformance.conftest import Subject
@@ -36,7 +36,7 @@ async def test_describe_vault_lags_behind_uploads(subject: Subject) -> None:
     assert (await subject.gateway.describe_vault(subject.vault)).archive_count == 0
     await subject.advance(DAY + 60)
     vault = await subject.gateway.describe_vault(subject.vault)
-    assert (vault.archive_count, vault.size) == (1, 8 + ARCHIVE_OVERHEAD)
+    assert (vault.archive_count, vault.size) == (1, 8 + VAULT.archive_overhead)
     assert vault.inventoried is not None
 
 

@@ -18,7 +18,7 @@ from aioglacier.core.inventory_parser import (
     JsonInventoryReader,
     open_inventory_reader,
 )
-from aioglacier.core.limits import MAX_ARCHIVE_SIZE
+from aioglacier.core.limits import VAULT
 from aioglacier.core.models import Archive, ArchiveId, InventoryFormat
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ archives = st.builds(
     Archive,
     id=st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True).map(ArchiveId),
     vault=st.just("demo"),
-    size=st.integers(0, MAX_ARCHIVE_SIZE),
+    size=st.integers(0, VAULT.max_archive_size),
     tree_hash=st.binary(min_size=32, max_size=32),
     description=descriptions,
     created=st.datetimes(datetime(2012, 1, 1), datetime(2030, 1, 1)).map(  # noqa: DTZ001  # made aware below
@@ -285,7 +285,7 @@ def test_dates_are_read_in_both_forms() -> None:
         ({"Size": -1}, "Size -1"),
         ({"Size": 1.5}, "Size 1.5"),
         ({"Size": True}, "Size True"),
-        ({"Size": MAX_ARCHIVE_SIZE + 1}, "Size 42949672960001"),
+        ({"Size": VAULT.max_archive_size + 1}, "Size 42949672960001"),
         ({"SHA256TreeHash": None}, "SHA256TreeHash None"),
         ({"SHA256TreeHash": "ab"}, "SHA256TreeHash 'ab'"),
         ({"SHA256TreeHash": "z" * 64}, "64 hex digits"),

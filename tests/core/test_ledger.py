@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from aioglacier.core.errors import InvalidPlanError, TooManyPartsError
 from aioglacier.core.ledger import UploadLedger
-from aioglacier.core.limits import GIB, MAX_PARTS, MIB
+from aioglacier.core.limits import GIB, MIB, VAULT
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import tree_hash
@@ -94,13 +94,13 @@ def test_part_ranges_follow_the_index() -> None:
     ledger = UploadLedger(PART_SIZE)
     assert ledger.part_size == PART_SIZE
     assert ledger.part_range(0, 5) == ByteRange(0, 5)
-    assert ledger.part_range(MAX_PARTS - 1, PART_SIZE).stop == MAX_PARTS * PART_SIZE
+    assert ledger.part_range(VAULT.max_parts - 1, PART_SIZE).stop == VAULT.max_parts * PART_SIZE
 
 
 @pytest.mark.parametrize(("part_size", "suggested"), [(PART_SIZE, 2 * PART_SIZE), (4 * GIB, None)])
 def test_the_ten_thousand_and_first_part_is_refused(part_size: int, suggested: int | None) -> None:
     """A stream that outgrows its part size learns which larger one there is."""
     with pytest.raises(TooManyPartsError) as caught:
-        UploadLedger(part_size).part_range(MAX_PARTS, 1)
+        UploadLedger(part_size).part_range(VAULT.max_parts, 1)
     assert (caught.value.part_size, caught.value.size) == (part_size, None)
     assert caught.value.suggested_part_size == suggested

@@ -7,9 +7,9 @@ from aioglacier.core import limits, planning, treehash
 
 def test_limits_hang_together() -> None:
     """The numbers that follow from others do."""
-    assert limits.LEAF_SIZE == limits.MIN_PART_SIZE == treehash.TreeHash.block_size
-    assert limits.MAX_ARCHIVE_SIZE == 40_000 * limits.GIB
-    assert limits.MAX_PART_SIZE == limits.LEAF_SIZE << 12
-    assert limits.MAX_SINGLE_UPLOAD_SIZE <= limits.MAX_PART_SIZE
+    assert limits.LEAF_SIZE == limits.VAULT.min_part_size == treehash.TreeHash.block_size
+    assert limits.VAULT.max_archive_size == 40_000 * limits.GIB
+    assert limits.VAULT.max_part_size == limits.LEAF_SIZE << 12
+    assert limits.VAULT.max_single_upload_size <= limits.VAULT.max_part_size
     planning.check_part_size(planning.DEFAULT_PART_SIZE)
     planning.check_part_size(planning.DEFAULT_STREAM_PART_SIZE)

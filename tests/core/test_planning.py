@@ -14,7 +14,7 @@ from aioglacier.core.errors import (
     InvalidPlanError,
     TooManyPartsError,
 )
-from aioglacier.core.limits import GIB, MAX_ARCHIVE_SIZE, MAX_PART_SIZE, MAX_PARTS, MIB, MIN_PART_SIZE
+from aioglacier.core.limits import GIB, MIB, VAULT
 from aioglacier.core.planning import (
     DEFAULT_PART_SIZE,
     DEFAULT_STREAM_PART_SIZE,
@@ -27,18 +27,18 @@ from aioglacier.core.planning import (
 
 PART_SIZES = [MIB << exponent for exponent in range(13)]
 #: Where another part size becomes the smallest, and one byte to each side of it.
-BORDERS = [MAX_PARTS * part_size + step for part_size in PART_SIZES for step in (-1, 0, 1)]
+BORDERS = [VAULT.max_parts * part_size + step for part_size in PART_SIZES for step in (-1, 0, 1)]
 
 sizes = st.one_of(
-    st.integers(1, MAX_ARCHIVE_SIZE),
+    st.integers(1, VAULT.max_archive_size),
     st.integers(1, 100 * MIB),
-    st.sampled_from([size for size in BORDERS if size <= MAX_ARCHIVE_SIZE]),
+    st.sampled_from([size for size in BORDERS if size <= VAULT.max_archive_size]),
 )
 
 
 def test_the_part_sizes_are_all_there_are() -> None:
     """From 1 MiB to 4 GiB there are thirteen."""
-    assert (PART_SIZES[0], PART_SIZES[-1]) == (MIN_PART_SIZE, MAX_PART_SIZE)
+    assert (PART_SIZES[0], PART_SIZES[-1]) == (VAULT.min_part_size, VAULT.max_part_size)
 
 
 @given(sizes)
@@ -46,14 +46,14 @@ def test_the_smallest_part_size_is_a_fitting_power_of_two(size: int) -> None:
     """It is allowed, fits the archive into 10,000 parts, and the next smaller does not."""
     part_size = smallest_part_size(size)
     assert part_size in PART_SIZES
-    assert count_parts(size, part_size) <= MAX_PARTS
-    assert part_size == MIN_PART_SIZE or count_parts(size, part_size // 2) > MAX_PARTS
+    assert count_parts(size, part_size) <= VAULT.max_parts
+    assert part_size == VAULT.min_part_size or count_parts(size, part_size // 2) > VAULT.max_parts
 
 
-@pytest.mark.parametrize("size", [size for size in BORDERS if size <= MAX_ARCHIVE_SIZE])
+@pytest.mark.parametrize("size", [size for size in BORDERS if size <= VAULT.max_archive_size])
 def test_the_smallest_part_size_changes_exactly_at_the_border(size: int) -> None:
     """At 10,000 whole parts the size still fits; one byte more needs twice the part size."""
-    fitting = [part_size for part_size in PART_SIZES if part_size * MAX_PARTS >= size]
+    fitting = [part_size for part_size in PART_SIZES if part_size * VAULT.max_parts >= size]
     assert smallest_part_size(size) == fitting[0]
 
 
@@ -67,7 +67,7 @@ def test_the_chosen_part_size_is_at_least_the_default(size: int) -> None:
 @given(sizes, st.sampled_from(PART_SIZES))
 def test_a_part_size_asked_for_is_taken_or_refused(size: int, part_size: int) -> None:
     """It is never changed: it fits, or the error names the smallest that does."""
-    if count_parts(size, part_size) <= MAX_PARTS:
+    if count_parts(size, part_size) <= VAULT.max_parts:
         assert choose_part_size(size, part_size) == part_size
         return
     with pytest.raises(TooManyPartsError) as caught:
@@ -85,13 +85,13 @@ def test_a_stream_gets_its_own_default() -> None:
 
 def test_sizes_that_no_archive_has_are_refused() -> None:
     """No bytes, fewer than none and more than 40,000 GiB cannot be archived."""
-    assert choose_part_size(MAX_ARCHIVE_SIZE) == MAX_PART_SIZE
+    assert choose_part_size(VAULT.max_archive_size) == VAULT.max_part_size
     with pytest.raises(EmptyArchiveError):
         choose_part_size(0)
     with pytest.raises(InvalidPlanError, match="from 1"):
         choose_part_size(-1)
     with pytest.raises(InvalidPlanError, match="split the source"):
-        choose_part_size(MAX_ARCHIVE_SIZE + 1)
+        choose_part_size(VAULT.max_archive_size + 1)
 
 
 @pytest.mark.parametrize("part_size", PART_SIZES)
@@ -145,8 +145,12 @@ def test_the_parts_cover_the_archive(size: int, part_size: int) -> None:
 
 def test_parts_are_made_as_they_are_asked_for() -> None:
     """The largest archive's parts need no list of 10,000."""
-    parts = part_ranges(MAX_ARCHIVE_SIZE, MAX_PART_SIZE)
-    assert [part.start for part in itertools.islice(parts, 3)] == [0, MAX_PART_SIZE, 2 * MAX_PART_SIZE]
+    parts = part_ranges(VAULT.max_archive_size, VAULT.max_part_size)
+    assert [part.start for part in itertools.islice(parts, 3)] == [
+        0,
+        VAULT.max_part_size,
+        2 * VAULT.max_part_size,
+    ]
 
 
 @pytest.mark.parametrize("part_size", ["8MiB", 8388608.0, None.__class__])

@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from aioglacier.core.limits import ARCHIVE_OVERHEAD
+from aioglacier.core.limits import VAULT
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
 from tests.server.conftest import Boto, hashes
@@ -231,7 +231,7 @@ def check_books(directory: Path) -> None:
                 "WHERE vault = ? AND deleted_run IS NULL",
                 (number,),
             ).fetchone()
-            assert (archives, size) == (count, total + count * ARCHIVE_OVERHEAD)
+            assert (archives, size) == (count, total + count * VAULT.archive_overhead)
         recorded = {name for (name,) in db.execute("SELECT file FROM pieces")}
         outputs = db.execute("SELECT output_file FROM jobs WHERE output_file IS NOT NULL")
         recorded |= {name for (name,) in outputs}

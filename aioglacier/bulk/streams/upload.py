@@ -28,7 +28,7 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     UploadNotFoundError,
 )
-from aioglacier.core.limits import MAX_PARTS, MIB
+from aioglacier.core.limits import MIB, VAULT
 from aioglacier.core.planning import choose_part_size
 from aioglacier.core.treehash import TreeHash
 from aioglacier.recorded.resume import find_lost, settle
@@ -62,7 +62,7 @@ class RollingUpload:
         *,
         description: str | None = None,
         part_size: int | None = None,
-        parts: int = MAX_PARTS,
+        parts: int = VAULT.max_parts,
         stream: str | None = None,
         position: int | None = None,
     ) -> None:
@@ -81,8 +81,8 @@ class RollingUpload:
         Raises:
             InvalidPlanError: Part size, number of parts or description cannot be.
         """
-        if not 1 <= parts <= MAX_PARTS:
-            raise InvalidPlanError(f"an archive has 1 to {MAX_PARTS:,} parts, not {parts}")
+        if not 1 <= parts <= VAULT.max_parts:
+            raise InvalidPlanError(f"an archive has 1 to {VAULT.max_parts:,} parts, not {parts}")
         if position is not None and stream is None:
             raise InvalidPlanError("a position is one in a stream that goes on; name the stream")
         self._part_size = choose_part_size(None, part_size)

@@ -31,6 +31,7 @@ from aioglacier.core.errors import (
     UploadLockedError,
     WorkerDiedError,
 )
+from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import count_parts
 from aioglacier.core.treehash import TreeHash
 from aioglacier.recorded.resume import TakenUpload, take_up
@@ -60,9 +61,6 @@ _ONE_FILE: tuple[type[GlacierError], ...] = (
     UploadLockedError,
     WorkerDiedError,
 )
-
-#: As ``core.limits`` has it for descriptions.
-_LONGEST_DESCRIPTION = 1024
 
 _BLOCK = 1024 * 1024
 
@@ -231,9 +229,9 @@ def describe_file(found: Found, root: str) -> str:
     }
     path = os.fsdecode(found.path)
     text = json.dumps({"path": path, **facts})
-    while len(text) > _LONGEST_DESCRIPTION:
+    while len(text) > VAULT.max_description_length:
         # No character is more than 12 in JSON.
-        path = path[max(1, (len(text) - _LONGEST_DESCRIPTION) // 12) :]
+        path = path[max(1, (len(text) - VAULT.max_description_length) // 12) :]
         text = json.dumps({"path": path, **facts, "cut": True})
     return text
 

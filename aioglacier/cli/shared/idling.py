@@ -6,17 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.cli.render.sizes import show_time
+from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 
 if TYPE_CHECKING:
     from aioglacier.catalog import UploadRecord
     from aioglacier.cli.program.session import Session
     from aioglacier.client.vault import Vault
 
-#: When the service may remove an upload that nothing is sent to (Guide, "Uploading Large Archives in Parts").
-_IDLE_LIMIT: Final = timedelta(hours=24)
-
-#: From then on it is time to do something.
-_WARN_AFTER: Final = timedelta(hours=18)
+_IDLE_LIMIT: Final = timedelta(seconds=VAULT.upload_idle_seconds)
+_WARN_AFTER: Final = timedelta(seconds=IDLE_WARNING_SECONDS)
 
 #: Named at the start of an upload; the rest is counted.
 _MOST: Final = 3

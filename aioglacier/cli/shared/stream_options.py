@@ -14,7 +14,7 @@ from aioglacier.cli.shared.dry_run import tell_plan
 from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
 from aioglacier.cli.shared.folder_options import cost_record, cost_text
 from aioglacier.cli.shared.uploading import gently, open_stdin
-from aioglacier.core.limits import MAX_PARTS
+from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ STDOUT = "-"
 def count_parts_of_piece(part_size: int | None, piece_size: int | None) -> int:
     """How many parts an archive has before the next one begins."""
     if piece_size is None:
-        return MAX_PARTS
-    return max(1, min(MAX_PARTS, piece_size // choose_part_size(None, part_size)))
+        return VAULT.max_parts
+    return max(1, min(VAULT.max_parts, piece_size // choose_part_size(None, part_size)))
 
 
 def plan_record(vault: str, description: str | None, part_size: int | None, piece_size: int | None) -> Record:

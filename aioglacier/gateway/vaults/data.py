@@ -15,7 +15,7 @@ from aioglacier.core.errors import (
     GlacierError,
     InvalidPlanError,
 )
-from aioglacier.core.limits import MAX_PART_SIZE, MAX_SINGLE_UPLOAD_SIZE
+from aioglacier.core.limits import VAULT
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.http.answers import TREE_HASH_HEADER, check_echo, stored_archive
 from aioglacier.gateway.http.request_bodies import change_in
@@ -54,7 +54,7 @@ class DataPlane:
         before_last: BeforeLast | None = None,
     ) -> StoredArchive:
         operation = "UploadArchive"
-        _check_size("an archive sent in one request", body, MAX_SINGLE_UPLOAD_SIZE)
+        _check_size("an archive sent in one request", body, VAULT.max_single_upload_size)
         text = check_description(description)
         headers = self._body_headers(hashes)
         if text:
@@ -82,7 +82,7 @@ class DataPlane:
         progress: Progress | None = None,
     ) -> None:
         operation = "UploadMultipartPart"
-        _check_size("a part", body, MAX_PART_SIZE)
+        _check_size("a part", body, VAULT.max_part_size)
         range_ = ByteRange(start, start + body.nbytes)
         headers = {**self._body_headers(hashes), "Content-Range": f"bytes {range_}/*"}
         url = self._url(f"vaults/{check_vault_name(vault)}/multipart-uploads/{check_id('upload', upload_id)}")

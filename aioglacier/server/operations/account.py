@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.limits import MAX_CAPACITY_UNITS
+from aioglacier.core.limits import VAULT
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.id_generation import CAPACITY_ID_LENGTH, new_id
 from aioglacier.server.protocol.refusal import RefusalError, invalid, limit_exceeded, missing
@@ -88,8 +88,8 @@ async def purchase_provisioned_capacity(call: Call) -> Answer:
 
 
 def _purchase(db: sqlite3.Connection, now: int) -> str:
-    if len(_units(db, now)) >= MAX_CAPACITY_UNITS:
-        raise limit_exceeded(behaviour.TOO_MUCH_CAPACITY.format(limit=MAX_CAPACITY_UNITS))
+    if len(_units(db, now)) >= VAULT.max_capacity_units:
+        raise limit_exceeded(behaviour.TOO_MUCH_CAPACITY.format(limit=VAULT.max_capacity_units))
     capacity_id = new_id(CAPACITY_ID_LENGTH)
     started = now // 1000 * 1000
     db.execute(

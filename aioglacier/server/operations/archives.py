@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from aioglacier.core.limits import MAX_SINGLE_UPLOAD_SIZE
+from aioglacier.core.limits import VAULT
 from aioglacier.server.operations import policies, snapshots
 from aioglacier.server.operations.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
@@ -59,7 +59,7 @@ def _announced_size(call: Call) -> int:
     size = intake.content_length(call.request)
     if size is None:
         raise missing("Content-Length")
-    if not 1 <= size <= MAX_SINGLE_UPLOAD_SIZE:
+    if not 1 <= size <= VAULT.max_single_upload_size:
         raise invalid(f"Invalid Content-Length: {size}")
     return size
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.limits import MAX_ITEMS_PER_PAGE
+from aioglacier.core.limits import VAULT
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
 from aioglacier.server.operations import account, snapshots
 from aioglacier.server.operations.archives import archive_not_found, find_archive
@@ -26,7 +26,7 @@ _TIERS: Final = ("Expedited", "Standard", "Bulk")
 _STATUSES: Final = ("InProgress", "Succeeded", "Failed")
 _FORMATS: Final = ("JSON", "CSV")
 _TOPIC: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]{1,260}")
-KEPT_MS: Final = behaviour.JOB_KEPT_SECONDS * 1000
+KEPT_MS: Final = VAULT.job_output_seconds * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +279,7 @@ def _hex(digest: bytes | None) -> str | None:
 
 async def list_jobs(call: Call) -> Answer:
     """ListJobs, newest first, filtered by completion and status."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), MAX_ITEMS_PER_PAGE))
+    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     marker = wire.parse_marker(call.query.get("marker"))
     condition = _parse_conditions(call)
     await call.site.housekeeping.caught_up()

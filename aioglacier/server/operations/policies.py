@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.limits import MAX_POLICY_SIZE, VAULT_LOCK_SECONDS
+from aioglacier.core.limits import VAULT
 from aioglacier.server.operations.vaults import find_vault
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import RefusalError, denied, invalid, missing, not_found
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-PROGRESS_MS: Final = VAULT_LOCK_SECONDS * 1000
+PROGRESS_MS: Final = VAULT.vault_lock_seconds * 1000
 _DAY_MS: Final = 24 * 3600 * 1000
 _AGE_KEY: Final = "glacier:archiveageindays"
 _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
@@ -67,7 +67,7 @@ def parse_policy(call: Call, refusal: str) -> str:
     policy = call.document().get("Policy")
     if policy is None:
         raise missing("Policy")
-    if not isinstance(policy, str) or len(policy.encode()) > MAX_POLICY_SIZE:
+    if not isinstance(policy, str) or len(policy.encode()) > VAULT.max_policy_size:
         raise invalid(refusal)
     statements = _statements(policy)
     if not statements or not all(_is_statement(statement) for statement in statements):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aioglacier.core.limits import ARCHIVE_OVERHEAD
+from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -70,5 +70,5 @@ def note_change(db: sqlite3.Connection, vault: int, *, now: int, lag: int, archi
     db.execute(
         "UPDATE vaults SET changed = COALESCE(changed, ?), live_archives = live_archives + ?, "
         "live_size = live_size + ? WHERE number = ?",
-        (now, archives, size + archives * ARCHIVE_OVERHEAD, vault),
+        (now, archives, size + archives * VAULT.archive_overhead, vault),
     )

@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.limits import MAX_TAG_KEY_LENGTH, MAX_TAG_VALUE_LENGTH, MAX_TAGS, MAX_TAGS_PER_REQUEST
+from aioglacier.core.limits import VAULT
 from aioglacier.server.operations.vaults import find_vault
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import invalid, limit_exceeded, missing
@@ -23,8 +23,8 @@ async def add_tags_to_vault(call: Call) -> Answer:
     tags = call.document().get("Tags")
     if tags is None:
         raise missing("Tags")
-    if not isinstance(tags, dict) or not 1 <= len(tags) <= MAX_TAGS_PER_REQUEST:
-        raise invalid(behaviour.BAD_TAG_COUNT.format(limit=MAX_TAGS_PER_REQUEST))
+    if not isinstance(tags, dict) or not 1 <= len(tags) <= VAULT.max_tags_per_request:
+        raise invalid(behaviour.BAD_TAG_COUNT.format(limit=VAULT.max_tags_per_request))
     for key, value in tags.items():
         if not _is_tag(key, value):
             raise invalid(behaviour.BAD_TAG.format(tag=key))
@@ -35,8 +35,8 @@ async def add_tags_to_vault(call: Call) -> Answer:
 def _is_tag(key: str, value: Any) -> bool:
     return (
         isinstance(value, str)
-        and 1 <= len(key) <= MAX_TAG_KEY_LENGTH
-        and len(value) <= MAX_TAG_VALUE_LENGTH
+        and 1 <= len(key) <= VAULT.max_tag_key_length
+        and len(value) <= VAULT.max_tag_value_length
         and bool(_TEXT.fullmatch(key) and _TEXT.fullmatch(value))
         and not key.lower().startswith("aws:")
     )
@@ -48,8 +48,8 @@ def _add(db: sqlite3.Connection, call: Call, tags: dict[str, str]) -> None:
         "INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", [(vault, key, value) for key, value in tags.items()]
     )
     (count,) = db.execute("SELECT COUNT(*) FROM tags WHERE vault = ?", (vault,)).fetchone()
-    if count > MAX_TAGS:
-        raise limit_exceeded(behaviour.TOO_MANY_TAGS.format(limit=MAX_TAGS))
+    if count > VAULT.max_tags:
+        raise limit_exceeded(behaviour.TOO_MANY_TAGS.format(limit=VAULT.max_tags))
 
 
 async def remove_tags_from_vault(call: Call) -> Answer:
@@ -59,10 +59,10 @@ async def remove_tags_from_vault(call: Call) -> Answer:
         raise missing("TagKeys")
     if (
         not isinstance(keys, list)
-        or not 1 <= len(keys) <= MAX_TAGS_PER_REQUEST
+        or not 1 <= len(keys) <= VAULT.max_tags_per_request
         or not all(isinstance(key, str) for key in keys)
     ):
-        raise invalid(behaviour.BAD_TAG_COUNT.format(limit=MAX_TAGS_PER_REQUEST))
+        raise invalid(behaviour.BAD_TAG_COUNT.format(limit=VAULT.max_tags_per_request))
     await call.commit(partial(_remove, call=call, keys=keys))
     return NO_CONTENT
 

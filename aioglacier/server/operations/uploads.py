@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
 
-from aioglacier.core.limits import (
-    MAX_ITEMS_PER_PAGE,
-    MAX_PART_SIZE,
-    MAX_PARTS,
-    MIN_PART_SIZE,
-    UPLOAD_IDLE_SECONDS,
-)
+from aioglacier.core.limits import VAULT
 from aioglacier.core.treehash import combine
 from aioglacier.server.operations.archives import add_archive, stored
 from aioglacier.server.operations.vaults import find_vault
@@ -32,7 +26,7 @@ if TYPE_CHECKING:
     from aioglacier.server.state.files import Received
 
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:\*|[0-9]{1,18})")
-IDLE_MS: Final = UPLOAD_IDLE_SECONDS * 1000
+IDLE_MS: Final = VAULT.upload_idle_seconds * 1000
 REPEAT_MS: Final = behaviour.REPEAT_SECONDS * 1000
 
 
@@ -60,10 +54,10 @@ async def initiate_multipart_upload(call: Call) -> Answer:
 
 def _parse_part_size(text: str) -> int:
     size = wire.parse_number(text)
-    if size is None or not MIN_PART_SIZE <= size <= MAX_PART_SIZE or size & (size - 1):
+    if size is None or not VAULT.min_part_size <= size <= VAULT.max_part_size or size & (size - 1):
         raise invalid(
             f"Invalid part size: {text}. Part size must not be null, must be a power of two and be between "
-            f"{MIN_PART_SIZE} and {MAX_PART_SIZE} bytes."
+            f"{VAULT.min_part_size} and {VAULT.max_part_size} bytes."
         )
     return size
 
@@ -141,10 +135,10 @@ def _check_place(part: PartRange, part_size: int) -> None:
     if part.size > part_size:
         raise invalid(behaviour.PART_TOO_LONG.format(range=part.text, part_size=part_size))
     number = part.start // part_size + 1
-    if number > MAX_PARTS:
+    if number > VAULT.max_parts:
         raise invalid(
             f"This is part number {number} for the current multipart upload. "
-            f"It exceeds the limit of {MAX_PARTS} parts."
+            f"It exceeds the limit of {VAULT.max_parts} parts."
         )
 
 
@@ -227,7 +221,7 @@ def _abort(db: sqlite3.Connection, call: Call) -> None:
 
 async def list_multipart_uploads(call: Call) -> Answer:
     """ListMultipartUploads, oldest first."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), MAX_ITEMS_PER_PAGE))
+    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     after = wire.parse_marker(call.query.get("marker")) or 0
     rows = await call.read(partial(_page_of_uploads, call=call, after=after, limit=limit + 1))
     page = [_describe(row, call.arn) for row in rows[:limit]]
@@ -255,7 +249,7 @@ def _describe(row: sqlite3.Row, arn: str) -> dict[str, Any]:
 
 async def list_parts(call: Call) -> Answer:
     """ListParts, by range, finished parts only."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), MAX_ITEMS_PER_PAGE))
+    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     first = wire.parse_marker(call.query.get("marker")) or 0
     upload, rows = await call.read(partial(_page_of_parts, call=call, first=first, limit=limit + 1))
     parts = [

@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.limits import MAX_VAULTS, MAX_VAULTS_PER_PAGE
+from aioglacier.core.limits import VAULT
 from aioglacier.server.operations import snapshots
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import invalid, limit_exceeded, vault_not_found
@@ -45,8 +45,8 @@ def _create(db: sqlite3.Connection, name: str, now: int) -> None:
     if db.execute("SELECT 1 FROM vaults WHERE name = ?", (name,)).fetchone():
         return
     (count,) = db.execute("SELECT COUNT(*) FROM vaults").fetchone()
-    if count >= MAX_VAULTS:
-        raise limit_exceeded(behaviour.TOO_MANY_VAULTS.format(limit=MAX_VAULTS))
+    if count >= VAULT.max_vaults:
+        raise limit_exceeded(behaviour.TOO_MANY_VAULTS.format(limit=VAULT.max_vaults))
     db.execute("INSERT INTO vaults (name, created) VALUES (?, ?)", (name, now))
 
 
@@ -70,7 +70,7 @@ def _describe(row: sqlite3.Row, settings: Settings) -> dict[str, Any]:
 
 async def list_vaults(call: Call) -> Answer:
     """ListVaults, in ASCII order of names; a marker is the ARN of the last vault before the page."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), MAX_VAULTS_PER_PAGE))
+    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_vaults_per_page))
     marker = call.query.get("marker") or call.site.settings.vault_arn("")
     if not marker.startswith(call.site.settings.vault_arn("")):
         raise invalid(behaviour.BAD_MARKER.format(marker=marker))

@@ -143,9 +143,6 @@ JOB_DELAY_SECONDS: Final = {
     "Inventory": 4 * 3600.0,
 }
 
-#: Jobs and their output vanish so long after completion ("at least 24 hours").
-JOB_KEPT_SECONDS: Final = 24 * 3600
-
 #: From the first change since the last inventory to the next one ("about daily").
 INVENTORY_LAG_SECONDS: Final = 24 * 3600.0
 

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from aioglacier.core.limits import MAX_DESCRIPTION_LENGTH
+from aioglacier.core.limits import VAULT
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import RefusalError, invalid
 
@@ -91,7 +91,7 @@ def check_description(text: str | None) -> str | None:
     if text is None:
         return None
     text = text.lstrip(" ")
-    if len(text) > MAX_DESCRIPTION_LENGTH or not all(" " <= character <= "~" for character in text):
+    if len(text) > VAULT.max_description_length or not all(" " <= character <= "~" for character in text):
         raise invalid(behaviour.BAD_DESCRIPTION)
     return text or None
 

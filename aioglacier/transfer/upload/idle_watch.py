@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.limits import UPLOAD_IDLE_SECONDS
+from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
-#: From then on there are six hours left to do something, and it is said once in each.
-WARN_AFTER_SECONDS: Final = UPLOAD_IDLE_SECONDS - 6 * 3600
+#: One warning in each hour that is left.
 _SAY_AGAIN_SECONDS: Final = 3600.0
 
 
@@ -44,14 +43,14 @@ class IdleWatch:
         """Warn for as long as there is reason to; wakes up once an hour at most."""
         while True:
             idle = self._clock() - self._sent_at
-            if idle < WARN_AFTER_SECONDS:
-                await self._sleep(WARN_AFTER_SECONDS - idle)
+            if idle < IDLE_WARNING_SECONDS:
+                await self._sleep(IDLE_WARNING_SECONDS - idle)
                 continue
             _log.warning(
                 "nothing was sent to upload %s for %d hours; the service forgets it, and all that was sent, "
                 "after %d; the next part is sent when the source has filled it",
                 self._upload_id,
                 idle // 3600,
-                UPLOAD_IDLE_SECONDS // 3600,
+                VAULT.upload_idle_seconds // 3600,
             )
             await self._sleep(_SAY_AGAIN_SECONDS)

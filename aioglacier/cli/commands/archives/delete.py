@@ -16,7 +16,7 @@ from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import gather_ids
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import GlacierError
-from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
+from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.exits import Exit
@@ -56,8 +56,8 @@ def command(
             session, "DeleteArchive", f"delete {what} from vault {vault}", vault=vault, archive_ids=ids
         )
     confirm(
-        f"Delete {what} from vault {vault} for good? (Less than {MINIMUM_STORAGE_DAYS} days of storage are "
-        f"charged as {MINIMUM_STORAGE_DAYS}.)",
+        f"Delete {what} from vault {vault} for good? (Less than {VAULT.minimum_storage_days} days of storage "
+        f"are charged as {VAULT.minimum_storage_days}.)",
         yes=yes,
     )
     session.resume = session.command("delete", "--yes", "--", vault, *ids) if len(ids) <= 10 else None

@@ -50,6 +50,7 @@ from aioglacier.core.errors import (
     UploadLockedError,
     UploadNotFoundError,
 )
+from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ def _plan(source: str, options: _Options) -> Record:
         "part_size": part_size,
         "parts": parts,
         "requests": None if parts is None else 1 if parts == 1 else parts + 2,
-        "at_most": 10_000 * part_size if size is None else None,
+        "at_most": VAULT.max_parts * part_size if size is None else None,
     }
 
 
@@ -385,7 +386,7 @@ async def _go_on(session: Session, vault: Vault, source: str, options: _Options)
 
 def _may_go_on(upload: Upload, source: str, options: _Options) -> bool:
     return options.part_size in {None, upload.part_size} and (
-        count_parts(_size_of(source) or 0, upload.part_size) <= 10_000
+        count_parts(_size_of(source) or 0, upload.part_size) <= VAULT.max_parts
     )
 
 
@@ -414,7 +415,7 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
         left = status.st_size - os.lseek(0, 0, os.SEEK_CUR)
         part_size = choose_part_size(left) if left > 0 else None
     elif options.expected_size is None:
-        most = 10_000 * choose_part_size(None, part_size)
+        most = VAULT.max_parts * choose_part_size(None, part_size)
         session.output.note(
             f"standard input may have up to {show_size(most)}; larger parts make it more, and "
             "--roll-over any length"

@@ -24,7 +24,7 @@ from aioglacier.cli.shared.inventorying import inventory_job
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.client.emptying import why_not_deletable
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.limits import MINIMUM_STORAGE_DAYS
+from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +50,8 @@ def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:
     if dry_run:
         return session.run(lambda glacier: _plan(session, glacier.vault(name)))
     confirm(
-        f"Delete ALL archives of vault {name} for good? (Less than {MINIMUM_STORAGE_DAYS} days of "
-        f"storage are charged as {MINIMUM_STORAGE_DAYS}.)",
+        f"Delete ALL archives of vault {name} for good? (Less than {VAULT.minimum_storage_days} days of "
+        f"storage are charged as {VAULT.minimum_storage_days}.)",
         yes=yes,
     )
     session.resume = session.command("vault", "empty", "--yes", "--", name)
