@@ -57,7 +57,17 @@ ORDER: dict[str, tuple[str, ...]] = {
     "gateway": ("contract", "http", "credentials", "retry", "vaults"),
     "transfer": ("snapshot", "store", "budget", "hashing", "resources", "upload", "download"),
     "catalog": ("records", "checksums", "storage", "vaults", "folders"),
-    "bulk": ("filters", "pricing", "formats", "place", "settling", "sync", "restore", "streams"),
+    "bulk": (
+        "path_failures",
+        "filters",
+        "pricing",
+        "formats",
+        "place",
+        "settling",
+        "sync",
+        "restore",
+        "streams",
+    ),
     "server": ("protocol", "state", "requests", "operations", "upkeep"),
     "cli": ("render", "program", "shared", "commands"),
 }
@@ -88,8 +98,6 @@ MIRRORED = {
 
 #: Arrows that still point up inside a room, to be turned.
 KNOWN_ARROWS_UP: set[tuple[str, str]] = {
-    ("aioglacier.bulk.formats.age", "aioglacier.bulk.sync.packing"),
-    ("aioglacier.bulk.formats.bundle_index", "aioglacier.bulk.sync.bundle"),
     ("aioglacier.gateway.contract.options", "aioglacier.gateway.http.relay"),
     ("aioglacier.gateway.credentials.boto_session", "aioglacier.gateway.vaults.boto_calls"),
     ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.live"),
@@ -107,7 +115,6 @@ KNOWN_CIRCLES = {
     "aioglacier.gateway.http.wire",
     "aioglacier.recorded.vault_records",
     "aioglacier.server.requests.site",
-    "aioglacier.bulk.restore.restore",
 }
 
 #: Names that are still alike.

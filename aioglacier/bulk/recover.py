@@ -24,13 +24,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.bulk.formats.bundle_index import BundleTrailer, read_index, read_trailer, whole_number
+from aioglacier.bulk.formats.bundle_format import PART_SIZE, BundleTrailer, decode_trailer, whole_number
+from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.restore.fetcher import AskedJobs
+from aioglacier.bulk.restore.existing_jobs import ExistingJobs
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.bulk.sync.big_files import folder_name
-from aioglacier.bulk.sync.bundle import PART_SIZE
 from aioglacier.catalog.folders.entries import BundleRecord, Entry
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, IntegrityError
@@ -155,7 +155,7 @@ class FolderRecovery:
         self._options = options or RecoveryOptions()
         self._place = FolderPlace(vault)
         self._prices = prices
-        self._asked = AskedJobs()
+        self._asked = ExistingJobs()
 
     async def plan(self) -> RecoveryPlan:
         """What ``run`` would do at least; nothing is asked for but the list of jobs."""
@@ -176,7 +176,7 @@ class FolderRecovery:
                 else:
                     unnamed.append(record.archive)
         bundles.sort(key=lambda archive: archive.created)
-        self._asked = await AskedJobs.look(place.vault)
+        self._asked = await ExistingJobs.look(place.vault)
         to_ask = [tail.size for each in bundles if not self._is_asked(each, tail := _tail(each))]
         cost = self._prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
         return RecoveryPlan(tuple(bundles), tuple(files), tuple(unnamed), len(to_ask), sum(to_ask), cost)
@@ -301,7 +301,7 @@ class FolderRecovery:
             end = await self._read(
                 archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size)
             )
-            trailer = await run_in_thread(partial(read_trailer, end, archive.size))
+            trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
         except IntegrityError as error:
             self.done.damaged.append((archive.id, error))
             return None

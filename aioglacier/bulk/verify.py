@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 
+from aioglacier.bulk.formats.members import member_content
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.restore.fetcher import member_content
 from aioglacier.bulk.settling import mend_folder
 from aioglacier.bulk.sync.big_files import hash_file
 from aioglacier.bulk.sync.compare import show_path

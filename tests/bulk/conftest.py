@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import aioglacier
+from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pyrage  # type: ignore[import-untyped]  # it has no types
 import pytest
 
+from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.formats.age import read_identities, read_recipients
 from aioglacier.bulk.formats.age_streams import sealing, unsealing
 from aioglacier.bulk.formats.zstd import decode
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync

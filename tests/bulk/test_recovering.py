@@ -12,13 +12,13 @@ import anyio
 import pytest
 
 from aioglacier.bulk import recover as recovering
-from aioglacier.bulk.formats.bundle_index import BundleTrailer, read_index, read_trailer
+from aioglacier.bulk.formats.bundle_format import SKIPPABLE_SIZE, BundleTrailer, decode_trailer
+from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.tar import BLOCK, member_header, padding
 from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, split_frame
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.sync.big_files import describe_file
-from aioglacier.bulk.sync.bundle import SKIPPABLE_SIZE
 from aioglacier.bulk.sync.scan import Found
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
@@ -203,7 +203,7 @@ async def test_an_archive_that_says_it_is_a_bundle_and_is_none_is_listed(place: 
     done = await recover(place)
     assert done.bundles == 1
     ((_, error),) = done.damaged
-    assert "no bundle" in str(error)
+    assert "not a bundle" in str(error)
 
 
 GOOD_LINE = {
@@ -259,7 +259,7 @@ def test_a_line_of_an_index_is_an_entry() -> None:
 )
 def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
     """Whoever may write to a vault can make one: it is an error like any other, and no crash."""
-    with pytest.raises(IntegrityError, match="no bundle"):
+    with pytest.raises(IntegrityError, match="not a bundle"):
         read_all(*index_of(line.encode()))
 
 
@@ -290,7 +290,7 @@ def test_frames_in_a_row_are_taken_apart() -> None:
 def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
     """As above."""
     _, trailer = index_of(b"")
-    with pytest.raises(IntegrityError, match="no bundle"):
+    with pytest.raises(IntegrityError, match="not a bundle"):
         read_all(b"?" * 4096, trailer)
 
 
@@ -307,9 +307,9 @@ def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -
         "compression": None,
         "root": "/a",
     }
-    assert read_trailer(skippable_frame(json.dumps(told).encode(), SKIPPABLE_SIZE), 4096).root == "/a"
-    with pytest.raises(IntegrityError, match="no bundle"):
-        read_trailer(skippable_frame(json.dumps({**told, **change}).encode(), SKIPPABLE_SIZE), 4096)
+    assert decode_trailer(skippable_frame(json.dumps(told).encode(), SKIPPABLE_SIZE), 4096).root == "/a"
+    with pytest.raises(IntegrityError, match="not a bundle"):
+        decode_trailer(skippable_frame(json.dumps({**told, **change}).encode(), SKIPPABLE_SIZE), 4096)
 
 
 async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: Place, tree: Path) -> None:
@@ -360,8 +360,8 @@ async def test_a_recovery_that_was_killed_goes_on(place: Place, tmp_path: Path, 
 )
 def test_what_is_no_end_of_a_bundle_is_refused(end: bytes) -> None:
     """Whatever it is."""
-    with pytest.raises(IntegrityError, match="no bundle"):
-        read_trailer(end, len(end))
+    with pytest.raises(IntegrityError, match="not a bundle"):
+        decode_trailer(end, len(end))
 
 
 def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 import aioglacier
+from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import retrieval_plan as retrieval
-from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.server import LocalGlacier

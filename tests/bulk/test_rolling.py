@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.streams.download import RolledDownload, read_manifest
+from aioglacier.bulk.streams.download import StreamDownload, read_manifest
 from aioglacier.bulk.streams.manifest import Manifest
-from aioglacier.bulk.streams.upload import RollingUpload
+from aioglacier.bulk.streams.upload import StreamUpload
 from aioglacier.core.errors import (
     ConfigurationError,
     DescriptionError,
@@ -45,7 +45,7 @@ SIZE = 7 * MIB + 12_345
 
 async def upload(vault: Vault, content: bytes, **options: object) -> tuple[Manifest, aioglacier.Archive]:
     """A stream in archives of two parts of 1 MiB."""
-    rolling = RollingUpload(vault, io.BytesIO(content), part_size=MIB, parts=2, **options)  # type: ignore[arg-type]
+    rolling = StreamUpload(vault, io.BytesIO(content), part_size=MIB, parts=2, **options)  # type: ignore[arg-type]
     return await rolling.run()
 
 
@@ -56,7 +56,7 @@ async def read_back(vault: Vault, manifest: Manifest) -> bytes:
     async def keep(block: bytes) -> None:
         blocks.append(bytes(block))
 
-    await RolledDownload(vault, manifest).run(keep)
+    await StreamDownload(vault, manifest).run(keep)
     return b"".join(blocks)
 
 
@@ -79,7 +79,7 @@ async def test_a_stream_rolls_over_and_reads_back_as_one(
         manifest, archive = await upload(vault, content, description="tape 7")
         assert [piece.size for piece in manifest.pieces] == sizes
         assert await read_back(vault, await read_manifest(vault, archive.id)) == content
-        await RolledDownload(vault, manifest).save(str(tmp_path / "back"))
+        await StreamDownload(vault, manifest).save(str(tmp_path / "back"))
         assert (tmp_path / "back").read_bytes() == content
     assert len(await place.archives()) == len(sizes) + 1
 
@@ -121,10 +121,10 @@ async def test_a_broken_stream_goes_on_when_it_is_read_again(place: Place, at: i
     """What was sent is compared and not sent again."""
     content = os.urandom(SIZE)
     async with place.vault() as vault:
-        broken = RollingUpload(vault, Breaking(content, at), part_size=MIB, parts=2)
+        broken = StreamUpload(vault, Breaking(content, at), part_size=MIB, parts=2)
         with pytest.raises(SourceUnreadableError):
             await broken.run()
-        again = RollingUpload(vault, io.BytesIO(content), part_size=MIB, parts=2, stream=broken.stream)
+        again = StreamUpload(vault, io.BytesIO(content), part_size=MIB, parts=2, stream=broken.stream)
         manifest, _ = await again.run()
         assert again.snapshot().moved <= SIZE - (at - at % MIB) + 2 * MIB
         assert await read_back(vault, manifest) == content
@@ -136,7 +136,7 @@ async def test_a_broken_stream_goes_on_from_the_position_that_is_named(place: Pl
     """A wrong position is refused, and the refusal names the right one."""
     content = os.urandom(SIZE)
     async with place.vault() as vault:
-        broken = RollingUpload(vault, Breaking(content, at), part_size=MIB, parts=2)
+        broken = StreamUpload(vault, Breaking(content, at), part_size=MIB, parts=2)
         with pytest.raises(SourceUnreadableError):
             await broken.run()
         with pytest.raises(ResumeMismatchError) as refused:
@@ -154,7 +154,7 @@ async def test_another_stream_does_not_go_on_with_it(place: Place, changed: int)
     content = bytearray(os.urandom(SIZE))
     async with place.vault() as vault:
         source = Breaking(bytes(content), 3 * MIB, lambda: broken.snapshot().done >= 3 * MIB)
-        broken = RollingUpload(vault, source, part_size=MIB, parts=2)
+        broken = StreamUpload(vault, source, part_size=MIB, parts=2)
         with pytest.raises(SourceUnreadableError):
             await broken.run()
         content[changed] ^= 1
@@ -168,7 +168,7 @@ async def test_a_finished_stream_is_reported_again_without_being_read(place: Pla
     """Whoever was killed before he could say so says so now."""
     async with place.vault() as vault:
         manifest, archive = await upload(vault, b"x" * SIZE)
-        again = RollingUpload(vault, Breaking(b"", 0), part_size=MIB, parts=2, stream=manifest.stream)
+        again = StreamUpload(vault, Breaking(b"", 0), part_size=MIB, parts=2, stream=manifest.stream)
         assert (await again.run())[1] == archive
     assert len(await place.archives()) == 5
 
@@ -178,9 +178,9 @@ async def test_what_cannot_be_is_refused_before_anything_is_sent(place: Place) -
     async with place.vault() as vault:
         for options in ({"parts": 0}, {"parts": 10_001}, {"position": 5}, {"part_size": 3}):
             with pytest.raises(InvalidPlanError):
-                RollingUpload(vault, io.BytesIO(b"x"), **options)  # type: ignore[arg-type]
+                StreamUpload(vault, io.BytesIO(b"x"), **options)  # type: ignore[arg-type]
         with pytest.raises(DescriptionError):
-            RollingUpload(vault, io.BytesIO(b"x"), description="x" * 1000)
+            StreamUpload(vault, io.BytesIO(b"x"), description="x" * 1000)
         with pytest.raises(ConfigurationError, match="no stream"):
             await upload(vault, b"x", stream="0" * 16)
         with pytest.raises(EmptyArchiveError):
@@ -195,16 +195,16 @@ async def test_a_download_goes_on_with_what_is_there_and_verified(place: Place, 
     async with place.vault() as vault:
         manifest, _ = await upload(vault, content)
         kept.write_bytes(content[: 5 * MIB + 99])
-        download = RolledDownload(vault, manifest)
+        download = StreamDownload(vault, manifest)
         await download.save(str(tmp_path / "back"))
         assert (tmp_path / "back").read_bytes() == content
         assert download.snapshot().moved == SIZE - 5 * MIB
         kept.write_bytes(b"!" + content[1 : 4 * MIB])
-        download = RolledDownload(vault, manifest)
+        download = StreamDownload(vault, manifest)
         await download.save(str(tmp_path / "back"), overwrite=True)
         assert (tmp_path / "back").read_bytes() == content
         with pytest.raises(TargetError):
-            await RolledDownload(vault, manifest).save(str(tmp_path / "back"))
+            await StreamDownload(vault, manifest).save(str(tmp_path / "back"))
     assert not kept.exists()
 
 
@@ -216,9 +216,9 @@ async def test_a_stream_for_which_there_is_no_room_is_not_asked_for(place: Place
         (first, *_) = manifest.pieces
         huge = Manifest("", "", (type(first)(first.archive_id, 4 * free, first.tree_hash),))
         with pytest.raises(TargetError, match="nothing was asked for"):
-            await RolledDownload(vault, huge).save(str(tmp_path / "back"))
+            await StreamDownload(vault, huge).save(str(tmp_path / "back"))
         with pytest.raises(TargetError, match="decrypted"):
-            await RolledDownload(vault, manifest).check_room(str(tmp_path / "back"), more=4 * free)
+            await StreamDownload(vault, manifest).check_room(str(tmp_path / "back"), more=4 * free)
         assert [job async for job in vault.jobs()] == []
 
 
@@ -229,7 +229,7 @@ async def test_a_piece_that_is_not_what_the_manifest_says_is_refused(place: Plac
         first, second = manifest.pieces
         mixed = Manifest("", "", (first, type(second)(first.archive_id, second.size, second.tree_hash)))
         with pytest.raises(IntegrityError):
-            await RolledDownload(vault, mixed).save(str(tmp_path / "back"))
+            await StreamDownload(vault, mixed).save(str(tmp_path / "back"))
         assert not (tmp_path / "back").exists()
         plain = await vault.upload(b"no manifest")
         with pytest.raises(IntegrityError, match="no manifest"):
@@ -239,7 +239,7 @@ async def test_a_piece_that_is_not_what_the_manifest_says_is_refused(place: Plac
 PROGRAM = """
 import asyncio, sys
 import aioglacier
-from aioglacier.bulk.streams.upload import RollingUpload
+from aioglacier.bulk.streams.upload import StreamUpload
 from aioglacier.catalog import Catalog
 
 async def main():
@@ -253,7 +253,7 @@ async def main():
         unfinished = await records.catalog.streams.list_open(records.place)
         stream = unfinished[0].nonce if unfinished else None
         with open("content", "rb") as content:
-            await RollingUpload(vault, content, part_size=1 << 20, parts=2, stream=stream).run()
+            await StreamUpload(vault, content, part_size=1 << 20, parts=2, stream=stream).run()
 
 asyncio.run(main())
 """

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
-    from aioglacier.bulk.sync.packing import Coder
-    from aioglacier.catalog.folders.entries import Entries, TreeRecord
+    from aioglacier.bulk.formats.coder import Coder
 
 #: What ``Entry.encryption`` says of what is encrypted so.
 AGE: Final = "age"
@@ -126,7 +125,7 @@ class SealingCoder:
         self._numbers = numbers
 
     def encode(self, member: bytes) -> bytes:
-        """See ``packing.Coder``."""
+        """See ``coder.Coder``."""
         if self._inner is not None:
             member = self._inner.encode(member)
         return sealed_member(b"members/%09d.age" % next(self._numbers), member, self._recipients)
@@ -148,24 +147,6 @@ def unseal_member(raw: bytes, identities: Identities | None) -> bytes:
     if identities is None:
         raise no_identity()
     return identities.unseal(tar.content_of(raw))
-
-
-async def check_still_sealed(
-    entries: Entries, tree: TreeRecord, recipients: Recipients | None, allows_plain: bool
-) -> None:
-    """See that a folder which was encrypted does not go in plain for want of an option.
-
-    Raises:
-        ConfigurationError: It would.
-    """
-    if recipients is not None or allows_plain:
-        return
-    before = await entries.recipients(tree, is_last=True)
-    if before:
-        raise ConfigurationError(
-            f"the last sync of {tree.root!r} was encrypted to {', '.join(before)}, and this one would not "
-            "be; name a recipient, or use --no-encryption"
-        )
 
 
 def no_identity() -> ConfigurationError:

@@ -1,93 +1,43 @@
-"""A bundle read from its end: what it is, and what is in it, without any catalog.
-
-What is read was verified against the hash that the service keeps; whoever else may write to a vault can make
-a bundle that says anything. So nothing of it is used before it was looked at, and a path in it leads
-nowhere but below the folder that is restored to, as every other path.
-"""
+"""The index of a bundle: one JSON line for each member, in pages that are members of the bundle, too."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.formats.age import AGE, unseal_member
-from aioglacier.bulk.formats.zstd import decode, skipped_text, split_frame
-from aioglacier.bulk.sync.bundle import FORMAT, SKIPPABLE_SIZE, TRAILER_NAME, TRAILER_SIZE
+from aioglacier.bulk.formats.age import unseal_member
+from aioglacier.bulk.formats.bundle_format import not_a_bundle, whole_number
+from aioglacier.bulk.formats.zstd import decode, split_frame
 from aioglacier.catalog.folders.entries import Entry
-from aioglacier.core.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.formats.bundle_format import BundleTrailer
 
 _KINDS: Final = frozenset({"file", "directory", "symlink", "hardlink"})
 
 
-@dataclass(frozen=True, slots=True)
-class BundleTrailer:
-    """What the end of a bundle says of it.
-
-    Attributes:
-        index_position: Where the index begins.
-        index_size: Its bytes.
-        members: How many paths it lists.
-        compression: Of the members; "zstd" or ``None``.
-        encryption: Of the members and the index; "age" or ``None``.
-        root: The folder, or the end of its path; ``None`` where nothing may be seen of it.
-    """
-
-    index_position: int
-    index_size: int
-    members: int
-    compression: str | None
-    encryption: str | None
-    root: str | None
-
-
-def read_trailer(end: bytes, size: int) -> BundleTrailer:
-    """What the end of a bundle says.
-
-    Args:
-        end: At least its last 2,048 bytes, or all of it.
-        size: Bytes of the bundle.
-
-    Raises:
-        IntegrityError: It is no bundle.
-        ConfigurationError: It is one of a later format.
-    """
-    text = skipped_text(end[-SKIPPABLE_SIZE:])
-    if text is None:
-        trailer = end[-TRAILER_SIZE:]
-        if not trailer.startswith(TRAILER_NAME):
-            raise _wrong("it does not end as one")
-        text = trailer[tar.BLOCK : 2 * tar.BLOCK]
-    try:
-        told = json.loads(text)
-        if told["format"] != FORMAT:
-            raise ConfigurationError(
-                f"the bundle has format {told['format']}, and this version reads {FORMAT}; take a later one"
-            )
-        found = BundleTrailer(
-            whole_number(told["index_position"]),
-            whole_number(told["index_size"]),
-            whole_number(told["members"]),
-            told["compression"],
-            told.get("encryption"),
-            told.get("root"),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise _wrong(f"its last member cannot be read: {error!r}") from error
-    if not isinstance(found.root, str | None):
-        raise _wrong(f"its folder is called {found.root!r}")
-    if found.compression not in (None, "zstd") or found.encryption not in (None, AGE):
-        raise _wrong(f"it is made by {found.compression} and {found.encryption}")
-    if not 0 <= found.index_position <= found.index_position + found.index_size <= size:
-        raise _wrong("its index is to be where it does not reach")
-    return found
+def index_line(entry: Entry) -> bytes:
+    """A member as the index tells of it."""
+    fields = {
+        "path": os.fsdecode(entry.path),
+        "kind": entry.kind,
+        "position": entry.position,
+        "stored": entry.stored,
+        "size": entry.size,
+        "mtime_ns": entry.mtime_ns,
+        "mode": entry.mode,
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "tree_hash": entry.content_hash.hex() if entry.content_hash else None,
+        "target": os.fsdecode(entry.target) if entry.target is not None else None,
+        "extra": json.loads(entry.extra) if entry.extra else None,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"
 
 
 def read_index(
@@ -106,11 +56,11 @@ def read_index(
             try:
                 entries.append(_entry(json.loads(line), trailer, tree=tree, run=run, upload=upload))
             except (ValueError, KeyError, TypeError, RecursionError) as error:
-                raise _wrong(f"a line of its index cannot be read: {error!r}") from error
+                raise not_a_bundle(f"a line of its index cannot be read: {error!r}") from error
         found += len(entries)
         yield entries
     if found != trailer.members:
-        raise _wrong(f"its index lists {found} members in place of {trailer.members}")
+        raise not_a_bundle(f"its index lists {found} members in place of {trailer.members}")
 
 
 def _pages(index: bytes, trailer: BundleTrailer, identities: Identities | None) -> Iterator[bytes]:
@@ -123,7 +73,7 @@ def _pages(index: bytes, trailer: BundleTrailer, identities: Identities | None) 
             size = tar.BLOCK + len(content) + len(tar.padding(len(content)))
             member, index = index[:size], index[size:]
         if len(member) <= tar.BLOCK:
-            raise _wrong("its index is cut off")
+            raise not_a_bundle("its index is cut off")
         yield unseal_member(member, identities) if trailer.encryption is not None else _content_of(member)
 
 
@@ -131,7 +81,7 @@ def _content_of(member: bytes) -> bytes:
     try:
         return tar.content_of(member)
     except ValueError as error:
-        raise _wrong(f"a header in its index cannot be read: {error}") from error
+        raise not_a_bundle(f"a header in its index cannot be read: {error}") from error
 
 
 def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int, upload: int) -> Entry:
@@ -163,18 +113,3 @@ def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int,
         compression=trailer.compression,
         encryption=trailer.encryption,
     )
-
-
-def whole_number(value: object) -> int:
-    """A number as a catalog can keep it.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
-        raise ValueError(f"{value!r} is no number that a file can have")
-    return value
-
-
-def _wrong(what: str) -> IntegrityError:
-    return IntegrityError(f"this is no bundle, or a damaged one: {what}", expected=b"", actual=b"")

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.bulk.formats import tar, zstd
-from aioglacier.bulk.formats.age import unseal_member
+from aioglacier.bulk.formats.members import member_content
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
-from aioglacier.bulk.sync.sealed_files import unseal_file
+from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
     ArchiveNotFoundError,
@@ -27,22 +26,20 @@ from aioglacier.core.errors import (
     JobNotFoundError,
     TargetError,
 )
-from aioglacier.core.models import JobStatus
-from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.pricing import Prices
-    from aioglacier.bulk.restore.restore import RestoreOptions
+    from aioglacier.bulk.restore.existing_jobs import ExistingJobs
+    from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entries import Entry, RunNumber, StoredEntry, TreeRecord
     from aioglacier.client.job import Job
-    from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
+    from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.download.reader import ArchiveReader
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
@@ -65,35 +62,6 @@ _ONE_RETRIEVAL: Final = (
     JobNotFoundError,
     TargetError,
 )
-
-
-class AskedJobs:
-    """What was asked for already, by whomever, and has not failed.
-
-    Attributes:
-        jobs: By archive and range, ``None`` for all of it.
-        ranges: Of each archive, in the order of ``start``; for ``plan_retrievals``.
-    """
-
-    def __init__(self) -> None:
-        self.jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
-        self.ranges: dict[ArchiveId, list[ByteRange]] = {}
-
-    @classmethod
-    async def look(cls, vault: Vault) -> AskedJobs:
-        """Ask the service for its list; that costs nothing."""
-        asked = cls()
-        ranges: dict[ArchiveId, set[ByteRange]] = {}
-        async for job in vault.jobs():
-            if job.archive_id is None or job.archive_size is None or job.status is JobStatus.FAILED:
-                continue
-            whole = ByteRange(0, job.archive_size)
-            byte_range = job.byte_range or whole
-            asked.jobs[job.archive_id, None if byte_range == whole else byte_range] = vault.job(job.id)
-            ranges.setdefault(job.archive_id, set()).add(byte_range)
-        for archive_id, found in ranges.items():
-            asked.ranges[archive_id] = sorted(found, key=lambda one: (one.start, -one.stop))
-        return asked
 
 
 @dataclass(slots=True)
@@ -121,7 +89,7 @@ class Fetcher:
         run: RunNumber | None,
         *,
         root: bytes,
-        asked: AskedJobs,
+        asked: ExistingJobs,
         options: RestoreOptions,
         prices: Prices,
         paths_of: Callable[[Entry], list[bytes]],
@@ -356,27 +324,6 @@ class Fetcher:
         finally:
             os.close(folder)
         self._done(1, entry.size)
-
-
-def member_content(entry: Entry, raw: bytes, identities: Identities | None = None) -> bytes:
-    """The content of a member, from what is stored of it.
-
-    Raises:
-        IntegrityError: It is too short, or cannot be decoded.
-        ConfigurationError: It is encrypted, and no identity opens it.
-    """
-    member = raw if entry.encryption is None else unseal_member(raw, identities)
-    if entry.compression == "zstd":
-        member = zstd.decode(member)
-    padded = entry.size + len(tar.padding(entry.size))
-    content = member[len(member) - padded : len(member) - padded + entry.size]
-    if len(content) != entry.size or len(member) < padded + tar.BLOCK:
-        raise IntegrityError(
-            f"the member {os.fsdecode(entry.path)!r} is not as long as it should be",
-            expected=entry.content_hash or b"",
-            actual=b"",
-        )
-    return content
 
 
 def needed_of(stored: StoredEntry) -> Needed:

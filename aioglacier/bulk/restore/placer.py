@@ -10,17 +10,16 @@ thread at a time.
 
 from __future__ import annotations
 
-import base64
 import ctypes
 import errno
 import hashlib
-import json
 import os
 import stat
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aioglacier.bulk.formats.attributes import decode_extra
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
@@ -154,7 +153,7 @@ class Placer:
             os.unlink(name, dir_fd=fd)
         file = os.open(name, _NEW, 0o600, dir_fd=fd)
         try:
-            if _extra(entry).get("sparse"):
+            if decode_extra(entry.extra).is_sparse:
                 _write_sparse(file, content)
             else:
                 view = memoryview(content)
@@ -177,7 +176,7 @@ class Placer:
         name = temporary_name(path)
         file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
         try:
-            if _extra(entry).get("sparse"):
+            if decode_extra(entry.extra).is_sparse:
                 _dig_holes(file, entry.size)
             self._dress(file, entry)
             os.fsync(file)
@@ -203,9 +202,9 @@ class Placer:
 
     def _dress(self, file: int, entry: Entry) -> None:
         """Give an open file, or folder, all but its name and content."""
-        for name, value in _extra(entry).get("xattrs", {}).items():
+        for name, value in decode_extra(entry.extra).attributes.items():
             with suppress(OSError):  # a file system without
-                os.setxattr(file, name, base64.b64decode(value))
+                os.setxattr(file, name, value)
         if self._is_root:
             os.fchown(file, entry.uid, entry.gid)
         os.fchmod(file, entry.mode)
@@ -303,10 +302,6 @@ def _rename_to_new(fd: int, old: bytes, new: bytes) -> None:
         os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
     else:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-
-
-def _extra(entry: Entry) -> dict[str, Any]:
-    return json.loads(entry.extra) if entry.extra else {}
 
 
 def _failed(path: bytes, error: GlacierError | OSError) -> Placed:

@@ -12,67 +12,37 @@ from __future__ import annotations
 
 import heapq
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.from_thread
 
 from aioglacier.bulk.formats.age import no_identity
+from aioglacier.bulk.path_failures import PathFailure, PathFailures
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.restore.fetcher import FETCHERS, AskedJobs, Fetcher, needed_of
+from aioglacier.bulk.restore.existing_jobs import ExistingJobs
+from aioglacier.bulk.restore.fetcher import FETCHERS, Fetcher, needed_of
 from aioglacier.bulk.restore.placer import Placer, as_target_error
+from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.retrieval_plan import Needed, Retrieval, plan_retrievals
-from aioglacier.bulk.restore.selection import Selection, SelectionOptions
+from aioglacier.bulk.restore.selection import Selection
 from aioglacier.bulk.settling import mend_folder
-from aioglacier.bulk.sync.packing import Failed
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.core.errors import ConfigurationError, GlacierError, TargetError
-from aioglacier.core.models import Tier
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.folders.entries import Entry, RunNumber, StoredEntry, TreeRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
     from aioglacier.core.ranges import ByteRange
-
-#: Bytes asked for ahead of what was fetched. An output is kept for a day: at 1 MB/s so much comes in one.
-AHEAD: Final = 64 * 1024 * 1024 * 1024
-
-_FAILURES_KEPT: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreOptions:
-    """How a folder comes back.
-
-    Attributes:
-        selection: What of it.
-        folder: Which of the folders in the vault, by its path then; needed if there are several.
-        tier: How fast and how dear.
-        overwrite: Replace what is there and differs.
-        max_cost: Refuse what costs more, in the currency of the prices.
-        ahead: Bytes asked for ahead of what was fetched.
-        waits: Wait for jobs; otherwise only what is ready is fetched.
-        identities: Secret keys for what is encrypted.
-    """
-
-    selection: SelectionOptions = field(default_factory=SelectionOptions)
-    folder: str | None = None
-    tier: Tier = Tier.STANDARD
-    overwrite: bool = False
-    max_cost: float | None = None
-    ahead: int = AHEAD
-    waits: bool = True
-    identities: Identities | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +103,7 @@ class RestoreSnapshot:
 
 
 class FolderRestore:
-    """One restore of one folder, to be run once; ``snapshot`` shows how far it is.
-
-    Attributes:
-        failures: Paths that are not in their places, each with its error; the first thousand.
-    """
+    """One restore of one folder, to be run once; ``snapshot`` shows how far it is."""
 
     def __init__(
         self,
@@ -146,18 +112,23 @@ class FolderRestore:
         prices: Prices,
         options: RestoreOptions | None = None,
     ) -> None:
-        self.failures: list[Failed] = []
+        self._failures = PathFailures()
         self._options = options or RestoreOptions()
         self._place = FolderPlace(vault)
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
         self._prices = prices
         self._selection = Selection(self._options.selection)
         self._plan: RestorePlan | None = None
-        self._failed = self._restored = self._restored_size = self._there = 0
+        self._restored = self._restored_size = self._there = 0
         self._aliases: dict[bytes, list[bytes]] = {}
         self._parents: set[bytes] = set()
         self._fetcher: Fetcher | None = None
         self._is_sealed = self._is_any_meant = False
+
+    @property
+    def failures(self) -> list[PathFailure]:
+        """Paths that are not in their places, each with its error; the first thousand."""
+        return self._failures.kept
 
     def snapshot(self) -> RestoreSnapshot:
         """The counters now."""
@@ -168,7 +139,7 @@ class FolderRestore:
             there=self._there,
             restored=self._restored,
             restored_size=self._restored_size,
-            failed=self._failed,
+            failed=self._failures.count,
             jobs=len(plan.retrievals) if plan else 0,
             jobs_started=fetcher.started if fetcher else 0,
             jobs_waited_for=fetcher.waiting if fetcher else 0,
@@ -332,10 +303,10 @@ class FolderRestore:
     # --- doing it
 
     async def _run(self, tree: TreeRecord, run: RunNumber | None, placer: Placer) -> None:
-        asked = AskedJobs()
+        asked = ExistingJobs()
         plan = await self._make_plan(tree, run, placer)
         if plan.retrievals:
-            asked = await AskedJobs.look(self._place.vault)
+            asked = await ExistingJobs.look(self._place.vault)
         if any(retrieval.archive_id in asked.ranges for retrieval in plan.retrievals):
             plan = await self._make_plan(tree, run, placer, asked.ranges)
         check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
@@ -367,7 +338,7 @@ class FolderRestore:
             prices=self._prices,
             paths_of=self.paths_of,
             done=self._done,
-            fail=self._fail,
+            fail=self._failures.add,
         )
         await self._fetcher.run(plan.retrievals)
         await self._walk(tree, run, partial(self._make_links, placer, tree, run))
@@ -407,7 +378,7 @@ class FolderRestore:
                 try:
                     step(entry)
                 except (GlacierError, OSError) as error:
-                    self._fail(entry.path, as_target_error(entry.path, error))
+                    self._failures.add(entry.path, as_target_error(entry.path, error))
 
         pages = self._place.catalog.entries.stored(tree, run, is_descending=is_descending)
         async for page in pages:
@@ -434,7 +405,7 @@ class FolderRestore:
         elif entry.kind == "file" and not entry.size:
             for path, _, error in placer.place_files([(entry, entry.path, b"")]):
                 if error is not None:
-                    self._fail(path, error)
+                    self._failures.add(path, error)
                 else:
                     self._done(1, 0)
 
@@ -477,11 +448,6 @@ class FolderRestore:
     def _done(self, count: int, size: int) -> None:
         self._restored += count
         self._restored_size += size
-
-    def _fail(self, path: bytes, error: GlacierError) -> None:
-        self._failed += 1
-        if len(self.failures) < _FAILURES_KEPT:
-            self.failures.append(Failed(path, error))
 
     def _spent(self) -> Expense:
         now = self.snapshot()

@@ -69,7 +69,7 @@ async def find_manifest(vault: Vault, archive_id: str) -> Manifest | None:
     return Manifest("", "", tuple(Piece(each.id, each.size, each.tree_hash) for each in pieces))
 
 
-class RolledDownload:
+class StreamDownload:
     """The reading of one stream, to be run once; ``snapshot`` shows how far it is."""
 
     def __init__(

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _BLOCK: Final = MIB
 
 
-class RollingUpload:
+class StreamUpload:
     """One stream to as many archives as it takes, to be run once; ``snapshot`` shows how far it is.
 
     Memory is that of one writer. It needs a catalog.

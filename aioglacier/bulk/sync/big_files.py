@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from aioglacier.bulk.sync.packing import Touched, as_extra, read_attributes
-from aioglacier.bulk.sync.sealed_files import archive_sealed
+from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.sync.packing import Touched
+from aioglacier.bulk.sync.seal_files import archive_sealed
 from aioglacier.bulk.sync.touching import touch
 from aioglacier.catalog.folders.entries import Entry
 from aioglacier.catalog.records import UploadNumber
@@ -282,7 +283,7 @@ def _entry(
         uid=found.uid,
         gid=found.gid,
         target=None,
-        extra=as_extra(attributes or {}, has_holes=found.blocks * 512 < found.size),
+        extra=encode_extra(attributes or {}, has_holes=found.blocks * 512 < found.size),
         content_hash=None,
         upload=None,
         position=None,

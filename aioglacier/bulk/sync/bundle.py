@@ -12,17 +12,18 @@ import os
 import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.age import AGE, sealed_member
-from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame
+from aioglacier.bulk.formats.bundle_format import INDEX_NAME, PART_SIZE, BundleTrailer, encode_trailer
+from aioglacier.bulk.formats.bundle_index import index_line
+from aioglacier.bulk.formats.zstd import ZstdCoder
 from aioglacier.bulk.sync.in_parts import open_in_parts
 from aioglacier.bulk.sync.pacing import Patience
 from aioglacier.catalog.folders.entries import BundleRecord, Entry
-from aioglacier.core.limits import MIB
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -37,26 +38,8 @@ if TYPE_CHECKING:
     from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
-FORMAT: Final = 1
-
-#: Names of what is in a bundle besides files; no path below a folder begins so, or ``tar`` would mix them.
-INDEX_NAME: Final = b".aioglacier/index-%06d.jsonl.zst"
-TRAILER_NAME: Final = b".aioglacier/bundle.json"
-
-#: From here on the end of a bundle is always the same.
-TRAILER_SIZE: Final = 2 * tar.BLOCK + len(tar.END)
-SKIPPABLE_SIZE: Final = 512
-
-PART_SIZE: Final = 64 * MIB
-
-#: A larger bundle would save two requests in 66; a smaller one would lose less to a kill.
-BUNDLE_SIZE: Final = 4096 * MIB
-
 _RECORDED_AT_ONCE: Final = 4000
 _INDEX_LINES: Final = 8192
-
-#: A skippable frame begins with 8 bytes of its own.
-_LONGEST_TRAILER: Final = SKIPPABLE_SIZE - 8
 
 #: How often to look whether a part is gone.
 _LOOK_SECONDS: Final = 0.02
@@ -142,7 +125,15 @@ class BundleWriter:
             index_position=index_position,
             index_size=self._writer.position - index_position,
         )
-        await self._writer.write(self._trailer())
+        trailer = BundleTrailer(
+            index_position,
+            self._record.index_size,
+            self._members,
+            self._record.compression,
+            self._record.encryption,
+            self._tree.root if self._recipients is None else None,
+        )
+        await self._writer.write(encode_trailer(trailer))
         await self._entries.record_bundle(self._tree, self._run, self._record)
         self.archive = await self._writer.complete()
         await self._entries.finish_bundle(self._upload.number, self._ended, self._run)
@@ -194,24 +185,6 @@ class BundleWriter:
 
         await self._write(await run_in_thread(make))
 
-    def _trailer(self) -> bytes:
-        facts = {
-            "format": FORMAT,
-            "index_position": self._record.index_position,
-            "index_size": self._record.index_size,
-            "members": self._record.members,
-            "compression": self._record.compression,
-        }
-        if self._recipients is not None:
-            text = json.dumps({**facts, "encryption": AGE}).encode()
-        else:
-            text = _with_root(facts, self._tree.root)
-        header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
-        plain = header + text.ljust(tar.BLOCK) + tar.END
-        if not self._record.compression or self._recipients is not None:
-            return plain
-        return ZstdCoder().encode(plain) + skippable_frame(text, SKIPPABLE_SIZE)
-
 
 @asynccontextmanager
 async def open_bundle(
@@ -247,31 +220,3 @@ def describe_bundle(root: str | None) -> str:
     name = os.path.basename(root)[-100:] if root is not None else None  # noqa: PTH119  # of any bytes
     folder = {"folder": name} if name is not None else {}
     return json.dumps({"aioglacier": "bundle", **folder, "id": secrets.token_hex(8)})
-
-
-def _with_root(facts: dict[str, Any], root: str) -> bytes:
-    """What a bundle says of itself, with its folder's path, or as much of its end as there is room for."""
-    text = json.dumps({**facts, "root": root})
-    while (excess := len(text) - _LONGEST_TRAILER) > 0:
-        root = root[max(1, excess // 12) :]  # no character is more than 12 in JSON
-        text = json.dumps({**facts, "root": root})
-    return text.encode()
-
-
-def index_line(entry: Entry) -> bytes:
-    """A member as the index tells of it."""
-    fields = {
-        "path": os.fsdecode(entry.path),
-        "kind": entry.kind,
-        "position": entry.position,
-        "stored": entry.stored,
-        "size": entry.size,
-        "mtime_ns": entry.mtime_ns,
-        "mode": entry.mode,
-        "uid": entry.uid,
-        "gid": entry.gid,
-        "tree_hash": entry.content_hash.hex() if entry.content_hash else None,
-        "target": os.fsdecode(entry.target) if entry.target is not None else None,
-        "extra": json.loads(entry.extra) if entry.extra else None,
-    }
-    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"

@@ -11,17 +11,16 @@ It blocks: a ``Packer`` is for one thread at a time.
 
 from __future__ import annotations
 
-import base64
 import errno
-import json
 import os
 import stat
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.bulk.formats import tar
+from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.sync.scan import signed
 from aioglacier.catalog.folders.entries import Entry
 from aioglacier.core.errors import GlacierError, SourceChangedError, SourceUnreadableError
@@ -31,6 +30,7 @@ from aioglacier.files.beneath import Beneath
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from aioglacier.bulk.formats.coder import Coder
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.scan import Found
 
@@ -45,29 +45,12 @@ _TICK_NS: Final = 20_000_000
 
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
-_ATTRIBUTES: Final = "user."
-
-
-class Coder(Protocol):
-    """Turns the bytes of one member into what is stored of it."""
-
-    def encode(self, member: bytes) -> bytes:
-        """The stored form, which can be decoded by itself."""
-        ...
-
 
 class Touched(NamedTuple):
     """A file whose content is the one on record: only what is known of it is new."""
 
     known: Known
     entry: Entry
-
-
-class Failed(NamedTuple):
-    """A path that could not be archived."""
-
-    path: bytes
-    error: GlacierError
 
 
 @dataclass(slots=True)
@@ -89,7 +72,7 @@ class Packed:
     ended: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     touched: list[Touched] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
+    failed: list[PathFailure] = field(default_factory=list)
     size: int = 0
 
 
@@ -131,10 +114,10 @@ class Packer:
             try:
                 pieces_of_it = self._pack_one(packed, found, known)
             except GlacierError as error:
-                packed.failed.append(Failed(found.path, error))
+                packed.failed.append(PathFailure(found.path, error))
                 continue
             except OSError as error:
-                packed.failed.append(Failed(found.path, _unreadable(found.path, error)))
+                packed.failed.append(PathFailure(found.path, _unreadable(found.path, error)))
                 continue
             if pieces_of_it is None:
                 continue
@@ -161,7 +144,7 @@ class Packer:
                 return self._pack_file(packed, found, known)
             case "directory":
                 attributes = self._folder_attributes(found)
-                entry = self._entry(found, extra=as_extra(attributes))
+                entry = self._entry(found, extra=encode_extra(attributes))
                 if known is not None:
                     packed.touched.append(Touched(known, entry))
                     return None
@@ -197,7 +180,7 @@ class Packer:
     ) -> tuple[Entry, Sequence[bytes]] | None:
         found, content, attributes = self._read_settled(found)
         content_hash = tree_hash(content)
-        extra = as_extra(attributes, has_holes=found.blocks * 512 < found.size)
+        extra = encode_extra(attributes, has_holes=found.blocks * 512 < found.size)
         entry = self._entry(found, extra=extra, content_hash=content_hash)
         if known is not None and known.kind == "file" and known.content_hash == content_hash:
             packed.touched.append(Touched(known, entry))
@@ -337,27 +320,6 @@ def _as_found(found: Found, status: os.stat_result) -> Found:
         gid=status.st_gid,
         blocks=status.st_blocks,
     )
-
-
-def read_attributes(fd: int) -> dict[str, bytes]:
-    """The extended attributes that people give; others are the system's own."""
-    found: dict[str, bytes] = {}
-    if hasattr(os, "listxattr"):
-        with suppress(OSError):  # a file system without
-            for name in os.listxattr(fd):
-                if name.startswith(_ATTRIBUTES):
-                    found[name] = os.getxattr(fd, name)
-    return found
-
-
-def as_extra(attributes: dict[str, bytes], *, has_holes: bool = False) -> bytes | None:
-    """What few paths have, as ``Entry.extra`` keeps it."""
-    extra: dict[str, Any] = {}
-    if attributes:
-        extra["xattrs"] = {name: base64.b64encode(value).decode() for name, value in attributes.items()}
-    if has_holes:
-        extra["sparse"] = True
-    return json.dumps(extra).encode() if extra else None
 
 
 def _unreadable(path: bytes, error: OSError, offset: int | None = None) -> SourceUnreadableError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.bulk.formats.age import SEALING
-from aioglacier.bulk.sync.bundle import BUNDLE_SIZE, PART_SIZE
+from aioglacier.bulk.formats.bundle_format import BUNDLE_SIZE, PART_SIZE
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER
 from aioglacier.core.planning import choose_part_size, count_parts
 

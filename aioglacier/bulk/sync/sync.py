@@ -18,20 +18,21 @@ import anyio
 import anyio.from_thread
 
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.formats.age import AGE, SealingCoder, check_still_sealed, numbers
+from aioglacier.bulk.formats.age import AGE, SealingCoder, numbers
 from aioglacier.bulk.formats.zstd import ZstdCoder
+from aioglacier.bulk.path_failures import PathFailure, PathFailures
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.bulk.sync.big_files import BigFiles
 from aioglacier.bulk.sync.bundle import BundleWriter, open_bundle
 from aioglacier.bulk.sync.compare import Change, Comparison
 from aioglacier.bulk.sync.pacing import Patience
-from aioglacier.bulk.sync.packing import Failed, Packer
+from aioglacier.bulk.sync.packing import Packer
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import Scan, open_top
 from aioglacier.bulk.sync.touching import touch
 from aioglacier.catalog.folders.entries import Expense
-from aioglacier.core.errors import GlacierError, SourceUnreadableError, VaultNotFoundError
+from aioglacier.core.errors import ConfigurationError, SourceUnreadableError, VaultNotFoundError
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
@@ -41,9 +42,11 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.bulk.formats.coder import Coder
     from aioglacier.bulk.pricing import Prices
-    from aioglacier.bulk.sync.packing import Coder, Packed
-    from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
+    from aioglacier.bulk.sync.packing import Packed
+    from aioglacier.catalog.folders.entries import Entries, RunNumber, TreeRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
 
@@ -57,9 +60,6 @@ _PATIENCE_SECONDS: Final = 0.25
 
 _PACKERS: Final = 2
 _BIG_FILES_AT_ONCE: Final = 3
-
-#: Failures kept to be told of in the end; more of them are only counted.
-_FAILURES_KEPT: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,6 @@ class _Counters:
     archived_size: int = 0
     recorded: int = 0
     removed: int = 0
-    failed: int = 0
     archives: int = 0
     requests: int = 0
     sent: int = 0
@@ -127,7 +126,6 @@ class FolderSync:
     """One ``sync`` of one folder, to be run once; ``snapshot`` shows how far it is.
 
     Attributes:
-        failures: Paths that could not be archived, each with its error; the first thousand.
         unknown: Archives of former runs of which nobody can tell yet whether they were made.
         given_up: Paths on their way to an archive that was aborted in the end; they go again next time.
     """
@@ -139,7 +137,7 @@ class FolderSync:
         options: SyncOptions | None = None,
         prices: Prices | None = None,
     ) -> None:
-        self.failures: list[Failed] = []
+        self._failures = PathFailures()
         self.unknown: list[OutcomeUnknownError] = []
         self.given_up = 0
         self._options = options or SyncOptions()
@@ -152,12 +150,17 @@ class FolderSync:
         self._is_looking = True
         self._counts = _Counters()
         self._bundle: BundleWriter | None = None
-        self._big_files = BigFiles(self._place, self._root, self._fail, self._options.recipients)
+        self._big_files = BigFiles(self._place, self._root, self._failures.add, self._options.recipients)
         self._numbers = numbers()
         self._patience = Patience()
         self._is_draining = False
         self._stoppable = anyio.CancelScope()
         self._compression = "zstd" if self._options.compress else None
+
+    @property
+    def failures(self) -> list[PathFailure]:
+        """Paths that could not be archived, each with its error; the first thousand."""
+        return self._failures.kept
 
     def snapshot(self) -> SyncSnapshot:
         """The counters now."""
@@ -174,7 +177,7 @@ class FolderSync:
             archived_size=counts.archived_size + big.archived_size,
             recorded=counts.recorded + big.recorded,
             removed=counts.removed,
-            failed=counts.failed,
+            failed=self._failures.count,
             archives=counts.archives + big.archived,
             requests=counts.requests + big.requests + (bundle.requests if bundle else 0),
             sent=counts.sent + big.moved() + (bundle.snapshot().moved if bundle else 0),
@@ -200,7 +203,7 @@ class FolderSync:
         await run_in_thread(self._check_top)
         async with place.catalog.lock_source(place.place, self._root):
             tree = await entries.open_tree(place.place, self._root)
-            await check_still_sealed(entries, tree, self._options.recipients, self._options.allows_plain)
+            await _check_still_sealed(entries, tree, self._options.recipients, self._options.allows_plain)
             self.unknown = await settle_folder(place, tree)
             run = await entries.begin_run(tree, "sync", _settings(self._options))
             try:
@@ -222,7 +225,7 @@ class FolderSync:
                 return self.snapshot()
             for failure in self._scan.failures:
                 name = os.fsdecode(failure.path) or self._root
-                self._fail(
+                self._failures.add(
                     failure.path,
                     SourceUnreadableError(
                         f"{name!r} cannot be looked at: {failure.reason}", path=name, errno=failure.errno
@@ -230,7 +233,7 @@ class FolderSync:
                 )
             for path, kind in self._comparison.skipped if self._comparison else ():
                 name = os.fsdecode(path)
-                self._fail(
+                self._failures.add(
                     path,
                     SourceUnreadableError(
                         f"{name!r} is a {kind} and is not archived; exclude it to say that this is fine",
@@ -377,7 +380,7 @@ class FolderSync:
     async def _record(self, packed: Packed, run: RunNumber) -> None:
         """Record what needs nothing sent."""
         for failed in packed.failed:
-            self._fail(*failed)
+            self._failures.add(*failed)
         entries = self._place.catalog.entries
         moved = await touch(entries, packed.touched)
         await entries.replace(
@@ -419,11 +422,6 @@ class FolderSync:
             self._counts.sent += self._bundle.snapshot().moved
             self._bundle = None
 
-    def _fail(self, path: bytes, error: GlacierError) -> None:
-        self._counts.failed += 1
-        if len(self.failures) < _FAILURES_KEPT:
-            self.failures.append(Failed(path, error))
-
     def _spent(self) -> Expense:
         now, prices = self.snapshot(), self._prices
         return Expense(
@@ -461,3 +459,21 @@ def _settings(options: SyncOptions) -> dict[str, Any]:
         "compress": options.compress,
         "recipients": list(options.recipients.names) if options.recipients is not None else [],
     }
+
+
+async def _check_still_sealed(
+    entries: Entries, tree: TreeRecord, recipients: Recipients | None, allows_plain: bool
+) -> None:
+    """See that a folder which was encrypted does not go in plain for want of an option.
+
+    Raises:
+        ConfigurationError: It would.
+    """
+    if recipients is not None or allows_plain:
+        return
+    before = await entries.recipients(tree, is_last=True)
+    if before:
+        raise ConfigurationError(
+            f"the last sync of {tree.root!r} was encrypted to {', '.join(before)}, and this one would not "
+            "be; name a recipient, or use --no-encryption"
+        )

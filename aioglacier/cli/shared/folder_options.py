@@ -20,8 +20,8 @@ from aioglacier.core.models import Tier
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.bulk.pricing import Prices
-    from aioglacier.bulk.sync.packing import Failed
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
 
@@ -122,7 +122,7 @@ def cost_text(record: Any) -> str:
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
 
 
-def tell_failures(session: Session, failures: Sequence[Failed], count: int) -> None:
+def tell_failures(session: Session, failures: Sequence[PathFailure], count: int) -> None:
     """List what failed; what is no longer known one by one is counted."""
     import os  # noqa: PLC0415
 

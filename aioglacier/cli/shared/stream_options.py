@@ -67,13 +67,13 @@ async def upload_rolling(
 ) -> int:
     """Archive standard input; what it has become is printed."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415
-    from aioglacier.bulk.streams.upload import RollingUpload  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.streams.upload import StreamUpload  # noqa: PLC0415  # not needed for help
 
     async with AsyncExitStack() as stack:
         source: object = open_stdin()
         if recipients is not None:
             source = await stack.enter_async_context(sealing(source, recipients))
-        rolling = RollingUpload(
+        rolling = StreamUpload(
             glacier.vault(vault),
             source,
             description=description,
@@ -162,11 +162,11 @@ async def download_rolling(
 ) -> int:
     """Bring a stream back, as one."""
     from aioglacier.bulk.formats.age_streams import sealed_name  # noqa: PLC0415
-    from aioglacier.bulk.streams.download import RolledDownload, read_manifest  # noqa: PLC0415  # as above
+    from aioglacier.bulk.streams.download import StreamDownload, read_manifest  # noqa: PLC0415  # as above
 
     place = glacier.vault(vault)
     manifest = await read_manifest(place, archive_id, tier)
-    download = RolledDownload(place, manifest, tier=tier)
+    download = StreamDownload(place, manifest, tier=tier)
     if identities is not None and target != STDOUT:
         await download.check_room(sealed_name(target), more=manifest.size)
     session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"

@@ -24,7 +24,7 @@ from aioglacier.core.models import UploadId
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from aioglacier.bulk.streams.upload import RollingUpload
+    from aioglacier.bulk.streams.upload import StreamUpload
     from aioglacier.cli.program.session import Session
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
@@ -72,7 +72,7 @@ async def run_upload(
 
 
 @contextmanager
-def gently(session: Session, upload: SourceUpload | TakenUpload | RollingUpload) -> Iterator[None]:
+def gently(session: Session, upload: SourceUpload | TakenUpload | StreamUpload) -> Iterator[None]:
     """Let what is on its way arrive when a signal comes in the block."""
     import asyncio  # noqa: PLC0415  # not needed for help
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from aioglacier.bulk.restore.restore import FolderRestore, RestoreOptions
+    from aioglacier.bulk import FolderRestore, RestoreOptions
     from aioglacier.cli.program.session import Session
     from aioglacier.client.glacier import Glacier
 
@@ -93,7 +93,7 @@ def command(
     3.
     """
     from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
-    from aioglacier.bulk.restore.restore import AHEAD, RestoreOptions  # noqa: PLC0415
+    from aioglacier.bulk.restore.restore_options import AHEAD, RestoreOptions  # noqa: PLC0415
     from aioglacier.bulk.restore.selection import SelectionOptions  # noqa: PLC0415
 
     check_vault_name(vault)

@@ -96,7 +96,7 @@ def command(
     are archived, and the exit code is 3.
     """
     from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415
-    from aioglacier.bulk.sync.bundle import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.formats.bundle_format import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.sync.packing import LARGEST_MEMBER  # noqa: PLC0415
     from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.from_thread
 
-from aioglacier.bulk.formats.age import AGE, BLOCK, no_identity
+from aioglacier.bulk.formats.age import AGE, BLOCK
+from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
 from aioglacier.bulk.sync.in_parts import open_in_parts
-from aioglacier.bulk.sync.packing import as_extra, read_attributes
 from aioglacier.catalog.folders.entries import BundleRecord
 from aioglacier.catalog.records import UploadState
-from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError
+from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
 from aioglacier.core.planning import choose_part_size
 from aioglacier.core.treehash import TreeHash
 from aioglacier.tasks.threads import run_in_thread
@@ -28,7 +27,7 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aioglacier.bulk.formats.age import Identities, Recipients
+    from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.place import FolderPlace
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entries import Entry, RunNumber, TreeRecord
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 _DESCRIPTION: Final = '{{"aioglacier": "file", "id": "{}"}}'
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 async def archive_sealed(
@@ -131,64 +129,9 @@ def _seal(path: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter
         size=after.st_size,
         mtime_ns=after.st_mtime_ns,
         ctime_ns=after.st_ctime_ns,
-        extra=as_extra(attributes, has_holes=after.st_blocks * 512 < after.st_size),
+        extra=encode_extra(attributes, has_holes=after.st_blocks * 512 < after.st_size),
         content_hash=hasher.digest(),
     )
-
-
-def unseal_file(
-    folder: int, sealed: bytes, plain: bytes, entry: Entry, identities: Identities | None
-) -> None:
-    """Decrypt a file beside itself, compare it with what was archived, and remove the encrypted one.
-
-    Args:
-        folder: A descriptor.
-        sealed: The name of what is encrypted there.
-        plain: The name of what is made; replaced if it is there.
-        entry: What was archived.
-        identities: Secret keys.
-
-    Raises:
-        ConfigurationError: No key opens it; it stays, so that it need not be fetched again.
-        IntegrityError: It is not what was archived; nothing stays.
-        OSError: It cannot be written.
-    """
-    if identities is None:
-        raise no_identity()
-    hasher = TreeHash()
-    source = os.open(sealed, _READ, dir_fd=folder)
-    try:
-        with suppress(FileNotFoundError):
-            os.unlink(plain, dir_fd=folder)
-        target = os.open(plain, _NEW, 0o600, dir_fd=folder)
-        try:
-
-            def give(block: bytes) -> None:
-                hasher.update(block)
-                view = memoryview(block)
-                while view:
-                    view = view[os.write(target, view) :]
-
-            identities.unseal_stream(lambda: os.read(source, BLOCK), give)
-        finally:
-            os.close(target)
-        if (actual := hasher.digest()) != entry.content_hash:
-            raise IntegrityError(
-                f"{os.fsdecode(entry.path)!r} came back damaged",
-                expected=entry.content_hash or b"",
-                actual=actual,
-            )
-    except IntegrityError:
-        os.unlink(sealed, dir_fd=folder)
-        os.unlink(plain, dir_fd=folder)
-        raise
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(plain, dir_fd=folder)
-        raise
-    finally:
-        os.close(source)
-    os.unlink(sealed, dir_fd=folder)
 
 
 def _unreadable(path: str, error: OSError) -> SourceUnreadableError:

@@ -1,0 +1,65 @@
+"""Extended attributes and holes: what few files have, read from disk and kept as ``Entry.extra``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+#: Only attributes that users set are kept; others belong to the system.
+_PREFIX: Final = "user."
+
+
+class Extra(NamedTuple):
+    """The decoded ``Entry.extra``.
+
+    Attributes:
+        attributes: Extended attributes by name; all names begin with ``user.``.
+        is_sparse: Whether the file had holes.
+    """
+
+    attributes: dict[str, bytes]
+    is_sparse: bool
+
+
+def read_attributes(fd: int) -> dict[str, bytes]:
+    """Return the extended attributes that users gave to an open file."""
+    found: dict[str, bytes] = {}
+    if hasattr(os, "listxattr"):
+        with suppress(OSError):  # a file system without
+            for name in os.listxattr(fd):
+                if name.startswith(_PREFIX):
+                    found[name] = os.getxattr(fd, name)
+    return found
+
+
+def encode_extra(attributes: dict[str, bytes], *, has_holes: bool = False) -> bytes | None:
+    """Return attributes and holes as ``Entry.extra`` keeps them, ``None`` for a file without either."""
+    extra: dict[str, Any] = {}
+    if attributes:
+        extra["xattrs"] = {name: base64.b64encode(value).decode() for name, value in attributes.items()}
+    if has_holes:
+        extra["sparse"] = True
+    return json.dumps(extra).encode() if extra else None
+
+
+def decode_extra(extra: bytes | None) -> Extra:
+    """Return the attributes and holes that ``Entry.extra`` holds.
+
+    An index from a vault may say anything here, so an attribute of another name or of another form than
+    ``encode_extra`` writes is left out.
+    """
+    try:
+        fields = json.loads(extra) if extra else {}
+    except (ValueError, RecursionError):
+        fields = {}
+    given = fields.get("xattrs") if isinstance(fields, dict) else None
+    attributes: dict[str, bytes] = {}
+    for name, text in given.items() if isinstance(given, dict) else ():
+        if name.startswith(_PREFIX) and "\0" not in name and isinstance(text, str):
+            with suppress(binascii.Error, ValueError):
+                attributes[name] = base64.b64decode(text, validate=True)
+    return Extra(attributes, isinstance(fields, dict) and fields.get("sparse") is True)

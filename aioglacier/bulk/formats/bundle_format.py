@@ -1,0 +1,147 @@
+"""The format of a bundle: names and sizes of its own members, and the trailer that ends it.
+
+A trailer read from a vault was verified against the hash that the service keeps, but anyone who can write to
+the vault can write a trailer. So each of its fields is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aioglacier.bulk.formats import tar
+from aioglacier.bulk.formats.age import AGE
+from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, skipped_text
+from aioglacier.core.errors import ConfigurationError, IntegrityError
+from aioglacier.core.limits import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT: Final = 1
+
+#: Names of the members that are no files; no path below a folder begins so, or ``tar`` would mix them.
+INDEX_NAME: Final = b".aioglacier/index-%06d.jsonl.zst"
+TRAILER_NAME: Final = b".aioglacier/bundle.json"
+
+#: From here on the end of a bundle always has this many bytes.
+TRAILER_SIZE: Final = 2 * tar.BLOCK + len(tar.END)
+SKIPPABLE_SIZE: Final = 512
+
+PART_SIZE: Final = 64 * MIB
+
+#: A larger bundle would save two requests in 66; a smaller one would lose less to a kill.
+BUNDLE_SIZE: Final = 4096 * MIB
+
+#: A skippable frame begins with 8 bytes of its own.
+_LONGEST_TRAILER: Final = SKIPPABLE_SIZE - 8
+
+
+@dataclass(frozen=True, slots=True)
+class BundleTrailer:
+    """The description of a bundle at its end.
+
+    Attributes:
+        index_position: Where the index begins.
+        index_size: Its bytes.
+        members: How many paths it lists.
+        compression: Of the members; "zstd" or ``None``.
+        encryption: Of the members and the index; "age" or ``None``.
+        root: The folder, or the end of its path; ``None`` in an encrypted bundle.
+    """
+
+    index_position: int
+    index_size: int
+    members: int
+    compression: str | None
+    encryption: str | None
+    root: str | None
+
+
+def encode_trailer(trailer: BundleTrailer) -> bytes:
+    """Return the bytes that end a bundle."""
+    fields = {
+        "format": FORMAT,
+        "index_position": trailer.index_position,
+        "index_size": trailer.index_size,
+        "members": trailer.members,
+        "compression": trailer.compression,
+    }
+    if trailer.encryption is not None:
+        text = json.dumps({**fields, "encryption": trailer.encryption}).encode()
+    else:
+        text = _with_root(fields, trailer.root or "")
+    header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
+    plain = header + text.ljust(tar.BLOCK) + tar.END
+    if not trailer.compression or trailer.encryption is not None:
+        return plain
+    return ZstdCoder().encode(plain) + skippable_frame(text, SKIPPABLE_SIZE)
+
+
+def _with_root(fields: Mapping[str, Any], root: str) -> bytes:
+    """Return the fields with the folder's path, or with as much of its end as there is room for."""
+    text = json.dumps({**fields, "root": root})
+    while (excess := len(text) - _LONGEST_TRAILER) > 0:
+        root = root[max(1, excess // 12) :]  # no character is more than 12 in JSON
+        text = json.dumps({**fields, "root": root})
+    return text.encode()
+
+
+def decode_trailer(end: bytes, size: int) -> BundleTrailer:
+    """Return the trailer of a bundle.
+
+    Args:
+        end: At least the last 2,048 bytes of the bundle, or all of it.
+        size: Bytes of the bundle.
+
+    Raises:
+        IntegrityError: The archive is no bundle.
+        ConfigurationError: The bundle has a later format.
+    """
+    text = skipped_text(end[-SKIPPABLE_SIZE:])
+    if text is None:
+        trailer = end[-TRAILER_SIZE:]
+        if not trailer.startswith(TRAILER_NAME):
+            raise not_a_bundle("it has no trailer")
+        text = trailer[tar.BLOCK : 2 * tar.BLOCK]
+    try:
+        fields = json.loads(text)
+        if fields["format"] != FORMAT:
+            raise ConfigurationError(
+                f"the bundle has format {fields['format']}; this version reads format {FORMAT}. Install a "
+                "later version"
+            )
+        found = BundleTrailer(
+            whole_number(fields["index_position"]),
+            whole_number(fields["index_size"]),
+            whole_number(fields["members"]),
+            fields["compression"],
+            fields.get("encryption"),
+            fields.get("root"),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise not_a_bundle(f"its trailer cannot be read: {error!r}") from error
+    if not isinstance(found.root, str | None):
+        raise not_a_bundle(f"its folder is called {found.root!r}")
+    if found.compression not in (None, "zstd") or found.encryption not in (None, AGE):
+        raise not_a_bundle(f"it is made by {found.compression} and {found.encryption}")
+    if not 0 <= found.index_position <= found.index_position + found.index_size <= size:
+        raise not_a_bundle("its index lies outside of it")
+    return found
+
+
+def whole_number(value: object) -> int:
+    """Return a number that a catalog can keep.
+
+    Raises:
+        ValueError: The value is no such number.
+    """
+    if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"{value!r} is not a whole number of 64 bits")
+    return value
+
+
+def not_a_bundle(reason: str) -> IntegrityError:
+    """Return the error for an archive that is no bundle, or a damaged one."""
+    return IntegrityError(f"not a bundle, or a damaged one: {reason}", expected=b"", actual=b"")

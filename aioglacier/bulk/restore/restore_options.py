@@ -1,0 +1,41 @@
+"""The options of a restore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.core.limits import MIB
+from aioglacier.core.models import Tier
+
+if TYPE_CHECKING:
+    from aioglacier.bulk.formats.age import Identities
+
+#: Bytes asked for ahead of what was fetched. An output is kept for a day: at 1 MB/s so much comes in one.
+AHEAD: Final = 64 * 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """How a folder comes back.
+
+    Attributes:
+        selection: What of it.
+        folder: Which of the folders in the vault, by its path then; needed if there are several.
+        tier: How fast and how dear.
+        overwrite: Replace what is there and differs.
+        max_cost: Refuse what costs more, in the currency of the prices.
+        ahead: Bytes asked for ahead of what was fetched.
+        waits: Wait for jobs; otherwise only what is ready is fetched.
+        identities: Secret keys for what is encrypted.
+    """
+
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
+    folder: str | None = None
+    tier: Tier = Tier.STANDARD
+    overwrite: bool = False
+    max_cost: float | None = None
+    ahead: int = AHEAD
+    waits: bool = True
+    identities: Identities | None = None
