@@ -1,4 +1,4 @@
-"""The tree of errors: as drawn, one root, and sentences that carry what is known."""
+"""The tree of errors equals its drawing, has one root, and its sentences carry the known facts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_drawing_names_no_class_twice() -> None:
 
 @pytest.mark.parametrize("class_", CLASSES.values(), ids=CLASSES)
 def test_every_error_is_documented_and_hides_no_builtin(class_: type[Exception]) -> None:
-    """One root catches all, each says what it means, and none shadows Python's own."""
+    """One root catches every error; each has a docstring and none has the name of a builtin."""
     assert issubclass(class_, errors.GlacierError)
     assert class_.__doc__
     assert class_.__name__.endswith("Error")
@@ -109,7 +109,7 @@ def make_errors() -> list[errors.GlacierError]:
 
 
 def test_every_class_can_be_made() -> None:
-    """The list above leaves none out."""
+    """The list above has an error of each class."""
     assert {type(error) for error in make_errors()} == set(CLASSES.values())
 
 
@@ -128,23 +128,27 @@ def test_documented_attributes_are_there(error: errors.GlacierError) -> None:
 
 @pytest.mark.parametrize("error", make_errors(), ids=lambda error: type(error).__name__)
 def test_the_sentence_carries_what_was_filled_in(error: errors.GlacierError) -> None:
-    """What becomes known on the way up is in str(), behind the sentence, and ``message`` stays without."""
+    """Facts added on the way up are in str(), behind the sentence; ``message`` stays without them."""
+    error.archive_id = error.job_id = None
     before = str(error)
     assert error.message in before
+    error.file = "film.mkv"
     error.vault = "photos-vault"
+    error.archive_id = "archive-8"
+    error.job_id = "job-9"
     error.upload_id = "upload-7"
     error.sent = 12345
     error.attempts = 3
     error.elapsed_seconds = 61.2
     assert str(error) == (
-        f"{before} (vault photos-vault, upload upload-7, 12345 bytes are safe at the service, "
-        "3 attempts in 61 s)"
+        f"{before} (file film.mkv, vault photos-vault, archive archive-8, job job-9, upload upload-7, "
+        "12345 bytes are safe at the service, 3 attempts in 61 s)"
     )
     assert "photos-vault" not in error.message
 
 
-def test_what_the_sentence_says_is_not_said_twice() -> None:
-    """A vault or upload named in the sentence is not appended, and one attempt is no news."""
+def test_facts_in_the_sentence_are_not_repeated() -> None:
+    """A vault or upload named in the sentence is not appended, and a single attempt is not mentioned."""
     error = errors.WriterClosedError("the writer of upload-7 to photos-vault was aborted")
     error.vault, error.upload_id, error.attempts = "photos-vault", "upload-7", 1
     assert str(error) == error.message

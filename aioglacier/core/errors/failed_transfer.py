@@ -1,0 +1,126 @@
+"""Errors of a transfer, a job or an inventory as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aioglacier.core.errors.root import GlacierError
+
+if TYPE_CHECKING:
+    from aioglacier.core.ranges import ByteRange
+
+
+class IntegrityError(GlacierError):
+    """Bytes and hashes disagree; nothing was reported as done.
+
+    Attributes:
+        expected: The tree hash that was expected.
+        actual: The tree hash of the bytes.
+        byte_range: The bytes concerned, ``None`` for the whole archive.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        expected: bytes,
+        actual: bytes,
+        byte_range: ByteRange | None = None,
+        archive_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{message}: expected tree hash {expected.hex()}, got {actual.hex()}")
+        self.expected = expected
+        self.actual = actual
+        self.byte_range = byte_range
+        self.archive_id = archive_id
+
+
+class UploadFailedError(GlacierError):
+    """The upload failed after every retry; ``__cause__`` has the reason and ``upload_id`` resumes it."""
+
+
+class UploadExpiredError(GlacierError):
+    """The upload is no longer at the service, which removes one after 24 hours without activity."""
+
+
+class ResumeMismatchError(GlacierError):
+    """The source is not the one that the upload began with.
+
+    Attributes:
+        byte_range: The first bytes that differ, ``None`` if the sizes differ.
+    """
+
+    def __init__(self, message: str, *, byte_range: ByteRange | None = None) -> None:
+        super().__init__(message)
+        self.byte_range = byte_range
+
+
+class OutcomeUnknownError(GlacierError):
+    """The service may hold the archive: its answer was lost, and it gives no other.
+
+    A later inventory settles it: within three days it lists an archive of this size and tree hash, or not.
+
+    Attributes:
+        size: Bytes of the archive.
+        tree_hash: Its tree hash.
+    """
+
+    def __init__(self, message: str, *, size: int, tree_hash: bytes) -> None:
+        super().__init__(
+            f"{message}; look for an archive of {size} bytes with tree hash {tree_hash.hex()} in an "
+            "inventory made after today before sending it again"
+        )
+        self.size = size
+        self.tree_hash = tree_hash
+
+
+class JobFailedError(GlacierError):
+    """The service failed to carry out the job.
+
+    Attributes:
+        status_message: The service's reason.
+    """
+
+    def __init__(self, message: str, *, job_id: str, status_message: str | None) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.status_message = status_message
+
+
+class InventoryError(GlacierError):
+    """An inventory document is cut short, or is not what the service writes.
+
+    Attributes:
+        offset: The byte of the document, from 0, at which reading stopped.
+    """
+
+    def __init__(self, reason: str, *, offset: int) -> None:
+        super().__init__(
+            f"the inventory cannot be read at byte {offset}: {reason}; download the job's output again; "
+            "if that fails too, retrieve a new inventory"
+        )
+        self.offset = offset
+
+
+class WaitTimeoutError(GlacierError):
+    """A wait reached its time limit; the job or upload continues.
+
+    Attributes:
+        waited_seconds: The length of the wait.
+    """
+
+    def __init__(self, message: str, *, waited_seconds: float) -> None:
+        super().__init__(message)
+        self.waited_seconds = waited_seconds
+
+
+class WorkerDiedError(GlacierError):
+    """Hash worker processes died or hung repeatedly at the same part.
+
+    Attributes:
+        exit_code: The last one's; a negative number is the signal that killed it.
+    """
+
+    def __init__(self, message: str, *, exit_code: int | None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

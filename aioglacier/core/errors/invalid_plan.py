@@ -1,0 +1,163 @@
+"""Errors for a request that cannot be carried out; nothing was sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aioglacier.core.errors.root import GlacierError
+from aioglacier.core.limits import VAULT
+
+if TYPE_CHECKING:
+    from aioglacier.core.ranges import ByteRange
+
+
+class InvalidPlanError(GlacierError, ValueError):
+    """The request cannot be carried out as it was given; nothing was sent."""
+
+
+class EmptyArchiveError(InvalidPlanError):
+    """The source holds no bytes, and the service keeps no empty archives."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}, but the service keeps no empty archives; give at least 1 byte")
+
+
+class InvalidPartSizeError(InvalidPlanError):
+    """The part size is not 1 MiB x 2**k from 1 MiB to 4 GiB.
+
+    Attributes:
+        part_size: The part size that was given, in bytes.
+        nearest: The one or two allowed sizes nearest to it.
+    """
+
+    def __init__(self, *, part_size: int, nearest: tuple[int, ...]) -> None:
+        super().__init__(
+            f"a part size is a number of bytes, 1 MiB x 2**k up to 4 GiB, not {part_size!r}; the nearest: "
+            + " or ".join(f"{size} ({size >> 20} MiB)" for size in nearest)
+        )
+        self.part_size = part_size
+        self.nearest = nearest
+
+
+class TooManyPartsError(InvalidPlanError):
+    """The archive needs more than 10,000 parts of this size.
+
+    Attributes:
+        part_size: The part size in use.
+        size: The archive's size, or ``None`` for a stream whose length is not known yet.
+        suggested_part_size: The smallest part size that fits; for a stream the next larger one.
+    """
+
+    def __init__(self, *, part_size: int, size: int | None, suggested_part_size: int | None) -> None:
+        what = f"an archive of {size} bytes" if size is not None else "the stream"
+        hint = (
+            f"; choose a part size of {suggested_part_size} ({suggested_part_size >> 20} MiB)"
+            if suggested_part_size is not None
+            else "; it is more than any archive can hold, so split it"
+        )
+        super().__init__(
+            f"{what} passes {VAULT.max_parts:,} parts of {part_size >> 20} MiB, which end at "
+            f"{VAULT.max_parts * part_size} bytes{hint}"
+        )
+        self.part_size = part_size
+        self.size = size
+        self.suggested_part_size = suggested_part_size
+
+
+class MemoryLimitError(InvalidPlanError):
+    """One part is larger than the whole memory budget.
+
+    Attributes:
+        part_size: Bytes of one part.
+        memory_limit: Bytes of the budget.
+    """
+
+    def __init__(self, *, part_size: int, memory_limit: int) -> None:
+        super().__init__(
+            f"a part of {part_size} bytes does not fit the memory limit of {memory_limit} bytes; raise the "
+            f"limit to {2 * part_size} or more, or choose smaller parts"
+        )
+        self.part_size = part_size
+        self.memory_limit = memory_limit
+
+
+class DescriptionError(InvalidPlanError):
+    """A description that the service refuses or damages.
+
+    Attributes:
+        description: The text as given.
+    """
+
+    def __init__(self, message: str, *, description: str) -> None:
+        super().__init__(message)
+        self.description = description
+
+
+class VaultNameError(InvalidPlanError):
+    """A name that no vault can have.
+
+    Attributes:
+        name: The text as given.
+    """
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class InvalidIdError(InvalidPlanError):
+    """An id that no archive, upload, job or lock can have.
+
+    Attributes:
+        kind: "archive", "upload", "job" or "lock".
+        value: The text as given.
+    """
+
+    def __init__(self, message: str, *, kind: str, value: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.value = value
+
+
+class InvalidRangeError(InvalidPlanError):
+    """A byte range that cannot be retrieved or read.
+
+    Attributes:
+        byte_range: The range, ``None`` if the given value is not a range.
+    """
+
+    def __init__(self, message: str, *, byte_range: ByteRange | None) -> None:
+        super().__init__(message)
+        self.byte_range = byte_range
+
+
+class InputTypeError(InvalidPlanError, TypeError):
+    """A source, or an item that it yielded, is not bytes.
+
+    Attributes:
+        type_name: The name of its type.
+        chunk_index: The item's number in the iterable, from 0; ``None`` for the source itself.
+    """
+
+    def __init__(self, message: str, *, type_name: str, chunk_index: int | None = None) -> None:
+        super().__init__(message)
+        self.type_name = type_name
+        self.chunk_index = chunk_index
+
+
+class CostLimitError(InvalidPlanError):
+    """The cost is above the limit that was given.
+
+    Attributes:
+        cost: The cost by the price list, in its currency.
+        limit: The limit, in the same currency.
+    """
+
+    def __init__(self, message: str, *, cost: float, limit: float) -> None:
+        super().__init__(message)
+        self.cost = cost
+        self.limit = limit
+
+
+class ConfigurationError(InvalidPlanError):
+    """Region, endpoint, proxy or another setting is missing or invalid."""

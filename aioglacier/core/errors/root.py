@@ -1,0 +1,51 @@
+"""The root of the tree of errors."""
+
+from __future__ import annotations
+
+
+class GlacierError(Exception):
+    """The root of all errors of this library.
+
+    Attributes:
+        vault: The vault's name.
+        archive_id: The archive.
+        job_id: The job.
+        file: The local file that was read or written.
+        upload_id: The multipart upload that was left open; ``Vault.resume`` continues it.
+        sent: How many bytes of that upload the service has acknowledged.
+        attempts: The number of attempts.
+        elapsed_seconds: From the first attempt to the last.
+    """
+
+    vault: str | None = None
+    archive_id: str | None = None
+    job_id: str | None = None
+    file: str | None = None
+    upload_id: str | None = None
+    sent: int | None = None
+    attempts: int | None = None
+    elapsed_seconds: float | None = None
+
+    @property
+    def message(self) -> str:
+        """The sentence alone, without the facts that were added on the way up."""
+        return str(self.args[0]) if self.args else type(self).__name__
+
+    def __str__(self) -> str:
+        return self.message + self._circumstances()
+
+    def _circumstances(self) -> str:
+        named = {
+            "file": self.file,
+            "vault": self.vault,
+            "archive": self.archive_id,
+            "job": self.job_id,
+            "upload": self.upload_id,
+        }
+        facts = [f"{noun} {value}" for noun, value in named.items() if value and value not in self.message]
+        if self.sent is not None:
+            facts.append(f"{self.sent} bytes are safe at the service")
+        if self.attempts is not None and self.attempts > 1:
+            facts.append(f"{self.attempts} attempts in {self.elapsed_seconds or 0:.0f} s")
+        facts = [fact for fact in facts if fact not in self.message]
+        return f" ({', '.join(facts)})" if facts else ""
