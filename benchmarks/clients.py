@@ -34,7 +34,6 @@ _CLIENTS: Final = {
     "aioglacier": "ours:upload",
     "aioglacier-download": "ours:download",
     "aioglacier-small": "ours:upload_small",
-    "aioglacier-sending": "ours:send",
     "boto3": "peers:boto3_upload",
     "boto3-small": "peers:boto3_small",
     "boto3-download": "peers:boto3_download",

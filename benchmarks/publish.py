@@ -35,8 +35,6 @@ COMMANDS: Final = (
     "small_parts",
     "ways",
     "ways --tls",
-    "senders",
-    "senders --tls",
     "latency --round-trip-ms 50",
     "latency --round-trip-ms 200",
     "latency --round-trip-ms 50 --link 60 --concurrencies 2 4 8 16",

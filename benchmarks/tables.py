@@ -118,27 +118,6 @@ def ways(results: Results) -> str:
     return _table(heads, rows) + _made(plain, tls)
 
 
-def senders(results: Results) -> str:
-    """Sender processes beside the loop; plain and TLS, hashed on the way or not."""
-    found = [results.find("senders", tls=tls, size=GIB) for tls in (False, True)]
-    counts = sorted({_senders(name) for name in found[0]["clients"]})
-    rows = []
-    for count in counts:
-        row = [str(count or "none")]
-        for one in found:
-            for way in ("aioglacier", "aioglacier-sending"):
-                figures = one["clients"][f"{way}+senders={count}" if count else way]
-                keys = ("wall_s_per_gib", "cpu_s_per_gib", "own_cpu_s_per_gib")
-                row.append(" / ".join(f"{figures[key][0]:.2f}" for key in keys))
-        rows.append(row)
-    heads = ["senders", "plain, hashed", "plain, sent only", "TLS, hashed", "TLS, sent only"]
-    return _table(heads, rows) + _made(*found)
-
-
-def _senders(name: str) -> int:
-    return int(name.partition("+senders=")[2] or 0)
-
-
 def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **settings: Any) -> Any:
     def table(results: Results) -> str:
         points = results.points(benchmark, by, **settings)
@@ -483,7 +462,6 @@ TABLES: Final[dict[str, Callable[[Results], str]]] = {
     "concurrency": _curve("concurrency", "concurrency", "at once", str, tls=False),
     "archive-sizes": _curve("archive_sizes", "size", "archive", size_name),
     "ways": ways,
-    "senders": senders,
     "small-archives": small_archives,
     "small-parts": small_parts,
     "latency": latency,

@@ -98,7 +98,6 @@ MIRRORED = {
 
 #: Arrows that still point up inside a room, to be turned.
 KNOWN_ARROWS_UP: set[tuple[str, str]] = {
-    ("aioglacier.gateway.contract.options", "aioglacier.gateway.http.relay"),
     ("aioglacier.gateway.credentials.boto_session", "aioglacier.gateway.vaults.boto_calls"),
     ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.live"),
     ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.plain_keys"),

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from aioglacier.client.notices import JobNotices
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
     from aioglacier.gateway.contract.protocols import Gateway, RawResponse
-    from aioglacier.gateway.http.relay import Relay
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.hashing.workers import HashIn
@@ -165,7 +164,6 @@ async def connect(
     max_concurrency: int | None = None,
     hash_workers: int | None = None,
     hash_in: HashIn = "processes",
-    sender_processes: int = 0,
     allow_insecure: bool = False,
     catalog: Catalog | None = None,
 ) -> AsyncIterator[Glacier]:
@@ -192,9 +190,6 @@ async def connect(
         hash_workers: Processes or threads that hash; by default one for each core, at most 8.
         hash_in: "processes", which start where more than 256 MiB are to be hashed or a part has more than 16;
             what is less is hashed in threads. Or "threads", where no processes can be started.
-        sender_processes: Processes that send parts of named files, each one at a time, beside this one, where
-            one core does not encrypt as much as the line carries. Off by default: on two cores it does not
-            pay, see docs/design.md. Each takes some 25 MiB on top of all limits.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
             change what is archived.
         catalog: An open catalog. What is asked of the service is recorded there before, and what came of it
@@ -206,7 +201,7 @@ async def connect(
         ImportError: "local:DIR" was asked for and something it needs is not installed.
     """
     _require_asyncio()
-    transfer = TransferOptions(memory_limit, max_concurrency, hash_workers, hash_in, sender_processes)
+    transfer = TransferOptions(memory_limit, max_concurrency, hash_workers, hash_in)
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
@@ -218,7 +213,6 @@ async def connect(
             region_name = region_name or local.REGION
             aws_access_key_id, aws_secret_access_key = local.KEYS
             aws_session_token = None
-        senders = await stack.enter_async_context(_open_senders(sender_processes))
         options = GatewayOptions(
             region_name=region_name,
             profile_name=profile_name,
@@ -230,7 +224,6 @@ async def connect(
             proxy=proxy,
             max_connections=Allowance.of(transfer).concurrency,
             allow_insecure=allow_insecure,
-            relay=senders,
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
@@ -257,16 +250,6 @@ def _require_asyncio() -> None:
         raise ConfigurationError(
             "aioglacier runs on asyncio, stock or uvloop: aiohttp, beneath it, knows no other loop"
         ) from None
-
-
-@asynccontextmanager
-async def _open_senders(count: int) -> AsyncIterator[Relay | None]:
-    if not count:
-        yield None
-        return
-    senders = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.transfer.upload.senders")
-    async with senders.open_senders(count) as pool:
-        yield pool
 
 
 @asynccontextmanager

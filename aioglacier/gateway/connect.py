@@ -77,7 +77,6 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
                 identity=identity,
                 proxy=proxy,
                 options=options,
-                ca_bundle=found.ca_bundle,
             ),
         )
 

@@ -51,14 +51,12 @@ class TransferOptions:
             path carries, see ``concurrency``.
         hash_workers: Processes or threads that hash; ``None`` is one for each core, at most 8.
         hash_in: "processes", or "threads" where those cannot be.
-        sender_processes: Processes that send, beside this one; 0 for none.
     """
 
     memory_limit: int | None = None
     max_concurrency: int | None = None
     hash_workers: int | None = None
     hash_in: HashIn = "processes"
-    sender_processes: int = 0
 
     def __post_init__(self) -> None:
         if self.memory_limit is not None and self.memory_limit < MIB:
@@ -69,8 +67,6 @@ class TransferOptions:
             raise ConfigurationError(f"concurrency is at least 1, not {self.max_concurrency}")
         if self.hash_workers is not None and self.hash_workers < 1:
             raise ConfigurationError(f"hash workers are at least 1, not {self.hash_workers}")
-        if self.sender_processes < 0:
-            raise ConfigurationError(f"sender processes are 0 or more, not {self.sender_processes}")
         if self.hash_in not in {"processes", "threads"}:
             raise ConfigurationError(f'hash_in is "processes" or "threads", not {self.hash_in!r}')
 

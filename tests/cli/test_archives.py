@@ -46,16 +46,6 @@ def test_a_file_there_and_back(cli: Cli, vault: str) -> None:
     assert sorted(each.name for each in cli.folder.iterdir()) == [".local", "back.mkv", "film.mkv"]
 
 
-def test_other_processes_may_send_a_file(cli: Cli, vault: str) -> None:
-    """With ``--sender-processes``, before or behind the command."""
-    content = data(9 * MIB + 17)
-    (cli.folder / "film.mkv").write_bytes(content)
-    archive = cli(
-        "--json", "upload", vault, "film.mkv", "--part-size", "2MiB", "--sender-processes", "2"
-    ).record
-    assert archive["tree_hash"] == tree_hash(content).hex()
-
-
 def test_pipes_in_and_out(cli: Cli, vault: str) -> None:
     """Standard input becomes an archive, and an archive standard output, with nothing else in it."""
     content = data(5 * MIB + 1)

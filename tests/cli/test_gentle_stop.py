@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.cli.conftest import MIB, wait_for
-from tests.cli.test_signals import PARTS, faulty, go_on, hang, sent
+from tests.cli.test_signals import PARTS, WORKED_PARTS, WORKED_SIZE, faulty, go_on, hang, sent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,10 +42,10 @@ def test_what_is_on_its_way_need_not_go_again(tmp_path: Path, number: signal.Sig
 
 def test_a_second_signal_does_not_wait_for_what_is_on_its_way(tmp_path: Path) -> None:
     """PR-05: it ends within a second, no worker stays, and the same command goes on."""
-    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {4 * MIB}-")) as cli:
-        command = ["upload", "v", "big", "--part-size", "2MiB", "--sender-processes", "1"]
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {32 * MIB}-"), size=WORKED_SIZE) as cli:
+        command = ["upload", "v", "big", *WORKED_PARTS]
         with cli.started(*command) as process:
-            wait_for(lambda: sent(cli) == PARTS // 2 - 1)
+            wait_for(lambda: sent(cli) == 1)
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
             process.send_signal(signal.SIGINT)

@@ -106,7 +106,6 @@ def test_no_arguments_show_the_help(bare: Cli) -> None:
         ["upload"],
         ["vault", "show"],
         ["--concurrency", "0", "demo"],
-        ["--sender-processes", "-1", "demo"],
         ["--memory-limit", "lots", "demo"],
         ["--local", "a", "--endpoint-url", "b", "vault", "list"],
         ["download", "v", "id", "target", "more"],

@@ -30,7 +30,6 @@ MIB = 1024 * 1024
         ({"memory_limit": 1024}, "memory limit is at least 1 MiB"),
         ({"max_concurrency": 0}, "concurrency is at least 1"),
         ({"hash_workers": 0}, "hash workers are at least 1"),
-        ({"sender_processes": -1}, "sender processes are 0 or more"),
         ({"hash_in": "clouds"}, '"processes" or "threads", not \'clouds\''),
         ({"endpoint_url": "local:"}, "needs a folder"),
         ({"endpoint_url": "http://example.com"}, "plain http"),
@@ -186,7 +185,7 @@ ROUND_TRIP = """
 import asyncio, json, pathlib, tempfile
 import psutil, uvloop
 import aioglacier
-from aioglacier.transfer import workers
+from aioglacier.transfer.hashing import workers
 
 DATA = bytes(range(256)) * 10_000
 workers.LARGEST_IN_THREAD = 1024 * 1024  # larger parts wait for a worker, so that there is one

@@ -33,7 +33,6 @@ class Settings:
     catalog: str | None = None
     memory_limit: int | None = None
     concurrency: int | None = None
-    sender_processes: int = 0
     allow_insecure: bool = False
     json: bool = False
     quiet: bool = False
@@ -103,12 +102,6 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             type=click.IntRange(min=1),
             metavar="N",
             help="Parts sent at once. Default: as many as the line carries.",
-        ),
-        option(
-            "--sender-processes",
-            type=click.IntRange(min=0),
-            metavar="N",
-            help="Processes that send parts of files as well, where one core is too slow. Default: none.",
         ),
         option("--json", is_flag=True, help="Print one JSON object a line; errors too, on standard error."),
         option("--quiet", "-q", is_flag=True, help="No progress and no notices, only results and errors."),

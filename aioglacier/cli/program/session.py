@@ -167,7 +167,6 @@ class Session:
             account_id=settings.account_id,
             memory_limit=settings.memory_limit,
             max_concurrency=settings.concurrency,
-            sender_processes=settings.sender_processes,
             allow_insecure=settings.allow_insecure,
             catalog=catalog,
         )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from aioglacier.gateway.http.relay import Relay
+from typing import Final
 
 #: What we call ourselves.
 USER_AGENT: Final = "aioglacier"
@@ -36,7 +33,6 @@ class GatewayOptions:
         complete_timeout_seconds: The same for CompleteMultipartUpload, which joins up to 10,000 parts.
         minimum_rate: Bytes a second that an answer must bring, averaged over ``stall_timeout_seconds`` of
             waiting; slower is as good as stalled.
-        relay: Who else can send bodies that are ranges of files.
     """
 
     region_name: str | None = None
@@ -54,4 +50,3 @@ class GatewayOptions:
     first_byte_timeout_seconds: float = 120.0
     complete_timeout_seconds: float = 600.0
     minimum_rate: int = 1024
-    relay: Relay | None = field(default=None, repr=False, compare=False)

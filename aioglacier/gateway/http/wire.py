@@ -29,10 +29,8 @@ from aioglacier.core.errors import (
     TransportError,
     UnexpectedResponseError,
 )
-from aioglacier.files.reading import FileRange
 from aioglacier.gateway.http.fair_turns import Turns
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SlicePayload
-from aioglacier.gateway.http.relay import Destination, SenderLostError, job_for, read_answer
 from aioglacier.gateway.http.service_errors import printable, refusal
 from aioglacier.gateway.http.signing import Signer
 from aioglacier.gateway.http.transport_errors import failure, reason, stall_failure
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
     from aioglacier.gateway.credentials.live import Identity
     from aioglacier.gateway.credentials.plain_keys import PlainIdentity
     from aioglacier.gateway.http.receiving import DirectBody
-    from aioglacier.gateway.http.relay import Relay
     from aioglacier.gateway.http.signing import SigningKeys
 
 logger = logging.getLogger("aioglacier.gateway")
@@ -111,10 +108,9 @@ class Wire:
         *,
         origin: str,
         region: str,
-        identity: Identity | PlainIdentity | None,
+        identity: Identity | PlainIdentity,
         proxy: str | None,
         options: GatewayOptions,
-        ca_bundle: str | None = None,
     ) -> None:
         self.origin = origin
         self.region = region
@@ -126,18 +122,11 @@ class Wire:
         self._signer = Signer(region)
         self._proxy = proxy
         self._options = options
-        self._relay = options.relay
-        self._destination = Destination.of(origin, proxy, ca_bundle, options)
         patience = options.first_byte_timeout_seconds + options.stall_timeout_seconds
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
         self._control_slots = Slots(
             max(CONTROL_CONNECTIONS, options.max_connections), patience_seconds=patience
         )
-
-    @property
-    def _known_identity(self) -> Identity | PlainIdentity:
-        assert self._identity is not None  # noqa: S101  # who has none sends only what is signed
-        return self._identity
 
     async def exchange(self, request: Request, *, allow_refusal: bool = False) -> Answer:
         """Send a request and read the answer to its end.
@@ -146,13 +135,6 @@ class Wire:
             GlacierError: What the service's refusal stands for, unless ``allow_refusal``; a success that is
                 none; or what kept the answer from coming.
         """
-        # Parts only: of a request that makes an archive it must be known to the byte how much is out, and
-        # so whether a cancellation still keeps it from taking effect.
-        is_part = request.operation == "UploadMultipartPart"
-        if self._relay is not None and is_part and isinstance(request.body, FileRange):
-            relayed = await self._exchange_elsewhere(request, self._relay)
-            if relayed is not None:
-                return relayed
         payload, slots = self._payload(request), self._slots(request)
         await slots.take(request.operation)
         try:
@@ -169,55 +151,6 @@ class Wire:
         if not allow_refusal:
             check_success(request.operation, answer)
         return answer
-
-    async def exchange_signed(self, request: Request, headers: Mapping[str, str]) -> Answer:
-        """Send a request that is signed already; what comes is for who signed it to judge."""
-        payload = SlicePayload(request.body, progress=request.progress, rate=self._rate, turns=self._turns)
-        try:
-            response = await self._send(request, payload, self._body_slots, headers)
-            async with response:
-                body = await self._read(request.operation, response, MAX_ERROR_BODY)
-                return Answer(response.status, response.headers, body, datetime.now(UTC))
-        finally:
-            payload.abandon()
-
-    async def _exchange_elsewhere(self, request: Request, relay: Relay) -> Answer | None:
-        """As ``exchange``, but another process sends; ``None`` if there is none free to do so."""
-        moved = 0
-
-        def report(done: int) -> None:
-            nonlocal moved
-            self._body_slots.moved()
-            if request.progress is not None:
-                request.progress(done - moved)
-            moved = done
-
-        await self._body_slots.take(request.operation)
-        try:
-            credentials = await self._known_identity.credentials()
-            job = job_for(request, self._signed(request, credentials), self._destination)
-            told = await relay.send(job, report)
-            if told is None:
-                return None
-            status, headers, body = read_answer(request.operation, told)
-            answer = Answer(status, headers, body, datetime.now(UTC))
-            self._refuse_redirect(request.operation, answer)
-            if status >= 400:
-                raise self._refused(request.operation, answer, credentials)
-            check_success(request.operation, answer)
-            report(request.body.nbytes)
-        except SenderLostError as error:
-            report(0)
-            raise ConnectionLostError(
-                str(error), operation=request.operation, may_have_taken_effect=True
-            ) from error
-        except BaseException:
-            report(0)
-            raise
-        else:
-            return answer
-        finally:
-            self._body_slots.give_back()
 
     @asynccontextmanager
     async def opened(
@@ -256,7 +189,7 @@ class Wire:
         self, request: Request, payload: SlicePayload, slots: Slots
     ) -> tuple[aiohttp.ClientResponse, SigningKeys]:
         """Sign a request and send it; what was signed with is needed to judge the answer."""
-        credentials = await self._known_identity.credentials()
+        credentials = await self._identity.credentials()
         return await self._send(request, payload, slots, self._signed(request, credentials)), credentials
 
     async def _judge(
@@ -402,7 +335,7 @@ class Wire:
     def _refused(self, operation: str, answer: Answer, credentials: SigningKeys) -> GlacierError:
         error = refusal(operation, answer.status, answer.headers, answer.body, local_time=answer.came_at)
         if isinstance(error, CredentialsExpiredError):
-            self._known_identity.distrust(credentials)
+            self._identity.distrust(credentials)
         elif isinstance(error, InvalidCredentialsError) and "region" in error.message:
             what = f"requests are signed for {self.region} and go to {self.origin}"
             error.args = (f"{error.message.rstrip('.')}; {what}",)

@@ -13,15 +13,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 
 from aioglacier.core.treehash import NATIVE_SWITCH
 from aioglacier.tasks.threads import run_in_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: A worker reports every second while bytes move. A minute without a word is a frozen process or a dead disk.
 SILENCE_SECONDS: Final = 60.0
@@ -35,14 +32,11 @@ _READ_SIZE: Final = 64 * 1024
 
 # The folder that holds the package comes last: whatever else lies in it must not stand in for the standard
 # library. Loading the package itself loads nothing more (see its __init__).
-_FOLDER: Final = Path(__file__).resolve().parent.parent.parent
+_FOLDER: Final = Path(__file__).resolve().parents[3]
 _BOOT: Final = (
-    "import sys; _, module, parent, *folders = sys.argv; sys.path += folders; "
-    "__import__(module); sys.modules[module].main(int(parent))"
+    "import sys; _, parent, folder = sys.argv; sys.path.append(folder); "
+    "from aioglacier.transfer.hashing import worker; worker.main(int(parent))"
 )
-
-#: What hashes: the standard library and a few small modules. Any other has this process's path as well.
-HASH_WORKER: Final = "aioglacier.transfer.hashing.worker"
 
 
 class CannotStartError(Exception):
@@ -77,39 +71,17 @@ class WorkerProcess:
         self.mapped: set[int] = set()
 
     @classmethod
-    async def start(cls, module: str = HASH_WORKER) -> WorkerProcess:
-        """Start a process that runs a module's ``main``; wait until it is ready. The socket keeps it alive.
-
-        Raises:
-            CannotStartError: It cannot be started, or is no such worker: the interpreter that
-                ``sys.executable`` names is not one, or is broken.
-        """
-        started: list[WorkerProcess] = []  # where a cancellation that comes meanwhile finds it
-        try:
-            await run_in_thread(lambda: started.append(cls.launch(module)))
-            await started[0].wait_until_ready()
-        except OSError as error:
-            raise CannotStartError(str(error)) from error
-        except BaseException:
-            for worker in started:
-                await worker.aclose()
-            raise
-        return started[0]
-
-    @classmethod
-    def launch(cls, module: str = HASH_WORKER) -> WorkerProcess:
+    def launch(cls) -> WorkerProcess:
         """Start a process and do not wait for it; takes 2 ms.
 
         Raises:
             OSError: It cannot be started.
         """
-        folders = [] if module == HASH_WORKER else [entry for entry in sys.path if Path(entry).is_absolute()]
-        arguments = [module, str(os.getpid()), *folders, str(_FOLDER)]
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = subprocess.Popen(  # noqa: S603  # this interpreter, on this package
-                    [sys.executable, "-I", "-S", "-c", _BOOT, *arguments],
+                    [sys.executable, "-I", "-S", "-c", _BOOT, str(os.getpid()), str(_FOLDER)],
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     start_new_session=True,
@@ -146,8 +118,8 @@ class WorkerProcess:
         """Whether the process is still there."""
         return self._process.poll() is None
 
-    async def exchange(self, request: bytes, report: Callable[[int], None] | None = None) -> dict[str, Any]:
-        """Send one job and wait for its end; ``report`` is told how much of it is done.
+    async def exchange(self, request: bytes) -> dict[str, Any]:
+        """Send one job and wait for its answer, passing over the reports that it is still at work.
 
         Raises:
             WorkerLostError: The process died, or said nothing for a minute.
@@ -156,8 +128,6 @@ class WorkerProcess:
             await self._send(request)
             answer = await self._next_line()
             while "done" in answer:
-                if report is not None:
-                    report(answer["done"])
                 answer = await self._next_line()
         except TimeoutError:
             raise WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
