@@ -31,6 +31,7 @@ POINTS: Final = (
     "download recorded",
     "piece recorded",
     "file verified",
+    "file on disk",
     "file renamed",
     "deleting recorded",
     "deleted",

@@ -12,6 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from aioglacier.bulk.streams.download import StreamDownload, read_manifest
@@ -27,6 +29,7 @@ from aioglacier.core.errors import (
     SourceUnreadableError,
     TargetError,
 )
+from aioglacier.tasks.groups import first_cause
 from tests.bulk.conftest import MIB
 from tests.cli.conftest import Cli
 from tests.forking import forks
@@ -208,6 +211,33 @@ async def test_a_download_goes_on_with_what_is_there_and_verified(place: Place, 
     assert not kept.exists()
 
 
+async def test_a_file_that_appears_while_a_stream_is_fetched_is_kept(place: Place, tmp_path: Path) -> None:
+    """Without overwrite the stream keeps its hidden name, and another run fetches no byte of it again."""
+    content = os.urandom(SIZE)
+    target = tmp_path / "back"
+    async with place.vault() as vault:
+        manifest, _ = await upload(vault, content)
+        download = StreamDownload(vault, manifest)
+
+        async def appear() -> None:
+            while not download.snapshot().moved:
+                await anyio.lowlevel.checkpoint()
+            target.write_bytes(b"the only copy")
+
+        async def save() -> None:
+            with first_cause():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(appear)
+                    await download.save(str(target))
+
+        with pytest.raises(TargetError, match="appeared meanwhile"):
+            await save()
+        assert target.read_bytes() == b"the only copy"
+        download = StreamDownload(vault, manifest)
+        await download.save(str(target), overwrite=True)
+    assert (target.read_bytes(), download.snapshot().moved) == (content, 0)
+
+
 async def test_a_stream_for_which_there_is_no_room_is_not_asked_for(place: Place, tmp_path: Path) -> None:
     """With what decrypting it takes, if it is to be; a job would be paid for nothing."""
     async with place.vault() as vault:
@@ -215,7 +245,7 @@ async def test_a_stream_for_which_there_is_no_room_is_not_asked_for(place: Place
         free = shutil.disk_usage(tmp_path).free
         (first, *_) = manifest.pieces
         huge = Manifest("", "", (type(first)(first.archive_id, 4 * free, first.tree_hash),))
-        with pytest.raises(TargetError, match="nothing was asked for"):
+        with pytest.raises(TargetError, match="no job was started"):
             await StreamDownload(vault, huge).save(str(tmp_path / "back"))
         with pytest.raises(TargetError, match="decrypted"):
             await StreamDownload(vault, manifest).check_room(str(tmp_path / "back"), more=4 * free)

@@ -13,8 +13,8 @@ from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import IntegrityError, TargetError
 from aioglacier.core.ranges import ByteRange
+from aioglacier.files import landing
 from aioglacier.server.requests.faults import Fault, FaultKind
-from aioglacier.transfer.download import partial_file as partial
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.partial_file import PartialFile
 from aioglacier.transfer.resources import TransferOptions, open_resources
@@ -176,7 +176,7 @@ async def test_a_name_taken_meanwhile_is_not_taken_away(target: Path, resources:
         target.write_bytes(b"theirs")
 
     output.before = take
-    with pytest.raises(TargetError, match="could not be given its name"):
+    with pytest.raises(TargetError, match="appeared meanwhile"):
         await Download(output, resources, target).run()
     assert target.read_bytes() == b"theirs"
     assert names(target) == PARTIAL | {"film.mkv"}
@@ -232,7 +232,7 @@ async def test_two_downloads_to_one_target_are_told_apart(target: Path, resource
         tasks.start_soon(Download(output, resources, target).run)
         while not output.opened:
             await wait_all_tasks_blocked()
-        with pytest.raises(TargetError, match="under way"):
+        with pytest.raises(TargetError, match="another process"):
             await Download(MemoryOutput(BYTES), resources, target).run()
         gate.set()
     assert target.read_bytes() == BYTES
@@ -245,8 +245,8 @@ def test_a_file_that_was_just_published_is_not_taken_for_a_partial_one(target: P
     path.write_bytes(b"finished")
     with path.open("r+b") as file:
         path.rename(target)
-        with pytest.raises(TargetError, match="under way"):
-            partial._lock(file.fileno(), path, target)
+        with pytest.raises(TargetError, match="another process"):
+            landing._lock(file.fileno(), str(path), str(target))
     assert target.read_bytes() == b"finished"
 
 

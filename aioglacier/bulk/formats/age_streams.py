@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import anyio
 import anyio.from_thread
 
 from aioglacier.bulk.formats.age import BLOCK
-from aioglacier.core.errors import TargetError
+from aioglacier.files import landing
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.sources import open_stream
@@ -105,35 +105,22 @@ async def unsealing(
             give.close()
 
 
-def sealed_name(target: str) -> str:
-    """Where what is encrypted is kept until it is decrypted to the target."""
-    folder, name = os.path.split(os.path.abspath(target))  # noqa: PTH100  # of any bytes
-    return os.path.join(folder, f".{name}.age")  # noqa: PTH118
-
-
-def unseal_to(target: str, identities: Identities) -> None:
-    """Decrypt what is kept beside the target to it; only when it is whole and on disk it gets the name.
+def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
+    """Decrypt the hidden encrypted file beside a target to the target, and remove it.
 
     Raises:
         ConfigurationError: It was encrypted to others; it stays.
-        IntegrityError: It is not what was encrypted, or was not encrypted at all; likewise.
-        TargetError: The target cannot be written.
+        IntegrityError: It is damaged, or was not encrypted at all; it stays.
+        TargetError: The target cannot be written, or appeared meanwhile; the encrypted file stays.
     """
-    sealed = sealed_name(target)
-    plain = f"{sealed}.plain"
+    sealed = landing.hidden_name(target, landing.ENCRYPTED)
     try:
-        with open(sealed, "rb", buffering=0) as source, open(plain, "wb", opener=_private) as file:  # noqa: PTH123
+        with (
+            open(sealed, "rb", buffering=0) as source,  # noqa: PTH123
+            landing.writing(target, overwrite=overwrite) as fd,
+            open(fd, "wb", closefd=False) as file,
+        ):
             identities.unseal_stream(partial(source.read, BLOCK), file.write)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(plain, target)  # noqa: PTH105
         os.unlink(sealed)  # noqa: PTH108
     except OSError as error:
-        raise TargetError(f"{target!r} cannot be written: {error.strerror}", path=target) from error
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(plain)  # noqa: PTH108
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+        raise landing.unwritable(target, error) from error

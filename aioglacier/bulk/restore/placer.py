@@ -15,7 +15,6 @@ import errno
 import hashlib
 import os
 import stat
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,13 +22,13 @@ from aioglacier.bulk.formats.attributes import decode_extra
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
+from aioglacier.files.landing import rename, special_kind
+from aioglacier.files.libc import find_function
 
 if TYPE_CHECKING:
     from aioglacier.catalog.folders.entries import Entry
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_NO_REPLACE: Final = 1  # RENAME_NOREPLACE
 
 #: Blocks of zeros of this size become holes in files that had holes.
 _HOLE: Final = 4096
@@ -81,8 +80,10 @@ class Placer:
             return True
         if entry.kind == "directory" and stat.S_ISDIR(status.st_mode):
             return True
+        shown = os.fsdecode(path)
+        if kind := special_kind(status.st_mode):
+            raise TargetError(f"{shown!r} is a {kind} and is never replaced; move it away", path=shown)
         if not self._overwrite or stat.S_ISDIR(status.st_mode):
-            shown = os.fsdecode(path)
             raise TargetError(
                 f"{shown!r} is there already, and is not what would be restored; it was left as it is. Move "
                 "it away, or use --overwrite",
@@ -188,17 +189,12 @@ class Placer:
     def _name(self, path: bytes) -> None:
         fd, name = self._beneath.parent(path)
         temporary = temporary_name(path)
-        if self._overwrite:
-            os.rename(temporary, name, src_dir_fd=fd, dst_dir_fd=fd)
-            return
         try:
-            _rename_to_new(fd, temporary, name)
+            rename(temporary, name, overwrite=self._overwrite, old_fd=fd, new_fd=fd)
         except FileExistsError as error:
             os.unlink(temporary, dir_fd=fd)
             shown = os.fsdecode(path)
-            raise TargetError(
-                f"{shown!r} has come to be there meanwhile, and was left as it is", path=shown
-            ) from error
+            raise TargetError(f"{shown!r} appeared meanwhile and was left as it is", path=shown) from error
 
     def _dress(self, file: int, entry: Entry) -> None:
         """Give an open file, or folder, all but its name and content."""
@@ -259,11 +255,12 @@ class Placer:
         fd, name = self._beneath.parent(target)
         from_fd = os.dup(fd)
         try:
-            to_fd, to_name = self._beneath.parent(path, makes_folders=True)
-            if self._overwrite:
-                with suppress(FileNotFoundError):
-                    os.unlink(to_name, dir_fd=to_fd)
-            os.link(name, to_name, src_dir_fd=from_fd, dst_dir_fd=to_fd, follow_symlinks=False)
+            to_fd, _ = self._beneath.parent(path, makes_folders=True)
+            temporary = temporary_name(path)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=to_fd)
+            os.link(name, temporary, src_dir_fd=from_fd, dst_dir_fd=to_fd, follow_symlinks=False)
+            self._name(path)
         finally:
             os.close(from_fd)
 
@@ -274,34 +271,14 @@ class Placer:
 
     def _sync(self) -> None:
         """Put all that was written in this file system on disk."""
-        if sys.platform == "linux" and ctypes.CDLL(None).syncfs(self._beneath.fd) == 0:
-            return
-        os.sync()
+        syncfs = find_function("syncfs")
+        if syncfs is None or syncfs(self._beneath.fd) != 0:
+            os.sync()
 
 
 def temporary_name(path: bytes) -> bytes:
     """The name that a file has beside its place until it is complete."""
     return b".aioglacier-%b.part" % hashlib.sha256(path).hexdigest()[:24].encode()
-
-
-def _rename_to_new(fd: int, old: bytes, new: bytes) -> None:
-    """Rename within a folder, and never replace what has come there meanwhile.
-
-    Raises:
-        FileExistsError: Something has.
-    """
-    if sys.platform == "linux":
-        if ctypes.CDLL(None, use_errno=True).renameat2(fd, old, fd, new, _NO_REPLACE) == 0:
-            return
-        number = ctypes.get_errno()
-        if number not in {errno.EINVAL, errno.ENOSYS}:  # a file system, or a kernel, that knows no such thing
-            raise OSError(number, os.strerror(number))
-    try:
-        os.stat(new, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
-    else:
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
 def _failed(path: bytes, error: GlacierError | OSError) -> Placed:
@@ -330,9 +307,9 @@ def _write_sparse(file: int, content: bytes) -> None:
 
 def _dig_holes(file: int, size: int) -> None:
     """Give the blocks of zeros of a file back to the file system, where it can take them."""
-    if sys.platform != "linux":
+    fallocate = find_function("fallocate")
+    if fallocate is None:
         return
-    fallocate = ctypes.CDLL(None).fallocate
     step = 16 * _HOLE
     zeros = bytes(step)
     for at in range(0, size - size % step, step):

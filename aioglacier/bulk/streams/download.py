@@ -6,17 +6,16 @@ again with what was read. Jobs are started ahead, so that the next piece is read
 
 from __future__ import annotations
 
-import io
 import os
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.streams.manifest import Manifest, Piece
-from aioglacier.core.errors import IntegrityError, JobNotFoundError, TargetError
+from aioglacier.core.errors import IntegrityError, JobNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, Tier
 from aioglacier.core.treehash import TreeHash
+from aioglacier.files import landing
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.snapshot import TransferSnapshot
 
@@ -122,14 +121,15 @@ class StreamDownload:
             GlacierError: A piece cannot be had.
         """
         await self.check_room(target)
-        file = await run_in_thread(partial(_open_kept, target, overwrite=overwrite))
+        fd = await run_in_thread(partial(_open_kept, target, overwrite=overwrite))
         try:
-            await self._save(file.fileno())
-            await run_in_thread(partial(_appear, file, target))
+            await self._save(fd)
+            hidden = landing.hidden_name(target, landing.STREAM)
+            await run_in_thread(partial(landing.land, fd, hidden, target, overwrite=overwrite))
         except OSError as error:
-            raise _unwritable(target, error) from error
+            raise landing.unwritable(target, error) from error
         finally:
-            file.close()
+            os.close(fd)
 
     async def _save(self, fd: int) -> None:
         start = 0
@@ -203,62 +203,17 @@ class StreamDownload:
                 self._jobs[number] = job
 
 
-def _open_kept(target: str, *, overwrite: bool) -> io.FileIO:
-    """The hidden file beside the target."""
-    if not overwrite and os.path.lexists(target):
-        raise TargetError(f"{target!r} exists; choose another name, or --overwrite", path=target)
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        fd = os.open(kept_name(target), flags, 0o600)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    return io.FileIO(fd, "r+")
+def _open_kept(target: str, *, overwrite: bool) -> int:
+    landing.check_target(target, overwrite=overwrite)
+    return landing.open_hidden(target, landing.STREAM)
 
 
 def _check_room(target: str, size: int, more: int) -> None:
-    names = [kept_name(target)]
-    if more:
-        names.append(target)  # fetched as a whole, and not decrypted yet
-    there = 0
-    for name in names:
-        with suppress(OSError):
-            there = max(there, os.lstat(name).st_blocks * 512)
-    try:
-        found = os.statvfs(os.path.dirname(kept_name(target)))  # noqa: PTH120
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    needed = size + more - min(there, size)
-    free = found.f_bavail * found.f_frsize
-    if needed > free:
-        twice = ", since what is encrypted is fetched whole and then decrypted" if more else ""
-        raise TargetError(
-            f"{target!r} needs {needed} more bytes{twice}, and its file system has {free} free; nothing was "
-            "asked for",
-            path=target,
-            needed=needed,
-            free=free,
-        )
-
-
-def kept_name(target: str) -> str:
-    """Where what was fetched is kept until the stream is complete."""
-    folder, name = os.path.split(os.path.abspath(target))  # noqa: PTH100  # of any bytes
-    return os.path.join(folder, f".{name}.aioglacier-stream")  # noqa: PTH118
-
-
-def _appear(file: io.FileIO, target: str) -> None:
-    """Give a file that is complete its name, on disk."""
-    os.fsync(file.fileno())
-    os.replace(kept_name(target), target)  # noqa: PTH105
-    folder = os.open(os.path.dirname(kept_name(target)), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH120
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _unwritable(target: str, error: OSError) -> TargetError:
-    return TargetError(f"{target!r} cannot be written: {error.strerror}", path=target)
+    kept = landing.hidden_name(target, landing.STREAM)
+    if more and os.path.exists(target):  # noqa: PTH110  # fetched as a whole, and not decrypted yet
+        kept = target
+    twice = ", because an encrypted stream is fetched whole and then decrypted" if more else ""
+    landing.check_room(target, size + more, kept=[kept], note=f"{twice}; no job was started")
 
 
 def _hash(fd: int, start: int, size: int, hasher: TreeHash) -> None:

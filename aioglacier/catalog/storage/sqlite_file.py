@@ -28,6 +28,7 @@ from aioglacier.catalog.storage.backend import BusyError, DamagedError
 from aioglacier.catalog.storage.migrations import VERSION
 from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from aioglacier.core.limits import MIB
+from aioglacier.files.landing import rename, sync_folder
 from aioglacier.files.user_folders import data_folder
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -201,15 +202,19 @@ def make_empty(path: Path) -> None:
         os.close(fd)
 
 
-def publish(new: Path, path: Path) -> None:
-    """Give a new catalog its name, on the disk too."""
+def publish(new: Path, path: Path, *, overwrite: bool) -> None:
+    """Give a new catalog its name, on disk too.
+
+    Raises:
+        FileExistsError: A file appeared there meanwhile; ``overwrite`` replaces an empty one.
+    """
     for suffix in _SIDECARS:
         if os.path.lexists(stray := _with_suffix(path, suffix)):
-            stray.rename(_free_name(stray))
+            rename(stray, _free_name(stray), overwrite=False)
     with new.open("rb") as file:
         os.fsync(file.fileno())
-    new.rename(path)
-    _sync_folder(path.parent)
+    rename(new, path, overwrite=overwrite)
+    sync_folder(path.parent)
 
 
 def move_aside(path: Path, reason: str) -> CatalogDamagedError:
@@ -217,8 +222,8 @@ def move_aside(path: Path, reason: str) -> CatalogDamagedError:
     aside = _free_name(path)
     for suffix in (*_SIDECARS, ""):
         with suppress(FileNotFoundError):
-            _with_suffix(path, suffix).rename(_with_suffix(aside, suffix))
-    _sync_folder(path.parent)
+            rename(_with_suffix(path, suffix), _with_suffix(aside, suffix), overwrite=False)
+    sync_folder(path.parent)
     return CatalogDamagedError(reason, path=str(path), moved_to=str(aside))
 
 
@@ -307,11 +312,3 @@ def _free_name(path: Path) -> Path:
         count += 1
         name = path.with_name(f"{path.name}.damaged-{now}-{count}")
     return name
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

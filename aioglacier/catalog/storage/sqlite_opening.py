@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -130,7 +131,8 @@ class _Opening:
         await anyio.to_thread.run_sync(files.make_empty, new)
         await self._patiently(lambda: files.set_journal(new, is_network=is_network, is_durable=False))
         await self._upgrade(new, is_durable=False)
-        await anyio.to_thread.run_sync(files.publish, new, self.path)
+        is_empty = condition is files.Condition.EMPTY
+        await anyio.to_thread.run_sync(partial(files.publish, new, self.path, overwrite=is_empty))
 
     async def _inspect(self, *, was_used: bool, is_trusted: bool) -> files.Condition:
         return await self._patiently(

@@ -112,11 +112,13 @@ async def save_unsealed(target: str, identities: Identities | None, save: Save, 
     if identities is None:
         await save(target, overwrite=overwrite)
         return
-    from aioglacier.bulk.formats.age_streams import sealed_name, unseal_to  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.formats.age_streams import unseal_to  # noqa: PLC0415  # not needed for help
+    from aioglacier.files import landing  # noqa: PLC0415
     from aioglacier.tasks.threads import run_in_thread  # noqa: PLC0415
 
-    await save(sealed_name(target), overwrite=True)
-    await run_in_thread(partial(unseal_to, target, identities))
+    landing.check_target(target, overwrite=overwrite)
+    await save(landing.hidden_name(target, landing.ENCRYPTED), overwrite=True)
+    await run_in_thread(partial(unseal_to, target, identities, overwrite=overwrite))
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from aioglacier.cli.shared.folder_options import cost_record, cost_text
 from aioglacier.cli.shared.uploading import gently, open_stdin
 from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size
+from aioglacier.files import landing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,14 +162,14 @@ async def download_rolling(
     identities: Identities | None = None,
 ) -> int:
     """Bring a stream back, as one."""
-    from aioglacier.bulk.formats.age_streams import sealed_name  # noqa: PLC0415
     from aioglacier.bulk.streams.download import StreamDownload, read_manifest  # noqa: PLC0415  # as above
 
     place = glacier.vault(vault)
     manifest = await read_manifest(place, archive_id, tier)
     download = StreamDownload(place, manifest, tier=tier)
     if identities is not None and target != STDOUT:
-        await download.check_room(sealed_name(target), more=manifest.size)
+        encrypted = landing.hidden_name(target, landing.ENCRYPTED)
+        await download.check_room(encrypted, more=manifest.size)
     session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
     async with showing(session.output, "standard output" if target == STDOUT else target, download):
         if target == STDOUT:

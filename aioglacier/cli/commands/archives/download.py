@@ -6,8 +6,6 @@ is asked for before it is sure that the target can be written.
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -29,8 +27,9 @@ from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
-from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError, TargetError
+from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError
 from aioglacier.core.models import ArchiveId, JobStatus, Tier
+from aioglacier.files import landing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +154,8 @@ def command(
         raise click.UsageError(
             "a range of an encrypted archive cannot be read; give --identity or --byte-range"
         )
-    check_target(target, overwrite=overwrite)
+    if target != STDOUT:
+        landing.check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT
     if is_manifest:
         if job_id is not None or byte_range is not None or no_wait or is_new:
@@ -229,7 +229,7 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     vault = glacier.vault(options.vault)
     known = await _known(vault, options)
     if known is not None and options.target != STDOUT:
-        check_room(options.target, _size(known, options) or 0, is_sealed=options.identities is not None)
+        check_room(options.target, _size(known, options) or 0, is_encrypted=options.identities is not None)
     job, is_new = await _job(session, vault, options)
     description = await job.describe()
     if vault.records is not None and options.target != STDOUT:
@@ -327,50 +327,20 @@ async def _fetch(session: Session, job: Job, options: _Options) -> None:
 # --- fetching, for the output of any job
 
 
-def check_target(target: str, *, overwrite: bool) -> None:
-    """Refuse a target that could not be written in the end, before anything is paid for.
+def check_room(target: str, size: int, *, is_encrypted: bool = False) -> None:
+    """Refuse a target whose file system has too little room, before anything is paid for.
+
+    An encrypted archive is fetched whole and then decrypted beside itself.
 
     Raises:
-        TargetError: It exists, or its folder does not.
+        TargetError: There is too little room.
     """
-    if target == STDOUT:
-        return
-    path = Path(target)
-    if path.is_dir():
-        raise TargetError(f"{target!r} is a folder; name the file", path=target)
-    if not overwrite and os.path.lexists(path):
-        raise TargetError(f"{target!r} exists; choose another name, or --overwrite", path=target)
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise TargetError(f"{target!r} cannot be written: there is no folder {str(folder)!r}", path=target)
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise TargetError(f"{target!r} cannot be written: {str(folder)!r} does not allow it", path=target)
-
-
-def check_room(target: str, size: int, *, is_sealed: bool = False) -> None:
-    """Refuse a target that its filesystem has no room for, before anything is paid for.
-
-    What is encrypted is fetched whole, and then decrypted beside itself.
-
-    Raises:
-        TargetError: It has not.
-    """
-    from aioglacier.bulk.formats.age_streams import sealed_name  # noqa: PLC0415  # not needed for help
-
-    fetched = Path(sealed_name(target) if is_sealed else target)
-    kept = fetched.absolute().with_name(f".{fetched.name}.aioglacier")
-    there = kept.stat().st_blocks * 512 if kept.exists() else 0
-    if is_sealed and fetched.exists():
-        there = fetched.stat().st_blocks * 512
-    needed = (2 if is_sealed else 1) * size - min(there, size)
-    free = shutil.disk_usage(kept.parent).free
-    if needed > free:
-        raise TargetError(
-            f"{target!r} needs {needed} more bytes, and its filesystem has {free} free; nothing was started",
-            path=target,
-            needed=needed,
-            free=free,
-        )
+    fetched = landing.hidden_name(target, landing.ENCRYPTED) if is_encrypted else target
+    kept = landing.hidden_name(fetched, landing.DOWNLOAD)
+    if is_encrypted and Path(fetched).exists():
+        kept = fetched
+    total = 2 * size if is_encrypted else size
+    landing.check_room(target, total, kept=[kept], note="; no job was started")
 
 
 async def fetch(

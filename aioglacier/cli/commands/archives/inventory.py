@@ -8,15 +8,12 @@ an apostrophe in front.
 
 from __future__ import annotations
 
-import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.commands.archives.download import check_target, fetch
+from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.listing import closing
@@ -29,10 +26,10 @@ from aioglacier.cli.shared.inventorying import Reading, inventory_job, tell_of, 
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import JobStatus
+from aioglacier.files import landing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
-    from typing import TextIO
 
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
@@ -85,7 +82,7 @@ def command(
     if format_ == "json" and target is None:
         session.output.is_json = True
     if target is not None:
-        check_target(target, overwrite=overwrite)
+        landing.check_target(target, overwrite=overwrite)
     if dry_run:
         return session.run(
             lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
@@ -156,25 +153,19 @@ async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:
 
 
 async def _export_csv(session: Session, job: Job, reading: Reading, target: Path, *, overwrite: bool) -> None:
-    """Write the list beside its place, and give it its name once it is complete and on disk."""
-    partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.aioglacier.part")
+    """Write the list as CSV; the file gets its name once it is complete and on disk."""
     count = 0
-    try:
-        with _open_private(partial) as file:
-            file.write(csv_line(_COLUMNS))
-            async with counting(session.output, "archives", None, lambda: count):
-                async for line in _csv_lines(reading):
-                    file.write(line)
-                    count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        check_target(str(target), overwrite=overwrite)  # again: hours may have gone by
-        partial.replace(target)
-        _sync_folder_of(target)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
+    with (
+        landing.writing(str(target), overwrite=overwrite) as fd,
+        open(  # noqa: ASYNC230
+            fd, "w", encoding="utf-8", errors="backslashreplace", newline="", closefd=False
+        ) as file,
+    ):
+        file.write(csv_line(_COLUMNS))
+        async with counting(session.output, "archives", None, lambda: count):
+            async for line in _csv_lines(reading):
+                file.write(line)
+                count += 1
     record = {
         "target": str(target),
         "vault": job.vault,
@@ -189,19 +180,6 @@ async def _csv_lines(reading: Reading) -> AsyncIterator[str]:
     async with closing(reading.archives()) as archives:
         async for archive in archives:
             yield _csv_row(archive_record(archive))
-
-
-def _open_private(path: Path) -> TextIO:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    return os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace", newline="")
-
-
-def _sync_folder_of(path: Path) -> None:
-    fd = os.open(path.absolute().parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _csv_row(record: Record) -> str:

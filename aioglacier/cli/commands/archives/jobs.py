@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aioglacier.cli.commands.archives.download import STDOUT, check_target, fetch
+from aioglacier.cli.commands.archives.download import STDOUT, fetch
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.listing import closing
@@ -18,6 +18,7 @@ from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import JobStatus
+from aioglacier.files import landing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -149,7 +150,8 @@ def _output(
     """
     check_vault_name(vault)
     job_id, target = take_id("job", arguments, job_id, others=["TARGET"])
-    check_target(target, overwrite=overwrite)
+    if target != STDOUT:
+        landing.check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT
     words = ["--overwrite"] if overwrite else []
     session.resume = session.command("jobs", "output", *words, f"--job-id={job_id}", "--", vault, target)

@@ -1,0 +1,309 @@
+"""Give a finished file its name.
+
+A file grows under a hidden name beside its target. It gets the target's name in one step, when it is complete
+and on disk, so a crash at any moment leaves the old file, the new one, or only the hidden one. A file that
+appears at the target meanwhile is replaced only if the caller asked for that. A device, FIFO or socket is
+never replaced: with ``/dev/null`` as the target that would break the machine.
+
+Everything here blocks; call it in a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from aioglacier.core.errors import TargetError
+from aioglacier.files.crashpoints import passing
+from aioglacier.files.libc import find_function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+if sys.platform != "win32":
+    import fcntl
+
+Name: TypeAlias = "str | bytes | os.PathLike[str]"
+
+#: What a hidden name ends with: a download, a stream of several archives, an encrypted file before it is
+#: decrypted, any other file that is written from start to end.
+DOWNLOAD: Final = ".aioglacier"
+STREAM: Final = ".aioglacier-stream"
+ENCRYPTED: Final = ".age"
+WRITTEN: Final = ".aioglacier-part"
+
+#: The longest name of common file systems, in bytes, and the room left in it for suffixes.
+_LONGEST_NAME: Final = 255
+_SUFFIXES: Final = 32
+
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+_NO_REPLACE: Final = 1  # RENAME_NOREPLACE
+
+#: File systems and kernels without ``renameat2`` or hard links answer with one of these.
+_UNSUPPORTED: Final = {errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP}
+
+#: Kinds of files that no rename may replace.
+_SPECIAL: Final = {
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+}
+
+
+# --- before the first byte
+
+
+def hidden_name(target: Name, suffix: str) -> str:
+    """Return the hidden name beside a target, cut so that a suffix always fits."""
+    folder, name = os.path.split(os.path.abspath(os.fsdecode(target)))  # of any bytes
+    stem = os.fsdecode(os.fsencode(name)[: _LONGEST_NAME - _SUFFIXES])
+    return os.path.join(folder, f".{stem}{suffix}")
+
+
+def check_target(target: str, *, overwrite: bool) -> None:
+    """Refuse a target that could not get its name in the end.
+
+    Raises:
+        TargetError: The target exists, is a folder, a device, a FIFO or a socket, or its folder is missing or
+            does not allow new files.
+    """
+    folder = os.path.dirname(os.path.abspath(target))
+    if os.path.isdir(target):
+        raise TargetError(f"{target!r} is a folder; name a file in it", path=target)
+    _refuse_special(target)
+    if not overwrite and os.path.lexists(target):
+        raise TargetError(
+            f"{target!r} exists; choose another name, or overwrite it (--overwrite)", path=target
+        )
+    if not os.path.isdir(folder):
+        raise TargetError(f"{target!r} cannot be written: there is no folder {folder!r}", path=target)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise TargetError(f"{target!r} cannot be written: {folder!r} does not allow it", path=target)
+
+
+def check_room(target: str, size: int, *, kept: Iterable[str] = (), note: str = "") -> None:
+    """Refuse a target whose file system has too little room.
+
+    Args:
+        target: The target.
+        size: Bytes that will be on disk in the end.
+        kept: Files that already hold some of them.
+        note: What to add to the message.
+
+    Raises:
+        TargetError: There is too little room; ``needed`` and ``free`` say how much.
+    """
+    there = 0
+    for name in kept:
+        with suppress(FileNotFoundError):
+            there += os.lstat(name).st_blocks * 512
+    try:
+        found = os.statvfs(os.path.dirname(os.path.abspath(target)))
+    except OSError as error:
+        raise unwritable(target, error) from error
+    needed, free = size - there, found.f_bavail * found.f_frsize
+    if needed > free:
+        raise TargetError(
+            f"{target!r} needs {needed} more bytes, and its file system has {free} free{note}",
+            path=target,
+            needed=needed,
+            free=free,
+        )
+
+
+def open_hidden(target: str, suffix: str) -> int:
+    """Open the hidden file of a target, as it was left or new, for this process alone.
+
+    Returns:
+        A descriptor for reading and writing. Closing it lets other processes in.
+
+    Raises:
+        TargetError: Another process writes to the same target, or the file cannot be opened.
+    """
+    hidden = hidden_name(target, suffix)
+    try:
+        file = os.open(hidden, _FLAGS, 0o600)
+        try:
+            _lock(file, hidden, target)
+        except BaseException:
+            os.close(file)
+            raise
+    except OSError as error:
+        raise unwritable(target, error) from error
+    return file
+
+
+def _lock(file: int, hidden: str, target: str) -> None:
+    if sys.platform == "win32":
+        return  # two writers of one target are not told apart there
+    try:
+        with _suppress_missing_locks():
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Had another process finished between our opening and our locking, this would be its finished file.
+        is_ours = os.path.samestat(os.fstat(file), os.lstat(hidden))
+    except (BlockingIOError, FileNotFoundError):
+        is_ours = False
+    if not is_ours:
+        raise TargetError(
+            f"another process writes to {target!r}; wait for it or choose another name", path=target
+        )
+
+
+@contextmanager
+def _suppress_missing_locks() -> Iterator[None]:
+    """Go on where the file system has no locks."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
+            raise
+
+
+# --- after the last byte
+
+
+@contextmanager
+def writing(target: str, suffix: str = WRITTEN, *, overwrite: bool) -> Iterator[int]:
+    """Open a file for writing from start to end; a clean end of the block gives it its name.
+
+    If the block raises, the target is as it was and the hidden file is removed.
+
+    Raises:
+        TargetError: The target cannot be written, or appeared meanwhile.
+    """
+    check_target(target, overwrite=overwrite)
+    file = open_hidden(target, suffix)
+    hidden = hidden_name(target, suffix)
+    try:
+        os.ftruncate(file, 0)
+        yield file
+        land(file, hidden, target, overwrite=overwrite)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(hidden)
+        if isinstance(error, OSError):
+            raise unwritable(target, error) from error
+        raise
+    finally:
+        os.close(file)
+
+
+def land(file: int, hidden: str, target: str, *, overwrite: bool) -> None:
+    """Put a complete hidden file on disk, give it its name, and put the name on disk.
+
+    Args:
+        file: A descriptor of the hidden file.
+        hidden: Its name.
+        target: The name that it gets.
+        overwrite: Replace a file of this name.
+
+    Raises:
+        TargetError: The target is taken or cannot be written. The hidden file stays.
+    """
+    try:
+        os.fsync(file)
+        passing("file on disk")
+        _refuse_special(target)
+        rename(hidden, target, overwrite=overwrite)
+        passing("file renamed")
+        sync_folder(os.path.dirname(hidden))
+    except FileExistsError as error:
+        raise TargetError(
+            f"{target!r} appeared meanwhile and was left as it is; all bytes are in {hidden!r}. Move it "
+            "away, or overwrite it (--overwrite)",
+            path=target,
+        ) from error
+    except OSError as error:
+        raise TargetError(
+            f"{target!r} cannot be written: {error.strerror}; all bytes are in {hidden!r}", path=target
+        ) from error
+
+
+def rename(
+    old: Name, new: Name, *, overwrite: bool, old_fd: int | None = None, new_fd: int | None = None
+) -> None:
+    """Rename, and replace an existing file only if asked; a kill leaves the old file or the new one.
+
+    Args:
+        old: The name now.
+        new: The name to be.
+        overwrite: Replace what has that name, but for a folder or a special file.
+        old_fd: The folder that ``old`` is in, where it is no whole path.
+        new_fd: The folder that ``new`` is in.
+
+    Raises:
+        FileExistsError: The new name is taken.
+        TargetError: A special file has the new name.
+        OSError: The file cannot be renamed.
+    """
+    if not overwrite:
+        _rename_to_new(old, new, old_fd, new_fd)
+        return
+    with suppress(FileNotFoundError):
+        _check_kind(new, os.stat(new, dir_fd=new_fd, follow_symlinks=False))
+    os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+    # Of two names of one file, rename(2) keeps both.
+    with suppress(FileNotFoundError):
+        os.unlink(old, dir_fd=old_fd)
+
+
+def _rename_to_new(old: Name, new: Name, old_fd: int | None, new_fd: int | None) -> None:
+    function = find_function("renameat2")
+    if function is not None:
+        at_cwd = -100
+        folders = [at_cwd if fd is None else fd for fd in (old_fd, new_fd)]
+        number = function(folders[0], os.fsencode(old), folders[1], os.fsencode(new), _NO_REPLACE)
+        if number == 0:
+            return
+        if number not in _UNSUPPORTED:
+            raise OSError(number, os.strerror(number), os.fsdecode(new))
+    try:
+        os.link(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    else:
+        os.unlink(old, dir_fd=old_fd)
+        return
+    # Without hard links the name is taken first, by an empty file, so that nothing else can be there.
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=new_fd))
+    os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+
+
+def sync_folder(folder: Name) -> None:
+    """Put the names in a folder on disk."""
+    if sys.platform == "win32":
+        return  # folders cannot be opened there
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def unwritable(target: str, error: OSError) -> TargetError:
+    """Return the error for a target that the system does not let us write."""
+    return TargetError(f"{target!r} cannot be written: {error.strerror or error}", path=target)
+
+
+def _refuse_special(target: str) -> None:
+    # A link is followed: "/dev/stdout" leads to a device. A dangling link is replaced like a file.
+    with suppress(FileNotFoundError):
+        _check_kind(target, os.stat(target))
+
+
+def special_kind(mode: int) -> str | None:
+    """Return what kind of file no rename may replace, such as "device"; ``None`` for all others."""
+    return _SPECIAL.get(stat.S_IFMT(mode))
+
+
+def _check_kind(target: Name, status: os.stat_result) -> None:
+    if kind := special_kind(status.st_mode):
+        shown = os.fsdecode(target)
+        raise TargetError(f"{shown!r} is a {kind} and is never replaced; name a file", path=shown)
