@@ -68,7 +68,17 @@ ORDER: dict[str, tuple[str, ...]] = {
         "restore",
         "streams",
     ),
-    "server": ("protocol", "state", "requests", "operations", "upkeep"),
+    "server": (
+        "protocol",
+        "state",
+        "requests",
+        "operations",
+        "upkeep",
+        "routes",
+        "control_api",
+        "app",
+        "local",
+    ),
     "cli": ("render", "program", "shared", "commands"),
 }
 
@@ -101,9 +111,6 @@ KNOWN_ARROWS_UP: set[tuple[str, str]] = {
     ("aioglacier.gateway.credentials.boto_session", "aioglacier.gateway.vaults.boto_calls"),
     ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.live"),
     ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.plain_keys"),
-    ("aioglacier.server.protocol.sigv4", "aioglacier.server.state.server_settings"),
-    ("aioglacier.server.requests.site", "aioglacier.server.upkeep.housekeeping"),
-    ("aioglacier.server.state.bodies", "aioglacier.server.requests.call"),
 }
 
 #: Arrows that still point up from one room to another, to be turned.
@@ -113,7 +120,6 @@ KNOWN_ARROWS_BETWEEN_ROOMS = {("aioglacier.recorded.resume", "aioglacier.client.
 KNOWN_CIRCLES = {
     "aioglacier.gateway.http.wire",
     "aioglacier.recorded.vault_records",
-    "aioglacier.server.requests.site",
 }
 
 #: Names that are still alike.

@@ -5,9 +5,10 @@ the two cannot agree on the same mistake.
 """
 
 from aioglacier.server.local import LocalGlacier, StartupError
+from aioglacier.server.protocol.key_pairs import Credentials
 from aioglacier.server.requests.faults import Fault, FaultKind, FaultScript, Moment
 from aioglacier.server.state.clock import VirtualClock
-from aioglacier.server.state.server_settings import Credentials, Settings
+from aioglacier.server.state.server_settings import Settings
 
 __all__ = [
     "Credentials",

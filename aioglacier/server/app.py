@@ -18,11 +18,11 @@ from aiohttp import web
 from aioglacier.server import control_api as control
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.id_generation import REQUEST_ID_LENGTH, new_id
-from aioglacier.server.protocol.refusal import RefusalError, missing, refuse
+from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError, missing, refuse
 from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier
 from aioglacier.server.requests import delivery, intake
 from aioglacier.server.requests.call import Answer, Call
-from aioglacier.server.requests.faults import FaultKind, ScriptedRefusalError, Struck
+from aioglacier.server.requests.faults import FaultKind, RequestFaults, ScriptedRefusalError
 from aioglacier.server.routes import Operation, Target, check_account, find_operation, parse_target
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Application:
             return await self._answer(request, request_id)
         except RefusalError as refusal:
             return self._refuse(request, refusal, request_id)
-        except (intake.ConnectionDroppedError, ConnectionError):
+        except (ConnectionDroppedError, ConnectionError):
             return _dropped(request)
         except Exception:
             _logger.exception("request %s failed: %s %s", request_id, request.method, request.raw_path[:200])
@@ -74,14 +74,14 @@ class Application:
         check_account(target, self._site.settings.account_id, path)
         if operation is None:
             raise refuse(behaviour.UNKNOWN_OPERATION)
-        struck = self._site.faults.strike(operation.name, request)
-        await struck.at_start(request)
+        faults = self._site.faults.of_request(operation.name, request)
+        await faults.at_start(request)
         call = Call(
-            self._site, request, operation.name, target.vault, target.item, target.query, struck, body
+            self._site, request, operation.name, target.vault, target.item, target.query, faults, body
         )
         answer = await operation.run(call)
-        await struck.after_commit(request)
-        return await self._send(request, request_id, answer, struck)
+        await faults.after_commit(request)
+        return await self._send(request, request_id, answer, faults)
 
     def _check_signature(
         self, request: web.BaseRequest, path: str, body: bytes, operation: Operation | None
@@ -103,15 +103,15 @@ class Application:
             intake.check_payload(sent, digest)
 
     async def _send(
-        self, request: web.BaseRequest, request_id: str, answer: Answer, struck: Struck
+        self, request: web.BaseRequest, request_id: str, answer: Answer, faults: RequestFaults
     ) -> web.StreamResponse:
         headers = self._headers(request_id, answer.headers)
-        struck.spoil_headers(headers)
+        faults.change_headers(headers)
         if answer.slices is not None:
-            return await delivery.send_slices(self._site, request, answer, headers, struck)
+            return await delivery.send_slices(self._site, request, answer, headers, faults)
         headers["Content-Type"] = "application/json"
         body = answer.body
-        if body == behaviour.EMPTY_DOCUMENT and struck.find(FaultKind.EMPTY_BODY) is not None:
+        if body == behaviour.EMPTY_DOCUMENT and faults.find(FaultKind.EMPTY_BODY) is not None:
             body = b""
         return web.Response(status=answer.status, body=body, headers=headers)
 

@@ -19,13 +19,14 @@ from aioglacier.server import control_api as control
 from aioglacier.server.app import Application
 from aioglacier.server.operations import snapshots
 from aioglacier.server.protocol import behaviour
+from aioglacier.server.protocol.key_pairs import Credentials
 from aioglacier.server.requests.faults import Fault, FaultScript, load_faults
 from aioglacier.server.requests.site import Site
 from aioglacier.server.state import bodies
 from aioglacier.server.state.clock import VirtualClock
 from aioglacier.server.state.files import Files
 from aioglacier.server.state.record_database import Database
-from aioglacier.server.state.server_settings import Credentials, Settings, spread_delays
+from aioglacier.server.state.server_settings import Settings, spread_delays
 from aioglacier.server.upkeep import endings
 from aioglacier.server.upkeep.housekeeping import Housekeeping
 
@@ -232,19 +233,20 @@ class LocalGlacier:
             raise StartupError(f"{settings.directory} cannot hold a local Glacier: {error}") from error
         await self._recover(files, database)
         stack.push_async_callback(self._save_clock, database)
+        housekeeping = Housekeeping()
         site = Site(
             settings=settings,
             clock=self._clock,
             database=database,
             files=files,
             faults=self._faults,
-            housekeeping=Housekeeping(),
+            housekeeping=housekeeping,
             disk_limiter=CapacityLimiter(_DISK_THREADS),
         )
         # A task with an owner, not a task group held open: a group must be left by the task that entered it,
         # which the fixtures of pytest-asyncio do not, and before Python 3.13 a group that is cancelled here
         # breaks if an asyncio.TaskGroup in the caller's block has failed meanwhile.
-        stack.push_async_callback(_end, asyncio.create_task(_keep_house(site)))
+        stack.push_async_callback(_end, asyncio.create_task(_keep_house(housekeeping, site)))
         await self._listen(site, stack)
         return site
 
@@ -303,17 +305,17 @@ def _is_ours(record: logging.LogRecord) -> bool:
 _http_logger.addFilter(_is_ours)
 
 
-async def _keep_house(site: Site) -> None:
+async def _keep_house(housekeeping: Housekeeping, site: Site) -> None:
     async with create_task_group() as tasks:
-        await site.housekeeping.run(site, tasks)
+        await housekeeping.run(site, tasks)
 
 
-async def _end(housekeeping: asyncio.Task[None]) -> None:
-    housekeeping.cancel()
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
     with anyio.CancelScope(shield=True):  # it stops at its next await
-        await asyncio.wait([housekeeping])
-    if not housekeeping.cancelled():
-        housekeeping.result()
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
 
 
 async def _close(runner: web.ServerRunner) -> None:

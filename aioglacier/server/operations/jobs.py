@@ -163,7 +163,7 @@ def _initiate(db: sqlite3.Connection, call: Call, wish: _Wish) -> str:
         "tier": wish.tier,
         "created": call.now,
         "due": call.now + int(delay * 1000),
-        "planned_failure": call.struck.planned_failure(),
+        "planned_failure": call.faults.planned_failure(),
     }
     columns |= (
         _archive_columns(db, call, vault, wish)
@@ -279,7 +279,7 @@ def _hex(digest: bytes | None) -> str | None:
 
 async def list_jobs(call: Call) -> Answer:
     """ListJobs, newest first, filtered by completion and status."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
+    limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     marker = wire.parse_marker(call.query.get("marker"))
     condition = _parse_conditions(call)
     await call.site.housekeeping.caught_up()

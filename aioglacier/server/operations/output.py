@@ -10,8 +10,9 @@ from aioglacier.core.ranges import ByteRange
 from aioglacier.server.operations.jobs import find_job
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import invalid
-from aioglacier.server.requests.call import Answer, Call, Slice
+from aioglacier.server.requests.call import Answer, Call
 from aioglacier.server.state import bodies
+from aioglacier.server.state.bodies import Slice
 
 if TYPE_CHECKING:
     import sqlite3

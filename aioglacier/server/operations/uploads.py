@@ -221,7 +221,7 @@ def _abort(db: sqlite3.Connection, call: Call) -> None:
 
 async def list_multipart_uploads(call: Call) -> Answer:
     """ListMultipartUploads, oldest first."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
+    limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     after = wire.parse_marker(call.query.get("marker")) or 0
     rows = await call.read(partial(_page_of_uploads, call=call, after=after, limit=limit + 1))
     page = [_describe(row, call.arn) for row in rows[:limit]]
@@ -249,12 +249,12 @@ def _describe(row: sqlite3.Row, arn: str) -> dict[str, Any]:
 
 async def list_parts(call: Call) -> Answer:
     """ListParts, by range, finished parts only."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
+    limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     first = wire.parse_marker(call.query.get("marker")) or 0
     upload, rows = await call.read(partial(_page_of_parts, call=call, first=first, limit=limit + 1))
     parts = [
         {
-            "RangeInBytes": f"{start}-{call.struck.stretch(start + size - 1)}",
+            "RangeInBytes": f"{start}-{call.faults.part_end(start + size - 1)}",
             "SHA256TreeHash": tree_hash.hex(),
         }
         for start, size, tree_hash in rows[:limit]

@@ -70,7 +70,7 @@ def _describe(row: sqlite3.Row, settings: Settings) -> dict[str, Any]:
 
 async def list_vaults(call: Call) -> Answer:
     """ListVaults, in ASCII order of names; a marker is the ARN of the last vault before the page."""
-    limit = call.struck.shorten(wire.parse_limit(call.query.get("limit"), VAULT.max_vaults_per_page))
+    limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_vaults_per_page))
     marker = call.query.get("marker") or call.site.settings.vault_arn("")
     if not marker.startswith(call.site.settings.vault_arn("")):
         raise invalid(behaviour.BAD_MARKER.format(marker=marker))

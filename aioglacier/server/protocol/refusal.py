@@ -1,4 +1,4 @@
-"""Answers that say no: status, code and message, raised where the fault is seen."""
+"""The ways in which a request does not succeed: an error answer, or no answer at all."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class RefusalError(Exception):
     def type(self) -> str:
         """Whose fault it is: ``Client`` or ``Server``."""
         return "Client" if self.status < 500 else "Server"
+
+
+class ConnectionDroppedError(Exception):
+    """The client has closed the connection, or a scripted fault cut it: no answer is sent."""
 
 
 def refuse(row: tuple[int, str, str], **values: Any) -> RefusalError:

@@ -22,7 +22,7 @@ from aioglacier.server.protocol.refusal import RefusalError, refuse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from aioglacier.server.state.server_settings import Credentials
+    from aioglacier.server.protocol.key_pairs import Credentials
 
 SERVICE: Final = "glacier"
 CLOCK_WINDOW: Final = timedelta(minutes=5)

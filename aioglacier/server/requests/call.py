@@ -14,19 +14,11 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from aioglacier.server.requests.faults import Struck
+    from aioglacier.server.requests.faults import RequestFaults
     from aioglacier.server.requests.site import Site
+    from aioglacier.server.state.bodies import Slice
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Some bytes of one file."""
-
-    file: str
-    start: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +52,7 @@ class Call:
         vault: The vault's name from the path, "" for the account's operations.
         item: The archive, upload, job or lock id from the path, or "".
         body: The document sent along; uploads read ``request.content`` themselves.
-        struck: The scripted faults that befall this request.
+        faults: The scripted faults that befall this request.
     """
 
     site: Site
@@ -69,7 +61,7 @@ class Call:
     vault: str
     item: str
     query: Mapping[str, str]
-    struck: Struck
+    faults: RequestFaults
     body: bytes = b""
 
     @property
@@ -107,7 +99,7 @@ class Call:
 
     async def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
         """Change the records; on return the change is on disk. Scripted faults strike before and after."""
-        await self.struck.before_commit(self.request)
+        await self.faults.before_commit(self.request)
         result = await self.site.database.write(change)
-        await self.struck.after_commit(self.request)
+        await self.faults.after_commit(self.request)
         return result

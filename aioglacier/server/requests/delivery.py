@@ -12,14 +12,15 @@ from aiohttp import web
 from anyio import to_thread
 
 from aioglacier.core.limits import KIB, MIB
-from aioglacier.server.requests.faults import FaultKind, Struck, cut
+from aioglacier.server.requests.faults import FaultKind, RequestFaults, cut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aioglacier.server.requests.call import Answer, Slice
+    from aioglacier.server.requests.call import Answer
     from aioglacier.server.requests.faults import Fault
     from aioglacier.server.requests.site import Site
+    from aioglacier.server.state.bodies import Slice
 
 _logger: Final = logging.getLogger("aioglacier.server")
 
@@ -30,7 +31,7 @@ _WRITE_SIZE: Final = 256 * KIB
 
 
 async def send_slices(
-    site: Site, request: web.BaseRequest, answer: Answer, headers: dict[str, str], struck: Struck
+    site: Site, request: web.BaseRequest, answer: Answer, headers: dict[str, str], faults: RequestFaults
 ) -> web.StreamResponse:
     """Send an answer whose body lies in files; memory is one block, whatever its size.
 
@@ -40,8 +41,8 @@ async def send_slices(
     response = web.StreamResponse(status=answer.status, headers=headers)
     slices = answer.slices or ()
     response.content_length = sum(one.size for one in slices)
-    flip = struck.find(FaultKind.FLIP)
-    truncate = struck.find(FaultKind.TRUNCATE)
+    flip = faults.find(FaultKind.FLIP)
+    truncate = faults.find(FaultKind.TRUNCATE)
     await response.prepare(request)
     try:
         await _send_all(site, response, slices, flip, truncate)

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from aioglacier.server.protocol.refusal import RefusalError
-from aioglacier.server.requests.intake import ConnectionDroppedError
+from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -205,10 +204,10 @@ class FaultScript:
             for one in self._waiting
         ]
 
-    def strike(self, operation: str, request: web.BaseRequest) -> Struck:
+    def of_request(self, operation: str, request: web.BaseRequest) -> RequestFaults:
         """The faults that befall this request."""
         if not self._waiting:
-            return Struck(())
+            return RequestFaults(())
         places = " ".join(
             (
                 request.raw_path,
@@ -216,7 +215,7 @@ class FaultScript:
                 request.headers.get("Range", ""),
             )
         )
-        return Struck(tuple(one.fault for one in self._waiting if one.strikes(operation, places)))
+        return RequestFaults(tuple(one.fault for one in self._waiting if one.strikes(operation, places)))
 
 
 class _Waiting:
@@ -241,7 +240,7 @@ class _Waiting:
         return True
 
 
-class Struck:
+class RequestFaults:
     """The faults of one request, and the moments at which they strike."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
@@ -285,7 +284,7 @@ class Struck:
         """The first fault of a kind, if there is one."""
         return next((fault for fault in self._faults if fault.kind is kind), None)
 
-    def spoil_headers(self, headers: dict[str, str]) -> None:
+    def change_headers(self, headers: dict[str, str]) -> None:
         """Leave out or change headers of a good answer."""
         omit = self.find(FaultKind.OMIT_HEADER)
         if omit is not None:
@@ -293,12 +292,12 @@ class Struck:
         if self.find(FaultKind.WRONG_HASH) is not None and (right := headers.get(_HASH_HEADER)):
             headers[_HASH_HEADER] = right[:-1] + ("0" if right[-1] != "0" else "1")
 
-    def shorten(self, limit: int) -> int:
+    def page_limit(self, limit: int) -> int:
         """The page size that is really used."""
         fault = self.find(FaultKind.SHORT_PAGES)
         return limit if fault is None else min(limit, max(1, fault.limit))
 
-    def stretch(self, last: int) -> int:
+    def part_end(self, last: int) -> int:
         """The last byte of a part as ListParts tells it."""
         return last if self.find(FaultKind.WRONG_RANGE) is None else last + 1
 

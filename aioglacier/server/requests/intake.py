@@ -14,7 +14,7 @@ from anyio import create_memory_object_stream, create_task_group, fail_after, to
 
 from aioglacier.core.limits import MIB
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.refusal import RefusalError, invalid, refuse
+from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError, invalid, refuse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from aioglacier.server.state.files import Incoming, Received
 
 _BLOCK_SIZE: Final = MIB
-
-
-class ConnectionDroppedError(Exception):
-    """The client is gone, or a scripted fault cut its connection; nobody waits for an answer."""
 
 
 async def receive(call: Call, incoming: Incoming, size: int) -> Received:
@@ -93,7 +89,7 @@ async def _blocks(call: Call) -> AsyncGenerator[list[bytes], None]:
     filled = 0
     async with aclosing(_read(call.request, call.site.settings.body_idle_seconds)) as pieces:
         async for data in pieces:
-            await call.struck.during_body(call.request, len(data))
+            await call.faults.during_body(call.request, len(data))
             block.append(data)
             filled += len(data)
             if filled >= _BLOCK_SIZE:

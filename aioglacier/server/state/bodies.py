@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.ranges import ByteRange, is_tree_hash_aligned
 from aioglacier.core.treehash import HASH_SIZE, combine, combine_leaves
-from aioglacier.server.requests.call import Slice
 
 if TYPE_CHECKING:
     import sqlite3
 
     from aioglacier.server.state.files import Received
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some bytes of one file."""
+
+    file: str
+    start: int
+    size: int
 
 
 def new_body(db: sqlite3.Connection) -> int:

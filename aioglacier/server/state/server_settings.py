@@ -10,23 +10,9 @@ from aioglacier.server.protocol import behaviour
 
 if TYPE_CHECKING:
     import ssl
-    from datetime import datetime
     from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A key pair whose signatures are accepted.
-
-    Attributes:
-        session_token: Must come along as ``x-amz-security-token`` if given.
-        expires: From then on (real time) the pair is answered with ExpiredTokenException.
-    """
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    expires: datetime | None = None
+    from aioglacier.server.protocol.key_pairs import Credentials
 
 
 @dataclass(frozen=True, slots=True)
