@@ -38,10 +38,14 @@ MAX_FIRST_LINE = 120
 #: Rooms whose prose is still to be rewritten.
 PENDING: set[str] = {
     "CHANGELOG.md",
-    "README.md",
-    "SECURITY.md",
     "benchmarks",
-    "docs",
+    "docs/catalog",
+    "docs/design",
+    "docs/encryption",
+    "docs/faults",
+    "docs/folders",
+    "docs/local-glacier",
+    "docs/streams",
     "aioglacier/bulk",
     "aioglacier/catalog",
     "aioglacier/cli",
