@@ -283,7 +283,7 @@ def local_glacier(results: Results) -> str:
             f"{large['inventory_job_seconds']:.1f} s",
         ],
         ["an archive more", f"{large['upload_ms']:.1f} ms"],
-        ["likewise in a vault of 1,000", f"{result['vaults'][0]['upload_ms']:.1f} ms"],
+        ["the same in a vault of 1,000", f"{result['vaults'][0]['upload_ms']:.1f} ms"],
     ]
     return _table(["local Glacier", "figure"], rows) + _made(result)
 
@@ -355,7 +355,7 @@ def catalog(results: Results) -> str:
         f"{million} listed": result["list"],
         "archives recorded together, 500 in a transaction": result["together"],
         "archives recorded by 200 tasks, one each at a time": result["by_tasks"],
-        "uploads' intents, likewise": result["intents"],
+        "intents of uploads": result["intents"],
         "a million files of a folder recorded": result["entries"]["add"],
         "the same read as a comparison does": result["entries"]["read"],
     }
