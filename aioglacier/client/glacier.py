@@ -17,7 +17,7 @@ from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.paging import follow
-from aioglacier.tasks.dropped import Home, warn_dropped
+from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.resources import Allowance, TransferOptions, open_resources
 
 if TYPE_CHECKING:
@@ -228,11 +228,11 @@ async def connect(
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
         glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
-        home = Home()
+        owner = OwnerTask()
         try:
             yield glacier
         except BaseException as error:
-            if home.is_left(type(error)):
+            if owner.has_dropped(type(error)):
                 warn_dropped(repr(glacier), source=glacier)
             raise
 

@@ -1,1 +1,1 @@
-"""Concurrency vocabulary: threads, cancellation and task groups, for every room above."""
+"""The concurrency vocabulary of every room above: threads, cancellation, task groups, dropped objects."""

@@ -1,8 +1,8 @@
-"""What is done for something that was open when its last reference went.
+"""Objects that were open when their last reference went.
 
-Python then runs the end of its block as best it can: in another task, as the event loop's hook for dropped
-generators does, or while the loop ends, where nothing can be waited for and a task group cannot be left. So
-whoever holds one lets go of everything at once there, completes nothing, and warns.
+Python then runs the end of their block as best it can: in another task, as the event loop's hook for dropped
+generators does, or while the loop ends, where nothing can be waited for and a task group cannot be left. An
+open object that is dropped releases everything at once, completes nothing, and warns.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 import warnings
 
 
-class Home:
-    """The task that opened something, which alone can close it properly."""
+class OwnerTask:
+    """The task that opened an object, the only one that can close it properly."""
 
     def __init__(self) -> None:
         self._task = asyncio.current_task()
 
-    def is_left(self, kind: type[BaseException] | None) -> bool:
-        """Whether what is being closed, for an exception of this kind, was really dropped."""
+    def has_dropped(self, kind: type[BaseException] | None) -> bool:
+        """Whether the block that ends now, with an exception of this kind, was dropped instead of left."""
         if kind is GeneratorExit:
             return True
         try:

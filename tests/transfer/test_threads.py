@@ -10,7 +10,6 @@ import anyio
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
-from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import open_source
 from tests.transfer.conftest import MemoryStore, options
@@ -31,19 +30,6 @@ class SlowFile:
         self.reading.set()
         self.go_on.wait()
         return bytes(size)
-
-
-async def test_results_and_errors_come_as_they_are() -> None:
-    """A value is returned, an error raised itself and not in a group."""
-    error = KeyError("mine")
-
-    def fail() -> None:
-        raise error
-
-    assert await run_in_thread(threading.get_ident) != threading.get_ident()
-    with pytest.raises(KeyError) as caught:
-        await run_in_thread(fail)
-    assert caught.value is error
 
 
 @pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])

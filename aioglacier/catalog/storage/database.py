@@ -14,6 +14,7 @@ may be called again from the start if somebody else was in the way, so it change
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ import anyio.to_thread
 
 from aioglacier.catalog.storage.backend import BusyError, DamagedError
 from aioglacier.core.errors import CatalogBusyError, CatalogError
+from aioglacier.tasks.see_through import see_through, wait_although_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
@@ -131,8 +133,7 @@ class Database:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             else:
-                with anyio.CancelScope(shield=True):
-                    await turn.ended.wait()
+                await wait_although_cancelled(turn.ended.is_set, turn.ended.wait)
             raise
 
     async def _write_waiting(self) -> None:
@@ -182,22 +183,7 @@ class Database:
     async def see_through(self, call: Callable[[], T]) -> T:
         """Call something short in a thread; a cancellation goes on only when it has ended."""
         self._check_open()
-        turn: _Turn[T] = _Turn(lambda _: call())
-
-        async def run() -> None:
-            try:
-                with anyio.CancelScope(shield=True):
-                    turn.end(await self._in_thread(call))
-            except Exception as error:  # noqa: BLE001  # raised in the caller's task
-                turn.fail(error)
-
-        self._tasks.start_soon(run)
-        try:
-            return await turn.result()
-        except anyio.get_cancelled_exc_class():
-            with anyio.CancelScope(shield=True):
-                await turn.ended.wait()
-            raise
+        return await see_through(self._tasks, partial(self._in_thread, call), grace_seconds=lambda: math.inf)
 
     def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""

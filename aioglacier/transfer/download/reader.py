@@ -16,7 +16,7 @@ import anyio
 from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
-from aioglacier.tasks.dropped import Home, warn_dropped
+from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.download.retrieval_source import choose_piece_size, fetch_piece
 from aioglacier.transfer.snapshot import TransferSnapshot
 
@@ -197,14 +197,14 @@ async def open_reader(
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     reader = ArchiveReader(output, resources, range_, tasks)
-    home, failure = Home(), None
+    owner, failure = OwnerTask(), None
     try:
         yield reader
     except BaseException as error:
         failure = type(error)
         raise
     finally:
-        if home.is_left(failure):
+        if owner.has_dropped(failure):
             reader.stop()
             warn_dropped(repr(reader), source=reader)
         else:

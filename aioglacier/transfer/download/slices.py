@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.core.errors import TargetError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import combine
+from aioglacier.tasks.threads import wait_until_ended, withdraw
 from aioglacier.transfer.download.retrieval_source import open_piece, until_undamaged
-from aioglacier.transfer.hashing.storing import ended, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class SlicedPiece:
             while self._storing:
                 await self._finish_oldest()
         except BaseException:
-            await settled(storing for _, storing in self._storing)
+            await withdraw(storing for _, storing in self._storing)
             self._free += [buffer for buffer, _ in self._storing]
             self._storing.clear()
             raise
@@ -117,7 +117,7 @@ class SlicedPiece:
 
     async def _finish_oldest(self) -> None:
         buffer, storing = self._storing[0]
-        await ended(storing)
+        await wait_until_ended(storing)
         self._storing.popleft()
         self._free.append(buffer)
         try:

@@ -9,8 +9,6 @@ by it takes up to 0.1 ms, and each time it wants the GIL back the loop stops for
 - of those that sleep the last one is woken, whose memory is still in the CPU's cache;
 - the loop is told once of all the jobs that have ended since it looked.
 
-``run_in_thread`` costs a fifth of such a job by its task group alone, which keeps a cancelled task waiting
-for its thread; here that is done only where a task is cancelled.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
+from aioglacier.tasks.see_through import wait_although_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,11 +60,8 @@ class HashThreads:
             if not self._crew.withdraw(job) and not job.is_over:
                 if give_up is not None:
                     give_up()
-                job.over = loop.create_future()
-                with anyio.CancelScope(shield=True):
-                    while not job.is_over:
-                        with suppress(asyncio.CancelledError):  # one is on its way already
-                            await asyncio.wait([job.over])
+                over = job.over = loop.create_future()
+                await wait_although_cancelled(lambda: job.is_over, lambda: asyncio.wait([over]))
             raise
         finally:
             self._long -= not is_brief

@@ -8,19 +8,14 @@ and writing let go of the GIL.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import anyio
 
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.treehash import combine, tree_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from concurrent.futures import Future
 
 
@@ -33,7 +28,7 @@ class StoringThreads:
     def store(self, data: memoryview, file: int, offset: int) -> Future[bytes]:
         """Begin to do what ``store`` does; it comes to the slice's tree hash, or to an ``OSError``.
 
-        Until then data and file are in use: who leaves before awaits ``settled``.
+        Until then data and file are in use: a caller that leaves before awaits ``withdraw``.
         """
         return self._threads.submit(store, data, file, offset)
 
@@ -61,33 +56,3 @@ def _write(leaf: memoryview, file: int, offset: int) -> None:
         count = os.pwrite(file, leaf, offset)
         leaf = leaf[count:]
         offset += count
-
-
-async def ended(storing: Future[bytes]) -> None:
-    """Wait until a slice is stored, or cannot be. A cancellation ends the waiting, and not the storing."""
-    if storing.done():
-        return
-    loop = asyncio.get_running_loop()
-    told: asyncio.Future[None] = loop.create_future()
-
-    def tell(_: object) -> None:
-        with suppress(RuntimeError):  # the loop was closed, so nobody waits
-            loop.call_soon_threadsafe(_settle, told)
-
-    storing.add_done_callback(tell)
-    await told
-
-
-def _settle(told: asyncio.Future[None]) -> None:
-    if not told.done():
-        told.set_result(None)
-
-
-async def settled(begun: Iterable[Future[bytes]]) -> None:
-    """Wait, whatever cancels this, until no thread uses these slices; those in the queue leave it."""
-    in_threads = [storing for storing in begun if not storing.cancel()]
-    with anyio.CancelScope(shield=True):
-        for storing in in_threads:
-            while not storing.done():
-                with suppress(asyncio.CancelledError):  # one is on its way already
-                    await ended(storing)

@@ -36,14 +36,14 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.ranges import ByteRange
-from aioglacier.tasks.dropped import Home, warn_dropped
-from aioglacier.tasks.groups import as_failed_upload
+from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS, see_through
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.store import FinishedUpload
 from aioglacier.transfer.upload.abandon import leave_upload
 from aioglacier.transfer.upload.carriers import Carriers
+from aioglacier.transfer.upload.failure import as_failed_upload
 from aioglacier.transfer.upload.idle_watch import IdleWatch
 from aioglacier.transfer.upload.part import LARGEST_BUFFERED_SIZE, Part, check_known_part
 
@@ -99,12 +99,12 @@ class UploadEngine:
         self._carriers = Carriers(
             self._tasks, self._stoppable, carry=self._carry, stopped=self._part_stopped, end=self._end
         )
-        self._home: Home | None = None
+        self._owner: OwnerTask | None = None
         self._idle: IdleWatch | None = None
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._home = Home()
+        self._owner = OwnerTask()
         if self._size is not None:
             self._resources.hasher.expect(self._size, self.part_size)
         return self
@@ -112,7 +112,7 @@ class UploadEngine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._home is not None and self._home.is_left(kind):
+        if self._owner is not None and self._owner.has_dropped(kind):
             self._drop()
             return
         try:

@@ -15,13 +15,13 @@ import anyio
 
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.planning import choose_part_size
-from aioglacier.tasks.dropped import Home, warn_dropped
-from aioglacier.tasks.groups import as_failed_upload
+from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.budget.buffers import GivenMemory, PartBuffer
 from aioglacier.transfer.hashing.part_job import PartJob
 from aioglacier.transfer.hashing.workers import SMALL_PART_SIZE
 from aioglacier.transfer.store import FinishedUpload
+from aioglacier.transfer.upload.failure import as_failed_upload
 from aioglacier.transfer.upload.writer import as_archive
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ async def upload_small(
         sending = asyncio.get_running_loop().create_task(
             store.store_whole(memoryview(source), hashes, progress)
         )
-        home = Home()
+        owner = OwnerTask()
         try:
             stored = await asyncio.shield(sending)
         except GlacierError as error:
@@ -69,7 +69,7 @@ async def upload_small(
                 failure.vault = failure.vault or options.vault
             raise failure from failure.__cause__
         except BaseException as error:
-            if home.is_left(type(error)):
+            if owner.has_dropped(type(error)):
                 sending.cancel()
                 warn_dropped("an unfinished archive", source=sending)
             else:
