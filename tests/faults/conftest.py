@@ -18,6 +18,7 @@ from aioglacier.client.glacier import Glacier
 from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import ServedGlacier, serving
@@ -37,12 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["MIB", "Cli", "Done", "Lies", "Proxy", "ServedGlacier", "Stand", "Trouble", "data", "wait_for"]
 
 #: The times of the gateway's options, short enough for tests.
-SHORT = {
-    "connect_timeout_seconds": 2.0,
-    "stall_timeout_seconds": 0.4,
-    "first_byte_timeout_seconds": 0.8,
-    "complete_timeout_seconds": 0.8,
-}
+SHORT = Timeouts(connect=2.0, stall=0.4, first_byte=0.8)
 
 
 @dataclass
@@ -164,7 +160,7 @@ class Stand:
             "endpoint_url": self.proxy.url,
             "aws_access_key_id": self.glacier.access_key_id,
             "aws_secret_access_key": self.glacier.secret_access_key,
-            **SHORT,
+            "timeouts": SHORT,
         }
         transfer = TransferOptions(
             memory_limit=24 * MIB, max_concurrency=max_concurrency, hash_in="threads", hash_workers=2

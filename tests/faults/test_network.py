@@ -16,6 +16,7 @@ import trustme
 from aioglacier.core.errors import ConnectionFailedError, StalledTransferError, UnexpectedResponseError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import serving
@@ -83,7 +84,7 @@ async def test_ne_02_a_reset_is_told_as_one(
 
 def test_ne_03_a_peer_that_stops_reading_is_a_stalled_transfer(stand: Stand, lies: Lies) -> None:
     """After a minute without a byte the part goes again, and nobody has to do anything."""
-    assert GatewayOptions().stall_timeout_seconds == 60
+    assert Timeouts().stall == 60
     content = stand.file(9 * MIB)
     stand.proxy.add(Trouble(Kind.FREEZE, where="bytes 0-", since=Since.BODY, at=100))
     with stand.started("-v", "upload", "v", "big", "--part-size", "8MiB", lies=lies) as process:
@@ -98,8 +99,8 @@ def test_ne_03_a_peer_that_stops_reading_is_a_stalled_transfer(stand: Stand, lie
 
 def test_ne_04_a_peer_that_never_answers_is_given_up_in_time(stand: Stand, lies: Lies) -> None:
     """Two minutes for a part and ten for a completion, which joins many; then each is sent again."""
-    assert GatewayOptions().first_byte_timeout_seconds == 120
-    assert GatewayOptions().complete_timeout_seconds == 600
+    assert Timeouts().first_byte == 120
+    assert Timeouts().completion == 600
     content = stand.file(SIZE)
     complete = "POST /-/vaults/v/multipart-uploads/"
     stand.proxy.add(Trouble(Kind.FREEZE, Way.DOWN, where=SECOND))
@@ -119,7 +120,7 @@ def test_ne_04_a_peer_that_never_answers_is_given_up_in_time(stand: Stand, lies:
 async def test_ne_05_an_answer_that_drips_is_as_good_as_none(stand: Stand, since: Since) -> None:
     """Less than 1,024 bytes a second over a minute is a stall, in the head as in the body."""
     defaults = GatewayOptions()
-    assert (defaults.minimum_rate, defaults.stall_timeout_seconds) == (1024, 60)
+    assert (defaults.minimum_rate, defaults.timeouts.stall) == (1024, 60)
     drip = Trouble(Kind.RATE, Way.DOWN, where="GET", since=since, rate=20, count=None)
     stand.proxy.add(drip)
     async with stand.connect(policy=RetryPolicy(no_progress_seconds=0.1)) as glacier:
@@ -272,8 +273,7 @@ async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) 
         policy=policy,
         endpoint_url=where,
         allow_insecure=True,
-        first_byte_timeout_seconds=60,
-        connect_timeout_seconds=60,
+        timeouts=Timeouts(connect=60, first_byte=60),
     ) as glacier:
         with pytest.raises(ConnectionFailedError, match=r"nowhere\.invalid") as caught:
             await glacier.vault("v").describe()

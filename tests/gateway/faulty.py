@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.contract.timeouts import Timeouts
 
 if TYPE_CHECKING:
     import ssl
@@ -204,6 +205,10 @@ async def faulty_server(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+#: Short timeouts, so that faults show soon.
+SHORT = Timeouts(connect=2.0, stall=0.5, first_byte=0.5)
+
+
 def options_for(server: FaultyServer, **others: Any) -> GatewayOptions:
     """Options with short timeouts, so that faults show soon."""
     given: dict[str, Any] = {
@@ -212,9 +217,6 @@ def options_for(server: FaultyServer, **others: Any) -> GatewayOptions:
         "aws_access_key_id": KEY_ID,
         "aws_secret_access_key": SECRET,
         "aws_session_token": TOKEN,
-        "connect_timeout_seconds": 2.0,
-        "stall_timeout_seconds": 0.5,
-        "first_byte_timeout_seconds": 0.5,
-        "complete_timeout_seconds": 0.5,
+        "timeouts": SHORT,
     }
     return GatewayOptions(**(given | others))

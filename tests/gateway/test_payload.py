@@ -8,6 +8,7 @@ import ssl
 import sys
 import time
 import tracemalloc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,7 +22,7 @@ from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
-from tests.gateway.faulty import Exchange, FaultyServer, answers, faulty_server, options_for
+from tests.gateway.faulty import SHORT, Exchange, FaultyServer, answers, faulty_server, options_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,7 +95,7 @@ async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyS
             done.set()
 
     memory = bytearray(b"A" * (32 * MIB))
-    async with open_gateway(options_for(either, stall_timeout_seconds=20)) as gateway:
+    async with open_gateway(options_for(either, timeouts=replace(SHORT, stall=20))) as gateway:
         either.then(hesitate)
         hashes = hash_part(memory)
         with anyio.move_on_after(0.3 if end == "cancelled" else 10):

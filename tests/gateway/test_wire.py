@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -32,6 +33,7 @@ from tests.gateway.faulty import (
     KEY_ID,
     REQUEST_ID,
     SECRET,
+    SHORT,
     TOKEN,
     Exchange,
     answers,
@@ -301,7 +303,7 @@ async def test_a_slow_line_is_not_a_stalled_one() -> None:
 
     async with (
         faulty_server(receive_buffer=64 * 1024) as server,
-        open_gateway(options_for(server, first_byte_timeout_seconds=5)) as gateway,
+        open_gateway(options_for(server, timeouts=replace(SHORT, first_byte=5))) as gateway,
     ):
         server.then(sip)
         began = anyio.current_time()

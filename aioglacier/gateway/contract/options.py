@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from aioglacier.gateway.contract.timeouts import Timeouts
+
 #: What we call ourselves.
 USER_AGENT: Final = "aioglacier"
 
@@ -27,12 +29,9 @@ class GatewayOptions:
         proxy: URL of an HTTP proxy; ``None`` takes the environment's ``HTTPS_PROXY``, ``NO_PROXY`` and so on.
         max_connections: Bodies on the way at once, up and down. Control calls come on top.
         allow_insecure: Whether to talk plain http to a host other than this one. Keys are safe, data is not.
-        connect_timeout_seconds: For one TCP and TLS handshake.
-        stall_timeout_seconds: How long no byte may move while a body is sent or received.
-        first_byte_timeout_seconds: How long the service may think once it has the whole request.
-        complete_timeout_seconds: The same for CompleteMultipartUpload, which joins up to 10,000 parts.
-        minimum_rate: Bytes a second that an answer must bring, averaged over ``stall_timeout_seconds`` of
-            waiting; slower is as good as stalled.
+        timeouts: How long to wait for the other side.
+        minimum_rate: Bytes a second that an answer must bring, averaged over ``timeouts.stall`` seconds of
+            waiting; a slower answer counts as stalled.
     """
 
     region_name: str | None = None
@@ -45,8 +44,5 @@ class GatewayOptions:
     proxy: str | None = field(default=None, repr=False)
     max_connections: int = 16
     allow_insecure: bool = False
-    connect_timeout_seconds: float = 10.0
-    stall_timeout_seconds: float = 60.0
-    first_byte_timeout_seconds: float = 120.0
-    complete_timeout_seconds: float = 600.0
+    timeouts: Timeouts = field(default_factory=Timeouts)
     minimum_rate: int = 1024

@@ -32,7 +32,7 @@ def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_timeout_seconds),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeouts.connect),
         auto_decompress=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         read_bufsize=_READ_AHEAD,

@@ -122,7 +122,7 @@ class Wire:
         self._signer = Signer(region)
         self._proxy = proxy
         self._options = options
-        patience = options.first_byte_timeout_seconds + options.stall_timeout_seconds
+        patience = options.timeouts.first_byte + options.timeouts.stall
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
         self._control_slots = Slots(
             max(CONTROL_CONNECTIONS, options.max_connections), patience_seconds=patience
@@ -210,7 +210,7 @@ class Wire:
         return Pace(
             response.content,
             operation=operation,
-            window_seconds=self._options.stall_timeout_seconds,
+            window_seconds=self._options.timeouts.stall,
             minimum_rate=self._options.minimum_rate,
         )
 
@@ -238,7 +238,7 @@ class Wire:
     async def _send(
         self, request: Request, payload: SlicePayload, slots: Slots, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
-        stall = self._options.stall_timeout_seconds
+        stall = self._options.timeouts.stall
         has_body = request.method not in {"GET", "HEAD"}
         with anyio.CancelScope() as scope:
             alarm = Alarm(scope.cancel, look_seconds=stall)
@@ -249,8 +249,7 @@ class Wire:
 
             payload.on_progress = moved
             alarm.set(
-                self._options.connect_timeout_seconds
-                + (stall if has_body else request.first_byte_timeout_seconds)
+                self._options.timeouts.connect + (stall if has_body else request.first_byte_timeout_seconds)
             )
 
             async def send_once(
@@ -294,7 +293,7 @@ class Wire:
             payload,
             origin=self.origin,
             has_body=has_body,
-            stall_seconds=self._options.stall_timeout_seconds,
+            stall_seconds=self._options.timeouts.stall,
             first_byte_seconds=request.first_byte_timeout_seconds,
         )
 

@@ -121,7 +121,7 @@ class BotoCalls:
                 url=request.url,
                 headers={name: _text(value) for name, value in request.headers.items()},
                 body=memoryview(cast("bytes", request.body or b"")),
-                first_byte_timeout_seconds=self._options.first_byte_timeout_seconds,
+                first_byte_timeout_seconds=self._options.timeouts.first_byte,
             )
         )
         headers = {name.lower(): value for name, value in answer.headers.items()}

@@ -40,7 +40,7 @@ class Calls(DataPlane):
         all_headers = {**self._headers(), **(headers or {})}
         request = self._request(operation, method, url, all_headers, memoryview(body))
         if operation == "CompleteMultipartUpload":
-            request = replace(request, first_byte_timeout_seconds=self._options.complete_timeout_seconds)
+            request = replace(request, first_byte_timeout_seconds=self._options.timeouts.completion)
         try:
             return await self._wire.exchange(request)
         except GlacierError as error:

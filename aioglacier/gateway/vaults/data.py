@@ -169,7 +169,7 @@ class DataPlane:
             headers=headers,
             body=body,
             progress=progress,
-            first_byte_timeout_seconds=self._options.first_byte_timeout_seconds,
+            first_byte_timeout_seconds=self._options.timeouts.first_byte,
         )
 
 
