@@ -12,23 +12,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from aioglacier.bulk.findings import Finding, Trouble
     from aioglacier.bulk.formats.age import Identities, Recipients, read_identities, read_recipients
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.bulk.pricing import Prices, load_prices
     from aioglacier.bulk.recover import FolderRecovery, Recovered, RecoveryOptions, RecoveryPlan
-    from aioglacier.bulk.restore.restore import FolderRestore, RestorePlan, RestoreSnapshot
+    from aioglacier.bulk.restore.restore import FolderRestore, RestoreSnapshot
     from aioglacier.bulk.restore.restore_options import RestoreOptions
+    from aioglacier.bulk.restore.restore_plan import RestorePlan
     from aioglacier.bulk.restore.selection import SelectionOptions
     from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest
     from aioglacier.bulk.streams.manifest import Manifest, Piece
     from aioglacier.bulk.streams.upload import StreamUpload
     from aioglacier.bulk.sync.plan import SyncOptions, SyncPlan
-    from aioglacier.bulk.sync.sync import FolderSync, SyncSnapshot
-    from aioglacier.bulk.verify import Finding, FolderVerify, Trouble, VerifyOptions, VerifySnapshot
+    from aioglacier.bulk.sync.sync import FolderSync
+    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
+    from aioglacier.bulk.verify import FolderVerify, VerifyOptions, VerifySnapshot
 
 #: The module of each public name.
 _HOMES: Final = {
-    "Finding": "verify",
+    "Finding": "findings",
     "FolderRecovery": "recover",
     "FolderRestore": "restore.restore",
     "FolderSync": "sync.sync",
@@ -43,15 +46,15 @@ _HOMES: Final = {
     "RecoveryOptions": "recover",
     "RecoveryPlan": "recover",
     "RestoreOptions": "restore.restore_options",
-    "RestorePlan": "restore.restore",
+    "RestorePlan": "restore.restore_plan",
     "RestoreSnapshot": "restore.restore",
     "SelectionOptions": "restore.selection",
     "StreamDownload": "streams.download",
     "StreamUpload": "streams.upload",
     "SyncOptions": "sync.plan",
     "SyncPlan": "sync.plan",
-    "SyncSnapshot": "sync.sync",
-    "Trouble": "verify",
+    "SyncSnapshot": "sync.sync_progress",
+    "Trouble": "findings",
     "VerifyOptions": "verify",
     "VerifySnapshot": "verify",
     "find_manifest": "streams.download",

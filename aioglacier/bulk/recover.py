@@ -17,26 +17,28 @@ with the bundles that are not on record, and uses the jobs that are there.
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.bulk.formats.bundle_format import PART_SIZE, BundleTrailer, decode_trailer, whole_number
+from aioglacier.bulk.formats.bundle_format import PART_SIZE, BundleTrailer
 from aioglacier.bulk.formats.bundle_index import read_index
+from aioglacier.bulk.formats.folder_descriptions import (
+    bundle_folder,
+    described_file,
+    file_folder,
+    read_description,
+)
 from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.restore.existing_jobs import ExistingJobs
+from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.bulk.settling import settle_folder
-from aioglacier.bulk.sync.big_files import folder_name
 from aioglacier.catalog.folders.entries import BundleRecord, Entry
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, IntegrityError
-from aioglacier.core.limits import MIB
 from aioglacier.core.models import Tier
-from aioglacier.core.ranges import ByteRange
 from aioglacier.files.crashpoints import passing
 from aioglacier.tasks.threads import run_in_thread
 
@@ -47,14 +49,8 @@ if TYPE_CHECKING:
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.catalog.records import UploadNumber
-    from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId
-
-#: What is retrieved of each bundle at first, at most: another job takes hours. An index has about 52 bytes
-#: for a member, so this is that of 150,000, and a 16th of a bundle that of files of 1 KiB.
-TAIL: Final = 8 * MIB
-_SHARE: Final = 16
 
 #: No clock that a catalog was written by is further ahead.
 _AHEAD: Final = timedelta(days=366)
@@ -145,17 +141,20 @@ class FolderRecovery:
 
     An inventory has to be in the catalog before. The index of one bundle is held in memory: about 60 bytes
     for each member.
-
-    Attributes:
-        done: How far it is.
     """
 
     def __init__(self, vault: Vault, prices: Prices, options: RecoveryOptions | None = None) -> None:
-        self.done = Recovered()
+        self._done = Recovered()
         self._options = options or RecoveryOptions()
         self._place = FolderPlace(vault)
         self._prices = prices
-        self._asked = ExistingJobs()
+        self._reader = BundleReader(vault, prices, tier=self._options.tier, max_cost=self._options.max_cost)
+
+    @property
+    def done(self) -> Recovered:
+        """How far it is."""
+        self._done.jobs_started, self._done.cost = self._reader.jobs_started, self._reader.cost
+        return self._done
 
     async def plan(self) -> RecoveryPlan:
         """What ``run`` would do at least; nothing is asked for but the list of jobs."""
@@ -166,18 +165,18 @@ class FolderRecovery:
         async for record in place.catalog.archives.list_vault(place.place):
             if record.upload is not None or record.state is not ArchiveState.STORED:
                 continue
-            told = _told(record.archive.description)
-            if told.get("aioglacier") == "bundle" and self._is_meant(told.get("folder")):
+            fields = read_description(record.archive.description)
+            if fields.get("aioglacier") == "bundle" and self._is_meant(fields.get("folder")):
                 bundles.append(record.archive)
-            elif told.get("aioglacier") == "file" and self._is_file_meant(told):
-                large = _large_file(record.archive, told)
-                if large is not None:
-                    files.append(large)
+            elif fields.get("aioglacier") == "file" and self._is_file_meant(fields):
+                entry = described_file(record.archive, fields)
+                if entry is not None:
+                    files.append(LargeFile(record.archive, fields["folder"], entry))
                 else:
                     unnamed.append(record.archive)
         bundles.sort(key=lambda archive: archive.created)
-        self._asked = await ExistingJobs.look(place.vault)
-        to_ask = [tail.size for each in bundles if not self._is_asked(each, tail := _tail(each))]
+        await self._reader.find_jobs()
+        to_ask = [size for each in bundles if (size := self._reader.missing_size(each))]
         cost = self._prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
         return RecoveryPlan(tuple(bundles), tuple(files), tuple(unnamed), len(to_ask), sum(to_ask), cost)
 
@@ -196,12 +195,13 @@ class FolderRecovery:
         self._check_readable(plan)
         check_cost(plan.cost, self._options.max_cost, self._prices, "reading the ends of bundles")
         for archive in plan.bundles:
-            await self._ask(archive, _tail(archive))
+            await self._reader.ask(archive)
         trailers: list[tuple[Archive, BundleTrailer]] = []
         for archive in plan.bundles:
-            trailer = await self._read_trailer(archive)
-            if trailer is not None:
-                trailers.append((archive, trailer))
+            try:
+                trailers.append((archive, await self._reader.read_trailer(archive)))
+            except IntegrityError as error:
+                self._done.damaged.append((archive.id, error))
         roots = {tree.root for tree in await entries.list_trees(self._place.place)}
         roots |= {self._root(trailer) for _, trailer in trailers}
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
@@ -209,9 +209,9 @@ class FolderRecovery:
         for archive, what in sorted(steps, key=lambda step: step[0].created):
             home = self._root(what) if isinstance(what, BundleTrailer) else self._home(what, roots)
             if home is None:
-                self.done.homeless.append(archive.id)
+                self._done.homeless.append(archive.id)
             elif await self._is_outdated(archive, home):
-                self.done.outdated.append(archive.id)
+                self._done.outdated.append(archive.id)
             elif isinstance(what, BundleTrailer):
                 await self._record_bundle(archive, what)
             else:
@@ -224,21 +224,21 @@ class FolderRecovery:
         """Whether a bundle is one of the folder that was named, as far as its description tells."""
         if self._options.folder is None or folder is None:
             return True
-        return folder == os.path.basename(_absolute(self._options.folder))[-100:]  # noqa: PTH119  # of any bytes
+        return folder == bundle_folder(_absolute(self._options.folder))
 
-    def _is_file_meant(self, told: dict[str, Any]) -> bool:
+    def _is_file_meant(self, fields: dict[str, Any]) -> bool:
         folder = self._options.folder
-        return folder is None or "folder" not in told or told["folder"] == folder_name(_absolute(folder))
+        return folder is None or "folder" not in fields or fields["folder"] == file_folder(_absolute(folder))
 
     def _home(self, large: LargeFile, roots: set[str]) -> str | None:
         """The folder that a file is of: the one that was named, or the only one of this name."""
         if self._options.folder is not None:
             return _absolute(self._options.folder)
-        fitting = [root for root in roots if folder_name(root) == large.folder]
+        fitting = [root for root in roots if file_folder(root) == large.folder]
         return fitting[0] if len(fitting) == 1 else None
 
     def _check_readable(self, plan: RecoveryPlan) -> None:
-        if all("folder" in _told(archive.description) for archive in plan.bundles):
+        if all("folder" in read_description(archive.description) for archive in plan.bundles):
             return
         if self._options.identities is None:
             raise ConfigurationError(
@@ -263,62 +263,6 @@ class FolderRecovery:
                 last = await entries.find_run(tree, datetime.now(UTC) + _AHEAD)
                 return last != await entries.find_run(tree, archive.created)
         return False
-
-    # --- retrieving
-
-    def _is_asked(self, archive: Archive, wanted: ByteRange) -> bool:
-        return _key(archive, wanted) in self._asked.jobs
-
-    async def _ask(self, archive: Archive, wanted: ByteRange) -> Job:
-        """A job that is there, or a new one."""
-        key = _key(archive, wanted)
-        if (job := self._asked.jobs.get(key)) is None:
-            cost = self._prices.retrieval(self._options.tier, wanted.size, 1)
-            check_cost(self.done.cost + cost, self._options.max_cost, self._prices, "reading indexes")
-            job = await self._place.vault.retrieve(archive.id, tier=self._options.tier, byte_range=key[1])
-            self._asked.jobs[key] = job
-            self.done.jobs_started += 1
-            self.done.cost += cost
-        return job
-
-    async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:
-        """Some bytes of an archive, by the job for a range that they lie in."""
-        job = await self._ask(archive, wanted)
-        description = await job.wait_until_done()
-        if description.archive_tree_hash not in {None, archive.tree_hash}:
-            raise IntegrityError(
-                f"archive {archive.id} is not what the inventory lists",
-                expected=archive.tree_hash,
-                actual=description.archive_tree_hash or b"",
-                archive_id=archive.id,
-            )
-        async with job.open_reader((part.start - wanted.start, part.stop - wanted.start)) as reader:
-            return b"".join([block async for block in reader])
-
-    async def _read_trailer(self, archive: Archive) -> BundleTrailer | None:
-        tail = _tail(archive)
-        try:
-            end = await self._read(
-                archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size)
-            )
-            trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
-        except IntegrityError as error:
-            self.done.damaged.append((archive.id, error))
-            return None
-        if trailer.index_position < tail.start:
-            await self._ask(archive, _before(tail, trailer))
-        return trailer
-
-    async def _read_index(self, archive: Archive, trailer: BundleTrailer) -> bytes:
-        tail = _tail(archive)
-        start, stop = trailer.index_position, trailer.index_position + trailer.index_size
-        index = b""
-        if start < tail.start:
-            part = ByteRange(start, min(stop, tail.start))
-            index = await self._read(archive, _before(tail, trailer), part)
-        if stop > tail.start:
-            index += await self._read(archive, tail, ByteRange(max(start, tail.start), stop))
-        return index
 
     # --- recording
 
@@ -345,14 +289,14 @@ class FolderRecovery:
             return trailer.members
 
         try:
-            index = await self._read_index(archive, trailer)
+            index = await self._reader.read_index(archive, trailer)
             is_sealed = trailer.encryption is not None
             await self._record(archive, self._root(trailer), record, is_bundle=True, is_sealed=is_sealed)
         except IntegrityError as error:
-            self.done.damaged.append((archive.id, error))
+            self._done.damaged.append((archive.id, error))
             return
-        self.done.bundles += 1
-        self.done.members += trailer.members
+        self._done.bundles += 1
+        self._done.members += trailer.members
 
     async def _record_file(self, large: LargeFile, root: str) -> None:
         async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
@@ -361,7 +305,7 @@ class FolderRecovery:
             return 1
 
         await self._record(large.archive, root, record)
-        self.done.files += 1
+        self._done.files += 1
 
     async def _record(
         self,
@@ -401,63 +345,8 @@ class FolderRecovery:
             if is_bundle:
                 await entries.finish_bundle(upload.number, [], run)
             await entries.end_run(tree, run, counters={"archived": members})
-        self.done.roots.add(root)
-
-
-def _told(description: str) -> dict[str, Any]:
-    try:
-        told = json.loads(description)
-    except (ValueError, RecursionError):  # whoever else writes to the vault can describe as he likes
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _tail(archive: Archive) -> ByteRange:
-    """The last MiBs of an archive."""
-    size = min(TAIL, max(MIB, archive.size // _SHARE))
-    return ByteRange(max(0, archive.size - size) // MIB * MIB, archive.size)
-
-
-def _before(tail: ByteRange, trailer: BundleTrailer) -> ByteRange:
-    """What of an index is before the tail."""
-    return ByteRange(trailer.index_position // MIB * MIB, tail.start)
-
-
-def _key(archive: Archive, wanted: ByteRange) -> tuple[ArchiveId, ByteRange | None]:
-    return archive.id, None if wanted == ByteRange(0, archive.size) else wanted
+        self._done.roots.add(root)
 
 
 def _absolute(folder: str) -> str:
     return os.path.realpath(folder)
-
-
-def _large_file(archive: Archive, told: dict[str, Any]) -> LargeFile | None:
-    """What a description says of a file, ``None`` if not even its path."""
-    if "path" not in told or "cut" in told:
-        return None
-    try:
-        entry = Entry(
-            tree=0,
-            path=os.fsencode(told["path"]),
-            since=0,
-            kind="file",
-            size=archive.size,
-            mtime_ns=whole_number(told["mtime_ns"]),
-            ctime_ns=0,
-            inode=0,
-            device=0,
-            mode=whole_number(told["mode"]) & 0o7777,
-            uid=whole_number(told["uid"]),
-            gid=whole_number(told["gid"]),
-            target=None,
-            extra=None,
-            content_hash=None,
-            upload=None,
-            position=None,
-            stored=None,
-            compression=None,
-            encryption=None,
-        )
-        return LargeFile(archive, str(told["folder"]), entry)
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -10,33 +10,28 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import os
-import random
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from aioglacier.bulk.formats.members import member_content
+from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.settling import mend_folder
 from aioglacier.bulk.sync.big_files import hash_file
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.scan import Scan, signed
+from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.folders.entries import Expense
-from aioglacier.catalog.records import ArchiveState, UploadNumber
-from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError
+from aioglacier.catalog.records import ArchiveState
+from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import LEAF_SIZE
-from aioglacier.core.models import JobStatus, Tier
-from aioglacier.core.ranges import ByteRange
-from aioglacier.core.treehash import HASH_SIZE, tree_hash
+from aioglacier.core.models import Tier
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -45,56 +40,13 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.folders.entries import Entry, StoredEntry, TreeRecord
+    from aioglacier.catalog.folders.entries import StoredEntry, TreeRecord
     from aioglacier.client.vault import Vault
 
 #: An inventory is about a day old; only one that is dated so much later than an archive must list it.
 INVENTORY_ALLOWANCE: Final = timedelta(days=3)
 
 _FILES_AT_ONCE: Final = 200
-
-
-class Trouble(StrEnum):
-    """What may be wrong.
-
-    Attributes:
-        MISSING: On record, and not in the folder.
-        CHANGED: Not as on record; the next ``sync`` archives it.
-        ROTTEN: Another content, although size and time are those on record.
-        UNREADABLE: It cannot be read.
-        SUSPECT: The service and the catalog disagree on an archive.
-        UNLISTED: A later inventory does not list an archive.
-        DAMAGED: What came back of an archive is not what was sent.
-        UNAVAILABLE: What was asked of an archive did not come back.
-        SEALED: A file came back as it was sent, and no identity opens it.
-    """
-
-    MISSING = "missing"
-    CHANGED = "changed"
-    ROTTEN = "rotten"
-    UNREADABLE = "unreadable"
-    SUSPECT = "suspect"
-    UNLISTED = "unlisted"
-    DAMAGED = "damaged"
-    UNAVAILABLE = "unavailable"
-    SEALED = "sealed"
-
-
-#: What is worse than a folder that has changed since the last ``sync``.
-SERIOUS: Final = frozenset(
-    {Trouble.ROTTEN, Trouble.SUSPECT, Trouble.UNLISTED, Trouble.DAMAGED, Trouble.UNAVAILABLE, Trouble.SEALED}
-)
-
-
-class Finding(NamedTuple):
-    """One thing that is not as it should be.
-
-    Attributes:
-        what: A path, or an archive's id, with a range where only that is meant.
-    """
-
-    trouble: Trouble
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +96,12 @@ class VerifySnapshot:
     cost: float
 
 
-class Leaf(NamedTuple):
-    """One MiB of an archive, and the hash it had when it was sent."""
-
-    archive: ArchiveRecord
-    byte_range: ByteRange
-    leaf_hash: bytes
-
-
 @dataclass(slots=True)
 class _Counts:
     files: int = 0
     size: int = 0
     unarchived: int = 0
     archives: int = 0
-    sampled: int = 0
-    opened: int = 0
-    jobs: int = 0
-    cost: float = 0.0
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -180,7 +120,14 @@ class FolderVerify:
         self._root = os.path.realpath(os.fsdecode(directory))
         self._prices = prices
         self._counts = _Counts()
-        self._seed = self._options.seed
+        self._sample = VaultSample(
+            self._place,
+            prices,
+            self._counts.findings,
+            size=self._options.sample,
+            tier=self._options.tier,
+            identities=self._options.identities,
+        )
 
     @property
     def findings(self) -> list[Finding]:
@@ -195,10 +142,10 @@ class FolderVerify:
             counts.size,
             counts.unarchived,
             counts.archives,
-            counts.sampled,
-            counts.opened,
+            self._sample.sampled,
+            self._sample.opened,
             len(counts.findings),
-            counts.cost,
+            self._sample.cost,
         )
 
     def sample_cost(self) -> float:
@@ -224,13 +171,14 @@ class FolderVerify:
                 "takes it there"
             )
         await mend_folder(self._place, tree)
-        self._seed = await self._choose_seed(tree)
-        settings = {"sample": self._options.sample, "seed": self._seed}
+        seed = await self._choose_seed(tree)
+        settings = {"sample": self._options.sample, "seed": seed}
         run = await entries.begin_run(tree, "verify", settings)
         try:
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
-            await self._compare_sample(tree, archives)
+            if self._options.sample:
+                await self._sample.compare(tree, archives, seed)
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = outcome_of(error)
@@ -249,8 +197,8 @@ class FolderVerify:
         return secrets.randbits(32)
 
     def _spent(self) -> Expense:
-        counts = self._counts
-        return Expense("InitiateJob", counts.jobs, price=counts.cost, currency=self._prices.currency)
+        sample = self._sample
+        return Expense("InitiateJob", sample.jobs, price=sample.cost, currency=self._prices.currency)
 
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()
@@ -322,105 +270,6 @@ class FolderVerify:
             elif _should_be_listed(record, inventoried):
                 self._find(Trouble.UNLISTED, record.archive.id)
         return archives
-
-    # --- the vault
-
-    async def choose_sample(self, archives: list[ArchiveRecord]) -> list[Leaf]:
-        """MiB of archives, each as likely as any other, in the order of archives."""
-        chance = random.Random(self._seed)  # noqa: S311  # a sample, not a secret
-        able = [record for record in archives if record.upload is not None]
-        sizes = [-(-record.archive.size // LEAF_SIZE) for record in able]
-        if not able:
-            return []
-        ends = list(itertools.accumulate(sizes))  # numbers all MiB through, archive by archive
-        wanted = []
-        for number in sorted(chance.sample(range(ends[-1]), min(self._options.sample, ends[-1]))):
-            index = bisect.bisect_right(ends, number)
-            wanted.append((able[index], number - ends[index] + sizes[index]))
-        leaves = [await self._leaf(archive, leaf) for archive, leaf in wanted]
-        return [leaf for leaf in leaves if leaf is not None]
-
-    async def _leaf(self, record: ArchiveRecord, leaf: int) -> Leaf | None:
-        uploads = self._place.catalog.uploads
-        start = leaf * LEAF_SIZE
-        byte_range = ByteRange(start, min(start + LEAF_SIZE, record.archive.size))
-        assert record.upload is not None  # noqa: S101  # such were left out
-        upload = await uploads.get_number(UploadNumber(record.upload))
-        async for part in uploads.list_parts(record.upload):
-            if part.index == start // upload.part_size:
-                at = (start - part.index * upload.part_size) // LEAF_SIZE * HASH_SIZE
-                leaf_hash = part.leaves[at : at + HASH_SIZE]
-                return Leaf(record, byte_range, leaf_hash) if len(leaf_hash) == HASH_SIZE else None
-        return None
-
-    async def _compare_sample(self, tree: TreeRecord, archives: list[ArchiveRecord]) -> None:
-        if not self._options.sample:
-            return
-        leaves = await self.choose_sample(archives)
-        jobs = {
-            (job.archive_id, job.byte_range): job.id
-            async for job in self._place.vault.jobs()
-            if job.status is not JobStatus.FAILED
-        }
-        asked = []
-        for leaf in leaves:
-            job_id = jobs.get((leaf.archive.archive.id, leaf.byte_range))
-            if job_id is not None:
-                asked.append((leaf, self._place.vault.job(job_id)))
-                continue
-            try:
-                job = await self._place.vault.retrieve(
-                    leaf.archive.archive.id, tier=self._options.tier, byte_range=leaf.byte_range
-                )
-            except GlacierError as error:
-                self._note_unavailable(leaf, error)
-                continue
-            self._counts.jobs += 1
-            self._counts.cost += self._prices.retrieval(self._options.tier, leaf.byte_range.size, 1)
-            asked.append((leaf, job))
-        for leaf, job in asked:
-            try:
-                await job.wait_until_done()
-                async with job.open_reader() as reader:
-                    content = await reader.read()
-            except GlacierError as error:
-                self._note_unavailable(leaf, error)
-                continue
-            if tree_hash(content) == leaf.leaf_hash:
-                self._counts.sampled += 1
-                await self._open_members(tree, leaf, content)
-            else:
-                self._find(Trouble.DAMAGED, f"{leaf.archive.archive.id} bytes {leaf.byte_range}")
-
-    async def _open_members(self, tree: TreeRecord, leaf: Leaf, content: bytes) -> None:
-        """Decrypt the files that lie whole in a MiB, and compare them with what was archived."""
-        identities, (start, stop) = self._options.identities, (leaf.byte_range.start, leaf.byte_range.stop)
-        if identities is None or leaf.archive.upload is None:
-            return
-        entries = self._place.catalog.entries
-        upload = UploadNumber(leaf.archive.upload)
-        async for page in entries.stored_in(tree, upload, start=start, stop=stop):
-            for entry in (stored.entry for stored in page):
-                if entry.kind != "file" or entry.encryption is None or entry.position is None:
-                    continue
-                at = entry.position - start
-                raw = content[at : at + (entry.stored or 0)]
-                if len(raw) < (entry.stored or 0):
-                    continue
-                if await run_in_thread(partial(_opens, entry, raw, identities)):
-                    self._counts.opened += 1
-                else:
-                    self._find(Trouble.SEALED, show_path(entry.path))
-
-    def _note_unavailable(self, leaf: Leaf, error: GlacierError) -> None:
-        self._find(Trouble.UNAVAILABLE, f"{leaf.archive.archive.id} bytes {leaf.byte_range}: {error}")
-
-
-def _opens(entry: Entry, raw: bytes, identities: Identities) -> bool:
-    try:
-        return tree_hash(member_content(entry, raw, identities)) == entry.content_hash
-    except (ConfigurationError, IntegrityError):
-        return False
 
 
 def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:

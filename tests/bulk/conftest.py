@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from aioglacier.bulk import SyncSnapshot
     from aioglacier.bulk.restore.restore import RestoreSnapshot
-    from aioglacier.bulk.sync.sync import SyncSnapshot
     from aioglacier.client.vault import Vault
 
 MIB = 1024 * 1024

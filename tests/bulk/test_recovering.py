@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from aioglacier.bulk import recover as recovering
 from aioglacier.bulk.formats.bundle_format import SKIPPABLE_SIZE, BundleTrailer, decode_trailer
 from aioglacier.bulk.formats.bundle_index import read_index
+from aioglacier.bulk.formats.folder_descriptions import describe_file
 from aioglacier.bulk.formats.tar import BLOCK, member_header, padding
 from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, split_frame
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
-from aioglacier.bulk.sync.big_files import describe_file
-from aioglacier.bulk.sync.scan import Found
+from aioglacier.bulk.restore import bundle_reader
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_encryption import Key
@@ -147,19 +146,19 @@ async def test_a_folder_whose_path_is_long_comes_back(place: Place, tmp_path: Pa
 
 def test_a_path_that_is_too_long_for_a_description_is_cut() -> None:
     """At its beginning, and the description says so."""
-    found = Found(b"\xff" * 200 + b"/end", "file", 1, 2, 3, 4, 0o644, 6, 7, None, 8, 9)
-    told = json.loads(describe_file(found, "/a/folder"))
+    path = b"\xff" * 200 + b"/end"
+    told = json.loads(describe_file(path, "/a/folder", mode=0o644, mtime_ns=2, uid=6, gid=7))
     assert told["cut"]
     assert told["path"].endswith("/end")
-    assert len(describe_file(found, "/a/folder")) <= 1024
-    assert len(describe_file(found, "\udcff" * 200)) <= 1024
+    for root in ("/a/folder", "\udcff" * 200):
+        assert len(describe_file(path, root, mode=0o644, mtime_ns=2, uid=6, gid=7)) <= 1024
 
 
 async def test_an_index_that_is_longer_than_the_end_takes_another_job(
     place: Place, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no more of the bundle than that."""
-    monkeypatch.setattr(recovering, "TAIL", 4096)
+    monkeypatch.setattr(bundle_reader, "TAIL", 4096)
     for number in range(40):
         (tree / f"more{number}").write_bytes(os.urandom(MIB // 4))
     (tree / "long").mkdir()

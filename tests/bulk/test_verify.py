@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aioglacier.bulk import FolderVerify, Trouble, VerifyOptions
 from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.verify import FolderVerify, Trouble, VerifyOptions
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import ConfigurationError, CostLimitError
 from tests.bulk.conftest import MIB, Place

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.bulk.formats.members import member_content
 from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.restore.content_delivery import ContentDelivery
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
-from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
     ArchiveNotFoundError,
@@ -40,14 +37,9 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from aioglacier.core.models import ArchiveId
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.transfer.download.reader import ArchiveReader
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
 FETCHERS: Final = 2
-
-#: Members put into their places in one go.
-_MEMBERS_AT_ONCE: Final = 500
-_BYTES_AT_ONCE: Final = 16 * 1024 * 1024
 
 #: How often an output that is gone is asked for anew.
 _RENEWALS: Final = 3
@@ -78,7 +70,6 @@ class Fetcher:
         started: Jobs started.
         waiting: Jobs not done yet.
         left: Jobs that were not done, and not waited for.
-        fetched: Bytes fetched.
         cost: Of the jobs started, by the price list.
     """
 
@@ -89,7 +80,7 @@ class Fetcher:
         run: RunNumber | None,
         *,
         root: bytes,
-        asked: ExistingJobs,
+        existing: ExistingJobs,
         options: RestoreOptions,
         prices: Prices,
         paths_of: Callable[[Entry], list[bytes]],
@@ -99,7 +90,6 @@ class Fetcher:
         self.started = 0
         self.waiting = 0
         self.left = 0
-        self.fetched = 0
         self.cost = 0.0
         self._place = place
         self._tree = tree
@@ -108,11 +98,16 @@ class Fetcher:
         self._options = options
         self._prices = prices
         self._paths_of = paths_of
-        self._done = done
         self._fail = fail
-        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = dict(asked.jobs)
+        self._delivery = ContentDelivery(root, options.identities, paths_of, done=done, fail=fail)
+        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = dict(existing.jobs)
         self._ahead = 0
         self._fetched_some = anyio.Event()
+
+    @property
+    def fetched(self) -> int:
+        """Bytes fetched."""
+        return self._delivery.fetched
 
     async def run(self, retrievals: Sequence[Retrieval]) -> None:
         """Fetch all of it, or tell what failed."""
@@ -237,7 +232,7 @@ class Fetcher:
         missing = await run_in_thread(partial(self._missing, members, placer))
         if asked.retrieval.is_whole:
             for stored in missing:
-                await self._fetch_big(asked, stored, placer)
+                await self._delivery.deliver_file(asked.job, stored, placer)
             return
         if not missing:
             return
@@ -246,7 +241,7 @@ class Fetcher:
         last = missing[-1].entry
         last_stop = (last.position or 0) + (last.stored or 0) - start
         async with asked.job.open_reader((first, last_stop)) as reader:
-            await self._place_members(reader, start + first, missing, placer)
+            await self._delivery.deliver_members(reader, start + first, missing, placer)
 
     def _missing(self, members: list[StoredEntry], placer: Placer) -> list[StoredEntry]:
         missing = []
@@ -258,72 +253,6 @@ class Fetcher:
                 continue  # it was told of before
             missing.append(stored)
         return missing
-
-    async def _place_members(
-        self, reader: ArchiveReader, position: int, members: list[StoredEntry], placer: Placer
-    ) -> None:
-        batch: list[tuple[Entry, bytes]] = []
-        size = 0
-        for stored in members:
-            entry = stored.entry
-            gap = (entry.position or 0) - position
-            await _skip(reader, gap)
-            raw = await _read(reader, entry.stored or 0)
-            position += gap + len(raw)
-            self.fetched += gap + len(raw)
-            batch.append((entry, raw))
-            size += len(raw)
-            if len(batch) >= _MEMBERS_AT_ONCE or size >= _BYTES_AT_ONCE:
-                await self._place_batch(batch, placer)
-                batch, size = [], 0
-        if batch:
-            await self._place_batch(batch, placer)
-
-    async def _place_batch(self, batch: list[tuple[Entry, bytes]], placer: Placer) -> None:
-        def place() -> None:
-            contents: list[tuple[Entry, bytes, bytes]] = []
-            for entry, raw in batch:
-                path = self._paths_of(entry)[0]
-                try:
-                    contents.append((entry, path, member_content(entry, raw, self._options.identities)))
-                except (IntegrityError, ConfigurationError) as error:
-                    self._fail(path, error)
-            for placed in placer.place_files(contents):
-                if placed.error is not None:
-                    self._fail(placed.path, placed.error)
-                else:
-                    self._done(1, placed.size)
-
-        await run_in_thread(place)
-
-    async def _fetch_big(self, asked: _Asked, stored: StoredEntry, placer: Placer) -> None:
-        """A file that is an archive of its own: in parallel, and resumable."""
-        entry = stored.entry
-        path = self._paths_of(entry)[0]
-        description = await asked.job.describe()
-        if description.tree_hash not in {None, stored.archive_hash}:
-            raise IntegrityError(
-                f"archive {stored.archive_id} is not what was archived",
-                expected=stored.archive_hash or b"",
-                actual=description.tree_hash or b"",
-                archive_id=stored.archive_id,
-            )
-        folder, name = await run_in_thread(partial(placer.open_big, path))
-        try:
-            # By its descriptor, so that nobody's link leads the workers that write it astray.
-            is_linux = sys.platform == "linux"
-            way = f"/proc/{os.getpid()}/fd/{folder}" if is_linux else _folder_of(self._root, path)
-            fetched = name if entry.encryption is None else name + b".age"
-            download = await asked.job.open_download(f"{way}/{os.fsdecode(fetched)}", overwrite=True)
-            await download.run()
-            self.fetched += stored.archive_size
-            if fetched != name:
-                identities = self._options.identities
-                await run_in_thread(partial(unseal_file, folder, fetched, name, entry, identities))
-            await run_in_thread(partial(placer.place_big, entry, path, folder))
-        finally:
-            os.close(folder)
-        self._done(1, entry.size)
 
 
 def needed_of(stored: StoredEntry) -> Needed:
@@ -338,27 +267,3 @@ def needed_of(stored: StoredEntry) -> Needed:
         entry.stored or stored.archive_size,
         is_whole=entry.position is None,
     )
-
-
-async def _skip(reader: ArchiveReader, size: int) -> None:
-    while size > 0:
-        block = await reader.read(min(size, 1 << 20))
-        if not block:
-            return
-        size -= len(block)
-
-
-async def _read(reader: ArchiveReader, size: int) -> bytes:
-    block = await reader.read(size)
-    if len(block) == size or not block:
-        return block
-    blocks = [block]
-    left = size - len(block)
-    while left and (block := await reader.read(left)):
-        blocks.append(block)
-        left -= len(block)
-    return b"".join(blocks)
-
-
-def _folder_of(root: bytes, path: bytes) -> str:
-    return os.fsdecode(os.path.join(root, os.path.dirname(path)))  # noqa: PTH118, PTH120  # of any bytes

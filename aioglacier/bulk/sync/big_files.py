@@ -6,7 +6,6 @@ nobody was told of the archive yet, and the next run is.
 
 from __future__ import annotations
 
-import json
 import os
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.formats.folder_descriptions import describe_file
 from aioglacier.bulk.sync.packing import Touched
 from aioglacier.bulk.sync.seal_files import archive_sealed
 from aioglacier.bulk.sync.touching import touch
@@ -32,7 +32,6 @@ from aioglacier.core.errors import (
     UploadLockedError,
     WorkerDiedError,
 )
-from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import count_parts
 from aioglacier.core.treehash import TreeHash
 from aioglacier.recorded.resume import TakenUpload, take_up
@@ -185,7 +184,15 @@ class BigFiles:
         self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
     ) -> None:
         place = self._place
-        options = UploadOptions(place.vault.name, describe_file(found, self._root), keep_unfinished=True)
+        description = describe_file(
+            found.path,
+            self._root,
+            mode=found.mode,
+            mtime_ns=found.mtime_ns,
+            uid=found.uid,
+            gid=found.gid,
+        )
+        options = UploadOptions(place.vault.name, description, keep_unfinished=True)
         async with take_up(
             place.gateway, place.resources, place.records, path, options, restart=restart, in_parts=True
         ) as upload:
@@ -213,33 +220,6 @@ class BigFiles:
         self.archived += 1
         self.archived_size += archive.size
         self.requests += 2 + count_parts(archive.size, 16 * _BLOCK)
-
-
-def describe_file(found: Found, root: str) -> str:
-    """What the service keeps with a file: all that is needed of it, should the catalog be lost.
-
-    Of a path that is too long the end is there, and ``cut`` says so.
-    """
-    facts = {
-        "aioglacier": "file",
-        "folder": folder_name(root),
-        "mode": found.mode,
-        "mtime_ns": found.mtime_ns,
-        "uid": found.uid,
-        "gid": found.gid,
-    }
-    path = os.fsdecode(found.path)
-    text = json.dumps({"path": path, **facts})
-    while len(text) > VAULT.max_description_length:
-        # No character is more than 12 in JSON.
-        path = path[max(1, (len(text) - VAULT.max_description_length) // 12) :]
-        text = json.dumps({"path": path, **facts, "cut": True})
-    return text
-
-
-def folder_name(root: str) -> str:
-    """The name of a folder, as far as a description has room for it."""
-    return os.path.basename(root)[-40:]  # noqa: PTH119  # of any bytes
 
 
 def hash_file(path: str) -> bytes | None:

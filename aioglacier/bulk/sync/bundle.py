@@ -7,9 +7,6 @@ out, some thousands at a time, and count once the upload is completed.
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -20,6 +17,7 @@ from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.age import AGE, sealed_member
 from aioglacier.bulk.formats.bundle_format import INDEX_NAME, PART_SIZE, BundleTrailer, encode_trailer
 from aioglacier.bulk.formats.bundle_index import index_line
+from aioglacier.bulk.formats.folder_descriptions import describe_bundle
 from aioglacier.bulk.formats.zstd import ZstdCoder
 from aioglacier.bulk.sync.in_parts import open_in_parts
 from aioglacier.bulk.sync.pacing import Patience
@@ -210,13 +208,3 @@ async def open_bundle(
     async with open_in_parts(place, description, place.part_size(PART_SIZE), note=note) as (upload, writer):
         record = BundleRecord(upload.number, "tar", compression, encryption)
         yield BundleWriter(place, tree, run, upload, writer, record, recipients, patience)
-
-
-def describe_bundle(root: str | None) -> str:
-    """What the service keeps with a bundle: unlike any other, so that a lost one is found again.
-
-    ``root`` is the folder, ``None`` where nothing may be seen of it.
-    """
-    name = os.path.basename(root)[-100:] if root is not None else None  # noqa: PTH119  # of any bytes
-    folder = {"folder": name} if name is not None else {}
-    return json.dumps({"aioglacier": "bundle", **folder, "id": secrets.token_hex(8)})

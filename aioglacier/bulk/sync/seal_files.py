@@ -16,6 +16,7 @@ import anyio.from_thread
 
 from aioglacier.bulk.formats.age import AGE, BLOCK
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.formats.folder_descriptions import describe_sealed_file
 from aioglacier.bulk.sync.in_parts import open_in_parts
 from aioglacier.catalog.folders.entries import BundleRecord
 from aioglacier.catalog.records import UploadState
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.entries import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.transfer.upload.writer import ArchiveWriter
-
-#: All that the service sees of such an archive, beside its size.
-_DESCRIPTION: Final = '{{"aioglacier": "file", "id": "{}"}}'
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -75,7 +73,7 @@ async def archive_sealed(
         uploads.append(upload)
         await entries.record_bundle(tree, run, BundleRecord(upload.number, "file", None, AGE, 1, entry.size))
 
-    description = _DESCRIPTION.format(os.urandom(8).hex())
+    description = describe_sealed_file()
     try:
         async with open_in_parts(place, description, choose_part_size(most), note=record) as (upload, writer):
             note(writer)

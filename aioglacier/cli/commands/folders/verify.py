@@ -112,8 +112,9 @@ async def _run(
     *,
     is_dry: bool,
 ) -> int:
+    from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415
     from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
-    from aioglacier.bulk.verify import SERIOUS, FolderVerify  # noqa: PLC0415
+    from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
 
     prices = load_prices(glacier.region, price_list)
     verify = FolderVerify(glacier.vault(vault), directory, prices, options)

@@ -1,0 +1,49 @@
+"""What a comparison of folder, catalog and vault finds."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class Trouble(StrEnum):
+    """What may be wrong.
+
+    Attributes:
+        MISSING: On record, and not in the folder.
+        CHANGED: Not as on record; the next ``sync`` archives it.
+        ROTTEN: Another content, although size and time are those on record.
+        UNREADABLE: It cannot be read.
+        SUSPECT: The service and the catalog disagree on an archive.
+        UNLISTED: A later inventory does not list an archive.
+        DAMAGED: A piece of an archive came back with other bytes than were sent.
+        UNAVAILABLE: A piece of an archive that was asked for did not come back.
+        SEALED: A file came back as it was sent, and no identity opens it.
+    """
+
+    MISSING = "missing"
+    CHANGED = "changed"
+    ROTTEN = "rotten"
+    UNREADABLE = "unreadable"
+    SUSPECT = "suspect"
+    UNLISTED = "unlisted"
+    DAMAGED = "damaged"
+    UNAVAILABLE = "unavailable"
+    SEALED = "sealed"
+
+
+#: Worse than a folder that has changed since the last ``sync``.
+SERIOUS: Final = frozenset(
+    {Trouble.ROTTEN, Trouble.SUSPECT, Trouble.UNLISTED, Trouble.DAMAGED, Trouble.UNAVAILABLE, Trouble.SEALED}
+)
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong.
+
+    Attributes:
+        what: A path, or an archive's id, with a range where only that is meant.
+    """
+
+    trouble: Trouble
+    what: str

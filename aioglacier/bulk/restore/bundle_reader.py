@@ -1,0 +1,125 @@
+"""The end of a bundle, retrieved from the vault: its trailer and its index.
+
+No more than the last MiBs are retrieved at first. A bundle with a longer index takes another job.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.bulk.formats.bundle_format import decode_trailer
+from aioglacier.bulk.pricing import check_cost
+from aioglacier.bulk.restore.existing_jobs import ExistingJobs
+from aioglacier.core.errors import IntegrityError
+from aioglacier.core.limits import MIB
+from aioglacier.core.ranges import ByteRange
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from aioglacier.bulk.formats.bundle_format import BundleTrailer
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive, ArchiveId, Tier
+
+#: Retrieved of each bundle at first, at most: another job takes hours. An index has about 52 bytes for a
+#: member, so this is that of 150,000, and a 16th of a bundle is that of files of 1 KiB.
+TAIL: Final = 8 * MIB
+_SHARE: Final = 16
+
+
+class BundleReader:
+    """Reads trailers and indexes of the bundles of a vault.
+
+    Attributes:
+        jobs_started: Jobs started.
+        cost: Of those, by the price list.
+    """
+
+    def __init__(self, vault: Vault, prices: Prices, *, tier: Tier, max_cost: float | None) -> None:
+        self.jobs_started = 0
+        self.cost = 0.0
+        self._vault = vault
+        self._prices = prices
+        self._tier = tier
+        self._max_cost = max_cost
+        self._existing = ExistingJobs()
+
+    async def find_jobs(self) -> None:
+        """Look for jobs that exist; they are used."""
+        self._existing = await ExistingJobs.look(self._vault)
+
+    def missing_size(self, archive: Archive) -> int:
+        """Return the bytes of a bundle's end that no job retrieves yet; 0 if one does."""
+        tail = _tail(archive)
+        return 0 if _key(archive, tail) in self._existing.jobs else tail.size
+
+    async def ask(self, archive: Archive) -> None:
+        """Start the job for the end of a bundle, unless there is one."""
+        await self._ask(archive, _tail(archive))
+
+    async def read_trailer(self, archive: Archive) -> BundleTrailer:
+        """Return the trailer of a bundle, and start the job for an index that the end does not hold.
+
+        Raises:
+            IntegrityError: The archive is no bundle, or not the one that the inventory lists.
+        """
+        tail = _tail(archive)
+        end = await self._read(archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size))
+        trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
+        if trailer.index_position < tail.start:
+            await self._ask(archive, _before(tail, trailer))
+        return trailer
+
+    async def read_index(self, archive: Archive, trailer: BundleTrailer) -> bytes:
+        """Return the index of a bundle, as it is stored."""
+        tail = _tail(archive)
+        start, stop = trailer.index_position, trailer.index_position + trailer.index_size
+        index = b""
+        if start < tail.start:
+            part = ByteRange(start, min(stop, tail.start))
+            index = await self._read(archive, _before(tail, trailer), part)
+        if stop > tail.start:
+            index += await self._read(archive, tail, ByteRange(max(start, tail.start), stop))
+        return index
+
+    async def _ask(self, archive: Archive, wanted: ByteRange) -> Job:
+        key = _key(archive, wanted)
+        if (job := self._existing.jobs.get(key)) is None:
+            cost = self._prices.retrieval(self._tier, wanted.size, 1)
+            check_cost(self.cost + cost, self._max_cost, self._prices, "reading indexes")
+            job = await self._vault.retrieve(archive.id, tier=self._tier, byte_range=key[1])
+            self._existing.jobs[key] = job
+            self.jobs_started += 1
+            self.cost += cost
+        return job
+
+    async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:
+        """Return some bytes of an archive, by the job for a range that they lie in."""
+        job = await self._ask(archive, wanted)
+        description = await job.wait_until_done()
+        if description.archive_tree_hash not in {None, archive.tree_hash}:
+            raise IntegrityError(
+                f"archive {archive.id} is not what the inventory lists",
+                expected=archive.tree_hash,
+                actual=description.archive_tree_hash or b"",
+                archive_id=archive.id,
+            )
+        async with job.open_reader((part.start - wanted.start, part.stop - wanted.start)) as reader:
+            return b"".join([block async for block in reader])
+
+
+def _tail(archive: Archive) -> ByteRange:
+    """Return the last MiBs of an archive."""
+    size = min(TAIL, max(MIB, archive.size // _SHARE))
+    return ByteRange(max(0, archive.size - size) // MIB * MIB, archive.size)
+
+
+def _before(tail: ByteRange, trailer: BundleTrailer) -> ByteRange:
+    """Return the part of an index that lies before the tail."""
+    return ByteRange(trailer.index_position // MIB * MIB, tail.start)
+
+
+def _key(archive: Archive, wanted: ByteRange) -> tuple[ArchiveId, ByteRange | None]:
+    return archive.id, None if wanted == ByteRange(0, archive.size) else wanted

@@ -1,0 +1,144 @@
+"""The paths of a folder that have no content of their own: folders, links, empty files.
+
+Folders, symbolic links and empty files are made first, hard links after the contents, and folders get their
+permissions and times at last.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio.from_thread
+
+from aioglacier.bulk.restore.placer import as_target_error
+from aioglacier.core.errors import GlacierError, TargetError
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioglacier.bulk.path_failures import PathFailures
+    from aioglacier.bulk.restore.placer import Placer
+    from aioglacier.bulk.restore.restore_plan import RestorePlanner
+    from aioglacier.catalog.folders.entries import Entries, Entry, RunNumber, StoredEntry, TreeRecord
+
+
+class Outline:
+    """Makes what has no content of its own.
+
+    Attributes:
+        is_any_meant: Whether the selection has chosen any path.
+        there: Links and empty files that were in their places already.
+    """
+
+    def __init__(
+        self,
+        entries: Entries,
+        tree: TreeRecord,
+        run: RunNumber | None,
+        placer: Placer,
+        planner: RestorePlanner,
+        *,
+        done: Callable[[int, int], None],
+        failures: PathFailures,
+    ) -> None:
+        self.is_any_meant = False
+        self.there = 0
+        self._entries = entries
+        self._tree = tree
+        self._run = run
+        self._placer = placer
+        self._planner = planner
+        self._selection = planner.selection
+        self._done = done
+        self._failures = failures
+
+    async def make_first(self) -> None:
+        """Make folders, symbolic links and empty files, and report files that cannot be written."""
+        await self._walk(self._make_first)
+
+    async def make_links(self, *, are_files_left: bool) -> None:
+        """Make hard links.
+
+        Args:
+            are_files_left: Some jobs were not waited for, so that a link whose file is missing is no failure.
+        """
+        await self._walk(partial(self._make_link, are_files_left))
+
+    async def finish_folders(self) -> None:
+        """Give folders their permissions and times, from the innermost to the top."""
+        await self._walk(self._finish_folder, is_descending=True)
+
+    async def _walk(self, step: Callable[[Entry], None], *, is_descending: bool = False) -> None:
+        """Take a step for each path, in a thread."""
+
+        def take(page: list[StoredEntry]) -> None:
+            for stored in page:
+                entry = stored.entry
+                if not self._selection.selects(entry):
+                    continue
+                try:
+                    step(entry)
+                except (GlacierError, OSError) as error:
+                    self._failures.add(entry.path, as_target_error(entry.path, error))
+
+        async for page in self._entries.stored(self._tree, self._run, is_descending=is_descending):
+            await run_in_thread(partial(take, page))
+
+    def _make_first(self, entry: Entry) -> None:
+        self.is_any_meant = True
+        if entry.kind == "directory":
+            if not self._selection.is_query:
+                self._placer.make_folder(entry.path)
+            return
+        if entry.kind == "hardlink":
+            return
+        if self._placer.is_there(entry):
+            if not entry.size:
+                self.there += 1
+            return
+        if entry.kind == "symlink":
+            self._placer.make_symlink(entry)
+            self._done(1, 0)
+        elif entry.kind == "file" and not entry.size:
+            for path, _, error in self._placer.place_files([(entry, entry.path, b"")]):
+                if error is not None:
+                    self._failures.add(path, error)
+                else:
+                    self._done(1, 0)
+
+    def _make_link(self, are_files_left: bool, entry: Entry) -> None:
+        if entry.kind != "hardlink" or entry.target is None:
+            return
+        names = self._planner.aliases.get(entry.target, [])
+        first = names[0] if names else entry.target
+        if first == entry.path:
+            return  # written as a file
+        if not self._is_restored(entry.target, first):
+            if are_files_left:
+                return
+            shown = os.fsdecode(entry.path)
+            raise TargetError(
+                f"{shown!r} is a hard link of {os.fsdecode(first)!r}, which is not in its place; restore "
+                "that first, and run the same command again",
+                path=shown,
+            )
+        if self._placer.is_there(entry):
+            self.there += 1
+            return
+        self._placer.make_hardlink(first, entry.path)
+        self._done(1, 0)
+
+    def _is_restored(self, path: bytes, place: bytes) -> bool:
+        """Whether the file of a path is in its place: something else may have that name."""
+        stored = anyio.from_thread.run(self._entries.stored_at, self._tree, path, self._run)
+        try:
+            return stored is not None and self._placer.is_there(stored.entry, place)
+        except (GlacierError, OSError):
+            return False
+
+    def _finish_folder(self, entry: Entry) -> None:
+        if entry.kind == "directory" and not self._selection.is_query:
+            self._placer.dress_folder(entry)

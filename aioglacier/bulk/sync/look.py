@@ -1,0 +1,164 @@
+"""The first stage of a ``sync``: scan the folder, compare it with the catalog, hand out the changes.
+
+It runs in a thread. Changes of small files go to the packers in batches, and big files one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.from_thread
+
+from aioglacier.bulk.filters import make_filter
+from aioglacier.bulk.sync.compare import Change, Comparison
+from aioglacier.bulk.sync.scan import Scan
+from aioglacier.core.errors import SourceUnreadableError
+from aioglacier.core.limits import MIB
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from anyio.streams.memory import MemoryObjectSendStream
+
+    from aioglacier.bulk.path_failures import PathFailures
+    from aioglacier.bulk.sync.plan import SyncOptions
+    from aioglacier.bulk.sync.sync_progress import SyncCounters
+    from aioglacier.catalog.folders.entries import Entries, TreeRecord
+
+#: The limits of one batch: large enough that handing over costs little, small enough to be held in memory.
+_CHANGES_AT_ONCE: Final = 256
+_BYTES_AT_ONCE: Final = 4 * MIB
+
+#: The first batches are small and early, so that the upload begins at once.
+_CHANGES_AT_FIRST: Final = 8
+_LONGEST_SECONDS: Final = 0.25
+
+
+@dataclass(slots=True)
+class _Batch:
+    changes: list[Change] = field(default_factory=list)
+    size: int = 0
+    limit: int = _CHANGES_AT_FIRST
+    begun: float = 0.0
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            len(self.changes) >= self.limit
+            or self.size >= _BYTES_AT_ONCE
+            or time.monotonic() - self.begun > _LONGEST_SECONDS
+        )
+
+
+class FolderLook:
+    """One look at a folder, compared with the catalog.
+
+    Attributes:
+        is_looking: Whether the look goes on.
+        scan: The scan of the folder.
+        comparison: The comparison, once it has begun.
+    """
+
+    def __init__(self, root: str, options: SyncOptions, entries: Entries) -> None:
+        self.is_looking = True
+        self.comparison: Comparison | None = None
+        self._root = root
+        self._options = options
+        self._entries = entries
+        self._filter = make_filter(options.exclude, options.include)
+        self.scan = Scan(os.fsencode(root), self._filter)
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Look at nothing more."""
+        self._is_stopped = True
+
+    async def run(
+        self,
+        tree: TreeRecord,
+        counters: SyncCounters,
+        to_packers: MemoryObjectSendStream[list[Change]],
+        to_files: MemoryObjectSendStream[Change],
+    ) -> None:
+        """Look at everything, and hand out what has changed."""
+        batch = _Batch()
+
+        def give(change: Change) -> None:
+            if self._is_stopped:
+                raise _Stopped
+            found = change.found
+            if found is not None:
+                counters.changed += 1
+                counters.changed_size += found.size
+                if found.kind == "file" and found.size > self._options.largest_member:
+                    anyio.from_thread.run(to_files.send, change)
+                    return
+                batch.size += found.size
+            if not batch.changes:
+                batch.begun = time.monotonic()
+            batch.changes.append(change)
+            if batch.is_full:
+                send()
+
+        def send() -> None:
+            changes, batch.changes, batch.size = batch.changes, [], 0
+            batch.limit = min(2 * batch.limit, _CHANGES_AT_ONCE)
+            anyio.from_thread.run(to_packers.send, changes)
+
+        def look() -> None:
+            with suppress(_Stopped):
+                self.compare(tree, give)
+            if batch.changes:
+                send()
+
+        async with to_packers, to_files:
+            await run_in_thread(look)
+            self.is_looking = False
+
+    def compare(self, tree: TreeRecord | None, give: Callable[[Change], None]) -> None:
+        """Scan and compare, in a thread; without a tree everything is new."""
+        self.comparison = comparison = Comparison(
+            self.scan,
+            self._known(tree) if tree is not None else iter(()),
+            path_filter=self._filter,
+            is_thorough=self._options.is_thorough,
+        )
+        for change in comparison:
+            give(change)
+
+    def _known(self, tree: TreeRecord) -> Iterator[Sequence[Any]]:
+        """Yield what is on record, page by page, in a thread."""
+        last: bytes | None = None
+        while page := anyio.from_thread.run(self._entries.current_page, tree, last):
+            if self._is_stopped:
+                raise _Stopped
+            yield from page
+            last = page[-1][0]
+
+    def list_failures(self, failures: PathFailures) -> None:
+        """Add what could not be looked at, and what is of a kind that is not archived."""
+        for failure in self.scan.failures:
+            name = os.fsdecode(failure.path) or self._root
+            failures.add(
+                failure.path,
+                SourceUnreadableError(
+                    f"{name!r} cannot be looked at: {failure.reason}", path=name, errno=failure.errno
+                ),
+            )
+        for path, kind in self.comparison.skipped if self.comparison else ():
+            name = os.fsdecode(path)
+            failures.add(
+                path,
+                SourceUnreadableError(
+                    f"{name!r} is a {kind} and is not archived; exclude it to accept that", path=name
+                ),
+            )
+
+
+class _Stopped(Exception):  # noqa: N818  # it ends the look, and is no error
+    """Nothing more is to be looked at."""

@@ -1,0 +1,167 @@
+"""A random sample of the MiB in a vault, retrieved and compared with the hashes kept when they were sent."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import random
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from aioglacier.bulk.findings import Finding, Trouble
+from aioglacier.bulk.formats.members import member_content
+from aioglacier.bulk.sync.compare import show_path
+from aioglacier.catalog.records import UploadNumber
+from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError
+from aioglacier.core.limits import LEAF_SIZE
+from aioglacier.core.models import JobStatus
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.treehash import HASH_SIZE, tree_hash
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.place import FolderPlace
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.catalog.folders.entries import Entry, TreeRecord
+    from aioglacier.core.models import Tier
+
+
+class Leaf(NamedTuple):
+    """One MiB of an archive, and the hash it had when it was sent."""
+
+    archive: ArchiveRecord
+    byte_range: ByteRange
+    leaf_hash: bytes
+
+
+class VaultSample:
+    """The sample of one ``verify``. Each MiB is a job that costs money.
+
+    Attributes:
+        sampled: MiB that came back as they were sent.
+        opened: Encrypted files in them that were decrypted, and are what was archived.
+        jobs: Jobs started.
+        cost: Of those, by the price list.
+    """
+
+    def __init__(
+        self,
+        place: FolderPlace,
+        prices: Prices,
+        findings: list[Finding],
+        *,
+        size: int,
+        tier: Tier,
+        identities: Identities | None,
+    ) -> None:
+        self.sampled = 0
+        self.opened = 0
+        self.jobs = 0
+        self.cost = 0.0
+        self._place = place
+        self._prices = prices
+        self._findings = findings
+        self._size = size
+        self._tier = tier
+        self._identities = identities
+
+    async def choose(self, archives: list[ArchiveRecord], seed: int) -> list[Leaf]:
+        """Return MiB of archives, each as likely as any other, in the order of archives."""
+        chance = random.Random(seed)  # noqa: S311  # a sample, not a secret
+        able = [record for record in archives if record.upload is not None]
+        sizes = [-(-record.archive.size // LEAF_SIZE) for record in able]
+        if not able:
+            return []
+        ends = list(itertools.accumulate(sizes))  # numbers all MiB through, archive by archive
+        wanted = []
+        for number in sorted(chance.sample(range(ends[-1]), min(self._size, ends[-1]))):
+            index = bisect.bisect_right(ends, number)
+            wanted.append((able[index], number - ends[index] + sizes[index]))
+        leaves = [await self._leaf(archive, leaf) for archive, leaf in wanted]
+        return [leaf for leaf in leaves if leaf is not None]
+
+    async def _leaf(self, record: ArchiveRecord, leaf: int) -> Leaf | None:
+        uploads = self._place.catalog.uploads
+        start = leaf * LEAF_SIZE
+        byte_range = ByteRange(start, min(start + LEAF_SIZE, record.archive.size))
+        assert record.upload is not None  # noqa: S101  # such were left out
+        upload = await uploads.get_number(UploadNumber(record.upload))
+        async for part in uploads.list_parts(record.upload):
+            if part.index == start // upload.part_size:
+                at = (start - part.index * upload.part_size) // LEAF_SIZE * HASH_SIZE
+                leaf_hash = part.leaves[at : at + HASH_SIZE]
+                return Leaf(record, byte_range, leaf_hash) if len(leaf_hash) == HASH_SIZE else None
+        return None
+
+    async def compare(self, tree: TreeRecord, archives: list[ArchiveRecord], seed: int) -> None:
+        """Retrieve the sample and compare it; jobs that exist are used."""
+        leaves = await self.choose(archives, seed)
+        jobs = {
+            (job.archive_id, job.byte_range): job.id
+            async for job in self._place.vault.jobs()
+            if job.status is not JobStatus.FAILED
+        }
+        asked = []
+        for leaf in leaves:
+            job_id = jobs.get((leaf.archive.archive.id, leaf.byte_range))
+            if job_id is not None:
+                asked.append((leaf, self._place.vault.job(job_id)))
+                continue
+            try:
+                job = await self._place.vault.retrieve(
+                    leaf.archive.archive.id, tier=self._tier, byte_range=leaf.byte_range
+                )
+            except GlacierError as error:
+                self._note_unavailable(leaf, error)
+                continue
+            self.jobs += 1
+            self.cost += self._prices.retrieval(self._tier, leaf.byte_range.size, 1)
+            asked.append((leaf, job))
+        for leaf, job in asked:
+            try:
+                await job.wait_until_done()
+                async with job.open_reader() as reader:
+                    content = await reader.read()
+            except GlacierError as error:
+                self._note_unavailable(leaf, error)
+                continue
+            if tree_hash(content) == leaf.leaf_hash:
+                self.sampled += 1
+                await self._open_members(tree, leaf, content)
+            else:
+                self._find(Trouble.DAMAGED, f"{leaf.archive.archive.id} bytes {leaf.byte_range}")
+
+    async def _open_members(self, tree: TreeRecord, leaf: Leaf, content: bytes) -> None:
+        """Decrypt the files that lie whole in a MiB, and compare them with what was archived."""
+        identities, (start, stop) = self._identities, (leaf.byte_range.start, leaf.byte_range.stop)
+        if identities is None or leaf.archive.upload is None:
+            return
+        entries = self._place.catalog.entries
+        upload = UploadNumber(leaf.archive.upload)
+        async for page in entries.stored_in(tree, upload, start=start, stop=stop):
+            for entry in (stored.entry for stored in page):
+                if entry.kind != "file" or entry.encryption is None or entry.position is None:
+                    continue
+                at = entry.position - start
+                raw = content[at : at + (entry.stored or 0)]
+                if len(raw) < (entry.stored or 0):
+                    continue
+                if await run_in_thread(partial(_opens, entry, raw, identities)):
+                    self.opened += 1
+                else:
+                    self._find(Trouble.SEALED, show_path(entry.path))
+
+    def _note_unavailable(self, leaf: Leaf, error: GlacierError) -> None:
+        self._find(Trouble.UNAVAILABLE, f"{leaf.archive.archive.id} bytes {leaf.byte_range}: {error}")
+
+    def _find(self, trouble: Trouble, what: str) -> None:
+        self._findings.append(Finding(trouble, what))
+
+
+def _opens(entry: Entry, raw: bytes, identities: Identities) -> bool:
+    try:
+        return tree_hash(member_content(entry, raw, identities)) == entry.content_hash
+    except (ConfigurationError, IntegrityError):
+        return False
