@@ -1,4 +1,4 @@
-"""What the sink answers: as Glacier does, to whatever is asked, with the hash that the request names."""
+"""Answers of the sink: like Glacier's, to any request, with the hash that the request names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Request:
     """The head of a request.
 
     Attributes:
-        headers: By their names in lower case.
+        headers: Values by lower-case name.
     """
 
     method: str
@@ -32,7 +32,7 @@ class Request:
 
     @classmethod
     def parse(cls, head: bytes) -> Request:
-        """Read a head, without the empty line that ends it."""
+        """Parse a head without the empty line at its end."""
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {}
         for line in lines:
@@ -43,11 +43,11 @@ class Request:
 
     @property
     def is_for_output(self) -> bool:
-        """Whether it asks for the output of a job."""
+        """Return whether the request asks for the output of a job."""
         return self.method == "GET" and self.path.endswith("/output")
 
     def answer(self) -> bytes:
-        """The answer, but to a question for output."""
+        """Return the answer to any request except one for output."""
         tree_hash = self.headers.get("x-amz-sha256-tree-hash", "")
         if self.method == "PUT" and "/multipart-uploads/" in self.path:
             return _answer("204 No Content", f"x-amz-sha256-tree-hash: {tree_hash}\r\n")
@@ -64,7 +64,7 @@ class Request:
 
 
 class Output:
-    """The output of every job: one MiB of seeded bytes, over and over.
+    """The output of every job: one MiB of seeded bytes, repeated.
 
     Attributes:
         file: A file in memory that holds the MiB once.
@@ -76,7 +76,7 @@ class Output:
         self.file.write(self.block)
 
     def answer(self, request: Request) -> tuple[int, int, bytes]:
-        """Where the bytes that are asked for start, how many there are, and the head of the answer."""
+        """Return the offset and size of the requested bytes, and the head of the answer."""
         total = _output_size(request.path)
         extra = "Content-Type: application/octet-stream\r\nx-amz-archive-description: benchmark\r\n"
         if found := re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", "")):
@@ -85,7 +85,7 @@ class Output:
             extra += f"Content-Range: bytes {start}-{stop - 1}/{total}\r\n"
         else:
             start, stop, status = 0, total, "200 OK"
-        if start % _MIB == 0:  # every size that is asked for is a node of the tree
+        if start % _MIB == 0:  # every requested size is a node of the tree
             extra += f"x-amz-sha256-tree-hash: {_tree_hash(stop - start)}\r\n"
         extra += f"Content-Length: {stop - start}\r\n"
         return start, stop - start, f"HTTP/1.1 {status}\r\n{_COMMON}{extra}\r\n".encode()

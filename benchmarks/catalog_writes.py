@@ -1,12 +1,11 @@
 """How fast does the catalog take records, and how much memory does it need to list a million archives?
 
-One process merges an inventory of so many archives into a new catalog, merges it again and lists it. Then it
-records the files of a folder, as many, and reads them as a comparison with the disk does; archives by 200
-tasks, each of which has its record on disk before it makes the next; intents of uploads likewise; archives
-together, 500 in a transaction; and parts one by one. Memory is sampled while listing: "grown" is what listing
-took beyond what the process had before it. "stall" is the longest time that the event loop served nobody
-else. Python's own garbage collection, which stops everything, is timed beside it; as in the command line,
-what was loaded before is frozen, so that it does not look through that.
+One process merges an inventory into a new catalog, merges it again and lists it. Then it records the files of a
+folder and reads them as a comparison with the disk does; it records archives in 200 tasks, each of which waits
+for its record to be on disk, intents of uploads in the same way, archives together, 500 in a transaction, and
+parts one by one. Memory is sampled while listing: "grown" is the growth during the listing. "stall" is the
+longest time that the event loop served no other task. Python's garbage collection, which stops everything, is
+timed beside it; as in the command line, loaded modules are frozen, so that the collector skips them.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ SECOND = timedelta(seconds=1)
 
 
 def archives(count: int) -> Iterator[Archive]:
-    """Archives as an inventory lists them; ids and hashes are in no order."""
+    """Return archives as an inventory lists them; ids and hashes are in no order."""
     for number in range(count):
         digest = hashlib.sha512(b"%d" % number).hexdigest()
         yield Archive(
@@ -54,7 +53,7 @@ def archives(count: int) -> Iterator[Archive]:
 
 
 class Stalls:
-    """The longest time in which a task that only ever yields was not run."""
+    """The longest time that the event loop kept a waiting task from running."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -89,7 +88,7 @@ class Stalls:
             last = now
 
     def report(self) -> dict[str, float]:
-        """Milliseconds at the most, and at all but one in a thousand."""
+        """Return the maximum and the 99.9th percentile in milliseconds."""
         ordered = sorted(self.seconds)
         return {
             "stall_ms_max": round(ordered[-1] * 1000, 1),
@@ -99,7 +98,7 @@ class Stalls:
 
 
 async def merge(catalog: Catalog, count: int, inventoried: datetime) -> dict[str, Any]:
-    """Merge an inventory; without the time that making up the archives takes."""
+    """Merge an inventory; return the time without that of inventing its archives."""
     started = time.perf_counter()
     for _ in archives(count):
         pass
@@ -138,7 +137,7 @@ async def list_all(catalog: Catalog, count: int) -> dict[str, Any]:
 
 
 async def by_tasks(count: int, record: Callable[[Archive], Awaitable[object]]) -> dict[str, Any]:
-    """Make so many records by 200 tasks, each record on disk before the task makes its next."""
+    """Make records in 200 tasks; each record is on disk before its task makes the next."""
     made = list(archives(count))
     rest = iter(made)
     stalls = Stalls()
@@ -197,7 +196,7 @@ def _entries(tree: int, run: int, numbers: range) -> list[Entry]:
 
 
 def entry(tree: int, run: int, number: int) -> Entry:
-    """One of many files in folders of a thousand."""
+    """Return one of many files in folders of a thousand."""
     instant = 1_700_000_000_000_000_000 + number
     return Entry(
         tree=tree,
@@ -238,7 +237,7 @@ async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
 
 
 async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
-    """All of it, in one catalog."""
+    """Measure everything in one catalog."""
     count = options.archives
     figures: dict[str, Any] = {}
     async with Catalog.open(location) as catalog:

@@ -1,4 +1,4 @@
-"""A certificate authority of our own, for sinks that speak TLS."""
+"""A certificate authority for sinks that speak TLS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Certificates(NamedTuple):
-    """Files: what the server needs, and what clients trust."""
+    """Paths of the server's certificate and of the authority that clients trust."""
 
     server: str
     authority: str

@@ -1,7 +1,7 @@
-"""Print what must hold, what was measured, and the command that measured it: ``python -m benchmarks check``.
+"""Print each goal, its figure and the command that measured it: ``python -m benchmarks check``.
 
 It reads the committed results, or those in the folder that ``--results`` names, and exits with 1 if a goal is
-missed or was not measured. It is no test: timings are a matter of the machine.
+missed or was not measured. It is no test: timings depend on the machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ways of moving an archive that benchmarks compare, each run as a process of its own.
+"""Clients that benchmarks compare, each run in its own process.
 
 ``python -m benchmarks.clients NAME JSON`` does the task that the JSON describes and prints a JSON object with
 the seconds and the CPU seconds of the transfer itself, without interpreter and imports. A name is a client's,
@@ -27,7 +27,7 @@ KEYS: Final[dict[str, Any]] = {
     "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 }
 
-#: Module and function of each; only the client that is measured is loaded.
+#: Module and function of each client; only the measured client is loaded.
 _CLIENTS: Final = {
     "floor": "floors:upload",
     "floor-download": "floors:download",
@@ -43,7 +43,7 @@ _CLIENTS: Final = {
     "glacier_upload": "peers:glacier_upload",
 }
 
-#: Commands; they are processes of their own anyway, and have no clock inside. The AWS CLI has no command that
+#: Commands run as processes and have no clock inside. The AWS CLI has no command that
 #: sends a file in parts: up to 4 GiB it sends all in one request.
 _PROGRAMS: Final = {
     "aws-cli": "aws glacier upload-archive --account-id - --vault-name v --body {task.path}",
@@ -56,7 +56,7 @@ _PROGRAMS: Final = {
 
 @dataclass(frozen=True)
 class Task:
-    """What a client is to do.
+    """The task of a client.
 
     Attributes:
         url: Of the sink.
@@ -95,7 +95,7 @@ def run(name: str, task: Task, *, stdin: int | None = None, stdout: int | None =
 
 
 def environment(task: Task, traits: Any = ()) -> Mapping[str, str]:
-    """The environment of a client, where some look for everything."""
+    """Return the environment of a client; some clients find all settings there."""
     found = os.environ | {
         "AWS_ENDPOINT_URL_GLACIER": task.url,
         "AWS_REGION": KEYS["region_name"],

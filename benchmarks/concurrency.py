@@ -1,7 +1,7 @@
 """How do time, CPU and memory of an upload change with the number of parts sent at once?
 
-A GiB in parts of 16 MiB, 1 to 16 at once, over loopback, where more than the cores can bring nothing: what it
-shows is what too many cost. What they bring on a long path is what ``latency`` asks.
+A GiB in parts of 16 MiB, 1 to 16 at once, over loopback, where more connections than cores
+bring nothing: it shows the cost of too many. ``latency`` shows their gain on a long path.
 """
 
 from __future__ import annotations

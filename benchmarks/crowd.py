@@ -1,4 +1,4 @@
-"""Many calls, so many at once, on one event loop."""
+"""Many calls on one event loop, a given number at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def run(task: Task, send: Callable[[], Awaitable[None]]) -> None:
-    """Call as often as the task says, measured, after one call that opens what has to be opened once."""
+    """Make and measure the task's calls, after one call that opens connections."""
     left = iter(range(task.count))
     seconds = []
 

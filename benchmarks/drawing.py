@@ -1,4 +1,4 @@
-"""How plots look: ours in colour, the rest in grey, every line named where it ends, and few lines else."""
+"""The style of plots: aioglacier in colour, others in grey, each line labelled at its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GREY: Final = "#8c959f"
 PALE: Final = "#c9cfd6"
 GRID: Final = "#e8ebee"
 
-#: What each client is called, and its colour and line.
+#: The name, colour and line of each client.
 STYLES: Final[dict[str, tuple[str, str, str]]] = {
     "aioglacier": ("aioglacier", OURS, "-"),
     "aioglacier+hashlib": ("aioglacier, hashlib", OURS_LIGHT, "-"),
@@ -76,7 +76,7 @@ _STYLE: Final[dict[Any, Any]] = {
 def new(
     title: str, note: str, *, panels: int = 1, height: float = 3.9, **more: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure as wide as a page shows, with what it says above and how it was made below."""
+    """Return a figure of page width, with its message above and its command below."""
     mpl.use("agg")
     mpl.rcParams.update(_STYLE)
     figure, axes = plt.subplots(1, panels, figsize=(8.6, height), layout="constrained", squeeze=False, **more)
@@ -87,7 +87,7 @@ def new(
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write SVG and PNG, the same whenever the figures are the same."""
+    """Write SVG and PNG files; equal figures give equal files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
     figure.savefig(path.with_suffix(".png"), dpi=180, metadata={"Software": None})
@@ -95,7 +95,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def line(axes: Axes, name: str, points: Iterable[tuple[float, float]], label: str | None = None) -> Any:
-    """One client's curve; returns what ``name_ends`` needs."""
+    """Draw one client's curve; return the arguments of ``name_ends``."""
     text, color, dashes = STYLES[name]
     x, y = zip(*points, strict=True)
     is_ours = color == OURS
@@ -113,7 +113,7 @@ def line(axes: Axes, name: str, points: Iterable[tuple[float, float]], label: st
 
 
 def name_ends(axes: Axes, drawn: Sequence[tuple[Any, str]], *, gap: float = 0.075) -> None:
-    """Write each line's name behind its end, apart enough to be read; beside one that ends early."""
+    """Label each line at its end, with readable distances."""
     to_axes = axes.transData + axes.transAxes.inverted()
     last = max(made.get_xdata()[-1] for made, _ in drawn)
     at = -1.0
@@ -136,7 +136,7 @@ def name_ends(axes: Axes, drawn: Sequence[tuple[Any, str]], *, gap: float = 0.07
 
 
 def log2(axes: Axes, values: Sequence[float], labels: Sequence[str]) -> None:
-    """A horizontal axis on which each doubling is as wide as the next."""
+    """Use a logarithmic horizontal axis with base 2."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(values, labels)
     axes.xaxis.set_minor_locator(NullLocator())
@@ -144,12 +144,12 @@ def log2(axes: Axes, values: Sequence[float], labels: Sequence[str]) -> None:
 
 
 def thousands(axes: Axes) -> None:
-    """Numbers on the vertical axis as 1,000."""
+    """Format numbers on the vertical axis like 1,000."""
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
 def bars(axes: Axes, rows: Sequence[tuple[str, float, float, float]], *, form: str = "{:.2f}") -> None:
-    """One bar a client, from the top, with its figure, and a thin line from the least to the most."""
+    """Draw one bar for each client with its figure, and a thin line from minimum to maximum."""
     longest = max(high for _, _, _, high in rows)
     for at, (name, value, low, high) in enumerate(rows):
         color = STYLES[name][1]
@@ -182,7 +182,7 @@ def bars(axes: Axes, rows: Sequence[tuple[str, float, float, float]], *, form: s
 
 
 def size_name(size: int) -> str:
-    """As "16 MiB"."""
+    """Return a size like "16 MiB"."""
     for unit, name in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if size >= unit:
             return f"{size / unit:g} {name}"

@@ -1,4 +1,4 @@
-"""The least that any client must do: read, hash twice and send; receive, hash once and write. One thread."""
+"""The floor, in one thread: read, hash twice and send; or receive, hash once and write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 
 
 def upload(task: Task) -> None:
-    """Send a file in parts; with the trait "native" both hashes are made in one visit by the native core."""
+    """Send a file in parts; with the trait "native", the native core makes both hashes in one pass."""
     hashes = _native_hashes() if "native" in task.traits else _hashes
     assert task.part_size
     connection = _connect(task)
@@ -85,7 +85,7 @@ def _connect(task: Task) -> socket.socket:
 
 
 def _hashes(part: memoryview) -> tuple[str, str]:
-    """The payload hash, and the first leaf's in place of the tree hash: the rest of it costs nothing."""
+    """Return the payload hash, and the first leaf's hash as a tree hash: combining leaves costs nothing."""
     payload = hashlib.sha256()
     leaves = []
     for at in range(0, len(part), MIB):

@@ -32,7 +32,7 @@ _IN_A_FOLDER: Final = 1000
 
 
 def make(folder: Path, count: int) -> None:
-    """So many files of 1 KiB, a thousand in each folder; no two are alike."""
+    """Make a number of different files of 1 KiB, a thousand in each folder."""
     chance = random.Random(7)  # the same each time
     for number in range(count):
         inner = folder / f"{number // _IN_A_FOLDER:04}"
@@ -42,7 +42,7 @@ def make(folder: Path, count: int) -> None:
 
 
 class _Begin(threading.Thread):
-    """Sees when the first upload of a catalog has an id, which the service gave."""
+    """A watch that notes when the first upload of a catalog gets its id from the service."""
 
     def __init__(self, catalog: Path) -> None:
         super().__init__(daemon=True)
@@ -63,7 +63,7 @@ class _Begin(threading.Thread):
 
 
 def sync_and_restore(folder: Path, count: int) -> dict[str, Any]:
-    """The figures of a folder with so many files."""
+    """Return the figures of a folder with a number of files."""
     make(folder / "files", count)
     with serving(folder / "glacier") as server:
         env = {

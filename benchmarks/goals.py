@@ -1,4 +1,4 @@
-"""What must hold: each goal's figure from the results, and the command that made it."""
+"""Goals: each with its figure from the results and the command that made it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
     from benchmarks.results import Results
 
-#: Other clients that send several parts at once, as ours does.
+#: Other clients that send several parts at once.
 PEERS: Final = ("boto3", "boto3+combined", "aiobotocore", "aiobotocore+combined", "glacier_upload")
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One figure that must hold.
+    """One figure and its bound.
 
     Attributes:
-        find: The result it is in.
-        read: The figure in the result.
-        unit: Put behind figures.
+        find: Returns the result that contains the figure.
+        read: Returns the figure of the result.
+        unit: The suffix of figures.
     """
 
     about: str
@@ -37,7 +37,7 @@ class Goal:
         """Read the figure.
 
         Raises:
-            LookupError: It was not measured.
+            LookupError: The figure was not measured.
         """
         result = self.find(results)
         value = self.read(result)
@@ -48,7 +48,7 @@ class Goal:
 
     @property
     def bound(self) -> str:
-        """As "at most 1.2x"."""
+        """Return the goal like "at most 1.2x"."""
         limit, word = (self.at_most, "at most") if self.at_most is not None else (self.at_least, "at least")
         return f"{word} {limit:,g}{self.unit}"
 
@@ -64,7 +64,7 @@ class Measured:
 
     @property
     def figure(self) -> str:
-        """The value with its unit."""
+        """Return the value with its unit."""
         digits = 0 if abs(self.value) >= 100 else 1 if abs(self.value) >= 10 else 2
         return f"{self.value:,.{digits}f}{self.goal.unit}"
 
@@ -88,7 +88,7 @@ def _faster(baseline: str, client: str, wanted: str) -> Callable[[dict[str, Any]
 
 
 def _worst_of_peers(key: str) -> Callable[[dict[str, Any]], float]:
-    """Ours without the native core over the best of the peers."""
+    """Return aioglacier's figure without the native core over that of the best peer."""
 
     def read(result: dict[str, Any]) -> float:
         clients = result["clients"]

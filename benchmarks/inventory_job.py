@@ -1,4 +1,4 @@
-"""How fast does an inventory job pass through the client, and does memory grow with it?
+"""How fast does the client read an inventory job, and does memory grow with it?
 
 A server of its own process gives out an inventory of any length, by ranges, without ever holding it; the
 client reads it through ``Job.inventory()``, archive by archive: 7 million archives, 2.4 GB, unless told
@@ -26,7 +26,7 @@ _BLOCK_ARCHIVES = 10_000
 
 
 class Inventory:
-    """An inventory made of one block of entries over and over; only the block is in memory."""
+    """An inventory that repeats one block of entries; only the block is in memory."""
 
     def __init__(self, blocks: int) -> None:
         document = write_json(_BLOCK_ARCHIVES)
@@ -54,7 +54,7 @@ class Inventory:
 
 
 def serve(blocks: int) -> None:
-    """Serve the job, finished, and its output, until standard input ends."""
+    """Serve a finished job and its output until standard input ends."""
     inventory = Inventory(blocks)
     job = {
         "JobId": "job",

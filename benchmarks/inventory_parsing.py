@@ -39,7 +39,7 @@ _HEAD: Final = (
 
 
 def generate_entries(count: int) -> Iterator[tuple[str, str, str, int, str]]:
-    """The fields of so many archives, in the order of CSV; one description in ten needs escaping."""
+    """Yield the fields of archives in the order of CSV; a tenth of the descriptions needs escaping."""
     source = random.Random(SEED)
     for number in range(count):
         name = f"backup/2019/11/img_{number:08d}.cr2"
@@ -55,7 +55,7 @@ def generate_entries(count: int) -> Iterator[tuple[str, str, str, int, str]]:
 
 
 def write_json(count: int) -> bytes:
-    """The inventory byte for byte as the service writes JSON."""
+    """Return the inventory byte for byte as the service writes JSON."""
     keys = ("ArchiveId", "ArchiveDescription", "CreationDate", "Size", "SHA256TreeHash")
     entries = (
         json.dumps(dict(zip(keys, entry, strict=True)), separators=(",", ":"))
@@ -65,7 +65,7 @@ def write_json(count: int) -> bytes:
 
 
 def write_csv(count: int) -> bytes:
-    """The inventory as the service writes CSV, which escapes a quote and not the backslash."""
+    """Return the inventory as the service writes CSV: it escapes a quote and not the backslash."""
     lines = ["ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash\n"]
     for archive_id, description, created, size, tree_hash in generate_entries(count):
         text = '"' + description.replace('"', '\\"') + '"' if "," in description else description
@@ -86,7 +86,7 @@ def parse(reader_name: str, path: Path, block_size: int) -> int:
 
 
 def measure(reader_name: str, path: Path, count: int, block_size: int, runs: int) -> dict[str, Any]:
-    """Speed over the runs, and memory growth over all of them."""
+    """Return the speed over the runs and the growth of memory."""
     size = path.stat().st_size
     before = peak_memory()
     seconds = []
@@ -110,7 +110,7 @@ def measure(reader_name: str, path: Path, count: int, block_size: int, runs: int
 
 
 def peak_memory() -> int:
-    """The largest resident set of this process so far, in bytes.
+    """Return the largest resident set of this process so far, in bytes.
 
     Linux's own counter, where there is one: getrusage goes on counting from before this program was loaded.
     """

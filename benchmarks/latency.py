@@ -1,4 +1,4 @@
-"""How close does an upload come to what a long line carries, and do the defaults find the best concurrency?
+"""How close does an upload come to a long line's capacity, and do the defaults find the best concurrency?
 
 The sink answers a round trip late and takes 20 MB/s from each connection, as a far region does. Ideal is the
 archive's size over what the connections carry together, plus the round trips of beginning and completing. The
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def ideal_seconds(size: int, round_trip: float, bytes_per_second: float) -> float:
-    """One round trip to connect, one to begin, one to complete, one for the last part's answer."""
+    """Return the ideal time: one round trip each to connect, begin, complete and receive the last answer."""
     return size / bytes_per_second + 4 * round_trip
 
 

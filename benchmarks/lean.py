@@ -1,4 +1,4 @@
-"""A signature version 4 of a small archive in as few lines as it takes, its key derived once."""
+"""Signature version 4 of a small archive in few lines; its key is derived once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _key(day: str) -> bytes:
 
 
 def signed_headers(url: str, body: bytes) -> dict[str, str]:
-    """The headers of an archive of at most 1 MiB, whose payload hash is its tree hash."""
+    """Return the headers of an archive of at most 1 MiB, whose payload hash is its tree hash."""
     digest = hashlib.sha256(body).hexdigest()
     now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     scope = f"{now[:8]}/{KEYS['region_name']}/glacier/aws4_request"

@@ -1,4 +1,4 @@
-"""A slow line for a sink: a round trip, and a bandwidth for each connection or for all together."""
+"""A slow line for a sink: a round trip, and a bandwidth for each connection or for all connections."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import time
 _SMALLEST_BUFFER = 64 * 1024
 _PACED = 64 * 1024
 
-#: What sleeps lasted too long is made up for, up to so much.
+#: The most lateness of sleeps that is made up for.
 _CATCH_UP_SECONDS = 0.02
 
 
 class Line:
-    """Makes a connection wait as long as the line would; without figures it never waits.
+    """Delays a connection as the line would; without figures it never waits.
 
-    Times are due times, not sleeps added up, so the pace is kept whatever a sleep lasts too long.
+    Waits end at due times, so a sleep that lasts too long does not slow the pace.
     """
 
     def __init__(
@@ -30,21 +30,21 @@ class Line:
         self._rate = bytes_per_second
         self._link = link_bytes_per_second
         self._due = 0.0
-        self._shared = mmap.mmap(-1, 8)  # when the link is free, seen by all the processes
+        self._shared = mmap.mmap(-1, 8)  # the time when the link is free, shared by all processes
         self._lock = multiprocessing.get_context("fork").Lock()
 
     @property
     def most_at_once(self) -> int:
-        """Bytes to read at once, so that they come evenly."""
+        """Return how many bytes to read at once for an even pace."""
         return _PACED if self._rate or self._link else 1 << 30
 
     @property
     def receive_buffer_size(self) -> int:
-        """What is on the way on such a line; 0 leaves it to the kernel."""
+        """Return the bytes in flight on such a line; 0 leaves it to the kernel."""
         return max(_SMALLEST_BUFFER, int(self._rate * self._round_trip)) if self._rate else 0
 
     def connect(self, *, round_trips: int) -> None:
-        """Wait as opening a connection makes wait."""
+        """Wait as long as opening a connection takes."""
         time.sleep(self._round_trip * round_trips)
 
     def turn_around(self) -> None:

@@ -1,7 +1,7 @@
-"""How fast is the local Glacier, every signature and hash checked, and does a million archives slow it?
+"""How fast is the local Glacier with every signature and hash checked, and do a million archives slow it?
 
-Parts of one upload, signed beforehand, arrive on a few connections; the server runs as a process of its own
-and tells its CPU time. The floor does in one thread what any such server must: hash twice, write and sync.
+Parts of one upload, signed before, arrive on a few connections; the server runs as a process of its own
+and reports its CPU time. The floor does the necessary work in one thread: hash twice, write and sync.
 Small archives, a KiB each, show what a request costs. ``--archives`` then fills the records directly with
 a vault of that many and measures start, lists, inventory, upload and deletion beside a vault of a thousand.
 
@@ -55,7 +55,7 @@ CONNECTIONS: Final = 4
 
 
 async def serve(directory: str) -> None:
-    """Serve until standard input ends; print the URL and how long opening took, and at the end the cost."""
+    """Serve until standard input ends; print the URL and the time to open, and the cost at the end."""
     began = time.perf_counter()
     async with LocalGlacier(
         directory, access_key_id=KEYS[0], secret_access_key=KEYS[1], job_delay=0, inventory_lag=0
@@ -70,7 +70,7 @@ async def serve(directory: str) -> None:
 
 
 class Server:
-    """A server in a process of its own."""
+    """A server in its own process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -84,7 +84,7 @@ class Server:
         return heard
 
     def cost(self) -> tuple[float, int]:
-        """CPU seconds so far, and the most bytes it ever held."""
+        """Return the CPU seconds and the peak memory so far."""
         assert self._process.stdin
         self._process.stdin.write("cost\n")
         self._process.stdin.flush()
@@ -144,7 +144,7 @@ class Client:
 
 
 def hashes(body: bytes) -> dict[str, str]:
-    """The two headers of an upload."""
+    """Return the two headers of an upload."""
     tree = TreeHash()
     tree.update(body)
     return {
@@ -154,7 +154,7 @@ def hashes(body: bytes) -> dict[str, str]:
 
 
 def in_parallel(url: str, work: list[tuple[str, str, dict[str, str], bytes]]) -> float:
-    """Send signed requests on a few connections; return the seconds it took."""
+    """Send signed requests on a few connections; return the seconds."""
     failures: list[BaseException] = []
 
     def send_some(some: list[tuple[str, str, dict[str, str], bytes]]) -> None:
@@ -178,11 +178,11 @@ def in_parallel(url: str, work: list[tuple[str, str, dict[str, str], bytes]]) ->
     return time.perf_counter() - began
 
 
-# --- what is measured
+# --- measurements
 
 
 def measure_parts(server: Server, size: int, part_size: int) -> dict[str, Any]:
-    """One upload in parts."""
+    """Measure one upload in parts."""
     client = Client(server.url)
     body = random.Random(1).randbytes(MIB) * (part_size // MIB)
     headers = hashes(body)
@@ -206,7 +206,7 @@ def measure_parts(server: Server, size: int, part_size: int) -> dict[str, Any]:
 
 
 def measure_floor(folder: Path, size: int, part_size: int) -> dict[str, Any]:
-    """The same bytes hashed twice, written and synced in one thread, nothing received."""
+    """Measure hashing twice, writing and syncing the same bytes in one thread, without receiving."""
     body = memoryview(random.Random(1).randbytes(MIB) * (part_size // MIB))
     began, cpu = time.perf_counter(), time.process_time()
     for index in range(size // part_size):
@@ -227,7 +227,7 @@ def measure_floor(folder: Path, size: int, part_size: int) -> dict[str, Any]:
 
 
 def measure_small(server: Server, count: int) -> dict[str, Any]:
-    """Many archives of a KiB, each in a request of its own."""
+    """Measure many archives of a KiB, each in its own request."""
     client = Client(server.url)
     path = f"{VAULT}/archives"
     work = []
@@ -246,7 +246,7 @@ def measure_small(server: Server, count: int) -> dict[str, Any]:
 
 
 def measure_vault(directory: Path, archives: int) -> dict[str, Any]:
-    """A vault of many archives: milliseconds of each operation, seconds of the long ones."""
+    """Measure a vault of many archives: milliseconds of each operation, seconds of the long ones."""
     with serving(directory) as server:
         Client(server.url)("PUT", VAULT)
     fill_seconds = fill(directory, archives)
@@ -308,7 +308,7 @@ def _milliseconds(
 def fill(directory: Path, archives: int) -> float:
     """Write many archives into the records of a closed local Glacier's only vault; return the seconds.
 
-    There are no bytes behind them: they can be listed and deleted, not retrieved.
+    They have no bytes: they can be listed and deleted, but not retrieved.
     """
     began = time.perf_counter()
     now = int(time.time() * 1000)

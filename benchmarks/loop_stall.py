@@ -1,4 +1,4 @@
-"""For how long does an upload keep the event loop from everything else?
+"""For how long does an upload block the event loop?
 
 A task that only sleeps for a millisecond notes how much later it runs, while 2 GiB go up in parts of 64 MiB,
 4 at once, on TLS, where the loop has to encrypt as well. Stalls include the wait for a core: the sink and the

@@ -1,4 +1,4 @@
-"""What a command costs: wall time, CPU of it and all its children, peak memory of the whole tree.
+"""The cost of a command: wall time, CPU with all children, peak memory of the process tree.
 
 Memory is the proportional set size (PSS): pages that processes share, as part buffers, count once.
 """
@@ -45,7 +45,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a command took.
+    """The cost of one run of a command.
 
     Attributes:
         wall_seconds: From its start to its end, interpreter and imports included.
@@ -67,7 +67,7 @@ def run(
     stdout: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Cost:
-    """Run a command to its end, which must be a good one.
+    """Run a command to its end and require success.
 
     Its report is the last line of its standard output or, where ``stdout`` takes that, of its standard error.
     """
@@ -107,7 +107,7 @@ class _Sampler(threading.Thread):
 
 
 def tree_pss(pid: int) -> int:
-    """Bytes of proportional memory of a process and its descendants now."""
+    """Return the proportional memory of a process and its descendants now, in bytes."""
     try:
         process = psutil.Process(pid)
         tree = [process, *(child for child in process.children(recursive=True) if not _is_starting(child))]
@@ -117,7 +117,7 @@ def tree_pss(pid: int) -> int:
 
 
 def _is_starting(child: psutil.Process) -> bool:
-    """Whether it is a copy of its parent still, on its way to another program.
+    """Return whether the process is still a copy of its parent, before it executes another program.
 
     Until then it runs on its parent's memory, of which PSS knows nothing and which would count again.
     """
@@ -140,17 +140,17 @@ def _pss(pid: int) -> int:
 
 
 def median(values: Sequence[float]) -> float:
-    """The median, rounded to a thousandth."""
+    """Return the median, rounded to a thousandth."""
     return round(statistics.median(values), 3)
 
 
 def spread(values: Sequence[float]) -> list[float]:
-    """Least and most, rounded to a thousandth."""
+    """Return minimum and maximum, rounded to a thousandth."""
     return [round(min(values), 3), round(max(values), 3)]
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on, and of which state of the program."""
+    """Return the machine and the revision of the program that the figures belong to."""
     return {
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
@@ -167,20 +167,20 @@ def machine() -> dict[str, Any]:
 
 
 def _other_programs() -> float:
-    """The share of all cores that programs took since this one began which it did not start itself."""
+    """Return the share of all cores that unrelated programs used since this one began."""
     own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     elapsed = time.perf_counter() - _BEGAN
     return round(max(0.0, _busy() - _BUSY_BEFORE - own) / elapsed / (os.cpu_count() or 1), 3)
 
 
 def _busy() -> float:
-    """Seconds that all cores together have worked."""
+    """Return the busy seconds of all cores together."""
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system)
 
 
 def _revision() -> str:
-    """The commit that is checked out, with a plus sign if the program or a benchmark differs from it."""
+    """Return the commit, with a plus sign if the program or a benchmark differs from it."""
     revision = _git("rev-parse", "--short", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", "*.py", "*.c")
     return (revision or "unknown") + ("+" if changes else "")
@@ -199,7 +199,7 @@ def _cpu_name() -> str:
 
 
 def publish(name: str, figures: dict[str, Any]) -> None:
-    """Print the result; in the file of ``--output`` it takes the place of the same command's last."""
+    """Print the result; in the file of ``--output``, replace the same command's last result."""
     command = "python -m benchmarks " + shlex.join([name, *_arguments_without_output()])
     result = {"benchmark": name, "command": command, **figures, "machine": machine()}
     print(json.dumps(result, indent=1))
@@ -221,12 +221,12 @@ def _arguments_without_output() -> list[str]:
 
 
 def make_file(path: Path, size: int) -> Path:
-    """A file of seeded random bytes, made once; random, so that nothing on the way can compress it."""
+    """Make a file of seeded random bytes once; random bytes cannot be compressed on the way."""
     if not path.exists() or path.stat().st_size != size:
         block = bytearray(os.urandom(16 * MIB))
         with path.open("wb") as file:
             for index in range(0, size, len(block)):
-                block[:8] = index.to_bytes(8, "big")  # no two blocks alike, at no cost
+                block[:8] = index.to_bytes(8, "big")  # different blocks at no cost
                 file.write(block[: size - index])
     return path
 

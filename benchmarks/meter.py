@@ -1,4 +1,4 @@
-"""The clock of a transfer: from a client that is ready to its end, without interpreter and imports."""
+"""The clock of a transfer: from the ready client to the end, without interpreter and imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Seconds and CPU seconds, this process's and its children's, between two moments.
+    """Seconds, and CPU seconds of this process and its children, between two moments.
 
     Attributes:
         report: What was found, once it is stopped.
@@ -31,11 +31,11 @@ class Meter:
         self._wall = self._cpu = self._own = 0.0
 
     def start(self) -> None:
-        """The first moment."""
+        """Note the first moment."""
         self._wall, self._cpu, self._own = time.perf_counter(), _cpu(), time.process_time()
 
     def stop(self, **more: Any) -> None:
-        """The second. A meter that was stopped does not stop again."""
+        """Note the second moment; a stopped meter ignores further calls."""
         if self.report:
             return
         self.report = {
@@ -67,7 +67,7 @@ class Meter:
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
-    """Milliseconds: the median, and what 99 of 100, 999 of 1,000 and all stay below."""
+    """Return milliseconds: the median, the 99th and 99.9th percentiles and the maximum."""
     ordered = sorted(seconds)
     shares = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
     found = {name: ordered[int(len(ordered) * share)] for name, share in shares.items()}
@@ -75,7 +75,7 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 
 
 def _cpu() -> float:
-    """CPU seconds of this process, of its children that have ended, and of those that have not."""
+    """Return CPU seconds of this process and of its ended and running children."""
     total = 0.0
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         usage = resource.getrusage(who)

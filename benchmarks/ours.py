@@ -1,4 +1,4 @@
-"""aioglacier as its users use it, for benchmarks.
+"""aioglacier, used as its users use it.
 
 Traits: "threads" and "processes" say where it hashes, "hashlib" does without the native core, "uvloop" runs
 on that loop, "stream" uploads the blocks of a generator, and "reader" downloads through a reader to nowhere.
@@ -75,7 +75,7 @@ async def _upload(task: Task) -> None:
 
 
 async def _blocks(path: str) -> AsyncIterator[bytes]:
-    """What a file holds, as a program that makes bytes gives them: in blocks of 256 KiB."""
+    """Yield a file's content in blocks of 256 KiB, as a program that produces bytes does."""
     with Path(path).open("rb", buffering=0) as file:  # noqa: ASYNC230  # the page cache has it
         while block := file.read(256 * 1024):
             yield block

@@ -58,7 +58,7 @@ def _boto3(task: Task) -> Any:
 
 
 def _in_threads(threads: int, work: Callable[[int], None], items: range) -> None:
-    """Work on items in a pool of threads, never more of them waiting than there are threads."""
+    """Process items in a pool of threads, with at most as many waiting items as threads."""
     with ThreadPoolExecutor(threads) as pool:
         pending = set()
         for item in items:
@@ -108,7 +108,7 @@ def boto3_small(task: Task) -> None:
 
 
 def boto3_download(task: Task) -> None:
-    """boto3 in a pool of threads, a range a call; it does not verify what comes."""
+    """boto3 in a pool of threads, one range for each call; it verifies nothing."""
     client = _boto3(task)
     piece_size = 16 * MIB
     Path(task.path).touch()
@@ -175,7 +175,7 @@ async def _aiobotocore_small(task: Task) -> None:
 
 
 def aiohttp_small(task: Task) -> None:
-    """POST by aiohttp with a signature of a few lines: what a client that does nothing else could do."""
+    """POST by aiohttp with a minimal signature: the floor of an asynchronous client."""
     asyncio.run(_aiohttp_small(task))
 
 

@@ -42,7 +42,7 @@ def _note(result: dict[str, Any], text: str) -> str:
 
 
 def _beside_peers(results: Results, key: str, title: str, text: str) -> Figure:
-    """Bars of one figure, plain and TLS."""
+    """Draw the bars of one figure, plain and TLS."""
     pairs = [(way, tls) for way, tls in (("plain", False), ("TLS", True))]
     plain = results.find("upload_cost", part_size=16 * MIB, tls=False, size=GIB)
     figure, panels = drawing.new(title, _note(plain, text), panels=2, height=3.9, sharey=True)
@@ -50,7 +50,7 @@ def _beside_peers(results: Results, key: str, title: str, text: str) -> Figure:
         clients = results.find("upload_cost", part_size=16 * MIB, tls=tls, size=GIB)["clients"]
         drawing.bars(axes, [(name, *clients[name][key]) for name in _CLIENTS if name in clients])
         axes.set_title(way)
-    panels[1].invert_yaxis()  # shared, so turned round twice
+    panels[1].invert_yaxis()  # the axis is shared
     return figure
 
 
@@ -75,7 +75,7 @@ def wall(results: Results) -> Figure:
 
 
 def _speed(point: dict[str, Any], name: str) -> float:
-    """MB/s in the fastest round: what else the machine does only ever slows."""
+    """Return MB/s of the fastest round, because other load can only slow a round."""
     return GIB / 1e6 / float(point["clients"][name]["wall_s_per_gib"][1])
 
 
@@ -204,7 +204,7 @@ def memory(results: Results) -> Figure:
 
 
 def loop_stall(results: Results) -> Figure:
-    """How long everything else on the loop waits."""
+    """Draw the waits of other tasks on the event loop."""
     result = results.find("loop_stall", tls=True, part_size=64 * MIB)
     figure, (axes,) = drawing.new(
         "How long everything else on the event loop waits",

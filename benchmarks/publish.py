@@ -1,8 +1,8 @@
-"""Measure anew all that README and docs publish: ``python -m benchmarks publish [NAME ...]``.
+"""Measure all published figures again: ``python -m benchmarks publish [NAME ...]``.
 
 Each command runs in a process of its own; its result goes to ``benchmarks/results``, in place of those that
-the benchmark had; ``report`` then makes tables and plots. Three quarters of an hour, on a machine that does
-nothing else.
+the benchmark had; ``report`` then makes tables and plots. It takes three quarters of an hour on an idle
+machine.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ COMMANDS: Final = (
 
 
 def main() -> None:
-    """Run them, or those of the benchmarks that are named."""
+    """Run all commands, or those of the named benchmarks."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks publish", description=__doc__)
     parser.add_argument("names", nargs="*", help="only these benchmarks")
     options = parser.parse_args()

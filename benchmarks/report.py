@@ -16,7 +16,7 @@ from benchmarks import plots, results, tables
 
 ROOT: Final = Path(__file__).parents[1]
 
-#: Where marked tables are.
+#: Documents with marked tables.
 DOCUMENTS: Final = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("catalog", "design", "folders", "performance", "scale")),
@@ -24,7 +24,7 @@ DOCUMENTS: Final = (
 
 
 def main() -> None:
-    """Write both."""
+    """Write tables and plots."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks report", description=__doc__)
     parser.add_argument("--results", type=Path, default=results.FOLDER)
     parser.add_argument("--plots", type=Path, help="write only plots, into this folder")
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _differences(found: results.Results) -> str | None:
-    """Which documents have tables that are not those of the results; what ``sys.exit`` takes."""
+    """Return the documents whose tables differ from the results, as ``sys.exit`` takes them."""
     stale = [path.name for path in DOCUMENTS if tables.fill_in(path.read_text(), found) != path.read_text()]
     return f"{', '.join(stale)}: run python -m benchmarks report" if stale else None
 

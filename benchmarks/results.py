@@ -1,4 +1,4 @@
-"""The committed results, found by what was measured and how."""
+"""The committed results, found by benchmark and settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDER: Final = Path(__file__).parent / "results"
 
 
 class Results:
-    """All results of a folder of ``--output`` files."""
+    """Return all results of a folder of ``--output`` files."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._found: list[dict[str, Any]] = [
@@ -20,10 +20,10 @@ class Results:
         ]
 
     def find(self, benchmark: str, **settings: Any) -> dict[str, Any]:
-        """The result of a benchmark that was run with these settings, the last if there are several.
+        """Return the last result of a benchmark that was run with these settings.
 
         Raises:
-            LookupError: There is none.
+            LookupError: No result exists.
         """
         found = self.find_all(benchmark, **settings)
         if not found:
@@ -31,7 +31,7 @@ class Results:
         return found[-1]
 
     def find_all(self, benchmark: str, **settings: Any) -> list[dict[str, Any]]:
-        """All results of a benchmark that was run with these settings."""
+        """Return all results of a benchmark that was run with these settings."""
         return [
             result
             for result in self._found
@@ -40,7 +40,7 @@ class Results:
         ]
 
     def points(self, benchmark: str, by: str, **settings: Any) -> list[dict[str, Any]]:
-        """The points of a curve, from one result or from several that share it out, in order."""
+        """Return the points of a curve in order, from one result or several."""
         points = [point for result in self.find_all(benchmark, **settings) for point in result["points"]]
         return sorted(points, key=lambda point: int(point[by]))
 

@@ -1,4 +1,4 @@
-"""What runs out first at 40 TB, at a million files, and with 64 cores on 100 Gbit/s?
+"""Which resource runs out first at 40 TB, at a million files, and with 64 cores on 100 Gbit/s?
 
 Nothing is measured here: unit costs come from the committed results, and ``simulation`` sends parts through a
 machine and a line with them. The resource that runs out first is the one that, doubled, brings most.
@@ -16,12 +16,12 @@ from benchmarks.simulation import Costs, Place, rate, scarce
 
 GBIT: Final = 1e9 / 8
 
-#: Bytes of buffers that bound the parts of a named file, which are read twice and never held: none do.
+#: Parts of a named file are read twice and never held, so no buffer bounds them.
 FILE: Final = math.inf
 
 KIB: Final = 1024
 
-#: Prices of us-east-1 in dollars, for a sense of proportion.
+#: Prices of us-east-1 in dollars, as an illustration.
 REQUEST_PRICE: Final = 0.05 / 1000
 
 FAR = {"connection": 20e6, "round_trip": 0.2}
@@ -29,7 +29,7 @@ NEAR = {"connection": 600e6, "round_trip": 0.002}
 
 
 def unit_costs(results: Results, *, tls: bool) -> Costs:
-    """What a byte and a request cost, from uploads that hash in processes and send in their own."""
+    """Return the cost of a byte and of a request, from measured uploads."""
     clients = results.find("ways", tls=tls, size=GIB)["clients"]
     ours = clients["aioglacier+processes"]
     send = float(ours["own_cpu_s_per_gib"][0])
@@ -39,7 +39,7 @@ def unit_costs(results: Results, *, tls: bool) -> Costs:
 
 
 def big_archives(results: Results) -> list[dict[str, Any]]:
-    """Machines and lines, each with what it reaches and what is scarce."""
+    """Return machines and lines, each with its speed and its scarce resource."""
     tls = unit_costs(results, tls=True)
     cases: list[tuple[str, float, Place]] = [
         ("laptop, 100 Mbit/s, 30 ms", 16 * MIB, Place(2, 1, 4, FILE, 20e6, 0.1 * GBIT, 0.03)),
@@ -81,7 +81,7 @@ def big_archives(results: Results) -> list[dict[str, Any]]:
 
 
 def many_files(results: Results) -> list[dict[str, Any]]:
-    """A million files of 16 KiB: one archive each, or in bundles of 64 MiB parts."""
+    """Return the cost of a million files of 16 KiB: one archive each, or in bundles of 64 MiB parts."""
     files, size = 1_000_000, 16 * KIB
     point = next(one for one in results.find("small_archives")["points"] if one["size"] == size)
     cpu = float(point["clients"]["aioglacier"]["cpu_ms_each"][0]) / 1000

@@ -1,4 +1,4 @@
-"""Parts on their way through a machine and a line, simulated: who waits for whom.
+"""A simulation of parts on their way through a machine and a line.
 
 A part takes a buffer, is read and hashed by one of the workers, waits for one of the connections and for the
 event loop that the connection belongs to, crosses the link, and is answered a round trip later; then its
@@ -19,7 +19,7 @@ _HASHED, _SLICE, _ANSWERED = range(3)
 
 @dataclass(frozen=True)
 class Costs:
-    """CPU seconds, measured: of a byte read and hashed, of a byte sent, of a request."""
+    """Measured CPU seconds: of a byte read and hashed, of a byte sent, of a request."""
 
     hash_byte: float
     send_byte: float
@@ -28,7 +28,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Place:
-    """What there is.
+    """The resources of a machine and its line.
 
     Attributes:
         workers: That read and hash, each with a core.
@@ -49,19 +49,19 @@ class Place:
     round_trip: float
 
     def parts_held(self, part_size: float) -> int:
-        """Parts between the begin of their hashing and their answer."""
+        """Return the number of parts between the start of hashing and the answer."""
         most = self.connections + self.workers + 1
         return max(1, int(min(self.memory // part_size, most))) if math.isfinite(self.memory) else most
 
 
 class _Servers:
-    """Some alike; whoever comes takes the one that is free first."""
+    """A group of equal resources; each request takes the one that is free first."""
 
     def __init__(self, count: int) -> None:
         self._free = [0.0] * count
 
     def serve(self, now: float, seconds: float) -> float:
-        """When work that comes now is done."""
+        """Return when work that arrives now is done."""
         done = max(now, heapq.heappop(self._free)) + seconds
         heapq.heappush(self._free, done)
         return done
@@ -84,7 +84,7 @@ class _Run:
         self.answered: list[float] = []
 
     def run(self) -> list[float]:
-        """Send all parts; when each was answered."""
+        """Send all parts; return the time of each answer."""
         for _ in range(self._place.parts_held(self._part_size)):
             self._begin(0.0)
         while self._events:
@@ -121,7 +121,7 @@ class _Run:
 
 
 def rate(part_size: float, costs: Costs, place: Place) -> float:
-    """Bytes a second, once it is under way: over the middle half of enough parts."""
+    """Return bytes a second in the steady state: over the middle half of the parts."""
     parts = 12 * (place.connections + place.workers + 1)
     answered = _Run(part_size, parts, costs, place).run()
     first, last = len(answered) // 4, 3 * len(answered) // 4
@@ -129,7 +129,7 @@ def rate(part_size: float, costs: Costs, place: Place) -> float:
 
 
 def scarce(part_size: float, costs: Costs, place: Place) -> tuple[str, float]:
-    """The resource that runs out first: the one that, doubled, brings most; and how much it brings."""
+    """Return the resource whose doubling brings most, and its gain."""
     alone = rate(part_size, costs, place)
     doubled = {
         "cores for hashing": replace(place, workers=2 * place.workers),

@@ -1,4 +1,4 @@
-"""A server that costs as little as can be: it reads bodies, keeps nothing, and answers as Glacier does.
+"""A server of minimal cost: it reads bodies, keeps nothing, and answers as Glacier does.
 
 What a benchmark measures is then the client. Each connection has a process of its own, so no lock is shared.
 On a plain connection the kernel throws bodies away without a copy (MSG_TRUNC) and sends outputs without one
@@ -34,7 +34,7 @@ _BLOCK = 1024 * 1024
 
 @dataclass(frozen=True)
 class Sink:
-    """What a sink is to be like.
+    """The properties of a sink.
 
     Attributes:
         certificate: A file with certificate and key; without one it speaks plain http.
@@ -50,7 +50,7 @@ class Sink:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Run it in a process of its own, and give its URL."""
+        """Run the sink in its own process and yield its URL."""
         command = [sys.executable, "-m", "benchmarks.sink", json.dumps(asdict(self))]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin
@@ -73,7 +73,7 @@ class Sink:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         port = listener.getsockname()[1]
-        # The name, not the address, is what a certificate can be for as well.
+        # A certificate may also name the host instead of the address.
         print(f"https://localhost:{port}" if context else f"http://127.0.0.1:{port}", flush=True)
         children = []
         output = answering.Output()
@@ -135,7 +135,7 @@ class _Connection:
                 self._socket.sendall(request.answer())
 
     def _throw_away(self, left: int) -> bool:
-        """Read a body; False if the connection ended before it did."""
+        """Read a body; return False if the connection ended early."""
         flags = socket.MSG_TRUNC if self._is_plain else 0
         most = min(_BLOCK, self._line.most_at_once)
         while left:

@@ -23,7 +23,10 @@ CLIENTS = ("aiohttp-small", "aioglacier-small", "boto3-small", "aiobotocore-smal
 
 
 def rates(runs: Sequence[Cost], count: int) -> dict[str, Any]:
-    """Archives a second and a CPU second, and CPU milliseconds of each, as [median, least, most]; waits."""
+    """Return archives for each second and CPU second, CPU milliseconds of each, and waits.
+
+    Each figure is [median, minimum, maximum].
+    """
     seconds = [run.report["seconds"] for run in runs]
     cpu = [run.report["cpu_seconds"] for run in runs]
     found = {}

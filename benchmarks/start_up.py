@@ -29,7 +29,7 @@ def _seconds(command: list[str]) -> tuple[float, float]:
 
 
 def _starts(options: Any) -> dict[str, Any]:
-    """Milliseconds of the interpreter alone, and of everything else, as [median, least, most]."""
+    """Return milliseconds of the interpreter alone and of each start, as [median, minimum, maximum]."""
     commands = {
         "python": [sys.executable, "-c", "pass"],
         "import aioglacier": [sys.executable, "-c", "import aioglacier"],
@@ -53,7 +53,7 @@ def _starts(options: Any) -> dict[str, Any]:
 
 
 class _Watcher:
-    """A proxy that notes when the first byte of a request with a body comes through."""
+    """A proxy that notes the time of the first byte of a request's body."""
 
     def __init__(self, url: str) -> None:
         host, _, port = url.rpartition("/")[2].partition(":")
@@ -72,7 +72,7 @@ class _Watcher:
             threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, is_request: bool) -> None:
-        with suppress(OSError), source:  # the other side may have gone first
+        with suppress(OSError), source:  # the other side may have closed first
             while data := source.recv(1 << 20):
                 if is_request and b"tree-hash" in data and not self.first.is_set():
                     self.seconds = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How much memory does an upload of a stream take, whatever the stream's length?
+"""Is the memory of an uploaded stream independent of its length?
 
 A process streams bytes of unknown length from a pipe to the sink; the memory of its whole tree, workers
 included, is sampled as PSS, where a page that processes share counts once. The formula in docs/design.md

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KIB: Final = 1024
 
-#: What a client's name means.
+#: The meaning of a client's name.
 CLIENTS: Final = {
     "floor": "floor: read, hash twice with hashlib, `sendall`; one thread",
     "floor+native": "floor: read, hash twice in one pass, `sendall`; one thread",
@@ -56,7 +56,7 @@ def _made(*results: dict[str, Any]) -> str:
 
 
 def _costs(result: dict[str, Any]) -> str:
-    """What each client cost; least and most behind the median where it matters."""
+    """Rows of each client's cost; minimum and maximum follow the median where they matter."""
     rows = []
     for name, figures in result["clients"].items():
         wall, cpu = figures["wall_s_per_gib"], figures["cpu_s_per_gib"]
@@ -82,7 +82,7 @@ def upload(part_size: int, *, tls: bool) -> Callable[[Results], str]:
 
 
 def goals(results: Results) -> str:
-    """What must hold."""
+    """Goals and whether they hold."""
     rows = []
     for goal in GOALS:
         try:
@@ -141,7 +141,7 @@ def _curve(benchmark: str, by: str, head: str, name_of: Callable[[Any], str], **
 
 
 def size_name(size: int) -> str:
-    """As "16 MiB"."""
+    """Return a size like "16 MiB"."""
     for unit, name in ((1 << 40, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if size >= unit:
             return f"{size / unit:g} {name}"
@@ -226,7 +226,7 @@ def start_up(results: Results) -> str:
 
 
 def memory(results: Results) -> str:
-    """Peaks over the length of a stream."""
+    """Peak memory over the length of a stream."""
     found = sorted(
         results.find_all("stream_memory", memory_limit=256 * MIB), key=lambda one: int(one["part_size"])
     )
@@ -301,7 +301,7 @@ def inventory(results: Results) -> str:
 
 
 def inventory_parsing(results: Results) -> str:
-    """Reading inventories that are there."""
+    """Reading local inventories."""
     result = results.find("inventory_parsing")
     names = {"json": "JSON", "csv": "CSV", "json.loads": "for comparison: `json.loads` of the whole document"}
     rows = [
@@ -368,7 +368,7 @@ def catalog(results: Results) -> str:
 
 
 def machine(results: Results) -> str:
-    """What all of it was measured on."""
+    """The machine of the measurements."""
     machines = [result["machine"] for result in results if "hash_core" in result["machine"]]
     others = [100 * one.get("other_programs", 0) for one in machines]
     least, most = min(others), max(others)
@@ -386,7 +386,7 @@ def machine(results: Results) -> str:
 
 
 def readme(results: Results) -> str:
-    """The few figures that a reader of README wants."""
+    """The figures of the README."""
     plain = results.find("upload_cost", part_size=16 * MIB, tls=False, size=GIB, concurrency=4)
     tls = results.find("upload_cost", part_size=16 * MIB, tls=True, size=GIB, concurrency=4)
     names = ["floor+native", "aioglacier", "aioglacier+hashlib", *PEERS, "aws-cli"]
@@ -406,7 +406,7 @@ def readme(results: Results) -> str:
 
 
 def scale_costs(results: Results) -> str:
-    """What the simulation reckons with."""
+    """The unit costs of the simulation."""
     rows = []
     for way, tls in (("plain", False), ("TLS", True)):
         costs = scale.unit_costs(results, tls=tls)
@@ -485,7 +485,7 @@ _MARKED: Final = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re
 
 
 def fill_in(text: str, results: Results) -> str:
-    """A document with each marked table made anew."""
+    """Return a document with each marked table made again."""
     return _MARKED.sub(lambda found: f"{found[1]}{TABLES[found[2]](results)}\n{found[3]}", text)
 
 

@@ -1,4 +1,4 @@
-"""Clients that take turns at one task: each round runs all, so what the machine does meanwhile hits all.
+"""Clients that take turns at one task: each round runs all clients, so other load affects all of them.
 
 Figures are medians over the rounds; ratios are taken within each round before their median is.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.measure import Cost
     from benchmarks.sink import Sink
 
-#: What there is to compare. A command has no clock inside: of it, all is the transfer.
+#: The clients to compare. A command has no clock inside, so all of it counts as transfer.
 _WANTED: Final[dict[str, Callable[[Cost], float]]] = {
     "wall": lambda cost: cost.report.get("seconds", cost.wall_seconds),
     "cpu": lambda cost: cost.report.get("cpu_seconds", cost.cpu_seconds),
@@ -36,7 +36,7 @@ _WANTED: Final[dict[str, Callable[[Cost], float]]] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where transfers go: a sink, and files in a folder.
+    """The surroundings of transfers: a sink, and files in a folder.
 
     Attributes:
         task: With the sink's URL and what clients trust; the rest is up to the benchmark.
@@ -46,7 +46,7 @@ class Place:
     task: Task
 
     def source(self, size: int) -> str:
-        """The path of a file of so many bytes, in the page cache."""
+        """Return the path of a file of the given size in the page cache."""
         path = measure.make_file(self.folder / f"source-{size}", size)
         with path.open("rb", buffering=0) as file:
             while file.read(16 * MIB):
@@ -68,12 +68,12 @@ def opened(sink: Sink, *, tls: bool = False) -> Iterator[Place]:
 
 
 def take(names: Sequence[str], task: Task, rounds: int, *, has_pages: bool = True) -> dict[str, list[Cost]]:
-    """Let clients do one task in turns; what each cost in each round."""
+    """Let clients do one task in turns; return the cost of each client in each round."""
     return take_each(dict.fromkeys(names, task), rounds, has_pages=has_pages)
 
 
 def take_each(tasks: Mapping[str, Task], rounds: int, *, has_pages: bool = True) -> dict[str, list[Cost]]:
-    """Let clients do a task each, in turns; what each cost in each round.
+    """Let clients do their own tasks in turns; return the cost of each client in each round.
 
     ``has_pages`` says whether the file that a download writes onto has its pages in memory, or none at all.
     """
@@ -99,7 +99,7 @@ def _take(name: str, task: Task, *, has_pages: bool) -> Cost:
 
 
 def _lay_pages(name: str, target: Path, size: int) -> None:
-    """Have a download write onto pages that are there, or, with a size of 0, onto a file that has none."""
+    """Prepare the target of a download: a file with pages in memory, or an empty one for a size of 0."""
     partial = target.with_name(f".{target.name}.aioglacier")  # where ours keeps what it has not verified
     if partial.exists():
         partial.replace(target)  # a reader has left it there
@@ -109,7 +109,7 @@ def _lay_pages(name: str, target: Path, size: int) -> None:
 
 
 def figures(runs: Sequence[Cost], size: int) -> dict[str, Any]:
-    """What a client cost, as [median, least, most]: seconds per GiB, memory; and how its loop stalled."""
+    """Return a client's cost as [median, minimum, maximum]: seconds for a GiB, memory, stalls of its loop."""
     gib = size / GIB
     found: dict[str, Any] = {}
     for name, of in _WANTED.items():
@@ -124,7 +124,7 @@ def figures(runs: Sequence[Cost], size: int) -> dict[str, Any]:
 
 
 def worst_stalls(costs: Mapping[str, Sequence[Cost]]) -> dict[str, float]:
-    """The longest wait for the loop in any round, in ms, of each client whose loop was watched."""
+    """Return the longest wait for the loop in any round, in ms, of each watched client."""
     waits = {
         name: [run.report["stall_ms"]["max"] for run in runs if "stall_ms" in run.report]
         for name, runs in costs.items()
@@ -133,7 +133,7 @@ def worst_stalls(costs: Mapping[str, Sequence[Cost]]) -> dict[str, float]:
 
 
 def upload_task(place: Place, size: int, part_size: int, concurrency: int | None) -> Task:
-    """Upload a file; ours may have as many buffers as it can use."""
+    """Upload a file; aioglacier may use as many buffers as it can."""
     return replace(
         place.task,
         path=place.source(size),
@@ -145,9 +145,9 @@ def upload_task(place: Place, size: int, part_size: int, concurrency: int | None
 
 
 def ratios(costs: dict[str, list[Cost]], baseline: str) -> dict[str, dict[str, float]]:
-    """How many times the baseline's each one's figures are, round by round, then the median.
+    """Return the ratio of each client's figures to the baseline's: round by round, then the median.
 
-    Nothing, if the baseline was not among those asked for.
+    Return nothing if the baseline was not measured.
     """
     if baseline not in costs:
         return {}
@@ -163,7 +163,7 @@ def ratios(costs: dict[str, list[Cost]], baseline: str) -> dict[str, dict[str, f
 
 
 def parser(name: str, description: str | None, *, rounds: int) -> argparse.ArgumentParser:
-    """What every benchmark can be told."""
+    """Return the options of every benchmark."""
     made = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=description)
     made.add_argument("--quick", action="store_true", help="seconds, and figures of no worth")
     made.add_argument("--output", help="a file of results to add this one to")

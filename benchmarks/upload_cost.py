@@ -1,4 +1,4 @@
-"""What does an upload cost in time, CPU and memory, beside the least that is possible and beside others?
+"""What does an upload cost in time, CPU and memory, beside the floor and other clients?
 
 The floor reads a file, hashes it twice and sends it with blocking ``sendall``, in one thread. All upload the
 same file, cached, over loopback to the same sink, in turns. "wall" and "cpu" are the transfer alone, from the
