@@ -1,11 +1,12 @@
 """How fast does the catalog take records, and how much memory does it need to list a million archives?
 
-One process merges an inventory into a new catalog, merges it again and lists it. Then it records the files of a
-folder and reads them as a comparison with the disk does; it records archives in 200 tasks, each of which waits
-for its record to be on disk, intents of uploads in the same way, archives together, 500 in a transaction, and
-parts one by one. Memory is sampled while listing: "grown" is the growth during the listing. "stall" is the
-longest time that the event loop served no other task. Python's garbage collection, which stops everything, is
-timed beside it; as in the command line, loaded modules are frozen, so that the collector skips them.
+One process merges an inventory into a new catalog, merges it again and lists it. Then it records the
+files of a folder and reads them as a comparison with the disk does; it records archives in 200 tasks,
+each of which waits for its record to be on disk, intents of uploads in the same way, archives together,
+500 in a transaction, and parts one by one. Memory is sampled while listing: "grown" is the growth during
+the listing. "stall" is the longest time that the event loop served no other task. Python's garbage
+collection, which stops everything, is timed beside it; as in the command line, loaded modules are
+frozen, so that the collector skips them.
 """
 
 from __future__ import annotations
