@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.cli.program.global_options import Settings
 from aioglacier.cli.program.main import COMMANDS
 from aioglacier.core.treehash import hash_core
 from tests.cli.conftest import MIB, SECRET, Cli, keys
@@ -273,14 +272,12 @@ def test_closed_streams_do_no_harm(bare: Cli) -> None:
 
 
 def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> None:
-    """Refused with the name of the option that allows it, which commands that go on keep."""
+    """Refused with the name of the option that allows it."""
     cli = Cli(cli.folder, ("--endpoint-url", "http://glacier.invalid:1", "--region", "us-east-1"), keys())
     assert "--allow-insecure" in cli("vault", "list", code=2).err
     # The proxy is the Glacier itself, so that no name has to be looked up; it answers, and that is enough.
     told = cli("--allow-insecure", "vault", "list", environment={"http_proxy": server})
     assert not told.err
-    settings = Settings(endpoint_url="http://glacier.invalid:1", allow_insecure=True)
-    assert settings.arguments() == ["--endpoint-url=http://glacier.invalid:1", "--allow-insecure"]
 
 
 def test_a_standard_output_that_is_closed(cli: Cli, vault: str) -> None:

@@ -21,11 +21,15 @@ _LOOKS_LIKE_ID: Final = re.compile(r"-[A-Za-z0-9_-]{30,}")
 
 
 class Command(click.Command):
-    """A command that also takes the global options and is given a ``Session`` as its object."""
+    """A command that also takes the global options and is given a ``Session`` as its object.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    With ``resumes``, the same command line goes on with work that was stopped.
+    """
+
+    def __init__(self, *args: Any, resumes: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += global_options(hidden=True)
+        self.resumes = resumes
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
@@ -44,7 +48,9 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """See ``click.Command.invoke``."""
         try:
-            start(ctx)
+            session = start(ctx)
+            if self.resumes:
+                session.resume = session.same_command()
             return super().invoke(ctx)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # so that the message can say whose help to read
@@ -71,6 +77,7 @@ def start(ctx: click.Context) -> Session:
     settings = Settings.of(ctx.meta)
     root = ctx.find_root()
     session = Session(
+        ctx,
         settings,
         Output(is_json=settings.json, is_quiet=settings.quiet),
         root.obj if isinstance(root.obj, Stopper) else Stopper(),

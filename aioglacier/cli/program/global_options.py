@@ -47,18 +47,10 @@ class Settings:
             raise click.UsageError("--local and --endpoint-url both say where the vaults are; give one")
         return settings
 
-    def arguments(self) -> list[str]:
-        """The options that say where the vaults are, for a command that goes on there."""
-        places = {
-            "--region": self.region,
-            "--profile": self.profile,
-            "--endpoint-url": self.endpoint_url,
-            "--account-id": None if self.account_id == "-" else self.account_id,
-            "--local": self.local,
-            "--catalog": self.catalog,
-        }
-        given = [f"{option}={value}" for option, value in places.items() if value is not None]
-        return [*given, "--allow-insecure"] if self.allow_insecure else given
+
+def given_value(context: click.Context, name: str) -> Any:
+    """Return the value of a global option on the command line, ``None`` where it was not given."""
+    return context.meta.get(_KEY + name)
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -1,7 +1,9 @@
-"""What options and arguments may be, read from text."""
+"""The types of options and arguments, and how each is read from text."""
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,8 +16,9 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
+    _OfTime = click.ParamType[datetime]
 else:
-    _OfInt = _OfRange = click.ParamType  # generic since click 8.4 only
+    _OfInt = _OfRange = _OfTime = click.ParamType  # generic since click 8.4 only
 
 
 class _Size(_OfInt):
@@ -28,23 +31,19 @@ class _Size(_OfInt):
             size = parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        self.check(size, value, param, ctx)
+        return size
+
+    def check(self, size: int, value: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        """Refuse a size that cannot be."""
         if size < 0:
-            self.fail(f"{value!r} is less than nothing", param, ctx)
-        return size
+            self.fail(f"{value!r} is negative", param, ctx)
 
 
-class _PartSize(_OfInt):
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            size = parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+class _PartSize(_Size):
+    def check(self, size: int, value: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        del value, param, ctx
         check_part_size(size)
-        return size
 
 
 class _Range(_OfRange):
@@ -58,15 +57,46 @@ class _Range(_OfRange):
             return ByteRange.parse(value)
         except ValueError as error:
             raise InvalidRangeError(
-                f"{value!r} is no byte range: START-END, both included, as 0-1048575", byte_range=None
+                f"{value!r} is not a byte range: START-END, both included, as 0-1048575", byte_range=None
             ) from error
+
+
+class _Time(_OfTime):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            time = datetime.fromisoformat(value)
+            return (time if time.tzinfo is not None else time.astimezone()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is not a time, such as 2026-11-25 or 2026-11-25T13:00:00Z",
+                param,
+                ctx,
+            )
+
+
+class _Amount(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        amount = float(super().convert(value, param, ctx))
+        if math.isnan(amount):
+            self.fail(f"{value!r} is not an amount of money", param, ctx)
+        return amount
 
 
 #: Bytes, at least 0.
 SIZE: Final = _Size()
 
-#: Bytes of a part; another error than usage says which sizes are nearest.
+#: Bytes of a part; the error for another size names the nearest valid ones.
 PART_SIZE: Final = _PartSize()
 
 #: Bytes as headers have them: START-END, both included.
 RANGE: Final = _Range()
+
+#: A date, or a date and a time; without a zone, in this machine's.
+TIME: Final = _Time()
+
+#: Money, in the currency of the price list.
+AMOUNT: Final = _Amount(min=0)

@@ -8,14 +8,17 @@ import shlex
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.resume_command import other_command, resume_command
 from aioglacier.cli.program.stopping import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
+
+    import click
 
     from aioglacier.catalog import Catalog
     from aioglacier.cli.program.global_options import Settings
@@ -58,16 +61,21 @@ class Session:
         safe: Says what is safe in that case, as "12 of 40 parts are at the service".
     """
 
-    def __init__(self, settings: Settings, output: Output, stopper: Stopper) -> None:
+    def __init__(self, ctx: click.Context, settings: Settings, output: Output, stopper: Stopper) -> None:
+        self._ctx = ctx
         self.settings = settings
         self.output = output
         self.stopper = stopper
         self.resume: str | None = None
         self.safe: Callable[[], str] = lambda: ""
 
-    def command(self, *arguments: str) -> str:
-        """A command line for the same vaults as this one."""
-        return shlex.join(["aioglacier", *self.settings.arguments(), *arguments])
+    def same_command(self, **changes: Any) -> str:
+        """Return this command line again; see ``resume_command``."""
+        return resume_command(self._ctx, **changes)
+
+    def command(self, *words: str) -> str:
+        """Return another command line for the same vaults."""
+        return other_command(self._ctx, *words)
 
     def run(
         self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True, workers_ahead: int = 0

@@ -16,7 +16,7 @@ _SECRETS: Final = re.compile(
     [A-Za-z0-9/+=%_-]{16,}
     """
 )
-_USER_INFO: Final = re.compile(r"(://)[^/@\s'\"]+@")
+_PASSWORD: Final = re.compile(r"(://[^/@:\s'\"]*:)[^/@\s'\"]+@")
 _HIDDEN: Final = "[hidden]"
 
 
@@ -37,4 +37,4 @@ def redact(text: str) -> str:
         if len(secret) >= 8:
             text = text.replace(secret, _HIDDEN)
     text = _SECRETS.sub(rf"\1{_HIDDEN}", text)
-    return _USER_INFO.sub(rf"\1{_HIDDEN}@", text)
+    return _PASSWORD.sub(rf"\1{_HIDDEN}@", text)

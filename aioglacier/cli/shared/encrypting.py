@@ -11,7 +11,7 @@ import click
 from aioglacier.cli.shared.uploading import STDIN, open_stdin, run_upload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.bulk.formats.age import Identities, Recipients
     from aioglacier.cli.program.session import Session
@@ -39,19 +39,6 @@ IDENTITY: Final = click.option(
     metavar="FILE",
     help="Decrypt with the secret keys in FILE, as age-keygen makes it, or a private key of OpenSSH.",
 )
-
-
-def recipient_words(recipients: Sequence[str], files: Sequence[str]) -> list[str]:
-    """The options again, for a command that goes on."""
-    return [
-        *(f"--recipient={name}" for name in recipients),
-        *(f"--recipients-file={name}" for name in files),
-    ]
-
-
-def identity_words(files: Sequence[str]) -> list[str]:
-    """Likewise of identities."""
-    return [f"--identity={name}" for name in files]
 
 
 def refuse_with_encryption(

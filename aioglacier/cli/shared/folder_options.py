@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.parameters import AMOUNT
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import State, following
@@ -29,17 +28,6 @@ if TYPE_CHECKING:
 _EVENT_SECONDS: Final = 1.0
 
 
-class Amount(click.FloatRange):
-    """An amount of money; what is no number allows nothing, and is refused."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """See ``click.ParamType.convert``."""
-        amount = float(super().convert(value, param, ctx))
-        if math.isnan(amount):
-            self.fail(f"{value!r} is no amount of money", param, ctx)
-        return amount
-
-
 PRICES: Final = click.option(
     "--prices",
     "price_list",
@@ -48,7 +36,7 @@ PRICES: Final = click.option(
 )
 MAX_COST: Final = click.option(
     "--max-cost",
-    type=Amount(min=0),
+    type=AMOUNT,
     metavar="AMOUNT",
     help="Do nothing if it would cost more, by the price list and in its currency.",
 )
@@ -59,28 +47,6 @@ TIER: Final = click.option(
     show_default=True,
     help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
 )
-
-
-if TYPE_CHECKING:
-    _OfInstant = click.ParamType[datetime]
-else:
-    _OfInstant = click.ParamType
-
-
-class Instant(_OfInstant):
-    """A date, or a date and a time; without a zone it is this machine's."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """See ``click.ParamType.convert``."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time, as 2026-11-25 or 2026-11-25T13:00:00Z are", param, ctx)
-        return (instant if instant.tzinfo is not None else instant.astimezone()).astimezone(UTC)
 
 
 def read_patterns(files: Sequence[str]) -> list[str]:
@@ -97,12 +63,6 @@ def read_patterns(files: Sequence[str]) -> list[str]:
         except OSError as error:
             raise CommandError(f"{name!r} cannot be read: {error.strerror}", Exit.USAGE) from error
     return patterns
-
-
-def money_words(max_cost: float | None, price_list: str | None) -> list[str]:
-    """Options of a command line that allows as much."""
-    words = [] if max_cost is None else [f"--max-cost={max_cost:.15g}"]
-    return words if price_list is None else [*words, f"--prices={price_list}"]
 
 
 def cost_record(prices: Prices, cost: float) -> Record:

@@ -91,11 +91,7 @@ async def upload_rolling(
 
         begun = await rolling.begin()
         if recipients is None:
-            words = [f"--part-size={part_size}"] if part_size is not None else []
-            words += [f"--piece-size={piece_size}"] if piece_size is not None else []
-            session.resume = session.command(
-                "upload", "--roll-over", *words, f"--stream={begun.nonce}", "--", vault, "-"
-            )
+            session.resume = session.same_command(stream=begun.nonce, position=None)
         session.safe = safe
         async with showing(session.output, "standard input", rolling, is_resume=stream is not None):
             with gently(session, rolling):

@@ -60,7 +60,7 @@ def command(
         f"are charged as {VAULT.minimum_storage_days}.)",
         yes=yes,
     )
-    session.resume = session.command("delete", "--yes", "--", vault, *ids) if len(ids) <= 10 else None
+    session.resume = session.same_command(yes=True) if file != "-" else None
     return session.run(lambda glacier: _delete(session, glacier, vault, ids))
 
 

@@ -21,7 +21,7 @@ from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.encrypting import IDENTITY, identity_words, save_unsealed, unsealed
+from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.folder_options import cost_record, cost_text
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import wait
@@ -66,10 +66,11 @@ class _Options:
     waits: bool
     is_new: bool
     identities: Identities | None
-    identity_files: tuple[str, ...]
 
 
-@make_command("download", short_help="Retrieve an archive, verified, to a file or standard output.")
+@make_command(
+    "download", short_help="Retrieve an archive, verified, to a file or standard output.", resumes=True
+)
 @click.argument("vault")
 @click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
 @click.option("--archive-id", metavar="ID", help="In place of the argument.")
@@ -148,7 +149,6 @@ def command(
         waits=not no_wait,
         is_new=is_new,
         identities=read_identities(identity_files),
-        identity_files=identity_files,
     )
     if identity_files and byte_range is not None:
         raise click.UsageError(
@@ -166,7 +166,6 @@ def command(
             return session.run(
                 lambda glacier: plan_rolling(session, glacier, vault, archive_id, target, options.tier)
             )
-        session.resume = _resume_command(session, options, "--manifest")
         return session.run(
             lambda glacier: download_rolling(
                 session,
@@ -181,7 +180,6 @@ def command(
         )
     if dry_run:
         return session.run(lambda glacier: _plan(session, glacier, options))
-    session.resume = _resume_command(session, options)
     return session.run(lambda glacier: _download(session, glacier, options))
 
 
@@ -392,18 +390,3 @@ def _text(record: Mapping[str, Any]) -> str:
     proof = "its tree hash is right" if record["verified"] else "the service has no hash for this range"
     target = "standard output" if record["target"] == STDOUT else record["target"]
     return as_text(f"{target}: complete, {proof}", record, without={"target", "verified"})
-
-
-def _resume_command(session: Session, options: _Options, *more: str) -> str:
-    words = ["download", *more]
-    if options.job_id is not None:
-        words.append(f"--job-id={options.job_id}")
-    if options.tier is not Tier.STANDARD:
-        words.append(f"--tier={options.tier}")
-    if options.byte_range is not None:
-        words.append(f"--byte-range={options.byte_range}")
-    words += identity_words(options.identity_files)
-    if options.overwrite:
-        words.append("--overwrite")
-    ids = [options.archive_id] if options.archive_id else []
-    return session.command(*words, "--", options.vault, *ids, options.target)

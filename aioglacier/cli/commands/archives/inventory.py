@@ -87,11 +87,7 @@ def command(
         return session.run(
             lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
         )
-    words = [f"--format={format_}"] if format_ else []
-    words += [f"--output={target}"] if target else []
-    words += ["--overwrite"] if overwrite else []
-    words += [f"--job-id={job_id}"] if job_id else []
-    session.resume = session.command("inventory", *words, "--", vault)
+    session.resume = session.same_command(is_new=False)
 
     async def run(glacier: Glacier) -> int:
         if job_id is not None:

@@ -106,7 +106,7 @@ def _show(session: Session, vault: str, arguments: tuple[str, ...], job_id: str 
     return session.run(show)
 
 
-@command.command("wait")
+@command.command("wait", resumes=True)
 @click.argument("vault")
 @click.argument("arguments", metavar="JOB_ID", nargs=-1)
 @_ID
@@ -118,7 +118,6 @@ def _wait(
     """Wait until the job JOB_ID of VAULT is done."""
     check_vault_name(vault)
     (job_id,) = take_id("job", arguments, job_id, others=[])
-    session.resume = session.command("jobs", "wait", f"--job-id={job_id}", "--", vault)
 
     async def wait_(glacier: Glacier) -> int:
         job = glacier.vault(vault).job(job_id)
@@ -129,7 +128,7 @@ def _wait(
     return session.run(wait_)
 
 
-@command.command("output")
+@command.command("output", resumes=True)
 @click.argument("vault")
 @click.argument("arguments", metavar="JOB_ID TARGET", nargs=-1)
 @_ID
@@ -153,8 +152,6 @@ def _output(
     if target != STDOUT:
         landing.check_target(target, overwrite=overwrite)
     session.output.to_stderr = target == STDOUT
-    words = ["--overwrite"] if overwrite else []
-    session.resume = session.command("jobs", "output", *words, f"--job-id={job_id}", "--", vault, target)
 
     async def output(glacier: Glacier) -> int:
         job = glacier.vault(vault).job(job_id)

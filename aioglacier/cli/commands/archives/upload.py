@@ -257,7 +257,7 @@ async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ..
     await warn_of_idle(session, vault)
     codes = []
     for done, source in enumerate(sources):
-        session.resume = _resume_command(session, sources[done:], options)
+        session.resume = session.same_command(sources=sources[done:], restart=False)
         try:
             archive = await _upload(session, vault, source, options)
         except GlacierError as error:
@@ -481,17 +481,6 @@ def _description_for(source: str, options: _Options) -> str | None:
     if options.description is not None or source == STDIN or options.recipients is not None:
         return options.description
     return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
-
-
-def _resume_command(session: Session, sources: tuple[str, ...], options: _Options) -> str:
-    words = ["upload"]
-    if options.description is not None:
-        words.append(f"--description={options.description}")
-    if options.part_size is not None:
-        words.append(f"--part-size={options.part_size}")
-    if options.expected_size is not None:
-        words.append(f"--expected-size={options.expected_size}")
-    return session.command(*words, "--", options.vault, *sources)
 
 
 def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:

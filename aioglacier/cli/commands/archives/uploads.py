@@ -121,7 +121,7 @@ def _show(session: Session, vault: str, arguments: tuple[str, ...], upload_id: s
     return session.run(show)
 
 
-@command.command("resume")
+@command.command("resume", resumes=True)
 @click.argument("vault")
 @click.argument("arguments", metavar="UPLOAD_ID SOURCE", nargs=-1)
 @_ID
@@ -138,7 +138,6 @@ def _resume(
     upload_id, source = take_id("upload", arguments, upload_id, others=["SOURCE"])
     if dry_run:
         return session.run(lambda glacier: _plan(session, glacier.vault(vault), upload_id, source))
-    session.resume = session.command("uploads", "resume", f"--upload-id={upload_id}", "--", vault, source)
 
     async def resume(glacier: Glacier) -> int:
         vault_ = glacier.vault(vault)

@@ -9,18 +9,16 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE
+from aioglacier.cli.program.parameters import SIZE, TIME
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
-from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
+from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_options import (
     MAX_COST,
     PRICES,
     TIER,
-    Instant,
     cost_record,
     cost_text,
-    money_words,
     snapshot_record,
     tell_failures,
     telling,
@@ -37,17 +35,17 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("restore", short_help="Bring a folder back from a vault, or some of it.")
+@make_command("restore", short_help="Bring a folder back from a vault, or some of it.", resumes=True)
 @click.argument("vault")
 @click.argument("directory", metavar="DIR")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @click.option("--folder", metavar="PATH", help="The folder that was archived, where the vault has several.")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
-@click.option("--at", type=Instant(), help="As it was at this time, by the syncs before.")
+@click.option("--at", type=TIME, metavar="TIME", help="As it was at TIME, by the syncs before.")
 @click.option("--larger", type=SIZE, help="Only files of this size or more.")
 @click.option("--smaller", type=SIZE, help="Only files of this size or less.")
-@click.option("--modified-after", type=Instant(), help="Only files changed at this time or later.")
-@click.option("--modified-before", type=Instant(), help="Only files changed before this time.")
+@click.option("--modified-after", type=TIME, metavar="TIME", help="Only files changed at TIME or later.")
+@click.option("--modified-before", type=TIME, metavar="TIME", help="Only files changed before TIME.")
 @TIER
 @IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
@@ -115,22 +113,6 @@ def command(
         waits=not no_wait,
         identities=read_identities(identity_files),
     )
-    given = click.get_current_context().params
-    words = [
-        f"--tier={tier}",
-        *identity_words(identity_files),
-        *(["--overwrite"] if overwrite else []),
-        *(["--folder", folder] if folder else []),
-    ]
-    words += [f"--exclude={pattern}" for pattern in exclude]
-    words += [f"--ahead={ahead}"] if ahead is not None else []
-    words += ["--no-wait"] if no_wait else []
-    words += money_words(max_cost, price_list)
-    for name in ("at", "modified_after", "modified_before"):
-        if given[name] is not None:
-            words.append(f"--{name.replace('_', '-')}={given[name].isoformat()}")
-    words += [f"--{name}={given[name]}" for name in ("larger", "smaller") if given[name] is not None]
-    session.resume = session.command("restore", *words, "--", vault, directory, *patterns)
 
     async def run(glacier: Glacier) -> int:
         return await _run(session, glacier, vault, directory, options, price_list, is_dry=dry_run)

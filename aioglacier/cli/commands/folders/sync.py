@@ -14,13 +14,12 @@ from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
-from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE, recipient_words
+from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE
 from aioglacier.cli.shared.folder_options import (
     MAX_COST,
     PRICES,
     cost_record,
     cost_text,
-    money_words,
     read_patterns,
     snapshot_record,
     tell_failures,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("sync", short_help="Take a folder to a vault: what is new or has changed.")
+@make_command("sync", short_help="Take a folder to a vault: what is new or has changed.", resumes=True)
 @click.argument("directory", metavar="DIR")
 @click.argument("vault")
 @click.option(
@@ -117,17 +116,6 @@ def command(
         recipients=read_recipients(recipients, recipient_files),
         allows_plain=no_encryption,
     )
-    words = [
-        *_words(exclude, include, exclude_from),
-        *recipient_words(recipients, recipient_files),
-        *(["--no-encryption"] if no_encryption else []),
-        *(["--checksum"] if checksum else []),
-        *(["--compress"] if compress else []),
-        *([f"--bundle-up-to={bundle_up_to}"] if bundle_up_to is not None else []),
-        *([f"--bundle-size={bundle_size}"] if bundle_size is not None else []),
-        *money_words(max_cost, price_list),
-    ]
-    session.resume = session.command(*words, "--", directory, vault)
 
     async def run(glacier: Glacier) -> int:
         return await _run(session, glacier, directory, vault, options, price_list, max_cost, is_dry=dry_run)
@@ -251,12 +239,3 @@ def _text(record: Mapping[str, Any]) -> str:
         else ""
     )
     return f"{', '.join(parts)} in {show_seconds(record['seconds'])}{cost}"
-
-
-def _words(exclude: tuple[str, ...], include: tuple[str, ...], files: tuple[str, ...]) -> list[str]:
-    return [
-        "sync",
-        *(f"--exclude={pattern}" for pattern in exclude),
-        *(f"--include={pattern}" for pattern in include),
-        *(f"--exclude-from={name}" for name in files),
-    ]

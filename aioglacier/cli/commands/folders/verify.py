@@ -11,7 +11,7 @@ from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
-from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
+from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_options import (
     MAX_COST,
     PRICES,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("verify", short_help="Compare a folder, the catalog and the vault.")
+@make_command("verify", short_help="Compare a folder, the catalog and the vault.", resumes=True)
 @click.argument("directory", metavar="DIR")
 @click.argument("vault")
 @click.option("--quick", is_flag=True, help="Compare sizes and times only; read no file.")
@@ -89,12 +89,6 @@ def command(
         max_cost=max_cost,
         identities=read_identities(identity_files),
     )
-    words = [
-        *identity_words(identity_files),
-        *(["--quick"] if quick else []),
-        *([f"--sample={sample}", f"--tier={tier}"] if sample else []),
-    ]
-    session.resume = session.command("verify", *words, "--", directory, vault)
 
     async def run(glacier: Glacier) -> int:
         return await _run(session, glacier, directory, vault, options, price_list, is_dry=dry_run)

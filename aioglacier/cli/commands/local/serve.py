@@ -57,6 +57,7 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     metavar="SECRET",
     envvar=_SECRET_VARIABLE,
     show_envvar=True,
+    hide_input=True,
     help="Its secret. Other users of this machine can read arguments: better in the environment, or a file.",
 )
 @click.option(

@@ -12,6 +12,7 @@ import click
 from aioglacier.cli.commands.records.catalog_recover import recover
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import TIME
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text, plain
@@ -330,7 +331,8 @@ def _difference_text(record: Mapping[str, Any]) -> str:
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--inventoried",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ"]),
+    type=TIME,
+    metavar="TIME",
     help="The date of the inventory, where the file does not say it: CSV never does.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded, and change nothing.")
@@ -382,8 +384,6 @@ def _rebuild(
 
 
 def _read_through(document: InventoryDocument, vault: str, given: datetime | None) -> datetime:
-    from datetime import UTC  # noqa: PLC0415
-
     for _ in document.read():
         pass
     if document.vault and document.vault != vault:
@@ -394,7 +394,7 @@ def _read_through(document: InventoryDocument, vault: str, given: datetime | Non
         raise CommandError(
             f"{str(document.path)!r} does not say when it was made; give --inventoried DATE", Exit.USAGE
         )
-    return given.replace(tzinfo=UTC)
+    return given
 
 
 async def _archives(document: InventoryDocument) -> AsyncIterator[Archive]:

@@ -10,8 +10,8 @@ from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.encrypting import IDENTITY, identity_words
-from aioglacier.cli.shared.folder_options import MAX_COST, PRICES, TIER, cost_record, cost_text, money_words
+from aioglacier.cli.shared.encrypting import IDENTITY
+from aioglacier.cli.shared.folder_options import MAX_COST, PRICES, TIER, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("recover", short_help="Learn what is in bundles from their ends; a catalog was lost.")
+@make_command(
+    "recover", short_help="Learn what is in bundles from their ends; a catalog was lost.", resumes=True
+)
 @click.argument("vault")
 @click.option(
     "--folder",
@@ -62,9 +64,6 @@ def recover(
 
     check_vault_name(vault)
     options = RecoveryOptions(folder, Tier(tier), max_cost, read_identities(identity_files))
-    words = [f"--tier={tier}", *identity_words(identity_files), *money_words(max_cost, price_list)]
-    words += [f"--folder={folder}"] if folder is not None else []
-    session.resume = session.command("catalog", "recover", *words, "--", vault)
 
     async def run(glacier: Glacier) -> int:
         from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415

@@ -54,7 +54,7 @@ def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:
         f"storage are charged as {VAULT.minimum_storage_days}.)",
         yes=yes,
     )
-    session.resume = session.command("vault", "empty", "--yes", "--", name)
+    session.resume = session.same_command(yes=True)
 
     async def run(glacier: Glacier) -> int:
         return await _empty(session, glacier.vault(name))
