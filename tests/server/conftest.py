@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ACCESS_KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
+VAULT_ARN = "arn:aws:glacier:us-east-1:012345678901:vaults/v"
+
 
 class Boto:
     """boto3's Glacier client, called in a thread; one attempt each."""
@@ -156,6 +158,20 @@ def _send(url: str, method: str, path: str, body: bytes, given: dict[str, str]) 
         return Plain(answer.status, dict(answer.getheaders()), answer.read())
     finally:
         connection.close()
+
+
+def deny_delete(days: object = "365", **changes: Any) -> str:
+    """The guide's lock policy: no deletion before an age in days."""
+    statement = {
+        "Principal": "*",
+        "Effect": "Deny",
+        "Action": "glacier:DeleteArchive",
+        "Resource": [VAULT_ARN],
+        "Condition": {"NumericLessThan": {"glacier:ArchiveAgeInDays": days}},
+        **changes,
+    }
+    kept = {name: value for name, value in statement.items() if value is not None}
+    return json.dumps({"Version": "2012-10-17", "Statement": [kept]})
 
 
 def hashes(data: bytes) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
@@ -237,48 +236,6 @@ async def test_the_loop_is_never_blocked(tmp_path: Path) -> None:
     assert longest < 0.1
 
 
-async def test_control_endpoints_serve_other_languages(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """Status, clock, inventory and faults, by plain JSON."""
-    await slow_boto.upload(b"x")
-
-    async def control(method: str, what: str, content: object = None) -> dict[str, Any]:
-        body = b"" if content is None else json.dumps(content).encode()
-        answer = await send(faithful, method, f"/_local/{what}", body, x_amz_glacier_version="")
-        assert answer.status == 200, answer.body
-        document = json.loads(answer.body)
-        assert isinstance(document, dict)
-        return document
-
-    status = await control("GET", "status")
-    assert (status["vaults"], status["archives"], status["uploads"], status["jobs"]) == (1, 1, 0, 0)
-    assert (await control("POST", "clock", {"advance_seconds": 3600}))["clock_offset_seconds"] == 3600
-    assert faithful.clock.offset_seconds == 3600
-    assert (await control("POST", "inventory"))["inventories"] == 1
-    assert (await slow_boto("describe_vault"))["NumberOfArchives"] == 1
-    await control("POST", "faults", [{"operation": "ListVaults", "code": "ThrottlingException"}])
-    assert (await slow_boto.refused("list_vaults"))[1] == "ThrottlingException"
-    assert (await control("GET", "status"))["faults"][0]["struck"] == 1
-    assert (await control("DELETE", "faults"))["faults"] == []
-
-
-async def test_control_endpoints_refuse_nonsense(faithful: LocalGlacier) -> None:
-    """With 400 or 404, and nobody can kill the process from outside."""
-    for path, body in (
-        ("clock", b""),
-        ("clock", b"{"),
-        ("clock", b'{"advance_seconds": -1}'),
-        ("clock", b'{"advance_seconds": "x"}'),
-        ("clock", b'{"advance_seconds": NaN}'),
-        ("faults", b"{}"),
-        ("faults", b'[{"kind": "kill"}]'),
-        ("faults", b'[{"count": {}, "status": "x", "oops": 1}]'),
-    ):
-        answer = await send(faithful, "POST", f"/_local/{path}", body)
-        assert answer.error == (400, "BadRequest"), body
-    assert (await send(faithful, "GET", "/_local/secrets")).status == 404
-    assert (await send(faithful, "POST", "/_local/inventory", Origin="http://elsewhere")).status == 403
-
-
 async def test_an_unexpected_error_becomes_a_500_and_a_line_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -301,36 +258,6 @@ async def test_an_unexpected_error_becomes_a_500_and_a_line_in_the_log(
     caplog.clear()
 
 
-async def test_one_clock_moves_two_servers(tmp_path: Path) -> None:
-    """A clock given to both is the same for both, also when it is moved by itself."""
-    clock = VirtualClock()
-    async with (
-        LocalGlacier(tmp_path / "a", clock=clock) as one,
-        LocalGlacier(tmp_path / "b", clock=clock) as two,
-    ):
-        botos = [Boto(server.url) for server in (one, two)]
-        jobs = []
-        for boto in botos:
-            await boto("create_vault")
-            jobs.append(await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(b"x")))
-        clock.advance(4 * 3600)
-        for boto, job_id in zip(botos, jobs, strict=True):
-            assert (await boto("describe_job", jobId=job_id))["StatusCode"] == "Succeeded"
-
-
-def test_a_clock_goes_forward_only() -> None:
-    """Neither behind the real one nor back."""
-    clock = VirtualClock(10)
-    clock.advance(5)
-    assert clock.offset_seconds == 15
-    assert "offset=15s" in repr(clock)
-    for seconds in (-1, float("nan")):
-        with pytest.raises(ValueError, match="forward"):
-            clock.advance(seconds)
-    with pytest.raises(ValueError, match="never behind"):
-        VirtualClock(-1)
-
-
 async def test_faults_may_be_given_as_a_file(tmp_path: Path) -> None:
     """A path in place of objects."""
     path = tmp_path / "faults.json"
@@ -340,14 +267,6 @@ async def test_faults_may_be_given_as_a_file(tmp_path: Path) -> None:
         assert (answer.status, answer.body) == (502, b"")
         server.faults.add(Fault("*", FaultKind.STATUS))
         assert (await send(server, "GET", "/-/vaults")).status == 500
-
-
-async def test_a_clock_moved_by_itself_is_remembered(tmp_path: Path) -> None:
-    """Also if the server closes right afterwards."""
-    async with LocalGlacier(tmp_path) as server:
-        server.clock.advance(5000)
-    async with LocalGlacier(tmp_path) as server:
-        assert server.clock.offset_seconds == 5000
 
 
 async def test_https_works_with_a_certificate(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from aioglacier.server.protocol.sigv4 import (
 from tests.server.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY, Boto, hashes, send
 
 VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[1] / "vectors" / "sigv4.json").read_text()
+    (Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text()
 )["vectors"]
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aioglacier.server import LocalGlacier
 
 MIB = 1024 * 1024
-CASES: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "treehash.json").read_text())[
+CASES: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "treehash.json").read_text())[
     "ranges_of_6_5_MiB_archive"
 ]
 
