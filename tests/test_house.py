@@ -62,7 +62,6 @@ ORDER: dict[str, tuple[str, ...]] = {
         "filters",
         "pricing",
         "formats",
-        "place",
         "settling",
         "sync",
         "restore",
@@ -114,7 +113,7 @@ KNOWN_ARROWS_UP: set[tuple[str, str]] = {
 }
 
 #: Arrows that still point up from one room to another, to be turned.
-KNOWN_ARROWS_BETWEEN_ROOMS = {("aioglacier.recorded.resume", "aioglacier.client.upload")}
+KNOWN_ARROWS_BETWEEN_ROOMS: set[tuple[str, str]] = set()
 
 #: Circles that still have to be opened, each by one of its modules.
 KNOWN_CIRCLES = {

@@ -31,7 +31,6 @@ from aioglacier.bulk.formats.folder_descriptions import (
     file_folder,
     read_description,
 )
-from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.bulk.settling import settle_folder
@@ -146,7 +145,7 @@ class FolderRecovery:
     def __init__(self, vault: Vault, prices: Prices, options: RecoveryOptions | None = None) -> None:
         self._done = Recovered()
         self._options = options or RecoveryOptions()
-        self._place = FolderPlace(vault)
+        self._context = vault.context.recorded()
         self._prices = prices
         self._reader = BundleReader(vault, prices, tier=self._options.tier, max_cost=self._options.max_cost)
 
@@ -161,8 +160,8 @@ class FolderRecovery:
         bundles: list[Archive] = []
         files: list[LargeFile] = []
         unnamed: list[Archive] = []
-        place = self._place
-        async for record in place.catalog.archives.list_vault(place.place):
+        context = self._context
+        async for record in context.catalog.archives.list_vault(context.place):
             if record.upload is not None or record.state is not ArchiveState.STORED:
                 continue
             fields = read_description(record.archive.description)
@@ -188,9 +187,9 @@ class FolderRecovery:
             CostLimitError: It would cost more than is allowed. Nothing was asked for.
             GlacierError: What keeps the rest from being read. Damaged bundles are in ``done`` instead.
         """
-        entries = self._place.catalog.entries
-        for tree in await entries.list_trees(self._place.place):
-            await settle_folder(self._place, tree)  # what a kill has left
+        entries = self._context.catalog.entries
+        for tree in await entries.list_trees(self._context.place):
+            await settle_folder(self._context, tree)  # what a kill has left
         plan = await self.plan()
         self._check_readable(plan)
         check_cost(plan.cost, self._options.max_cost, self._prices, "reading the ends of bundles")
@@ -202,7 +201,7 @@ class FolderRecovery:
                 trailers.append((archive, await self._reader.read_trailer(archive)))
             except IntegrityError as error:
                 self._done.damaged.append((archive.id, error))
-        roots = {tree.root for tree in await entries.list_trees(self._place.place)}
+        roots = {tree.root for tree in await entries.list_trees(self._context.place)}
         roots |= {self._root(trailer) for _, trailer in trailers}
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
         steps += [(large.archive, large) for large in plan.files]
@@ -216,7 +215,7 @@ class FolderRecovery:
                 await self._record_bundle(archive, what)
             else:
                 await self._record_file(what, home)
-        for tree in await entries.list_trees(self._place.place):
+        for tree in await entries.list_trees(self._context.place):
             await entries.mend(tree)
         return self.done
 
@@ -257,8 +256,8 @@ class FolderRecovery:
 
     async def _is_outdated(self, archive: Archive, root: str) -> bool:
         """Whether a ``sync`` of the folder that began after the archive was made is on record."""
-        entries = self._place.catalog.entries
-        for tree in await entries.list_trees(self._place.place):
+        entries = self._context.catalog.entries
+        for tree in await entries.list_trees(self._context.place):
             if tree.root == root:
                 last = await entries.find_run(tree, datetime.now(UTC) + _AHEAD)
                 return last != await entries.find_run(tree, archive.created)
@@ -274,7 +273,7 @@ class FolderRecovery:
             size = 0
             while (page := await run_in_thread(partial(next, pages, None))) is not None:
                 size += sum(entry.size for entry in page)
-                await self._place.catalog.entries.add(page)
+                await self._context.catalog.entries.add(page)
             bundle = BundleRecord(
                 upload,
                 "tar",
@@ -285,7 +284,7 @@ class FolderRecovery:
                 trailer.index_position,
                 trailer.index_size,
             )
-            await self._place.catalog.entries.record_bundle(tree, run, bundle)
+            await self._context.catalog.entries.record_bundle(tree, run, bundle)
             return trailer.members
 
         try:
@@ -301,7 +300,7 @@ class FolderRecovery:
     async def _record_file(self, large: LargeFile, root: str) -> None:
         async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
             entry = large.entry._replace(tree=tree.number, since=run, upload=upload)
-            await self._place.catalog.entries.add([entry])
+            await self._context.catalog.entries.add([entry])
             return 1
 
         await self._record(large.archive, root, record)
@@ -317,7 +316,7 @@ class FolderRecovery:
         is_sealed: bool = False,
     ) -> None:
         """Record what an archive has as a ``sync`` that made it; all of it counts at once."""
-        place, catalog = self._place.place, self._place.catalog
+        place, catalog = self._context.place, self._context.catalog
         entries, uploads = catalog.entries, catalog.uploads
         identities = self._options.identities
         names = sorted(identities.names or ()) if is_sealed and identities is not None else []

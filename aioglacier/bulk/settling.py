@@ -19,19 +19,19 @@ from aioglacier.core.errors import (
 from aioglacier.recorded.resume import find_lost, settle
 
 if TYPE_CHECKING:
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entries import TreeRecord
+    from aioglacier.recorded.vault_context import RecordedVault
 
 
-async def settle_folder(place: FolderPlace, tree: TreeRecord) -> list[OutcomeUnknownError]:
+async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[OutcomeUnknownError]:
     """Settle what is unfinished of a folder. Returns what nobody can tell yet."""
-    entries = place.catalog.entries
+    entries = context.catalog.entries
     unknown: list[OutcomeUnknownError] = []
     for bundle in await entries.unfinished(tree):
-        record = await place.catalog.uploads.get_number(bundle.upload)
+        record = await context.catalog.uploads.get_number(bundle.upload)
         try:
-            if not await _settle(place, record):
+            if not await _settle(context, record):
                 await entries.drop(bundle.upload)
         except OutcomeUnknownError as error:
             unknown.append(error)
@@ -40,29 +40,29 @@ async def settle_folder(place: FolderPlace, tree: TreeRecord) -> list[OutcomeUnk
     return unknown
 
 
-async def mend_folder(place: FolderPlace, tree: TreeRecord) -> None:
+async def mend_folder(context: RecordedVault, tree: TreeRecord) -> None:
     """For whoever only reads: see that no version is there twice after a ``sync`` that was stopped.
 
     While a ``sync`` runs nothing is touched: what it has recorded already counts once it is complete.
     """
-    entries = place.catalog.entries
+    entries = context.catalog.entries
     if await entries.last_run_state(tree) == "completed":
         return
     with suppress(UploadLockedError):
-        async with place.catalog.lock_source(place.place, tree.root):
+        async with context.catalog.lock_source(context.place, tree.root):
             await entries.mend(tree)
 
 
-async def _settle(place: FolderPlace, record: UploadRecord) -> bool:
+async def _settle(context: RecordedVault, record: UploadRecord) -> bool:
     """Whether the upload has become an archive; if not, it is gone.
 
     Raises:
         OutcomeUnknownError: Nothing tells yet.
     """
-    uploads = place.catalog.uploads
+    uploads = context.catalog.uploads
     state = record.state
     if state is UploadState.COMPLETING:
-        settled = await settle(place.gateway, place.records, record)
+        settled = await settle(context, record)
         if settled is None:
             return False
         record, state = settled, settled.state
@@ -70,7 +70,7 @@ async def _settle(place: FolderPlace, record: UploadRecord) -> bool:
             await uploads.record_told(record.number)
             return True
     if state is UploadState.INTENT:
-        upload_id = await find_lost(place.gateway, place.records, record)
+        upload_id = await find_lost(context, record)
         if upload_id is None:
             await uploads.record_failed(record, "it was never begun")
             return False
@@ -81,6 +81,13 @@ async def _settle(place: FolderPlace, record: UploadRecord) -> bool:
             return False
     assert record.upload_id is not None  # noqa: S101  # it is open
     with suppress(UploadNotFoundError):  # it has expired
-        await place.gateway.abort_multipart_upload(place.vault.name, record.upload_id)
+        await context.gateway.abort_multipart_upload(context.name, record.upload_id)
     await uploads.record_aborted(record, "the run that it was of was stopped")
     return False
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return what the record of a run says of its end."""
+    if isinstance(error, Exception):
+        return f"{type(error).__name__}: {error}"
+    return "stopped"

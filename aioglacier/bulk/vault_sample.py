@@ -21,10 +21,10 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entries import Entry, TreeRecord
+    from aioglacier.client.vault import Vault
     from aioglacier.core.models import Tier
 
 
@@ -48,7 +48,7 @@ class VaultSample:
 
     def __init__(
         self,
-        place: FolderPlace,
+        vault: Vault,
         prices: Prices,
         findings: list[Finding],
         *,
@@ -60,7 +60,8 @@ class VaultSample:
         self.opened = 0
         self.jobs = 0
         self.cost = 0.0
-        self._place = place
+        self._vault = vault
+        self._context = vault.context.recorded()
         self._prices = prices
         self._findings = findings
         self._size = size
@@ -83,7 +84,7 @@ class VaultSample:
         return [leaf for leaf in leaves if leaf is not None]
 
     async def _leaf(self, record: ArchiveRecord, leaf: int) -> Leaf | None:
-        uploads = self._place.catalog.uploads
+        uploads = self._context.catalog.uploads
         start = leaf * LEAF_SIZE
         byte_range = ByteRange(start, min(start + LEAF_SIZE, record.archive.size))
         assert record.upload is not None  # noqa: S101  # such were left out
@@ -100,17 +101,17 @@ class VaultSample:
         leaves = await self.choose(archives, seed)
         jobs = {
             (job.archive_id, job.byte_range): job.id
-            async for job in self._place.vault.jobs()
+            async for job in self._vault.jobs()
             if job.status is not JobStatus.FAILED
         }
         asked = []
         for leaf in leaves:
             job_id = jobs.get((leaf.archive.archive.id, leaf.byte_range))
             if job_id is not None:
-                asked.append((leaf, self._place.vault.job(job_id)))
+                asked.append((leaf, self._vault.job(job_id)))
                 continue
             try:
-                job = await self._place.vault.retrieve(
+                job = await self._vault.retrieve(
                     leaf.archive.archive.id, tier=self._tier, byte_range=leaf.byte_range
                 )
             except GlacierError as error:
@@ -138,7 +139,7 @@ class VaultSample:
         identities, (start, stop) = self._identities, (leaf.byte_range.start, leaf.byte_range.stop)
         if identities is None or leaf.archive.upload is None:
             return
-        entries = self._place.catalog.entries
+        entries = self._context.catalog.entries
         upload = UploadNumber(leaf.archive.upload)
         async for page in entries.stored_in(tree, upload, start=start, stop=stop):
             for entry in (stored.entry for stored in page):

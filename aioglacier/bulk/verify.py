@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from aioglacier.bulk.findings import Finding, Trouble
-from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.settling import mend_folder
+from aioglacier.bulk.settling import mend_folder, outcome_of
 from aioglacier.bulk.sync.big_files import hash_file
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.scan import Scan, signed
@@ -116,12 +115,12 @@ class FolderVerify:
         options: VerifyOptions | None = None,
     ) -> None:
         self._options = options or VerifyOptions()
-        self._place = FolderPlace(vault)
+        self._context = vault.context.recorded()
         self._root = os.path.realpath(os.fsdecode(directory))
         self._prices = prices
         self._counts = _Counts()
         self._sample = VaultSample(
-            self._place,
+            vault,
             prices,
             self._counts.findings,
             size=self._options.sample,
@@ -162,15 +161,15 @@ class FolderVerify:
             GlacierError: Something could not be asked.
         """
         check_cost(self.sample_cost(), self._options.max_cost, self._prices, "this sample")
-        entries = self._place.catalog.entries
-        trees = await entries.list_trees(self._place.place)
+        entries = self._context.catalog.entries
+        trees = await entries.list_trees(self._context.place)
         tree = next((tree for tree in trees if tree.root == self._root), None)
         if tree is None:
             raise ConfigurationError(
-                f"the catalog knows nothing of {self._root!r} in vault {self._place.vault.name!r}; 'sync' "
+                f"the catalog knows nothing of {self._root!r} in vault {self._context.name!r}; 'sync' "
                 "takes it there"
             )
-        await mend_folder(self._place, tree)
+        await mend_folder(self._context, tree)
         seed = await self._choose_seed(tree)
         settings = {"sample": self._options.sample, "seed": seed}
         run = await entries.begin_run(tree, "verify", settings)
@@ -191,7 +190,7 @@ class FolderVerify:
         """That of a run which was stopped, so that the jobs that it paid for are used."""
         if self._options.seed is not None:
             return self._options.seed
-        stopped = await self._place.catalog.entries.stopped_settings(tree, "verify")
+        stopped = await self._context.catalog.entries.stopped_settings(tree, "verify")
         if stopped.get("sample") == self._options.sample and isinstance(stopped.get("seed"), int):
             return int(stopped["seed"])
         return secrets.randbits(32)
@@ -211,7 +210,7 @@ class FolderVerify:
 
     async def _compare_files(self, tree: TreeRecord) -> None:
         known = 0
-        async for page in self._place.catalog.entries.stored(tree):
+        async for page in self._context.catalog.entries.stored(tree):
             known += len(page)
             for at in range(0, len(page), _FILES_AT_ONCE):
                 await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
@@ -255,7 +254,7 @@ class FolderVerify:
     # --- the catalog
 
     async def _compare_archives(self, tree: TreeRecord) -> list[ArchiveRecord]:
-        catalog, place = self._place.catalog, self._place.place
+        catalog, place = self._context.catalog, self._context.place
         inventoried = (await catalog.archives.totals(place)).inventoried
         archives: list[ArchiveRecord] = []
         for number in await catalog.entries.uploads_of(tree):

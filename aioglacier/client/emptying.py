@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream
 
     from aioglacier.core.models import Archive, ArchiveId, VaultDescription
-    from aioglacier.gateway.contract.protocols import Gateway
-    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.recorded.vault_context import VaultContext
 
 #: 16 deleting workers were throttled, one alone deleted 23 a second for hours (reports of users).
 _MAX_CONCURRENCY: Final = 16
@@ -63,10 +62,8 @@ class Emptying:
         failures: Up to a hundred archives that were refused, and why.
     """
 
-    def __init__(self, gateway: Gateway, vault: str, records: VaultRecords | None = None) -> None:
-        self._gateway = gateway
-        self._vault = vault
-        self._records = records
+    def __init__(self, context: VaultContext) -> None:
+        self._context = context
         self._deleted = 0
         self._bytes_deleted = 0
         self._refused = 0
@@ -106,11 +103,8 @@ class Emptying:
                 self._pace.note(time.monotonic() - began)
 
     async def _delete(self, archive: Archive) -> None:
-        async def delete() -> None:
-            await self._gateway.delete_archive(self._vault, archive.id)
-
         try:
-            await (delete() if self._records is None else self._records.delete(archive.id, delete))
+            await self._context.delete_archive(archive.id)
         except (AccessDeniedError, InvalidParameterError) as error:
             self._refused += 1
             if not self._deleted and self._refused >= _MAX_REFUSED_AT_FIRST:

@@ -17,6 +17,7 @@ from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.paging import follow
+from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.resources import Allowance, TransferOptions, open_resources
 
@@ -80,7 +81,8 @@ class Glacier:
         Raises:
             VaultNameError: No vault can have this name.
         """
-        return Vault(self._gateway, self._resources, check_vault_name(name), self._records(name))
+        check_vault_name(name)
+        return Vault(VaultContext(self._gateway, self._resources, name, self._records(name)))
 
     def _records(self, vault: str) -> VaultRecords | None:
         if self._catalog is None:

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from aioglacier.client.notices import Notices
     from aioglacier.core.models import Archive, JobDescription, JobId
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.contract.protocols import Gateway
-    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.transfer.download.reader import ArchiveReader
-    from aioglacier.transfer.resources import TransferResources
 
 _log: Final = logging.getLogger("aioglacier.client.job")
 
@@ -55,22 +53,12 @@ class Job:
     be read any number of times.
     """
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        resources: TransferResources,
-        vault: str,
-        job_id: JobId,
-        records: VaultRecords | None = None,
-    ) -> None:
-        self._gateway = gateway
-        self._resources = resources
-        self._vault = vault
+    def __init__(self, context: VaultContext, job_id: JobId) -> None:
+        self._context = context
         self._id = job_id
-        self._records = records
 
     def __repr__(self) -> str:
-        return f"<Job {self._vault} {self._id}>"
+        return f"<Job {self._context.name} {self._id}>"
 
     @property
     def id(self) -> JobId:
@@ -80,7 +68,7 @@ class Job:
     @property
     def vault(self) -> str:
         """The name of its vault."""
-        return self._vault
+        return self._context.name
 
     async def describe(self) -> JobDescription:
         """What the service knows of it now.
@@ -89,13 +77,13 @@ class Job:
             JobNotFoundError: It never was, or has gone.
         """
         try:
-            description = await self._gateway.describe_job(self._vault, self._id)
+            description = await self._context.gateway.describe_job(self._context.name, self._id)
         except JobNotFoundError:
-            if self._records is not None:
-                await self._records.note_job_gone(self._id)
+            if self._context.records is not None:
+                await self._context.records.note_job_gone(self._id)
             raise
-        if self._records is not None and description.is_done:
-            await self._records.note_job(description)
+        if self._context.records is not None and description.is_done:
+            await self._context.records.note_job(description)
         return description
 
     async def wait_until_done(
@@ -145,7 +133,7 @@ class Job:
             InvalidRangeError: The range begins past the end.
         """
         output = await self._output()
-        async with open_reader(output, self._resources, byte_range) as reader:
+        async with open_reader(output, self._context.resources, byte_range) as reader:
             yield reader
 
     async def download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -167,15 +155,15 @@ class Job:
     @asynccontextmanager
     async def recording_download(self, path: str | os.PathLike[str]) -> AsyncIterator[None]:
         """Record a download that runs in the block, if there is a catalog; ``download`` does it by itself."""
-        if self._records is None:
+        if self._context.records is None:
             yield
             return
-        async with self._records.downloading(await self.describe(), path):
+        async with self._context.records.downloading(await self.describe(), path):
             yield
 
     async def open_download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Download:
         """As ``download``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
-        return Download(await self._output(), self._resources, path, overwrite=overwrite)
+        return Download(await self._output(), self._context.resources, path, overwrite=overwrite)
 
     def inventory(self) -> Inventory:
         """The archives that an inventory job lists, in constant memory: an async iterator.
@@ -193,7 +181,7 @@ class Job:
             raise InvalidPlanError(f"job {self._id} is no inventory job but {description.action}")
         size = self._size_of(description)
         async for archive in read_inventory(
-            self._gateway, self._vault, self._id, size, description.inventory.format, told
+            self._context.gateway, self._context.name, self._id, size, description.inventory.format, told
         ):
             yield archive
 
@@ -232,8 +220,8 @@ class Job:
     async def _output(self) -> GlacierOutput:
         description = await self._describe_done()
         return GlacierOutput(
-            self._gateway,
-            self._vault,
+            self._context.gateway,
+            self._context.name,
             self._id,
             size=self._size_of(description),
             tree_hash=description.tree_hash,

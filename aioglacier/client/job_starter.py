@@ -11,20 +11,17 @@ from aioglacier.core.models import InventoryParameters, JobAction, JobStatus
 if TYPE_CHECKING:
     from aioglacier.core.models import ArchiveId, InventoryFormat, JobDescription, JobId, Tier
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.contract.protocols import Gateway
-    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.recorded.vault_context import VaultContext
 
 #: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
 JOB_NONCE_PREFIX: Final = "aioglacier "
 
 
-class Retrieving:
+class JobStarter:
     """Starts jobs of one vault."""
 
-    def __init__(self, gateway: Gateway, vault: str, records: VaultRecords | None) -> None:
-        self._gateway = gateway
-        self._vault = vault
-        self._records = records
+    def __init__(self, context: VaultContext) -> None:
+        self._context = context
 
     async def start_archive(
         self,
@@ -38,8 +35,8 @@ class Retrieving:
         """Start a retrieval; see ``Vault.retrieve``."""
 
         async def initiate(nonce: str) -> JobId:
-            return await self._gateway.initiate_archive_retrieval(
-                self._vault,
+            return await self._context.gateway.initiate_archive_retrieval(
+                self._context.name,
                 archive_id,
                 tier=tier,
                 byte_range=byte_range,
@@ -47,10 +44,10 @@ class Retrieving:
                 description=description or JOB_NONCE_PREFIX + nonce,
             )
 
-        if self._records is None:
+        if self._context.records is None:
             return await initiate(secrets.token_hex(8))
         action = JobAction.ARCHIVE_RETRIEVAL
-        return await self._records.initiate_job(
+        return await self._context.records.initiate_job(
             initiate, action, archive_id=archive_id, byte_range=byte_range, tier=tier
         )
 
@@ -60,16 +57,18 @@ class Retrieving:
         """Start an inventory job; see ``Vault.retrieve_inventory``."""
 
         async def initiate(nonce: str) -> JobId:
-            return await self._gateway.initiate_inventory_retrieval(
-                self._vault,
+            return await self._context.gateway.initiate_inventory_retrieval(
+                self._context.name,
                 parameters,
                 sns_topic=sns_topic,
                 description=description or JOB_NONCE_PREFIX + nonce,
             )
 
-        if self._records is None:
+        if self._context.records is None:
             return await initiate(secrets.token_hex(8))
-        return await self._records.initiate_job(initiate, JobAction.INVENTORY_RETRIEVAL, inventory=parameters)
+        return await self._context.records.initiate_job(
+            initiate, JobAction.INVENTORY_RETRIEVAL, inventory=parameters
+        )
 
 
 def retrieves(job: JobDescription, archive_id: str, wanted: ByteRange | None) -> bool:

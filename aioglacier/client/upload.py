@@ -11,27 +11,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.core.models import Page, UploadDescription, UploadedPart, UploadId
-    from aioglacier.gateway.contract.protocols import Gateway
-    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.recorded.vault_context import VaultContext
 
 
 class Upload:
     """An unfinished upload in a vault. From ``Vault.uploads()``; ``Vault.resume()`` continues it."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        vault: str,
-        description: UploadDescription,
-        records: VaultRecords | None = None,
-    ) -> None:
-        self._gateway = gateway
-        self._vault = vault
+    def __init__(self, context: VaultContext, description: UploadDescription) -> None:
+        self._context = context
         self._description = description
-        self._records = records
 
     def __repr__(self) -> str:
-        return f"<Upload {self._vault} {self.id} part_size={self.part_size >> 20}MiB>"
+        return f"<Upload {self._context.name} {self.id} part_size={self.part_size >> 20}MiB>"
 
     @property
     def id(self) -> UploadId:
@@ -41,7 +32,7 @@ class Upload:
     @property
     def vault(self) -> str:
         """The name of its vault."""
-        return self._vault
+        return self._context.name
 
     @property
     def part_size(self) -> int:
@@ -62,32 +53,13 @@ class Upload:
         """The parts that the service has, by offset."""
 
         async def fetch(marker: str | None) -> Page[UploadedPart]:
-            _, page = await self._gateway.list_parts(self._vault, self.id, marker=marker)
+            _, page = await self._context.gateway.list_parts(self._context.name, self.id, marker=marker)
             return page
 
         return follow("ListParts", fetch)
 
     async def abort(self) -> None:
         """Forget the upload and its parts. Repeating it is no error."""
-        await self._gateway.abort_multipart_upload(self._vault, self.id)
-        if self._records is not None:
-            await self._records.aborted(self.id)
-
-
-async def fetch_parts(
-    gateway: Gateway, vault: str, upload_id: UploadId
-) -> tuple[UploadDescription, dict[int, bytes]]:
-    """What the service knows of an unfinished upload, and the tree hash of each of its parts, by offset.
-
-    Raises:
-        UploadNotFoundError: It was completed, aborted, or has expired.
-    """
-    descriptions: list[UploadDescription] = []
-
-    async def fetch(marker: str | None) -> Page[UploadedPart]:
-        description, page = await gateway.list_parts(vault, upload_id, marker=marker)
-        descriptions.append(description)
-        return page
-
-    known = {part.start: part.tree_hash async for part in follow("ListParts", fetch)}
-    return descriptions[0], known
+        await self._context.gateway.abort_multipart_upload(self._context.name, self.id)
+        if self._context.records is not None:
+            await self._context.records.aborted(self.id)

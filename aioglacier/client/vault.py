@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
 from aioglacier.client.job import Job
-from aioglacier.client.job_starter import Retrieving, lists_all, retrieves
+from aioglacier.client.job_starter import JobStarter, lists_all, retrieves
 from aioglacier.client.upload import Upload
 from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
-from aioglacier.client.vault_store import Continuing
+from aioglacier.client.vault_store import ContinuedUploads
 from aioglacier.core.checks import (
     check_aware,
     check_choice,
@@ -19,7 +19,7 @@ from aioglacier.core.checks import (
     check_id,
     check_retrieval_range,
 )
-from aioglacier.core.errors import ConfigurationError, GlacierError, UploadNotFoundError
+from aioglacier.core.errors import UploadNotFoundError
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
@@ -38,16 +38,15 @@ from aioglacier.transfer.upload.writer import UploadOptions, open_writer
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.contract.protocols import Gateway
     from aioglacier.recorded.resume import TakenUpload
+    from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.recorded.vault_records import VaultRecords
-    from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.upload.sources import Source
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
@@ -55,40 +54,36 @@ if TYPE_CHECKING:
 class Vault:
     """A vault by its name, whether it exists or not. From ``Glacier.vault()``."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        resources: TransferResources,
-        name: str,
-        records: VaultRecords | None = None,
-    ) -> None:
-        self._gateway = gateway
-        self._resources = resources
-        self._name = name
-        self._records = records
+    def __init__(self, context: VaultContext) -> None:
+        self._context = context
 
     def __repr__(self) -> str:
-        return f"<Vault {self._name} {self._gateway.region}>"
+        return f"<Vault {self._context.name} {self._context.gateway.region}>"
 
     @property
     def name(self) -> str:
         """Its name, unique in the account and region."""
-        return self._name
+        return self._context.name
 
     @property
     def records(self) -> VaultRecords | None:
         """Where everything that goes through here is recorded; ``None`` without a catalog."""
-        return self._records
+        return self._context.records
+
+    @property
+    def context(self) -> VaultContext:
+        """The connection, the name and the records beneath it, for the package's own rooms."""
+        return self._context
 
     # --- the vault itself
 
     async def describe(self) -> VaultDescription:
         """What the service knows of it; the numbers are those of the last inventory, about a day old."""
-        return await self._gateway.describe_vault(self._name)
+        return await self._context.gateway.describe_vault(self._context.name)
 
     async def delete(self) -> None:
         """Delete the vault. The service refuses while the last inventory lists archives or any came since."""
-        await self._gateway.delete_vault(self._name)
+        await self._context.gateway.delete_vault(self._context.name)
 
     def open_emptying(self) -> Emptying:
         """The deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
@@ -102,7 +97,7 @@ class Vault:
         It may be repeated after any interruption. Deleting within 90 days of the upload is charged as if the
         archive had been kept that long.
         """
-        return Emptying(self._gateway, self._name, self._records)
+        return Emptying(self._context)
 
     async def why_not_deletable(self) -> str | None:
         """Why the service will not delete the vault yet, as far as it tells; ``None`` if it may."""
@@ -111,33 +106,24 @@ class Vault:
     @property
     def tags(self) -> Tags:
         """Its tags."""
-        return Tags(self._gateway, self._name)
+        return Tags(self._context)
 
     @property
     def notifications(self) -> Notifications:
         """What it tells an SNS topic."""
-        return Notifications(self._gateway, self._name)
+        return Notifications(self._context)
 
     @property
     def access_policy(self) -> AccessPolicy:
         """Who may do what with it."""
-        return AccessPolicy(self._gateway, self._name)
+        return AccessPolicy(self._context)
 
     @property
     def lock(self) -> Lock:
         """The policy that, once locked, nobody can change."""
-        return Lock(self._gateway, self._name)
+        return Lock(self._context)
 
     # --- archives in
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Let errors say which vault."""
-        try:
-            yield
-        except GlacierError as error:
-            error.vault = error.vault or self._name
-            raise
 
     def open_writer(
         self,
@@ -165,9 +151,9 @@ class Vault:
             InvalidPlanError: Part size, size and memory limit do not go together. Nothing was sent.
         """
         options = UploadOptions(
-            self._name, check_description(description), part_size, expected_size, keep_unfinished
+            self._context.name, check_description(description), part_size, expected_size, keep_unfinished
         )
-        return open_writer(self._continuing.store(options), self._resources, options)
+        return open_writer(self._context.store(options), self._context.resources, options)
 
     async def upload(
         self,
@@ -201,8 +187,8 @@ class Vault:
             GlacierError: Anything else that went wrong, as it was.
         """
         if is_small(source, expected_size):
-            options = UploadOptions(self._name, check_description(description), part_size)
-            return await upload_small(self._continuing.store(options), self._resources, options, source)
+            options = UploadOptions(self._context.name, check_description(description), part_size)
+            return await upload_small(self._context.store(options), self._context.resources, options, source)
         upload = await self.open_upload(
             source,
             description=description,
@@ -210,7 +196,7 @@ class Vault:
             expected_size=expected_size,
             keep_unfinished=keep_unfinished,
         )
-        with self._named():
+        with self._context.naming():
             return await upload.run()
 
     async def open_upload(
@@ -224,11 +210,13 @@ class Vault:
     ) -> SourceUpload:
         """As ``upload``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         options = UploadOptions(
-            self._name, check_description(description), part_size, expected_size, keep_unfinished
+            self._context.name, check_description(description), part_size, expected_size, keep_unfinished
         )
-        with self._named():
+        with self._context.naming():
             opened = await open_source(source)
-            return SourceUpload(self._continuing.store(options, opened), self._resources, options, opened)
+            return SourceUpload(
+                self._context.store(options, opened), self._context.resources, options, opened
+            )
 
     def open_or_resume(
         self,
@@ -262,10 +250,8 @@ class Vault:
             ResumeMismatchError: It was begun with another part size or description. Nothing was sent.
             OutcomeUnknownError: The archive may have been made before; an inventory will tell.
         """
-        if self._records is None:
-            raise ConfigurationError("an upload is found again in a catalog; give one to connect()")
         options = UploadOptions(
-            self._name,
+            self._context.name,
             check_description(description),
             part_size,
             expected_size,
@@ -273,7 +259,7 @@ class Vault:
         )
         resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
         taken: AbstractAsyncContextManager[TakenUpload] = resuming.take_up(
-            self._gateway, self._resources, self._records, path, options, resume=resume, restart=restart
+            self._context.recorded(), path, options, resume=resume, restart=restart
         )
         return taken
 
@@ -284,14 +270,7 @@ class Vault:
         """
         id_ = ArchiveId(check_id("archive", archive_id))
 
-        async def delete() -> None:
-            await self._gateway.delete_archive(self._name, id_)
-
-        await (delete() if self._records is None else self._records.delete(id_, delete))
-
-    @property
-    def _continuing(self) -> Continuing:
-        return Continuing(self._gateway, self._resources, self._name, self._records)
+        await self._context.delete_archive(id_)
 
     # --- unfinished uploads
 
@@ -299,7 +278,7 @@ class Vault:
         """Every multipart upload that was neither completed nor aborted."""
 
         async def fetch(marker: str | None) -> Page[Upload]:
-            page = await self._gateway.list_multipart_uploads(self._name, marker=marker)
+            page = await self._context.gateway.list_multipart_uploads(self._context.name, marker=marker)
             return Page(tuple(self._upload(item) for item in page.items), page.marker)
 
         return follow("ListMultipartUploads", fetch)
@@ -311,24 +290,24 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
         """
         id_ = UploadId(check_id("upload", upload_id))
-        description, _ = await self._gateway.list_parts(self._name, id_, limit=1)
+        description, _ = await self._context.gateway.list_parts(self._context.name, id_, limit=1)
         return self._upload(description)
 
     async def abort_upload(self, upload_id: str) -> None:
         """Forget an upload and its parts, whether it is there or not."""
         id_ = UploadId(check_id("upload", upload_id))
         with suppress(UploadNotFoundError):  # as it was to be
-            await self._gateway.abort_multipart_upload(self._name, id_)
-        if self._records is not None:
-            await self._records.aborted(id_)
+            await self._context.gateway.abort_multipart_upload(self._context.name, id_)
+        if self._context.records is not None:
+            await self._context.records.aborted(id_)
 
     async def sweep_uploads(self) -> None:
         """Abort what dead processes began for streams and sent nothing to, as the catalog knows."""
-        if self._records is not None:
-            await importlib.import_module("aioglacier.recorded.resume").sweep(self._gateway, self._records)
+        if self._context.records is not None:
+            await importlib.import_module("aioglacier.recorded.resume").sweep(self._context.recorded())
 
     def _upload(self, description: UploadDescription) -> Upload:
-        return Upload(self._gateway, self._name, description, self._records)
+        return Upload(self._context, description)
 
     async def resume(
         self,
@@ -344,7 +323,7 @@ class Vault:
             ResumeMismatchError: The source is another one. For a path nothing has been sent then.
         """
         upload = await self.open_resume(upload_id, source)
-        with self._named():
+        with self._context.naming():
             return await upload.run()
 
     async def open_resume(
@@ -356,8 +335,10 @@ class Vault:
         making another, until ``records.told`` has said that it is known.
         """
         id_ = UploadId(check_id("upload", upload_id))
-        with self._named():
-            return await self._continuing.open_resume(id_, source, awaits_telling=awaits_telling)
+        with self._context.naming():
+            return await ContinuedUploads(self._context).open_resume(
+                id_, source, awaits_telling=awaits_telling
+            )
 
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None
@@ -379,7 +360,9 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
             ResumeMismatchError: The service has other parts than were sent from here, or than come now.
         """
-        return self._continuing.resume_writer(UploadId(check_id("upload", upload_id)), expected_size)
+        return ContinuedUploads(self._context).resume_writer(
+            UploadId(check_id("upload", upload_id)), expected_size
+        )
 
     # --- jobs
 
@@ -407,7 +390,7 @@ class Vault:
             PolicyEnforcedError: The account's data retrieval policy refuses it.
             InsufficientCapacityError: No Expedited capacity now.
         """
-        job_id = await self._retrieving.start_archive(
+        job_id = await JobStarter(self._context).start_archive(
             ArchiveId(check_id("archive", archive_id)),
             tier=check_choice("tier", Tier, tier),
             byte_range=check_retrieval_range(byte_range),
@@ -450,14 +433,10 @@ class Vault:
             limit,
             marker,
         )
-        job_id = await self._retrieving.start_inventory(
+        job_id = await JobStarter(self._context).start_inventory(
             parameters, sns_topic=sns_topic, description=check_description(description)
         )
         return self._job(job_id)
-
-    @property
-    def _retrieving(self) -> Retrieving:
-        return Retrieving(self._gateway, self._name, self._records)
 
     def job(self, job_id: str) -> Job:
         """A job by its id; nothing is sent, so it need not exist."""
@@ -470,8 +449,8 @@ class Vault:
         wanted = check_choice("job status", JobStatus, status) if status is not None else None
         return follow(
             "ListJobs",
-            lambda marker: self._gateway.list_jobs(
-                self._name, completed=completed, status=wanted, marker=marker
+            lambda marker: self._context.gateway.list_jobs(
+                self._context.name, completed=completed, status=wanted, marker=marker
             ),
         )
 
@@ -496,4 +475,4 @@ class Vault:
         return None
 
     def _job(self, job_id: JobId) -> Job:
-        return Job(self._gateway, self._resources, self._name, job_id, self._records)
+        return Job(self._context, job_id)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from aioglacier.core.models import VaultLock
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.recorded.vault_context import VaultContext
 
 
 class _Setting:
-    def __init__(self, gateway: Gateway, vault: str) -> None:
-        self._gateway = gateway
-        self._vault = vault
+    def __init__(self, context: VaultContext) -> None:
+        self._gateway = context.gateway
+        self._vault = context.name
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of vault {self._vault}>"

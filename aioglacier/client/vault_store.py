@@ -10,9 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from aioglacier.client.upload import fetch_parts
 from aioglacier.core.errors import ResumeMismatchError
-from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import open_source
 from aioglacier.transfer.upload.writer import UploadOptions, open_writer
@@ -22,39 +20,16 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import UploadDescription, UploadId
-    from aioglacier.gateway.contract.protocols import Gateway
-    from aioglacier.recorded.vault_records import VaultRecords
-    from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.store import ArchiveStore
-    from aioglacier.transfer.upload.sources import ByteSource, NamedFile, Source
+    from aioglacier.recorded.vault_context import VaultContext
+    from aioglacier.transfer.upload.sources import Source
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 
-class Continuing:
-    """What has to be known to go on with an upload to one vault."""
+class ContinuedUploads:
+    """Continues unfinished uploads to one vault."""
 
-    def __init__(
-        self, gateway: Gateway, resources: TransferResources, vault: str, records: VaultRecords | None
-    ) -> None:
-        self._gateway = gateway
-        self._resources = resources
-        self._vault = vault
-        self._records = records
-
-    def store(
-        self,
-        options: UploadOptions,
-        source: NamedFile | ByteSource | None = None,
-        record: UploadRecord | None = None,
-        *,
-        found: UploadDescription | None = None,
-        awaits_telling: bool = False,
-    ) -> ArchiveStore:
-        """The vault as a store, which records what is done where there is a catalog."""
-        store = GlacierStore(self._gateway, self._vault, options.description)
-        if self._records is None:
-            return store
-        return self._records.store(store, options, source, record, found=found, awaits_telling=awaits_telling)
+    def __init__(self, context: VaultContext) -> None:
+        self._context = context
 
     async def open_resume(
         self, upload_id: UploadId, source: Source, *, awaits_telling: bool = False
@@ -69,8 +44,8 @@ class Continuing:
                 "abort that upload and begin anew"
             )
         options = self._options(description)
-        store = self.store(options, opened, record, found=description, awaits_telling=awaits_telling)
-        return SourceUpload(store, self._resources, options, opened, resume=(upload_id, known))
+        store = self._context.store(options, opened, record, found=description, awaits_telling=awaits_telling)
+        return SourceUpload(store, self._context.resources, options, opened, resume=(upload_id, known))
 
     @asynccontextmanager
     async def resume_writer(
@@ -86,26 +61,30 @@ class Continuing:
             if start + description.part_size not in known and sizes.get(start) != description.part_size:
                 break
             there.append(known[start])
-        store = self.store(options, record=record, found=description)
-        async with open_writer(store, self._resources, options, resume=(upload_id, known, there)) as writer:
+        store = self._context.store(options, record=record, found=description)
+        async with open_writer(
+            store, self._context.resources, options, resume=(upload_id, known, there)
+        ) as writer:
             yield writer
 
     async def _find(
         self, upload_id: UploadId
     ) -> tuple[UploadRecord | None, UploadDescription, dict[int, bytes]]:
         """What is on record of an upload, and what the service knows of it."""
-        record = await self._records.find_upload(upload_id) if self._records is not None else None
-        description, known = await fetch_parts(self._gateway, self._vault, upload_id)
-        if self._records is not None:
-            await self._records.confirm_account(description.vault_arn)
+        record = (
+            await self._context.records.find_upload(upload_id) if self._context.records is not None else None
+        )
+        description, known = await self._context.fetch_parts(upload_id)
+        if self._context.records is not None:
+            await self._context.records.confirm_account(description.vault_arn)
         return record, description, known
 
     async def _check_recorded(self, record: UploadRecord | None, known: dict[int, bytes]) -> dict[int, int]:
         """The sizes of the parts on record, by offset, once their hashes are those at the service."""
         sizes: dict[int, int] = {}
-        if record is None or self._records is None:
+        if record is None or self._context.records is None:
             return sizes
-        async for part in self._records.catalog.uploads.list_parts(record.number):
+        async for part in self._context.records.catalog.uploads.list_parts(record.number):
             start = part.index * record.part_size
             if known.get(start, part.tree_hash) != part.tree_hash:
                 raise ResumeMismatchError(
@@ -116,4 +95,6 @@ class Continuing:
         return sizes
 
     def _options(self, upload: UploadDescription) -> UploadOptions:
-        return UploadOptions(self._vault, upload.description or None, upload.part_size, keep_unfinished=True)
+        return UploadOptions(
+            self._context.name, upload.description or None, upload.part_size, keep_unfinished=True
+        )

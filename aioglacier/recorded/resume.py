@@ -21,7 +21,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog import ArchiveState, SourceIdentity, UploadState
-from aioglacier.client.upload import fetch_parts
 from aioglacier.core.errors import (
     CatalogMismatchError,
     InvalidParameterError,
@@ -36,7 +35,6 @@ from aioglacier.core.upload_identity import CLOCK_TOLERANCE, LATEST_BEGIN, may_b
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.snapshot import TransferSnapshot
-from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import open_file
 from aioglacier.transfer.upload.writer import UploadOptions
@@ -47,9 +45,8 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Archive, UploadId
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.recorded.vault_records import VaultRecords
-    from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.upload.sources import NamedFile
 
 #: An inventory is about a day old, and made about once a day (Guide, "Downloading a Vault Inventory"); one
@@ -158,9 +155,7 @@ class TakenUpload:
 
 @asynccontextmanager
 async def take_up(
-    gateway: Gateway,
-    resources: TransferResources,
-    records: VaultRecords,
+    context: RecordedVault,
     path: str | os.PathLike[str],
     options: UploadOptions,
     *,
@@ -174,51 +169,43 @@ async def take_up(
     what became of it. It takes two requests more.
     """
     file = await open_file(path)
-    async with records.catalog.lock_source(records.place, file.path):
-        taking = _Taking(gateway, resources, records, options)
-        taken = await taking.take(file, resume=resume, restart=restart)
-        if in_parts and taken.is_new and taken.archive is None:
-            await taken.begin_in_parts()
-        yield taken
+    with context.naming():
+        async with context.catalog.lock_source(context.place, file.path):
+            taking = _Taking(context, options)
+            taken = await taking.take(file, resume=resume, restart=restart)
+            if in_parts and taken.is_new and taken.archive is None:
+                await taken.begin_in_parts()
+            yield taken
 
 
 class _Taking:
     """Finds out where to begin."""
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        resources: TransferResources,
-        records: VaultRecords,
-        options: UploadOptions,
-    ) -> None:
-        self._gateway = gateway
-        self._resources = resources
-        self._records = records
-        self._uploads = records.catalog.uploads
-        self._place = records.place
+    def __init__(self, context: RecordedVault, options: UploadOptions) -> None:
+        self._context = context
+        self._uploads = context.catalog.uploads
+        self._place = context.place
         self._options = options
-        self._store = GlacierStore(gateway, options.vault, options.description)
 
     def new_upload(self, file: NamedFile) -> SourceUpload:
         """From the beginning."""
-        store = self._records.store(self._store, self._options, file, awaits_telling=True)
-        return SourceUpload(store, self._resources, self._options, file)
+        store = self._context.store(self._options, file, awaits_telling=True)
+        return SourceUpload(store, self._context.resources, self._options, file)
 
     async def new_upload_in_parts(self, file: NamedFile) -> SourceUpload:
         """From the beginning; the service has heard of it when this returns."""
         options = replace(self._options, part_size=choose_part_size(file.size, self._options.part_size))
-        store = self._records.store(self._store, options, file, awaits_telling=True)
+        store = self._context.store(options, file, awaits_telling=True)
         assert options.part_size is not None  # noqa: S101  # it was chosen
         upload_id = await store.initiate(options.part_size)
-        return SourceUpload(store, self._resources, options, file, resume=(upload_id, {}))
+        return SourceUpload(store, self._context.resources, options, file, resume=(upload_id, {}))
 
     def old_upload(self, file: NamedFile, record: UploadRecord, known: dict[int, bytes]) -> SourceUpload:
         """From where it is."""
         assert record.upload_id is not None  # noqa: S101  # it is open
         options = replace(self._options, part_size=record.part_size)
-        store = self._records.store(self._store, options, file, record, awaits_telling=True)
-        return SourceUpload(store, self._resources, options, file, resume=(record.upload_id, known))
+        store = self._context.store(options, file, record, awaits_telling=True)
+        return SourceUpload(store, self._context.resources, options, file, resume=(record.upload_id, known))
 
     async def take(self, file: NamedFile, *, resume: bool, restart: bool) -> TakenUpload:
         """What is to be done for a file."""
@@ -260,13 +247,13 @@ class _Taking:
             return None
         if record.upload_id is not None:
             with suppress(UploadNotFoundError):  # as it was to be
-                await self._gateway.abort_multipart_upload(self._place.vault, record.upload_id)
+                await self._context.gateway.abort_multipart_upload(self._place.vault, record.upload_id)
             taken.aborted = record
         await self._uploads.record_aborted(record, "begun anew on request")
         return None
 
     async def _find_lost(self, record: UploadRecord) -> UploadRecord | None:
-        upload_id = await find_lost(self._gateway, self._records, record)
+        upload_id = await find_lost(self._context, record)
         if upload_id is not None:
             try:
                 return await self._uploads.record_initiated(record, upload_id)
@@ -279,15 +266,15 @@ class _Taking:
         """Prepare to go on with an open upload; false if it is gone."""
         assert record.upload_id is not None  # noqa: S101  # it is open
         try:
-            found, known = await fetch_parts(self._gateway, self._place.vault, record.upload_id)
+            found, known = await self._context.fetch_parts(record.upload_id)
         except UploadNotFoundError as error:
             sent = sum([part.size async for part in self._uploads.list_parts(record.number)])
             await self._uploads.record_expired(record, error.message)
             taken.note_expired(record, sent)
             return False
-        await self._records.confirm_account(found.vault_arn)
+        await self._context.records.confirm_account(found.vault_arn)
         if not known and not self._fits(record, taken.file):
-            await self._gateway.abort_multipart_upload(self._place.vault, record.upload_id)
+            await self._context.gateway.abort_multipart_upload(self._place.vault, record.upload_id)
             await self._uploads.record_aborted(record, "nothing had been sent")
             return False
         self._check_options(record)
@@ -315,22 +302,22 @@ class _Taking:
         Raises:
             OutcomeUnknownError: Nothing tells yet.
         """
-        return await settle(self._gateway, self._records, record)
+        return await settle(self._context, record)
 
     async def _archive_of(self, record: UploadRecord) -> Archive | None:
         if record.archive_id is None:
             return None
-        found = await self._records.catalog.archives.get(self._place, record.archive_id)
+        found = await self._context.records.catalog.archives.get(self._place, record.archive_id)
         return found.archive if found is not None and found.state is ArchiveState.STORED else None
 
 
-async def find_lost(gateway: Gateway, records: VaultRecords, record: UploadRecord) -> UploadId | None:
+async def find_lost(context: RecordedVault, record: UploadRecord) -> UploadId | None:
     """The upload at the service that this intent began, if there is one; see ``core.lost``."""
-    place = records.place
     found = [
         upload
         async for upload in follow(
-            "ListMultipartUploads", lambda marker: gateway.list_multipart_uploads(place.vault, marker=marker)
+            "ListMultipartUploads",
+            lambda marker: context.gateway.list_multipart_uploads(context.name, marker=marker),
         )
         if may_be_lost(
             upload,
@@ -341,10 +328,10 @@ async def find_lost(gateway: Gateway, records: VaultRecords, record: UploadRecor
         )
     ]
     for upload in sorted(found, key=lambda upload: upload.started):
-        if await records.catalog.uploads.is_known(upload.id):
+        if await context.catalog.uploads.is_known(upload.id):
             continue
         try:
-            _, page = await gateway.list_parts(place.vault, upload.id, limit=1)
+            _, page = await context.gateway.list_parts(context.name, upload.id, limit=1)
         except UploadNotFoundError:
             continue
         if not page.items:
@@ -352,24 +339,24 @@ async def find_lost(gateway: Gateway, records: VaultRecords, record: UploadRecor
     return None
 
 
-async def sweep(gateway: Gateway, records: VaultRecords) -> None:
+async def sweep(context: RecordedVault) -> None:
     """Abort what dead processes began for streams, before anything was sent: nobody can go on with that."""
-    uploads = records.catalog.uploads
+    uploads = context.catalog.uploads
     intents = [
         upload
-        async for upload in uploads.list_unfinished(records.place)
+        async for upload in uploads.list_unfinished(context.place)
         if upload.state is UploadState.INTENT and upload.source is None
     ]
     for upload in intents:
         with suppress(UploadLockedError):  # it is alive
-            async with records.catalog.lock_source(records.place, upload.nonce):
-                upload_id = await find_lost(gateway, records, upload)
+            async with context.catalog.lock_source(context.place, upload.nonce):
+                upload_id = await find_lost(context, upload)
                 if upload_id is not None:
-                    await gateway.abort_multipart_upload(records.place.vault, upload_id)
+                    await context.gateway.abort_multipart_upload(context.name, upload_id)
                 await uploads.record_failed(upload, "its process died before anything was sent")
 
 
-async def settle(gateway: Gateway, records: VaultRecords, record: UploadRecord) -> UploadRecord | None:
+async def settle(context: RecordedVault, record: UploadRecord) -> UploadRecord | None:
     """Find out what has become of an upload that was about to be completed, without sending any byte of it.
 
     Returns:
@@ -379,16 +366,11 @@ async def settle(gateway: Gateway, records: VaultRecords, record: UploadRecord) 
         OutcomeUnknownError: Nothing tells yet. An inventory will.
     """
     size, tree_hash = _content(record)
-    uploads = records.catalog.uploads
+    uploads = context.catalog.uploads
     unknown: OutcomeUnknownError
     if record.upload_id is not None:
-        options = UploadOptions(record.place.vault, record.description or None, record.part_size)
-        store = records.store(
-            GlacierStore(gateway, record.place.vault, options.description),
-            options,
-            record=record,
-            awaits_telling=True,
-        )
+        options = UploadOptions(context.name, record.description or None, record.part_size)
+        store = context.store(options, record=record, awaits_telling=True)
         try:
             await store.complete(record.upload_id, size, tree_hash)
             return await uploads.get(record)
@@ -402,12 +384,12 @@ async def settle(gateway: Gateway, records: VaultRecords, record: UploadRecord) 
             size=size,
             tree_hash=tree_hash,
         )
-        unknown.vault = record.place.vault
-    if (settled := await settle_by_inventory(records, record)) is not None:
+    if (settled := await settle_by_inventory(context.records, record)) is not None:
         return settled
     if (await uploads.get(record)).state is not UploadState.COMPLETING:
         return None
-    raise unknown
+    with context.naming():
+        raise unknown
 
 
 async def settle_all(records: VaultRecords) -> list[UploadRecord]:
@@ -463,5 +445,5 @@ def mismatch(record: UploadRecord, what: str, recorded: str, wanted: str) -> Res
     error = ResumeMismatchError(
         f"the unfinished upload of {record.source!r} was begun with {what} {recorded}, but now it is {wanted}"
     )
-    error.vault, error.upload_id = record.place.vault, record.upload_id
+    error.upload_id = record.upload_id
     return error

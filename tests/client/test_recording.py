@@ -235,8 +235,7 @@ async def completing(house: House) -> UploadRecord:
     left = await house.left_behind()
     assert left.upload_id is not None
     record = await house.catalog.uploads.record_completing(left, size=SIZE, tree_hash=tree_hash(data(SIZE)))
-    upload = await house.vault.unfinished_upload(left.upload_id)
-    await upload._gateway.abort_multipart_upload("v", left.upload_id)  # past the records
+    await house.vault.context.gateway.abort_multipart_upload("v", left.upload_id)  # past the records
     return record
 
 
@@ -283,7 +282,7 @@ async def test_an_inventory_of_three_days_later_that_does_not_list_it_settles_it
     for age in (timedelta(0), INVENTORY_ALLOWANCE - timedelta(seconds=1)):
         await house.catalog.archives.merge_inventory(place, [], inventoried=record.active + age)
         with pytest.raises(OutcomeUnknownError):
-            await settle(house.vault._gateway, house.records, record)
+            await settle(house.vault.context.recorded(), record)
     await house.catalog.archives.merge_inventory(place, [], inventoried=record.active + INVENTORY_ALLOWANCE)
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
         assert upload.is_new

@@ -28,13 +28,13 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.restore.existing_jobs import ExistingJobs
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entries import Entry, RunNumber, StoredEntry, TreeRecord
     from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
     from aioglacier.core.ranges import ByteRange
 
@@ -75,7 +75,7 @@ class Fetcher:
 
     def __init__(
         self,
-        place: FolderPlace,
+        vault: Vault,
         tree: TreeRecord,
         run: RunNumber | None,
         *,
@@ -91,7 +91,8 @@ class Fetcher:
         self.waiting = 0
         self.left = 0
         self.cost = 0.0
-        self._place = place
+        self._vault = vault
+        self._context = vault.context.recorded()
         self._tree = tree
         self._run = run
         self._root = root
@@ -146,7 +147,7 @@ class Fetcher:
             return job
         cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
         check_cost(self.cost + cost, self._options.max_cost, self._prices, "asking for outputs anew")
-        job = await self._place.vault.retrieve(
+        job = await self._vault.retrieve(
             retrieval.archive_id, tier=self._options.tier, byte_range=retrieval.byte_range
         )
         self.started += 1
@@ -204,7 +205,7 @@ class Fetcher:
     async def _members(self, retrieval: Retrieval) -> list[StoredEntry]:
         """What a retrieval is for, and what is in its place already among it."""
         found: list[StoredEntry] = []
-        pages = self._place.catalog.entries.stored_in(
+        pages = self._context.catalog.entries.stored_in(
             self._tree,
             UploadNumber(retrieval.upload),
             self._run,

@@ -19,7 +19,6 @@ import anyio
 
 from aioglacier.bulk.formats.age import no_identity
 from aioglacier.bulk.path_failures import PathFailure, PathFailures
-from aioglacier.bulk.place import FolderPlace, outcome_of
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.existing_jobs import ExistingJobs
 from aioglacier.bulk.restore.fetcher import Fetcher
@@ -27,7 +26,7 @@ from aioglacier.bulk.restore.outline import Outline
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.restore_plan import RestorePlan, RestorePlanner
-from aioglacier.bulk.settling import mend_folder
+from aioglacier.bulk.settling import mend_folder, outcome_of
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.core.errors import ConfigurationError, TargetError
 from aioglacier.tasks.groups import first_cause
@@ -84,7 +83,8 @@ class FolderRestore:
     ) -> None:
         self._failures = PathFailures()
         self._options = options or RestoreOptions()
-        self._place = FolderPlace(vault)
+        self._vault = vault
+        self._context = vault.context.recorded()
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
         self._prices = prices
         self._plan: RestorePlan | None = None
@@ -137,7 +137,7 @@ class FolderRestore:
         """
         tree, run = await self._find()
         placer = await run_in_thread(partial(self._open_placer, is_made=True))
-        entries = self._place.catalog.entries
+        entries = self._context.catalog.entries
         number = await entries.begin_run(
             tree, "restore", {"patterns": list(self._options.selection.patterns)}, target=self._root
         )
@@ -159,21 +159,21 @@ class FolderRestore:
     # --- what is asked for
 
     async def _find(self) -> tuple[TreeRecord, RunNumber | None]:
-        entries = self._place.catalog.entries
-        trees = await entries.list_trees(self._place.place)
+        entries = self._context.catalog.entries
+        trees = await entries.list_trees(self._context.place)
         wanted = self._options.folder
         if wanted is not None:
             root = await run_in_thread(partial(os.path.realpath, wanted))
             trees = [tree for tree in trees if tree.root in {wanted, root}]
         if len(trees) != 1:
             names = ", ".join(repr(tree.root) for tree in trees)
-            vault = self._place.vault.name
+            vault = self._context.name
             raise ConfigurationError(
                 f"the catalog knows several folders in vault {vault!r}: {names}; say which with --folder"
                 if trees
                 else f"the catalog knows no such folder in vault {vault!r}; 'sync' takes one there"
             )
-        await mend_folder(self._place, trees[0])
+        await mend_folder(self._context, trees[0])
         at = self._options.selection.at
         if at is None:
             return trees[0], None
@@ -183,7 +183,7 @@ class FolderRestore:
         return trees[0], run
 
     def _planner(self, tree: TreeRecord, run: RunNumber | None) -> RestorePlanner:
-        return RestorePlanner(self._place.catalog.entries, tree, run, self._options, self._prices)
+        return RestorePlanner(self._context.catalog.entries, tree, run, self._options, self._prices)
 
     def _open_placer(self, *, is_made: bool) -> Placer:
         root = os.fsencode(self._root)
@@ -203,7 +203,7 @@ class FolderRestore:
         planner = self._planner(tree, run)
         plan = await planner.plan(placer)
         if plan.retrievals:
-            existing = await ExistingJobs.look(self._place.vault)
+            existing = await ExistingJobs.look(self._vault)
         if any(retrieval.archive_id in existing.ranges for retrieval in plan.retrievals):
             plan = await planner.plan(placer, existing.ranges)
         check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
@@ -211,7 +211,7 @@ class FolderRestore:
         self._plan = plan
         await self._check_identities(tree, plan)
         outline = self._outline = Outline(
-            self._place.catalog.entries,
+            self._context.catalog.entries,
             tree,
             run,
             placer,
@@ -222,11 +222,11 @@ class FolderRestore:
         await outline.make_first()
         if self._options.selection.patterns and not outline.is_any_meant:
             raise ConfigurationError(
-                f"of {tree.root!r} in vault {self._place.vault.name!r} nothing was selected; a pattern is as "
+                f"of {tree.root!r} in vault {self._context.name!r} nothing was selected; a pattern is as "
                 "in a .gitignore: '*.jpg' anywhere, /2024/ at the top"
             )
         self._fetcher = Fetcher(
-            self._place,
+            self._vault,
             tree,
             run,
             root=os.fsencode(self._root),
@@ -264,7 +264,7 @@ class FolderRestore:
         identities = self._options.identities
         if identities is None:
             raise no_identity()
-        recipients = await self._place.catalog.entries.recipients(tree)
+        recipients = await self._context.catalog.entries.recipients(tree)
         if recipients and not identities.fit(recipients):
             raise ConfigurationError(
                 f"what is to be restored was encrypted to {', '.join(recipients)}, and no identity given "

@@ -15,11 +15,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.place import FolderPlace
 from aioglacier.bulk.streams.manifest import Manifest, Piece, describe_manifest, describe_piece
 from aioglacier.bulk.sync.in_parts import open_in_parts
 from aioglacier.catalog.records import ArchiveState, UploadState
-from aioglacier.client.upload import fetch_parts
 from aioglacier.core.checks import check_description
 from aioglacier.core.errors import (
     ConfigurationError,
@@ -89,7 +87,8 @@ class StreamUpload:
         self._description = description or ""
         check_description(self._description)
         check_description(describe_piece("0" * 16, 999_999, self._description))
-        self._place = FolderPlace(vault)
+        self._vault = vault
+        self._context = vault.context.recorded()
         self._source = _Ahead(open_stream(source))
         self._parts = parts
         self._name = stream
@@ -145,7 +144,7 @@ class StreamUpload:
             GlacierError: As ``Vault.upload``.
         """
         stream = await self.begin()
-        async with self._place.catalog.lock_source(self._place.place, f"stream {stream.nonce}"):
+        async with self._context.catalog.lock_source(self._context.place, f"stream {stream.nonce}"):
             manifest_upload = await self._settle(describe_manifest(stream.nonce, stream.description))
             await self._find_pieces(stream)
             if isinstance(manifest_upload, _Made) and self._pieces:
@@ -167,7 +166,7 @@ class StreamUpload:
     # --- what is there
 
     async def _find(self) -> StreamRecord:
-        streams, place = self._place.catalog.streams, self._place.place
+        streams, place = self._context.catalog.streams, self._context.place
         if self._name is None:
             if not await self._source.peek():
                 raise EmptyArchiveError("the stream has no bytes")
@@ -178,7 +177,7 @@ class StreamUpload:
         if found is None:
             unfinished = [stream.nonce for stream in await streams.list_open(place)]
             raise ConfigurationError(
-                f"the catalog knows no stream {self._name!r} in vault {self._place.vault.name!r}; unfinished "
+                f"the catalog knows no stream {self._name!r} in vault {self._context.name!r}; unfinished "
                 f"there are: {', '.join(unfinished) or 'none'}"
             )
         self._description = found.description
@@ -196,12 +195,12 @@ class StreamUpload:
 
     async def _settle(self, description: str) -> _Made | _Open | None:
         """What has become of the upload with this description."""
-        place, uploads = self._place, self._place.catalog.uploads
-        record = await uploads.find_described(place.place, description)
+        context, uploads = self._context, self._context.catalog.uploads
+        record = await uploads.find_described(context.place, description)
         if record is not None and record.state is UploadState.COMPLETING:
-            record = await settle(place.gateway, place.records, record)
+            record = await settle(context, record)
         if record is not None and record.state is UploadState.INTENT:
-            upload_id = await find_lost(place.gateway, place.records, record)
+            upload_id = await find_lost(context, record)
             if upload_id is None:
                 await uploads.record_failed(record, "it was never begun")
                 return None
@@ -210,14 +209,14 @@ class StreamUpload:
             return None
         if record.state is UploadState.OPEN and record.upload_id is not None:
             try:
-                _, known = await fetch_parts(place.gateway, place.vault.name, record.upload_id)
+                _, known = await context.fetch_parts(record.upload_id)
             except UploadNotFoundError as error:
                 await uploads.record_expired(record, error.message)
                 return None
             return _Open(record, known)
         if record.state is UploadState.COMPLETED and record.archive_id is not None:
             await uploads.record_told(record.number)
-            made = await place.catalog.archives.get(place.place, record.archive_id)
+            made = await context.catalog.archives.get(context.place, record.archive_id)
             if made is not None and made.state is ArchiveState.STORED:
                 return _Made(made.archive)
         return None
@@ -237,7 +236,7 @@ class StreamUpload:
             opened, self._open = self._open, None
             part_size = opened.record.part_size if opened else self._part_size
             async with open_in_parts(
-                self._place,
+                self._context,
                 description,
                 part_size,
                 keep_unfinished=True,
@@ -270,7 +269,7 @@ class StreamUpload:
         """Go on with an open piece from where the service has all of it."""
         before = sum(piece.size for piece in self._pieces)
         assert opened.record.upload_id is not None  # noqa: S101  # it is open
-        async with self._place.vault.resume_writer(opened.record.upload_id) as writer:
+        async with self._vault.resume_writer(opened.record.upload_id) as writer:
             self._check_position(before + writer.position, position)
             self._open = None
             await self._write(stream, writer)
@@ -296,7 +295,7 @@ class StreamUpload:
         await self._add(stream, archive)
 
     async def _add(self, stream: StreamRecord, archive: Archive) -> None:
-        await self._place.catalog.streams.record_piece(stream, archive.id, len(self._pieces))
+        await self._context.catalog.streams.record_piece(stream, archive.id, len(self._pieces))
         self._pieces.append(Piece(archive.id, archive.size, archive.tree_hash))
 
     async def _write_manifest(
@@ -306,7 +305,7 @@ class StreamUpload:
             return await self._finish(stream, found.archive)
         description = describe_manifest(stream.nonce, stream.description)
         async with open_in_parts(
-            self._place,
+            self._context,
             description,
             found.record.part_size if found else MIB,
             keep_unfinished=True,
@@ -318,7 +317,7 @@ class StreamUpload:
 
     async def _finish(self, stream: StreamRecord, archive: Archive) -> tuple[Manifest, Archive]:
         manifest = self._manifest(stream)
-        await self._place.catalog.streams.record_completed(stream, archive.id, manifest.size)
+        await self._context.catalog.streams.record_completed(stream, archive.id, manifest.size)
         return manifest, archive
 
     def _manifest(self, stream: StreamRecord) -> Manifest:

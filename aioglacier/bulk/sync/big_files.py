@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream
 
     from aioglacier.bulk.formats.age import Recipients
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
+    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 _ONE_FILE: tuple[type[GlacierError], ...] = (
@@ -77,7 +77,7 @@ class BigFiles:
 
     def __init__(
         self,
-        place: FolderPlace,
+        context: RecordedVault,
         root: str,
         fail: Callable[[bytes, GlacierError], None],
         recipients: Recipients | None = None,
@@ -87,7 +87,7 @@ class BigFiles:
         self.recorded = 0
         self.requests = 0
         self._moved = 0
-        self._place = place
+        self._context = context
         self._root = root
         self._fail = fail
         self._recipients = recipients
@@ -135,7 +135,7 @@ class BigFiles:
         assert found is not None  # noqa: S101  # see above
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         if known is not None and await self._is_only_touched(found, known, path):
-            entries = self._place.catalog.entries
+            entries = self._context.catalog.entries
             entry = _entry(tree, run, found, await run_in_thread(partial(attributes_of, path)))
             moved = await touch(entries, [Touched(known, entry)])
             await entries.replace([known.number], moved, run)
@@ -156,7 +156,7 @@ class BigFiles:
             return False
         expected = known.content_hash
         if expected is None:
-            expected = (await self._place.catalog.uploads.get_number(UploadNumber(known.upload))).tree_hash
+            expected = (await self._context.catalog.uploads.get_number(UploadNumber(known.upload))).tree_hash
         return await run_in_thread(partial(hash_file, path)) == expected
 
     async def _seal(
@@ -173,7 +173,7 @@ class BigFiles:
 
         try:
             archive = await archive_sealed(
-                self._place, tree, run, _entry(tree, run, found), path, ended, recipients, note
+                self._context, tree, run, _entry(tree, run, found), path, ended, recipients, note
             )
         finally:
             if (writer := self._under_way.pop(found.path, None)) is not None:
@@ -183,7 +183,7 @@ class BigFiles:
     async def _archive(
         self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
     ) -> None:
-        place = self._place
+        context = self._context
         description = describe_file(
             found.path,
             self._root,
@@ -192,10 +192,8 @@ class BigFiles:
             uid=found.uid,
             gid=found.gid,
         )
-        options = UploadOptions(place.vault.name, description, keep_unfinished=True)
-        async with take_up(
-            place.gateway, place.resources, place.records, path, options, restart=restart, in_parts=True
-        ) as upload:
+        options = UploadOptions(context.name, description, keep_unfinished=True)
+        async with take_up(context, path, options, restart=restart, in_parts=True) as upload:
             self._under_way[found.path] = upload
             if self._drain_until is not None:  # it came while the file was opened
                 upload.drain(self._drain_until - anyio.current_time())
@@ -204,7 +202,7 @@ class BigFiles:
             finally:
                 del self._under_way[found.path]
                 self._moved += upload.snapshot().moved
-            record = await place.catalog.archives.get(place.place, archive.id)
+            record = await context.catalog.archives.get(context.place, archive.id)
             if record is None or record.upload is None:
                 raise CatalogError(f"archive {archive.id} was made, and its upload is not on record")
             identity = upload.file.identity
@@ -212,8 +210,8 @@ class BigFiles:
             # What was given to it since makes its ``ctime`` another one, and so the next run sees it.
             attributes = await run_in_thread(partial(attributes_of, path))
             entry = _entry(tree, run, now, attributes)._replace(upload=record.upload)
-            await place.catalog.entries.replace(ended, [entry], run)
-            await place.catalog.uploads.record_told(record.upload)
+            await context.catalog.entries.replace(ended, [entry], run)
+            await context.catalog.uploads.record_told(record.upload)
         self._count(archive)
 
     def _count(self, archive: Archive) -> None:

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from aioglacier.bulk.formats.age import Recipients
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
+    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
@@ -53,7 +53,7 @@ class BundleWriter:
 
     def __init__(
         self,
-        place: FolderPlace,
+        context: RecordedVault,
         tree: TreeRecord,
         run: RunNumber,
         upload: UploadRecord,
@@ -63,8 +63,8 @@ class BundleWriter:
         patience: Patience | None = None,
     ) -> None:
         self.archive: Archive | None = None
-        self._place = place
-        self._entries = place.catalog.entries
+        self._context = context
+        self._entries = context.catalog.entries
         self._tree = tree
         self._run = run
         self._upload = upload
@@ -186,7 +186,7 @@ class BundleWriter:
 
 @asynccontextmanager
 async def open_bundle(
-    place: FolderPlace,
+    context: RecordedVault,
     tree: TreeRecord,
     run: RunNumber,
     *,
@@ -202,9 +202,12 @@ async def open_bundle(
 
     async def note(upload: UploadRecord) -> None:
         record = BundleRecord(upload.number, "tar", compression, encryption)
-        await place.catalog.entries.record_bundle(tree, run, record)
+        await context.catalog.entries.record_bundle(tree, run, record)
 
     description = describe_bundle(tree.root if recipients is None else None)
-    async with open_in_parts(place, description, place.part_size(PART_SIZE), note=note) as (upload, writer):
+    async with open_in_parts(context, description, context.part_size(PART_SIZE), note=note) as (
+        upload,
+        writer,
+    ):
         record = BundleRecord(upload.number, "tar", compression, encryption)
-        yield BundleWriter(place, tree, run, upload, writer, record, recipients, patience)
+        yield BundleWriter(context, tree, run, upload, writer, record, recipients, patience)

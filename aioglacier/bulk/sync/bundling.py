@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream
 
     from aioglacier.bulk.formats.coder import Coder
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.sync.bundle import BundleWriter
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.bulk.sync.plan import SyncOptions
     from aioglacier.bulk.sync.sync_progress import SyncCounters
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
+    from aioglacier.recorded.vault_context import RecordedVault
 
 
 class Bundling:
@@ -32,11 +32,11 @@ class Bundling:
         given_up: Members of a bundle that was aborted in the end; they go again next time.
     """
 
-    def __init__(self, place: FolderPlace, options: SyncOptions, counters: SyncCounters) -> None:
+    def __init__(self, context: RecordedVault, options: SyncOptions, counters: SyncCounters) -> None:
         self.compression = "zstd" if options.compress else None
         self.encryption = AGE if options.recipients is not None else None
         self.given_up = 0
-        self._place = place
+        self._context = context
         self._options = options
         self._counters = counters
         self._bundle: BundleWriter | None = None
@@ -66,7 +66,7 @@ class Bundling:
             packed = await _next(take)
             while packed is not None:
                 async with open_bundle(
-                    self._place,
+                    self._context,
                     tree,
                     run,
                     compression=self.compression,

@@ -9,19 +9,18 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aioglacier.transfer.store import GlacierStore
 from aioglacier.transfer.upload.writer import ArchiveWriter, UploadOptions, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.catalog import UploadRecord
+    from aioglacier.recorded.vault_context import RecordedVault
 
 
 @asynccontextmanager
 async def open_in_parts(
-    place: FolderPlace,
+    context: RecordedVault,
     description: str,
     part_size: int,
     *,
@@ -32,7 +31,7 @@ async def open_in_parts(
     """Begin an upload, or go on with one. Leaving the block before ``complete`` is no archive.
 
     Args:
-        place: The vault.
+        context: The vault.
         description: Unlike any other.
         part_size: Of the parts.
         note: What to record beside the upload before it begins.
@@ -43,22 +42,21 @@ async def open_in_parts(
     Raises:
         InvalidPlanError: Part size and memory limit do not go together. Nothing was sent.
     """
-    options = UploadOptions(place.vault.name, description, part_size, keep_unfinished=keep_unfinished)
-    store = GlacierStore(place.gateway, place.vault.name, description)
+    options = UploadOptions(context.name, description, part_size, keep_unfinished=keep_unfinished)
     if continued is not None:
         upload, known = continued
     else:
         upload, known = (
-            await place.catalog.uploads.record_intent(
-                place.place, part_size=part_size, description=description
+            await context.catalog.uploads.record_intent(
+                context.place, part_size=part_size, description=description
             ),
             {},
         )
         if note is not None:
             await note(upload)
-    recording = place.records.store(store, options, None, upload)
-    async with open_engine(recording, place.resources, options, None) as engine:
-        upload_id = upload.upload_id or await recording.initiate(part_size)
+    store = context.store(options, record=upload)
+    async with open_engine(store, context.resources, options, None) as engine:
+        upload_id = upload.upload_id or await store.initiate(part_size)
         engine.resume(upload_id, known)
         writer = ArchiveWriter(engine, options)
         try:

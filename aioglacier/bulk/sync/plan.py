@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aioglacier.bulk.formats.age import Recipients
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.bulk.sync.compare import Change
+    from aioglacier.recorded.vault_context import RecordedVault
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ class SyncPlan:
 class Planning:
     """Adds up what a ``sync`` would do."""
 
-    def __init__(self, options: SyncOptions, place: FolderPlace) -> None:
+    def __init__(self, options: SyncOptions, context: RecordedVault) -> None:
         self._options = options
-        self._part_size = place.part_size(PART_SIZE)
+        self._part_size = context.part_size(PART_SIZE)
         self._sealing = SEALING if options.recipients is not None else 0
         self._files = self._size = self._removed = 0
         self._bundled = self._bundled_files = 0

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.bulk.formats.age import Recipients
-    from aioglacier.bulk.place import FolderPlace
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entries import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
+    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 async def archive_sealed(
-    place: FolderPlace,
+    context: RecordedVault,
     tree: TreeRecord,
     run: RunNumber,
     entry: Entry,
@@ -51,7 +51,7 @@ async def archive_sealed(
     """Encrypt a file into an archive of its own, and record it.
 
     Args:
-        place: The vault.
+        context: The vault.
         tree: The folder.
         run: The run.
         entry: What is known of the file.
@@ -64,7 +64,7 @@ async def archive_sealed(
         SourceError: The file cannot be read, or changed meanwhile. No archive was made.
         GlacierError: It could not be sent.
     """
-    entries = place.catalog.entries
+    entries = context.catalog.entries
     # Each 64 KiB gain 16 bytes, and there is a header of some hundred for each recipient.
     most = entry.size + entry.size // 4096 + (len(recipients.names) + 1) * 4096
     uploads: list[UploadRecord] = []
@@ -75,7 +75,10 @@ async def archive_sealed(
 
     description = describe_sealed_file()
     try:
-        async with open_in_parts(place, description, choose_part_size(most), note=record) as (upload, writer):
+        async with open_in_parts(context, description, choose_part_size(most), note=record) as (
+            upload,
+            writer,
+        ):
             note(writer)
             found = await run_in_thread(partial(_seal, path, entry, recipients, writer))
             await entries.add([found._replace(upload=upload.number, encryption=AGE)])
@@ -83,7 +86,7 @@ async def archive_sealed(
     except BaseException:
         with anyio.CancelScope(shield=True):
             for upload in uploads:
-                state = (await place.catalog.uploads.get_number(upload.number)).state
+                state = (await context.catalog.uploads.get_number(upload.number)).state
                 if state not in {UploadState.COMPLETING, UploadState.COMPLETED}:
                     await entries.drop(upload.number)
         raise

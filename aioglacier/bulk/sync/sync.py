@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from aioglacier.bulk.path_failures import PathFailure, PathFailures
-from aioglacier.bulk.place import FolderPlace, outcome_of
-from aioglacier.bulk.settling import settle_folder
+from aioglacier.bulk.settling import outcome_of, settle_folder
 from aioglacier.bulk.sync.big_files import BigFiles
 from aioglacier.bulk.sync.bundling import Bundling
 from aioglacier.bulk.sync.compare import Change
@@ -62,13 +61,13 @@ class FolderSync:
         self.unknown: list[OutcomeUnknownError] = []
         self._options = options or SyncOptions()
         self._prices = prices
-        self._place = FolderPlace(vault)
+        self._context = vault.context.recorded()
         self._root = os.path.realpath(os.fsdecode(directory))
         self._failures = PathFailures()
         self._counters = SyncCounters()
-        self._look = FolderLook(self._root, self._options, self._place.catalog.entries)
-        self._bundling = Bundling(self._place, self._options, self._counters)
-        self._big_files = BigFiles(self._place, self._root, self._failures.add, self._options.recipients)
+        self._look = FolderLook(self._root, self._options, self._context.catalog.entries)
+        self._bundling = Bundling(self._context, self._options, self._counters)
+        self._big_files = BigFiles(self._context, self._root, self._failures.add, self._options.recipients)
         self._is_draining = False
         self._stoppable = anyio.CancelScope()
 
@@ -122,13 +121,13 @@ class FolderSync:
             GlacierError: The rest cannot be archived. Single files that cannot be are in ``failures``
                 instead.
         """
-        place = self._place
-        entries = place.catalog.entries
+        context = self._context
+        entries = context.catalog.entries
         await run_in_thread(self._check_top)
-        async with place.catalog.lock_source(place.place, self._root):
-            tree = await entries.open_tree(place.place, self._root)
+        async with context.catalog.lock_source(context.place, self._root):
+            tree = await entries.open_tree(context.place, self._root)
             await _check_still_sealed(entries, tree, self._options.recipients, self._options.allows_plain)
-            self.unknown = await settle_folder(place, tree)
+            self.unknown = await settle_folder(context, tree)
             run = await entries.begin_run(tree, "sync", _settings(self._options))
             try:
                 with first_cause(), self._stoppable:
@@ -156,7 +155,9 @@ class FolderSync:
             price=prices.uploads(snapshot.requests) if prices else None,
             currency=prices.currency if prices else None,
         )
-        await self._place.catalog.entries.end_run(tree, run, counters=counters, outcome=outcome, spent=spent)
+        await self._context.catalog.entries.end_run(
+            tree, run, counters=counters, outcome=outcome, spent=spent
+        )
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
         """Look at nothing more, and finish within so many seconds the archives that are being made.
@@ -176,10 +177,10 @@ class FolderSync:
 
     async def plan(self) -> SyncPlan:
         """Return what ``run`` would do, from looking at everything; nothing is sent or recorded."""
-        place = self._place
-        trees = await place.catalog.entries.list_trees(place.place)
+        context = self._context
+        trees = await context.catalog.entries.list_trees(context.place)
         tree = next((tree for tree in trees if tree.root == self._root), None)
-        planning = Planning(self._options, place)
+        planning = Planning(self._options, context)
         await run_in_thread(partial(self._look.compare, tree, planning.add))
         comparison = self._look.comparison
         return planning.result(comparison.unchanged if comparison else 0, len(self._look.scan.failures))
@@ -229,7 +230,7 @@ class FolderSync:
         """Record what needs nothing sent."""
         for failed in packed.failed:
             self._failures.add(*failed)
-        entries = self._place.catalog.entries
+        entries = self._context.catalog.entries
         moved = await touch(entries, packed.touched)
         await entries.replace(
             [*packed.gone, *(touched.known.number for touched in packed.touched)], moved, run

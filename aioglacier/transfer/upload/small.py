@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 import anyio
 
 from aioglacier.core.errors import GlacierError
+from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS
@@ -65,9 +66,8 @@ async def upload_small(
             stored = await asyncio.shield(sending)
         except GlacierError as error:
             failure = as_failed_upload(error)
-            if isinstance(failure, GlacierError):
-                failure.vault = failure.vault or options.vault
-            raise failure from failure.__cause__
+            with naming_vault(options.vault):
+                raise failure from failure.__cause__
         except BaseException as error:
             if owner.has_dropped(type(error)):
                 sending.cancel()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError
+from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.groups import first_cause
@@ -85,12 +86,9 @@ class SourceUpload:
             ResumeMismatchError: The source is not what the upload was begun with. For a named file nothing
                 has been sent then; of a stream, what came before the difference may have been.
         """
-        try:
+        with naming_vault(self._options.vault):
             async with self._engine as engine:
                 return await self._carry(engine)
-        except GlacierError as error:
-            error.vault = error.vault or self._options.vault
-            raise
 
     async def _carry(self, engine: UploadEngine) -> Archive:
         known: Mapping[int, bytes] = {}

@@ -11,13 +11,13 @@ import anyio.lowlevel
 
 from aioglacier.core.errors import (
     EmptyArchiveError,
-    GlacierError,
     LengthMismatchError,
     MemoryLimitError,
     WriterBusyError,
     WriterClosedError,
 )
 from aioglacier.core.models import Archive
+from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.upload.engine import UploadEngine
@@ -267,24 +267,22 @@ async def open_writer(
     ``resume`` is an upload that goes on: its id, the tree hashes of its parts at the service by offset, and
     those of the first ones, which do not come by again.
     """
-    async with open_engine(store, resources, options, options.expected_size) as engine:
-        position = 0
-        if resume is not None:
-            upload_id, known, there = resume
-            engine.resume(upload_id, known)
-            for tree_hash in there:
-                engine.skip(engine.part_size, tree_hash)
-                position += engine.part_size
-        writer = ArchiveWriter(engine, options, position)
-        try:
-            yield writer
-            if not writer.is_closed:
-                await writer.complete()
-        except GlacierError as error:
-            error.vault = error.vault or options.vault
-            raise
-        finally:
-            writer.release()
+    with naming_vault(options.vault):
+        async with open_engine(store, resources, options, options.expected_size) as engine:
+            position = 0
+            if resume is not None:
+                upload_id, known, there = resume
+                engine.resume(upload_id, known)
+                for tree_hash in there:
+                    engine.skip(engine.part_size, tree_hash)
+                    position += engine.part_size
+            writer = ArchiveWriter(engine, options, position)
+            try:
+                yield writer
+                if not writer.is_closed:
+                    await writer.complete()
+            finally:
+                writer.release()
 
 
 def open_engine(

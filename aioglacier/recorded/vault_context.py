@@ -1,0 +1,118 @@
+"""What every operation on a vault needs: the gateway, the transfer resources, its name and its records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.limits import MIB
+from aioglacier.core.naming_vault import naming_vault
+from aioglacier.gateway.contract.paging import follow
+from aioglacier.transfer.store import GlacierStore
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from aioglacier.catalog import Catalog, Place, UploadRecord
+    from aioglacier.core.models import ArchiveId, Page, UploadDescription, UploadedPart, UploadId
+    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.sources import ByteSource, NamedFile
+    from aioglacier.transfer.upload.writer import UploadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class VaultContext:
+    """One vault of an open connection.
+
+    Attributes:
+        gateway: Carries requests.
+        resources: Memory, hashing and connections of transfers.
+        name: The vault's name.
+        records: The vault's records; ``None`` without a catalog.
+    """
+
+    gateway: Gateway
+    resources: TransferResources
+    name: str
+    records: VaultRecords | None = None
+
+    def naming(self) -> AbstractContextManager[None]:
+        """Set the vault's name on every error that leaves the block."""
+        return naming_vault(self.name)
+
+    def recorded(self) -> RecordedVault:
+        """Return the same context with records for certain.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+        """
+        if self.records is None:
+            raise ConfigurationError("this needs a catalog; give one to connect()")
+        return RecordedVault(self.gateway, self.resources, self.name, self.records)
+
+    def store(
+        self,
+        options: UploadOptions,
+        source: NamedFile | ByteSource | None = None,
+        record: UploadRecord | None = None,
+        *,
+        found: UploadDescription | None = None,
+        awaits_telling: bool = False,
+    ) -> ArchiveStore:
+        """Return the vault as a store for one upload, which is recorded where there is a catalog."""
+        store = GlacierStore(self.gateway, self.name, options.description)
+        if self.records is None:
+            return store
+        return self.records.store(store, options, source, record, found=found, awaits_telling=awaits_telling)
+
+    async def fetch_parts(self, upload_id: UploadId) -> tuple[UploadDescription, dict[int, bytes]]:
+        """Fetch an unfinished upload from the service, with the tree hash of each of its parts by offset.
+
+        Raises:
+            UploadNotFoundError: It was completed, aborted, or has expired.
+        """
+        descriptions: list[UploadDescription] = []
+
+        async def fetch(marker: str | None) -> Page[UploadedPart]:
+            description, page = await self.gateway.list_parts(self.name, upload_id, marker=marker)
+            descriptions.append(description)
+            return page
+
+        known = {part.start: part.tree_hash async for part in follow("ListParts", fetch)}
+        return descriptions[0], known
+
+    async def delete_archive(self, archive_id: ArchiveId) -> None:
+        """Delete an archive, and record it where there is a catalog."""
+
+        async def delete() -> None:
+            await self.gateway.delete_archive(self.name, archive_id)
+
+        await (delete() if self.records is None else self.records.delete(archive_id, delete))
+
+    def part_size(self, wanted: int) -> int:
+        """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
+        size = wanted
+        while size > MIB and 2 * size > self.resources.buffers.limit:
+            size //= 2
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVault(VaultContext):
+    """A vault of a connection that has a catalog."""
+
+    records: VaultRecords
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog."""
+        return self.records.catalog
+
+    @property
+    def place(self) -> Place:
+        """The vault's key in the catalog."""
+        return self.records.place
