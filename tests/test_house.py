@@ -108,8 +108,6 @@ MIRRORED = {
 #: Arrows that still point up inside a room, to be turned.
 KNOWN_ARROWS_UP: set[tuple[str, str]] = {
     ("aioglacier.gateway.credentials.boto_session", "aioglacier.gateway.vaults.boto_calls"),
-    ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.live"),
-    ("aioglacier.gateway.http.wire", "aioglacier.gateway.credentials.plain_keys"),
 }
 
 #: Arrows that still point up from one room to another, to be turned.
@@ -117,7 +115,6 @@ KNOWN_ARROWS_BETWEEN_ROOMS: set[tuple[str, str]] = set()
 
 #: Circles that still have to be opened, each by one of its modules.
 KNOWN_CIRCLES = {
-    "aioglacier.gateway.http.wire",
     "aioglacier.recorded.vault_records",
 }
 

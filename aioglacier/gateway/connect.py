@@ -16,18 +16,17 @@ from yarl import URL
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.credentials.boto_session import Botocore
-from aioglacier.gateway.credentials.plain_keys import PlainIdentity
+from aioglacier.gateway.credentials.plain_keys import PlainKeys
 from aioglacier.gateway.credentials.plain_settings import PlainSettings, read_plain
 from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
-from aioglacier.gateway.http.client_session import open_http_session
-from aioglacier.gateway.http.proxies import proxy_for, tls_context
+from aioglacier.gateway.http.client_session import open_http_session, proxy_for, tls_context
 from aioglacier.gateway.http.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aioglacier.gateway.contract.key_source import KeySource
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.credentials.live import Identity
 
 
 class Opened(NamedTuple):
@@ -40,7 +39,7 @@ class Opened(NamedTuple):
 class _Found(NamedTuple):
     """What the options stand for, here and now."""
 
-    identity: Identity | PlainIdentity
+    key_source: KeySource
     region: str
     endpoint: str
     ca_bundle: str | None
@@ -67,14 +66,13 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
         is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
         context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
         http = await stack.enter_async_context(open_http_session(context, options))
-        identity, region = found.identity, found.region
         yield Opened(
             botocore,
             Wire(
                 http,
                 origin=str(origin),
-                region=region,
-                identity=identity,
+                region=found.region,
+                key_source=found.key_source,
                 proxy=proxy,
                 options=options,
             ),
@@ -82,20 +80,20 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
 
 
 def _plainly(plain: PlainSettings, botocore: Botocore) -> _Found:
-    identity = PlainIdentity(plain.keys, source=plain.source, botocore=botocore)
-    return _Found(identity, plain.region, plain.endpoint, plain.ca_bundle)
+    key_source = PlainKeys(plain.keys, source=plain.source, botocore=botocore)
+    return _Found(key_source, plain.region, plain.endpoint, plain.ca_bundle)
 
 
 async def _ask(botocore: Botocore, options: GatewayOptions) -> _Found:
     """Let botocore find it all."""
     session = await botocore.session()
-    from aioglacier.gateway.credentials.live import find_identity  # noqa: PLC0415  # loads botocore, which is there
+    from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
 
     is_explicit = options.aws_access_key_id is not None
-    identity = await find_identity(session, is_explicit=is_explicit, profile=session.profile)
+    key_source = await find_keys(session, is_explicit=is_explicit, profile=session.profile)
     client = await botocore.client()
     ca_bundle = session.get_config_variable("ca_bundle")
-    return _Found(identity, client.meta.region_name, client.meta.endpoint_url, ca_bundle)
+    return _Found(key_source, client.meta.region_name, client.meta.endpoint_url, ca_bundle)
 
 
 def _check_options(options: GatewayOptions) -> None:

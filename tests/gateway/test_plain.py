@@ -22,7 +22,7 @@ from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, read_plain
-from aioglacier.gateway.http.proxies import environment_proxies, new_context, proxy_for, tls_context
+from aioglacier.gateway.http.client_session import environment_proxies, new_context, proxy_for, tls_context
 from aioglacier.gateway.vaults.boto_calls import enter_client, new_session
 from aioglacier.server import LocalGlacier
 from tests.gateway.faulty import KEY_ID, REQUEST_ID, SECRET, TOKEN, answers, options_for

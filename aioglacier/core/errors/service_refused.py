@@ -14,10 +14,14 @@ class ServiceError(GlacierError):
         status: The HTTP status.
         request_id: The service's id of the request.
         retry_after_seconds: The delay that the answer asked for, if it did.
+        arrived_hash: The hash that the service computed of a body it refused for that, ``b""`` if it does not
+            name it; ``None`` if the refusal has another reason.
     """
 
     #: Whether the same request may succeed a little later.
     is_retryable: bool = False
+
+    arrived_hash: bytes | None = None
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from botocore.credentials import ReadOnlyCredentials
 
-    from aioglacier.gateway.http.signing import SigningKeys
+    from aioglacier.gateway.contract.key_source import SigningKeys
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -33,8 +33,8 @@ _REST_SECONDS: Final = 60.0
 _SLOW_SECONDS: Final = 0.5
 
 
-class Identity:
-    """Who signs.
+class LiveKeys:
+    """Keys that botocore finds and refreshes.
 
     Sixteen tasks that need a refresh together cause one: botocore's refreshable credentials hold a lock, and
     so does this for looking them up anew.
@@ -51,7 +51,7 @@ class Identity:
         self._good_until: datetime | None = getattr(credentials, "_expiry_time", None)
         self._rests_until = 0.0
 
-    async def credentials(self) -> ReadOnlyCredentials:
+    async def keys(self) -> ReadOnlyCredentials:
         """The keys to sign with now, refreshed if their time is nearly up.
 
         While that fails, the keys at hand are used for as long as they are good.
@@ -89,14 +89,14 @@ class Identity:
         """Whether the keys at hand are sure to be good for the next request."""
         return self._good_until is not None and datetime.now(UTC) < self._good_until
 
-    def distrust(self, credentials: SigningKeys) -> None:
+    def distrust(self, keys: SigningKeys) -> None:
         """Note that the service called these expired: the next request looks for others."""
-        if self._last is not None and _are_same(credentials, self._last):
-            self._distrusted = credentials
+        if self._last is not None and _are_same(keys, self._last):
+            self._distrusted = keys
 
-    def succeed(self, credentials: SigningKeys) -> None:
+    def succeed(self, keys: SigningKeys) -> None:
         """Take over from someone who signed with these until the service called them expired."""
-        self._distrusted = credentials
+        self._distrusted = keys
 
     async def _look_up(self) -> None:
         """Replace credentials that the service called expired, or fail without another request."""
@@ -120,7 +120,7 @@ class Identity:
             return None
 
     def __repr__(self) -> str:
-        return f"<Identity from {self._credentials.method}>"
+        return f"<LiveKeys from {self._credentials.method}>"
 
 
 def _are_same(one: SigningKeys, other: SigningKeys) -> bool:
@@ -132,7 +132,7 @@ def _are_same(one: SigningKeys, other: SigningKeys) -> bool:
     )
 
 
-async def find_identity(session: AioSession, *, is_explicit: bool, profile: str | None) -> Identity:
+async def find_keys(session: AioSession, *, is_explicit: bool, profile: str | None) -> LiveKeys:
     """Look for credentials everywhere botocore does.
 
     Raises:
@@ -146,4 +146,4 @@ async def find_identity(session: AioSession, *, is_explicit: bool, profile: str 
         raise NoCredentialsError(
             "no credentials were found; looked at: " + _SOURCES.format(profile=profile or "default")
         )
-    return Identity(session, credentials, is_explicit=is_explicit)
+    return LiveKeys(session, credentials, is_explicit=is_explicit)

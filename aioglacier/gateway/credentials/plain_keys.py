@@ -9,14 +9,14 @@ import anyio
 from aioglacier.core.errors import CredentialsExpiredError, NoCredentialsError
 
 if TYPE_CHECKING:
+    from aioglacier.gateway.contract.key_source import SigningKeys
     from aioglacier.gateway.credentials.boto_session import Botocore
-    from aioglacier.gateway.credentials.live import Identity
+    from aioglacier.gateway.credentials.live import LiveKeys
     from aioglacier.gateway.credentials.plain_settings import Keys
-    from aioglacier.gateway.http.signing import SigningKeys
 
 
-class PlainIdentity:
-    """Who signs, as ``Identity``, until its keys have expired and an ``Identity`` takes over."""
+class PlainKeys:
+    """Keys that do not change, until the service calls them expired and ``LiveKeys`` take over."""
 
     def __init__(self, keys: Keys, *, source: str, botocore: Botocore) -> None:
         self._keys = keys
@@ -24,16 +24,16 @@ class PlainIdentity:
         self._botocore = botocore
         self._lock = anyio.Lock()
         self._is_distrusted = False
-        self._successor: Identity | None = None
+        self._successor: LiveKeys | None = None
 
-    async def credentials(self) -> SigningKeys:
+    async def keys(self) -> SigningKeys:
         """The keys to sign with now.
 
         Raises:
             CredentialsExpiredError: They have run out and no newer ones could be had.
         """
         if self._successor is not None:
-            return await self._successor.credentials()
+            return await self._successor.keys()
         if not self._is_distrusted:
             return self._keys
         if self._source == "explicit":
@@ -41,28 +41,28 @@ class PlainIdentity:
         async with self._lock:
             if self._successor is None:
                 self._successor = await self._find_successor()
-        return await self._successor.credentials()
+        return await self._successor.keys()
 
-    def distrust(self, credentials: SigningKeys) -> None:
+    def distrust(self, keys: SigningKeys) -> None:
         """Note that the service called these expired: the next request looks for others."""
         if self._successor is not None:
-            self._successor.distrust(credentials)
-        elif credentials == self._keys:
+            self._successor.distrust(keys)
+        elif keys == self._keys:
             self._is_distrusted = True
 
-    async def _find_successor(self) -> Identity:
+    async def _find_successor(self) -> LiveKeys:
         session = await self._botocore.session()
-        from aioglacier.gateway.credentials.live import find_identity  # noqa: PLC0415  # loads botocore, which is there
+        from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
 
         try:
-            found = await find_identity(session, is_explicit=False, profile=session.profile)
+            found = await find_keys(session, is_explicit=False, profile=session.profile)
         except NoCredentialsError as error:
             raise _expired() from error
         found.succeed(self._keys)
         return found
 
     def __repr__(self) -> str:
-        return f"<PlainIdentity from {self._source}>"
+        return f"<PlainKeys from {self._source}>"
 
 
 def _expired() -> CredentialsExpiredError:

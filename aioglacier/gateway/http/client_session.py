@@ -1,15 +1,27 @@
-"""The HTTP session that a wire sends through."""
+"""The HTTP session of a gateway: its connections, certificates and proxy.
+
+Proxies and certificates are found as botocore finds them, without loading it. Tests compare the two.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import re
 import socket
+import ssl
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from yarl import URL
+
+from aioglacier.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import ssl
-
     from aioglacier.gateway.contract.options import GatewayOptions
 
 #: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, which on a slow
@@ -45,3 +57,81 @@ def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_LIMIT)
     return new
+
+
+def proxy_for(origin: URL, options: GatewayOptions, *, is_loopback: bool) -> str | None:
+    """The proxy to use: the one asked for, else the environment's, but never that one for this machine.
+
+    Raises:
+        ConfigurationError: It is no proxy's URL.
+    """
+    if options.proxy is not None:
+        proxies = {"http": options.proxy, "https": options.proxy}
+    elif is_loopback:
+        return None
+    else:
+        proxies = environment_proxies(str(origin))
+    proxy = proxies.get(origin.scheme)
+    if not proxy:
+        return None
+    if not proxy.startswith(("http:", "https:")):
+        proxy = f"http:{proxy}" if proxy.startswith("//") else f"http://{proxy}"
+    try:
+        url = URL(proxy)
+        is_sound = url.raw_path in {"", "/"} and re.fullmatch(r"[\w.:-]+", url.host or "") is not None
+    except ValueError:
+        is_sound = False
+    if not is_sound:
+        raise ConfigurationError("the proxy is no URL of the form http://host:port")
+    return proxy
+
+
+def environment_proxies(url: str) -> dict[str, str]:
+    """Proxies by scheme, none where the environment makes an exception of this URL."""
+    try:
+        if proxy_bypass(urlsplit(url).netloc):
+            return {}
+    except (TypeError, socket.gaierror):
+        pass
+    return getproxies()
+
+
+def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
+    """Verification as botocore does it: what was asked for, REQUESTS_CA_BUNDLE, certifi, its own bundle.
+
+    There is no way to switch it off. Reading certificates takes 20 ms, mostly without the GIL.
+
+    Raises:
+        ConfigurationError: The certificates cannot be read.
+    """
+    context = new_context()
+    path = Path(ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or _usual_bundle())
+    try:
+        if path.is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(cafile=path)
+    except OSError as error:
+        raise ConfigurationError(f"the certificate bundle {path} cannot be read: {error}") from error
+    return context
+
+
+def new_context() -> ssl.SSLContext:
+    """A context that trusts nobody yet, as ``botocore.httpsession.create_urllib3_context`` makes it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which checks names, and requires a certificate
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    context.post_handshake_auth = True
+    key_log = os.environ.get("SSLKEYLOGFILE")
+    if key_log and not sys.flags.ignore_environment:
+        context.keylog_filename = key_log
+    return context
+
+
+def _usual_bundle() -> str:
+    try:
+        from certifi import where  # noqa: PLC0415  # an optional companion of botocore
+    except ImportError:
+        found = importlib.util.find_spec("botocore")  # finds and does not load
+        origin = found.origin if found is not None else None
+        return str(Path(origin or "").with_name("cacert.pem"))
+    return where()

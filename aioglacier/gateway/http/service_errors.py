@@ -109,9 +109,16 @@ class ErrorDocument(NamedTuple):
 
 
 def refusal(
-    operation: str, status: int, headers: Mapping[str, str], body: bytes, *, local_time: datetime
+    operation: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    local_time: datetime,
+    region: str = "",
+    origin: str = "",
 ) -> GlacierError:
-    """The error that an answer with a status of 400 or above stands for.
+    """Return the error that an answer with a status of 400 or above stands for.
 
     Args:
         operation: The operation's name in the API.
@@ -119,6 +126,8 @@ def refusal(
         headers: The answer's, case-insensitive.
         body: The answer's, or its beginning.
         local_time: This machine's clock when the answer came.
+        region: The region that the request was signed for.
+        origin: Where the request went.
     """
     code, message = read_error(body)
     request_id = headers.get("x-amzn-RequestId")
@@ -129,7 +138,8 @@ def refusal(
             request_id=request_id,
         )
     if code in _INVALID_CREDENTIALS and not _speaks_of_payload(message):
-        return _not_believed(operation, code, message, request_id, headers, local_time)
+        sent_to = f"requests are signed for {region} and go to {origin}"
+        return _not_believed(operation, code, message, request_id, headers, local_time, sent_to)
     if not code and status < 500 and status not in {408, 429}:
         return UnexpectedResponseError(
             f"the answer, status {status}, is none of Glacier's: {_sample(body)}; is there a proxy or portal "
@@ -139,7 +149,7 @@ def refusal(
             may_have_taken_effect=False,
         )
     kind = _kind(operation, code, status, message)
-    return kind(
+    error = kind(
         _sentence(kind, operation, message) or f"the service answered {status} {code}".strip(),
         operation=operation,
         code=code,
@@ -147,6 +157,8 @@ def refusal(
         request_id=request_id,
         retry_after_seconds=_retry_after(headers.get("Retry-After"), local_time),
     )
+    error.arrived_hash = _arrived_hash(message)
+    return error
 
 
 def read_error(body: bytes) -> ErrorDocument:
@@ -166,19 +178,13 @@ def payload_refusal(
     error: GlacierError, *, what: str, tree_hash: bytes, byte_range: ByteRange | None = None
 ) -> IntegrityError | None:
     """The integrity error behind a refusal of an upload, if the service did not get the bytes we hashed."""
-    if not isinstance(error, ServiceError):
+    if not isinstance(error, ServiceError) or error.arrived_hash is None:
         return None
-    text = error.message
-    if not (
-        text.startswith(("Checksum mismatch", "Invalid x-amz-sha256-tree-hash")) or _speaks_of_payload(text)
-    ):
-        return None
-    computed = re.search(r"computed (?:digest: )?([0-9a-f]{64})", text, re.IGNORECASE)
     answer = ", ".join(filter(None, (error.code, error.request_id and f"request {error.request_id}")))
     refused = IntegrityError(
-        f"{what} did not arrive as sent ({text}) [{answer}]",
+        f"{what} did not arrive as sent ({error.message}) [{answer}]",
         expected=tree_hash,
-        actual=bytes.fromhex(computed[1]) if computed else b"",
+        actual=error.arrived_hash,
         byte_range=byte_range,
     )
     refused.vault, refused.upload_id = error.vault, error.upload_id
@@ -251,6 +257,7 @@ def _not_believed(
     request_id: str | None,
     headers: Mapping[str, str],
     local_time: datetime,
+    sent_to: str,
 ) -> GlacierError:
     if "Signature expired" in message or "Signature not yet current" in message:
         theirs = server_time(headers)
@@ -265,11 +272,24 @@ def _not_believed(
             request_id=request_id,
         )
     reason = message.partition(" The Canonical String")[0]
+    if "region" in message:  # "Credential should be scoped to a valid region"
+        reason = f"{reason.rstrip('.')}; {sent_to}"
     return InvalidCredentialsError(
         f"{operation}: the service does not accept the credentials: {reason}",
         code=code,
         request_id=request_id,
     )
+
+
+def _arrived_hash(message: str) -> bytes | None:
+    """Return the hash named by a refusal of other bytes, else ``b""``; ``None`` for other refusals."""
+    if not (
+        message.startswith(("Checksum mismatch", "Invalid x-amz-sha256-tree-hash"))
+        or _speaks_of_payload(message)
+    ):
+        return None
+    computed = re.search(r"computed (?:digest: )?([0-9a-f]{64})", message, re.IGNORECASE)
+    return bytes.fromhex(computed[1]) if computed else b""
 
 
 def _speaks_of_payload(message: str) -> bool:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from aioglacier.gateway.contract.key_source import SigningKeys
 
 SERVICE: Final = "glacier"
 
@@ -36,25 +38,6 @@ _BLOCK_SIZE: Final = 64
 _INNER_PAD: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER_PAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-
-class SigningKeys(Protocol):
-    """Keys, ours or botocore's."""
-
-    @property
-    def access_key(self) -> str | None:
-        """Names the keys."""
-        ...
-
-    @property
-    def secret_key(self) -> str | None:
-        """Signs."""
-        ...
-
-    @property
-    def token(self) -> str | None:
-        """Goes with temporary keys."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,7 +66,7 @@ class Signer:
 
     def sign(
         self,
-        credentials: SigningKeys,
+        keys: SigningKeys,
         *,
         now: datetime,
         method: str,
@@ -100,8 +83,8 @@ class Signer:
         date = timestamp[:8]
         sent = {name: value for name, value in headers.items() if name.lower() not in _OWN_HEADERS}
         sent["x-amz-date"] = timestamp
-        if credentials.token:
-            sent["x-amz-security-token"] = credentials.token
+        if keys.token:
+            sent["x-amz-security-token"] = keys.token
         parts = urlsplit(url)
         signed = _signed_headers(sent)
         signed.setdefault("host", _host(parts.scheme, parts.netloc))
@@ -121,9 +104,9 @@ class Signer:
         scope = f"{date}/{self._region}/{SERVICE}/aws4_request"
         digest = sha256(canonical_request.encode()).hexdigest()
         string_to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
-        signature = self._signing_key(credentials.secret_key or "", date).sign(string_to_sign).hex()
+        signature = self._signing_key(keys.secret_key or "", date).sign(string_to_sign).hex()
         sent["Authorization"] = (
-            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={signed_names}, "
+            f"{_ALGORITHM} Credential={keys.access_key}/{scope}, SignedHeaders={signed_names}, "
             f"Signature={signature}"
         )
         return Signature(sent, canonical_request, string_to_sign, signature)

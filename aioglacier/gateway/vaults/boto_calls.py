@@ -28,8 +28,8 @@ from botocore.parsers import ResponseParserError
 
 from aioglacier.core.errors import ConfigurationError, InvalidPlanError, NoCredentialsError
 from aioglacier.gateway.contract.options import USER_AGENT
-from aioglacier.gateway.http.answers import not_as_promised
-from aioglacier.gateway.http.wire import Request, Wire
+from aioglacier.gateway.http.request import Request
+from aioglacier.gateway.vaults.answers import not_as_promised
 from aioglacier.gateway.vaults.model_files import models_at
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
 
     from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.http.wire import Wire
 
 
 def new_session(options: GatewayOptions) -> AioSession:

@@ -10,13 +10,13 @@ from urllib.parse import quote, urlencode
 
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import GlacierError
-from aioglacier.gateway.http.answers import not_as_promised
+from aioglacier.gateway.vaults.answers import not_as_promised
 from aioglacier.gateway.vaults.data import DataPlane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from aioglacier.gateway.http.wire import Answer
+    from aioglacier.gateway.http.request import Answer
 
 T = TypeVar("T")
 

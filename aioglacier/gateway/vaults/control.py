@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.models import CapacityId, LockId
-from aioglacier.gateway.http.answers import not_as_promised, page_of
 from aioglacier.gateway.vaults import documents
+from aioglacier.gateway.vaults.answers import not_as_promised, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -17,11 +17,12 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import VAULT
 from aioglacier.core.ranges import ByteRange
-from aioglacier.gateway.http.answers import TREE_HASH_HEADER, check_echo, stored_archive
+from aioglacier.gateway.http.judge import check_is_glacier
+from aioglacier.gateway.http.request import NO_BODY, Request
 from aioglacier.gateway.http.request_bodies import change_in
 from aioglacier.gateway.http.service_errors import payload_refusal
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER
-from aioglacier.gateway.http.wire import NO_BODY, Answer, Request, Wire, check_is_glacier
+from aioglacier.gateway.vaults.answers import TREE_HASH_HEADER, check_echo, stored_archive
 from aioglacier.gateway.vaults.job_output import HttpJobOutput
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
+    from aioglacier.gateway.http.request import Answer
+    from aioglacier.gateway.http.wire import Wire
 
 API_VERSION: Final = "2012-06-01"
 
@@ -109,9 +112,9 @@ class DataPlane:
             headers["Range"] = f"bytes={byte_range}"
         url = self._url(f"vaults/{check_vault_name(vault)}/jobs/{check_id('job', job_id)}/output")
         try:
-            async with self._wire.opened(self._request(operation, "GET", url, headers)) as response:
-                check_is_glacier(operation, response.status, response.headers)
-                output = HttpJobOutput(self._wire, response, byte_range)
+            async with self._wire.opened(self._request(operation, "GET", url, headers)) as answer:
+                check_is_glacier(operation, answer.status, answer.headers)
+                output = HttpJobOutput(answer, byte_range)
                 try:
                     yield output
                 finally:

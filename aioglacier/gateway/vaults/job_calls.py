@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from aioglacier.core.checks import check_description, check_id, check_retrieval_range
 from aioglacier.core.models import JobId
-from aioglacier.gateway.http.answers import page_of
 from aioglacier.gateway.vaults import documents
+from aioglacier.gateway.vaults.answers import page_of
 from aioglacier.gateway.vaults.calls import Calls, paging, reading
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from aioglacier.core.checks import check_description, check_id
 from aioglacier.core.models import Page, UploadId
 from aioglacier.core.planning import check_part_size
-from aioglacier.gateway.http.answers import TREE_HASH_HEADER, page_of, stored_archive
 from aioglacier.gateway.vaults import documents
+from aioglacier.gateway.vaults.answers import TREE_HASH_HEADER, page_of, stored_archive
 from aioglacier.gateway.vaults.calls import Calls, paging, reading
 
 if TYPE_CHECKING:

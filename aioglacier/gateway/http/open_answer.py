@@ -1,0 +1,106 @@
+"""An answer whose head has arrived, and whose body is still to be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from aioglacier.core.errors import ConnectionLostError, UnexpectedResponseError
+from aioglacier.gateway.http.receiving import DirectBody
+from aioglacier.gateway.http.transport_errors import reason
+from aioglacier.gateway.http.watchdog import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class OpenAnswer:
+    """Reads the body of one answer once, and notices when it stalls. Its owner closes it.
+
+    Attributes:
+        headers: Names are found whatever their case.
+        content_length: Bytes of the body, if the head says so.
+    """
+
+    def __init__(
+        self,
+        response: aiohttp.ClientResponse,
+        *,
+        operation: str,
+        stall_seconds: float,
+        minimum_rate: int,
+        moved: Callable[[], None],
+    ) -> None:
+        self.operation = operation
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.content_length = response.content_length
+        self._response = response
+        self._moved = moved
+        self._pace = Pace(
+            response.content, operation=operation, window_seconds=stall_seconds, minimum_rate=minimum_rate
+        )
+
+    async def next_block(self) -> bytes:
+        """Return the next bytes of the body, ``b""`` at its end.
+
+        Raises:
+            StalledTransferError: They came too slowly.
+            ConnectionLostError: The connection broke.
+        """
+        try:
+            block = await self._pace.next_block()
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._lost(error) from error
+        self._moved()
+        return block
+
+    def take_over(self, size: int) -> DirectBody | None:
+        """Take the last ``size`` bytes of the body from aiohttp; see ``DirectBody.take_over``."""
+        return DirectBody.take_over(self._response, size)
+
+    async def fill(self, body: DirectBody, view: memoryview, came: Callable[[int], None]) -> None:
+        """Let a body that was taken over fill ``view``; errors as from ``next_block``."""
+
+        def moved(count: int) -> None:
+            self._moved()
+            came(count)
+
+        try:
+            await self._pace.fill(body, view, moved)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._lost(error) from error
+
+    async def read(self, limit: int) -> bytes:
+        """Return the whole body, or the first ``limit`` bytes of an error's.
+
+        Raises:
+            UnexpectedResponseError: A success has more than ``limit`` bytes.
+            TransportError: As from ``next_block``.
+        """
+        if self._response.content.at_eof():  # the answer to a part is a head and nothing more
+            return b""
+        body = bytearray()
+        while len(body) <= limit:
+            block = await self.next_block()
+            if not block:
+                return bytes(body)
+            body += block
+        if self.status < 400:
+            raise UnexpectedResponseError(
+                f"the answer is longer than {limit} bytes", operation=self.operation, status=self.status
+            )
+        self._response.close()
+        return bytes(body[:limit])
+
+    def close(self) -> None:
+        """End the watch. May be called twice."""
+        self._pace.stop()
+
+    def _lost(self, error: Exception) -> ConnectionLostError:
+        return ConnectionLostError(
+            f"the connection broke off in the middle of the answer ({reason(error)})",
+            operation=self.operation,
+            may_have_taken_effect=True,
+        )

@@ -1,0 +1,57 @@
+"""A request before it is signed, and an answer that has been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from aioglacier.gateway.contract.protocols import Body
+
+NO_BODY: Final = memoryview(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, unsigned.
+
+    Attributes:
+        operation: The operation's name in the API.
+        url: The complete URL, encoded as it will be sent.
+        body: Sent slice by slice; must not change until the exchange is over.
+        progress: Called with the number of bytes handed to the connection; negative if they go again.
+        before_last: Awaited before the last slice, so before the request can take effect.
+        first_byte_timeout_seconds: From the last byte of the request to the end of the answer's head.
+    """
+
+    operation: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Body = field(default=NO_BODY, repr=False)
+    progress: Callable[[int], None] | None = field(default=None, repr=False)
+    before_last: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    first_byte_timeout_seconds: float = 120.0
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the method sends a body, be it an empty one."""
+        return self.method not in {"GET", "HEAD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, read to its end, or to a limit if it is an error.
+
+    Attributes:
+        headers: Names are found whatever their case.
+        came_at: This machine's clock when the answer had come.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    came_at: datetime
