@@ -1,19 +1,27 @@
-"""What deletes or costs money is asked for once more, or was told to go ahead."""
+"""The question before something that deletes or costs money."""
 
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
+YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 
-def confirm(question: str, *, yes: bool, is_final: bool = True) -> None:
-    """Return if the answer is yes; nobody is asked where ``--yes`` was given.
 
-    What is not final, because it can be made good again, is not asked where there is nobody to ask.
+def confirm(question: str, *, yes: bool, is_final: bool = True, otherwise: str = "Nothing was done") -> None:
+    """Ask on a terminal, and return if the answer is yes. With ``yes`` nothing is asked.
+
+    Args:
+        question: The question, with the amount that it is about.
+        yes: ``--yes`` was given.
+        is_final: Whether the change cannot be undone. One that can be is made without asking where there is
+            no terminal.
+        otherwise: What is true if the answer is no.
 
     Raises:
-        UsageError: There is nobody to ask.
+        UsageError: There is no terminal.
         Abort: The answer is no.
     """
     if yes:
@@ -22,6 +30,6 @@ def confirm(question: str, *, yes: bool, is_final: bool = True) -> None:
         if not is_final:
             return
         raise click.UsageError(
-            f"{question} Nobody can be asked without a terminal, so nothing was done; --yes goes ahead"
+            f"{question} Not a terminal, so I cannot ask. {otherwise}. Use --yes to go ahead without asking"
         )
     click.confirm(question, abort=True, err=True)

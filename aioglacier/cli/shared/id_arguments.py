@@ -1,17 +1,35 @@
-"""Ids given in one of the ways that always work, also for those that begin with "-"."""
+"""Ids as arguments, options or lines of a file: some ways work also for an id that begins with "-"."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from aioglacier.core.checks import check_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def several_ids(kind: str) -> Callable[[F], F]:
+    """Give a command ``given``, ``more_ids`` and ``file``, from which ``gather_ids`` collects."""
+    name = f"{kind}-id"
+
+    def decorate(function: F) -> F:
+        for option in (
+            click.option(f"--{name}s", "file", metavar="FILE", help="A file with one id a line; - is stdin."),
+            click.option(f"--{name}", "more_ids", multiple=True, metavar="ID", help="May be repeated."),
+            click.argument("given", metavar=f"{kind.upper()}_ID...", nargs=-1),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.dry_run import tell_plan
 from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
-from aioglacier.cli.shared.folder_options import cost_record, cost_text
+from aioglacier.cli.shared.money import cost_record, cost_text
 from aioglacier.cli.shared.uploading import gently, open_stdin
 from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size

@@ -11,9 +11,9 @@ from aioglacier.cli.program.exits import is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.sizes import show_count
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.id_arguments import gather_ids
+from aioglacier.cli.shared.id_arguments import gather_ids, several_ids
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.limits import VAULT
@@ -28,16 +28,14 @@ _AT_ONCE: Final = 4
 
 @make_command("delete", short_help="Delete archives.")
 @click.argument("vault")
-@click.argument("archive_ids", metavar="ARCHIVE_ID...", nargs=-1)
-@click.option("--archive-id", "more_ids", multiple=True, metavar="ID", help="May be repeated.")
-@click.option("--archive-ids", "file", metavar="FILE", help="A file with one id on each line; - is stdin.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@several_ids("archive")
+@YES
 @DRY_RUN
 @click.pass_obj
 def command(
     session: Session,
     vault: str,
-    archive_ids: tuple[str, ...],
+    given: tuple[str, ...],
     more_ids: tuple[str, ...],
     file: str | None,
     yes: bool,
@@ -49,7 +47,7 @@ def command(
     error. Storage of an archive is charged for 90 days even if it is deleted earlier.
     """
     check_vault_name(vault)
-    ids = gather_ids("archive", archive_ids, more_ids, file)
+    ids = gather_ids("archive", given, more_ids, file)
     what = f"archive {ids[0]}" if len(ids) == 1 else show_count(len(ids), "archive")
     if dry_run:
         return tell_plan(

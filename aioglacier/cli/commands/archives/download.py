@@ -22,9 +22,9 @@ from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
-from aioglacier.cli.shared.folder_options import cost_record, cost_text
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.money import TIER, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError
@@ -75,13 +75,7 @@ class _Options:
 @click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
 @click.option("--archive-id", metavar="ID", help="In place of the argument.")
 @click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
-@click.option(
-    "--tier",
-    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
-    default=Tier.STANDARD.value,
-    show_default=True,
-    help="How fast and how dear a new job is: minutes, 3-5 hours, 5-12 hours.",
-)
+@TIER
 @click.option(
     "--byte-range",
     type=RANGE,

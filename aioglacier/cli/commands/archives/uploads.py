@@ -20,9 +20,9 @@ from aioglacier.cli.render.printed_records import (
     upload_text,
 )
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.id_arguments import gather_ids, take_id
+from aioglacier.cli.shared.id_arguments import gather_ids, several_ids, take_id
 from aioglacier.cli.shared.idling import warn_of_idle
 from aioglacier.cli.shared.uploading import (
     STDIN,
@@ -177,16 +177,14 @@ async def _plan(session: Session, vault: Vault, upload_id: str, source: str) -> 
 
 @command.command("abort")
 @click.argument("vault")
-@click.argument("upload_ids", metavar="UPLOAD_ID...", nargs=-1)
-@click.option("--upload-id", "more_ids", multiple=True, metavar="ID", help="May be repeated.")
-@click.option("--upload-ids", "file", metavar="FILE", help="A file with one id on each line; - is stdin.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@several_ids("upload")
+@YES
 @DRY_RUN
 @click.pass_obj
 def _abort(
     session: Session,
     vault: str,
-    upload_ids: tuple[str, ...],
+    given: tuple[str, ...],
     more_ids: tuple[str, ...],
     file: str | None,
     yes: bool,
@@ -197,7 +195,7 @@ def _abort(
     One that is gone already is no error.
     """
     check_vault_name(vault)
-    ids = gather_ids("upload", upload_ids, more_ids, file)
+    ids = gather_ids("upload", given, more_ids, file)
     what = f"upload {ids[0]}" if len(ids) == 1 else show_count(len(ids), "upload")
     if dry_run:
         return tell_plan(

@@ -13,16 +13,8 @@ from aioglacier.cli.program.parameters import SIZE, TIME
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_options import (
-    MAX_COST,
-    PRICES,
-    TIER,
-    cost_record,
-    cost_text,
-    snapshot_record,
-    tell_failures,
-    telling,
-)
+from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 

@@ -15,16 +15,8 @@ from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE
-from aioglacier.cli.shared.folder_options import (
-    MAX_COST,
-    PRICES,
-    cost_record,
-    cost_text,
-    read_patterns,
-    snapshot_record,
-    tell_failures,
-    telling,
-)
+from aioglacier.cli.shared.folder_events import read_patterns, snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.money import MAX_COST, PRICES, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.limits import MIB
 

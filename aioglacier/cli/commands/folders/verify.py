@@ -12,14 +12,8 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_options import (
-    MAX_COST,
-    PRICES,
-    cost_record,
-    cost_text,
-    snapshot_record,
-    telling,
-)
+from aioglacier.cli.shared.folder_events import snapshot_record, telling
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 
@@ -42,13 +36,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
 )
-@click.option(
-    "--tier",
-    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
-    default=Tier.STANDARD.value,
-    show_default=True,
-    help="Of the sample: minutes, 3-5 hours, 5-12 hours.",
-)
+@TIER
 @IDENTITY
 @click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
 @MAX_COST

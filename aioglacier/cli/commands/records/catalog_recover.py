@@ -11,7 +11,7 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_options import MAX_COST, PRICES, TIER, cost_record, cost_text
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 

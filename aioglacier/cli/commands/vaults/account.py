@@ -10,7 +10,7 @@ from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.render.printed_records import as_text, plain
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
 
@@ -107,7 +107,7 @@ def _list(session: Session) -> int:
 
 
 @_capacity.command("purchase")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @DRY_RUN
 @click.pass_obj
 def _purchase(session: Session, yes: bool, dry_run: bool) -> int:

@@ -12,7 +12,7 @@ from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import vault_record, vault_text
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.core.checks import check_vault_name
 
@@ -84,7 +84,7 @@ def _show(session: Session, name: str) -> int:
 
 @command.command("delete")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @DRY_RUN
 @click.pass_obj
 def _delete(session: Session, name: str, yes: bool, dry_run: bool) -> int:

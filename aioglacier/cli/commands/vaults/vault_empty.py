@@ -18,7 +18,7 @@ from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.inventorying import inventory_job
 from aioglacier.cli.shared.job_waiting import wait
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @make_command("empty", short_help="Delete every archive of a vault.")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@YES
 @DRY_RUN
 @click.pass_obj
 def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:

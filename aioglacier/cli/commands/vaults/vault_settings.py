@@ -1,8 +1,13 @@
-"""``aioglacier vault tags|policy|lock|notifications``: what is kept beside a vault's archives."""
+"""``aioglacier vault tags|policy|lock|notifications``: the settings of a vault.
+
+Each command is a function that takes its own arguments and returns what it reads or changes; ``_reads`` and
+``_changes`` add what all of them share: the vault, ``--dry-run``, the question, the connection, the record.
+"""
 
 from __future__ import annotations
 
 import sys
+from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +17,7 @@ from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import VaultEvent
@@ -22,32 +27,76 @@ if TYPE_CHECKING:
 
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
 
+    Work = Callable[[Vault], Awaitable[Record]]
+    Text = Callable[[Mapping[str, Any]], str]
 
-def _run(
-    session: Session,
-    name: str,
-    work: Callable[[Vault], Awaitable[Record]],
-    as_text: Callable[[Mapping[str, Any]], str],
-) -> int:
-    """Do something with a vault and print the record that comes of it."""
-    check_vault_name(name)
 
-    async def run() -> int:
-        async with session.connect() as glacier:
-            session.output.record(await work(glacier.vault(name)), as_text)
+def _run(session: Session, name: str, work: Work, text: Text) -> int:
+    async def run(glacier: Glacier) -> int:
+        session.output.record({"vault": name, **await work(glacier.vault(name))}, text)
         return Exit.DONE
 
-    return session.run_async(run)
+    return session.run(run, records=False)
 
 
-def _plan(session: Session, operation: str, text: str, *, vault: str, **facts: Any) -> int:
-    """Tell what would be asked, in place of ``_run``."""
-    return tell_plan(session, operation, text, vault=check_vault_name(vault), **facts)
+def _reads(group: CommandGroup, name: str, text: Text) -> Callable[[Work], click.Command]:
+    def decorate(read: Work) -> click.Command:
+        @group.command(name, help=read.__doc__)
+        @click.argument("vault")
+        @click.pass_obj
+        def command(session: Session, vault: str) -> int:
+            return _run(session, check_vault_name(vault), read, text)
+
+        return command
+
+    return decorate
 
 
-def _read(file: str) -> str:
+def _changes(
+    group: CommandGroup,
+    name: str,
+    operation: str,
+    what: str,
+    text: Text,
+    *,
+    question: str | None = None,
+    is_final: bool = False,
+) -> Callable[[Callable[..., tuple[Record, Work]]], click.Command]:
+    """Make a function the command that changes something of a vault.
+
+    The function takes the command's own arguments and returns the parameters of the operation and the work.
+
+    Args:
+        group: The group of the command.
+        name: The name of the command.
+        operation: The service's name of the operation, for the plan.
+        what: What it would do, as in "would WHAT vault NAME".
+        text: The record for people.
+        question: Asked before; "{}" is the vault.
+        is_final: Whether the change can never be undone.
+    """
+
+    def decorate(function: Callable[..., tuple[Record, Work]]) -> click.Command:
+        def run(session: Session, /, vault: str, dry_run: bool, yes: bool = True, **given: Any) -> int:
+            check_vault_name(vault)
+            facts, work = function(**given)
+            if dry_run:
+                return tell_plan(session, operation, f"{what} vault {vault}", vault=vault, **facts)
+            if question is not None:
+                confirm(question.format(vault), yes=yes, is_final=is_final)
+            return _run(session, vault, work, text)
+
+        command: Callable[..., int] = DRY_RUN(update_wrapper(click.pass_obj(run), function))
+        command = command if question is None else YES(command)
+        return group.command(name)(click.argument("vault")(command))
+
+    return decorate
+
+
+def _read_text(file: str) -> str:
     return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
 
 
@@ -56,7 +105,7 @@ def _read(file: str) -> str:
 
 @click.group("tags", cls=CommandGroup)
 def tags() -> None:
-    """Tags of a vault: up to 50."""
+    """The tags of a vault, up to 50."""
 
 
 def _tags_text(record: Mapping[str, Any]) -> str:
@@ -64,25 +113,16 @@ def _tags_text(record: Mapping[str, Any]) -> str:
     return as_text(f"{record['vault']}: {show_count(len(found), 'tag')}", found)
 
 
-@tags.command("list")
-@click.argument("vault")
-@click.pass_obj
-def _list_tags(session: Session, vault: str) -> int:
+@_reads(tags, "list", _tags_text)
+async def _list_tags(vault: Vault) -> Record:
     """List the tags of VAULT."""
-
-    async def work(of: Vault) -> Record:
-        return {"vault": vault, "tags": await of.tags.get()}
-
-    return _run(session, vault, work, _tags_text)
+    return {"tags": await vault.tags.get()}
 
 
-@tags.command("add")
-@click.argument("vault")
+@_changes(tags, "add", "AddTagsToVault", "set tags of", _tags_text)
 @click.argument("pairs", metavar="KEY=VALUE...", nargs=-1, required=True)
-@DRY_RUN
-@click.pass_obj
-def _add_tags(session: Session, vault: str, pairs: tuple[str, ...], dry_run: bool) -> int:
-    """Set tags of VAULT, replacing those of the same key."""
+def _add_tags(pairs: tuple[str, ...]) -> tuple[Record, Work]:
+    """Set tags of VAULT, and replace those with the same key."""
     wanted = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -90,43 +130,23 @@ def _add_tags(session: Session, vault: str, pairs: tuple[str, ...], dry_run: boo
             raise click.UsageError(f"{pair!r} is not KEY=VALUE")
         wanted[key] = value
 
-    if dry_run:
-        return _plan(
-            session,
-            "AddTagsToVault",
-            f"set {show_count(len(wanted), 'tag')} of vault {vault}",
-            vault=vault,
-            tags=wanted,
-        )
+    async def add(vault: Vault) -> Record:
+        await vault.tags.add(wanted)
+        return {"tags": await vault.tags.get()}
 
-    async def work(of: Vault) -> Record:
-        await of.tags.add(wanted)
-        return {"vault": vault, "tags": await of.tags.get()}
-
-    return _run(session, vault, work, _tags_text)
+    return {"tags": wanted}, add
 
 
-@tags.command("remove")
-@click.argument("vault")
+@_changes(tags, "remove", "RemoveTagsFromVault", "remove tags of", _tags_text)
 @click.argument("keys", metavar="KEY...", nargs=-1, required=True)
-@DRY_RUN
-@click.pass_obj
-def _remove_tags(session: Session, vault: str, keys: tuple[str, ...], dry_run: bool) -> int:
-    """Remove tags of VAULT; a key that is not there is no error."""
-    if dry_run:
-        return _plan(
-            session,
-            "RemoveTagsFromVault",
-            f"remove {show_count(len(keys), 'tag')} of vault {vault}",
-            vault=vault,
-            keys=list(keys),
-        )
+def _remove_tags(keys: tuple[str, ...]) -> tuple[Record, Work]:
+    """Remove tags of VAULT. A key that is not there is no error."""
 
-    async def work(of: Vault) -> Record:
-        await of.tags.remove(keys)
-        return {"vault": vault, "tags": await of.tags.get()}
+    async def remove(vault: Vault) -> Record:
+        await vault.tags.remove(keys)
+        return {"tags": await vault.tags.get()}
 
-    return _run(session, vault, work, _tags_text)
+    return {"keys": list(keys)}, remove
 
 
 # --- access policy
@@ -137,159 +157,123 @@ def policy() -> None:
     """The access policy of a vault: who may do what with it, as the JSON of an IAM policy."""
 
 
-def _policy_text(record: Mapping[str, Any]) -> str:
-    return str(record["policy"])
-
-
-@policy.command("show")
-@click.argument("vault")
-@click.pass_obj
-def _show_policy(session: Session, vault: str) -> int:
+@_reads(policy, "show", lambda record: str(record["policy"]))
+async def _show_policy(vault: Vault) -> Record:
     """Print the access policy of VAULT."""
-
-    async def work(of: Vault) -> Record:
-        return {"vault": vault, "policy": await of.access_policy.get()}
-
-    return _run(session, vault, work, _policy_text)
+    return {"policy": await vault.access_policy.get()}
 
 
-@policy.command("set")
-@click.argument("vault")
+@_changes(
+    policy,
+    "set",
+    "SetVaultAccessPolicy",
+    "replace the access policy of",
+    lambda record: f"{record['vault']}: set the access policy",
+)
 @click.argument("file", metavar="FILE")
-@DRY_RUN
-@click.pass_obj
-def _set_policy(session: Session, vault: str, file: str, dry_run: bool) -> int:
-    """Replace the access policy of VAULT by what is in FILE; - is standard input."""
-    text = _read(file)
+def _set_policy(file: str) -> tuple[Record, Work]:
+    """Replace the access policy of VAULT by the text in FILE; - is standard input."""
+    text = _read_text(file)
 
-    if dry_run:
-        return _plan(
-            session,
-            "SetVaultAccessPolicy",
-            f"replace the access policy of vault {vault}",
-            vault=vault,
-            policy=text,
-        )
+    async def replace(vault: Vault) -> Record:
+        await vault.access_policy.set(text)
+        return {"policy": text}
 
-    async def work(of: Vault) -> Record:
-        await of.access_policy.set(text)
-        return {"vault": vault, "policy": text}
-
-    return _run(session, vault, work, lambda record: f"{record['vault']}: the access policy is set")
+    return {"policy": text}, replace
 
 
-@policy.command("delete")
-@click.argument("vault")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@DRY_RUN
-@click.pass_obj
-def _delete_policy(session: Session, vault: str, yes: bool, dry_run: bool) -> int:
+@_changes(
+    policy,
+    "delete",
+    "DeleteVaultAccessPolicy",
+    "remove the access policy of",
+    lambda record: f"{record['vault']}: removed the access policy",
+    question="Remove the access policy of vault {}?",
+)
+def _delete_policy() -> tuple[Record, Work]:
     """Remove the access policy of VAULT. Asks first on a terminal."""
-    if dry_run:
-        return _plan(
-            session, "DeleteVaultAccessPolicy", f"remove the access policy of vault {vault}", vault=vault
-        )
-    confirm(f"Remove the access policy of vault {vault}?", yes=yes, is_final=False)
 
-    async def work(of: Vault) -> Record:
-        await of.access_policy.delete()
-        return {"vault": vault, "policy": None}
+    async def delete(vault: Vault) -> Record:
+        await vault.access_policy.delete()
+        return {"policy": None}
 
-    return _run(session, vault, work, lambda record: f"{record['vault']}: there is no access policy now")
+    return {}, delete
 
 
 # --- lock
 
 
-@click.group("lock", cls=CommandGroup, short_help="The policy that nobody can change.")
+@click.group("lock", cls=CommandGroup, short_help="The policy that can never be changed.")
 def lock() -> None:
-    """The lock of a vault: a policy that, once locked, nobody can change."""
+    """The lock of a vault: a policy that, once locked, can never be changed."""
 
 
-@lock.command("show")
-@click.argument("vault")
-@click.pass_obj
-def _show_lock(session: Session, vault: str) -> int:
+def _lock_text(record: Mapping[str, Any]) -> str:
+    return as_text(f"{record['vault']}: {record['state']}", record, without={"vault", "state"})
+
+
+@_reads(lock, "show", _lock_text)
+async def _show_lock(vault: Vault) -> Record:
     """Show the lock of VAULT."""
-
-    async def work(of: Vault) -> Record:
-        found = await of.lock.get()
-        return {
-            "vault": vault,
-            "state": plain(found.state),
-            "created": plain(found.created),
-            "expires": plain(found.expires),
-            "policy": found.policy,
-        }
-
-    def text(record: Mapping[str, Any]) -> str:
-        return as_text(f"{vault}: {record['state']}", record, without={"vault", "state"})
-
-    return _run(session, vault, work, text)
+    found = await vault.lock.get()
+    times = {"created": plain(found.created), "expires": plain(found.expires)}
+    return {"state": plain(found.state), **times, "policy": found.policy}
 
 
-@lock.command("initiate")
-@click.argument("vault")
+@_changes(
+    lock,
+    "initiate",
+    "InitiateVaultLock",
+    "for 24 hours, try a lock policy on",
+    lambda record: str(record["lock_id"]),
+)
 @click.argument("file", metavar="FILE")
-@DRY_RUN
-@click.pass_obj
-def _initiate_lock(session: Session, vault: str, file: str, dry_run: bool) -> int:
-    """Try the lock policy in FILE on VAULT for up to 24 hours; the id printed completes it."""
-    text = _read(file)
+def _initiate_lock(file: str) -> tuple[Record, Work]:
+    """Try the lock policy in FILE on VAULT for up to 24 hours. Prints the id that completes the lock."""
+    text = _read_text(file)
 
-    if dry_run:
-        return _plan(
-            session,
-            "InitiateVaultLock",
-            f"try a lock policy on vault {vault} for 24 hours",
-            vault=vault,
-            policy=text,
-        )
+    async def initiate(vault: Vault) -> Record:
+        return {"lock_id": await vault.lock.initiate(text)}
 
-    async def work(of: Vault) -> Record:
-        return {"vault": vault, "lock_id": await of.lock.initiate(text)}
-
-    return _run(session, vault, work, lambda record: str(record["lock_id"]))
+    return {"policy": text}, initiate
 
 
-@lock.command("complete")
-@click.argument("vault")
+@_changes(
+    lock,
+    "complete",
+    "CompleteVaultLock",
+    "for ever, lock",
+    lambda record: f"{record['vault']}: locked",
+    question="Lock vault {} for ever? This can never be undone, not even by AWS.",
+    is_final=True,
+)
 @click.argument("lock_id")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@DRY_RUN
-@click.pass_obj
-def _complete_lock(session: Session, vault: str, lock_id: str, yes: bool, dry_run: bool) -> int:
-    """Lock VAULT with the policy on trial. Nobody, AWS included, can undo that."""
+def _complete_lock(lock_id: str) -> tuple[Record, Work]:
+    """Lock VAULT with the policy on trial. This can never be undone, not even by AWS."""
     check_id("lock", lock_id)
-    if dry_run:
-        return _plan(
-            session, "CompleteVaultLock", f"lock vault {vault} for ever", vault=vault, lock_id=lock_id
-        )
-    confirm(f"Lock vault {vault} for ever? Nobody, AWS included, can undo that.", yes=yes)
 
-    async def work(of: Vault) -> Record:
-        await of.lock.complete(lock_id)
-        return {"vault": vault, "state": "Locked"}
+    async def complete(vault: Vault) -> Record:
+        await vault.lock.complete(lock_id)
+        return {"state": "Locked"}
 
-    return _run(session, vault, work, lambda record: f"{record['vault']}: locked")
+    return {"lock_id": lock_id}, complete
 
 
-@lock.command("abort")
-@click.argument("vault")
-@DRY_RUN
-@click.pass_obj
-def _abort_lock(session: Session, vault: str, dry_run: bool) -> int:
+@_changes(
+    lock,
+    "abort",
+    "AbortVaultLock",
+    "end the trial of a lock policy on",
+    lambda record: f"{record['vault']}: ended the trial of the lock",
+)
+def _abort_lock() -> tuple[Record, Work]:
     """End the trial of a lock policy on VAULT."""
-    if dry_run:
-        return _plan(
-            session, "AbortVaultLock", f"end the trial of a lock policy on vault {vault}", vault=vault
-        )
 
-    async def work(of: Vault) -> Record:
-        await of.lock.abort()
-        return {"vault": vault, "state": None}
+    async def abort(vault: Vault) -> Record:
+        await vault.lock.abort()
+        return {"state": None}
 
-    return _run(session, vault, work, lambda record: f"{record['vault']}: there is no lock on trial now")
+    return {}, abort
 
 
 # --- notifications
@@ -297,29 +281,22 @@ def _abort_lock(session: Session, vault: str, dry_run: bool) -> int:
 
 @click.group("notifications", cls=CommandGroup)
 def notifications() -> None:
-    """What a vault tells an SNS topic when a job is done."""
+    """The SNS topic that a vault notifies when a job is done."""
 
 
-def _notifications_text(record: Mapping[str, Any]) -> str:
+def _topic_text(record: Mapping[str, Any]) -> str:
     events = ", ".join(record["events"])
-    return as_text(f"{record['vault']}: {events or 'nothing is told'}", record, without={"vault", "events"})
+    return as_text(f"{record['vault']}: {events or 'no notifications'}", record, without={"vault", "events"})
 
 
-@notifications.command("show")
-@click.argument("vault")
-@click.pass_obj
-def _show_notifications(session: Session, vault: str) -> int:
-    """Show what VAULT tells, and which topic."""
-
-    async def work(of: Vault) -> Record:
-        found = await of.notifications.get()
-        return {"vault": vault, "sns_topic": found.sns_topic, "events": plain(found.events)}
-
-    return _run(session, vault, work, _notifications_text)
+@_reads(notifications, "show", _topic_text)
+async def _show_topic(vault: Vault) -> Record:
+    """Show the topic that VAULT notifies, and of which events."""
+    found = await vault.notifications.get()
+    return {"sns_topic": found.sns_topic, "events": plain(found.events)}
 
 
-@notifications.command("set")
-@click.argument("vault")
+@_changes(notifications, "set", "SetVaultNotifications", "set the notifications of", _topic_text)
 @click.argument("sns_topic")
 @click.option(
     "--event",
@@ -328,41 +305,23 @@ def _show_notifications(session: Session, vault: str) -> int:
     type=click.Choice([event.value for event in VaultEvent]),
     help="May be repeated. Default: all.",
 )
-@DRY_RUN
-@click.pass_obj
-def _set_notifications(
-    session: Session, vault: str, sns_topic: str, events: tuple[str, ...], dry_run: bool
-) -> int:
-    """Let VAULT tell the topic with the ARN SNS_TOPIC."""
-    wanted = events or tuple(event.value for event in VaultEvent)
-    if dry_run:
-        return _plan(
-            session,
-            "SetVaultNotifications",
-            f"let vault {vault} tell {sns_topic}",
-            vault=vault,
-            sns_topic=sns_topic,
-            events=sorted(wanted),
-        )
+def _set_topic(sns_topic: str, events: tuple[str, ...]) -> tuple[Record, Work]:
+    """Notify the topic with the ARN SNS_TOPIC of the jobs of VAULT."""
+    wanted = sorted(events or (event.value for event in VaultEvent))
 
-    async def work(of: Vault) -> Record:
-        await of.notifications.set(sns_topic, wanted)
-        return {"vault": vault, "sns_topic": sns_topic, "events": sorted(wanted)}
+    async def set_(vault: Vault) -> Record:
+        await vault.notifications.set(sns_topic, wanted)
+        return {"sns_topic": sns_topic, "events": wanted}
 
-    return _run(session, vault, work, _notifications_text)
+    return {"sns_topic": sns_topic, "events": wanted}, set_
 
 
-@notifications.command("delete")
-@click.argument("vault")
-@DRY_RUN
-@click.pass_obj
-def _delete_notifications(session: Session, vault: str, dry_run: bool) -> int:
-    """Let VAULT tell nobody any more."""
-    if dry_run:
-        return _plan(session, "DeleteVaultNotifications", f"let vault {vault} tell nobody", vault=vault)
+@_changes(notifications, "delete", "DeleteVaultNotifications", "stop the notifications of", _topic_text)
+def _delete_topic() -> tuple[Record, Work]:
+    """Stop the notifications of VAULT."""
 
-    async def work(of: Vault) -> Record:
-        await of.notifications.delete()
-        return {"vault": vault, "sns_topic": None, "events": []}
+    async def delete(vault: Vault) -> Record:
+        await vault.notifications.delete()
+        return {"sns_topic": None, "events": []}
 
-    return _run(session, vault, work, _notifications_text)
+    return {}, delete

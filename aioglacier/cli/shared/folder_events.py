@@ -6,47 +6,21 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.parameters import AMOUNT
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import State, following
-from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from aioglacier.bulk.path_failures import PathFailure
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
 
 #: How often programs are told how far it is.
 _EVENT_SECONDS: Final = 1.0
-
-
-PRICES: Final = click.option(
-    "--prices",
-    "price_list",
-    metavar="FILE",
-    help="A price list of your own, in place of the one that is here.",
-)
-MAX_COST: Final = click.option(
-    "--max-cost",
-    type=AMOUNT,
-    metavar="AMOUNT",
-    help="Do nothing if it would cost more, by the price list and in its currency.",
-)
-TIER: Final = click.option(
-    "--tier",
-    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
-    default=Tier.STANDARD.value,
-    show_default=True,
-    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
-)
 
 
 def read_patterns(files: Sequence[str]) -> list[str]:
@@ -63,23 +37,6 @@ def read_patterns(files: Sequence[str]) -> list[str]:
         except OSError as error:
             raise CommandError(f"{name!r} cannot be read: {error.strerror}", Exit.USAGE) from error
     return patterns
-
-
-def cost_record(prices: Prices, cost: float) -> Record:
-    """An amount of money, and where it comes from."""
-    return {
-        "cost": round(cost, 6),
-        "currency": prices.currency,
-        "prices_of": prices.region,
-        "prices_seen": prices.seen,
-    }
-
-
-def cost_text(record: Any) -> str:
-    """The same for people."""
-    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415  # not needed for help
-
-    return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
 
 
 def tell_failures(session: Session, failures: Sequence[PathFailure], count: int) -> None:

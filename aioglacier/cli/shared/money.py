@@ -1,0 +1,51 @@
+"""Options about money, and what things cost, as records and as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aioglacier.cli.program.parameters import AMOUNT
+from aioglacier.core.models import Tier
+
+if TYPE_CHECKING:
+    from aioglacier.bulk.pricing import Prices
+    from aioglacier.cli.render.console import Record
+
+PRICES: Final = click.option(
+    "--prices",
+    "price_list",
+    metavar="FILE",
+    help="A price list of your own, in place of the one that is here.",
+)
+MAX_COST: Final = click.option(
+    "--max-cost",
+    type=AMOUNT,
+    metavar="AMOUNT",
+    help="Do nothing if it would cost more, by the price list and in its currency.",
+)
+TIER: Final = click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
+    default=Tier.STANDARD.value,
+    show_default=True,
+    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
+)
+
+
+def cost_record(prices: Prices, cost: float) -> Record:
+    """An amount of money, and where it comes from."""
+    return {
+        "cost": round(cost, 6),
+        "currency": prices.currency,
+        "prices_of": prices.region,
+        "prices_seen": prices.seen,
+    }
+
+
+def cost_text(record: Any) -> str:
+    """The same for people."""
+    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415  # not needed for help
+
+    return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
