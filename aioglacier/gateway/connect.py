@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from anyio import to_thread
 from yarl import URL
 
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import ConfigurationError, InsecureEndpointError
 from aioglacier.gateway.credentials.boto_session import Botocore
 from aioglacier.gateway.credentials.plain_keys import PlainKeys
 from aioglacier.gateway.credentials.plain_settings import PlainSettings, read_plain
@@ -124,10 +124,7 @@ def _check_endpoint(endpoint: str, options: GatewayOptions) -> URL:
             f"an endpoint is scheme, host and port and nothing more, unlike {endpoint!r}"
         )
     if origin.scheme == "http" and not _is_loopback(origin.host) and not options.allow_insecure:
-        raise ConfigurationError(
-            f"{endpoint} is plain http: anyone on the way could read and change archives. Use https, or "
-            "allow it with allow_insecure"
-        )
+        raise InsecureEndpointError(endpoint)
     return origin
 
 

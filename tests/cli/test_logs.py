@@ -34,8 +34,8 @@ def test_trouble_that_lasts_is_told_of_now_and_then() -> None:
     calm = Calm(lambda: now)
 
     def logs(*, is_trouble: bool) -> str:
-        record = logging.makeLogRecord({"levelno": logging.WARNING, "is_trouble": is_trouble})
-        record.args = ("ListVaults", 1, "ThrottledError", "slow down", 0.1)
+        facts = {"is_trouble": is_trouble, "trouble": "ThrottledError: slow down"}
+        record = logging.makeLogRecord({"levelno": logging.WARNING, **facts})
         return record.getMessage() if calm.filter(record) else ""
 
     assert logs(is_trouble=True) == "ThrottledError: slow down; trying again"

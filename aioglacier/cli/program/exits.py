@@ -59,6 +59,7 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.InvalidRangeError: Exit.USAGE,
     errors.InputTypeError: Exit.USAGE,
     errors.ConfigurationError: Exit.USAGE,
+    errors.InsecureEndpointError: Exit.USAGE,
     errors.CostLimitError: Exit.USAGE,
     errors.SourceError: Exit.OTHER,
     errors.SourceUnreadableError: Exit.OTHER,

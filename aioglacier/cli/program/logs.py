@@ -65,11 +65,10 @@ class Calm(logging.Filter):
     def _begins(self, record: logging.LogRecord) -> bool:
         self._failed += 1
         now = self._clock()
-        if now - self._told_at < _SECONDS_BETWEEN or not isinstance(record.args, tuple):
+        if now - self._told_at < _SECONDS_BETWEEN:
             return False
-        what, message = record.args[2], record.args[3]
         how = f"{self._failed} attempts have failed so far" if self._is_told else "trying again"
-        record.msg, record.args = "%s: %s; %s", (what, message, how)
+        record.msg, record.args = "%s; %s", (getattr(record, "trouble", "trouble"), how)
         self._told_at, self._is_told = now, True
         return True
 

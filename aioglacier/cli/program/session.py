@@ -193,17 +193,17 @@ async def _enter(
     """
     import anyio  # noqa: PLC0415  # not everything the command line does needs a loop
 
-    from aioglacier.core.errors import ConfigurationError  # noqa: PLC0415
+    from aioglacier.core.errors import ConfigurationError, InsecureEndpointError  # noqa: PLC0415
 
     give_up = anyio.current_time() + _PATIENCE_SECONDS
     while True:
         try:
             return await stack.enter_async_context(open_())
         except ConfigurationError as error:
+            if isinstance(error, InsecureEndpointError):
+                raise InsecureEndpointError(error.endpoint, allow="--allow-insecure") from error
             if settings.local is None or not _is_in_use(error):
-                # The library names its own parameter.
-                message = error.message.replace("with allow_insecure", "with --allow-insecure")
-                raise ConfigurationError(message) from error
+                raise
             if anyio.current_time() > give_up:
                 serve = shlex.join(["aioglacier", "serve", settings.local])
                 raise CommandError(

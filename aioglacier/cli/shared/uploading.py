@@ -115,14 +115,14 @@ def offer_restart(
     session: Session, error: ResumeMismatchError, vault: str, upload_id: str | None
 ) -> ResumeMismatchError:
     """Say how to get on where the file is not what its unfinished upload was begun with."""
-    abort = f"; to abort it only: {abort_command(session, vault, upload_id)}" if upload_id else ""
-    offer = ResumeMismatchError(
-        f"{error.message.partition(';')[0]}; nothing was sent. --restart aborts that upload and begins anew, "
-        f"--no-resume leaves it alone{abort}",
-        byte_range=error.byte_range,
+    error.vault, error.upload_id = vault, upload_id
+    error.add_note(
+        "--restart aborts the unfinished upload and sends the file from the beginning; --no-resume leaves "
+        "that upload alone"
     )
-    offer.vault, offer.upload_id = vault, upload_id
-    return offer
+    if upload_id:
+        error.add_note(f"to only abort it: {abort_command(session, vault, upload_id)}")
+    return error
 
 
 def _absolute(path: str) -> str:
@@ -139,9 +139,9 @@ def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
     if not isinstance(error, SourceChangedError | ResumeMismatchError) or error.upload_id is None:
         return
     session.resume = None
-    command = abort_command(session, vault, error.upload_id)
-    if command not in error.message:
-        error.add_note(f"nothing can go on with upload {error.upload_id}; to abort it: {command}")
+    if not getattr(error, "__notes__", None):
+        command = abort_command(session, vault, error.upload_id)
+        error.add_note(f"upload {error.upload_id} cannot be continued; to abort it: {command}")
 
 
 def describe_name(name: str) -> str:

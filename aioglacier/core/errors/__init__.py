@@ -15,6 +15,7 @@
             InputTypeError (also TypeError)
             CostLimitError
             ConfigurationError
+                InsecureEndpointError
         SourceError                             the bytes to archive are missing or changed
             SourceUnreadableError
             SourceChangedError
@@ -94,6 +95,7 @@ from aioglacier.core.errors.invalid_plan import (
     DescriptionError,
     EmptyArchiveError,
     InputTypeError,
+    InsecureEndpointError,
     InvalidIdError,
     InvalidPartSizeError,
     InvalidPlanError,
@@ -168,6 +170,7 @@ __all__ = [
     "EmptyArchiveError",
     "GlacierError",
     "InputTypeError",
+    "InsecureEndpointError",
     "InsufficientCapacityError",
     "IntegrityError",
     "InvalidCredentialsError",

@@ -161,3 +161,18 @@ class CostLimitError(InvalidPlanError):
 
 class ConfigurationError(InvalidPlanError):
     """Region, endpoint, proxy or another setting is missing or invalid."""
+
+
+class InsecureEndpointError(ConfigurationError):
+    """The endpoint is plain http on another machine, which has to be allowed.
+
+    Attributes:
+        endpoint: Its URL.
+    """
+
+    def __init__(self, endpoint: str, *, allow: str = "allow_insecure=True") -> None:
+        super().__init__(
+            f"{endpoint} is plain http: anyone on the way could read and change archives. Use https, or "
+            f"allow it with {allow}"
+        )
+        self.endpoint = endpoint

@@ -179,7 +179,7 @@ class Retrier:
             type(error).__name__,
             error.message,
             wait,
-            extra={"is_trouble": True},
+            extra={"is_trouble": True, "trouble": f"{type(error).__name__}: {error.message}"},
         )
         await self._sleep(wait)
 
