@@ -37,9 +37,7 @@ def load_aioglacier() -> Callable[[], int]:
     """``python -m aioglacier``, or ``python -c`` for a program that uses the package."""
     from aioglacier.__main__ import main  # noqa: PLC0415  # each of these processes loads one program
     from aioglacier.files import crashpoints  # noqa: PLC0415
-    from aioglacier.gateway.loading import load_alone  # noqa: PLC0415
 
-    load_alone()
     for module in pkgutil.walk_packages([str(Path(__file__).parents[1] / "aioglacier")], "aioglacier."):
         if not module.name.startswith(("aioglacier.testing", "aioglacier.__main__")):
             importlib.import_module(module.name)

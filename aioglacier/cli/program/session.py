@@ -156,13 +156,9 @@ class Session:
     @asynccontextmanager
     async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:
         """Open the connection that the global options ask for."""
-        import anyio.to_thread  # noqa: PLC0415  # not needed for help
-
-        from aioglacier.client.glacier import connect  # noqa: PLC0415
-        from aioglacier.gateway.loading import load_alone  # noqa: PLC0415
+        from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
 
         settings = self.settings
-        await anyio.to_thread.run_sync(load_alone)
         concurrency = settings.concurrency or 1  # by itself it takes no more than there is room for
         # A connection is one file, and two more where its other end is in this process and writes.
         is_local = settings.local is not None
