@@ -19,7 +19,7 @@ from hypothesis import given, strategies as st
 from aioglacier.gateway.http.signing import UNSIGNED_HEADERS, Signature, Signer
 
 VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[1] / "vectors" / "sigv4.json").read_text()
+    (Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text()
 )["vectors"]
 ADDED = {"x-amz-date", "x-amz-security-token", "host"}
 NOW = datetime(2026, 11, 24, 23, 59, 59, tzinfo=UTC)
