@@ -19,7 +19,8 @@ from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
-from aioglacier.transfer.resources import Allowance, TransferOptions, open_resources
+from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
+from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Gateway, RawResponse
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.recorded.vault_records import VaultRecords
-    from aioglacier.transfer.hashing.workers import HashIn
+    from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
 _LOCAL: str = "local:"
@@ -165,7 +166,7 @@ async def connect(
     memory_limit: int | None = None,
     max_concurrency: int | None = None,
     hash_workers: int | None = None,
-    hash_in: HashIn = "processes",
+    hash_in: HashIn = "auto",
     allow_insecure: bool = False,
     catalog: Catalog | None = None,
 ) -> AsyncIterator[Glacier]:
@@ -190,8 +191,8 @@ async def connect(
         max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
             carries, which is found out on the way, one for each MiB of ``memory_limit``, and 64, at most.
         hash_workers: Processes or threads that hash; by default one for each core, at most 8.
-        hash_in: "processes", which start where more than 256 MiB are to be hashed or a part has more than 16;
-            what is less is hashed in threads. Or "threads", where no processes can be started.
+        hash_in: "auto" for worker processes where they pay (more than 256 MiB to hash, or a part above
+            16 MiB) and threads elsewhere; "processes" for every part above 1 MiB; "threads" for no process.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
             change what is archived.
         catalog: An open catalog. What is asked of the service is recorded there before, and what came of it
@@ -203,7 +204,8 @@ async def connect(
         ImportError: "local:DIR" was asked for and something it needs is not installed.
     """
     _require_asyncio()
-    transfer = TransferOptions(memory_limit, max_concurrency, hash_workers, hash_in)
+    check_hash_in(hash_in)
+    limits = Limits(memory=memory_limit, concurrency=max_concurrency, hash_workers=hash_workers)
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
@@ -224,11 +226,11 @@ async def connect(
             aws_secret_access_key=aws_secret_access_key,
             aws_session_token=aws_session_token,
             proxy=proxy,
-            max_connections=Allowance.of(transfer).concurrency,
+            max_connections=Allowance.of(limits, hash_in).concurrency,
             allow_insecure=allow_insecure,
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
-        resources = await stack.enter_async_context(open_resources(transfer, gateway.congestion))
+        resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
         glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
         owner = OwnerTask()
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from aioglacier.client.glacier import Glacier
     from aioglacier.server import Fault, LocalGlacier
-    from aioglacier.transfer.hashing.workers import HashIn
+    from aioglacier.transfer.budget.allowance import HashIn
 
 #: AWS's published example pair, which no account has.
 ACCESS_KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"

@@ -8,7 +8,8 @@ import pytest
 
 import aioglacier
 from aioglacier.testing import MemoryGlacier
-from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,7 +25,7 @@ def memory() -> MemoryGlacier:
 @pytest.fixture
 async def remembered(memory: MemoryGlacier) -> AsyncIterator[aioglacier.Vault]:
     """A vault of it."""
-    async with open_resources(TransferOptions(hash_in="threads")) as resources:
+    async with open_resources(Limits(), "threads") as resources:
         yield await aioglacier.Glacier(memory, resources).create_vault("v")
         assert resources.buffers.lent == 0
 

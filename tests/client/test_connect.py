@@ -12,10 +12,7 @@ import psutil
 import pytest
 
 import aioglacier
-import aioglacier.transfer.resources as resources_module
-from aioglacier.core.errors import ConfigurationError
 from aioglacier.transfer.hashing import workers
-from aioglacier.transfer.resources import Allowance, TransferOptions, default_memory_limit, open_resources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +24,10 @@ MIB = 1024 * 1024
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"memory_limit": 1024}, "memory limit is at least 1 MiB"),
-        ({"max_concurrency": 0}, "concurrency is at least 1"),
-        ({"hash_workers": 0}, "hash workers are at least 1"),
-        ({"hash_in": "clouds"}, '"processes" or "threads", not \'clouds\''),
+        ({"memory_limit": 1024}, "Limits.memory is 1024 bytes; it must be at least 1 MiB"),
+        ({"max_concurrency": 0}, "Limits.concurrency is 0; it must be at least 1"),
+        ({"hash_workers": 0}, "Limits.hash_workers is 0; it must be at least 1"),
+        ({"hash_in": "clouds"}, 'hash_in is \'clouds\'; it must be "auto", "processes" or "threads"'),
         ({"endpoint_url": "local:"}, "needs a folder"),
         ({"endpoint_url": "http://example.com"}, "plain http"),
         ({"endpoint_url": "ftp://127.0.0.1"}, "https://"),
@@ -142,43 +139,6 @@ async def test_an_error_in_the_block_comes_out_unwrapped(tmp_path: Path) -> None
         async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'glacier'}"):
             raise error
     assert caught.value is error
-
-
-async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With few descriptors allowed there are few connections and buffers, and with too few an error."""
-    resource = pytest.importorskip("resource")
-    for soft, connections, buffers in (
-        (1024, 64, 466),
-        (64, 9, 13),
-        (40, 1, 5),
-        (resource.RLIM_INFINITY, 64, None),
-    ):
-        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        async with open_resources(TransferOptions(256 * MIB, hash_workers=2)) as resources:
-            assert resources.connections.ceiling == connections
-            assert resources.buffers._count_limit == buffers
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (39, 39))
-    with pytest.raises(ConfigurationError, match=r"39 files .*take 40; raise that limit$"):
-        Allowance.of(TransferOptions(hash_workers=2))
-    assert Allowance.of(TransferOptions(hash_workers=2, hash_in="threads")).concurrency == 15
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
-    with pytest.raises(ConfigurationError, match=r"take 85; raise that limit, or ask for .* 9 at most"):
-        Allowance.of(TransferOptions(max_concurrency=16, hash_workers=2))
-
-
-def test_the_memory_limit_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """256 MiB on most; a quarter of a small container; more where there is plenty."""
-    gib = 1024 * MIB
-    for granted, expected in (
-        (None, 256 * MIB),
-        (300 * MIB, 64 * MIB),
-        (gib, 256 * MIB),
-        (16 * gib, 256 * MIB),
-        (48 * gib, 512 * MIB),
-        (1024 * gib, gib),
-    ):
-        monkeypatch.setattr(resources_module, "granted_memory", lambda granted=granted: granted)
-        assert default_memory_limit() == expected
 
 
 ROUND_TRIP = """

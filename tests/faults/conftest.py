@@ -22,7 +22,8 @@ from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import ServedGlacier, serving
-from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.resources import open_resources
 from tests.cli.conftest import MIB, Cli, Done, data, wait_for
 from tests.faults.lies import Lies, lying
 from tests.faults.proxy import Kind, Proxy, Since, Trouble, proxying
@@ -162,12 +163,10 @@ class Stand:
             "aws_secret_access_key": self.glacier.secret_access_key,
             "timeouts": SHORT,
         }
-        transfer = TransferOptions(
-            memory_limit=24 * MIB, max_concurrency=max_concurrency, hash_in="threads", hash_workers=2
-        )
+        limits = Limits(memory=24 * MIB, concurrency=max_concurrency, hash_workers=2)
         async with (
             open_gateway(GatewayOptions(**(given | options))) as gateway,
-            open_resources(transfer) as resources,
+            open_resources(limits, "threads") as resources,
         ):
             yield Glacier(RetryingGateway(gateway, policy), resources)
             assert resources.buffers.lent == 0

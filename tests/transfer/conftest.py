@@ -28,8 +28,9 @@ from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault
+from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.hashing import workers
-from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.resources import open_resources
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import open_source
 from aioglacier.transfer.upload.writer import UploadOptions
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import Body, Gateway, Progress
+    from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
 # A shared machine may take any time over an example; how long a test may take is pytest-timeout's business.
@@ -293,11 +295,9 @@ async def upload(
 
 
 @asynccontextmanager
-async def thread_resources(memory_limit: int = 16 * MIB, **more: int) -> AsyncIterator[TransferResources]:
+async def thread_resources(memory: int = 16 * MIB, **more: int) -> AsyncIterator[TransferResources]:
     """Resources that hash in threads; every buffer must be back at the end."""
-    async with open_resources(
-        TransferOptions(memory_limit=memory_limit, hash_in="threads", **more)
-    ) as resources:
+    async with open_resources(Limits(memory=memory, **more), "threads") as resources:
         yield resources
         assert resources.buffers.lent == 0
 
@@ -305,7 +305,7 @@ async def thread_resources(memory_limit: int = 16 * MIB, **more: int) -> AsyncIt
 @pytest.fixture
 async def resources() -> AsyncIterator[TransferResources]:
     """Resources that hash in threads: 16 MiB, two workers, two connections."""
-    async with thread_resources(hash_workers=2, max_concurrency=2) as opened:
+    async with thread_resources(hash_workers=2, concurrency=2) as opened:
         yield opened
 
 
@@ -366,7 +366,7 @@ QUICK = RetryPolicy(no_progress_seconds=0.4, first_ceiling_seconds=0.01, longest
 
 @asynccontextmanager
 async def serve(
-    directory: Path, transfer: TransferOptions, policy: RetryPolicy = QUICK
+    directory: Path, limits: Limits, hash_in: HashIn = "auto", policy: RetryPolicy = QUICK
 ) -> AsyncIterator[Served]:
     """A local Glacier with one vault, and a client."""
     async with (
@@ -379,7 +379,7 @@ async def serve(
                 aws_secret_access_key="b",
             )
         ) as gateway,
-        open_resources(transfer) as resources,
+        open_resources(limits, hash_in) as resources,
     ):
         retrying = RetryingGateway(gateway, policy)
         vault = await Glacier(retrying, resources).create_vault("v")
@@ -390,8 +390,7 @@ async def serve(
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """A local Glacier and a client that hashes in threads."""
-    transfer = TransferOptions(memory_limit=24 * MIB, hash_in="threads", hash_workers=2)
-    async with serve(tmp_path / "glacier", transfer) as opened:
+    async with serve(tmp_path / "glacier", Limits(memory=24 * MIB, hash_workers=2), "threads") as opened:
         yield opened
 
 

@@ -18,11 +18,12 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.treehash import tree_hash
+from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.reader import open_reader
 from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.hashing.workers import LARGEST_IN_THREAD, WORTH_WORKERS
-from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.resources import open_resources
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import open_source
 from aioglacier.transfer.upload.writer import open_writer
@@ -134,7 +135,7 @@ async def test_an_upload_cancelled_anywhere_leaves_nothing(
     path = tmp_path / "source"
     path.write_bytes(BYTES)
     seen = {True: 0, False: 0}
-    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+    async with thread_resources(8 * MIB, hash_workers=2, concurrency=2) as resources:
         for turns in turns_of(20_000):
             store = MemoryStore()
             async with nothing_left(resources):
@@ -157,7 +158,7 @@ async def test_a_kept_upload_cancelled_anywhere_can_be_resumed(tmp_path: Path) -
     path = tmp_path / "source"
     path.write_bytes(BYTES)
     resumed = 0
-    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+    async with thread_resources(8 * MIB, hash_workers=2, concurrency=2) as resources:
         for turns in turns_of(120):
             store = MemoryStore()
 
@@ -197,7 +198,7 @@ async def test_a_download_cancelled_anywhere_leaves_what_the_next_one_needs(
     target = tmp_path / "target"
     hidden = {".target.aioglacier", ".target.aioglacier.journal"}
     seen = {True: 0, False: 0}
-    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+    async with thread_resources(8 * MIB, hash_workers=2, concurrency=2) as resources:
         for turns in turns_of(20_000):
             output = MemoryOutput(BYTES)
             async with nothing_left(resources):
@@ -222,7 +223,7 @@ async def test_a_download_cancelled_anywhere_leaves_what_the_next_one_needs(
 async def test_a_reader_cancelled_anywhere_leaves_nothing(*, natively: bool) -> None:
     """No buffer and no open answer, wherever it is cancelled."""
     seen = {True: 0, False: 0}
-    async with thread_resources(8 * MIB, hash_workers=2, max_concurrency=2) as resources:
+    async with thread_resources(8 * MIB, hash_workers=2, concurrency=2) as resources:
         for turns in turns_of(20_000):
             output = MemoryOutput(BYTES)
 
@@ -252,8 +253,8 @@ async def test_nothing_stays_at_a_served_glacier(tmp_path: Path) -> None:
     path = tmp_path / "source"
     path.write_bytes(DATA[: 4 * MIB + 5])
     children = {child.pid for child in psutil.Process().children()}
-    transfer = TransferOptions(memory_limit=8 * MIB, max_concurrency=2, hash_workers=2)
-    async with serve(tmp_path / "glacier", transfer) as served:
+    limits = Limits(memory=8 * MIB, concurrency=2, hash_workers=2)
+    async with serve(tmp_path / "glacier", limits) as served:
         await through_the_network(served, path)
         descriptors = count_descriptors()
         for turns in (1, 3, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 120, 140, 170, 200, 300, 500):
@@ -284,7 +285,7 @@ async def test_workers_are_gone_after_any_cancellation(
     children = {child.pid for child in psutil.Process().children()}
     started = 0
     for turns in (1, 2, 3, 5, 8, 13, 21, 34, 55, 89):
-        async with open_resources(TransferOptions(8 * MIB, 2, 2)) as resources:
+        async with open_resources(Limits(memory=8 * MIB, concurrency=2, hash_workers=2)) as resources:
             store = MemoryStore()
             await cancel_after(turns, partial(upload, store, resources))
             assert resources.buffers.lent == 0

@@ -41,7 +41,7 @@ async def test_a_thousand_archives_at_once_share_connections_and_memory() -> Non
     """CC-08: however many there are, no more bodies are under way and no more memory is lent than one may."""
     store = MemoryStore()
     most_lent = 0
-    async with thread_resources(4 * MIB, hash_workers=2, max_concurrency=3) as resources:
+    async with thread_resources(4 * MIB, hash_workers=2, concurrency=3) as resources:
 
         async def before(_: int | str) -> None:
             nonlocal most_lent

@@ -15,9 +15,10 @@ from aioglacier.core.errors import IntegrityError, TargetError
 from aioglacier.core.ranges import ByteRange
 from aioglacier.files import landing
 from aioglacier.server.requests.faults import Fault, FaultKind
+from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.partial_file import PartialFile
-from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.resources import open_resources
 from tests.transfer.conftest import (
     DATA,
     MIB,
@@ -31,7 +32,7 @@ from tests.transfer.conftest import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.transfer.hashing.workers import HashIn
+    from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
 SIZE = 5 * MIB + 77
@@ -62,7 +63,7 @@ PARTIAL = {".film.mkv.aioglacier", ".film.mkv.aioglacier.journal"}
 async def test_the_file_is_the_archive(size: int, hash_in: HashIn, target: Path) -> None:
     """Every byte, under its name alone: nothing hidden is left, and no descriptor."""
     output = MemoryOutput(DATA[:size])
-    async with open_resources(TransferOptions(8 * MIB, 2, 2, hash_in)) as resources:
+    async with open_resources(Limits(memory=8 * MIB, concurrency=2, hash_workers=2), hash_in) as resources:
         download = Download(output, resources, target)
         before = count_descriptors()
         await download.run()
@@ -383,7 +384,7 @@ async def test_a_piece_that_cannot_be_read_back_is_fetched(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     output = MemoryOutput(BYTES)
-    async with thread_resources(hash_workers=2, max_concurrency=2) as resources:
+    async with thread_resources(hash_workers=2, concurrency=2) as resources:
         await interrupted(output, resources, target)
         monkeypatch.setattr(os, "preadv", broken)
         await Download(output, resources, target).run()
@@ -402,7 +403,7 @@ async def test_the_budget_holds_for_downloads(target: Path) -> None:
 async def test_one_piece_waits_for_a_connection(target: Path) -> None:
     """Where there will be no more of them: further ones would only hold memory."""
     most = 0
-    async with open_resources(TransferOptions(8 * MIB, 2, 2)) as resources:
+    async with open_resources(Limits(memory=8 * MIB, concurrency=2, hash_workers=2)) as resources:
         output = MemoryOutput(BYTES)
         download = Download(output, resources, target)
 

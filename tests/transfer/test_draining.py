@@ -276,7 +276,7 @@ async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store:
     path.write_bytes(DATA)
     upload_id = await store.initiate(MIB)
     known = dict.fromkeys(range(0, len(DATA), MIB), b"another")
-    async with thread_resources(MIB, hash_workers=1, max_concurrency=1) as resources:
+    async with thread_resources(MIB, hash_workers=1, concurrency=1) as resources:
         hashing = replace(resources, hasher=EndlessHasher(resources.hasher))
         upload = SourceUpload(store, hashing, options(), await open_source(path), resume=(upload_id, known))
         run = Run(upload)

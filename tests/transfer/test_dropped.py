@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 PROGRAM = """
 import asyncio, gc, sys, time
 import aioglacier
-from aioglacier.transfer import workers
-
-workers.LARGEST_IN_THREAD = 1 << 20  # larger parts wait for a worker, so that there is one
 
 async def main(what, where, hash_in, pause):
     opening = aioglacier.connect(endpoint_url="local:" + where, hash_in=hash_in, hash_workers=1)

@@ -56,7 +56,7 @@ def remove(path: Path) -> None:
 async def test_parts_larger_than_the_memory_limit_go_up(tmp_path: Path, store: MemoryStore) -> None:
     """No buffer holds them, neither to be sent nor, in a resume, to be compared."""
     file = await open_file(saved(tmp_path / "file"))
-    async with thread_resources(MIB, max_concurrency=2) as resources:
+    async with thread_resources(MIB, concurrency=2) as resources:
         await SourceUpload(store, resources, options(4 * MIB), file).run()
         upload_id = await store.initiate(4 * MIB)
         store.uploads[upload_id][0] = DATA[: 4 * MIB]
@@ -107,7 +107,7 @@ async def test_only_a_little_is_hashed_ahead(tmp_path: Path, store: MemoryStore)
 
     store.before = wait
     file = await open_file(saved(tmp_path / "file", DATA * 4))
-    async with thread_resources(hash_workers=2, max_concurrency=3) as resources:
+    async with thread_resources(hash_workers=2, concurrency=3) as resources:
         counting = Counting(resources.hasher)
         upload = SourceUpload(store, replace(resources, hasher=counting), options(PART), file)
         async with anyio.create_task_group() as tasks:
@@ -169,7 +169,7 @@ async def test_uploads_that_wait_have_no_file_open(tmp_path: Path, store: Memory
     store.before = look
     path = saved(tmp_path / "file", DATA[: 5 * MIB])
     file = await open_file(path)
-    async with thread_resources(hash_workers=2, max_concurrency=2) as resources:
+    async with thread_resources(hash_workers=2, concurrency=2) as resources:
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(SourceUpload(store, resources, options(PART), file).run)

@@ -59,7 +59,7 @@ async def test_any_name_a_file_can_have_works(
 
 async def test_one_worker_reads_a_file_of_many_parts(tmp_path: Path, store: MemoryStore) -> None:
     """On a machine of one core the first part does not keep the only reader waiting for the second."""
-    async with thread_resources(hash_workers=1, max_concurrency=1) as resources:
+    async with thread_resources(hash_workers=1, concurrency=1) as resources:
         await upload(saved(tmp_path / "source", BYTES), store, resources)
     assert store.archives == [BYTES]
 

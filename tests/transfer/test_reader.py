@@ -184,7 +184,7 @@ async def test_reading_ahead_stops_at_half_of_the_memory() -> None:
     """A caller who takes his time holds no more than that, and leaves the rest to others."""
     output = MemoryOutput(DATA)
     async with (
-        thread_resources(8 * MIB, max_concurrency=8) as resources,
+        thread_resources(8 * MIB, concurrency=8) as resources,
         open_reader(output, resources) as reader,
     ):
         await reader.read(1)

@@ -14,9 +14,10 @@ import pytest
 
 from aioglacier.core.errors import IntegrityError, TargetError
 from aioglacier.server.requests.faults import Fault, FaultKind
+from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.slices import SLICE_SIZE
-from aioglacier.transfer.resources import TransferOptions, open_resources
+from aioglacier.transfer.resources import open_resources
 from tests.transfer.conftest import DATA, MIB, MemoryOutput, serve, thread_resources
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.transfer.hashing.workers import HashIn
+    from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
 #: Two pieces: one of 16 MiB, four slices, and one of two slices and a bit.
@@ -40,7 +41,7 @@ def target(tmp_path: Path) -> Path:
 @pytest.fixture
 async def roomy() -> AsyncIterator[TransferResources]:
     """Resources with which pieces have 16 MiB."""
-    async with thread_resources(128 * MIB, hash_workers=1, max_concurrency=1) as resources:
+    async with thread_resources(128 * MIB, hash_workers=1, concurrency=1) as resources:
         yield resources
 
 
@@ -49,8 +50,8 @@ async def roomy() -> AsyncIterator[TransferResources]:
 async def test_the_file_is_the_archive(size: int, hash_in: HashIn, target: Path) -> None:
     """Of pieces of one slice or several, the last one whole or not; each is asked for once."""
     output = MemoryOutput(BYTES[:size])
-    options = TransferOptions(memory_limit=128 * MIB, max_concurrency=1, hash_workers=1, hash_in=hash_in)
-    async with open_resources(options) as resources:
+    limits = Limits(memory=128 * MIB, concurrency=1, hash_workers=1)
+    async with open_resources(limits, hash_in) as resources:
         await Download(output, resources, target).run()
         assert resources.buffers.lent == 0
     assert target.read_bytes() == BYTES[:size]
@@ -85,9 +86,7 @@ async def test_lasting_damage_gives_no_file_and_is_not_recorded(
 async def test_a_piece_takes_two_buffers_at_most(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While storing is slower than the line, a piece waits for its own buffers to come back."""
     write = os.pwrite
-    async with open_resources(
-        TransferOptions(memory_limit=128 * MIB, max_concurrency=2, hash_workers=1)
-    ) as resources:
+    async with open_resources(Limits(memory=128 * MIB, concurrency=2, hash_workers=1)) as resources:
         most = 0
 
         def slowly(file: int, data: memoryview, offset: int) -> int:
@@ -105,7 +104,7 @@ async def test_a_piece_takes_two_buffers_at_most(target: Path, monkeypatch: pyte
 
 async def test_a_download_starts_no_process(target: Path) -> None:
     """Its own threads store what comes, in memory that is not shared."""
-    async with open_resources(TransferOptions(128 * MIB, hash_workers=2)) as resources:
+    async with open_resources(Limits(memory=128 * MIB, hash_workers=2)) as resources:
         children = {child.pid for child in psutil.Process().children()}
         await Download(MemoryOutput(BYTES), resources, target).run()
         assert {child.pid for child in psutil.Process().children()} <= children
@@ -115,7 +114,7 @@ async def test_a_download_starts_no_process(target: Path) -> None:
 @pytest.mark.parametrize("memory", [MIB, 4 * MIB, 16 * MIB])
 async def test_one_buffer_is_enough(memory: int, target: Path) -> None:
     """Where there is no memory to spare, receiving and hashing take turns."""
-    async with thread_resources(memory, max_concurrency=4) as resources:
+    async with thread_resources(memory, concurrency=4) as resources:
         await Download(MemoryOutput(BYTES), resources, target).run()
     assert target.read_bytes() == BYTES
 
@@ -177,8 +176,8 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_passing_trouble_costs_only_time(fault: str, tmp_path: Path, target: Path) -> None:
     """Through the real gateway the file is right, whatever went wrong in a later slice."""
-    options = TransferOptions(128 * MIB, max_concurrency=2, hash_workers=1, hash_in="threads")
-    async with serve(tmp_path / "glacier", options) as served:
+    limits = Limits(memory=128 * MIB, concurrency=2, hash_workers=1)
+    async with serve(tmp_path / "glacier", limits, "threads") as served:
         archive = await served.vault.upload(DATA, part_size=4 * MIB)
         job = await served.vault.retrieve(archive.id)
         met = served.watch("GetJobOutput")

@@ -22,14 +22,14 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
-from aioglacier.transfer.resources import TransferOptions
+from aioglacier.transfer.budget.allowance import Limits
 from tests.transfer.conftest import DATA, MIB, Served, count_descriptors, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aioglacier.transfer.hashing.workers import HashIn
+    from aioglacier.transfer.budget.allowance import HashIn
 
 SIZE = 3 * MIB + 5
 UPLOAD_PART = "UploadMultipartPart"
@@ -168,8 +168,8 @@ async def test_an_upload_that_expires_under_way_says_so(served: Served) -> None:
 
 async def test_many_archives_share_one_budget(tmp_path: Path) -> None:
     """A hundred uploads at once neither pass the memory limit nor the number of connections."""
-    transfer = TransferOptions(memory_limit=4 * MIB, max_concurrency=3, hash_in="threads")
-    async with serve(tmp_path, transfer) as served, anyio.create_task_group() as tasks:
+    limits = Limits(memory=4 * MIB, concurrency=3)
+    async with serve(tmp_path, limits, "threads") as served, anyio.create_task_group() as tasks:
         for size in range(100, 10_100, 100):
             tasks.start_soon(served.vault.upload, DATA[:size])
         for _ in range(3):
@@ -208,8 +208,8 @@ async def test_no_byte_of_an_archive_is_hashed_on_the_event_loop(
     """The loop combines hashes, 64 bytes at a time; bytes are hashed by workers, up and down."""
     calls: list[tuple[int, int]] = []
     loop_thread = threading.get_ident()
-    transfer = TransferOptions(memory_limit=24 * MIB, hash_in=hash_in, hash_workers=2)
-    async with serve(tmp_path / "glacier", transfer) as served:
+    limits = Limits(memory=24 * MIB, hash_workers=2)
+    async with serve(tmp_path / "glacier", limits, hash_in) as served:
         monkeypatch.setattr(treehash, "_NEW_PAIR", treehash._HashlibPair)  # whose calls can be seen
         monkeypatch.setattr(treehash, "sha256", noting(calls))
         # What signs requests is given the hash, too; it would hash a body if it were not.
@@ -238,8 +238,8 @@ def count_tasks() -> int:
 
 async def test_nothing_is_left_after_many_uploads(tmp_path: Path) -> None:
     """Uploads that succeed and that fail leave no descriptor, task or buffer behind."""
-    transfer = TransferOptions(memory_limit=8 * MIB, hash_in="processes", hash_workers=2)
-    async with serve(tmp_path, transfer) as served:
+    limits = Limits(memory=8 * MIB, hash_workers=2)
+    async with serve(tmp_path, limits, "processes") as served:
 
         async def round_trip() -> None:
             await served.vault.upload(DATA[: 2 * MIB + 1], part_size=MIB)

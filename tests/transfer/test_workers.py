@@ -33,8 +33,9 @@ from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descri
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.budget.buffers import PartMemory
-    from aioglacier.transfer.hashing.workers import Hasher, HashIn
+    from aioglacier.transfer.hashing.workers import Hasher
 
 #: Above what is hashed in a thread in any case.
 SIZE = MIB + 1
@@ -243,7 +244,7 @@ async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixt
     assert not caplog.records
 
 
-@both
+@pytest.mark.parametrize("hash_in", ["auto", "threads"])
 async def test_a_cancelled_job_waits_for_one_block_of_a_slow_disk(
     hash_in: HashIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,7 +170,7 @@ async def test_parts_may_arrive_in_any_order(order: list[int]) -> None:
 
     store.before, store.after = before, after
     async with (
-        thread_resources(hash_workers=2, max_concurrency=5) as resources,
+        thread_resources(hash_workers=2, concurrency=5) as resources,
         anyio.create_task_group() as tasks,
     ):
 
@@ -394,7 +394,7 @@ async def test_write_waits_while_every_buffer_is_in_use(store: MemoryStore) -> N
             await gate.wait()
 
     store.before = before
-    async with thread_resources(4 * MIB, max_concurrency=8) as resources, anyio.create_task_group() as tasks:
+    async with thread_resources(4 * MIB, concurrency=8) as resources, anyio.create_task_group() as tasks:
 
         async def send() -> None:
             async with open_writer(store, resources, options()) as writer:

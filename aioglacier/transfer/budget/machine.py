@@ -1,4 +1,4 @@
-"""What the machine and its administrator grant this process: memory, and open files."""
+"""What the machine and its administrator grant this process: cores, memory, open files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def granted_memory() -> int | None:
     ``None`` where it cannot be told.
     """
     return min(_memory_limits(), default=None)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def granted_files() -> int | None:

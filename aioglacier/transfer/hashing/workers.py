@@ -18,11 +18,10 @@ keep it from writing to a buffer that is already somebody else's. A thread ends 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
@@ -31,6 +30,7 @@ from aioglacier.core.treehash import PartHashes
 from aioglacier.files.reading import FileChangedError
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.budget.allowance import default_hash_workers
 from aioglacier.transfer.budget.buffers import PrivateMemory, shared_memory
 from aioglacier.transfer.hashing.hash_threads import HashThreads
 from aioglacier.transfer.hashing.part_job import PartJob, perform
@@ -42,9 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from aioglacier.core.errors import SourceUnreadableError
+    from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.budget.buffers import PartBuffer, PartMemory
-
-HashIn = Literal["processes", "threads"]
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
@@ -94,26 +93,25 @@ class Hasher(Protocol):
         ...
 
 
-def default_hash_workers() -> int:
-    """One for each core this process may use, at most 8, which hash 7 GB/s with hashlib."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores))
-
-
 def worth_workers(size: int, part_size: int) -> bool:
     """Whether worker processes pay for an archive of ``size`` bytes."""
     return part_size > SMALL_PART_SIZE and (size > WORTH_WORKERS or min(size, part_size) > LARGEST_IN_THREAD)
 
 
 @asynccontextmanager
-async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None) -> AsyncIterator[Hasher]:
-    """Open a hasher; workers start when there is enough to hash, and are gone when the block ends.
+async def open_hasher(hash_in: HashIn = "auto", workers: int | None = None) -> AsyncIterator[Hasher]:
+    """Open a hasher; workers start when there is enough to hash, and have ended when the block ends.
 
-    Where this interpreter cannot be started again (a frozen or an embedding program), or memory cannot be
-    shared with it, threads take over, and a warning says so.
+    Threads hash where this interpreter cannot be started again (a frozen or an embedding program), or memory
+    cannot be shared with it; a warning says so.
+
+    Args:
+        hash_in: "auto" for worker processes where they pay, "processes" for every part above 1 MiB,
+            "threads" for none.
+        workers: Parts that are hashed at once; ``None`` chooses.
     """
     count = workers or default_hash_workers()
-    if hash_in == "processes" and (not sys.executable or getattr(sys, "frozen", False)):
+    if hash_in != "threads" and (not sys.executable or getattr(sys, "frozen", False)):
         _log.warning("this program cannot start Python processes; hashing in threads instead")
         hash_in = "threads"
     if hash_in == "threads":
@@ -123,7 +121,8 @@ async def open_hasher(hash_in: HashIn = "processes", workers: int | None = None)
         finally:
             in_threads.close()
         return
-    hasher = ProcessHasher(count)
+    largest_in_thread = SMALL_PART_SIZE if hash_in == "processes" else LARGEST_IN_THREAD
+    hasher = ProcessHasher(count, largest_in_thread)
     try:
         yield hasher
     finally:
@@ -193,7 +192,8 @@ class ProcessHasher:
     Until then, and for small parts, threads hash.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, largest_in_thread: int) -> None:
+        self._largest_in_thread = largest_in_thread
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
         self._given = take_started(workers)
@@ -257,7 +257,7 @@ class ProcessHasher:
             await dead.aclose()
         if (worker := self._take_idle(buffer.serial if buffer else 0)) is not None:
             return worker
-        waits = job.length > LARGEST_IN_THREAD
+        waits = job.length > self._largest_in_thread
         while given := next((worker for worker in self._given if waits or worker.has_spoken), None):
             self._given.remove(given)
             with suppress(CannotStartError):  # nor does it if it died before there was anything to do

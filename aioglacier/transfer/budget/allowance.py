@@ -1,0 +1,141 @@
+"""How much a connection may use: the limits that a caller sets, within what the system grants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.limits import MIB
+from aioglacier.transfer.budget.concurrency import START
+from aioglacier.transfer.budget.machine import cores, granted_files, granted_memory
+
+#: Where parts are hashed: see ``connect()``.
+HashIn = Literal["auto", "processes", "threads"]
+
+#: Room for 16 parts of 16 MiB. One connection to the service carries some 10 to 25 MB/s on a long path, so
+#: this is what 2 or 3 Gbit/s take, and a laptop can spare.
+_USUAL_MEMORY: Final = 256 * MIB
+
+#: A machine with 64 GiB or more spares four times as much, which a path of 10 Gbit/s and 200 ms needs.
+_MOST_MEMORY: Final = 1024 * MIB
+_SHARE_OF_A_LARGE_MACHINE: Final = 64
+
+#: A small container keeps three quarters for everything else, of which this process needs 96 MiB.
+_SHARE_OF_A_SMALL_MACHINE: Final = 4
+
+#: Descriptors that a process has open apart from workers, buffers and connections: 20 were seen.
+_OTHER_FILES: Final = 24
+
+#: The most bodies at once where nobody says how many: more than 64 were never needed to fill a path, and a
+#: service that throttles is kinder to fewer. A part of a file needs no buffer but half a MiB to be read into,
+#: and a connection has buffers of its own: so no more than one for each MiB of the memory limit. Parts of
+#: streams and pieces of downloads are held to fewer by their buffers.
+_MOST_CONCURRENCY: Final = 64
+_A_CONNECTION: Final = MIB
+
+
+#: Eight cores hash 7 GB/s with hashlib.
+_MOST_HASH_WORKERS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a connection may use at most; ``None`` chooses.
+
+    Attributes:
+        memory: Bytes of all part buffers together. Peak memory is this plus a constant, see the design page.
+            Chosen: 256 MiB; 512 MiB and 1 GiB on machines with 32 and 64 GiB, a quarter of the memory where
+            there is less than 1 GiB.
+        concurrency: Requests with a body at once, up and down together. Chosen: as many as the path carries,
+            which is measured while it is used; at most one for each MiB of ``memory``, and 64.
+        hash_workers: Processes or threads that hash. Chosen: one for each core, at most 8.
+
+    Raises:
+        ConfigurationError: A value is too small.
+    """
+
+    memory: int | None = None
+    concurrency: int | None = None
+    hash_workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and self.memory < MIB:
+            raise ConfigurationError(
+                f"Limits.memory is {self.memory} bytes; it must be at least 1 MiB, the smallest part"
+            )
+        for name in ("concurrency", "hash_workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigurationError(f"Limits.{name} is {value}; it must be at least 1")
+
+
+def check_hash_in(hash_in: str) -> None:
+    """Check where parts are to be hashed.
+
+    Raises:
+        ConfigurationError: It is none of the three.
+    """
+    if hash_in not in get_args(HashIn):
+        raise ConfigurationError(f'hash_in is {hash_in!r}; it must be "auto", "processes" or "threads"')
+
+
+def default_hash_workers() -> int:
+    """Return one for each core that this process may use, at most 8."""
+    return min(_MOST_HASH_WORKERS, cores())
+
+
+def default_memory_limit() -> int:
+    """Return the memory limit that this machine gets: a power of two, so that parts fill it."""
+    granted = granted_memory()
+    if granted is None:
+        return _USUAL_MEMORY
+    wanted = max(_USUAL_MEMORY, min(_MOST_MEMORY, granted // _SHARE_OF_A_LARGE_MACHINE))
+    least = max(MIB, min(wanted, granted // _SHARE_OF_A_SMALL_MACHINE))
+    return 1 << (least.bit_length() - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What transfers may use on this machine: the limits, within what the system grants.
+
+    Attributes:
+        memory_limit: Bytes of all part buffers.
+        concurrency: Requests with a body at once, at most.
+        hash_workers: Part jobs at once.
+        buffers: Part buffers at once, ``None`` for as many as the memory holds.
+    """
+
+    memory_limit: int
+    concurrency: int
+    hash_workers: int
+    buffers: int | None
+
+    @classmethod
+    def of(cls, limits: Limits, hash_in: HashIn = "auto") -> Allowance:
+        """Compare the limits with what the system grants.
+
+        Raises:
+            ConfigurationError: Too few files may be open for what was asked for, or for anything.
+        """
+        memory_limit = limits.memory or default_memory_limit()
+        workers = limits.hash_workers or default_hash_workers()
+        wanted = limits.concurrency or max(START, min(_MOST_CONCURRENCY, memory_limit // _A_CONNECTION))
+        files = granted_files()
+        if files is None:
+            return cls(memory_limit, wanted, workers, None)
+        # A worker is two pipes; a buffer that it shares is two descriptors, and a connection is one.
+        is_shared = hash_in != "threads"
+        per_part, ahead = (3, workers + 1) if is_shared else (1, 0)
+        others = _OTHER_FILES + (2 * workers if is_shared else 0)
+        possible = (files - others) // per_part - ahead
+        least = limits.concurrency or 1
+        if possible < least:
+            raise ConfigurationError(
+                f"only {files} files may be open at once (ulimit -n), and {least} connections with {workers} "
+                f"hash workers take {others + per_part * (least + ahead)}; raise that limit"
+                + (f", or ask for a concurrency of {possible} at most" if possible > 0 else "")
+            )
+        concurrency = min(wanted, possible)
+        buffers = (files - others - concurrency) // 2 if is_shared else None
+        return cls(memory_limit, concurrency, workers, buffers)
