@@ -76,6 +76,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "routes",
         "control_api",
         "app",
+        "connection",
         "local",
     ),
     "cli": ("render", "program", "shared", "commands"),

@@ -23,6 +23,7 @@ from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier
 from aioglacier.server.requests import delivery, intake
 from aioglacier.server.requests.call import Answer, Call
 from aioglacier.server.requests.faults import FaultKind, RequestFaults, ScriptedRefusalError
+from aioglacier.server.requests.hosts import check_host
 from aioglacier.server.routes import Operation, Target, check_account, find_operation, parse_target
 
 if TYPE_CHECKING:
@@ -60,9 +61,19 @@ class Application:
             failure = RefusalError(500, "ServiceUnavailableException", "The server failed; its log says why.")
             return self._refuse(request, failure, request_id)
 
+    def refuse_malformed(self, request: web.BaseRequest, reason: str) -> web.StreamResponse:
+        """Answer a request that is not well-formed HTTP, and end its connection."""
+        refusal = refuse(behaviour.NOT_HTTP, reason=reason)
+        response = self._refuse(request, refusal, new_id(REQUEST_ID_LENGTH))
+        response.force_close()
+        return response
+
     async def _answer(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         path = _target_path(request)
-        if path.startswith(control.PREFIX):
+        is_control = path.startswith(control.PREFIX)
+        if is_control or self._verifier is None:
+            check_host(request.headers.get("Host", ""), self._site.settings)
+        if is_control:
             return await control.answer(self._site, request, path)
         target = parse_target(path)
         operation = _find(request, target)

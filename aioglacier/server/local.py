@@ -17,6 +17,7 @@ from anyio import CapacityLimiter, create_task_group, to_thread
 from aioglacier.core.limits import KIB
 from aioglacier.server import control_api as control
 from aioglacier.server.app import Application
+from aioglacier.server.connection import ConnectionServer
 from aioglacier.server.operations import snapshots
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.key_pairs import Credentials
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 _DISK_THREADS: Final = 8
 _SHUTDOWN_SECONDS: Final = 2.0
+
+#: The address to reach a server at that listens on all interfaces.
+_REACHED_AT: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  # compared, not bound
 
 _http_logger: Final = logging.getLogger("aioglacier.server.http")
 
@@ -71,6 +75,8 @@ class LocalGlacier:
         access_key_id: With ``secret_access_key``: every request must be signed with this pair.
         secret_access_key: See ``access_key_id``.
         credentials: More pairs, also temporary ones.
+        allowed_hosts: Names that a request's Host header may have besides localhost, ``host`` and addresses.
+            A server without keys refuses all others, so that a web page cannot reach it by a name of its own.
         clock_skew_seconds: How far the clock that judges signatures is ahead of the real one.
         job_delay: Seconds until a job is done, as one number or by ``Expedited``, ``Standard``, ``Bulk``
             and ``Inventory``; ``None`` takes the service's own, minutes to hours.
@@ -101,6 +107,7 @@ class LocalGlacier:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         credentials: Sequence[Credentials] = (),
+        allowed_hosts: Sequence[str] = (),
         clock_skew_seconds: float = 0.0,
         job_delay: float | Mapping[str, float] | None = None,
         inventory_lag: float = behaviour.INVENTORY_LAG_SECONDS,
@@ -129,6 +136,7 @@ class LocalGlacier:
             region=region,
             account_id=account_id,
             credentials=pairs,
+            allowed_hosts=tuple(allowed_hosts),
             clock_skew_seconds=clock_skew_seconds,
             job_delay=spread_delays(job_delay),
             inventory_lag=inventory_lag,
@@ -152,9 +160,12 @@ class LocalGlacier:
 
     @property
     def url(self) -> str:
-        """Where clients find it, without a slash at the end; an ``endpoint_url`` for AWS's own clients."""
+        """The address for clients, without a slash at the end; an ``endpoint_url`` for AWS's own clients.
+
+        A server that listens on all interfaces gives the loopback address, which clients accept without TLS.
+        """
         scheme = "http" if self._settings.ssl_context is None else "https"
-        host = self._settings.host
+        host = _REACHED_AT.get(self._settings.host, self._settings.host)
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
@@ -268,8 +279,10 @@ class LocalGlacier:
             await database.write(partial(endings.save_offset, seconds=self._clock.offset_seconds))
 
     async def _listen(self, site: Site, stack: AsyncExitStack) -> None:
-        server = web.Server(
-            Application(site).handle,
+        application = Application(site)
+        server = ConnectionServer(
+            application.handle,
+            application.refuse_malformed,
             keepalive_timeout=site.settings.head_idle_seconds,
             max_line_size=_MAX_HEADER_SIZE,
             max_field_size=_MAX_HEADER_SIZE,
@@ -294,15 +307,6 @@ class LocalGlacier:
             raise StartupError(f"cannot listen on {where}: {reason}; choose another port") from error
         addresses: list[Any] = runner.addresses
         self._port = addresses[0][1]
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Whether a line of the HTTP layer is about us, not about a client that sent what is no HTTP."""
-    error = record.exc_info[1] if record.exc_info else None
-    return getattr(error, "code", None) != 400
-
-
-_http_logger.addFilter(_is_ours)
 
 
 async def _keep_house(housekeeping: Housekeeping, site: Site) -> None:

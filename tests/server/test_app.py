@@ -16,7 +16,7 @@ from tests.server.conftest import Boto, hashes, send, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAD = "Host: x\r\nx-amz-glacier-version: 2012-06-01\r\n"
+HEAD = "Host: localhost\r\nx-amz-glacier-version: 2012-06-01\r\n"
 
 
 async def raw(server: LocalGlacier, *pieces: bytes) -> bytes:
@@ -59,12 +59,12 @@ def uploading(size: int | str, **headers: str) -> bytes:
         b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 5_000 + b"\r\n",
-        b"GET /-/vaults/\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /-/vaults/v?marker=\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET * HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /-/vaults HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        b"GET /-/vaults/\xff\xfe HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /-/vaults/v?marker=\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET * HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET http:// HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /-/vaults HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
     ],
 )
 async def test_malformed_requests_are_refused(faithful: LocalGlacier, request_bytes: bytes) -> None:

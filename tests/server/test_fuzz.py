@@ -117,7 +117,8 @@ class Fuzzer:
         headers = self.headers(body)
         account = "-" if chance.random() < 0.97 else chance.choice(["012345678901", "123456789012", "me"])
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"{method} /{account}/{path} HTTP/1.1\r\nHost: x\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        lines += f"Host: localhost\r\nContent-Length: {len(body)}\r\n"
+        head = f"{method} /{account}/{path} HTTP/1.1\r\n{lines}\r\n"
         return head.encode("latin-1", "replace") + body
 
     def body(self, path: str) -> bytes:

@@ -182,7 +182,7 @@ async def test_closing_does_not_wait_for_an_idle_or_stuck_client(tmp_path: Path)
         stuck = await anyio.connect_tcp("127.0.0.1", server.port)
         headers = "".join(f"{k.replace('_', '-')}: {v}\r\n" for k, v in hashes(b"x").items())
         await stuck.send(
-            f"POST /-/vaults/v/archives HTTP/1.1\r\nHost: x\r\nx-amz-glacier-version: 2012-06-01\r\n"
+            f"POST /-/vaults/v/archives HTTP/1.1\r\nHost: localhost\r\nx-amz-glacier-version: 2012-06-01\r\n"
             f"{headers}Content-Length: 100\r\n\r\nhalf".encode()
         )
         await send(server, "GET", "/-/vaults")

@@ -30,6 +30,16 @@ NOT_ASCII: Final = (400, "BadRequest", "The request path holds a character that 
 #: A wrong API version (unconfirmed).
 BAD_VERSION: Final = (400, "InvalidParameterValueException", "Invalid API version: {version}")
 
+#: A request that is not well-formed HTTP, such as a control character in a header (code unconfirmed).
+NOT_HTTP: Final = (400, "BadRequest", "The request is not well-formed HTTP: {reason}")
+
+#: A Host header that does not name this server, where no key is needed to ask it (choice).
+FOREIGN_HOST: Final = (
+    403,
+    "AccessDeniedException",
+    "This server does not answer to the name {host}: use its address, or allow the name with --allow-host.",
+)
+
 #: A body sent without Content-Length: refused, 400 or 411 (unconfirmed which).
 NO_LENGTH: Final = (400, "MissingParameterValueException", "Required parameter missing: Content-Length")
 

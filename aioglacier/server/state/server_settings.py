@@ -22,6 +22,7 @@ class Settings:
     Attributes:
         directory: Holds everything; made if missing.
         credentials: Signatures are checked if there is at least one pair.
+        allowed_hosts: Further names that a Host header may have where no signature protects.
         clock_skew_seconds: Added to the real clock when signatures are judged.
         job_delay: Seconds by tier, ``Inventory`` for inventories.
         inventory_lag: Seconds from a change to the inventory that shows it; 0 shows it at once.
@@ -39,6 +40,7 @@ class Settings:
     region: str = "us-east-1"
     account_id: str = "012345678901"
     credentials: tuple[Credentials, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     clock_skew_seconds: float = 0.0
     job_delay: Mapping[str, float] = field(default_factory=lambda: behaviour.JOB_DELAY_SECONDS)
     inventory_lag: float = behaviour.INVENTORY_LAG_SECONDS

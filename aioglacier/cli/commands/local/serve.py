@@ -66,6 +66,14 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     metavar="FILE",
     help="A file with the secret on its first line.",
 )
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Answer to this host name, too. Without a key only localhost and addresses are answered. May be "
+    "repeated.",
+)
 @click.option("--server-region", metavar="NAME", help="The region it is in. Default: --region, or us-east-1.")
 @click.option(
     "--faults",
@@ -86,6 +94,7 @@ def command(
     access_key_id: str | None,
     secret_access_key: str | None,
     secret_access_key_file: str | None,
+    allowed_hosts: tuple[str, ...],
     server_region: str | None,
     faults: str | None,
     notify_url: str | None,
@@ -110,6 +119,7 @@ def command(
         "job_delay": _delays(job_delays),
         "access_key_id": access_key_id,
         "secret_access_key": secret_access_key or None,
+        "allowed_hosts": allowed_hosts,
         "notify_url": notify_url,
         "sns_endpoint_url": sns_endpoint_url,
     }
