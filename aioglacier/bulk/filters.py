@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from aioglacier.core.errors import ConfigurationError
@@ -17,26 +18,60 @@ class PathFilter:
     """Patterns that exclude, and patterns that bring back what those exclude.
 
     They read as the lines of a ``.gitignore`` at the top of the folder: ``*.tmp`` anywhere, ``/cache/`` at
-    the top. What is below an excluded folder is excluded for good, since nobody looks into it.
+    the top. What is below an excluded folder is excluded, too, unless an include names it from the top:
+    ``/cache/keep``. An include without a "/", such as ``*.md``, brings back nothing from an excluded folder.
     """
 
     def __init__(self, exclude: Sequence[str], include: Sequence[str] = ()) -> None:
-        self._spec = _compile([*exclude, *(f"!{pattern}" for pattern in include)])
+        named = [pattern for pattern in include if "/" in pattern.rstrip("/")]
+        loose = [pattern for pattern in include if "/" not in pattern.rstrip("/")]
+        self._spec = _compile([*exclude, *(f"!{pattern}" for pattern in loose)])
+        self._named = _compile(named) if named else None
+        self._steps = [pattern.strip("/").split("/") for pattern in named]
 
     def excludes(self, path: bytes) -> bool:
-        """Whether a path below the folder is left out; a folder's ends in "/"."""
-        return self._spec.match_file(os.fsdecode(path))
+        """Whether a path is left out, in a folder that is not; a folder's path ends in "/"."""
+        return self._spec.match_file(os.fsdecode(path)) and not self.names(path)
+
+    def names(self, path: bytes) -> bool:
+        """Whether an include brings a path back, even from an excluded folder."""
+        return self._named is not None and self._named.match_file(os.fsdecode(path))
+
+    def leads_on(self, folder: bytes) -> bool:
+        """Whether an include may bring back something below an excluded folder."""
+        steps = os.fsdecode(folder).strip("/").split("/")
+        return any(
+            "**" in pattern[: len(steps)]
+            or (len(pattern) > len(steps) and all(map(fnmatchcase, steps, pattern)))
+            for pattern in self._steps
+        )
+
+    def excludes_within(self, path: bytes) -> bool:
+        """Whether a path is left out by itself or because a folder that it is in is."""
+        if self.names(path):
+            return False
+        ends = (at + 1 for at, byte in enumerate(path) if byte == ord("/"))
+        return any(self.excludes(path[:end]) for end in (*ends, len(path)))
 
 
 class PathSelection:
-    """Patterns that select: a path that one of them matches, or that is in a folder that one matches."""
+    """Patterns that select a path that one of them matches, or that is in a folder that one matches."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._spec = _compile(patterns)
+        self._each = {pattern: _compile([pattern]) for pattern in patterns if not pattern.startswith("!")}
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Patterns that have matched no path so far."""
+        return list(self._each)
 
     def selects(self, path: bytes) -> bool:
         """Whether a path below the folder is meant."""
-        return self._spec.match_file(os.fsdecode(path))
+        shown = os.fsdecode(path)
+        for pattern in [each for each, spec in self._each.items() if spec.match_file(shown)]:
+            self._each.pop(pattern, None)  # two threads may be here
+        return self._spec.match_file(shown)
 
 
 def make_filter(exclude: Sequence[str], include: Sequence[str] = ()) -> PathFilter | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -22,15 +23,16 @@ import anyio
 from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.settling import mend_folder, outcome_of
-from aioglacier.bulk.sync.big_files import hash_file
 from aioglacier.bulk.sync.compare import show_path
+from aioglacier.bulk.sync.folder_files import hash_file
 from aioglacier.bulk.sync.scan import Scan, signed
 from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.catalog.records import ArchiveState
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import ConfigurationError, UnsafePathError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
+from aioglacier.files.beneath import Beneath
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -46,6 +48,13 @@ if TYPE_CHECKING:
 INVENTORY_ALLOWANCE: Final = timedelta(days=3)
 
 _FILES_AT_ONCE: Final = 200
+
+_FORMATS: Final = {
+    "file": stat.S_IFREG,
+    "hardlink": stat.S_IFREG,
+    "directory": stat.S_IFDIR,
+    "symlink": stat.S_IFLNK,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,33 +228,40 @@ class FolderVerify:
         self._counts.unarchived = max(0, found - (known - missing))
 
     def _compare_some(self, page: list[StoredEntry]) -> None:
-        for stored in page:
-            self._counts.files += 1
-            path = os.fsencode(self._root) + b"/" + stored.entry.path
-            try:
-                trouble = self._compare_file(stored, path)
-            except FileNotFoundError:
-                trouble = Trouble.MISSING
-            except OSError:
-                trouble = Trouble.UNREADABLE
-            if trouble is not None:
-                self._find(trouble, show_path(stored.entry.path))
+        with Beneath(os.fsencode(self._root)) as beneath:
+            for stored in page:
+                self._counts.files += 1
+                try:
+                    trouble = self._compare_path(stored, beneath)
+                except FileNotFoundError:
+                    trouble = Trouble.MISSING
+                except (OSError, UnsafePathError):
+                    trouble = Trouble.UNREADABLE
+                if trouble is not None:
+                    self._find(trouble, show_path(stored.entry.path))
 
-    def _compare_file(self, stored: StoredEntry, path: bytes) -> Trouble | None:
+    def _compare_path(self, stored: StoredEntry, beneath: Beneath) -> Trouble | None:
         entry = stored.entry
-        status = os.stat(path.rstrip(b"/"), follow_symlinks=False)  # noqa: PTH116  # of any bytes
-        if entry.kind == "symlink":
-            same = os.readlink(path) == entry.target  # noqa: PTH115
-            return None if same else Trouble.CHANGED
-        if entry.kind != "file":
-            return None if status.st_mode & 0o7777 == entry.mode else Trouble.CHANGED
+        if not entry.path:
+            return None if os.fstat(beneath.fd).st_mode & 0o7777 == entry.mode else Trouble.CHANGED
+        fd, name = beneath.parent(entry.path)
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if stat.S_IFMT(status.st_mode) != _FORMATS[entry.kind]:
+            return Trouble.CHANGED
+        match entry.kind:
+            case "symlink":
+                return None if os.readlink(name, dir_fd=fd) == entry.target else Trouble.CHANGED
+            case "directory":
+                return None if status.st_mode & 0o7777 == entry.mode else Trouble.CHANGED
+            case "hardlink":
+                other_fd, other = beneath.parent(entry.target or b"")
+                target = os.stat(other, dir_fd=other_fd, follow_symlinks=False)
+                return None if os.path.samestat(status, target) else Trouble.CHANGED
         is_as_it_was = (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
         if not self._options.reads_files:
             same = is_as_it_was and signed(status.st_ino) == entry.inode
             return None if same else Trouble.CHANGED
-        actual = hash_file(os.fsdecode(path))
-        if actual is None:
-            return Trouble.UNREADABLE
+        actual = hash_file(self._root, entry.path)
         self._counts.size += status.st_size
         if actual == (entry.content_hash or stored.archive_hash):
             return None

@@ -124,3 +124,16 @@ async def test_a_folder_that_was_never_archived_is_an_error(place: Place, tmp_pa
     """It says what takes it there."""
     with pytest.raises(ConfigurationError, match="sync"):
         await verify(place, tmp_path)
+
+
+async def test_a_path_that_became_something_else_has_changed(place: Place, tree: Path) -> None:
+    """A hard link that is another file now, a folder that is a link, a file that is a folder."""
+    await place.sync(tree)
+    (tree / "z-linked").unlink()
+    (tree / "z-linked").write_bytes((tree / "d0" / "e0" / "f0").read_bytes() + b", and not a link")
+    (tree / "empty").rmdir()
+    (tree / "empty").symlink_to("d0")
+    (tree / "old").unlink()
+    (tree / "old").mkdir()
+    changed = {finding.what for finding in (await verify(place, tree)).findings}
+    assert {"z-linked", "empty/", "old"} <= changed

@@ -1,11 +1,13 @@
 """The format of a bundle: names and sizes of its own members, and the trailer that ends it.
 
-A trailer read from a vault was verified against the hash that the service keeps, but anyone who can write to
-the vault can write a trailer. So each of its fields is checked before it is used.
+The trailer carries a hash of itself and one of the index: the service vouches for neither where the range
+that was retrieved is no node of the archive's tree. Anyone who can write to the vault can write a trailer, so
+each of its fields is checked before it is used.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +21,7 @@ from aioglacier.core.limits import MIB
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 #: Names of the members that are no files; no path below a folder begins so, or ``tar`` would mix them.
 INDEX_NAME: Final = b".aioglacier/index-%06d.jsonl.zst"
@@ -48,6 +50,7 @@ class BundleTrailer:
         members: How many paths it lists.
         compression: Of the members; "zstd" or ``None``.
         encryption: Of the members and the index; "age" or ``None``.
+        index_hash: The first 16 bytes of the SHA-256 of the index, as it is stored.
         root: The folder, or the end of its path; ``None`` in an encrypted bundle.
     """
 
@@ -56,6 +59,7 @@ class BundleTrailer:
     members: int
     compression: str | None
     encryption: str | None
+    index_hash: bytes
     root: str | None
 
 
@@ -67,9 +71,10 @@ def encode_trailer(trailer: BundleTrailer) -> bytes:
         "index_size": trailer.index_size,
         "members": trailer.members,
         "compression": trailer.compression,
+        "index_hash": trailer.index_hash.hex(),
     }
     if trailer.encryption is not None:
-        text = json.dumps({**fields, "encryption": trailer.encryption}).encode()
+        text = checked_text({**fields, "encryption": trailer.encryption})
     else:
         text = _with_root(fields, trailer.root or "")
     header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
@@ -81,11 +86,25 @@ def encode_trailer(trailer: BundleTrailer) -> bytes:
 
 def _with_root(fields: Mapping[str, Any], root: str) -> bytes:
     """Return the fields with the folder's path, or with as much of its end as there is room for."""
-    text = json.dumps({**fields, "root": root})
+    text = checked_text({**fields, "root": root})
     while (excess := len(text) - _LONGEST_TRAILER) > 0:
         root = root[max(1, excess // 12) :]  # no character is more than 12 in JSON
-        text = json.dumps({**fields, "root": root})
-    return text.encode()
+        text = checked_text({**fields, "root": root})
+    return text
+
+
+def checked_text(fields: Mapping[str, Any]) -> bytes:
+    """Return the text of a trailer, with the hash of its fields."""
+    return json.dumps({**fields, "check": _check(fields)}).encode()
+
+
+def _check(fields: Mapping[str, Any]) -> str:
+    return short_hash(json.dumps(fields, sort_keys=True).encode()).hex()
+
+
+def short_hash(content: bytes) -> bytes:
+    """Return the hash of an index or a trailer: enough against damage, and short enough for the trailer."""
+    return hashlib.sha256(content).digest()[:16]
 
 
 def decode_trailer(end: bytes, size: int) -> BundleTrailer:
@@ -112,12 +131,15 @@ def decode_trailer(end: bytes, size: int) -> BundleTrailer:
                 f"the bundle has format {fields['format']}; this version reads format {FORMAT}. Install a "
                 "later version"
             )
+        if fields.pop("check") != _check(fields):
+            raise ValueError("it was damaged")
         found = BundleTrailer(
             whole_number(fields["index_position"]),
             whole_number(fields["index_size"]),
             whole_number(fields["members"]),
             fields["compression"],
             fields.get("encryption"),
+            bytes.fromhex(fields["index_hash"]),
             fields.get("root"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:

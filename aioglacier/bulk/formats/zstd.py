@@ -34,13 +34,16 @@ class ZstdCoder:
 
 
 def decode(frame: bytes) -> bytes:
-    """What a frame holds.
+    """Return the content of a frame.
 
     Raises:
         IntegrityError: It is no such frame, or holds more than any member has.
     """
     zstandard = _module()
     try:
+        # A frame that says how much it holds is decoded whatever ``max_output_size`` says.
+        if zstandard.frame_content_size(frame) > _LARGEST:
+            raise _unreadable("it holds more than any member has")
         content: bytes = zstandard.ZstdDecompressor(max_window_size=_LARGEST).decompress(
             frame, max_output_size=_LARGEST
         )

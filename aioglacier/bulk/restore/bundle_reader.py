@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.formats.bundle_format import decode_trailer
+from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.existing_jobs import ExistingJobs
 from aioglacier.core.errors import IntegrityError
@@ -73,7 +73,11 @@ class BundleReader:
         return trailer
 
     async def read_index(self, archive: Archive, trailer: BundleTrailer) -> bytes:
-        """Return the index of a bundle, as it is stored."""
+        """Return the index of a bundle, as it is stored.
+
+        Raises:
+            IntegrityError: It came back damaged.
+        """
         tail = _tail(archive)
         start, stop = trailer.index_position, trailer.index_position + trailer.index_size
         index = b""
@@ -82,6 +86,13 @@ class BundleReader:
             index = await self._read(archive, _before(tail, trailer), part)
         if stop > tail.start:
             index += await self._read(archive, tail, ByteRange(max(start, tail.start), stop))
+        if (actual := short_hash(index)) != trailer.index_hash:
+            raise IntegrityError(
+                f"the index of bundle {archive.id} came back damaged",
+                expected=trailer.index_hash,
+                actual=actual,
+                archive_id=archive.id,
+            )
         return index
 
     async def _ask(self, archive: Archive, wanted: ByteRange) -> Job:

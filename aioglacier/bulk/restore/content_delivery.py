@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.members import member_content
+from aioglacier.bulk.restore.placer import as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError
 from aioglacier.core.limits import MIB
@@ -107,6 +108,15 @@ class ContentDelivery:
                 actual=description.tree_hash or b"",
                 archive_id=stored.archive_id,
             )
+        try:
+            await self._deliver_file(job, stored, path, placer)
+        except OSError as error:
+            self._fail(path, as_target_error(path, error))
+            return
+        self._done(1, entry.size)
+
+    async def _deliver_file(self, job: Job, stored: StoredEntry, path: bytes, placer: Placer) -> None:
+        entry = stored.entry
         folder, name = await run_in_thread(partial(placer.open_big, path))
         try:
             # By its descriptor, so that nobody's link leads the workers that write it astray.
@@ -122,7 +132,6 @@ class ContentDelivery:
             await run_in_thread(partial(placer.place_big, entry, path, folder))
         finally:
             os.close(folder)
-        self._done(1, entry.size)
 
 
 async def _skip(reader: ArchiveReader, size: int) -> None:

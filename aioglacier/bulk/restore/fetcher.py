@@ -11,7 +11,6 @@ import anyio
 
 from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.content_delivery import ContentDelivery
-from aioglacier.bulk.restore.placer import Placer
 from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.restore.existing_jobs import ExistingJobs
+    from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entries import Entry, RunNumber, StoredEntry, TreeRecord
@@ -80,6 +80,7 @@ class Fetcher:
         run: RunNumber | None,
         *,
         root: bytes,
+        open_placer: Callable[[], Placer],
         existing: ExistingJobs,
         options: RestoreOptions,
         prices: Prices,
@@ -95,7 +96,7 @@ class Fetcher:
         self._context = vault.context.recorded()
         self._tree = tree
         self._run = run
-        self._root = root
+        self._open_placer = open_placer
         self._options = options
         self._prices = prices
         self._paths_of = paths_of
@@ -157,7 +158,7 @@ class Fetcher:
 
     @asynccontextmanager
     async def _placing(self) -> AsyncIterator[Placer]:
-        placer = await run_in_thread(partial(Placer, self._root, overwrite=self._options.overwrite))
+        placer = await run_in_thread(self._open_placer)
         try:
             yield placer
         finally:

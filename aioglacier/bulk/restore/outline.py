@@ -7,6 +7,7 @@ permissions and times at last.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,6 @@ class Outline:
     """Makes what has no content of its own.
 
     Attributes:
-        is_any_meant: Whether the selection has chosen any path.
         there: Links and empty files that were in their places already.
     """
 
@@ -44,7 +44,6 @@ class Outline:
         done: Callable[[int, int], None],
         failures: PathFailures,
     ) -> None:
-        self.is_any_meant = False
         self.there = 0
         self._entries = entries
         self._tree = tree
@@ -54,6 +53,15 @@ class Outline:
         self._selection = planner.selection
         self._done = done
         self._failures = failures
+
+    async def open_folders(self) -> None:
+        """Let the owner into folders that a former run has given their permissions."""
+        await self._walk(self._open_folder)
+
+    def _open_folder(self, entry: Entry) -> None:
+        with suppress(GlacierError, OSError):  # it is reported when the folder is to be made
+            if entry.kind == "directory" and self._placer.is_there(entry):
+                self._placer.make_folder(entry.path)
 
     async def make_first(self) -> None:
         """Make folders, symbolic links and empty files, and report files that cannot be written."""
@@ -88,7 +96,6 @@ class Outline:
             await run_in_thread(partial(take, page))
 
     def _make_first(self, entry: Entry) -> None:
-        self.is_any_meant = True
         if entry.kind == "directory":
             if not self._selection.is_query:
                 self._placer.make_folder(entry.path)

@@ -15,7 +15,8 @@ import errno
 import hashlib
 import os
 import stat
-from contextlib import suppress
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.bulk.formats.attributes import decode_extra
@@ -26,6 +27,8 @@ from aioglacier.files.landing import rename, special_kind
 from aioglacier.files.libc import find_function
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aioglacier.catalog.folders.entries import Entry
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -49,9 +52,13 @@ class Placed(NamedTuple):
 
 
 class Placer:
-    """Puts files, folders and links into a folder."""
+    """Puts files, folders and links into a folder.
 
-    def __init__(self, root: bytes, *, overwrite: bool) -> None:
+    ``notices`` takes the kinds of attributes that the system did not let us set, each with the first reason.
+    """
+
+    def __init__(self, root: bytes, *, overwrite: bool, notices: dict[str, str] | None = None) -> None:
+        self._notices = {} if notices is None else notices
         self._beneath = Beneath(root)
         self._overwrite = overwrite
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -148,10 +155,7 @@ class Placer:
             raise IntegrityError(
                 f"{os.fsdecode(path)!r} came back damaged", expected=entry.content_hash or b"", actual=actual
             )
-        fd, _ = self._beneath.parent(path, makes_folders=True)
-        name = temporary_name(path)
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=fd)
+        fd, name = self._cleared(path)
         file = os.open(name, _NEW, 0o600, dir_fd=fd)
         try:
             if decode_extra(entry.extra).is_sparse:
@@ -197,14 +201,31 @@ class Placer:
             raise TargetError(f"{shown!r} appeared meanwhile and was left as it is", path=shown) from error
 
     def _dress(self, file: int, entry: Entry) -> None:
-        """Give an open file, or folder, all but its name and content."""
+        """Give an open file, or folder, all but its name and content.
+
+        An attribute that the system does not allow is noted, and the rest is done.
+        """
+        mode = entry.mode
         for name, value in decode_extra(entry.extra).attributes.items():
-            with suppress(OSError):  # a file system without
+            with self._noting("extended attributes"):
                 os.setxattr(file, name, value)
         if self._is_root:
-            os.fchown(file, entry.uid, entry.gid)
-        os.fchmod(file, entry.mode)
-        os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
+            with self._noting("owners") as is_set:
+                os.fchown(file, entry.uid, entry.gid)
+                is_set.append(True)
+            if not is_set:
+                mode &= 0o1777  # a set-user-ID program of another owner must not become ours
+        with self._noting("permissions"):
+            os.fchmod(file, mode)
+        with self._noting("times"):
+            os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
+
+    @contextmanager
+    def _noting(self, kind: str) -> Iterator[list[bool]]:
+        try:
+            yield []
+        except OSError as error:
+            self._notices.setdefault(kind, error.strerror or str(error))
 
     # --- all else
 
@@ -220,11 +241,7 @@ class Placer:
             if not stat.S_ISDIR(status.st_mode):
                 raise
             if status.st_mode & 0o700 != 0o700 and not self._is_root:
-                opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-                try:
-                    os.fchmod(opened, stat.S_IMODE(status.st_mode) | 0o700)
-                finally:
-                    os.close(opened)
+                _open_up(name, fd, status.st_mode)
 
     def dress_folder(self, entry: Entry) -> None:
         """Give a folder its permissions and times, once nothing more will come into it."""
@@ -240,14 +257,13 @@ class Placer:
 
     def make_symlink(self, entry: Entry) -> None:
         """Make a symbolic link."""
-        fd, _ = self._beneath.parent(entry.path, makes_folders=True)
-        temporary = temporary_name(entry.path)
-        with suppress(FileNotFoundError):
-            os.unlink(temporary, dir_fd=fd)
+        fd, temporary = self._cleared(entry.path)
         os.symlink(entry.target or b"", temporary, dir_fd=fd)
         if self._is_root:
-            os.chown(temporary, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
-        os.utime(temporary, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
+            with self._noting("owners"):
+                os.chown(temporary, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
+        with self._noting("times"):
+            os.utime(temporary, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
         self._name(entry.path)
 
     def make_hardlink(self, target: bytes, path: bytes) -> None:
@@ -255,14 +271,19 @@ class Placer:
         fd, name = self._beneath.parent(target)
         from_fd = os.dup(fd)
         try:
-            to_fd, _ = self._beneath.parent(path, makes_folders=True)
-            temporary = temporary_name(path)
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=to_fd)
+            to_fd, temporary = self._cleared(path)
             os.link(name, temporary, src_dir_fd=from_fd, dst_dir_fd=to_fd, follow_symlinks=False)
             self._name(path)
         finally:
             os.close(from_fd)
+
+    def _cleared(self, path: bytes) -> tuple[int, bytes]:
+        """Return the folder of a path, and the hidden name in it, which no file has."""
+        fd, _ = self._beneath.parent(path, makes_folders=True)
+        temporary = temporary_name(path)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=fd)
+        return fd, temporary
 
     def free_space(self) -> int:
         """Bytes that this user may still write there."""
@@ -274,6 +295,24 @@ class Placer:
         syncfs = find_function("syncfs")
         if syncfs is None or syncfs(self._beneath.fd) != 0:
             os.sync()
+
+
+def open_up(root: bytes) -> None:
+    """Let the owner into the folder at the top, which a former run has given its permissions."""
+    _open_up(root, None, os.stat(root).st_mode)  # noqa: PTH116  # of any bytes
+
+
+def _open_up(name: bytes, fd: int | None, mode: int) -> None:
+    """Let the owner into a folder; ``dress_folder`` takes that back."""
+    if sys.platform != "linux":
+        os.chmod(name, stat.S_IMODE(mode) | 0o700, dir_fd=fd, follow_symlinks=False)
+        return
+    # Without permission to read, a folder can only be opened as a place, and changed through /proc.
+    place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW * (fd is not None), dir_fd=fd)
+    try:
+        os.chmod(f"/proc/self/fd/{place}", stat.S_IMODE(mode) | 0o700)  # noqa: PTH101
+    finally:
+        os.close(place)
 
 
 def temporary_name(path: bytes) -> bytes:

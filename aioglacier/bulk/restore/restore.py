@@ -23,7 +23,7 @@ from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.existing_jobs import ExistingJobs
 from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.restore.outline import Outline
-from aioglacier.bulk.restore.placer import Placer
+from aioglacier.bulk.restore.placer import Placer, open_up
 from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.restore_plan import RestorePlan, RestorePlanner
 from aioglacier.bulk.settling import mend_folder, outcome_of
@@ -90,12 +90,18 @@ class FolderRestore:
         self._plan: RestorePlan | None = None
         self._restored = self._restored_size = 0
         self._outline: Outline | None = None
+        self._refused: dict[str, str] = {}
         self._fetcher: Fetcher | None = None
 
     @property
     def failures(self) -> list[PathFailure]:
         """Paths that are not in their places, each with its error; the first thousand."""
         return self._failures.kept
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences about what was restored otherwise than it was archived."""
+        return [f"the {kind} of some paths could not be set: {why}" for kind, why in self._refused.items()]
 
     def snapshot(self) -> RestoreSnapshot:
         """The counters now."""
@@ -190,26 +196,24 @@ class FolderRestore:
         try:
             if is_made:
                 os.makedirs(root, 0o700, exist_ok=True)  # noqa: PTH103
-            return Placer(root, overwrite=self._options.overwrite)
+                try:
+                    return self._new_placer()
+                except PermissionError:
+                    open_up(root)
+            return self._new_placer()
         except OSError as error:
             raise TargetError(
                 f"the folder {self._root!r} cannot be used: {error.strerror}", path=self._root
             ) from error
+
+    def _new_placer(self) -> Placer:
+        return Placer(os.fsencode(self._root), overwrite=self._options.overwrite, notices=self._refused)
 
     # --- doing it
 
     async def _run(self, tree: TreeRecord, run: RunNumber | None, placer: Placer) -> None:
         existing = ExistingJobs()
         planner = self._planner(tree, run)
-        plan = await planner.plan(placer)
-        if plan.retrievals:
-            existing = await ExistingJobs.look(self._vault)
-        if any(retrieval.archive_id in existing.ranges for retrieval in plan.retrievals):
-            plan = await planner.plan(placer, existing.ranges)
-        check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
-        await self._check_room(plan, placer)
-        self._plan = plan
-        await self._check_identities(tree, plan)
         outline = self._outline = Outline(
             self._context.catalog.entries,
             tree,
@@ -219,17 +223,25 @@ class FolderRestore:
             done=self._done,
             failures=self._failures,
         )
+        plan = await planner.plan(placer)
+        if planner.is_barred:
+            await outline.open_folders()
+            plan = await planner.plan(placer)
+        if plan.retrievals:
+            existing = await ExistingJobs.look(self._vault)
+        if any(retrieval.archive_id in existing.ranges for retrieval in plan.retrievals):
+            plan = await planner.plan(placer, existing.ranges)
+        check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
+        await self._check_room(plan, placer)
+        self._plan = plan
+        await self._check_identities(tree, plan)
         await outline.make_first()
-        if self._options.selection.patterns and not outline.is_any_meant:
-            raise ConfigurationError(
-                f"of {tree.root!r} in vault {self._context.name!r} nothing was selected; a pattern is as "
-                "in a .gitignore: '*.jpg' anywhere, /2024/ at the top"
-            )
         self._fetcher = Fetcher(
             self._vault,
             tree,
             run,
             root=os.fsencode(self._root),
+            open_placer=self._new_placer,
             existing=existing,
             options=self._options,
             prices=self._prices,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.restore.fetcher import FETCHERS, needed_of
 from aioglacier.bulk.restore.retrieval_plan import Needed, Retrieval, plan_retrievals
 from aioglacier.bulk.restore.selection import Selection
-from aioglacier.core.errors import GlacierError
+from aioglacier.core.errors import ConfigurationError, GlacierError
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from aioglacier.core.models import ArchiveId
     from aioglacier.core.ranges import ByteRange
 
-_MOST_NEEDED: int = 100_000
+#: Members held before their ranges are planned.
+_MOST_NEEDED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class RestorePlanner:
     Attributes:
         selection: Which paths are meant.
         aliases: By the path of a file that is not meant, its hard links that are.
+        is_barred: A folder on the way does not let us in.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RestorePlanner:
     ) -> None:
         self.selection = Selection(options.selection)
         self.aliases: dict[bytes, list[bytes]] = {}
+        self.is_barred = False
         self._entries = entries
         self._tree = tree
         self._run = run
@@ -87,7 +90,7 @@ class RestorePlanner:
             placer: Looks at what is in its place already; ``None`` where there is no folder yet.
             asked: The ranges of archives that there are jobs for.
         """
-        await self._note_aliases()
+        await self._look_through()
         files = size = self._there = 0
         sealed: list[int] = []
         needed: list[Needed] = []
@@ -116,19 +119,29 @@ class RestorePlanner:
             files, size, sum(sealed), self._there, tuple(retrievals), retrieved, cost, self._is_encrypted
         )
 
-    async def _note_aliases(self) -> None:
-        """Find hard links that are meant while the file that they are other names of is not."""
+    async def _look_through(self) -> None:
+        """Try the selection on every path, and find hard links that are meant while their file is not.
+
+        Raises:
+            ConfigurationError: A pattern matches no path.
+        """
         self.aliases.clear()
         if self.selection.is_everything:
             return
         async for page in self._entries.stored(self._tree, self._run):
-            for stored in page:
-                entry = stored.entry
-                if entry.kind != "hardlink" or not self.selection.selects(entry) or entry.target is None:
-                    continue
-                target = await self._entries.stored_at(self._tree, entry.target, self._run)
+            for entry in await run_in_thread(partial(self._meant_links, page)):
+                target = await self._entries.stored_at(self._tree, entry.target or b"", self._run)
                 if target is not None and not self.selection.selects(target.entry):
-                    self.aliases.setdefault(entry.target, []).append(entry.path)
+                    self.aliases.setdefault(target.entry.path, []).append(entry.path)
+        if patterns := self.selection.unmatched:
+            raise ConfigurationError(
+                f"nothing in {self._tree.root!r} matches {', '.join(map(repr, patterns))}; a pattern is as "
+                "in a .gitignore: '*.jpg' anywhere, /2024/ at the top"
+            )
+
+    def _meant_links(self, page: list[StoredEntry]) -> list[Entry]:
+        meant = [stored.entry for stored in page if self.selection.selects(stored.entry)]
+        return [entry for entry in meant if entry.kind == "hardlink"]
 
     def paths_of(self, entry: Entry) -> list[bytes]:
         """Return where the content of a file is to go: the first is written, others become hard links."""
@@ -150,6 +163,8 @@ class RestorePlanner:
                 if placer is not None and placer.is_there(entry, paths[0]):
                     self._there += 1
                     continue
+            except PermissionError:
+                self.is_barred = True  # a former run has given a folder its permissions
             except (GlacierError, OSError):
                 continue  # it is reported when it is to be written
             wanted.append(stored)

@@ -49,6 +49,11 @@ class Selection:
         self._exclude = PathFilter(options.exclude) if options.exclude else None
 
     @property
+    def unmatched(self) -> list[str]:
+        """Patterns that have matched no path so far."""
+        return self._patterns.unmatched if self._patterns is not None else []
+
+    @property
     def is_everything(self) -> bool:
         """Whether nothing is left out."""
         return not self.is_query and self._patterns is None and self._exclude is None

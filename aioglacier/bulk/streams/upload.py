@@ -28,7 +28,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import MIB, VAULT
 from aioglacier.core.planning import choose_part_size
-from aioglacier.core.treehash import TreeHash
+from aioglacier.core.treehash import TreeHash, tree_hash
 from aioglacier.recorded.resume import find_lost, settle
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -147,8 +147,11 @@ class StreamUpload:
         async with self._context.catalog.lock_source(self._context.place, f"stream {stream.nonce}"):
             manifest_upload = await self._settle(describe_manifest(stream.nonce, stream.description))
             await self._find_pieces(stream)
-            if isinstance(manifest_upload, _Made) and self._pieces:
-                return await self._finish(stream, manifest_upload.archive)
+            if isinstance(manifest_upload, _Made):
+                if tree_hash(self._manifest(stream).encode()) == manifest_upload.archive.tree_hash:
+                    await self._confirm_complete()
+                    return await self._finish(stream, manifest_upload.archive)
+                manifest_upload = None  # a piece that it names is gone, and is sent again
             await self._write_pieces(stream)
             return await self._write_manifest(stream, manifest_upload)
 
@@ -223,6 +226,19 @@ class StreamUpload:
 
     # --- what is to be done
 
+    async def _confirm_complete(self) -> None:
+        """Compare the source with a stream that has its manifest already."""
+        size = sum(piece.size for piece in self._pieces)
+        if self._from is None:
+            await self._compare_pieces()
+        else:
+            self._check_position(size, self._from)
+        if await self._source.peek():
+            raise ResumeMismatchError(
+                f"stream {self._name} is complete after {size} bytes, and the source goes on. Nothing "
+                "was sent; upload it as another stream"
+            )
+
     async def _write_pieces(self, stream: StreamRecord) -> None:
         if self._from is None:
             await self._compare_pieces()
@@ -243,15 +259,18 @@ class StreamUpload:
                 continued=(opened.record, opened.known) if opened else None,
             ) as (_, writer):
                 await self._write(stream, writer)
+            made = len(self._pieces)
+            await self._find_pieces(stream)  # a former run may have made those that follow one that is gone
+            await self._compare_pieces(made)
         if self._open is not None:
             raise ResumeMismatchError(
                 f"the stream ends after {sum(piece.size for piece in self._pieces)} bytes, and more of it "
                 "was sent before; feed the same stream again"
             )
 
-    async def _compare_pieces(self) -> None:
-        """Read what was archived before once more, and see that it is the same."""
-        for index, piece in enumerate(self._pieces):
+    async def _compare_pieces(self, first: int = 0) -> None:
+        """Read once more what was archived before, and compare it."""
+        for index, piece in enumerate(self._pieces[first:], first):
             hasher = TreeHash()
             left = piece.size
             while left and (block := await self._source.take(left)):
@@ -298,11 +317,7 @@ class StreamUpload:
         await self._context.catalog.streams.record_piece(stream, archive.id, len(self._pieces))
         self._pieces.append(Piece(archive.id, archive.size, archive.tree_hash))
 
-    async def _write_manifest(
-        self, stream: StreamRecord, found: _Made | _Open | None
-    ) -> tuple[Manifest, Archive]:
-        if isinstance(found, _Made):
-            return await self._finish(stream, found.archive)
+    async def _write_manifest(self, stream: StreamRecord, found: _Open | None) -> tuple[Manifest, Archive]:
         description = describe_manifest(stream.nonce, stream.description)
         async with open_in_parts(
             self._context,

@@ -7,16 +7,17 @@ nobody was told of the archive yet, and the next run is.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.formats.attributes import encode_extra
 from aioglacier.bulk.formats.folder_descriptions import describe_file
-from aioglacier.bulk.sync.packing import Touched
+from aioglacier.bulk.sync.folder_files import hash_file, look_at_file
+from aioglacier.bulk.sync.packing import Touched, touch
 from aioglacier.bulk.sync.seal_files import archive_sealed
-from aioglacier.bulk.sync.touching import touch
 from aioglacier.catalog.folders.entries import Entry
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import (
@@ -27,19 +28,21 @@ from aioglacier.core.errors import (
     OutcomeUnknownError,
     ResumeMismatchError,
     SourceError,
+    UnsafePathError,
     UploadExpiredError,
     UploadFailedError,
     UploadLockedError,
     WorkerDiedError,
 )
+from aioglacier.core.limits import MIB
 from aioglacier.core.planning import count_parts
-from aioglacier.core.treehash import TreeHash
+from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.recorded.resume import TakenUpload, take_up
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from anyio.streams.memory import MemoryObjectReceiveStream
 
@@ -48,11 +51,13 @@ if TYPE_CHECKING:
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
+    from aioglacier.files.reading import FileIdentity
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 _ONE_FILE: tuple[type[GlacierError], ...] = (
     SourceError,
+    UnsafePathError,
     EmptyArchiveError,
     IntegrityError,
     ResumeMismatchError,
@@ -61,8 +66,6 @@ _ONE_FILE: tuple[type[GlacierError], ...] = (
     UploadLockedError,
     WorkerDiedError,
 )
-
-_BLOCK = 1024 * 1024
 
 
 class BigFiles:
@@ -133,38 +136,42 @@ class BigFiles:
     async def _upload(self, tree: TreeRecord, run: RunNumber, change: Change) -> None:
         found, known = change
         assert found is not None  # noqa: S101  # see above
-        path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
-        if known is not None and await self._is_only_touched(found, known, path):
+        if known is not None and await self._is_only_touched(found, known):
             entries = self._context.catalog.entries
-            entry = _entry(tree, run, found, await run_in_thread(partial(attributes_of, path)))
+            _, attributes = await self._look_at(found)
+            entry = _entry(tree, run, found, attributes)
             moved = await touch(entries, [Touched(known, entry)])
             await entries.replace([known.number], moved, run)
             self.recorded += 1
             return
         ended = [known.number] if known is not None else []
         if self._recipients is not None:
-            await self._seal(tree, run, found, path, ended, self._recipients)
+            await self._seal(tree, run, found, ended, self._recipients)
             return
         try:
-            await self._archive(tree, run, found, path, ended, restart=False)
+            await self._archive(tree, run, found, ended, restart=False)
         except ResumeMismatchError:
             # It has changed since a former run began with it, and what that had sent is of no more use.
-            await self._archive(tree, run, found, path, ended, restart=True)
+            await self._archive(tree, run, found, ended, restart=True)
 
-    async def _is_only_touched(self, found: Found, known: Known, path: str) -> bool:
+    async def _is_only_touched(self, found: Found, known: Known) -> bool:
         if known.upload is None or (known.kind, known.size) != (found.kind, found.size):
             return False
         expected = known.content_hash
         if expected is None:
             expected = (await self._context.catalog.uploads.get_number(UploadNumber(known.upload))).tree_hash
-        return await run_in_thread(partial(hash_file, path)) == expected
+        with _reading(found):
+            return await run_in_thread(partial(hash_file, self._root, found.path)) == expected
+
+    async def _look_at(self, found: Found) -> tuple[FileIdentity, dict[str, bytes]]:
+        with _reading(found):
+            return await run_in_thread(partial(look_at_file, self._root, found.path))
 
     async def _seal(
         self,
         tree: TreeRecord,
         run: RunNumber,
         found: Found,
-        path: str,
         ended: list[int],
         recipients: Recipients,
     ) -> None:
@@ -173,7 +180,7 @@ class BigFiles:
 
         try:
             archive = await archive_sealed(
-                self._context, tree, run, _entry(tree, run, found), path, ended, recipients, note
+                self._context, tree, run, _entry(tree, run, found), self._root, ended, recipients, note
             )
         finally:
             if (writer := self._under_way.pop(found.path, None)) is not None:
@@ -181,7 +188,7 @@ class BigFiles:
         self._count(archive)
 
     async def _archive(
-        self, tree: TreeRecord, run: RunNumber, found: Found, path: str, ended: list[int], *, restart: bool
+        self, tree: TreeRecord, run: RunNumber, found: Found, ended: list[int], *, restart: bool
     ) -> None:
         context = self._context
         description = describe_file(
@@ -193,7 +200,12 @@ class BigFiles:
             gid=found.gid,
         )
         options = UploadOptions(context.name, description, keep_unfinished=True)
+        path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
+        expected, _ = await self._look_at(found)
         async with take_up(context, path, options, restart=restart, in_parts=True) as upload:
+            # The upload reads by the path, and at each opening compares the file with what it was at first.
+            if field := expected.difference(upload.file.identity):
+                raise source_changed(path, field)
             self._under_way[found.path] = upload
             if self._drain_until is not None:  # it came while the file was opened
                 upload.drain(self._drain_until - anyio.current_time())
@@ -208,7 +220,7 @@ class BigFiles:
             identity = upload.file.identity
             now = found._replace(size=identity.size, mtime_ns=identity.mtime_ns, ctime_ns=identity.ctime_ns)
             # What was given to it since makes its ``ctime`` another one, and so the next run sees it.
-            attributes = await run_in_thread(partial(attributes_of, path))
+            _, attributes = await self._look_at(found)
             entry = _entry(tree, run, now, attributes)._replace(upload=record.upload)
             await context.catalog.entries.replace(ended, [entry], run)
             await context.catalog.uploads.record_told(record.upload)
@@ -217,31 +229,15 @@ class BigFiles:
     def _count(self, archive: Archive) -> None:
         self.archived += 1
         self.archived_size += archive.size
-        self.requests += 2 + count_parts(archive.size, 16 * _BLOCK)
+        self.requests += 2 + count_parts(archive.size, 16 * MIB)
 
 
-def hash_file(path: str) -> bytes | None:
-    """The tree hash of a file, ``None`` if it cannot be read. It blocks."""
-    hasher = TreeHash()
+@contextmanager
+def _reading(found: Found) -> Iterator[None]:
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # of any bytes
-            while block := file.read(_BLOCK):
-                hasher.update(block)
-    except OSError:
-        return None  # opening it for the upload says what is wrong
-    return hasher.digest()
-
-
-def attributes_of(path: str) -> dict[str, bytes]:
-    """The extended attributes of a file, none if it cannot be looked at. It blocks."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return {}
-    try:
-        return read_attributes(fd)
-    finally:
-        os.close(fd)
+        yield
+    except OSError as error:
+        raise source_unreadable(os.fsdecode(found.path), 0, error) from error
 
 
 def _entry(

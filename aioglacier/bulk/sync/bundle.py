@@ -7,6 +7,7 @@ out, some thousands at a time, and count once the upload is completed.
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -74,6 +75,7 @@ class BundleWriter:
         self._waiting: list[Entry] = []
         self._ended: list[int] = []
         self._members = 0
+        self._index_hash = hashlib.sha256()
         self._content_size = 0
         self._patience = patience or Patience()
         self._filling_since = anyio.current_time()
@@ -129,6 +131,7 @@ class BundleWriter:
             self._members,
             self._record.compression,
             self._record.encryption,
+            self._index_hash.digest()[:16],
             self._tree.root if self._recipients is None else None,
         )
         await self._writer.write(encode_trailer(trailer))
@@ -181,7 +184,9 @@ class BundleWriter:
             member = header + content + tar.padding(len(content))
             return coder.encode(member) if self._record.compression else member
 
-        await self._write(await run_in_thread(make))
+        page = await run_in_thread(make)
+        self._index_hash.update(page)
+        await self._write(page)
 
 
 @asynccontextmanager

@@ -119,7 +119,7 @@ class Comparison:
 
     def _is_gone(self, path: bytes) -> bool:
         """Whether a path that the scan did not give is not there; it may be excluded, or out of reach."""
-        if self._filter is not None and self._filter.excludes(path):
+        if self._filter is not None and self._filter.excludes_within(path):
             return False
         return not any(_is_within(path, failure.path) for failure in self._scan.failures)
 

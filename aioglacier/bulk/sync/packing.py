@@ -22,7 +22,7 @@ from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.sync.scan import signed
-from aioglacier.catalog.folders.entries import Entry
+from aioglacier.catalog.folders.entries import Entries, Entry
 from aioglacier.core.errors import GlacierError, SourceChangedError, SourceUnreadableError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
@@ -329,3 +329,21 @@ def _unreadable(path: bytes, error: OSError, offset: int | None = None) -> Sourc
     return SourceUnreadableError(
         f"{name!r} cannot be read{where}: {reason}", path=name, errno=error.errno, offset=offset
     )
+
+
+async def touch(entries: Entries, touched: Sequence[Touched]) -> list[Entry]:
+    """Return new versions of files whose metadata changed, but not their content: they point to it."""
+    known = await entries.get_all([each.known.number for each in touched])
+    moved = []
+    for entry, old in ((each.entry, known[each.known.number]) for each in touched):
+        moved.append(
+            entry._replace(
+                content_hash=old.content_hash,
+                upload=old.upload,
+                position=old.position,
+                stored=old.stored,
+                compression=old.compression,
+                encryption=old.encryption,
+            )
+        )
+    return moved

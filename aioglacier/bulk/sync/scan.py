@@ -129,14 +129,19 @@ class Scan:
     def _next(self, folders: list[_Folder]) -> Iterator[Found]:
         """What comes next in the innermost folder, down to a folder in it or to its end."""
         folder = folders[-1]
-        fd, prefix, is_excluded = folder.fd, folder.path, self._filter and self._filter.excludes
+        fd, prefix, path_filter = folder.fd, folder.path, self._filter
         lstat = os.stat
         try:
             for name in folder.names:
                 path = prefix + name
-                if is_excluded and is_excluded(path):
-                    continue
                 is_folder = name.endswith(b"/")
+                is_passage = False
+                if path_filter is not None and (
+                    not path_filter.names(path) if folder.is_passage else path_filter.excludes(path)
+                ):
+                    is_passage = is_folder and path_filter.leads_on(path)
+                    if not is_passage:
+                        continue
                 try:
                     status = lstat(name[:-1] if is_folder else name, dir_fd=fd, follow_symlinks=False)
                 except FileNotFoundError:
@@ -149,6 +154,13 @@ class Scan:
                 found = _found(path, status)
                 if status.st_nlink > 1 and found.kind == "file":
                     found = self._link(found, status.st_nlink)
+                if is_passage:
+                    self._enter(folders, name, path, found)
+                    return
+                for above in folders:
+                    if above.passage is not None:
+                        yield above.passage
+                        above.passage = None
                 yield found
                 if is_folder:
                     self._enter(folders, name, path)
@@ -157,13 +169,13 @@ class Scan:
             self._fail(prefix, error)
         self._leave(folders)
 
-    def _enter(self, folders: list[_Folder], name: bytes, path: bytes) -> None:
+    def _enter(self, folders: list[_Folder], name: bytes, path: bytes, passage: Found | None = None) -> None:
         try:
             fd = os.open(name[:-1], _FOLDER, dir_fd=folders[-1].fd)
         except OSError as error:
             self._fail(path, error)
             return
-        folders.append(_Folder(fd, path, self._names_at_once))
+        folders.append(_Folder(fd, path, self._names_at_once, passage))
         if len(folders) > _OPEN_AT_ONCE:
             folders[-_OPEN_AT_ONCE].close()
 
@@ -207,13 +219,20 @@ def open_top(root: bytes) -> int:
 
 
 class _Folder:
-    """A folder that the scan is in."""
+    """A folder that the scan is in.
 
-    __slots__ = ("fd", "identity", "names", "path")
+    Attributes:
+        is_passage: It is excluded, and only what an include names is looked for in it.
+        passage: Such a folder itself, which is given before the first path in it that is.
+    """
 
-    def __init__(self, fd: int, path: bytes, names_at_once: int) -> None:
+    __slots__ = ("fd", "identity", "is_passage", "names", "passage", "path")
+
+    def __init__(self, fd: int, path: bytes, names_at_once: int, passage: Found | None = None) -> None:
         self.fd = fd
         self.path = path
+        self.is_passage = passage is not None
+        self.passage = passage
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
         self.names: Iterator[bytes] = self._list(names_at_once)

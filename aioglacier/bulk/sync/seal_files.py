@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.from_thread
@@ -17,6 +17,7 @@ import anyio.from_thread
 from aioglacier.bulk.formats.age import AGE, BLOCK
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
 from aioglacier.bulk.formats.folder_descriptions import describe_sealed_file
+from aioglacier.bulk.sync.folder_files import open_file
 from aioglacier.bulk.sync.in_parts import open_in_parts
 from aioglacier.catalog.folders.entries import BundleRecord
 from aioglacier.catalog.records import UploadState
@@ -35,15 +36,13 @@ if TYPE_CHECKING:
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-
 
 async def archive_sealed(
     context: RecordedVault,
     tree: TreeRecord,
     run: RunNumber,
     entry: Entry,
-    path: str,
+    root: str,
     ended: list[int],
     recipients: Recipients,
     note: Callable[[ArchiveWriter], None],
@@ -55,7 +54,7 @@ async def archive_sealed(
         tree: The folder.
         run: The run.
         entry: What is known of the file.
-        path: Where it is.
+        root: The folder.
         ended: Versions that it takes the place of.
         recipients: Whom to encrypt to.
         note: Is told the writer.
@@ -80,7 +79,7 @@ async def archive_sealed(
             writer,
         ):
             note(writer)
-            found = await run_in_thread(partial(_seal, path, entry, recipients, writer))
+            found = await run_in_thread(partial(_seal, root, entry, recipients, writer))
             await entries.add([found._replace(upload=upload.number, encryption=AGE)])
             archive = await writer.complete()
     except BaseException:
@@ -94,10 +93,11 @@ async def archive_sealed(
     return archive
 
 
-def _seal(path: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter) -> Entry:
+def _seal(root: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter) -> Entry:
     """Read a file and write what is encrypted, in a thread; the record of what was read."""
+    path = os.fsdecode(entry.path)
     try:
-        fd = os.open(path, _READ)
+        fd = open_file(root, entry.path)
     except OSError as error:
         raise _unreadable(path, error) from error
     hasher = TreeHash()

@@ -19,11 +19,10 @@ from aioglacier.bulk.sync.big_files import BigFiles
 from aioglacier.bulk.sync.bundling import Bundling
 from aioglacier.bulk.sync.compare import Change
 from aioglacier.bulk.sync.look import FolderLook
-from aioglacier.bulk.sync.packing import Packer
+from aioglacier.bulk.sync.packing import Packer, touch
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.sync_progress import SyncCounters, SyncSnapshot
-from aioglacier.bulk.sync.touching import touch
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.core.errors import ConfigurationError, VaultNotFoundError
 from aioglacier.tasks.groups import first_cause

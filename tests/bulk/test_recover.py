@@ -6,12 +6,21 @@ import json
 import os
 import signal
 import tracemalloc
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from aioglacier.bulk.formats.bundle_format import SKIPPABLE_SIZE, BundleTrailer, decode_trailer
+from aioglacier.bulk.formats.bundle_format import (
+    FORMAT,
+    SKIPPABLE_SIZE,
+    BundleTrailer,
+    checked_text,
+    decode_trailer,
+    encode_trailer,
+    short_hash,
+)
 from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.folder_descriptions import describe_file
 from aioglacier.bulk.formats.tar import BLOCK, member_header, padding
@@ -19,9 +28,11 @@ from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, split_frame
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.restore import bundle_reader
+from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
+from aioglacier.core.models import Tier
 from tests.bulk.conftest import MIB, make_tree, picture
-from tests.bulk.test_encryption import Key
+from tests.bulk.formats.test_age import Key
 from tests.bulk.test_kills import run
 from tests.cli.conftest import Cli
 
@@ -224,7 +235,7 @@ def index_of(content: bytes) -> tuple[bytes, BundleTrailer]:
     index = (
         member_header(b".aioglacier/index-000000.jsonl.zst", size=len(frame)) + frame + padding(len(frame))
     )
-    return index, BundleTrailer(4096, len(index), 1, None, None, "/a")
+    return index, BundleTrailer(4096, len(index), 1, None, None, short_hash(index), "/a")
 
 
 def read_all(index: bytes, trailer: BundleTrailer) -> list[Entry]:
@@ -299,16 +310,17 @@ def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
 def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:
     """As above."""
     told = {
-        "format": 1,
+        "format": FORMAT,
         "index_position": 0,
         "index_size": 512,
         "members": 1,
         "compression": None,
+        "index_hash": "00" * 16,
         "root": "/a",
     }
-    assert decode_trailer(skippable_frame(json.dumps(told).encode(), SKIPPABLE_SIZE), 4096).root == "/a"
+    assert decode_trailer(skippable_frame(checked_text(told), SKIPPABLE_SIZE), 4096).root == "/a"
     with pytest.raises(IntegrityError, match="not a bundle"):
-        decode_trailer(skippable_frame(json.dumps({**told, **change}).encode(), SKIPPABLE_SIZE), 4096)
+        decode_trailer(skippable_frame(checked_text({**told, **change}), SKIPPABLE_SIZE), 4096)
 
 
 async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: Place, tree: Path) -> None:
@@ -316,17 +328,18 @@ async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: P
     await place.sync(tree)
     index, trailer = index_of(b"")
     told = {
-        "format": 1,
+        "format": FORMAT,
         "index_position": 0,
         "index_size": len(index),
         "members": trailer.members,
         "compression": None,
+        "index_hash": short_hash(index).hex(),
         "root": "/a",
     }
     async with place.vault() as vault:
         await vault.upload(b"theirs", description="[" * 1024)
         await vault.upload(
-            index + skippable_frame(json.dumps(told).encode(), SKIPPABLE_SIZE),
+            index + skippable_frame(checked_text(told), SKIPPABLE_SIZE),
             description='{"aioglacier": "bundle", "folder": "tree"}',
         )
     await lose_catalog(place)
@@ -379,3 +392,27 @@ def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> 
     assert (done["bundles"], done["jobs_started"], done["folders"]) == (1, 1, [str(tree)])
     other("restore", "photos", "back")
     assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tree: Path) -> None:
+    """The trailer has its hash, since the service vouches for no range that is no node of the tree."""
+    await place.sync(tree)
+    async with place.vault() as vault:
+        (archive,) = await place.archives()
+        reader = BundleReader(vault, load_prices("us-east-1"), tier=Tier.STANDARD, max_cost=None)
+        trailer = await reader.read_trailer(archive)
+        await reader.read_index(archive, trailer)
+        with pytest.raises(IntegrityError, match="came back damaged"):
+            await reader.read_index(archive, replace(trailer, index_hash=bytes(16)))
+
+
+def test_a_trailer_with_a_flipped_bit_is_refused() -> None:
+    """Whichever it is."""
+    trailer = encode_trailer(BundleTrailer(4096, 512, 1, None, None, bytes(16), "/a"))
+    assert decode_trailer(trailer, 9000).root == "/a"
+    text = trailer.index(b"{")
+    for at in range(text, trailer.index(b"}")):
+        flipped = bytearray(trailer)
+        flipped[at] ^= 1
+        with pytest.raises((IntegrityError, ConfigurationError)):
+            decode_trailer(bytes(flipped), 9000)

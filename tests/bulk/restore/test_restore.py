@@ -16,7 +16,7 @@ from aioglacier.catalog import Catalog
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault, FaultKind
 from tests.bulk.conftest import MIB, picture
-from tests.bulk.test_encryption import Key
+from tests.bulk.formats.test_age import Key
 
 if TYPE_CHECKING:
     from pathlib import Path

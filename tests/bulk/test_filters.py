@@ -1,0 +1,59 @@
+"""Patterns that leave paths out and bring them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.bulk.filters import PathFilter, PathSelection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bulk.conftest import Place
+
+
+@pytest.mark.parametrize(
+    ("path", "is_out"),
+    [
+        (b"cache/", True),
+        (b"cache/tmp", True),
+        (b"cache/keep", False),
+        (b"cache/keep/deep", False),
+        (b"cache/note.md", True),
+        (b"a.log", True),
+        (b"b.md.log", False),
+        (b"other/", False),
+    ],
+)
+def test_an_include_with_a_path_reaches_into_an_excluded_folder(path: bytes, is_out: bool) -> None:
+    """One without a path brings back only what is excluded by itself."""
+    path_filter = PathFilter(["/cache/", "*.log"], ["/cache/keep", "*.md.log", "*.md"])
+    assert path_filter.excludes_within(path) is is_out
+
+
+async def test_an_included_file_of_an_excluded_folder_is_archived(place: Place, tmp_path: Path) -> None:
+    """Nothing else of the folder is; what was archived before stays on record."""
+    tree = tmp_path / "tree"
+    (tree / "cache" / "deep").mkdir(parents=True)
+    for name in ("cache/keep", "cache/tmp", "cache/deep/keep", "cache/deep/tmp"):
+        (tree / name).write_text(name)
+    include = ["/cache/keep", "/cache/*/keep"]
+    await place.sync(tree, exclude=["/cache/"], include=include)
+    await place.restore(tmp_path / "back")
+    found = sorted(str(path.relative_to(tmp_path / "back")) for path in (tmp_path / "back").rglob("*"))
+    assert found == ["cache", "cache/deep", "cache/deep/keep", "cache/keep"]
+    await place.sync(tree)
+    again = await place.sync(tree, exclude=["/cache/"], include=include)
+    assert (again.removed, again.archived) == (0, 0)
+
+
+def test_each_pattern_of_a_selection_is_noticed() -> None:
+    """Those that no path has matched yet are known."""
+    selection = PathSelection(["*.jpg", "/a/"])
+    assert selection.selects(b"x/y.jpg")
+    assert not selection.selects(b"b/c")
+    assert selection.unmatched == ["/a/"]
+    assert selection.selects(b"a/c")
+    assert selection.unmatched == []
