@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
 #: The order inside each room, from the bottom: a child imports only from children to its left. A module that
 #: is not listed stands above all that are.
 ORDER: dict[str, tuple[str, ...]] = {
-    "gateway": ("contract", "http", "credentials", "retry", "vaults"),
+    "gateway": ("contract", "http", "credentials", "vaults", "retry"),
     "transfer": ("snapshot", "store", "budget", "hashing", "resources", "upload", "download"),
     "catalog": ("records", "checksums", "storage", "vaults", "folders"),
     "bulk": (
@@ -107,9 +107,7 @@ MIRRORED = {
 }
 
 #: Arrows that still point up inside a room, to be turned.
-KNOWN_ARROWS_UP: set[tuple[str, str]] = {
-    ("aioglacier.gateway.credentials.boto_session", "aioglacier.gateway.vaults.boto_calls"),
-}
+KNOWN_ARROWS_UP: set[tuple[str, str]] = set()
 
 #: Arrows that still point up from one room to another, to be turned.
 KNOWN_ARROWS_BETWEEN_ROOMS: set[tuple[str, str]] = set()

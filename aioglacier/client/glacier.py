@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog
     from aioglacier.client.notices import JobNotices
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
-    from aioglacier.gateway.contract.protocols import Gateway, RawResponse
+    from aioglacier.gateway.contract.protocols import RawResponse
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
+    from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources

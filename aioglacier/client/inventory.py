@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.core.models import Archive, InventoryFormat, JobId
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 #: Bytes asked for at once, so that a lost connection costs no more, and parsed at once in a thread.
 _PIECE_SIZE: Final = 4 * MIB

@@ -1,21 +1,20 @@
 """From options to an open wire: credentials, region, endpoint, proxy, certificates.
 
-Plain settings are read here (``plain.py``), all others by botocore. What blocks, reading configuration,
-models and certificates, happens in a worker thread; what is left on the loop of making botocore's client is
-about 3 ms.
+Plain settings are read by ``plain_settings``, all others by botocore. Reading configuration and certificates
+blocks, so it happens in a worker thread.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from anyio import to_thread
 from yarl import URL
 
 from aioglacier.core.errors import ConfigurationError, InsecureEndpointError
-from aioglacier.gateway.credentials.boto_session import Botocore
+from aioglacier.gateway.credentials.boto_session import find_place, open_session
 from aioglacier.gateway.credentials.plain_keys import PlainKeys
 from aioglacier.gateway.credentials.plain_settings import PlainSettings, read_plain
 from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
@@ -29,13 +28,6 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.options import GatewayOptions
 
 
-class Opened(NamedTuple):
-    """What a gateway is made of."""
-
-    botocore: Botocore
-    wire: Wire
-
-
 class _Found(NamedTuple):
     """What the options stand for, here and now."""
 
@@ -46,8 +38,8 @@ class _Found(NamedTuple):
 
 
 @asynccontextmanager
-async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
-    """Open both planes. Nothing is sent to the service yet.
+async def open_wire(options: GatewayOptions) -> AsyncIterator[Wire]:
+    """Open a wire. Nothing is sent to the service yet.
 
     Raises:
         ConfigurationError: Region, endpoint, profile, proxy or account make no sense.
@@ -55,45 +47,37 @@ async def open_planes(options: GatewayOptions) -> AsyncIterator[Opened]:
     """
     _check_options(options)
     keep_secrets_out_of_logs()
-    botocore = Botocore(options)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(botocore.aclose)
-        plain = await to_thread.run_sync(read_plain, options)
-        found = await _ask(botocore, options) if plain is None else _plainly(plain, botocore)
-        origin = _check_endpoint(found.endpoint, options)
-        is_loopback = origin.host is not None and _is_loopback(origin.host)
-        proxy = proxy_for(origin, options, is_loopback=is_loopback)
-        is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
-        context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
-        http = await stack.enter_async_context(open_http_session(context, options))
-        yield Opened(
-            botocore,
-            Wire(
-                http,
-                origin=str(origin),
-                region=found.region,
-                key_source=found.key_source,
-                proxy=proxy,
-                options=options,
-            ),
+    plain = await to_thread.run_sync(read_plain, options)
+    found = await _ask(options) if plain is None else _plainly(plain, options)
+    origin = _check_endpoint(found.endpoint, options)
+    is_loopback = origin.host is not None and _is_loopback(origin.host)
+    proxy = proxy_for(origin, options, is_loopback=is_loopback)
+    is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
+    context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
+    async with open_http_session(context, options) as http:
+        yield Wire(
+            http,
+            origin=str(origin),
+            region=found.region,
+            key_source=found.key_source,
+            proxy=proxy,
+            options=options,
         )
 
 
-def _plainly(plain: PlainSettings, botocore: Botocore) -> _Found:
-    key_source = PlainKeys(plain.keys, source=plain.source, botocore=botocore)
+def _plainly(plain: PlainSettings, options: GatewayOptions) -> _Found:
+    key_source = PlainKeys(plain.keys, source=plain.source, options=options)
     return _Found(key_source, plain.region, plain.endpoint, plain.ca_bundle)
 
 
-async def _ask(botocore: Botocore, options: GatewayOptions) -> _Found:
+async def _ask(options: GatewayOptions) -> _Found:
     """Let botocore find it all."""
-    session = await botocore.session()
+    session = await open_session(options)
     from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
 
     is_explicit = options.aws_access_key_id is not None
     key_source = await find_keys(session, is_explicit=is_explicit, profile=session.profile)
-    client = await botocore.client()
-    ca_bundle = session.get_config_variable("ca_bundle")
-    return _Found(key_source, client.meta.region_name, client.meta.endpoint_url, ca_bundle)
+    return _Found(key_source, *await find_place(options))
 
 
 def _check_options(options: GatewayOptions) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import Catalog, Place, UploadRecord
     from aioglacier.core.models import ArchiveId, Page, UploadDescription, UploadedPart, UploadId
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore

@@ -1,4 +1,4 @@
-"""What tests of software that uses Glacier need: a local Glacier as a pytest fixture, and one in memory.
+"""What tests of software that uses Glacier need: a local Glacier as a pytest fixture.
 
 **The fixtures** are there wherever aioglacier and pytest are installed; nothing has to be imported or
 configured. ``local_glacier`` is a running local Glacier, empty, in a folder that goes with the test. It runs
@@ -34,11 +34,9 @@ take the arguments of ``aioglacier.server.LocalGlacier``::
     @pytest.mark.local_glacier(job_delay=0, inventory_lag=0)
     def test_quickly(local_glacier): ...
 
-**Without pytest**, ``serving(LocalGlacier(...))`` is the same as a ``with`` block. **Without a network**,
-``MemoryGlacier`` takes the place of the connection inside an ``aioglacier.Glacier``.
+**Without pytest**, ``serving(LocalGlacier(...))`` is the same as a ``with`` block.
 """
 
-from aioglacier.testing.fake import MemoryGlacier
 from aioglacier.testing.served import ServedGlacier, serving
 
-__all__ = ["MemoryGlacier", "ServedGlacier", "serving"]
+__all__ = ["ServedGlacier", "serving"]

@@ -10,7 +10,8 @@ from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
 if TYPE_CHECKING:
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Gateway, Progress
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 
 @dataclass(frozen=True, slots=True)

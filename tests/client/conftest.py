@@ -1,4 +1,4 @@
-"""What the client's tests share: a connection to a Glacier in memory, and one to a local Glacier."""
+"""What the client's tests share: a scripted gateway to a local Glacier, and a whole connection to one."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from typing import TYPE_CHECKING
 import pytest
 
 import aioglacier
-from aioglacier.testing import MemoryGlacier
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
+from tests.scripted import scripted_gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-
-@pytest.fixture
-def memory() -> MemoryGlacier:
-    """A Glacier in memory whose inventories are up to date."""
-    return MemoryGlacier(inventory_lag_seconds=0)
+    from tests.scripted import ScriptedGateway
 
 
 @pytest.fixture
-async def remembered(memory: MemoryGlacier) -> AsyncIterator[aioglacier.Vault]:
+async def scripted(tmp_path: Path) -> AsyncIterator[ScriptedGateway]:
+    """A local Glacier whose inventories are up to date, behind a gateway that fails by script."""
+    async with scripted_gateway(tmp_path / "scripted") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def vault(scripted: ScriptedGateway) -> AsyncIterator[aioglacier.Vault]:
     """A vault of it."""
     async with open_resources(Limits(), "threads") as resources:
-        yield await aioglacier.Glacier(memory, resources).create_vault("v")
+        yield await aioglacier.Glacier(scripted, resources).create_vault("v")
         assert resources.buffers.lent == 0
 
 

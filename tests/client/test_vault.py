@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from aioglacier.core.models import VaultEvent
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.testing import MemoryGlacier
+    from tests.scripted import ScriptedGateway
 
 MIB = 1024 * 1024
 DATA = bytes(range(251)) * (3 * MIB // 251)
@@ -40,9 +41,9 @@ async def test_a_file_goes_there_and_back(local: aioglacier.Glacier, tmp_path: P
     assert [each async for each in local.list_vaults()] == []
 
 
-async def test_an_upload_can_be_watched(remembered: aioglacier.Vault) -> None:
+async def test_an_upload_can_be_watched(vault: aioglacier.Vault) -> None:
     """What is opened but not yet run tells how far it is, and its archive at the end."""
-    upload = await remembered.open_upload(DATA, part_size=MIB)
+    upload = await vault.open_upload(DATA, part_size=MIB)
     assert upload.snapshot().taken == 0
     assert upload.archive is None
     archive = await upload.run()
@@ -51,25 +52,25 @@ async def test_an_upload_can_be_watched(remembered: aioglacier.Vault) -> None:
 
 
 async def test_unfinished_uploads_are_listed_and_ended(
-    memory: MemoryGlacier, remembered: aioglacier.Vault
+    scripted: ScriptedGateway, vault: aioglacier.Vault
 ) -> None:
     """Each with its part size, description and parts; aborting it twice is no error."""
     ids = [
-        await memory.initiate_multipart_upload("v", part_size=MIB, description=f"number {number}")
+        await scripted.initiate_multipart_upload("v", part_size=MIB, description=f"number {number}")
         for number in range(60)
     ]
-    uploads = [upload async for upload in remembered.uploads()]
+    uploads = [upload async for upload in vault.uploads()]
     assert {upload.id for upload in uploads} == set(ids)
-    first = await remembered.unfinished_upload(ids[0])
+    first = await vault.unfinished_upload(ids[0])
     assert (first.vault, first.part_size, first.description) == ("v", MIB, "number 0")
     assert [part async for part in first.parts()] == []
-    assert first.started == memory.now
+    assert timedelta(0) <= scripted.now - first.started < timedelta(minutes=1)
     assert repr(first) == f"<Upload v {ids[0]} part_size=1MiB>"
     for upload in uploads:
         await upload.abort()
-    assert [upload async for upload in remembered.uploads()] == []
+    assert [upload async for upload in vault.uploads()] == []
     with pytest.raises(aioglacier.UploadNotFoundError):
-        await remembered.unfinished_upload(ids[0])
+        await vault.unfinished_upload(ids[0])
 
 
 @pytest.mark.parametrize("output_format", ["JSON", "CSV"])
@@ -109,48 +110,48 @@ async def test_an_inventory_goes_on_where_one_with_a_limit_ended(local: aioglaci
     assert sorted(seen) == sorted(ids)
 
 
-async def test_tags_go_in_batches(memory: MemoryGlacier, remembered: aioglacier.Vault) -> None:
+async def test_tags_go_in_batches(scripted: ScriptedGateway, vault: aioglacier.Vault) -> None:
     """The service takes ten at once, the caller any number."""
     tags = {f"key {number}": str(number) for number in range(25)}
-    await remembered.tags.add(tags)
-    assert memory.calls["AddTagsToVault"] == 3
-    assert await remembered.tags.get() == tags
-    await remembered.tags.remove(key for key in tags if key != "key 7")
-    assert await remembered.tags.get() == {"key 7": "7"}
-    await remembered.tags.remove([])
-    assert memory.calls["RemoveTagsFromVault"] == 3
+    await vault.tags.add(tags)
+    assert scripted.calls["AddTagsToVault"] == 3
+    assert await vault.tags.get() == tags
+    await vault.tags.remove(key for key in tags if key != "key 7")
+    assert await vault.tags.get() == {"key 7": "7"}
+    await vault.tags.remove([])
+    assert scripted.calls["RemoveTagsFromVault"] == 3
 
 
-async def test_settings_are_set_read_and_removed(remembered: aioglacier.Vault) -> None:
+async def test_settings_are_set_read_and_removed(vault: aioglacier.Vault) -> None:
     """Notifications, access policy and lock; what is not set is an error of its own."""
-    policy = '{"Version":"2012-10-17","Statement":[]}'
-    for read in (remembered.notifications.get, remembered.access_policy.get, remembered.lock.get):
+    policy = '{"Statement":[{"Effect":"Deny","Principal":"*","Action":"glacier:DeleteVault"}]}'
+    for read in (vault.notifications.get, vault.access_policy.get, vault.lock.get):
         with pytest.raises(aioglacier.ResourceNotFoundError):
             await read()
     topic = "arn:aws:sns:us-east-1:012345678901:topic"
-    await remembered.notifications.set(topic)
-    assert (await remembered.notifications.get()).events == frozenset(VaultEvent)
-    await remembered.notifications.set(topic, ["ArchiveRetrievalCompleted"])
-    assert (await remembered.notifications.get()).events == {VaultEvent.ARCHIVE_RETRIEVAL_COMPLETED}
-    await remembered.notifications.delete()
-    await remembered.access_policy.set(policy)
-    assert await remembered.access_policy.get() == policy
-    await remembered.access_policy.delete()
-    await remembered.lock.initiate(policy)
-    await remembered.lock.abort()
-    lock_id = await remembered.lock.initiate(policy)
-    assert (await remembered.lock.get()).expires is not None
-    await remembered.lock.complete(lock_id)
-    assert (await remembered.lock.get()).policy == policy
-    assert repr(remembered.lock) == "<Lock of vault v>"
-    assert repr(remembered) == "<Vault v us-east-1>"
+    await vault.notifications.set(topic)
+    assert (await vault.notifications.get()).events == frozenset(VaultEvent)
+    await vault.notifications.set(topic, ["ArchiveRetrievalCompleted"])
+    assert (await vault.notifications.get()).events == {VaultEvent.ARCHIVE_RETRIEVAL_COMPLETED}
+    await vault.notifications.delete()
+    await vault.access_policy.set(policy)
+    assert await vault.access_policy.get() == policy
+    await vault.access_policy.delete()
+    await vault.lock.initiate(policy)
+    await vault.lock.abort()
+    lock_id = await vault.lock.initiate(policy)
+    assert (await vault.lock.get()).expires is not None
+    await vault.lock.complete(lock_id)
+    assert (await vault.lock.get()).policy == policy
+    assert repr(vault.lock) == "<Lock of vault v>"
+    assert repr(vault) == "<Vault v us-east-1>"
 
 
-async def test_errors_name_the_vault(remembered: aioglacier.Vault, tmp_path: Path) -> None:
+async def test_errors_name_the_vault(vault: aioglacier.Vault, tmp_path: Path) -> None:
     """Also those that are no fault of the service."""
     with pytest.raises(aioglacier.SourceUnreadableError) as unreadable:
-        await remembered.upload(tmp_path / "none")
+        await vault.upload(tmp_path / "none")
     with pytest.raises(aioglacier.LengthMismatchError) as short:
-        async with remembered.open_writer(expected_size=5) as writer:
+        async with vault.open_writer(expected_size=5) as writer:
             await writer.write(b"four")
     assert unreadable.value.vault == short.value.vault == "v"

@@ -1,4 +1,4 @@
-"""Three Glaciers under one contract: in memory, local over HTTP, and, marked ``aws``, Amazon's own."""
+"""Two Glaciers under one contract: a local one and, marked ``aws``, Amazon's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.server import LocalGlacier
-from aioglacier.testing import MemoryGlacier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import ArchiveId, JobId
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 KEYS = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 
@@ -55,25 +54,15 @@ class Subject:
             return b"".join(blocks), output.tree_hash
 
 
-@pytest.fixture(params=["memory", "local", pytest.param("aws", marks=pytest.mark.aws)])
+@pytest.fixture(params=["local", pytest.param("aws", marks=pytest.mark.aws)])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     """Each Glacier in turn, with an empty vault."""
     if request.param == "aws" and "aws" not in request.config.option.markexpr:
         pytest.skip("costs money; ask for it with -m aws")
-    opened = {"memory": _memory, "local": _local, "aws": _aws}[request.param]
+    opened = {"local": _local, "aws": _aws}[request.param]
     async with opened(tmp_path) as subject:
         await subject.gateway.create_vault(subject.vault)
         yield subject
-
-
-@asynccontextmanager
-async def _memory(_: Path) -> AsyncIterator[Subject]:
-    glacier = MemoryGlacier()
-
-    async def advance(seconds: float) -> None:
-        glacier.advance(seconds)
-
-    yield Subject(glacier, "photos", advance)
 
 
 @asynccontextmanager

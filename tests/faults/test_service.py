@@ -130,10 +130,11 @@ def test_sv_03_a_vault_that_is_not_there_takes_one_request(stand: Stand) -> None
 
 
 def test_sv_04_an_upload_begun_without_an_id_is_no_success(stand: Stand) -> None:
-    """The message says that the answer lacks it; nothing is sent into the void."""
+    """It is asked for twice more; then the message says that the answer lacks it, and no part is sent."""
     stand.file(SIZE)
     stand.glacier.add_faults(
-        Fault("InitiateMultipartUpload", FaultKind.OMIT_HEADER, header="x-amz-multipart-upload-id")
+        Fault("InitiateMultipartUpload", FaultKind.OMIT_HEADER, count=3, header="x-amz-multipart-upload-id"),
+        Fault("ListMultipartUploads", count=None, code="AccessDeniedException"),
     )
     error = stand.cli("--json", *UPLOAD, code=1).error
     assert error["error"] == "UnexpectedResponseError"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from aioglacier.gateway.aws import AwsGateway
+    from aioglacier.gateway.vaults.caller import VaultCaller
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def server() -> AsyncIterator[FaultyServer]:
 
 
 @pytest.fixture
-async def gateway(server: FaultyServer) -> AsyncIterator[AwsGateway]:
+async def gateway(server: FaultyServer) -> AsyncIterator[VaultCaller]:
     """A gateway to ``server``, without retries."""
     async with open_gateway(options_for(server)) as gateway:
         yield gateway

@@ -13,7 +13,6 @@ import trustme
 from aioglacier.core.errors import CertificateError, ConfigurationError, NoCredentialsError
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.vaults.model_files import models_at
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, faulty_server, options_for
 
 if TYPE_CHECKING:
@@ -192,7 +191,7 @@ async def test_certificate_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPa
 
 
 async def test_opening_does_not_stall_the_loop(server: FaultyServer) -> None:
-    """Certificates, and for the first call that needs them modules and models, are read by another thread."""
+    """Certificates are read by another thread."""
     stalls: list[float] = []
 
     async def watch() -> None:
@@ -203,7 +202,6 @@ async def test_opening_does_not_stall_the_loop(server: FaultyServer) -> None:
 
     worst: list[float] = []
     for _ in range(5):
-        models_at.cache_clear()
         stalls.clear()
         watching = asyncio.create_task(watch())
         await origin_of(region_name="us-east-1")

@@ -20,7 +20,7 @@ from tests.gateway.faulty import REQUEST_ID, Exchange, FaultyServer, options_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 OUTPUT = bytes(range(251)) * (3 * MIB // 251 + 1)
 JOB = JobId("JOB")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -40,20 +39,29 @@ from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrier import Retrier
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
-from aioglacier.testing import MemoryGlacier
+from tests.scripted import scripted_gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from aioglacier.core.models import ArchiveId
+    from tests.scripted import ScriptedGateway
 
 BODY = b"november"
 HASHES = hash_part(BODY)
+TOPIC = "arn:aws:sns:us-east-1:012345678901:topic"
+POLICY = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"glacier:DeleteVault"}]}'
+)
 
 
 class Bench:
-    """A Glacier in memory, a retrying gateway around it, and a clock that waiting moves."""
+    """A local Glacier, scripted and retrying gateways to it, and a clock that waiting moves."""
 
-    def __init__(self) -> None:
-        self.glacier = MemoryGlacier(inventory_lag_seconds=0)
+    def __init__(self, glacier: ScriptedGateway, october: ArchiveId) -> None:
+        self.glacier = glacier
+        self.october = october
         self.now = 0.0
         self.waits: list[float] = []
         self.gateway = RetryingGateway(
@@ -79,13 +87,14 @@ class Bench:
 
 
 @pytest.fixture
-async def bench() -> Bench:
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """A bench with a vault that holds one archive."""
-    bench = Bench()
-    await bench.glacier.create_vault("photos")
-    await bench.glacier.upload_archive("photos", memoryview(b"october"), hashes=hash_part(b"october"))
-    bench.glacier.calls.clear()
-    return bench
+    async with scripted_gateway(tmp_path / "glacier") as glacier:
+        await glacier.create_vault("photos")
+        body = b"october"
+        stored = await glacier.upload_archive("photos", memoryview(body), hashes=hash_part(body))
+        glacier.calls.clear()
+        yield Bench(glacier, stored.id)
 
 
 def temporary(status: int = 500, operation: str = "X", **others: Any) -> TemporaryServiceError:
@@ -115,7 +124,7 @@ LASTING: list[GlacierError] = [
     VaultNotFoundError("no", operation="X", code="ResourceNotFoundException", status=404),
     CertificateError("no", operation="X", may_have_taken_effect=False),
     RedirectRefusedError("no", operation="X", origin="a", location="b"),
-    UnexpectedResponseError("no", operation="X", status=200),
+    UnexpectedResponseError("no", operation="X", status=200, may_have_taken_effect=False),
 ]
 
 
@@ -130,10 +139,10 @@ IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
     "DeleteVault": lambda gateway: gateway.delete_vault("empty"),
     "ListVaults": lambda gateway: gateway.list_vaults(),
     "SetVaultNotifications": lambda gateway: gateway.set_vault_notifications(
-        "photos", NotificationConfig("arn", frozenset(VaultEvent))
+        "photos", NotificationConfig(TOPIC, frozenset(VaultEvent))
     ),
     "DeleteVaultNotifications": lambda gateway: gateway.delete_vault_notifications("photos"),
-    "SetVaultAccessPolicy": lambda gateway: gateway.set_vault_access_policy("photos", "{}"),
+    "SetVaultAccessPolicy": lambda gateway: gateway.set_vault_access_policy("photos", POLICY),
     "DeleteVaultAccessPolicy": lambda gateway: gateway.delete_vault_access_policy("photos"),
     "AbortVaultLock": lambda gateway: gateway.abort_vault_lock("photos"),
     "AddTagsToVault": lambda gateway: gateway.add_tags_to_vault("photos", {"a": "b"}),
@@ -475,17 +484,12 @@ async def jobs(bench: Bench) -> int:
     return len((await bench.glacier.list_jobs("photos")).items)
 
 
-async def only_archive(bench: Bench) -> Any:
-    """The id of the archive in the vault."""
-    return next(iter(bench.glacier._vaults["photos"].archives))
-
-
 @pytest.mark.parametrize("error", [lost(), temporary(500), temporary(504)], ids=named)
 async def test_job_whose_answer_was_lost_is_found_by_its_description(
     bench: Bench, error: GlacierError
 ) -> None:
     """One job, one bill."""
-    archive_id = await only_archive(bench)
+    archive_id = bench.october
     bench.fails("InitiateJob", error, after_effect=True)
     job_id = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="unique")
     assert bench.calls("InitiateJob") == 1
@@ -499,16 +503,16 @@ async def test_job_whose_answer_was_lost_is_found_by_its_description(
 async def test_job_that_was_lost_on_the_way_is_asked_for_again(bench: Bench) -> None:
     """Nothing is found, so nothing was started."""
     bench.fails("InitiateJob", lost())
-    await bench.gateway.initiate_archive_retrieval("photos", await only_archive(bench), description="unique")
+    await bench.gateway.initiate_archive_retrieval("photos", bench.october, description="unique")
     assert bench.calls("InitiateJob") == 2
     assert await jobs(bench) == 1
 
 
 async def test_job_of_the_same_description_from_before_is_not_taken_for_ours(bench: Bench) -> None:
     """Only one created since the call began is ours."""
-    archive_id = await only_archive(bench)
+    archive_id = bench.october
     old = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="nightly")
-    bench.glacier.advance(3600)
+    await bench.glacier.advance(3600)
     bench.fails("InitiateJob", lost())
     new = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="nightly")
     assert new != old
@@ -518,14 +522,14 @@ async def test_job_without_a_description_is_not_asked_for_twice(bench: Bench) ->
     """There is nothing to look for, so the error says what to look at."""
     bench.fails("InitiateJob", lost(), after_effect=True)
     with pytest.raises(ConnectionLostError, match="look at the vault's jobs"):
-        await bench.gateway.initiate_archive_retrieval("photos", await only_archive(bench))
+        await bench.gateway.initiate_archive_retrieval("photos", bench.october)
     assert bench.calls("InitiateJob") == 1
 
 
 async def test_job_that_surely_was_not_started_is_asked_for_again(bench: Bench) -> None:
     """Throttling and refused connections are no reason to look."""
     bench.fails("InitiateJob", temporary(400), refused(), temporary(503))
-    await bench.gateway.initiate_archive_retrieval("photos", await only_archive(bench))
+    await bench.gateway.initiate_archive_retrieval("photos", bench.october)
     assert bench.calls("ListJobs") == 0
     assert bench.calls("InitiateJob") == 4
 
@@ -535,9 +539,7 @@ async def test_job_that_cannot_be_looked_for(bench: Bench) -> None:
     bench.fails("InitiateJob", lost(), after_effect=True)
     bench.fails("ListJobs", AccessDeniedError("glacier:ListJobs", operation="ListJobs", code="", status=403))
     with pytest.raises(ConnectionLostError) as caught:
-        await bench.gateway.initiate_archive_retrieval(
-            "photos", await only_archive(bench), description="unique"
-        )
+        await bench.gateway.initiate_archive_retrieval("photos", bench.october, description="unique")
     assert any("glacier:ListJobs" in note for note in caught.value.__notes__)
 
 
@@ -547,7 +549,7 @@ async def test_lock_and_purchase_are_never_sent_again(bench: Bench, error: Glaci
     bench.fails("InitiateVaultLock", error)
     bench.fails("PurchaseProvisionedCapacity", error)
     with pytest.raises(type(error)):
-        await bench.gateway.initiate_vault_lock("photos", "{}")
+        await bench.gateway.initiate_vault_lock("photos", POLICY)
     with pytest.raises(type(error)):
         await bench.gateway.purchase_provisioned_capacity()
     assert bench.calls("InitiateVaultLock") == 1
@@ -556,7 +558,7 @@ async def test_lock_and_purchase_are_never_sent_again(bench: Bench, error: Glaci
 
 async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
     """The same id locks it again."""
-    lock_id = await bench.gateway.initiate_vault_lock("photos", "{}")
+    lock_id = await bench.gateway.initiate_vault_lock("photos", POLICY)
     bench.fails("CompleteVaultLock", lost(), after_effect=True)
     await bench.gateway.complete_vault_lock("photos", LockId(lock_id))
 
@@ -566,8 +568,8 @@ async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
 
 async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
     """Opening is tried again; see test_resume for breaks in the middle."""
-    job_id = await bench.glacier.initiate_archive_retrieval("photos", await only_archive(bench))
-    bench.glacier.advance(5 * 3600)
+    job_id = await bench.glacier.initiate_archive_retrieval("photos", bench.october)
+    await bench.glacier.advance(5 * 3600)
     bench.fails("GetJobOutput", lost(), temporary(503))
     async with bench.gateway.get_job_output("photos", job_id) as output:
         assert b"".join([block async for block in output]) == b"october"
@@ -579,5 +581,4 @@ async def test_region_and_origin_are_those_within(bench: Bench) -> None:
     """A wrapping gateway is transparent."""
     assert bench.gateway.region == bench.glacier.region
     assert bench.gateway.origin == bench.glacier.origin
-    assert "MemoryGlacier" in repr(bench.gateway)
-    assert datetime.now(UTC) >= bench.glacier.now
+    assert "ScriptedGateway" in repr(bench.gateway)

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.gateway.contract.protocols import Body, Gateway, Progress
+    from aioglacier.gateway.contract.protocols import Body, Progress
+    from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 

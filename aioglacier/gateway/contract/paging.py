@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, TypeVar
 from aioglacier.core.errors import UnexpectedResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from aioglacier.core.models import Page
 
 T = TypeVar("T")
 
 
-async def follow(operation: str, fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncIterator[T]:
-    """Give the items of every page; a page may be short or empty without being the last.
+async def follow(
+    operation: str, fetch: Callable[[str | None], Awaitable[Page[T]]]
+) -> AsyncGenerator[T, None]:
+    """Yield the items of every page; a page may be short or empty without being the last.
 
     Raises:
         UnexpectedResponseError: A marker came twice, so the list would never end.

@@ -1,85 +1,87 @@
-"""aiobotocore's session and client, when they are needed, and not before.
+"""aiobotocore's session, and what botocore finds out about region and endpoint, when they are needed.
 
-To load it takes a quarter of a second of CPU time, and session, models and client another tenth. An upload
-with plain settings needs none of it.
+aiobotocore takes a quarter of a second of CPU time to load, and session and endpoint another tenth. Plain
+settings need none of it. Everything here that blocks runs in a thread.
 """
 
 from __future__ import annotations
 
-import importlib
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
-import anyio.to_thread
+from anyio import to_thread
+
+from aioglacier.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiobotocore.session import AioSession
 
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.http.wire import Wire
-    from aioglacier.gateway.vaults.boto_calls import BotoCalls
 
 
-class Botocore:
-    """One session and one client, each made once. Its owner closes it."""
+class Place(NamedTuple):
+    """Where botocore says that requests go."""
 
-    def __init__(self, options: GatewayOptions) -> None:
-        self._options = options
-        self._lock = anyio.Lock()
-        self._stack = AsyncExitStack()
-        self._session: AioSession | None = None
-        self._client: Any = None
-        self._calls: BotoCalls | None = None
-
-    async def session(self) -> AioSession:
-        """The session.
-
-        Raises:
-            ConfigurationError: There is no such profile, or the configuration files cannot be read.
-        """
-        async with self._lock:
-            return await self._made_session()
-
-    async def client(self) -> Any:
-        """The client, which nothing is sent with.
-
-        Raises:
-            ConfigurationError: Region or endpoint are missing or make no sense, and as above.
-        """
-        async with self._lock:
-            return await self._made_client()
-
-    async def calls(self, wire: Wire) -> BotoCalls:
-        """The client's calls, sent over ``wire``, which is the same each time."""
-        async with self._lock:
-            if self._calls is None:
-                # What was found when the connection was opened holds, whatever has changed since.
-                self._options = replace(self._options, region_name=wire.region, endpoint_url=wire.origin)
-                client = await self._made_client()
-                self._calls = (await _module()).BotoCalls(client, wire, self._options)
-            return self._calls
-
-    async def aclose(self) -> None:
-        """Close the client, if there is one."""
-        await self._stack.aclose()
-
-    async def _made_session(self) -> AioSession:
-        if self._session is None:
-            new_session: Callable[[GatewayOptions], AioSession] = (await _module()).new_session
-            self._session = await anyio.to_thread.run_sync(new_session, self._options)
-        return self._session
-
-    async def _made_client(self) -> Any:
-        if self._client is None:
-            session = await self._made_session()
-            self._client = await (await _module()).enter_client(session, self._options, self._stack)
-        return self._client
+    region: str
+    endpoint: str
+    ca_bundle: str | None
 
 
-async def _module() -> Any:
-    """In a thread, so that the loop goes on meanwhile."""
-    return await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.vaults.boto_calls")
+async def open_session(options: GatewayOptions) -> AioSession:
+    """Return a session that finds and renews credentials.
+
+    Raises:
+        ConfigurationError: There is no such profile, or the configuration files cannot be read.
+    """
+    return await to_thread.run_sync(new_session, options)
+
+
+async def find_place(options: GatewayOptions) -> Place:
+    """Return region, endpoint and certificates by botocore's own order and rules.
+
+    Raises:
+        ConfigurationError: Region or endpoint are missing or make no sense.
+    """
+    return await to_thread.run_sync(resolve_place, options)
+
+
+def new_session(options: GatewayOptions) -> AioSession:
+    """Make a session. Blocks."""
+    from aiobotocore.session import AioSession  # noqa: PLC0415  # takes a quarter of a second
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
+    session = AioSession(profile=options.profile_name)
+    try:
+        session.get_scoped_config()
+    except BotoCoreError as error:
+        raise ConfigurationError(f"{error}; is the profile name right?") from error
+    if options.aws_access_key_id is not None and options.aws_secret_access_key is not None:
+        session.set_credentials(
+            options.aws_access_key_id, options.aws_secret_access_key, options.aws_session_token
+        )
+    return session
+
+
+def resolve_place(options: GatewayOptions) -> Place:
+    """Let botocore make a client, which is asked where it would send and sends nothing. Blocks."""
+    from botocore.exceptions import BotoCoreError, NoRegionError  # noqa: PLC0415  # as above
+    from botocore.session import Session  # noqa: PLC0415
+
+    session = Session(profile=options.profile_name)
+    try:
+        client = session.create_client(
+            "glacier",
+            region_name=options.region_name or os.environ.get("AWS_REGION") or None,
+            endpoint_url=options.endpoint_url,
+            aws_access_key_id="unused",  # a session without keys would look for some
+            aws_secret_access_key="unused",  # noqa: S106
+        )
+    except NoRegionError as error:
+        raise ConfigurationError(
+            "no region was found; looked at: region_name, the environment (AWS_REGION, AWS_DEFAULT_REGION) "
+            f"and the profile {session.profile or 'default'} of the AWS configuration files"
+        ) from error
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(f"region or endpoint make no sense: {error}") from error
+    meta = client.meta
+    return Place(meta.region_name, meta.endpoint_url, session.get_config_variable("ca_bundle"))

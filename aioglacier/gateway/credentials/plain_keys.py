@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.core.errors import CredentialsExpiredError, NoCredentialsError
+from aioglacier.gateway.credentials.boto_session import open_session
 
 if TYPE_CHECKING:
     from aioglacier.gateway.contract.key_source import SigningKeys
-    from aioglacier.gateway.credentials.boto_session import Botocore
+    from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.credentials.live import LiveKeys
     from aioglacier.gateway.credentials.plain_settings import Keys
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 class PlainKeys:
     """Keys that do not change, until the service calls them expired and ``LiveKeys`` take over."""
 
-    def __init__(self, keys: Keys, *, source: str, botocore: Botocore) -> None:
+    def __init__(self, keys: Keys, *, source: str, options: GatewayOptions) -> None:
         self._keys = keys
         self._source = source
-        self._botocore = botocore
+        self._options = options
         self._lock = anyio.Lock()
         self._is_distrusted = False
         self._successor: LiveKeys | None = None
@@ -51,7 +52,7 @@ class PlainKeys:
             self._is_distrusted = True
 
     async def _find_successor(self) -> LiveKeys:
-        session = await self._botocore.session()
+        session = await open_session(self._options)
         from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
 
         try:

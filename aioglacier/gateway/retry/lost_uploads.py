@@ -1,21 +1,19 @@
-"""Uploads that a lost answer left behind, taken instead of beginning others; see ``core.lost``."""
+"""Uploads that a lost answer left behind, taken instead of beginning others; see ``core.upload_identity``."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import UploadNotFoundError
 from aioglacier.core.upload_identity import may_be_lost
+from aioglacier.gateway.contract.paging import follow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
     from datetime import datetime
 
-    from aioglacier.core.models import Page, UploadId
-    from aioglacier.gateway.contract.protocols import Gateway
-
-T = TypeVar("T")
+    from aioglacier.core.models import UploadId
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 #: Uploads that were begun here in the last quarter of an hour, if a hundred are each second.
 _REMEMBERED: Final = 100_000
@@ -46,25 +44,15 @@ class LostUploads:
         """
         found = [
             upload.id
-            async for upload in every(lambda marker: gateway.list_multipart_uploads(vault, marker=marker))
+            async for upload in follow(
+                "ListMultipartUploads", lambda marker: gateway.list_multipart_uploads(vault, marker=marker)
+            )
             if may_be_lost(upload, description=description, part_size=part_size, since=since)
         ]
         for upload_id in found:
             if await _is_empty(gateway, vault, upload_id) and self.take(upload_id):
                 return upload_id
         return None
-
-
-async def every(fetch: Callable[[str | None], Awaitable[Page[T]]]) -> AsyncGenerator[T, None]:
-    """The items of every page of a list."""
-    marker = None
-    while True:
-        page = await fetch(marker)
-        for item in page.items:
-            yield item
-        if page.marker is None or page.marker == marker:
-            return
-        marker = page.marker
 
 
 async def _is_empty(gateway: Gateway, vault: str, upload_id: UploadId) -> bool:

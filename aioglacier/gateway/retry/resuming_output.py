@@ -12,28 +12,27 @@ from typing import TYPE_CHECKING, Self
 from aioglacier.core.errors import GlacierError, UnexpectedResponseError
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.retry.rules import may_pass
+from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.core.models import JobId
-    from aioglacier.gateway.contract.protocols import Gateway, JobOutput, Progress
-    from aioglacier.gateway.retry.retrier import Retrier
+    from aioglacier.gateway.contract.operation import Arguments
+    from aioglacier.gateway.contract.protocols import JobOutput, Progress
+    from aioglacier.gateway.retry.retrier import Call, Retrier
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 
 class ResumingOutput:
     """A ``JobOutput`` over as many connections as it takes. Entered to open, left to close."""
 
-    def __init__(
-        self, gateway: Gateway, retrier: Retrier, vault: str, job_id: JobId, byte_range: ByteRange | None
-    ) -> None:
+    def __init__(self, gateway: Gateway, retrier: Retrier, arguments: Arguments) -> None:
         self._gateway = gateway
         self._retrier = retrier
-        self._vault = vault
-        self._job_id = job_id
-        self._range = byte_range
+        self._arguments = arguments
+        self._range: ByteRange | None = arguments["byte_range"]
         self._came = 0
-        self._call = retrier.begin("GetJobOutput", vault)
+        self._call = self._begin()
         self._came_before_call = 0
         self._stack = AsyncExitStack()
         self._current: JobOutput
@@ -90,11 +89,14 @@ class ResumingOutput:
             else:
                 return
 
+    def _begin(self) -> Call:
+        return self._retrier.begin(GET_JOB_OUTPUT.name, self._arguments["vault"], GET_JOB_OUTPUT.rule)
+
     async def _go_on(self, error: GlacierError) -> None:
         """Open the rest. A broken connection is a failed attempt; bytes that came begin a new call."""
         await self._stack.aclose()
         if self._came > self._came_before_call:
-            self._call = self._retrier.begin("GetJobOutput", self._vault)
+            self._call = self._begin()
             self._came_before_call = self._came
         broken: list[GlacierError] = [error]
 
@@ -112,11 +114,12 @@ class ResumingOutput:
     async def _open(self, byte_range: ByteRange | None) -> None:
         await self._stack.aclose()
         self._current = await self._stack.enter_async_context(
-            self._gateway.get_job_output(self._vault, self._job_id, byte_range)
+            self._gateway.open_output({**self._arguments, "byte_range": byte_range})
         )
         if self._came and self._current.total != self.total:
             raise UnexpectedResponseError(
                 f"the output had {self.total} bytes and now has {self._current.total}",
-                operation="GetJobOutput",
+                operation=GET_JOB_OUTPUT.name,
                 status=206,
+                may_have_taken_effect=False,
             )

@@ -14,11 +14,17 @@ from aioglacier.core.errors import (
     GlacierError,
     IntegrityError,
     ServiceError,
-    UnexpectedResponseError,
 )
+from aioglacier.gateway.contract.operation import REPEATABLE, Repeat, Rule
 from aioglacier.gateway.retry.congestion import Congestion
 from aioglacier.gateway.retry.patience import Patience, RetryPolicy
-from aioglacier.gateway.retry.rules import Repeat, is_attempt_left, is_without_effect, may_pass, rule_of
+from aioglacier.gateway.retry.rules import (
+    ATTEMPTS_AT_PROOF,
+    is_attempt_left,
+    is_unproven,
+    is_without_effect,
+    may_pass,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,6 +51,7 @@ class Call:
 
     operation: str
     vault: str | None
+    rule: Rule
     began_at: float
     patient_since: float
     attempts: int = 0
@@ -69,10 +76,10 @@ class Retrier:
         self.congestion = Congestion()
         self.patience = Patience(policy or RetryPolicy(), clock=clock)
 
-    def begin(self, operation: str, vault: str | None = None) -> Call:
-        """A call without attempts yet."""
+    def begin(self, operation: str, vault: str | None = None, rule: Rule = REPEATABLE) -> Call:
+        """Return a call without attempts yet."""
         now = self._clock()
-        return Call(operation, vault, now, now)
+        return Call(operation, vault, rule, now, now)
 
     async def run(
         self,
@@ -106,7 +113,7 @@ class Retrier:
                 await self._pause(call, error, wait)
                 found = await self._look(call, error, look) if look is not None and call.is_unclear else None
             else:
-                if rule_of(call.operation).is_progress:
+                if call.rule.is_progress:
                     self.patience.succeeded()
                 if call.attempts > 1:
                     logger.info(
@@ -119,7 +126,7 @@ class Retrier:
 
     async def run_until_gone(self, call: Call, attempt: Callable[[], Awaitable[None]]) -> None:
         """As ``run``; that the thing is gone is success if an earlier attempt may have seen to that."""
-        gone = rule_of(call.operation).gone
+        gone = call.rule.gone
         try:
             await self.run(call, attempt)
         except ServiceError as error:
@@ -132,7 +139,7 @@ class Retrier:
         error.elapsed_seconds = self._clock() - call.began_at
         if error.vault is None:
             error.vault = call.vault
-        hint = rule_of(call.operation).hint if call.is_unclear else ""
+        hint = call.rule.hint if call.is_unclear else ""
         if isinstance(error, IntegrityError) and call.refusals > 1:
             hint = "the same bytes failed each time: test this machine's memory and network card"
         if hint:
@@ -152,16 +159,13 @@ class Retrier:
         call.is_unclear = call.is_unclear or not is_without_effect(error)
         call.refusals += isinstance(error, IntegrityError)
         call.renewals += isinstance(error, CredentialsExpiredError)
-        is_unproven = isinstance(error, UnexpectedResponseError) and error.may_have_taken_effect
-        call.unproven += is_unproven
-        repeat = rule_of(call.operation).repeat
+        call.unproven += is_unproven(error)
+        repeat = call.rule.repeat
         if repeat is Repeat.NEVER:
             return None
         if is_attempt_left(error, refusals=call.refusals, renewals=call.renewals):
             return 0.0
-        if not may_pass(error) and not (
-            is_unproven and call.unproven < rule_of(call.operation).proof_attempts
-        ):
+        if not may_pass(error) and not (is_unproven(error) and call.unproven < ATTEMPTS_AT_PROOF):
             return None
         if repeat is Repeat.IF_WITHOUT_EFFECT and not is_without_effect(error) and not may_look:
             return None

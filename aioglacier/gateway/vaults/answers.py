@@ -1,65 +1,105 @@
-"""Answers whose proof is in their headers, a stored archive, an acknowledged part, and pages of lists."""
+"""Answers as results: ids in headers, documents, pages, proofs that an archive or a part is stored."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
-from aioglacier.core.models import ArchiveId, Page, StoredArchive
+from aioglacier.core.models import ArchiveId, StoredArchive
+from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.http.service_errors import printable, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.contract.operation import Arguments
+    from aioglacier.gateway.http.request import Answer
 
 T = TypeVar("T")
 
 TREE_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 
 
-def stored_archive(operation: str, headers: Mapping[str, str], *, tree_hash: bytes) -> StoredArchive:
-    """The archive an answer names.
+def nothing(answer: Answer, arguments: Arguments) -> None:
+    """Return ``None``: the answer says no more than that it is a success."""
+
+
+def header(name: str, kind: Callable[[str], T]) -> Callable[[Answer, Arguments], T]:
+    """Return a reader of one header that must be there."""
+
+    def read(answer: Answer, _: Arguments) -> T:
+        value = answer.headers[name]
+        if not value:
+            raise ValueError(f"{name} is empty")
+        return kind(value)
+
+    return read
+
+
+def document(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Answer, Arguments], T]:
+    """Return a reader of a JSON document. A member that is null counts as absent."""
+
+    def read_answer(answer: Answer, _: Arguments) -> T:
+        members = json.loads(answer.body, object_hook=_without_nulls)
+        if not isinstance(members, dict):
+            raise TypeError("it is not a document")
+        return read(members)
+
+    return read_answer
+
+
+def stored_archive(answer: Answer, arguments: Arguments) -> StoredArchive:
+    """Return the archive that an answer names.
 
     Raises:
-        UnexpectedResponseError: It names none.
+        ValueError: It names none.
         IntegrityError: The service computed another tree hash; the archive exists, under the id in the error.
     """
-    archive_id = headers.get("x-amz-archive-id")
+    archive_id = answer.headers.get("x-amz-archive-id")
     if not archive_id:
-        raise UnexpectedResponseError(
-            "the answer is a success without an archive id", operation=operation, status=201
-        )
-    theirs = read_tree_hash(headers)
-    if theirs is not None and theirs != tree_hash:
+        raise ValueError("a success without an archive id")
+    ours: bytes = arguments["tree_hash"] if "tree_hash" in arguments else arguments["hashes"].tree_hash
+    theirs = read_tree_hash(answer.headers)
+    if theirs is not None and theirs != ours:
         raise IntegrityError(
-            f"{operation}: the service stored archive {archive_id} with another tree hash",
-            expected=tree_hash,
+            f"the service stored archive {archive_id} with another tree hash",
+            expected=ours,
             actual=theirs,
             archive_id=archive_id,
         )
     return StoredArchive(
-        id=ArchiveId(archive_id), tree_hash=theirs, stored_at=server_time(headers) or datetime.now(UTC)
+        id=ArchiveId(archive_id),
+        tree_hash=theirs,
+        stored_at=server_time(answer.headers) or datetime.now(UTC),
     )
 
 
-def check_echo(headers: Mapping[str, str], *, tree_hash: bytes, byte_range: ByteRange) -> None:
+def part_range(arguments: Arguments) -> ByteRange | None:
+    """Return the range of the archive that a body is; ``None`` for a whole archive."""
+    start: int | None = arguments.get("start")
+    return None if start is None else ByteRange(start, start + arguments["body"].nbytes)
+
+
+def acknowledged(answer: Answer, arguments: Arguments) -> None:
     """Raise unless the answer to a part repeats its tree hash."""
-    theirs = read_tree_hash(headers)
-    if theirs == tree_hash:
+    ours: bytes = arguments["hashes"].tree_hash
+    theirs = read_tree_hash(answer.headers)
+    if theirs == ours:
         return
     what = "another tree hash" if theirs else "no tree hash"
+    part = part_range(arguments)
     raise IntegrityError(
-        f"the service acknowledged bytes {byte_range} with {what}",
-        expected=tree_hash,
+        f"the service acknowledged bytes {part} with {what}",
+        expected=ours,
         actual=theirs or b"",
-        byte_range=byte_range,
+        byte_range=part,
     )
 
 
 def read_tree_hash(headers: Mapping[str, str]) -> bytes | None:
-    """The tree hash of an answer; ``None`` where there is none."""
+    """Return the tree hash of an answer, ``None`` where there is none."""
     text = headers.get(TREE_HASH_HEADER)
     if text is None:
         return None
@@ -69,19 +109,16 @@ def read_tree_hash(headers: Mapping[str, str]) -> bytes | None:
         return printable(text).encode()
 
 
-def not_as_promised(operation: str, error: Exception) -> UnexpectedResponseError:
-    """What to raise where reading an answer failed."""
+def unreadable(operation: str, answer: Answer, error: Exception) -> UnexpectedResponseError:
+    """Return the error for an answer that could not be read as the operation's result."""
+    why = f"it lacks {error}" if isinstance(error, LookupError) else printable(str(error))
+    sample = printable(answer.body[:80].decode("utf-8", "replace"))
     return UnexpectedResponseError(
-        f"the answer lacks what was promised ({type(error).__name__}: {printable(str(error))})",
+        f"the answer is not what {operation} promises: {why}" + (f"; it begins {sample!r}" if sample else ""),
         operation=operation,
-        status=200,
+        status=answer.status,
     )
 
 
-def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[[Mapping[str, Any]], Page[T]]:
-    """A reader of one page of a list."""
-
-    def read(document: Mapping[str, Any]) -> Page[T]:
-        return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
-
-    return read
+def _without_nulls(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

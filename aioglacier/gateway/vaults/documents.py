@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioglacier.core.models import (
     ArchiveId,
@@ -16,6 +16,7 @@ from aioglacier.core.models import (
     JobStatus,
     LockState,
     NotificationConfig,
+    Page,
     ProvisionedCapacity,
     RetrievalPolicy,
     RetrievalStrategy,
@@ -30,7 +31,9 @@ from aioglacier.core.models import (
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
 
 
 def read_date(text: str) -> datetime:
@@ -42,6 +45,15 @@ def read_date(text: str) -> datetime:
 def write_date(date: datetime) -> str:
     """A date as the service reads it, to the second."""
     return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[[Mapping[str, Any]], Page[T]]:
+    """Return a reader of one page of a list."""
+
+    def read(document: Mapping[str, Any]) -> Page[T]:
+        return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
+
+    return read
 
 
 def read_vault(document: Mapping[str, Any]) -> VaultDescription:
@@ -102,17 +114,21 @@ def read_job(document: Mapping[str, Any]) -> JobDescription:
     )
 
 
+def read_parts(document: Mapping[str, Any]) -> tuple[UploadDescription, Page[UploadedPart]]:
+    """ListParts: the upload, and one page of its parts."""
+    return read_upload(document), page_of("Parts", read_part)(document)
+
+
 def read_notifications(document: Mapping[str, Any]) -> NotificationConfig:
-    """GetVaultNotifications, as botocore wraps it."""
-    config = document["vaultNotificationConfig"]
+    """GetVaultNotifications."""
     return NotificationConfig(
-        sns_topic=config["SNSTopic"], events=frozenset(map(VaultEvent, config.get("Events") or ()))
+        sns_topic=document["SNSTopic"], events=frozenset(map(VaultEvent, document.get("Events") or ()))
     )
 
 
 def read_access_policy(document: Mapping[str, Any]) -> str:
-    """GetVaultAccessPolicy, as botocore wraps it."""
-    policy: str = document["policy"]["Policy"]
+    """GetVaultAccessPolicy."""
+    policy: str = document["Policy"]
     return policy
 
 
@@ -151,6 +167,14 @@ def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, .
         )
         for unit in document.get("ProvisionedCapacityList") or ()
     )
+
+
+def write_retrieval_policy(policy: RetrievalPolicy) -> dict[str, Any]:
+    """The ``Policy`` of SetDataRetrievalPolicy."""
+    rule: dict[str, Any] = {"Strategy": str(policy.strategy)}
+    if policy.bytes_per_hour is not None:
+        rule["BytesPerHour"] = policy.bytes_per_hour
+    return {"Rules": [rule]}
 
 
 def write_inventory(parameters: InventoryParameters) -> dict[str, str]:

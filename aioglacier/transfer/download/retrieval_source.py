@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import JobId
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.gateway.contract.protocols import Gateway, JobOutput
+    from aioglacier.gateway.contract.protocols import JobOutput
+    from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
 

@@ -6,7 +6,6 @@ import json
 import os
 import ssl
 import sys
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,16 +20,16 @@ from aioglacier.core.models import ArchiveId, JobId, JobStatus, UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.credentials.boto_session import find_place, open_session
 from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, read_plain
 from aioglacier.gateway.http.client_session import environment_proxies, new_context, proxy_for, tls_context
-from aioglacier.gateway.vaults.boto_calls import enter_client, new_session
 from aioglacier.server import LocalGlacier
 from tests.gateway.faulty import KEY_ID, REQUEST_ID, SECRET, TOKEN, answers, options_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.gateway.aws import AwsGateway
+    from aioglacier.gateway.vaults.caller import VaultCaller
     from tests.gateway.faulty import FaultyServer
 
 GIVEN: dict[str, Any] = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET}
@@ -55,19 +54,12 @@ def every_region() -> list[str]:
 
 
 async def as_botocore_has_it(options: GatewayOptions) -> PlainSettings:
-    """The same settings, all of them found by botocore."""
-    async with AsyncExitStack() as stack:
-        session = new_session(options)
-        credentials: Any = await session.get_credentials()
-        client = await enter_client(session, options, stack)
-        frozen = await credentials.get_frozen_credentials()
-        return PlainSettings(
-            Keys(frozen.access_key, frozen.secret_key, frozen.token),
-            credentials.method,
-            client.meta.region_name,
-            client.meta.endpoint_url,
-            session.get_config_variable("ca_bundle"),
-        )
+    """Return the same settings, all of them found by botocore."""
+    session = await open_session(options)
+    credentials: Any = await session.get_credentials()
+    frozen = await credentials.get_frozen_credentials()
+    keys = Keys(frozen.access_key, frozen.secret_key, frozen.token)
+    return PlainSettings(keys, credentials.method, *await find_place(options))
 
 
 @pytest.mark.parametrize("region", every_region())
@@ -344,15 +336,17 @@ async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: 
         ),
     ],
 )
-async def test_lists_that_are_not_as_promised(server: FaultyServer, gateway: AwsGateway, body: bytes) -> None:
+async def test_lists_that_are_not_as_promised(
+    server: FaultyServer, gateway: VaultCaller, body: bytes
+) -> None:
     """What is missing, null or of another kind is seen, and the vault is named."""
     server.then(answers(200, body, REQUEST_ID))
-    with pytest.raises(UnexpectedResponseError, match="promised") as caught:
+    with pytest.raises(UnexpectedResponseError, match="promises") as caught:
         await gateway.list_multipart_uploads("photos")
     assert caught.value.vault == "photos"
 
 
-async def test_markers_are_encoded(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_markers_are_encoded(server: FaultyServer, gateway: VaultCaller) -> None:
     """They are the service's, and may hold anything."""
     document = b'{"UploadsList": [], "Marker": null}'
     server.then(answers(200, document, REQUEST_ID))
@@ -362,7 +356,7 @@ async def test_markers_are_encoded(server: FaultyServer, gateway: AwsGateway) ->
     assert target == "/-/vaults/photos/multipart-uploads?limit=7&marker=a%2Fb%20c%26d%3D~%C3%A9"
 
 
-async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: VaultCaller) -> None:
     """Page and filters go in the query, those that were asked for."""
     for _ in range(2):
         server.then(answers(200, b'{"JobList": [], "Marker": "m"}', REQUEST_ID))
@@ -376,26 +370,26 @@ async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: AwsGatewa
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"JobId": "J"}'])
-async def test_a_job_that_is_not_as_promised(server: FaultyServer, gateway: AwsGateway, body: bytes) -> None:
+async def test_a_job_that_is_not_as_promised(server: FaultyServer, gateway: VaultCaller, body: bytes) -> None:
     """What is missing is seen, and the vault is named."""
     server.then(answers(200, body, REQUEST_ID))
-    with pytest.raises(UnexpectedResponseError, match="promised") as caught:
+    with pytest.raises(UnexpectedResponseError, match="promises") as caught:
         await gateway.describe_job("photos", JobId("J"))
     assert caught.value.vault == "photos"
 
 
-async def test_a_job_that_begins_without_an_id(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_a_job_that_begins_without_an_id(server: FaultyServer, gateway: VaultCaller) -> None:
     """Is none."""
     server.then(answers(202, b"{}", REQUEST_ID))
-    with pytest.raises(UnexpectedResponseError, match="promised") as caught:
+    with pytest.raises(UnexpectedResponseError, match="promises") as caught:
         await gateway.initiate_archive_retrieval("photos", ArchiveId("A"))
     assert caught.value.vault == "photos"
 
 
-async def test_an_upload_that_begins_without_an_id(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_an_upload_that_begins_without_an_id(server: FaultyServer, gateway: VaultCaller) -> None:
     """Is none."""
     server.then(answers(201, b"{}", REQUEST_ID | {"x-amz-multipart-upload-id": ""}))
-    with pytest.raises(UnexpectedResponseError, match="promised"):
+    with pytest.raises(UnexpectedResponseError, match="promises"):
         await gateway.initiate_multipart_upload("photos", part_size=2**20)
 
 

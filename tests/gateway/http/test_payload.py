@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from aioglacier.gateway.aws import AwsGateway
+    from aioglacier.gateway.vaults.caller import VaultCaller
 
 UPLOAD = UploadId("UPLOAD")
 
@@ -113,7 +113,7 @@ async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyS
     assert len(received) < len(memory)
 
 
-async def test_body_is_not_copied(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_body_is_not_copied(server: FaultyServer, gateway: VaultCaller) -> None:
     """Sending 64 MiB takes a few slices of memory, not another 64 MiB."""
 
     async def swallow(exchange: Exchange) -> None:
@@ -233,7 +233,7 @@ async def test_slices_grow_with_what_is_known_of_the_path(server: FaultyServer) 
 
 
 async def test_what_a_body_was_like_is_known_until_one_fails(
-    server: FaultyServer, gateway: AwsGateway
+    server: FaultyServer, gateway: VaultCaller
 ) -> None:
     """The second body of a fast path goes in large slices, the one after a failure in small ones."""
     body = memoryview(bytes(2 * MIB))

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from aioglacier.gateway.aws import AwsGateway
-    from aioglacier.gateway.contract.protocols import Gateway
+    from aioglacier.gateway.vaults.caller import VaultCaller
+    from aioglacier.gateway.vaults.gateway import Gateway
 
 JOB = JobId("JOB")
 BODY = bytes(range(251)) * (5 * MIB // 251)
@@ -57,7 +57,7 @@ def serving(
 
 
 @pytest.fixture
-async def gateway(either: FaultyServer) -> AsyncIterator[AwsGateway]:
+async def gateway(either: FaultyServer) -> AsyncIterator[VaultCaller]:
     """A gateway to either server."""
     async with open_gateway(options_for(either)) as gateway:
         yield gateway
@@ -96,7 +96,7 @@ async def receive(gateway: Gateway, *sizes: int, byte_range: ByteRange | None = 
 
 @pytest.mark.parametrize("sizes", [(), (1,), (MIB, MIB), (77_777, 3 * MIB, 1), (len(BODY) - 1,)])
 async def test_body_comes_whole_and_the_connection_carries_the_next(
-    either: FaultyServer, gateway: AwsGateway, taken: list[DirectBody], sizes: tuple[int, ...]
+    either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], sizes: tuple[int, ...]
 ) -> None:
     """In whatever pieces it is asked for, six times over one connection, without aiohttp's copies."""
     either.otherwise = answers(200, BODY)
@@ -124,7 +124,7 @@ def test_uvloop_does_it_as_well(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 async def test_body_that_came_with_its_head_is_copied(
-    either: FaultyServer, gateway: AwsGateway, taken: list[DirectBody]
+    either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody]
 ) -> None:
     """There is nothing left to receive."""
     either.otherwise = answers(200, b"0123456789" * 10)
@@ -136,7 +136,7 @@ async def test_body_that_came_with_its_head_is_copied(
 
 @pytest.mark.parametrize("extra", [0, 9])
 async def test_body_in_chunks_is_left_to_the_parser(
-    either: FaultyServer, gateway: AwsGateway, taken: list[DirectBody], extra: int
+    either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], extra: int
 ) -> None:
     """Its framing is in between; more bytes than promised are none of the output's."""
     head = "".join(f"{name}: {value}\r\n" for name, value in REQUEST_ID.items())
@@ -179,7 +179,7 @@ def cuts(after: int, when: anyio.Event, *, reset: bool = False) -> Callable[[Exc
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize("after", [0, 1, 3 * MIB + 5, len(BODY) - 1])
 async def test_cut_connection_is_our_error(
-    either: FaultyServer, gateway: AwsGateway, after: int, reset: bool
+    either: FaultyServer, gateway: VaultCaller, after: int, reset: bool
 ) -> None:
     """What was told of is in the view, and the next request is sent on another connection."""
     entered = anyio.Event()
@@ -201,7 +201,7 @@ async def test_cut_connection_is_our_error(
     assert len({exchange.writer for exchange in either.requests}) == 2
 
 
-async def test_connection_that_is_cut_between_two_views(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_connection_that_is_cut_between_two_views(either: FaultyServer, gateway: VaultCaller) -> None:
     """Nobody waits when it happens; whoever asks next is told."""
     received = anyio.Event()
     either.then(cuts(2 * MIB, received, reset=True))
@@ -215,7 +215,7 @@ async def test_connection_that_is_cut_between_two_views(either: FaultyServer, ga
     assert await receive(gateway) == BODY
 
 
-async def test_cuts_are_passed_over(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_cuts_are_passed_over(either: FaultyServer, gateway: VaultCaller) -> None:
     """With retries, one view is filled over three connections."""
 
     async def ranged(exchange: Exchange) -> None:
@@ -235,7 +235,7 @@ async def test_cuts_are_passed_over(either: FaultyServer, gateway: AwsGateway) -
 
 
 @pytest.mark.parametrize("sent", ["head", "half"])
-async def test_silence_is_a_stall(either: FaultyServer, gateway: AwsGateway, sent: str) -> None:
+async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, sent: str) -> None:
     """Of one window's length, whatever came before."""
 
     async def hush(exchange: Exchange) -> None:
@@ -249,7 +249,7 @@ async def test_silence_is_a_stall(either: FaultyServer, gateway: AwsGateway, sen
     assert anyio.current_time() - began < 3
 
 
-async def test_drip_is_a_stall(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> None:
     """Bytes that come more slowly than any line are as good as none."""
 
     async def drip(exchange: Exchange) -> None:
@@ -266,7 +266,7 @@ async def test_drip_is_a_stall(either: FaultyServer, gateway: AwsGateway) -> Non
     assert anyio.current_time() - began < 4
 
 
-async def test_reader_that_takes_his_time_is_no_stall(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_reader_that_takes_his_time_is_no_stall(either: FaultyServer, gateway: VaultCaller) -> None:
     """Only waiting for the network counts; meanwhile nothing is received, and the sender has to wait."""
     sent = 0
 
@@ -287,7 +287,7 @@ async def test_reader_that_takes_his_time_is_no_stall(either: FaultyServer, gate
     assert memory == BODY * 8
 
 
-async def test_cancelled_view_is_written_no_more(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_cancelled_view_is_written_no_more(either: FaultyServer, gateway: VaultCaller) -> None:
     """The memory is another one's at once, and the connection is closed."""
     more, closed = anyio.Event(), anyio.Event()
 
@@ -323,7 +323,7 @@ async def test_cancelled_view_is_written_no_more(either: FaultyServer, gateway: 
     memory.clear()  # which fails as long as anybody has a view of it
 
 
-async def test_error_of_the_caller_s_progress_is_his(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_error_of_the_caller_s_progress_is_his(either: FaultyServer, gateway: VaultCaller) -> None:
     """It ends the fetch, and does not break the connection's protocol."""
     either.otherwise = answers(200, BODY)
 
@@ -336,7 +336,7 @@ async def test_error_of_the_caller_s_progress_is_his(either: FaultyServer, gatew
     assert await receive(gateway) == BODY
 
 
-async def test_asking_for_more_than_there_is(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_asking_for_more_than_there_is(either: FaultyServer, gateway: VaultCaller) -> None:
     """Nothing is received, and what there is can be had."""
     either.otherwise = answers(200, BODY)
     async with gateway.get_job_output("photos", JOB) as output:
@@ -350,7 +350,7 @@ async def test_asking_for_more_than_there_is(either: FaultyServer, gateway: AwsG
 
 
 async def test_bytes_behind_the_last_one_spoil_no_other_answer(
-    either: FaultyServer, gateway: AwsGateway
+    either: FaultyServer, gateway: VaultCaller
 ) -> None:
     """A connection with something left on it is not used again."""
 
@@ -367,7 +367,7 @@ async def test_bytes_behind_the_last_one_spoil_no_other_answer(
     assert len({exchange.writer for exchange in either.requests}) == 2
 
 
-async def test_answer_that_closes_its_connection(either: FaultyServer, gateway: AwsGateway) -> None:
+async def test_answer_that_closes_its_connection(either: FaultyServer, gateway: VaultCaller) -> None:
     """It is whole all the same."""
     either.otherwise = answers(200, BODY, REQUEST_ID | {"Connection": "close"})
     for _ in range(3):

@@ -34,7 +34,7 @@ from tests.gateway.faulty import Exchange, FaultyServer, options_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aioglacier.gateway.aws import AwsGateway
+    from aioglacier.gateway.vaults.caller import VaultCaller
 
 UPLOAD = UploadId("UPLOAD")
 DATA = random.Random(11).randbytes(9 * MIB + 7)  # noqa: S311  # repeatable, not secret
@@ -74,7 +74,7 @@ def edit(range_: FileRange) -> None:
     os.utime(range_.path, ns=(0, 0))
 
 
-async def put(gateway: AwsGateway, body: FileRange, data: bytes, moved: list[int] | None = None) -> None:
+async def put(gateway: VaultCaller, body: FileRange, data: bytes, moved: list[int] | None = None) -> None:
     """Send a range as a part."""
     progress = (moved if moved is not None else []).append
     await gateway.upload_multipart_part(
@@ -109,7 +109,7 @@ class Reads:
     ("offset", "size"), [(0, 1), (5, LARGEST_SLICE), (MIB, 3 * LARGEST_SLICE + 1), (0, len(DATA)), (17, 0)]
 )
 async def test_every_byte_of_a_range_and_no_other_arrives(
-    offset: int, size: int, server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+    offset: int, size: int, server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
     """From any place, of any length, over a connection that is used again; progress adds up."""
     size = size or len(DATA) - offset
@@ -125,7 +125,7 @@ async def test_every_byte_of_a_range_and_no_other_arrives(
 
 @linux
 async def test_what_the_cache_has_is_read_without_a_thread(
-    server: FaultyServer, gateway: AwsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, gateway: VaultCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the filesystem can say that it would have to wait."""
     with opened(tmp_path / "file") as body:
@@ -141,7 +141,7 @@ async def test_what_the_cache_has_is_read_without_a_thread(
 
 @linux
 async def test_what_the_cache_lacks_is_read_by_threads(
-    server: FaultyServer, gateway: AwsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, gateway: VaultCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk is never waited for on the loop, and all of the file arrives."""
     with opened(tmp_path / "file") as body:
@@ -155,7 +155,7 @@ async def test_what_the_cache_lacks_is_read_by_threads(
 
 @pytest.mark.parametrize("reason", ["filesystem", "system"])
 async def test_where_nobody_can_say_all_is_read_by_threads(
-    reason: str, server: FaultyServer, gateway: AwsGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reason: str, server: FaultyServer, gateway: VaultCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a filesystem that does not know the question, as in /dev/shm, and where no system call asks it."""
     folder = tmp_path
@@ -177,7 +177,7 @@ async def test_where_nobody_can_say_all_is_read_by_threads(
 
 @pytest.mark.parametrize("where", ["before", "under way"])
 async def test_a_file_cut_short_while_it_is_sent_ends_the_request(
-    where: str, server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+    where: str, server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
     """At once, with the connection dropped, and nothing counted as sent."""
     gone = anyio.Event()
@@ -206,7 +206,7 @@ async def test_a_file_cut_short_while_it_is_sent_ends_the_request(
     assert len(server.requests) == 1
 
 
-async def test_a_file_that_can_no_longer_be_read_is_named(gateway: AwsGateway, tmp_path: Path) -> None:
+async def test_a_file_that_can_no_longer_be_read_is_named(gateway: VaultCaller, tmp_path: Path) -> None:
     """With the system's number, and where."""
     with opened(tmp_path / "file") as body:
         writable = os.open(tmp_path / "file", os.O_WRONLY)
@@ -296,7 +296,7 @@ async def test_bytes_that_are_not_those_that_were_hashed(
 
 
 async def test_a_refused_archive_in_one_request_is_looked_at_as_well(
-    server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+    server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
     """A file that changed after it was hashed is no archive, and says so."""
 
@@ -316,7 +316,7 @@ async def test_a_refused_archive_in_one_request_is_looked_at_as_well(
 
 
 async def test_a_cancelled_read_touches_nothing(
-    server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+    server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
     """The descriptor may be closed as soon as the call is over, and the next body is whole."""
 
@@ -335,7 +335,7 @@ async def test_a_cancelled_read_touches_nothing(
 
 
 async def test_a_server_that_hangs_up_while_a_file_is_sent(
-    server: FaultyServer, gateway: AwsGateway, tmp_path: Path
+    server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
     """It is the connection's failure, not the file's."""
 

@@ -46,7 +46,7 @@ from tests.gateway.faulty import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aioglacier.gateway.aws import AwsGateway
+    from aioglacier.gateway.vaults.caller import VaultCaller
     from tests.gateway.faulty import FaultyServer
 
 PART = memoryview(bytes(range(256)) * (8 * MIB // 256))
@@ -54,20 +54,20 @@ HASHES = hash_part(PART)
 UPLOAD = UploadId("UPLOAD")
 
 
-async def send_part(gateway: AwsGateway, moved: list[int] | None = None) -> None:
+async def send_part(gateway: VaultCaller, moved: list[int] | None = None) -> None:
     """Send one part of 8 MiB."""
     await gateway.upload_multipart_part(
         "photos", UPLOAD, PART, start=0, hashes=HASHES, progress=None if moved is None else moved.append
     )
 
 
-async def read_output(gateway: AwsGateway, byte_range: ByteRange | None = None) -> bytes:
+async def read_output(gateway: VaultCaller, byte_range: ByteRange | None = None) -> bytes:
     """Everything a job's output holds."""
     async with gateway.get_job_output("photos", JobId("JOB"), byte_range) as output:
         return b"".join([block async for block in output])
 
 
-CALLS: dict[str, Callable[[AwsGateway], Awaitable[Any]]] = {
+CALLS: dict[str, Callable[[VaultCaller], Awaitable[Any]]] = {
     "control GET": lambda gateway: gateway.describe_vault("photos"),
     "control PUT": lambda gateway: gateway.create_vault("photos"),
     "control POST": lambda gateway: gateway.initiate_vault_lock("photos", "{}"),
@@ -82,7 +82,7 @@ every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 @every_call
 async def test_requests_are_sent_once_when_the_connection_breaks(
-    server: FaultyServer, gateway: AwsGateway, call: Callable[[AwsGateway], Awaitable[Any]]
+    server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]]
 ) -> None:
     """Nothing beneath tries again by itself, not even what HTTP calls idempotent."""
     await call(gateway)
@@ -100,7 +100,7 @@ async def test_requests_are_sent_once_when_the_connection_breaks(
 @every_call
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_refused(
-    server: FaultyServer, gateway: AwsGateway, call: Callable[[AwsGateway], Awaitable[Any]], status: int
+    server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]], status: int
 ) -> None:
     """No request and no byte reaches the other place, and the error names both."""
     async with faulty_server() as other:
@@ -116,7 +116,7 @@ async def test_redirects_are_refused(
 
 @every_call
 async def test_a_portals_page_is_no_success(
-    server: FaultyServer, gateway: AwsGateway, call: Callable[[AwsGateway], Awaitable[Any]]
+    server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]]
 ) -> None:
     """200 and HTML from something that is not Glacier; the raw request alone hands it on."""
     server.then(answers(200, b"<html>Log in</html>", {"Content-Type": "text/html"}))
@@ -128,14 +128,14 @@ async def test_a_portals_page_is_no_success(
     assert not caught.value.may_have_taken_effect
 
 
-async def test_a_proxys_407_is_unexpected(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_a_proxys_407_is_unexpected(server: FaultyServer, gateway: VaultCaller) -> None:
     """A refusal without Glacier's code is none of Glacier's."""
     server.then(answers(407, b"<html>Who are you?</html>", {}))
     with pytest.raises(UnexpectedResponseError, match="407"):
         await send_part(gateway)
 
 
-async def test_a_success_that_carries_an_error_is_none(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_a_success_that_carries_an_error_is_none(server: FaultyServer, gateway: VaultCaller) -> None:
     """200 and an error document is an error."""
     document = json.dumps({"code": "ServiceUnavailableException", "message": "oh", "type": "Server"})
     server.then(answers(201, document.encode()))
@@ -147,12 +147,12 @@ async def test_a_success_that_carries_an_error_is_none(server: FaultyServer, gat
     "body", [b"[" * 100_000, b'{"code": "a", "message":' + b"[" * 100_000], ids=["plain", "like an error"]
 )
 async def test_an_answer_of_a_hundred_thousand_levels(
-    server: FaultyServer, gateway: AwsGateway, body: bytes
+    server: FaultyServer, gateway: VaultCaller, body: bytes
 ) -> None:
     """Python reads a thousand; what is deeper is not what was promised, whoever reads it."""
     for call in (gateway.list_jobs("photos"), gateway.describe_vault("photos")):
         server.then(answers(200, body))
-        with pytest.raises(UnexpectedResponseError, match="promised"):
+        with pytest.raises(UnexpectedResponseError, match="promises"):
             await call
 
 
@@ -171,7 +171,7 @@ async def test_an_answer_of_a_hundred_thousand_levels(
     ids=["initiate", "complete", "archive", "job", "lock", "capacity", "describe", "list"],
 )
 async def test_a_success_without_its_proof_is_none(
-    server: FaultyServer, gateway: AwsGateway, call: Callable[[AwsGateway], Awaitable[Any]]
+    server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]]
 ) -> None:
     """An empty success has no id, no archive, no document: never ``None`` or an empty dict."""
     server.then(answers(201, b"{}"))
@@ -182,7 +182,7 @@ async def test_a_success_without_its_proof_is_none(
 
 @pytest.mark.parametrize("echo", [None, "0" * 64, "not hex"])
 async def test_a_part_without_its_echo_does_not_count(
-    server: FaultyServer, gateway: AwsGateway, echo: str | None
+    server: FaultyServer, gateway: VaultCaller, echo: str | None
 ) -> None:
     """The service must repeat our tree hash."""
     server.then(answers(204, b"", REQUEST_ID | ({} if echo is None else {"x-amz-sha256-tree-hash": echo})))
@@ -194,7 +194,7 @@ async def test_a_part_without_its_echo_does_not_count(
 
 
 async def test_an_archive_stored_with_another_hash_is_named(
-    server: FaultyServer, gateway: AwsGateway
+    server: FaultyServer, gateway: VaultCaller
 ) -> None:
     """The archive exists and is wrong, so its id must not be lost."""
     headers = REQUEST_ID | {"x-amz-archive-id": "THE-ID", "x-amz-sha256-tree-hash": "0" * 64}
@@ -206,7 +206,7 @@ async def test_an_archive_stored_with_another_hash_is_named(
         await gateway.complete_multipart_upload("photos", UPLOAD, size=1, tree_hash=HASHES.tree_hash)
 
 
-async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gateway: VaultCaller) -> None:
     """64 KiB of an error are enough to judge it by."""
 
     async def drown(exchange: Exchange) -> None:
@@ -221,7 +221,7 @@ async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gatew
     await send_part(gateway)
 
 
-async def test_an_answer_that_is_no_http(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_an_answer_that_is_no_http(server: FaultyServer, gateway: VaultCaller) -> None:
     """Garbage is not retried as if it were a broken line."""
 
     async def babble(exchange: Exchange) -> None:
@@ -232,7 +232,7 @@ async def test_an_answer_that_is_no_http(server: FaultyServer, gateway: AwsGatew
         await gateway.describe_vault("photos")
 
 
-async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
     """No byte moves for too long; the bytes that moved are taken back."""
     moved: list[int] = []
 
@@ -250,7 +250,7 @@ async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gatewa
     assert sum(moved) == 0
 
 
-async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
     """The whole request is there, so it may have taken effect."""
 
     async def sleep(exchange: Exchange) -> None:
@@ -268,7 +268,7 @@ async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gatewa
 
 
 @pytest.mark.parametrize("part", ["head", "body"])
-async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: AwsGateway, part: str) -> None:
+async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: VaultCaller, part: str) -> None:
     """One byte every now and then is as good as none."""
 
     async def drip(exchange: Exchange) -> None:
@@ -343,7 +343,7 @@ async def test_a_connection_cut_while_sending(at: str, how: str) -> None:
         await send_part(gateway)
 
 
-async def test_output_cut_short_is_our_error(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_output_cut_short_is_our_error(server: FaultyServer, gateway: VaultCaller) -> None:
     """Fewer bytes than promised."""
 
     async def cut(exchange: Exchange) -> None:
@@ -355,7 +355,7 @@ async def test_output_cut_short_is_our_error(server: FaultyServer, gateway: AwsG
         await read_output(gateway)
 
 
-async def test_output_without_a_length_is_not_believed(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_output_without_a_length_is_not_believed(server: FaultyServer, gateway: VaultCaller) -> None:
     """Where nobody said how long it is, its end proves nothing."""
 
     async def mumble(exchange: Exchange) -> None:
@@ -374,7 +374,7 @@ async def test_output_without_a_length_is_not_believed(server: FaultyServer, gat
     [(200, None), (206, "bytes 0-99/1000"), (206, "bytes 100-299/1000"), (206, None), (206, "bytes */1000")],
 )
 async def test_output_of_other_bytes_than_asked_for(
-    server: FaultyServer, gateway: AwsGateway, status: int, content_range: str | None
+    server: FaultyServer, gateway: VaultCaller, status: int, content_range: str | None
 ) -> None:
     """The wrong range is worse than none."""
     headers = REQUEST_ID | ({"Content-Range": content_range} if content_range else {})
@@ -425,7 +425,7 @@ async def test_refused_connections(server: FaultyServer) -> None:
             assert not caught.value.may_have_taken_effect
 
 
-async def test_refusals_name_what_to_do(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_refusals_name_what_to_do(server: FaultyServer, gateway: VaultCaller) -> None:
     """The action of a denied operation, the vault, the service's request."""
     server.then(refuses(403, "AccessDeniedException", "User: x is not authorized"))
     with pytest.raises(AccessDeniedError, match="glacier:UploadMultipartPart") as caught:
@@ -435,7 +435,7 @@ async def test_refusals_name_what_to_do(server: FaultyServer, gateway: AwsGatewa
     assert caught.value.upload_id == UPLOAD
 
 
-async def test_throttling_is_a_400(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_throttling_is_a_400(server: FaultyServer, gateway: VaultCaller) -> None:
     """The code decides, not the status."""
     server.then(refuses(400, "ThrottlingException", "Rate exceeded", {"Retry-After": "7"}))
     with pytest.raises(ThrottledError) as caught:
@@ -443,7 +443,7 @@ async def test_throttling_is_a_400(server: FaultyServer, gateway: AwsGateway) ->
     assert caught.value.retry_after_seconds == 7
 
 
-async def test_a_refusal_before_the_body_ends_the_sending(server: FaultyServer, gateway: AwsGateway) -> None:
+async def test_a_refusal_before_the_body_ends_the_sending(server: FaultyServer, gateway: VaultCaller) -> None:
     """An early answer is taken, and the rest of the body is not sent."""
 
     async def interrupt(exchange: Exchange) -> None:
@@ -459,7 +459,7 @@ async def test_a_refusal_before_the_body_ends_the_sending(server: FaultyServer, 
 
 
 async def test_secrets_stay_out_of_logs_and_errors(
-    server: FaultyServer, gateway: AwsGateway, caplog: pytest.LogCaptureFixture
+    server: FaultyServer, gateway: VaultCaller, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At DEBUG on every logger no key, token or signature appears, nor in any repr or error."""
     texts = [repr(gateway), repr(options_for(server))]
@@ -481,7 +481,7 @@ async def test_secrets_stay_out_of_logs_and_errors(
 
 
 async def test_every_request_is_signed_and_carries_the_token(
-    server: FaultyServer, gateway: AwsGateway
+    server: FaultyServer, gateway: VaultCaller
 ) -> None:
     """Both planes sign alike; no compression is asked for, no cookie kept."""
     server.then(answers(200, b"x", REQUEST_ID | {"Set-Cookie": "portal=1"}))

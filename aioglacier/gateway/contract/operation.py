@@ -1,0 +1,146 @@
+"""One operation of a service as data: its request, what its answer becomes, when it may be sent again.
+
+A service's table is a class whose methods have typed signatures and no bodies. Each is decorated with its row
+and hands the row and the arguments, by name, to ``perform``. A gateway is a table and one ``perform``: one
+gateway sends the request, another tries again around it, a third counts calls in a test.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import KW_ONLY, dataclass, field
+from enum import Enum, auto
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from aioglacier.core.errors import ServiceError
+    from aioglacier.gateway.contract.protocols import RawResponse
+
+    #: The arguments of one call, by name. An optional one that was not given may be absent.
+    Arguments = Mapping[str, Any]
+
+    #: Returns one value of a request as it is written, or ``None`` to leave it out. Raises InvalidPlanError.
+    Writer = Callable[[Arguments], Any]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Repeat(Enum):
+    """When an operation may be sent again."""
+
+    ALWAYS = auto()
+    IF_WITHOUT_EFFECT = auto()
+    NEVER = auto()
+
+
+class Recovery(Enum):
+    """What the retry layer does about an answer that was lost, beside sending the request again."""
+
+    NONE = auto()
+    FIND_UPLOAD = auto()
+    FIND_JOB = auto()
+    SAY_UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How an operation may be repeated.
+
+    Attributes:
+        repeat: When.
+        recovery: What else is done where an attempt may have taken effect.
+        gone: The error which, met by a repetition, says that an earlier attempt did the work.
+        is_progress: Whether a success shows that trouble is over.
+        hint: What to say where the outcome stays unknown.
+    """
+
+    repeat: Repeat = Repeat.ALWAYS
+    recovery: Recovery = Recovery.NONE
+    gone: type[ServiceError] | None = None
+    is_progress: bool = True
+    hint: str = ""
+
+
+#: The rule of an operation that may be sent any number of times.
+REPEATABLE: Final = Rule()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """One row. Used as a decorator, it binds itself to a method.
+
+    Attributes:
+        name: The operation's name in the API.
+        method: The HTTP method.
+        path: Below the account, with the names of arguments in braces; may end in a fixed query.
+        reads: Makes the result from the answer and the arguments.
+        query: Writers of the query's parameters, by name.
+        headers: Writers of the request's headers, by name.
+        document: Writers of the members of the JSON body; ``None`` for an operation without one.
+        largest_body: The most bytes of a body that is sent as it is; ``None`` for an operation without one.
+        is_slow: Whether the service may take as long as it needs to join 10,000 parts.
+        rule: When it may be sent again.
+    """
+
+    name: str
+    method: str
+    path: str
+    reads: Callable[[Any, Arguments], T]
+    _: KW_ONLY
+    query: Mapping[str, Writer] = field(default_factory=dict)
+    headers: Mapping[str, Writer] = field(default_factory=dict)
+    document: Mapping[str, Writer] | None = None
+    largest_body: int | None = None
+    is_slow: bool = False
+    rule: Rule = REPEATABLE
+
+    def __call__(self, signature: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+        """Return the method that ``signature`` describes: it hands this row to its object's ``perform``."""
+        code: Any = signature.__code__
+        names = code.co_varnames[1 : code.co_argcount]
+
+        @wraps(signature)
+        def call(*args: P.args, **named: P.kwargs) -> Coroutine[Any, Any, T]:
+            gateway: Any = args[0]
+            arguments = dict(zip(names, args[1:], strict=False), **named)
+            performed: Coroutine[Any, Any, T] = gateway.perform(self, arguments)
+            return performed
+
+        bound: Any = call
+        bound.row = self
+        return call
+
+
+class Performer(ABC):
+    """What a table rests on.
+
+    Attributes:
+        region: The region that requests are signed for.
+        origin: The scheme, host and port that bytes go to, and nowhere else.
+    """
+
+    region: str
+    origin: str
+
+    @abstractmethod
+    async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
+        """Do one operation of the table."""
+
+    @abstractmethod
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> RawResponse:
+        """Send one signed request, for what has no row; any status is returned but a redirect's.
+
+        ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
+        """

@@ -1,0 +1,107 @@
+"""A local Glacier in this process, and a gateway to it that fails by script and counts its calls."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT, Gateway
+from aioglacier.server import LocalGlacier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from aioglacier.core.errors import GlacierError
+    from aioglacier.gateway.contract.operation import Arguments, Operation
+    from aioglacier.gateway.contract.protocols import JobOutput, RawResponse
+
+
+class ScriptedGateway(Gateway):
+    """Sends each operation once, unless its script says otherwise.
+
+    Attributes:
+        calls: How often each operation was called, by its name in the API.
+    """
+
+    def __init__(self, server: LocalGlacier, gateway: Gateway) -> None:
+        self.region = gateway.region
+        self.origin = gateway.origin
+        self.calls: Counter[str] = Counter()
+        self._server = server
+        self._gateway = gateway
+        self._faults: dict[tuple[str, bool], deque[GlacierError]] = {}
+
+    def __repr__(self) -> str:
+        return "<ScriptedGateway>"
+
+    @property
+    def now(self) -> datetime:
+        """The server's virtual clock."""
+        return self._server.clock.now()
+
+    async def advance(self, seconds: float) -> None:
+        """Move the server's virtual clock."""
+        await self._server.advance(seconds)
+
+    def fail(
+        self, operation: str, error: GlacierError, *, times: int = 1, after_effect: bool = False
+    ) -> None:
+        """Let the next calls of an operation fail; ``after_effect`` does its work and loses the answer."""
+        self._faults.setdefault((operation, after_effect), deque()).extend([error] * times)
+
+    async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
+        """Do one operation, or fail before or after it."""
+        self._meet(operation.name)
+        result = await self._gateway.perform(operation, arguments)
+        self._raise_next(operation.name, after_effect=True)
+        return result
+
+    @asynccontextmanager
+    async def open_output(self, arguments: Arguments) -> AsyncIterator[JobOutput]:
+        """Open a job's output, or fail before."""
+        self._meet(GET_JOB_OUTPUT.name)
+        async with self._gateway.open_output(arguments) as output:
+            yield output
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> RawResponse:
+        """Pass a request on."""
+        return await self._gateway.request(method, path, query=query, headers=headers, body=body)
+
+    def _meet(self, name: str) -> None:
+        self.calls[name] += 1
+        self._raise_next(name, after_effect=False)
+
+    def _raise_next(self, name: str, *, after_effect: bool) -> None:
+        faults = self._faults.get((name, after_effect))
+        if faults:
+            raise faults.popleft()
+
+
+@asynccontextmanager
+async def scripted_gateway(directory: Path, **settings: Any) -> AsyncIterator[ScriptedGateway]:
+    """Open a local Glacier whose inventories are up to date, and a scripted gateway to it."""
+    async with (
+        LocalGlacier(directory, **{"inventory_lag": 0, "is_durable": False} | settings) as server,
+        open_gateway(
+            GatewayOptions(
+                region_name=server.settings.region,
+                endpoint_url=server.url,
+                aws_access_key_id="a",
+                aws_secret_access_key="b",
+            )
+        ) as gateway,
+    ):
+        yield ScriptedGateway(server, gateway)
