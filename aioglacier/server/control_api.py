@@ -31,6 +31,7 @@ from aioglacier.server.requests.faults import FaultKind, parse_faults
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
     from aioglacier.server.requests.site import Site
 
@@ -48,16 +49,16 @@ async def answer(site: Site, request: web.BaseRequest, path: str) -> web.Respons
     try:
         content = json.loads(body) if body.strip() else None
         result = await command(site, content)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise RefusalError(400, "BadRequest", f"{error}") from error
     return web.Response(
         body=wire.encode(result), headers={"Content-Type": "application/json", "Server": "aioglacier"}
     )
 
 
-async def advance(site: Site, seconds: float) -> None:
+async def advance(site: Site, by: float | timedelta) -> None:
     """Move the virtual clock, and do what became due."""
-    site.clock.advance(seconds)
+    site.clock.advance(by)
     await snapshots.catch_up(site)
     await site.housekeeping.caught_up()
     await site.housekeeping.cleaned()

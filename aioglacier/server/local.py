@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import os
     import ssl
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from types import TracebackType
 
 _DISK_THREADS: Final = 8
@@ -188,9 +189,15 @@ class LocalGlacier:
         """What is to go wrong; may be changed at any time."""
         return self._faults
 
-    async def advance(self, seconds: float) -> None:
-        """Move the virtual clock; on return what became due has ended and what expired is removed."""
-        await control.advance(self._open_site(), seconds)
+    async def advance(self, by: float | timedelta) -> None:
+        """Move the virtual clock by seconds or a ``timedelta``.
+
+        On return the jobs that became due have ended and the things that expired are removed.
+
+        Raises:
+            ValueError: The clock would move backwards, or beyond the year 9000.
+        """
+        await control.advance(self._open_site(), by)
 
     async def run_inventory(self) -> None:
         """Take the inventory of every vault that changed, now."""

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 class Operation:
     """One operation; ``takes_bytes`` if its body is an archive's bytes and not a document."""
 
-    name: str
     run: Callable[[Call], Awaitable[Answer]]
     takes_bytes: bool = False
+
+    @property
+    def name(self) -> str:
+        """The operation's name in the API, which is that of its function: ``ListVaults``."""
+        return "".join(word.capitalize() for word in self.run.__name__.split("_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,75 +51,45 @@ class Target:
     query: dict[str, str]
 
 
-_OPERATIONS: Final[dict[tuple[str, ...], Operation]] = {
-    ("GET", "vaults"): Operation("ListVaults", vaults.list_vaults),
-    ("PUT", "vaults", "*"): Operation("CreateVault", vaults.create_vault),
-    ("GET", "vaults", "*"): Operation("DescribeVault", vaults.describe_vault),
-    ("DELETE", "vaults", "*"): Operation("DeleteVault", vaults.delete_vault),
-    ("PUT", "vaults", "*", "notification-configuration"): Operation(
-        "SetVaultNotifications", notifications.set_vault_notifications
-    ),
-    ("GET", "vaults", "*", "notification-configuration"): Operation(
-        "GetVaultNotifications", notifications.get_vault_notifications
-    ),
+OPERATIONS: Final[dict[tuple[str, ...], Operation]] = {
+    ("GET", "vaults"): Operation(vaults.list_vaults),
+    ("PUT", "vaults", "*"): Operation(vaults.create_vault),
+    ("GET", "vaults", "*"): Operation(vaults.describe_vault),
+    ("DELETE", "vaults", "*"): Operation(vaults.delete_vault),
+    ("PUT", "vaults", "*", "notification-configuration"): Operation(notifications.set_vault_notifications),
+    ("GET", "vaults", "*", "notification-configuration"): Operation(notifications.get_vault_notifications),
     ("DELETE", "vaults", "*", "notification-configuration"): Operation(
-        "DeleteVaultNotifications", notifications.delete_vault_notifications
+        notifications.delete_vault_notifications
     ),
-    ("PUT", "vaults", "*", "access-policy"): Operation(
-        "SetVaultAccessPolicy", policies.set_vault_access_policy
-    ),
-    ("GET", "vaults", "*", "access-policy"): Operation(
-        "GetVaultAccessPolicy", policies.get_vault_access_policy
-    ),
-    ("DELETE", "vaults", "*", "access-policy"): Operation(
-        "DeleteVaultAccessPolicy", policies.delete_vault_access_policy
-    ),
-    ("POST", "vaults", "*", "lock-policy"): Operation("InitiateVaultLock", locks.initiate_vault_lock),
-    ("GET", "vaults", "*", "lock-policy"): Operation("GetVaultLock", locks.get_vault_lock),
-    ("DELETE", "vaults", "*", "lock-policy"): Operation("AbortVaultLock", locks.abort_vault_lock),
-    ("POST", "vaults", "*", "lock-policy", "*"): Operation("CompleteVaultLock", locks.complete_vault_lock),
-    ("POST", "vaults", "*", "tags", "operation=add"): Operation("AddTagsToVault", tags.add_tags_to_vault),
-    ("POST", "vaults", "*", "tags", "operation=remove"): Operation(
-        "RemoveTagsFromVault", tags.remove_tags_from_vault
-    ),
-    ("GET", "vaults", "*", "tags"): Operation("ListTagsForVault", tags.list_tags_for_vault),
-    ("POST", "vaults", "*", "archives"): Operation(
-        "UploadArchive", archives.upload_archive, takes_bytes=True
-    ),
-    ("DELETE", "vaults", "*", "archives", "*"): Operation("DeleteArchive", archives.delete_archive),
-    ("POST", "vaults", "*", "multipart-uploads"): Operation(
-        "InitiateMultipartUpload", uploads.initiate_multipart_upload
-    ),
-    ("GET", "vaults", "*", "multipart-uploads"): Operation(
-        "ListMultipartUploads", uploads.list_multipart_uploads
-    ),
+    ("PUT", "vaults", "*", "access-policy"): Operation(policies.set_vault_access_policy),
+    ("GET", "vaults", "*", "access-policy"): Operation(policies.get_vault_access_policy),
+    ("DELETE", "vaults", "*", "access-policy"): Operation(policies.delete_vault_access_policy),
+    ("POST", "vaults", "*", "lock-policy"): Operation(locks.initiate_vault_lock),
+    ("GET", "vaults", "*", "lock-policy"): Operation(locks.get_vault_lock),
+    ("DELETE", "vaults", "*", "lock-policy"): Operation(locks.abort_vault_lock),
+    ("POST", "vaults", "*", "lock-policy", "*"): Operation(locks.complete_vault_lock),
+    ("POST", "vaults", "*", "tags", "operation=add"): Operation(tags.add_tags_to_vault),
+    ("POST", "vaults", "*", "tags", "operation=remove"): Operation(tags.remove_tags_from_vault),
+    ("GET", "vaults", "*", "tags"): Operation(tags.list_tags_for_vault),
+    ("POST", "vaults", "*", "archives"): Operation(archives.upload_archive, takes_bytes=True),
+    ("DELETE", "vaults", "*", "archives", "*"): Operation(archives.delete_archive),
+    ("POST", "vaults", "*", "multipart-uploads"): Operation(uploads.initiate_multipart_upload),
+    ("GET", "vaults", "*", "multipart-uploads"): Operation(uploads.list_multipart_uploads),
     ("PUT", "vaults", "*", "multipart-uploads", "*"): Operation(
-        "UploadMultipartPart", uploads.upload_multipart_part, takes_bytes=True
+        uploads.upload_multipart_part, takes_bytes=True
     ),
-    ("POST", "vaults", "*", "multipart-uploads", "*"): Operation(
-        "CompleteMultipartUpload", uploads.complete_multipart_upload
-    ),
-    ("DELETE", "vaults", "*", "multipart-uploads", "*"): Operation(
-        "AbortMultipartUpload", uploads.abort_multipart_upload
-    ),
-    ("GET", "vaults", "*", "multipart-uploads", "*"): Operation("ListParts", uploads.list_parts),
-    ("POST", "vaults", "*", "jobs"): Operation("InitiateJob", jobs.initiate_job),
-    ("GET", "vaults", "*", "jobs"): Operation("ListJobs", jobs.list_jobs),
-    ("GET", "vaults", "*", "jobs", "*"): Operation("DescribeJob", jobs.describe_job),
-    ("GET", "vaults", "*", "jobs", "*", "output"): Operation("GetJobOutput", output.get_job_output),
-    ("GET", "policies", "data-retrieval"): Operation(
-        "GetDataRetrievalPolicy", account.get_data_retrieval_policy
-    ),
-    ("PUT", "policies", "data-retrieval"): Operation(
-        "SetDataRetrievalPolicy", account.set_data_retrieval_policy
-    ),
-    ("POST", "provisioned-capacity"): Operation(
-        "PurchaseProvisionedCapacity", account.purchase_provisioned_capacity
-    ),
-    ("GET", "provisioned-capacity"): Operation("ListProvisionedCapacity", account.list_provisioned_capacity),
+    ("POST", "vaults", "*", "multipart-uploads", "*"): Operation(uploads.complete_multipart_upload),
+    ("DELETE", "vaults", "*", "multipart-uploads", "*"): Operation(uploads.abort_multipart_upload),
+    ("GET", "vaults", "*", "multipart-uploads", "*"): Operation(uploads.list_parts),
+    ("POST", "vaults", "*", "jobs"): Operation(jobs.initiate_job),
+    ("GET", "vaults", "*", "jobs"): Operation(jobs.list_jobs),
+    ("GET", "vaults", "*", "jobs", "*"): Operation(jobs.describe_job),
+    ("GET", "vaults", "*", "jobs", "*", "output"): Operation(output.get_job_output),
+    ("GET", "policies", "data-retrieval"): Operation(account.get_data_retrieval_policy),
+    ("PUT", "policies", "data-retrieval"): Operation(account.set_data_retrieval_policy),
+    ("POST", "provisioned-capacity"): Operation(account.purchase_provisioned_capacity),
+    ("GET", "provisioned-capacity"): Operation(account.list_provisioned_capacity),
 }
-
-OPERATION_NAMES: Final = frozenset(operation.name for operation in _OPERATIONS.values())
 
 
 def parse_target(raw_path: str) -> Target:
@@ -162,7 +136,7 @@ def find_operation(method: str, target: Target) -> Operation:
     Raises:
         RefusalError: They name none.
     """
-    operation = _OPERATIONS.get((method, *target.shape))
+    operation = OPERATIONS.get((method, *target.shape))
     if operation is None:
         raise refuse(behaviour.UNKNOWN_OPERATION)
     return operation

@@ -14,7 +14,7 @@ from aioglacier.client.glacier import connect
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from anyio.from_thread import BlockingPortal
 
@@ -102,9 +102,9 @@ class ServedGlacier:
         """What its virtual clock shows, aware, in UTC."""
         return self._server.clock.now()
 
-    def advance(self, seconds: float) -> None:
-        """Move the virtual clock; on return jobs that became due have ended and what expired is gone."""
-        self._portal.call(self._server.advance, seconds)
+    def advance(self, by: float | timedelta) -> None:
+        """Move the virtual clock by seconds or a ``timedelta``; on return due jobs have ended."""
+        self._portal.call(self._server.advance, by)
 
     def run_inventory(self) -> None:
         """Take the inventory of every vault that changed, now."""

@@ -43,11 +43,19 @@ async def test_control_endpoints_refuse_nonsense(faithful: LocalGlacier) -> None
         ("clock", b'{"advance_seconds": -1}'),
         ("clock", b'{"advance_seconds": "x"}'),
         ("clock", b'{"advance_seconds": NaN}'),
+        ("clock", b'{"advance_seconds": Infinity}'),
+        ("clock", b'{"advance_seconds": 1e300}'),
+        ("clock", b'{"advance_seconds": 1' + b"0" * 400 + b"}"),
         ("faults", b"{}"),
         ("faults", b'[{"kind": "kill"}]'),
         ("faults", b'[{"count": {}, "status": "x", "oops": 1}]'),
+        ("faults", b'[{"operation": "CreateVaul"}]'),
+        ("faults", b'[{"count": "x"}]'),
+        ("faults", b'[{"status": 99999}]'),
+        ("faults", b'[{"kind": "delay", "seconds": Infinity}]'),
     ):
         answer = await send(faithful, "POST", f"/_local/{path}", body)
         assert answer.error == (400, "BadRequest"), body
+    assert (await send(faithful, "GET", "/_local/status")).status == 200
     assert (await send(faithful, "GET", "/_local/secrets")).status == 404
     assert (await send(faithful, "POST", "/_local/inventory", Origin="http://elsewhere")).status == 403

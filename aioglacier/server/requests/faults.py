@@ -13,16 +13,19 @@ The two moments that matter most are ``before_commit``, when the body is here an
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from aioglacier.server.protocol.operation_names import OPERATION_NAMES
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 
 if TYPE_CHECKING:
@@ -90,9 +93,31 @@ _KNOWN: Final = {
 }
 
 
+_TYPES: Final[dict[str, Any]] = {
+    "where": str,
+    "first": int,
+    "count": int | None,
+    "probability": int | float,
+    "seed": int,
+    "status": int | None,
+    "code": str,
+    "message": str | None,
+    "body": str | None,
+    "headers": dict,
+    "header": str,
+    "seconds": int | float,
+    "after_bytes": int,
+    "limit": int,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that goes wrong; see the module's docstring.
+
+    Raises:
+        ValueError: A name is unknown, or a value is out of range.
+        TypeError: A value is of another type.
 
     Attributes:
         operation: The operation's name, ``UploadArchive``, or "*".
@@ -123,6 +148,16 @@ class Fault:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FaultKind(self.kind))
         object.__setattr__(self, "moment", Moment(self.moment))
+        if self.operation != "*" and self.operation not in OPERATION_NAMES:
+            nearest = get_close_matches(self.operation, OPERATION_NAMES, n=1, cutoff=0)
+            raise ValueError(f"no operation is named {self.operation!r}; the nearest is {nearest[0]!r}")
+        for name, kind in _TYPES.items():
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"a fault's {name} is {getattr(kind, '__name__', kind)}, not {value!r}")
+        if not 0 <= self.seconds < math.inf:
+            raise ValueError(f"a fault waits for 0 seconds or more, not {self.seconds}")
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise ValueError(f"a fault's status is from 200 to 599, not {self.status}")
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Fault:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 class VirtualClock:
@@ -16,7 +19,8 @@ class VirtualClock:
     def __init__(self, offset_seconds: float = 0.0) -> None:
         if offset_seconds < 0:
             raise ValueError(f"a virtual clock runs ahead of the real one, never behind: {offset_seconds}")
-        self._offset = offset_seconds
+        self._offset = 0.0
+        self.advance(offset_seconds)
 
     def __repr__(self) -> str:
         return f"<VirtualClock {self.now().isoformat(timespec='seconds')} offset={self._offset:.0f}s>"
@@ -34,12 +38,16 @@ class VirtualClock:
         """The instant as milliseconds since 1970, the precision of the service's documents."""
         return int((time.time() + self._offset) * 1000)
 
-    def advance(self, seconds: float) -> None:
-        """Move forward.
+    def advance(self, by: float | timedelta) -> None:
+        """Move forward, by seconds or by a ``timedelta``.
 
         Raises:
-            ValueError: ``seconds`` is negative; nothing that has happened can be made undone.
+            TypeError: ``by`` is neither.
+            ValueError: It is negative, or leads beyond the year 9000: dates of jobs must fit behind it.
         """
-        if not seconds >= 0:
-            raise ValueError(f"a clock moves forward, not by {seconds} s")
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        if not isinstance(seconds, int | float):
+            raise TypeError(f"a clock moves by a number of seconds or a timedelta, not by {by!r}")
+        if not 0 <= seconds <= _LAST - time.time() - self._offset:
+            raise ValueError(f"a clock moves forward, up to the year 9000, not by {seconds} s")
         self._offset += seconds

@@ -238,6 +238,13 @@ async def test_probability_is_decided_by_the_seed(tmp_path: Path) -> None:
     assert set(runs[0]) == {200, 500}
 
 
+def test_an_unknown_operation_is_refused_with_the_nearest_name() -> None:
+    """A misspelt fault would never strike, and the test that sets it would test nothing."""
+    with pytest.raises(ValueError, match="'CreateVaul'; the nearest is 'CreateVault'"):
+        Fault("CreateVaul")
+    assert Fault("*").operation == "*"
+
+
 def test_faults_come_from_a_file(tmp_path: Path) -> None:
     """A list of objects; what is unknown is named."""
     path = tmp_path / "faults.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,11 +37,21 @@ def test_a_clock_goes_forward_only() -> None:
     clock.advance(5)
     assert clock.offset_seconds == 15
     assert "offset=15s" in repr(clock)
-    for seconds in (-1, float("nan")):
+    for seconds in (-1, float("nan"), float("inf"), 1e300, timedelta(days=-1), timedelta.max):
         with pytest.raises(ValueError, match="forward"):
             clock.advance(seconds)
+    assert clock.offset_seconds == 15
     with pytest.raises(ValueError, match="never behind"):
         VirtualClock(-1)
+
+
+def test_a_clock_takes_a_timedelta() -> None:
+    """Anything that is neither a number nor a ``timedelta`` is named in the refusal."""
+    clock = VirtualClock()
+    clock.advance(timedelta(hours=5))
+    assert clock.offset_seconds == 5 * 3600
+    with pytest.raises(TypeError, match=r"seconds or a timedelta, not by '5'"):
+        clock.advance("5")  # type: ignore[arg-type]  # the mistake that is tested
 
 
 async def test_a_clock_moved_by_itself_is_remembered(tmp_path: Path) -> None:
