@@ -9,14 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aioglacier.catalog.records import UploadState
 from aioglacier.core.errors import (
-    CatalogMismatchError,
     OutcomeUnknownError,
     UploadLockedError,
-    UploadNotFoundError,
 )
-from aioglacier.recorded.resume import find_lost, settle
+from aioglacier.recorded.outcome import Gone, Made, Open, find_outcome, give_up
 
 if TYPE_CHECKING:
     from aioglacier.catalog import UploadRecord
@@ -54,35 +51,17 @@ async def mend_folder(context: RecordedVault, tree: TreeRecord) -> None:
 
 
 async def _settle(context: RecordedVault, record: UploadRecord) -> bool:
-    """Whether the upload has become an archive; if not, it is gone.
+    """Whether the upload has become an archive; if not, it is ended.
 
     Raises:
         OutcomeUnknownError: Nothing tells yet.
     """
-    uploads = context.catalog.uploads
-    state = record.state
-    if state is UploadState.COMPLETING:
-        settled = await settle(context, record)
-        if settled is None:
-            return False
-        record, state = settled, settled.state
-        if state is UploadState.COMPLETED:
-            await uploads.record_told(record.number)
+    match await find_outcome(context, record):
+        case Made(made) | Gone(made):
+            await context.catalog.uploads.record_told(made.number)
             return True
-    if state is UploadState.INTENT:
-        upload_id = await find_lost(context, record)
-        if upload_id is None:
-            await uploads.record_failed(record, "it was never begun")
-            return False
-        try:
-            record = await uploads.record_initiated(record, upload_id)
-        except CatalogMismatchError:
-            await uploads.record_failed(record, "it was never begun")
-            return False
-    assert record.upload_id is not None  # noqa: S101  # it is open
-    with suppress(UploadNotFoundError):  # it has expired
-        await context.gateway.abort_multipart_upload(context.name, record.upload_id)
-    await uploads.record_aborted(record, "the run that it was of was stopped")
+        case Open(opened):
+            await give_up(context, opened, "its run was stopped")
     return False
 
 

@@ -62,4 +62,4 @@ class Upload:
         """Forget the upload and its parts. Repeating it is no error."""
         await self._context.gateway.abort_multipart_upload(self._context.name, self.id)
         if self._context.records is not None:
-            await self._context.records.aborted(self.id)
+            await self._context.records.uploads.note_aborted(self.id)

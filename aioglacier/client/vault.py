@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.recorded.resume import TakenUpload
+    from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.upload.sources import Source
@@ -227,7 +227,7 @@ class Vault:
         expected_size: int | None = None,
         resume: bool = True,
         restart: bool = False,
-    ) -> AbstractAsyncContextManager[TakenUpload]:
+    ) -> AbstractAsyncContextManager[ResumedUpload]:
         """Upload a file, going on with its unfinished upload where the catalog has one on record.
 
         Use it with ``async with``, and ``run()`` what it gives.
@@ -258,7 +258,7 @@ class Vault:
             keep_unfinished=resume,
         )
         resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
-        taken: AbstractAsyncContextManager[TakenUpload] = resuming.take_up(
+        taken: AbstractAsyncContextManager[ResumedUpload] = resuming.open_or_resume(
             self._context.recorded(), path, options, resume=resume, restart=restart
         )
         return taken
@@ -299,12 +299,12 @@ class Vault:
         with suppress(UploadNotFoundError):  # as it was to be
             await self._context.gateway.abort_multipart_upload(self._context.name, id_)
         if self._context.records is not None:
-            await self._context.records.aborted(id_)
+            await self._context.records.uploads.note_aborted(id_)
 
     async def sweep_uploads(self) -> None:
         """Abort what dead processes began for streams and sent nothing to, as the catalog knows."""
         if self._context.records is not None:
-            await importlib.import_module("aioglacier.recorded.resume").sweep(self._context.recorded())
+            await importlib.import_module("aioglacier.recorded.outcome").sweep(self._context.recorded())
 
     def _upload(self, description: UploadDescription) -> Upload:
         return Upload(self._context, description)
@@ -327,18 +327,16 @@ class Vault:
             return await upload.run()
 
     async def open_resume(
-        self, upload_id: str, source: Source, *, awaits_telling: bool = False
+        self, upload_id: str, source: Source, *, awaits_report: bool = False
     ) -> SourceUpload:
         """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile.
 
-        With ``awaits_telling`` the next ``open_or_resume`` of the same file reports the archive, rather than
-        making another, until ``records.told`` has said that it is known.
+        With ``awaits_report`` the next ``open_or_resume`` of the same file reports the archive, rather than
+        making another, until ``records.uploads.note_reported`` has said that it is known.
         """
         id_ = UploadId(check_id("upload", upload_id))
         with self._context.naming():
-            return await ContinuedUploads(self._context).open_resume(
-                id_, source, awaits_telling=awaits_telling
-            )
+            return await ContinuedUploads(self._context).open_resume(id_, source, awaits_report=awaits_report)
 
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None

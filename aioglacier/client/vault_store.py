@@ -32,7 +32,7 @@ class ContinuedUploads:
         self._context = context
 
     async def open_resume(
-        self, upload_id: UploadId, source: Source, *, awaits_telling: bool = False
+        self, upload_id: UploadId, source: Source, *, awaits_report: bool = False
     ) -> SourceUpload:
         """See ``Vault.open_resume``."""
         record, description, known = await self._find(upload_id)
@@ -44,7 +44,7 @@ class ContinuedUploads:
                 "abort that upload and begin anew"
             )
         options = self._options(description)
-        store = self._context.store(options, opened, record, found=description, awaits_telling=awaits_telling)
+        store = self._context.store(options, opened, record, found=description, awaits_report=awaits_report)
         return SourceUpload(store, self._context.resources, options, opened, resume=(upload_id, known))
 
     @asynccontextmanager
@@ -72,7 +72,7 @@ class ContinuedUploads:
     ) -> tuple[UploadRecord | None, UploadDescription, dict[int, bytes]]:
         """What is on record of an upload, and what the service knows of it."""
         record = (
-            await self._context.records.find_upload(upload_id) if self._context.records is not None else None
+            await self._context.records.uploads.find(upload_id) if self._context.records is not None else None
         )
         description, known = await self._context.fetch_parts(upload_id)
         if self._context.records is not None:

@@ -32,6 +32,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.models import Archive, ArchiveId, StoredArchive
 from aioglacier.files.crashpoints import passing
+from aioglacier.recorded.upload_records import unknown_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from aioglacier.core.models import UploadDescription, UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
-    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.recorded.upload_records import UploadRecords
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.sources import ByteSource, NamedFile
     from aioglacier.transfer.upload.writer import UploadOptions
@@ -53,19 +54,19 @@ class RecordingStore:
 
     def __init__(
         self,
-        records: VaultRecords,
+        records: UploadRecords,
         inner: ArchiveStore,
         options: UploadOptions,
         source: NamedFile | ByteSource | None,
         record: UploadRecord | None,
         *,
         found: UploadDescription | None,
-        awaits_telling: bool,
+        awaits_report: bool,
     ) -> None:
         self._found = found
         self._taking_in = anyio.Lock()
         self._records = records
-        self._awaits_telling = awaits_telling
+        self._awaits_report = awaits_report
         self._catalog = records.catalog
         self._place = records.place
         self._inner = inner
@@ -190,7 +191,7 @@ class RecordingStore:
             stored = await self._inner.complete(upload_id, size, tree_hash)
         except UploadExpiredError as error:
             if was_completing:  # or it has become the archive, and nobody knows its id
-                raise _unknown(record, error) from error
+                raise unknown_outcome(record) from error
             await self._note_expired(record, error)
             raise
         except InvalidParameterError as error:
@@ -218,7 +219,7 @@ class RecordingStore:
     async def _intend(
         self, *, part_size: int, size: int | None = None, tree_hash: bytes | None = None
     ) -> UploadRecord:
-        return await self._records.intend_upload(
+        return await self._records.intend(
             self._options, self._source, part_size=part_size, size=size, tree_hash=tree_hash
         )
 
@@ -248,7 +249,7 @@ class RecordingStore:
         archive = _archive(self._place, self._options, stored, size, tree_hash)
         try:
             await self._catalog.uploads.record_completed(
-                await self._known_record(), archive, is_told=not self._awaits_telling
+                await self._known_record(), archive, is_told=not self._awaits_report
             )
         except CatalogError as error:
             error.add_note(f"archive {archive.id} was made, and is not on record")
@@ -300,17 +301,6 @@ def _archive(
     place: Place, options: UploadOptions, stored: StoredArchive, size: int, tree_hash: bytes
 ) -> Archive:
     return Archive(stored.id, place.vault, size, tree_hash, options.description or "", stored.stored_at)
-
-
-def _unknown(record: UploadRecord, error: GlacierError) -> OutcomeUnknownError:
-    unknown = OutcomeUnknownError(
-        f"upload {record.upload_id} was about to be completed when it was interrupted, and is gone now "
-        "(completed, or expired)",
-        size=record.size or 0,
-        tree_hash=record.tree_hash or b"",
-    )
-    unknown.vault, unknown.upload_id = error.vault, record.upload_id
-    return unknown
 
 
 class _PartLog:

@@ -61,13 +61,13 @@ class VaultContext:
         record: UploadRecord | None = None,
         *,
         found: UploadDescription | None = None,
-        awaits_telling: bool = False,
+        awaits_report: bool = False,
     ) -> ArchiveStore:
         """Return the vault as a store for one upload, which is recorded where there is a catalog."""
         store = GlacierStore(self.gateway, self.name, options.description)
         if self.records is None:
             return store
-        return self.records.store(store, options, source, record, found=found, awaits_telling=awaits_telling)
+        return self.records.store(store, options, source, record, found=found, awaits_report=awaits_report)
 
     async def fetch_parts(self, upload_id: UploadId) -> tuple[UploadDescription, dict[int, bytes]]:
         """Fetch an unfinished upload from the service, with the tree hash of each of its parts by offset.

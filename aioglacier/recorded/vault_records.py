@@ -6,47 +6,34 @@ Imported only where there is a catalog, because that takes long to load.
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
-from aioglacier.catalog import ArchiveState, DownloadState, JobState, Place, SourceIdentity, UploadState
-from aioglacier.catalog.uploads import UNFINISHED
-from aioglacier.core.errors import (
-    CatalogMismatchError,
-    ResumeMismatchError,
-    ServiceError,
-    TemporaryServiceError,
-    UploadLockedError,
-)
+from aioglacier.catalog import ArchiveState, DownloadState, JobState, Place
+from aioglacier.core.errors import ServiceError, TemporaryServiceError
 from aioglacier.core.models import JobAction, JobStatus
 from aioglacier.files.crashpoints import passing
 from aioglacier.recorded.recording_store import RecordingStore
-from aioglacier.transfer.upload.sources import NamedFile
-from aioglacier.transfer.upload.writer import UploadOptions
+from aioglacier.recorded.upload_records import UploadRecords
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.catalog import Catalog, JobRecord, UploadRecord
     from aioglacier.core.models import (
-        Archive,
         ArchiveId,
         InventoryParameters,
         JobDescription,
         JobId,
         Tier,
         UploadDescription,
-        UploadId,
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.store import ArchiveStore
-    from aioglacier.transfer.upload.sources import ByteSource
+    from aioglacier.transfer.upload.sources import ByteSource, NamedFile
+    from aioglacier.transfer.upload.writer import UploadOptions
 
 __all__ = ["Place", "VaultRecords"]
-
-_LOOK_AGAIN_SECONDS: Final = 0.05
 
 #: What becomes of a job, by what the service says of it.
 _STATES: Final = {
@@ -62,11 +49,13 @@ class VaultRecords:
     Attributes:
         catalog: Where they are.
         place: The vault, as the catalog knows it.
+        uploads: The uploads to it.
     """
 
     def __init__(self, catalog: Catalog, place: Place) -> None:
         self.catalog = catalog
         self.place = place
+        self.uploads = UploadRecords(catalog, place)
 
     def __repr__(self) -> str:
         return f"<VaultRecords {self.place.vault} in {self.catalog.location!r}>"
@@ -79,40 +68,23 @@ class VaultRecords:
         record: UploadRecord | None = None,
         *,
         found: UploadDescription | None = None,
-        awaits_telling: bool = False,
+        awaits_report: bool = False,
     ) -> RecordingStore:
-        """A store that records what is done through it.
+        """Return a store that records what is done through it.
 
         Args:
             inner: The vault.
             options: Of the upload.
-            source: What is uploaded; ``None`` for a writer.
+            source: The source; ``None`` for a writer.
             record: An upload on record that goes on; ``None`` for a new one.
-            found: An upload that the service has and that goes on; it is put on record, if it is not,
-                when the source has proved to be the right one: before anything is sent.
-            awaits_telling: Whoever asked for the archive will say when he has been told of it, with
-                ``Uploads.record_told``; until then the next run reports it instead of making another.
+            found: An upload at the service that goes on. It is put on record once the source has proved to
+                be the right one, before anything is sent.
+            awaits_report: The caller will call ``UploadRecords.note_reported`` after telling the user of the
+                archive. Until then the next run reports it instead of making another.
         """
         return RecordingStore(
-            self, inner, options, source, record, found=found, awaits_telling=awaits_telling
+            self.uploads, inner, options, source, record, found=found, awaits_report=awaits_report
         )
-
-    async def told(self, archive: Archive) -> None:
-        """Record that whoever asked for an archive knows of it; see ``store``."""
-        found = await self.catalog.archives.get(self.place, archive.id)
-        if found is not None and found.upload is not None:
-            await self.catalog.uploads.record_told(found.upload)
-
-    async def find_upload(self, upload_id: UploadId) -> UploadRecord | None:
-        """The upload with this id, if it is on record.
-
-        Raises:
-            ResumeMismatchError: It is, in another vault, account, region or endpoint.
-        """
-        try:
-            return await self.catalog.uploads.find(self.place, upload_id)
-        except CatalogMismatchError as error:
-            raise ResumeMismatchError(f"{error.message}; name that one to go on with it") from error
 
     async def confirm_account(self, vault_arn: str) -> None:
         """Compare the account in the vault's ARN with the one on record, or record it.
@@ -123,67 +95,6 @@ class VaultRecords:
         fields = vault_arn.split(":")
         if len(fields) > 4 and fields[4]:
             await self.catalog.confirm_account(self.place, fields[4])
-
-    async def aborted(self, upload_id: UploadId) -> None:
-        """Record that an upload was aborted, if it is on record."""
-        record = await self.catalog.uploads.find(self.place, upload_id)
-        if record is not None and record.state in UNFINISHED:
-            await self.catalog.uploads.record_aborted(record)
-
-    async def take_in(
-        self,
-        upload: UploadDescription,
-        source: NamedFile | ByteSource | None,
-        record: UploadRecord | None,
-    ) -> UploadRecord:
-        """Record an upload that the service has and that goes on; ``record`` is what is known of it."""
-        uploads = self.catalog.uploads
-        if record is None:
-            record = await self.find_upload(upload.id)
-        if record is None:
-            options = UploadOptions(self.place.vault, upload.description or None)
-            record = await self.intend_upload(options, source, part_size=upload.part_size)
-        if record.state is UploadState.COMPLETED:
-            raise ResumeMismatchError(f"upload {upload.id} has become archive {record.archive_id} already")
-        if record.state is not UploadState.OPEN:
-            record = await uploads.record_initiated(record, upload.id)
-        return record
-
-    async def intend_upload(
-        self,
-        options: UploadOptions,
-        source: NamedFile | ByteSource | None,
-        *,
-        part_size: int,
-        size: int | None = None,
-        tree_hash: bytes | None = None,
-    ) -> UploadRecord:
-        """Record that an upload is about to begin; see ``Uploads.record_intent``."""
-        file = source if isinstance(source, NamedFile) else None
-        return await self.catalog.uploads.record_intent(
-            self.place,
-            part_size=part_size,
-            description=options.description or "",
-            size=size or (file.size if file else options.expected_size),
-            source=file.path if file else None,
-            identity=SourceIdentity(*file.identity) if file else None,
-            tree_hash=tree_hash,
-        )
-
-    @asynccontextmanager
-    async def initiating(self, upload: UploadRecord) -> AsyncIterator[None]:
-        """Show others that this intent is not one of a dead process; a file's is shown by the file's lock."""
-        if upload.source is not None:
-            yield
-            return
-        async with AsyncExitStack() as stack:
-            while True:
-                try:
-                    await stack.enter_async_context(self.catalog.lock_source(self.place, upload.nonce))
-                    break
-                except UploadLockedError:  # somebody looks, for as long as a request takes
-                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
-            yield
 
     # --- jobs and downloads
 

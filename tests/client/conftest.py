@@ -9,6 +9,7 @@ import pytest
 import aioglacier
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
+from tests.recorded.conftest import house
 from tests.scripted import scripted_gateway
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.scripted import ScriptedGateway
+
+__all__ = ["house"]
 
 
 @pytest.fixture

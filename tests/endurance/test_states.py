@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId
-    from aioglacier.recorded.resume import TakenUpload
+    from aioglacier.recorded.resume import ResumedUpload
 
 T = TypeVar("T")
 
@@ -312,7 +312,7 @@ class Storage(RuleBasedStateMachine):
         """Upload a file, or go on; ``None`` if cancelled before there was an archive."""
         part_size = None if path in self.unfinished else MIB
         upload = self._vault.open_or_resume(path, description=path.name, part_size=part_size, restart=restart)
-        taken: TakenUpload | None = None
+        taken: ResumedUpload | None = None
         failure: GlacierError | None = None
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:

@@ -17,27 +17,22 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.streams.manifest import Manifest, Piece, describe_manifest, describe_piece
 from aioglacier.bulk.sync.in_parts import open_in_parts
-from aioglacier.catalog.records import ArchiveState, UploadState
 from aioglacier.core.checks import check_description
 from aioglacier.core.errors import (
     ConfigurationError,
     EmptyArchiveError,
     InvalidPlanError,
     ResumeMismatchError,
-    UploadNotFoundError,
 )
 from aioglacier.core.limits import MIB, VAULT
 from aioglacier.core.planning import choose_part_size
 from aioglacier.core.treehash import TreeHash, tree_hash
-from aioglacier.recorded.resume import find_lost, settle
+from aioglacier.recorded.outcome import Made, Open, find_outcome
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.upload.sources import open_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.streams import StreamRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
@@ -95,7 +90,7 @@ class StreamUpload:
         self._record: StreamRecord | None = None
         self._from = position
         self._pieces: list[Piece] = []
-        self._open: _Open | None = None
+        self._open: Open | None = None
         self._writer: ArchiveWriter | None = None
         self._moved = 0
         self._skipped = 0
@@ -147,7 +142,7 @@ class StreamUpload:
         async with self._context.catalog.lock_source(self._context.place, f"stream {stream.nonce}"):
             manifest_upload = await self._settle(describe_manifest(stream.nonce, stream.description))
             await self._find_pieces(stream)
-            if isinstance(manifest_upload, _Made):
+            if isinstance(manifest_upload, Made):
                 if tree_hash(self._manifest(stream).encode()) == manifest_upload.archive.tree_hash:
                     await self._confirm_complete()
                     return await self._finish(stream, manifest_upload.archive)
@@ -191,38 +186,19 @@ class StreamUpload:
         while True:
             index = len(self._pieces)
             found = await self._settle(describe_piece(stream.nonce, index, stream.description))
-            if not isinstance(found, _Made):
+            if not isinstance(found, Made):
                 self._open = found
                 return
             await self._add(stream, found.archive)
 
-    async def _settle(self, description: str) -> _Made | _Open | None:
-        """What has become of the upload with this description."""
-        context, uploads = self._context, self._context.catalog.uploads
-        record = await uploads.find_described(context.place, description)
-        if record is not None and record.state is UploadState.COMPLETING:
-            record = await settle(context, record)
-        if record is not None and record.state is UploadState.INTENT:
-            upload_id = await find_lost(context, record)
-            if upload_id is None:
-                await uploads.record_failed(record, "it was never begun")
-                return None
-            record = await uploads.record_initiated(record, upload_id)
-        if record is None:
-            return None
-        if record.state is UploadState.OPEN and record.upload_id is not None:
-            try:
-                _, known = await context.fetch_parts(record.upload_id)
-            except UploadNotFoundError as error:
-                await uploads.record_expired(record, error.message)
-                return None
-            return _Open(record, known)
-        if record.state is UploadState.COMPLETED and record.archive_id is not None:
-            await uploads.record_told(record.number)
-            made = await context.catalog.archives.get(context.place, record.archive_id)
-            if made is not None and made.state is ArchiveState.STORED:
-                return _Made(made.archive)
-        return None
+    async def _settle(self, description: str) -> Made | Open | None:
+        """Find out what has become of the upload with this description."""
+        uploads = self._context.catalog.uploads
+        record = await uploads.find_described(self._context.place, description)
+        outcome = await find_outcome(self._context, record) if record is not None else None
+        if isinstance(outcome, Made):
+            await uploads.record_told(outcome.record.number)
+        return outcome if isinstance(outcome, Made | Open) else None
 
     # --- what is to be done
 
@@ -284,7 +260,7 @@ class StreamUpload:
                     f"now {how}; feed the same stream again, or begin another"
                 )
 
-    async def _go_on(self, stream: StreamRecord, opened: _Open, position: int) -> None:
+    async def _go_on(self, stream: StreamRecord, opened: Open, position: int) -> None:
         """Go on with an open piece from where the service has all of it."""
         before = sum(piece.size for piece in self._pieces)
         assert opened.record.upload_id is not None  # noqa: S101  # it is open
@@ -317,7 +293,7 @@ class StreamUpload:
         await self._context.catalog.streams.record_piece(stream, archive.id, len(self._pieces))
         self._pieces.append(Piece(archive.id, archive.size, archive.tree_hash))
 
-    async def _write_manifest(self, stream: StreamRecord, found: _Open | None) -> tuple[Manifest, Archive]:
+    async def _write_manifest(self, stream: StreamRecord, found: Open | None) -> tuple[Manifest, Archive]:
         description = describe_manifest(stream.nonce, stream.description)
         async with open_in_parts(
             self._context,
@@ -337,21 +313,6 @@ class StreamUpload:
 
     def _manifest(self, stream: StreamRecord) -> Manifest:
         return Manifest(stream.nonce, stream.description, tuple(self._pieces))
-
-
-class _Made:
-    """An upload that has become an archive."""
-
-    def __init__(self, archive: Archive) -> None:
-        self.archive = archive
-
-
-class _Open:
-    """An upload that goes on, with the tree hashes of its parts by offset."""
-
-    def __init__(self, record: UploadRecord, known: Mapping[int, bytes]) -> None:
-        self.record = record
-        self.known = known
 
 
 class _Ahead:

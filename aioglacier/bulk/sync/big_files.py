@@ -37,7 +37,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import MIB
 from aioglacier.core.planning import count_parts
 from aioglacier.files.unreadable import source_changed, source_unreadable
-from aioglacier.recorded.resume import TakenUpload, take_up
+from aioglacier.recorded.resume import ResumedUpload, open_or_resume
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.writer import UploadOptions
 
@@ -94,7 +94,7 @@ class BigFiles:
         self._root = root
         self._fail = fail
         self._recipients = recipients
-        self._under_way: dict[bytes, TakenUpload | ArchiveWriter] = {}
+        self._under_way: dict[bytes, ResumedUpload | ArchiveWriter] = {}
         self._drain_until: float | None = None
 
     def moved(self) -> int:
@@ -112,7 +112,7 @@ class BigFiles:
         """
         self._drain_until = anyio.current_time() + seconds
         for upload in self._under_way.values():
-            if isinstance(upload, TakenUpload):
+            if isinstance(upload, ResumedUpload):
                 upload.drain(seconds)
 
     async def upload_all(
@@ -202,7 +202,7 @@ class BigFiles:
         options = UploadOptions(context.name, description, keep_unfinished=True)
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         expected, _ = await self._look_at(found)
-        async with take_up(context, path, options, restart=restart, in_parts=True) as upload:
+        async with open_or_resume(context, path, options, restart=restart, in_parts=True) as upload:
             # The upload reads by the path, and at each opening compares the file with what it was at first.
             if field := expected.difference(upload.file.identity):
                 raise source_changed(path, field)

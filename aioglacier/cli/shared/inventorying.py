@@ -111,7 +111,7 @@ class Reading:
 
 async def tell_of(session: Session, reading: Reading) -> None:
     """Say what an inventory has brought, and what it has settled."""
-    from aioglacier.recorded.resume import settle_all  # noqa: PLC0415  # not needed for help
+    from aioglacier.recorded.outcome import settle_by_inventories  # noqa: PLC0415  # not needed for help
 
     if not reading.is_dated:
         session.output.note("a list in CSV has no date, so it was not read into the catalog")
@@ -122,7 +122,7 @@ async def tell_of(session: Session, reading: Reading) -> None:
             f"{show_count(reading.conflicting, 'archive')} of another size or tree hash than is on record; "
             "'list' shows them as suspect"
         )
-    for upload in await settle_all(reading.records):
+    for upload in await settle_by_inventories(reading.records):
         name = repr(upload.source) if upload.source is not None else "standard input"
         begun = f"the upload of {name}, begun {show_time(upload.created)},"
         if upload.archive_id is not None:

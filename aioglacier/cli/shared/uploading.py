@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.resume import TakenUpload
+    from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.transfer.upload.source_upload import SourceUpload
 
 STDIN: Final = "-"
@@ -48,7 +48,7 @@ def open_stdin() -> io.FileIO:
 
 
 async def run_upload(
-    session: Session, label: str, upload: SourceUpload | TakenUpload, *, is_resume: bool = False
+    session: Session, label: str, upload: SourceUpload | ResumedUpload, *, is_resume: bool = False
 ) -> Archive:
     """Run an upload, with progress, and with something to say if it is stopped."""
 
@@ -72,7 +72,7 @@ async def run_upload(
 
 
 @contextmanager
-def gently(session: Session, upload: SourceUpload | TakenUpload | StreamUpload) -> Iterator[None]:
+def gently(session: Session, upload: SourceUpload | ResumedUpload | StreamUpload) -> Iterator[None]:
     """Let what is on its way arrive when a signal comes in the block."""
     import asyncio  # noqa: PLC0415  # not needed for help
 
@@ -84,7 +84,7 @@ def gently(session: Session, upload: SourceUpload | TakenUpload | StreamUpload) 
 async def note_told(vault: Vault, archive: Archive) -> None:
     """Record that an archive was printed, so that the next run need not report it."""
     if vault.records is not None:
-        await vault.records.told(archive)
+        await vault.records.uploads.note_reported(archive)
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ async def keep_others_out(vault: Vault, upload_id: str, source: str | None = Non
     assert records is not None  # noqa: S101  # the command line always keeps a catalog
     async with AsyncExitStack() as stack:
         locks = {upload_id}
-        record = await records.find_upload(UploadId(upload_id))
+        record = await records.uploads.find(UploadId(upload_id))
         if record is not None and record.source is not None:
             locks.add(record.source)
         if source is not None:

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from aioglacier.client.upload import Upload
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.resume import TakenUpload
+    from aioglacier.recorded.resume import ResumedUpload
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +308,7 @@ async def _run_taken(
     vault: Vault,
     source: str,
     options: _Options,
-    taken: AbstractAsyncContextManager[TakenUpload],
+    taken: AbstractAsyncContextManager[ResumedUpload],
 ) -> Archive:
     async with taken as upload:
         _tell_what_was_found(session, upload)
@@ -322,7 +322,7 @@ async def _run_taken(
             _tell_what_expired(session, upload)
 
 
-def _tell_what_was_found(session: Session, upload: TakenUpload) -> None:
+def _tell_what_was_found(session: Session, upload: ResumedUpload) -> None:
     record = upload.continued
     if upload.former is not None:
         session.output.warn(
@@ -338,7 +338,7 @@ def _tell_what_was_found(session: Session, upload: TakenUpload) -> None:
     _tell_what_expired(session, upload)
 
 
-def _tell_what_expired(session: Session, upload: TakenUpload) -> None:
+def _tell_what_expired(session: Session, upload: ResumedUpload) -> None:
     expired, upload.expired = upload.expired, None
     if expired is not None:
         session.output.warn(
@@ -365,7 +365,7 @@ async def _go_on(session: Session, vault: Vault, source: str, options: _Options)
             continue
         try:
             async with keep_others_out(vault, candidate.id):
-                going_on = await vault.open_resume(candidate.id, source, awaits_telling=True)
+                going_on = await vault.open_resume(candidate.id, source, awaits_report=True)
                 session.output.note(f"going on with the upload begun {show_time(candidate.started)}")
                 return await run_upload(session, source, going_on, is_resume=True)
         except UploadLockedError:

@@ -56,7 +56,7 @@ async def _record(vault: Vault, upload: Upload) -> Record:
     parts = 0
     async for _ in upload.parts():
         parts += 1
-    known = await vault.records.find_upload(upload.id) if vault.records is not None else None
+    known = await vault.records.uploads.find(upload.id) if vault.records is not None else None
     return upload_record(upload, parts=parts, record=known)
 
 
@@ -143,7 +143,7 @@ def _resume(
         vault_ = glacier.vault(vault)
         async with keep_others_out(vault_, upload_id, source=None if source == STDIN else source):
             upload = await vault_.open_resume(
-                upload_id, open_stdin() if source == STDIN else source, awaits_telling=source != STDIN
+                upload_id, open_stdin() if source == STDIN else source, awaits_report=source != STDIN
             )
             try:
                 archive = await run_upload(

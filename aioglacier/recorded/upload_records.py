@@ -1,0 +1,144 @@
+"""What is recorded of the uploads to one vault.
+
+Imported only where there is a catalog, because that takes long to load.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.catalog import SourceIdentity, UploadState
+from aioglacier.catalog.uploads import UNFINISHED
+from aioglacier.core.errors import (
+    CatalogMismatchError,
+    OutcomeUnknownError,
+    ResumeMismatchError,
+    UploadLockedError,
+)
+from aioglacier.transfer.upload.sources import NamedFile
+from aioglacier.transfer.upload.writer import UploadOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.catalog import Catalog, Place, UploadRecord
+    from aioglacier.core.models import Archive, UploadDescription, UploadId
+    from aioglacier.transfer.upload.sources import ByteSource
+
+_LOOK_AGAIN_SECONDS: Final = 0.05
+
+
+class UploadRecords:
+    """The uploads to one vault on record.
+
+    Attributes:
+        catalog: Where they are.
+        place: The vault, as the catalog knows it.
+    """
+
+    def __init__(self, catalog: Catalog, place: Place) -> None:
+        self.catalog = catalog
+        self.place = place
+
+    async def note_reported(self, archive: Archive) -> None:
+        """Record that the user knows of an archive, so that no later run reports it again."""
+        found = await self.catalog.archives.get(self.place, archive.id)
+        if found is not None and found.upload is not None:
+            await self.catalog.uploads.record_told(found.upload)
+
+    async def find(self, upload_id: UploadId) -> UploadRecord | None:
+        """Return the upload with this id, or ``None`` if it is not on record.
+
+        Raises:
+            ResumeMismatchError: It is on record in another vault, account, region or endpoint.
+        """
+        try:
+            return await self.catalog.uploads.find(self.place, upload_id)
+        except CatalogMismatchError as error:
+            raise ResumeMismatchError(f"{error.message}; name that one to go on with it") from error
+
+    async def note_aborted(self, upload_id: UploadId) -> None:
+        """Record that an upload was aborted, if it is on record."""
+        record = await self.catalog.uploads.find(self.place, upload_id)
+        if record is not None and record.state in UNFINISHED:
+            await self.catalog.uploads.record_aborted(record)
+
+    async def take_in(
+        self,
+        upload: UploadDescription,
+        source: NamedFile | ByteSource | None,
+        record: UploadRecord | None,
+    ) -> UploadRecord:
+        """Record an upload at the service that goes on; ``record`` is its record, if there is one."""
+        uploads = self.catalog.uploads
+        if record is None:
+            record = await self.find(upload.id)
+        if record is None:
+            options = UploadOptions(self.place.vault, upload.description or None)
+            record = await self.intend(options, source, part_size=upload.part_size)
+        if record.state is UploadState.COMPLETED:
+            raise ResumeMismatchError(f"upload {upload.id} has become archive {record.archive_id} already")
+        if record.state is not UploadState.OPEN:
+            record = await uploads.record_initiated(record, upload.id)
+        return record
+
+    async def intend(
+        self,
+        options: UploadOptions,
+        source: NamedFile | ByteSource | None,
+        *,
+        part_size: int,
+        size: int | None = None,
+        tree_hash: bytes | None = None,
+    ) -> UploadRecord:
+        """Record that an upload is about to begin; see ``Uploads.record_intent``."""
+        file = source if isinstance(source, NamedFile) else None
+        return await self.catalog.uploads.record_intent(
+            self.place,
+            part_size=part_size,
+            description=options.description or "",
+            size=size or (file.size if file else options.expected_size),
+            source=file.path if file else None,
+            identity=SourceIdentity(*file.identity) if file else None,
+            tree_hash=tree_hash,
+        )
+
+    @asynccontextmanager
+    async def initiating(self, upload: UploadRecord) -> AsyncIterator[None]:
+        """Hold a lock that shows that the process is alive; for a file the lock of the file does."""
+        if upload.source is not None:
+            yield
+            return
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    await stack.enter_async_context(self.catalog.lock_source(self.place, upload.nonce))
+                    break
+                except UploadLockedError:  # another process looks, for as long as a request takes
+                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
+            yield
+
+
+def unknown_outcome(record: UploadRecord) -> OutcomeUnknownError:
+    """Return the error for an upload of which nothing tells yet whether it has become an archive."""
+    size, tree_hash = content_of(record)
+    if record.upload_id is None:
+        text = "the archive was on its way in a single request when that was interrupted"
+    else:
+        text = (
+            f"upload {record.upload_id} was about to be completed when it was interrupted, and is gone now "
+            "(completed, or expired)"
+        )
+    error = OutcomeUnknownError(text, size=size, tree_hash=tree_hash)
+    error.upload_id = record.upload_id
+    return error
+
+
+def content_of(record: UploadRecord) -> tuple[int, bytes]:
+    """Return size and tree hash of an upload that is to be completed."""
+    assert record.size is not None  # noqa: S101  # recorded with the state
+    assert record.tree_hash is not None  # noqa: S101
+    return record.size, record.tree_hash

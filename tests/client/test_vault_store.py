@@ -1,0 +1,40 @@
+"""A stream that goes on with an unfinished upload."""
+
+from __future__ import annotations
+
+import pytest
+
+from aioglacier.core.errors import (
+    ResumeMismatchError,
+)
+from aioglacier.core.treehash import tree_hash
+from tests.cli.conftest import MIB, data
+from tests.recorded.conftest import SIZE, House, done
+
+
+async def test_a_stream_goes_on_where_its_writer_says(house: House) -> None:
+    """Fed again from ``position``, it becomes the same archive; nothing before it is read or sent again."""
+    content = data(SIZE)
+    with pytest.raises(RuntimeError):  # noqa: PT012  # the last of them
+        async with house.vault.open_writer(part_size=MIB, description="tape", keep_unfinished=True) as writer:
+            await writer.write(content[: 4 * MIB + 5])
+            await done(writer, 4)
+            raise RuntimeError
+    assert writer.upload_id is not None
+    async with house.vault.resume_writer(writer.upload_id) as resumed:
+        assert resumed.position == 4 * MIB
+        await resumed.write(content[resumed.position :])
+    assert resumed.archive is not None
+    assert (resumed.archive.size, resumed.archive.description) == (SIZE, "tape")
+    assert resumed.archive.tree_hash == tree_hash(content)
+    assert await house.catalog.archives.get(house.records.place, resumed.archive.id)
+
+
+async def test_a_stream_with_parts_that_were_not_sent_from_here_is_refused(house: House) -> None:
+    """What is on record and what the service has must agree where nothing is read again."""
+    left = await house.left_behind()
+    assert left.upload_id is not None
+    await house.catalog.uploads.record_part(left, 1, size=MIB, tree_hash=bytes(32))
+    with pytest.raises(ResumeMismatchError, match="part 1 of upload"):
+        async with house.vault.resume_writer(left.upload_id):
+            pass

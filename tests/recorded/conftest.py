@@ -1,0 +1,97 @@
+"""What the tests of recorded uploads share: a local Glacier with a catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+import aioglacier
+from aioglacier.catalog import Catalog
+from aioglacier.server import LocalGlacier
+from aioglacier.server.requests.faults import Fault
+from tests.cli.conftest import MIB, data
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from aioglacier.catalog import UploadRecord
+    from aioglacier.recorded.vault_records import VaultRecords
+
+SIZE = 5 * MIB + 3
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Look until it is so."""
+    with anyio.fail_after(10):
+        while not await condition():  # noqa: ASYNC110  # nothing tells
+            await anyio.sleep(0.01)
+
+
+async def done(writer: aioglacier.ArchiveWriter, parts: int) -> None:
+    """Wait until the service has so many parts."""
+
+    async def condition() -> bool:
+        return writer.snapshot().parts_done >= parts
+
+    await until(condition)
+
+
+@dataclass
+class House:
+    """A local Glacier, a catalog, and a vault that is connected to both."""
+
+    server: LocalGlacier
+    vault: aioglacier.Vault
+    records: VaultRecords
+    file: Path
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog."""
+        return self.records.catalog
+
+    async def uploads(self) -> list[UploadRecord]:
+        """Every unfinished upload on record."""
+        return [upload async for upload in self.catalog.uploads.list_unfinished()]
+
+    async def left_behind(self) -> UploadRecord:
+        """An upload of the file that fails with its last part, as it is on record then."""
+        self.server.faults.add(
+            Fault("UploadMultipartPart", where=f"bytes {5 * MIB}-", status=403, code="AccessDeniedException")
+        )
+        with pytest.raises(aioglacier.AccessDeniedError):
+            async with self.vault.open_or_resume(self.file, part_size=MIB) as upload:
+                await upload.run()
+        (record,) = await self.uploads()
+        await until(lambda: self._has_parts(record, 5))
+        return await self.catalog.uploads.get(record)
+
+    async def _has_parts(self, record: UploadRecord, count: int) -> bool:
+        return len([part async for part in self.catalog.uploads.list_parts(record.number)]) == count
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """All of it, and a file of six parts."""
+    file = tmp_path / "film.mkv"
+    file.write_bytes(data(SIZE))
+    async with (
+        LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0) as server,
+        Catalog.open(tmp_path / "catalog.db") as catalog,
+        aioglacier.connect(
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+            hash_in="threads",
+            max_concurrency=1,
+            catalog=catalog,
+        ) as glacier,
+    ):
+        vault = await glacier.create_vault("v")
+        assert vault.records is not None
+        yield House(server, vault, vault.records, file)

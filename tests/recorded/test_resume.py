@@ -1,0 +1,101 @@
+"""A file whose upload was interrupted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aioglacier
+from aioglacier.catalog import UploadState
+from aioglacier.core.errors import (
+    ConfigurationError,
+    ResumeMismatchError,
+    UploadLockedError,
+)
+from aioglacier.core.treehash import tree_hash
+from tests.cli.conftest import MIB, data
+from tests.recorded.conftest import SIZE, House
+from tests.recorded.test_outcome import completing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_an_interrupted_file_goes_on(house: House) -> None:
+    """Only what is missing is sent, whatever the description and part size were chosen by."""
+    left = await house.left_behind()
+    assert left.state is UploadState.OPEN
+    async with house.vault.open_or_resume(house.file) as upload:
+        assert upload.continued == left
+        archive = await upload.run()
+    assert archive.tree_hash == tree_hash(data(SIZE))
+    assert [each async for each in house.vault.uploads()] == []
+
+
+async def test_another_part_size_or_description_is_refused(house: House) -> None:
+    """Both values are named, and nothing is sent (SV-14)."""
+    await house.left_behind()
+    with pytest.raises(ResumeMismatchError, match="part size 1048576 bytes, but now it is 2097152 bytes"):
+        async with house.vault.open_or_resume(house.file, part_size=2 * MIB):
+            pass
+    with pytest.raises(ResumeMismatchError, match="description '', but now it is 'other'"):
+        async with house.vault.open_or_resume(house.file, description="other"):
+            pass
+    (upload,) = [each async for each in house.vault.uploads()]
+    assert len([part async for part in upload.parts()]) == 5
+
+
+async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
+    """The first bytes that differ are named, nothing is sent, and a restart begins anew (SV-15)."""
+    left = await house.left_behind()
+    house.file.write_bytes(data(2 * MIB) + data(SIZE - 2 * MIB, seed=2))
+    with pytest.raises(ResumeMismatchError) as caught:
+        async with house.vault.open_or_resume(house.file) as upload:
+            await upload.run()
+    assert str(caught.value.byte_range) == f"{2 * MIB}-{3 * MIB - 1}"
+    async with house.vault.open_or_resume(house.file, restart=True) as upload:
+        assert upload.aborted is not None
+        assert upload.aborted.number == left.number
+        archive = await upload.run()
+    assert archive.tree_hash == tree_hash(house.file.read_bytes())
+    assert [each async for each in house.vault.uploads()] == []
+
+
+async def test_an_upload_that_expired_begins_anew(house: House) -> None:
+    """It says how many bytes go again (SV-12)."""
+    await house.left_behind()
+    await house.server.advance(25 * 3600)
+    async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+        assert upload.expired is not None
+        assert upload.expired.size == 5 * MIB
+        assert upload.is_new
+        archive = await upload.run()
+    assert archive.tree_hash == tree_hash(data(SIZE))
+    assert (await house.vault.describe()).archive_count == 1
+
+
+async def test_one_task_at_a_time_uploads_a_file(house: House) -> None:
+    """A second one is refused at once (DC-07)."""
+    async with house.vault.open_or_resume(house.file):
+        with pytest.raises(UploadLockedError):
+            async with house.vault.open_or_resume(house.file):
+                pass
+
+
+async def test_without_a_catalog_nothing_is_found_again(tmp_path: Path) -> None:
+    """That is an error, and no silent second upload."""
+    endpoint = f"local:{tmp_path / 'glacier'}"
+    async with aioglacier.connect(endpoint_url=endpoint, hash_in="threads") as glacier:
+        with pytest.raises(ConfigurationError, match="catalog"):
+            glacier.vault("v").open_or_resume(tmp_path / "film.mkv")
+
+
+async def test_a_restart_decides_an_unknown_outcome(house: House) -> None:
+    """Whoever asks for it takes it that there is no archive."""
+    await completing(house)
+    async with house.vault.open_or_resume(house.file, part_size=MIB, restart=True) as upload:
+        assert upload.is_new
+        await upload.run()
+    assert (await house.vault.describe()).archive_count == 1
+    assert not await house.uploads()

@@ -1,0 +1,64 @@
+"""Jobs, downloads and deletions on record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aioglacier
+from aioglacier.catalog import ArchiveState, JobState
+from aioglacier.server.requests.faults import Fault, FaultKind, Moment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.recorded.conftest import House
+
+
+async def test_jobs_and_downloads_are_on_record(house: House, tmp_path: Path) -> None:
+    """With the nonce in the job's description, and what became of it."""
+    archive = await house.vault.upload(b"small")
+    job = await house.vault.retrieve(archive.id)
+    record = await house.catalog.jobs.find(house.records.place, job.id)
+    assert record is not None
+    assert record.state is JobState.OPEN
+    assert (await job.describe()).description == f"aioglacier {record.nonce}"
+    await job.wait_until_done()
+    await job.download(tmp_path / "back")
+    found = await house.catalog.jobs.find(house.records.place, job.id)
+    assert found is not None
+    assert found.state is JobState.SUCCEEDED
+    assert await house.catalog.downloads.find_unfinished(str(tmp_path / "back")) is None
+    await house.server.advance(30 * 3600)
+    with pytest.raises(aioglacier.JobNotFoundError):
+        await job.describe()
+    found = await house.catalog.jobs.find(house.records.place, job.id)
+    assert found is not None
+    assert found.state is JobState.GONE
+
+
+async def test_a_job_whose_answer_was_lost_is_known_by_its_nonce(house: House) -> None:
+    """One job at the service, one on record (SV-10)."""
+    archive = await house.vault.upload(b"small")
+    house.server.faults.add(Fault("InitiateJob", FaultKind.RESET, moment=Moment.AFTER_COMMIT))
+    job = await house.vault.retrieve(archive.id)
+    assert [each.id async for each in house.vault.jobs()] == [job.id]
+    assert await house.catalog.jobs.find(house.records.place, job.id)
+
+
+async def test_a_deletion_is_on_record(house: House) -> None:
+    """Before and after; one that is refused leaves the archive as it was."""
+    archive = await house.vault.upload(b"small")
+    house.server.faults.add(Fault("DeleteArchive", status=403, code="AccessDeniedException"))
+    with pytest.raises(aioglacier.AccessDeniedError):
+        await house.vault.delete_archive(archive.id)
+
+    async def state() -> ArchiveState:
+        record = await house.catalog.archives.get(house.records.place, archive.id)
+        assert record is not None
+        return record.state
+
+    assert await state() is ArchiveState.STORED
+    await house.vault.delete_archive(archive.id)
+    assert await state() is ArchiveState.DELETED
