@@ -42,9 +42,12 @@ def document(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Answer, Argume
     """Return a reader of a JSON document. A member that is null counts as absent."""
 
     def read_answer(answer: Answer, _: Arguments) -> T:
-        members = json.loads(answer.body, object_hook=_without_nulls)
+        try:
+            members = json.loads(answer.body, object_hook=_without_nulls)
+        except (ValueError, RecursionError):
+            raise ValueError("it is not JSON") from None
         if not isinstance(members, dict):
-            raise TypeError("it is not a document")
+            raise ValueError("it is not a JSON object")  # noqa: TRY004  # an answer's fault, not a caller's
         return read(members)
 
     return read_answer

@@ -78,6 +78,8 @@ class VaultCaller(Gateway):
         """Send a request that has no row."""
         if not re.fullmatch(r"[A-Z]+", method.upper()):
             raise InvalidPlanError(f"{method!r} is not an HTTP method")
+        for name, value in (headers or {}).items():
+            _check_header(name, value)
         whole = path if path.startswith("/") else f"/{self._options.account_id}/{path}"
         url = self.origin + _encoded(whole)
         if query:
@@ -149,6 +151,14 @@ def _path(template: str, account: str, *ids: tuple[str, str]) -> str:
         for name, value in ids
     }
     return f"/{account}/{template.format_map(checked)}"
+
+
+def _check_header(name: str, value: str) -> None:
+    """Refuse what would end a header early, or is not one."""
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise InvalidPlanError(f"{name!r} is not the name of a header")
+    if not re.fullmatch(r"[\t\x20-\x7e\x80-\U0010ffff]*", value):
+        raise InvalidPlanError(f"the header {name} has a control character in its value: {value!r}")
 
 
 @lru_cache(maxsize=64)

@@ -15,8 +15,7 @@ import botocore.utils
 import pytest
 from yarl import URL
 
-from aioglacier.core.errors import UnexpectedResponseError
-from aioglacier.core.models import ArchiveId, JobId, JobStatus, UploadId
+from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
@@ -24,12 +23,11 @@ from aioglacier.gateway.credentials.boto_session import find_place, open_session
 from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, read_plain
 from aioglacier.gateway.http.client_session import environment_proxies, new_context, proxy_for, tls_context
 from aioglacier.server import LocalGlacier
-from tests.gateway.faulty import KEY_ID, REQUEST_ID, SECRET, TOKEN, answers, options_for
+from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, options_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.gateway.vaults.caller import VaultCaller
     from tests.gateway.faulty import FaultyServer
 
 GIVEN: dict[str, Any] = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SECRET}
@@ -313,84 +311,6 @@ async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: 
         done = await anyio.run_process(command, env=environment, stderr=None)
     assert json.loads(done.stdout) == []
     assert target.read_bytes() == body
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"null",
-        b"no json",
-        pytest.param(b"[" * 100_000, id="100,000 levels"),
-        b"{}",
-        b'{"UploadsList": null}',
-        b'{"UploadsList": [null]}',
-        (
-            b'{"UploadsList": [{"MultipartUploadId": null, "VaultARN": "a", "PartSizeInBytes": 1048576, '
-            b'"CreationDate": "2026-11-24T12:00:00Z"}]}'
-        ),
-        (
-            b'{"UploadsList": [{"MultipartUploadId": "u", "VaultARN": "a", "PartSizeInBytes": "many", '
-            b'"CreationDate": "2026-11-24T12:00:00Z"}]}'
-        ),
-    ],
-)
-async def test_lists_that_are_not_as_promised(
-    server: FaultyServer, gateway: VaultCaller, body: bytes
-) -> None:
-    """What is missing, null or of another kind is seen, and the vault is named."""
-    server.then(answers(200, body, REQUEST_ID))
-    with pytest.raises(UnexpectedResponseError, match="promises") as caught:
-        await gateway.list_multipart_uploads("photos")
-    assert caught.value.vault == "photos"
-
-
-async def test_markers_are_encoded(server: FaultyServer, gateway: VaultCaller) -> None:
-    """They are the service's, and may hold anything."""
-    document = b'{"UploadsList": [], "Marker": null}'
-    server.then(answers(200, document, REQUEST_ID))
-    page = await gateway.list_multipart_uploads("photos", limit=7, marker="a/b c&d=~é")
-    assert page.marker is None
-    target = server.requests[-1].target
-    assert target == "/-/vaults/photos/multipart-uploads?limit=7&marker=a%2Fb%20c%26d%3D~%C3%A9"
-
-
-async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Page and filters go in the query, those that were asked for."""
-    for _ in range(2):
-        server.then(answers(200, b'{"JobList": [], "Marker": "m"}', REQUEST_ID))
-    page = await gateway.list_jobs("photos", completed=False, status=JobStatus.FAILED, limit=7, marker="a/b")
-    assert (page.items, page.marker) == ((), "m")
-    assert server.requests[-1].target == (
-        "/-/vaults/photos/jobs?limit=7&marker=a%2Fb&completed=false&statuscode=Failed"
-    )
-    await gateway.list_jobs("photos")
-    assert server.requests[-1].target == "/-/vaults/photos/jobs"
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"JobId": "J"}'])
-async def test_a_job_that_is_not_as_promised(server: FaultyServer, gateway: VaultCaller, body: bytes) -> None:
-    """What is missing is seen, and the vault is named."""
-    server.then(answers(200, body, REQUEST_ID))
-    with pytest.raises(UnexpectedResponseError, match="promises") as caught:
-        await gateway.describe_job("photos", JobId("J"))
-    assert caught.value.vault == "photos"
-
-
-async def test_a_job_that_begins_without_an_id(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Is none."""
-    server.then(answers(202, b"{}", REQUEST_ID))
-    with pytest.raises(UnexpectedResponseError, match="promises") as caught:
-        await gateway.initiate_archive_retrieval("photos", ArchiveId("A"))
-    assert caught.value.vault == "photos"
-
-
-async def test_an_upload_that_begins_without_an_id(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Is none."""
-    server.then(answers(201, b"{}", REQUEST_ID | {"x-amz-multipart-upload-id": ""}))
-    with pytest.raises(UnexpectedResponseError, match="promises"):
-        await gateway.initiate_multipart_upload("photos", part_size=2**20)
 
 
 async def test_settings_that_change_later_do_not_move_the_connection(
