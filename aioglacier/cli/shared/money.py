@@ -35,9 +35,11 @@ TIER: Final = click.option(
 
 
 def cost_record(prices: Prices, cost: float) -> Record:
-    """An amount of money, and where it comes from."""
+    """Return an amount of money, ``None`` if it is unknown, and the list that it comes from."""
+    from aioglacier.bulk.pricing import rounded  # noqa: PLC0415  # not needed for help
+
     return {
-        "cost": round(cost, 6),
+        "cost": rounded(cost),
         "currency": prices.currency,
         "prices_of": prices.region,
         "prices_seen": prices.seen,
@@ -45,7 +47,9 @@ def cost_record(prices: Prices, cost: float) -> Record:
 
 
 def cost_text(record: Any) -> str:
-    """The same for people."""
-    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415  # not needed for help
+    """Return the same as text."""
+    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415
 
+    if record["cost"] is None:
+        return f"unknown (the list of {record['prices_seen']} lacks a price of {record['prices_of']})"
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-
-import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.bulk.pricing import check_cost, load_prices
 from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
-from aioglacier.core.errors import ConfigurationError, CostLimitError
-from aioglacier.core.models import ArchiveId, Tier
+from aioglacier.core.models import ArchiveId
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -103,41 +94,3 @@ def test_each_member_comes_by_one_job_and_by_one_that_is_there_if_any_is(
         assert stop <= plan.byte_range.stop
         assert plan.is_asked == any(one.start <= each.position and stop <= one.stop for one in ranges)
         assert not plan.is_asked or plan.byte_range in ranges
-
-
-def test_prices_are_those_of_the_region_or_say_that_they_are_not() -> None:
-    """A region that the list lacks is counted as another."""
-    assert not load_prices("us-east-1").is_other_region
-    assert load_prices("eu-north-7").is_other_region
-
-
-def test_a_price_list_of_ones_own_replaces_the_one_that_is_here(tmp_path: Path) -> None:
-    """And decides what gap is worth fetching."""
-    tiers = {tier.value: {"gib": 1.0, "request_1000": 1000.0} for tier in Tier}
-    region = {"storage_gib_month": 1.0, "upload_1000": 1000.0, "retrieval": tiers}
-    path = tmp_path / "prices.json"
-    path.write_text(json.dumps({"seen": "x", "currency": "EUR", "default": "r", "regions": {"r": region}}))
-    prices = load_prices("r", path)
-    assert prices.uploads(3) == 3
-    assert prices.retrieval(Tier.BULK, GIB, 2) == 3
-    assert prices.worthwhile_gap(Tier.BULK) == GIB
-    assert prices.show(5) == "5.00 EUR"
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"regions": {}}'])
-def test_what_is_no_price_list_is_refused(tmp_path: Path, text: str) -> None:
-    """By the name of the file."""
-    path = tmp_path / "prices.json"
-    path.write_text(text)
-    with pytest.raises(ConfigurationError, match=r"prices\.json"):
-        load_prices("us-east-1", path)
-
-
-def test_what_costs_more_than_allowed_is_refused_with_both_amounts() -> None:
-    """And what costs less is not."""
-    prices = load_prices("us-east-1")
-    check_cost(1.0, 1.0, prices, "this")
-    check_cost(1.0, None, prices, "this")
-    with pytest.raises(CostLimitError) as caught:
-        check_cost(1.5, 1.0, prices, "this")
-    assert (caught.value.cost, caught.value.limit) == (1.5, 1.0)

@@ -128,7 +128,7 @@ async def _run(
 ) -> int:
     import asyncio  # noqa: PLC0415  # not needed for help
 
-    from aioglacier.bulk.pricing import check_cost, load_prices  # noqa: PLC0415
+    from aioglacier.bulk.pricing import check_cost, load_prices, rounded  # noqa: PLC0415
     from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
 
@@ -145,7 +145,7 @@ async def _run(
                 "folder": os.path.realpath(directory),  # noqa: ASYNC240  # one link, at the end
                 **snapshot_record(plan),
                 **cost_record(prices, cost),
-                "cost_each_month": round(prices.month(plan.sent), 6),
+                "cost_each_month": rounded(prices.month(plan.sent)),
             }
             session.output.record(record, _plan_text)
             return Exit.SOME_FAILED if plan.failed else Exit.DONE
