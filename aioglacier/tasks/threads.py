@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio.lowlevel
 import anyio.to_thread
 
 from aioglacier.tasks.see_through import wait_although_cancelled
@@ -25,7 +26,7 @@ async def run_in_thread(function: Callable[[], T], *, limiter: CapacityLimiter |
 
     ``anyio.to_thread.run_sync`` waits when a cancel scope is cancelled, but not when the task is, as by
     ``asyncio.timeout()``. A thread that is left behind goes on filling a buffer that another transfer uses
-    by then.
+    by then. What a function that was seen to its end returns is lost with the cancellation.
     """
     begun: Future[None] = Future()
 
@@ -38,10 +39,12 @@ async def run_in_thread(function: Callable[[], T], *, limiter: CapacityLimiter |
             begun.set_result(None)
 
     try:
-        return await anyio.to_thread.run_sync(call, limiter=limiter)
+        result = await anyio.to_thread.run_sync(call, limiter=limiter)
     except asyncio.CancelledError:
         await withdraw([begun])
         raise
+    await anyio.lowlevel.checkpoint_if_cancelled()
+    return result
 
 
 async def wait_until_ended(call: Future[Any]) -> None:

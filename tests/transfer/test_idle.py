@@ -84,9 +84,9 @@ async def test_a_writer_watches_its_upload_and_stops_with_it(
     """It watches once there is an upload, and never keeps the block from ending."""
     async with open_writer(store, resources, options()) as writer:
         await writer.write(DATA[:MIB])
-        watches = [writer._engine._idle]
+        watches = [writer._engine._remote.idle]
         await writer.write(DATA[MIB : 3 * MIB])
         await wait_all_tasks_blocked()
-        watches.append(writer._engine._idle)
+        watches.append(writer._engine._remote.idle)
     assert [watch is not None for watch in watches] == [False, True]
     assert store.archives == [DATA[: 3 * MIB]]

@@ -30,6 +30,7 @@ from aioglacier.core.errors import (
     WriterBusyError,
     WriterClosedError,
 )
+from aioglacier.core.limits import VAULT
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.transfer.upload import engine
@@ -371,7 +372,7 @@ async def test_a_stream_ends_at_the_last_part_there_can_be(
     store: MemoryStore, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All the parts the service takes may be filled; one byte more is an error that says what to choose."""
-    monkeypatch.setattr(ledger, "MAX_PARTS", 3)
+    monkeypatch.setattr(ledger, "VAULT", VAULT._replace(max_parts=3))
     async with open_writer(store, resources, options()) as writer:
         await writer.write(DATA[: 3 * MIB])
     with pytest.raises(TooManyPartsError) as caught:

@@ -1,0 +1,139 @@
+"""One upload at the store: its id, the parts that are proven to be there, its end without an archive."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.core.errors import GlacierError, ResumeMismatchError
+from aioglacier.core.ledger import UploadLedger
+from aioglacier.core.ranges import ByteRange
+from aioglacier.tasks.see_through import GRACE_SECONDS
+from aioglacier.transfer.store import FinishedUpload
+from aioglacier.transfer.upload.idle_watch import IdleWatch
+from aioglacier.transfer.upload.part import check_known_part
+from aioglacier.transfer.upload.upload_state import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier.core.models import UploadId
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.contract.protocols import Body, Progress
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.part import Part
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+
+class RemoteUpload:
+    """What the store has of one archive.
+
+    Attributes:
+        id: The upload, once it has begun.
+        ledger: The parts that are proven to be at the store.
+        idle: Watches how long nothing was sent; there as soon as the upload is.
+        finished: The proof of the archive, once there is one.
+    """
+
+    def __init__(self, store: ArchiveStore, part_size: int) -> None:
+        self._store = store
+        self._known: Mapping[int, bytes] = {}
+        self.id: UploadId | None = None
+        self.ledger = UploadLedger(part_size)
+        self.idle: IdleWatch | None = None
+        self.finished: FinishedUpload | None = None
+
+    async def initiate(self) -> None:
+        """Begin the upload."""
+        self.begin(await self._store.initiate(self.ledger.part_size), {})
+
+    def begin(self, upload_id: UploadId, known: Mapping[int, bytes]) -> None:
+        """Go on with an upload whose parts, by offset, have these tree hashes at the service."""
+        self.id = upload_id
+        self._known = known
+        self.idle = IdleWatch(upload_id)
+
+    def has(self, part: Part, hashes: PartHashes) -> bool:
+        """Whether the store has a part already.
+
+        Raises:
+            ResumeMismatchError: It has another part there.
+        """
+        start = part.index * self.ledger.part_size
+        known = self._known.get(start) if self._known else None
+        if known is None:
+            return False
+        assert self.id is not None  # noqa: S101  # parts are known of an upload that has begun
+        check_known_part(self.id, ByteRange(start, start + part.job.length), known, hashes.tree_hash)
+        return True
+
+    async def put(self, part: Part, body: Body, hashes: PartHashes, progress: Progress) -> None:
+        """Send a part."""
+        assert self.id is not None  # noqa: S101  # parts start after the upload does
+        await self._store.put_part(self.id, part.index * self.ledger.part_size, body, hashes, progress)
+
+    def prove(self, part: Part, hashes: PartHashes) -> None:
+        """Note that a part is at the store."""
+        self.ledger.prove(part.index, part.job.length, hashes.tree_hash)
+        if self.idle is not None:
+            self.idle.sent()
+
+    async def store_whole(self, part: Part, hashes: PartHashes, progress: Progress) -> None:
+        """Send the only part as an archive."""
+        async with part.body() as body:
+            stored = await self._store.store_whole(body, hashes, progress)
+        self.prove(part, hashes)
+        self.finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
+
+    def seal(self, parts: int) -> tuple[int, bytes]:
+        """Return size and tree hash of the archive, whose parts must all be proven.
+
+        Raises:
+            ResumeMismatchError: The store has a part beyond the last one.
+        """
+        size, tree_hash = self.ledger.seal(parts)
+        if beyond := [start for start in self._known if start >= size]:
+            raise ResumeMismatchError(
+                f"the source ended after {size} bytes, but upload {self.id} holds a part at byte "
+                f"{min(beyond)}; abort that upload and start again"
+            )
+        return size, tree_hash
+
+    async def complete(self, size: int, tree_hash: bytes) -> None:
+        """Make the parts one archive."""
+        assert self.id is not None  # noqa: S101  # the second part began it
+        stored = await self._store.complete(self.id, size, tree_hash)
+        self.finished = FinishedUpload(stored, size, tree_hash)
+
+    async def leave(self, fate: Fate, error: BaseException | None) -> None:
+        """Keep or abort the unfinished upload; ``error``, or else the log, says what became of it."""
+        if self.id is None or fate is Fate.NONE:
+            return
+        if fate is Fate.ABORT:
+            await self._abort(self.id, error)
+        elif isinstance(error, GlacierError):
+            error.upload_id, error.sent = self.id, self.ledger.sent
+        elif error is not None:
+            error.add_note(f"upload {self.id} was kept with {self.ledger.sent} bytes and can be resumed")
+        else:
+            _log.warning("upload %s was kept with %d bytes", self.id, self.ledger.sent)
+
+    async def _abort(self, upload_id: UploadId, error: BaseException | None) -> None:
+        reason = f"no answer within {GRACE_SECONDS:.0f} s"
+        with anyio.move_on_after(GRACE_SECONDS, shield=True):
+            try:
+                await self._store.abort(upload_id)
+            except GlacierError as failure:
+                reason = str(failure)
+            else:
+                return
+        trouble = f"upload {upload_id} could not be aborted and is still open: {reason}"
+        if error is None:
+            _log.warning("%s", trouble)
+            return
+        if isinstance(error, GlacierError):
+            error.upload_id = upload_id
+        error.add_note(trouble)
