@@ -194,20 +194,22 @@ def test_a_job_is_used_again_and_not_paid_twice(tmp_path: Path) -> None:
         cli("vault", "create", "v")
         archive_id = upload_some(cli, "v", data(2 * MIB))
         arguments = ["--json", "download", "v", f"--archive-id={archive_id}", "--no-wait"]
-        first = cli(*arguments, "target", "--tier", "bulk").record
+        first = cli(*arguments, "target", "--tier", "bulk", code=75).record
         assert (first["status"], first["tier"], first["archive_id"]) == ("InProgress", "Bulk", archive_id)
-        assert cli(*arguments, "target").record["job_id"] == first["job_id"]
-        assert cli(*arguments, f"--job-id={first['job_id']}", "target").record == first
-        piped = cli(*arguments, "-", code=5)
+        assert cli(*arguments, "target", code=75).record["job_id"] == first["job_id"]
+        assert cli(*arguments, f"--job-id={first['job_id']}", "target", code=75).record == first
+        piped = cli(*arguments, "-", code=75)
         assert not piped.out  # the job is no archive
         assert not (tmp_path / "target").exists()
-        waited = cli("--json", "jobs", "wait", "v", f"--job-id={first['job_id']}", "--timeout", "0.1", code=5)
+        waited = cli(
+            "--json", "jobs", "wait", "v", f"--job-id={first['job_id']}", "--timeout", "0.1", code=75
+        )
         assert waited.error["error"] == "WaitTimeoutError"
         assert waited.error["resume"]
-        inventory = cli("--json", "inventory", "v", "--no-wait").record
+        inventory = cli("--json", "inventory", "v", "--no-wait", code=75).record
         assert inventory["action"] == "InventoryRetrieval"
-        assert cli("--json", "inventory", "v", "--no-wait").record == inventory
-        output = cli("--json", "jobs", "output", "v", f"--job-id={first['job_id']}", "target", code=5)
+        assert cli("--json", "inventory", "v", "--no-wait", code=75).record == inventory
+        output = cli("--json", "jobs", "output", "v", f"--job-id={first['job_id']}", "target", code=75)
         assert output.error["error"] == "JobNotReadyError"
         assert len(cli("--json", "jobs", "list", "v", "--status", "inprogress").records) == 2
 
@@ -216,7 +218,8 @@ def test_the_output_of_any_job(cli: Cli, vault: str) -> None:
     """``jobs`` shows, waits for and fetches what ``download`` started."""
     content = data(MIB)
     archive_id = upload_some(cli, vault, content)
-    job = cli("--json", "download", vault, f"--archive-id={archive_id}", "target", "--no-wait").record
+    words = ["download", vault, f"--archive-id={archive_id}", "target", "--no-wait"]
+    job = cli("--json", *words, code=75).record
     name = f"--job-id={job['job_id']}"
     assert cli("--json", "jobs", "wait", vault, name).record["status"] == "Succeeded"
     assert cli("--json", "jobs", "show", vault, "--", job["job_id"]).record["job_id"] == job["job_id"]

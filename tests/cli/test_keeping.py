@@ -108,7 +108,7 @@ def test_a_failed_job_is_not_paid_again_unasked(tmp_path: Path) -> None:
     with faulty(tmp_path) as cli:
         archive_id = cli("--json", "upload", "v", "big").record["archive_id"]
         arguments = ("--json", "download", "v", f"--archive-id={archive_id}", "back")
-        job = cli(*arguments, "--no-wait").record["job_id"]
+        job = cli(*arguments, "--no-wait", code=75).record["job_id"]
         with closing(sqlite3.connect(catalog_of(cli))) as connection, connection:
             connection.execute("UPDATE jobs SET job_id = ?", ["A" * 92])  # one that the service does not know
             connection.execute("UPDATE jobs SET archive_id = ?", ["B" * 138])

@@ -140,7 +140,6 @@ def test_wrong_usage_is_told_in_text_and_json(bare: Cli, arguments: list[str]) -
         (["download", "v", "id", "t", "--byte-range", "5-9"], "InvalidRangeError"),
         (["download", "v", "id", "t", "--byte-range", "banana"], "InvalidRangeError"),
         (["delete", "v", "good", "b/ad", "--yes"], "InvalidIdError"),
-        (["jobs", "show", "v", "--job-id", ""], "InvalidIdError"),
         (["demo", "--size", "0"], "EmptyArchiveError"),
     ],
 )

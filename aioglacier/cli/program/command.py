@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.global_options import Settings, global_options
+from aioglacier.cli.program.global_options import Settings, given_value, global_options
 from aioglacier.cli.program.logs import start_logging
 from aioglacier.cli.program.session import Session
 from aioglacier.cli.program.stopping import Stopper
@@ -20,22 +21,41 @@ if TYPE_CHECKING:
 _LOOKS_LIKE_ID: Final = re.compile(r"-[A-Za-z0-9_-]{30,}")
 
 
+def refuse_empty(ctx: click.Context) -> None:
+    """Refuse an empty word where a name is due: it comes from a variable that is not set.
+
+    A file system takes an empty name for the current folder, which would be archived, or overwritten.
+
+    Raises:
+        BadParameter: A word is empty. A description may be.
+    """
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        value = ctx.params.get(name, given_value(ctx, name))
+        is_given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if is_given and name != "description" and (value == "" or (isinstance(value, tuple) and "" in value)):
+            hint = "; for the current folder write ." if parameter.metavar in {"DIR", "FOLDER"} else ""
+            raise click.BadParameter(f"it is empty{hint}", ctx, parameter)
+
+
 class Command(click.Command):
     """A command that also takes the global options and is given a ``Session`` as its object.
 
-    With ``resumes``, the same command line goes on with work that was stopped.
+    With ``resumes``, the same command line goes on with work that was stopped. With ``makes_local``, it makes
+    the folder of ``--local`` if there is none.
     """
 
-    def __init__(self, *args: Any, resumes: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, resumes: bool = False, makes_local: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params += global_options(hidden=True)
         self.resumes = resumes
+        self.makes_local = makes_local
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
         given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if any(_LOOKS_LIKE_ID.fullmatch(each) for each in given):
                 raise click.UsageError(
@@ -44,11 +64,15 @@ class Command(click.Command):
                     ctx,
                 ) from error
             raise
+        refuse_empty(ctx)
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """See ``click.Command.invoke``."""
         try:
             session = start(ctx)
+            if not self.makes_local:
+                session.require_local()
             if self.resumes:
                 session.resume = session.same_command()
             return super().invoke(ctx)

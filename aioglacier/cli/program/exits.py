@@ -1,7 +1,6 @@
-"""Exit codes: the one table of what a program that runs this one is told.
+"""Exit codes, in one table for programs and for the help.
 
-Every class of the error tree is listed, so that whoever adds one has to think about its place. What the help
-says is made from here.
+Every class of the error tree is listed: a test fails for a new class without a code.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ class Exit(IntEnum):
     IDENTITY = 6
     REFUSED = 7
     CATALOG = 8
+    NOT_YET = 75
     HANGUP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -31,19 +31,20 @@ class Exit(IntEnum):
 
 
 MEANINGS: Final[dict[Exit, str]] = {
-    Exit.DONE: "all done, and verified",
-    Exit.OTHER: "another error: a file that cannot be read or written, a certificate that is not accepted",
-    Exit.USAGE: "asked for something that cannot be: options, names, sizes, an empty file; nothing was sent",
-    Exit.SOME_FAILED: "of several items some failed, each is listed; the others are done",
-    Exit.INTEGRITY: "bytes and hashes disagree, or the source is not the one an upload began with",
-    Exit.TEMPORARY: "trouble that will pass; what was done is safe, the same command goes on",
-    Exit.IDENTITY: "credentials are missing, wrong or expired, or the clock is off",
-    Exit.REFUSED: "the service refuses: no such vault, archive or job, expired, not allowed",
-    Exit.CATALOG: "the catalog, the local record, cannot be used",
-    Exit.HANGUP: "stopped by SIGHUP; what was done is safe, the same command goes on",
-    Exit.INTERRUPTED: "stopped by Ctrl-C (SIGINT), likewise",
-    Exit.BROKEN_PIPE: "whoever read the archive from standard output went away",
-    Exit.TERMINATED: "stopped by SIGTERM, likewise",
+    Exit.DONE: "all done and verified",
+    Exit.OTHER: "another error, such as a file that cannot be read or written",
+    Exit.USAGE: "wrong usage: options, names, sizes, an empty file. Nothing was sent",
+    Exit.SOME_FAILED: "some of several items failed; each is listed, and the others are done",
+    Exit.INTEGRITY: "bytes and hashes disagree, or the source changed since the upload began",
+    Exit.TEMPORARY: "temporary trouble; the state is saved, run the same command again to go on",
+    Exit.IDENTITY: "credentials are missing, wrong or expired, or the clock is wrong",
+    Exit.REFUSED: "the service refused: no such vault, archive or job; expired; not allowed",
+    Exit.CATALOG: "the catalog, which is the local record, cannot be used",
+    Exit.NOT_YET: "asked for and not there yet; run the same command later to fetch it",
+    Exit.HANGUP: "stopped by SIGHUP; the state is saved, run the same command again to go on",
+    Exit.INTERRUPTED: "stopped by Ctrl-C (SIGINT), with the state saved as above",
+    Exit.BROKEN_PIPE: "the reader of standard output went away",
+    Exit.TERMINATED: "stopped by SIGTERM, with the state saved as above",
 }
 
 CODES: Final[dict[type[errors.GlacierError], Exit]] = {
@@ -81,7 +82,7 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.PolicyEnforcedError: Exit.REFUSED,
     errors.NoLongerSupportedError: Exit.REFUSED,
     errors.InsufficientCapacityError: Exit.REFUSED,
-    errors.JobNotReadyError: Exit.TEMPORARY,
+    errors.JobNotReadyError: Exit.NOT_YET,
     errors.ResourceNotFoundError: Exit.REFUSED,
     errors.VaultNotFoundError: Exit.REFUSED,
     errors.ArchiveNotFoundError: Exit.REFUSED,
@@ -103,7 +104,7 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.OutcomeUnknownError: Exit.TEMPORARY,
     errors.JobFailedError: Exit.REFUSED,
     errors.InventoryError: Exit.INTEGRITY,
-    errors.WaitTimeoutError: Exit.TEMPORARY,
+    errors.WaitTimeoutError: Exit.NOT_YET,
     errors.WorkerDiedError: Exit.TEMPORARY,
     errors.CatalogError: Exit.CATALOG,
     errors.CatalogBusyError: Exit.CATALOG,

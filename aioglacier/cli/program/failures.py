@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger("aioglacier.cli")
 
 #: Endings after which the same work can go on.
-_RESUMABLE: Final = frozenset({Exit.TEMPORARY, Exit.IDENTITY, Exit.HANGUP, Exit.INTERRUPTED, Exit.TERMINATED})
+_RESUMABLE: Final = frozenset(
+    {Exit.TEMPORARY, Exit.NOT_YET, Exit.IDENTITY, Exit.HANGUP, Exit.INTERRUPTED, Exit.TERMINATED}
+)
 
 
 class Failure(NamedTuple):

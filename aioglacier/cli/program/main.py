@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aioglacier.cli.program.command import refuse_empty
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.global_options import Settings, global_options
@@ -58,6 +59,7 @@ class Program(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``; when all options are known, the version is shown."""
         rest = super().parse_args(ctx, args)
+        refuse_empty(ctx)
         if _VERSION in ctx.meta:
             _show_version(is_verbose=Settings.of(ctx.meta).verbose > 0)
             ctx.exit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import shlex
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -76,6 +77,17 @@ class Session:
     def command(self, *words: str) -> str:
         """Return another command line for the same vaults."""
         return other_command(self._ctx, *words)
+
+    def require_local(self) -> None:
+        """See that the folder of ``--local`` is there, before an empty one is made for a mistyped name.
+
+        Raises:
+            CommandError: It is not.
+        """
+        local = self.settings.local
+        if local is not None and not os.path.exists(local):  # noqa: PTH110  # a name of any bytes
+            make = shlex.join(["aioglacier", "--local", local, "vault", "create", "NAME"])
+            raise CommandError(f"--local {local!r}: there is no such folder; {make} makes it", Exit.USAGE)
 
     def run(
         self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True, workers_ahead: int = 0

@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import State, following
 
@@ -21,22 +19,6 @@ if TYPE_CHECKING:
 
 #: How often programs are told how far it is.
 _EVENT_SECONDS: Final = 1.0
-
-
-def read_patterns(files: Sequence[str]) -> list[str]:
-    """The patterns in files, one a line, as ``.gitignore`` has them.
-
-    Raises:
-        CommandError: A file cannot be read.
-    """
-    patterns: list[str] = []
-    for name in files:
-        try:
-            with open(name, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123  # of any bytes
-                patterns += file.read().splitlines()
-        except OSError as error:
-            raise CommandError(f"{name!r} cannot be read: {error.strerror}", Exit.USAGE) from error
-    return patterns
 
 
 def tell_failures(session: Session, failures: Sequence[PathFailure], count: int) -> None:

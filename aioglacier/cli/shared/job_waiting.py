@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.render.printed_records import job_record, job_text
 from aioglacier.cli.render.progress import waiting
 from aioglacier.core.models import JobStatus
 
@@ -11,6 +13,13 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
     from aioglacier.client.job import Job
     from aioglacier.core.models import JobDescription
+
+
+def not_yet(session: Session, vault: str, job: JobDescription) -> Exit:
+    """Print a job that is still running, and how to fetch its output later."""
+    session.output.record(job_record(vault, job), job_text)
+    session.output.note(f"job {job.id} is not done yet; to fetch its output later: {session.resume}")
+    return Exit.NOT_YET
 
 
 async def wait(

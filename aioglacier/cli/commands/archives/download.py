@@ -15,15 +15,14 @@ import click
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import RANGE
-from aioglacier.cli.program.session import CommandError
-from aioglacier.cli.render.printed_records import as_text, job_record, job_text, plain
+from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
-from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.cli.shared.money import TIER, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
@@ -227,10 +226,7 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     if vault.records is not None and options.target != STDOUT:
         await vault.records.begin_download(description, options.target)
     if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
-        session.output.record(job_record(options.vault, description), job_text)
-        if options.target == STDOUT:
-            raise CommandError(f"job {job.id} is not done, so there is nothing to write yet", Exit.TEMPORARY)
-        return Exit.DONE
+        return not_yet(session, options.vault, description)
     description = await wait(session, job, description)
     if known is not None:
         _check_known(known.archive, description)

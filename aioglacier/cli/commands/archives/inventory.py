@@ -17,13 +17,13 @@ from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.listing import closing
-from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text, job_record, job_text
+from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.spreadsheet import csv_line, harmless
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.inventorying import Reading, inventory_job, tell_of, useful_inventory_job
-from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import JobStatus
 from aioglacier.files import landing
@@ -96,8 +96,7 @@ def command(
         else:
             job, description = await inventory_job(session, glacier.vault(vault), is_new=is_new)
         if no_wait and description.status is JobStatus.IN_PROGRESS:
-            session.output.record(job_record(vault, description), job_text)
-            return Exit.DONE
+            return not_yet(session, vault, description)
         description = await wait(session, job, description)
         reading = Reading(glacier.vault(vault), job, description)
         if target is None:

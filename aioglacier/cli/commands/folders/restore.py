@@ -161,7 +161,7 @@ async def _run(
     session.output.record(record, _text)
     if done.failed:
         return Exit.SOME_FAILED
-    return Exit.TEMPORARY if done.jobs_left else Exit.DONE
+    return Exit.NOT_YET if done.jobs_left else Exit.DONE
 
 
 def _state(restore: FolderRestore, speed: Speed) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,18 @@ import click
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE
+from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE
-from aioglacier.cli.shared.folder_events import read_patterns, snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
 from aioglacier.cli.shared.money import MAX_COST, PRICES, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aioglacier.bulk.sync.plan import SyncOptions
     from aioglacier.bulk.sync.sync import FolderSync
@@ -179,6 +181,31 @@ async def _run(
     if done.failed > untold:
         return Exit.SOME_FAILED
     return Exit.TEMPORARY if untold or sync.unknown else Exit.DONE
+
+
+def read_patterns(files: Sequence[str]) -> list[str]:
+    """Return the patterns in files, one a line. A byte order mark says which Unicode a file is in.
+
+    Raises:
+        CommandError: A file cannot be read, or is no text.
+    """
+    patterns: list[str] = []
+    for name in files:
+        try:
+            with open(name, "rb") as file:  # noqa: PTH123  # a name of any bytes
+                content = file.read()
+            has_mark = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            text = content.decode("utf-16") if has_mark else content.decode("utf-8-sig", "surrogateescape")
+        except OSError as error:
+            raise CommandError(f"{name!r} cannot be read: {error.strerror}", Exit.USAGE) from error
+        except UnicodeDecodeError as error:
+            raise CommandError(
+                f"{name!r} is not text in UTF-8 or UTF-16: {error.reason}", Exit.USAGE
+            ) from error
+        if "\0" in text:
+            raise CommandError(f"{name!r} is not text: it has NUL bytes", Exit.USAGE)
+        patterns += text.splitlines()
+    return patterns
 
 
 def _safe(sync: FolderSync) -> str:

@@ -30,7 +30,7 @@ for _each in (empty, tags, policy, lock, notifications):
     command.add_command(_each)
 
 
-@command.command("create")
+@command.command("create", makes_local=True)
 @click.argument("name")
 @DRY_RUN
 @click.pass_obj

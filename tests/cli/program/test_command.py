@@ -1,0 +1,84 @@
+"""What every command refuses before it does anything: empty words, and a local Glacier that is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from tests.cli.program.test_resume_command import command_at, commands, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Cli
+
+
+def a_word(argument: click.Argument) -> str:
+    """A word that an argument accepts."""
+    match argument.type:
+        case click.Choice():
+            return str(argument.type.choices[0])
+        case click.Path():
+            return __file__
+    return "1" if argument.type.name == "size" else "word"
+
+
+def arguments_of(path: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    """Command lines with one empty argument each, and the argument's name."""
+    names = [each for each in command_at(path).params if isinstance(each, click.Argument)]
+    for empty in names:
+        words = [a_word(each) for each in names]
+        words[names.index(empty)] = ""
+        yield empty.make_metavar(click.Context(command_at(path))), words
+
+
+EMPTY = [(path, name, words) for path in sorted(commands()) for name, words in arguments_of(path)]
+
+
+@pytest.mark.parametrize(("path", "name", "words"), EMPTY, ids=lambda value: "-".join(value)[:40])
+def test_an_empty_argument_is_refused_by_its_name(path: tuple[str, ...], name: str, words: list[str]) -> None:
+    """B4: an empty word never stands for the current folder, whatever the command."""
+    with pytest.raises(click.UsageError) as refused:
+        parse(*path, "--", *words)
+    message = refused.value.format_message()
+    assert "empty" in message or "''" in message
+    assert name in message
+
+
+@pytest.mark.parametrize("option", ["--local", "--catalog", "--region", "--endpoint-url", "--profile"])
+def test_an_empty_global_option_is_refused(option: str) -> None:
+    """An unset variable in a script does not choose another Glacier or another record."""
+    for words in ([option, "", "vault", "list"], ["vault", "list", option, ""]):
+        with pytest.raises(click.UsageError) as refused:
+            parse(*words)
+        assert option in refused.value.format_message()
+
+
+def test_an_empty_folder_is_explained(bare: Cli) -> None:
+    """The message says what to write for the current folder."""
+    assert "write ." in bare("sync", "", "v", code=2).err
+
+
+def test_an_empty_description_is_a_description(bare: Cli) -> None:
+    """It is the one word that may be empty: an archive without a description."""
+    (bare.folder / "file").write_bytes(b"archived")
+    plan = bare("--json", "upload", "v", "file", "--description=", "--dry-run").record
+    assert plan["description"] == ""
+
+
+def test_a_mistyped_local_glacier_is_not_made(bare: Cli) -> None:
+    """Only the command that creates a vault makes the folder; others name it and that command."""
+    error = bare("--json", "--local", "typo", "vault", "list", code=2).error
+    assert "typo" in error["message"]
+    assert "vault create" in error["message"]
+    assert not (bare.folder / "typo").exists()
+    bare("--local", "typo", "vault", "create", "v")
+    assert bare("--json", "--local", "typo", "vault", "list").record["name"] == "v"
+
+
+def test_the_help_hides_nothing(bare: Cli) -> None:
+    """The help without arguments shows the form of a catalog's URL as it is."""
+    shown = " ".join(bare(code=2).err.split())
+    assert "postgresql+asyncpg://USER@HOST/DATABASE" in shown
