@@ -166,8 +166,8 @@ async def record_together(catalog: Catalog, count: int) -> dict[str, Any]:
 
 async def entries(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record the files of a folder, and read what a comparison needs of them."""
-    tree = await catalog.entries.open_tree(PLACE, "/home")
-    run = await catalog.entries.begin_run(tree, "sync", {})
+    tree = await catalog.trees.open(PLACE, "/home", host="here", owner="somebody")
+    run = await catalog.runs.begin(tree, "sync", {})
     adding = Stalls()
     seconds = 0.0
     async with adding.watched():

@@ -28,7 +28,6 @@ _LATER = (
     "pathspec",
     "rich.console",
     "rich.progress",
-    "sqlalchemy.dialects.sqlite",
     "zstandard",
 )
 

@@ -157,7 +157,6 @@ UNLOADED = (
     "botocore",
     "click",
     "rich",
-    "sqlalchemy",
     "sqlite3",
     "aioglacier.server",
     "aioglacier.cli",

@@ -39,6 +39,7 @@ from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 from aioglacier.core.models import Tier
 from aioglacier.files.crashpoints import passing
+from aioglacier.files.machine import machine_name, user_name
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ class FolderRecovery:
             CostLimitError: It would cost more than is allowed. Nothing was asked for.
             GlacierError: What keeps the rest from being read. Damaged bundles are in ``done`` instead.
         """
-        entries = self._context.catalog.entries
-        for tree in await entries.list_trees(self._context.place):
+        catalog = self._context.catalog
+        for tree in await catalog.trees.list(self._context.place):
             await settle_folder(self._context, tree)  # what a kill has left
         plan = await self.plan()
         self._check_readable(plan)
@@ -201,7 +202,7 @@ class FolderRecovery:
                 trailers.append((archive, await self._reader.read_trailer(archive)))
             except IntegrityError as error:
                 self._done.damaged.append((archive.id, error))
-        roots = {tree.root for tree in await entries.list_trees(self._context.place)}
+        roots = {tree.root for tree in await catalog.trees.list(self._context.place)}
         roots |= {self._root(trailer) for _, trailer in trailers}
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
         steps += [(large.archive, large) for large in plan.files]
@@ -215,8 +216,8 @@ class FolderRecovery:
                 await self._record_bundle(archive, what)
             else:
                 await self._record_file(what, home)
-        for tree in await entries.list_trees(self._context.place):
-            await entries.mend(tree)
+        for tree in await catalog.trees.list(self._context.place):
+            await catalog.bundles.drop_fruitless(tree)
         return self.done
 
     def _is_meant(self, folder: object) -> bool:
@@ -256,11 +257,11 @@ class FolderRecovery:
 
     async def _is_outdated(self, archive: Archive, root: str) -> bool:
         """Whether a ``sync`` of the folder that began after the archive was made is on record."""
-        entries = self._context.catalog.entries
-        for tree in await entries.list_trees(self._context.place):
+        catalog = self._context.catalog
+        for tree in await catalog.trees.list(self._context.place):
             if tree.root == root:
-                last = await entries.find_run(tree, datetime.now(UTC) + _AHEAD)
-                return last != await entries.find_run(tree, archive.created)
+                last = await catalog.runs.find(tree, datetime.now(UTC) + _AHEAD)
+                return last != await catalog.runs.find(tree, archive.created)
         return False
 
     # --- recording
@@ -284,7 +285,7 @@ class FolderRecovery:
                 trailer.index_position,
                 trailer.index_size,
             )
-            await self._context.catalog.entries.record_bundle(tree, run, bundle)
+            await self._context.catalog.bundles.record(tree, run, bundle)
             return trailer.members
 
         try:
@@ -317,22 +318,22 @@ class FolderRecovery:
     ) -> None:
         """Record what an archive has as a ``sync`` that made it; all of it counts at once."""
         place, catalog = self._context.place, self._context.catalog
-        entries, uploads = catalog.entries, catalog.uploads
+        uploads = catalog.uploads
         identities = self._options.identities
         names = sorted(identities.names or ()) if is_sealed and identities is not None else []
         async with catalog.lock_source(place, root):
-            tree = await entries.open_tree(place, root)
+            tree = await catalog.trees.open(place, root, host=machine_name(), owner=user_name())
             settings = {"recovered": archive.id, "recipients": names}
-            run = await entries.begin_run(tree, "sync", settings, started=archive.created)
+            run = await catalog.runs.begin(tree, "sync", settings, started=archive.created)
             upload = await uploads.record_intent(place, part_size=PART_SIZE, description=archive.description)
             async with catalog.lock_source(place, upload.nonce):  # or it would be taken for a dead one
-                await entries.record_bundle(tree, run, BundleRecord(upload.number, "file", None, None, 1))
+                await catalog.bundles.record(tree, run, BundleRecord(upload.number, "file", None, None, 1))
                 try:
                     members = await record(tree, run, upload.number)
                 except IntegrityError:
                     await uploads.record_failed(upload, "its index cannot be read")
-                    await entries.drop(upload.number)
-                    await entries.end_run(tree, run, counters={}, outcome="its index cannot be read")
+                    await catalog.bundles.drop(upload.number)
+                    await catalog.runs.end(tree, run, counters={}, outcome="its index cannot be read")
                     raise
                 passing("upload intent recorded")
                 upload = await uploads.record_completing(
@@ -342,8 +343,8 @@ class FolderRecovery:
                 await uploads.record_completed(upload, archive)
                 passing("archive recorded")
             if is_bundle:
-                await entries.finish_bundle(upload.number, [], run)
-            await entries.end_run(tree, run, counters={"archived": members})
+                await catalog.bundles.finish(upload.number)
+            await catalog.runs.end(tree, run, counters={"archived": members})
         self._done.roots.add(root)
 
 

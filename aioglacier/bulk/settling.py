@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[OutcomeUnknownError]:
     """Settle what is unfinished of a folder. Returns what nobody can tell yet."""
-    entries = context.catalog.entries
+    catalog = context.catalog
     unknown: list[OutcomeUnknownError] = []
-    for bundle in await entries.unfinished(tree):
+    for bundle in await catalog.bundles.unfinished(tree):
         record = await context.catalog.uploads.get_number(bundle.upload)
         try:
             if not await _settle(context, record):
-                await entries.drop(bundle.upload)
+                await catalog.bundles.drop(bundle.upload)
         except OutcomeUnknownError as error:
             unknown.append(error)
-    if await entries.last_run_state(tree) not in {None, "completed"}:
-        await entries.mend(tree)
+    if await catalog.runs.last_state(tree) not in {None, "completed"}:
+        await catalog.bundles.drop_fruitless(tree)
     return unknown
 
 
@@ -42,12 +42,12 @@ async def mend_folder(context: RecordedVault, tree: TreeRecord) -> None:
 
     While a ``sync`` runs nothing is touched: what it has recorded already counts once it is complete.
     """
-    entries = context.catalog.entries
-    if await entries.last_run_state(tree) == "completed":
+    catalog = context.catalog
+    if await catalog.runs.last_state(tree) == "completed":
         return
     with suppress(UploadLockedError):
         async with context.catalog.lock_source(context.place, tree.root):
-            await entries.mend(tree)
+            await catalog.bundles.drop_fruitless(tree)
 
 
 async def _settle(context: RecordedVault, record: UploadRecord) -> bool:

@@ -170,8 +170,8 @@ class FolderVerify:
             GlacierError: Something could not be asked.
         """
         check_cost(self.sample_cost(), self._options.max_cost, self._prices, "this sample")
-        entries = self._context.catalog.entries
-        trees = await entries.list_trees(self._context.place)
+        catalog = self._context.catalog
+        trees = await catalog.trees.list(self._context.place)
         tree = next((tree for tree in trees if tree.root == self._root), None)
         if tree is None:
             raise ConfigurationError(
@@ -181,7 +181,7 @@ class FolderVerify:
         await mend_folder(self._context, tree)
         seed = await self._choose_seed(tree)
         settings = {"sample": self._options.sample, "seed": seed}
-        run = await entries.begin_run(tree, "verify", settings)
+        run = await catalog.runs.begin(tree, "verify", settings)
         try:
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
@@ -190,16 +190,16 @@ class FolderVerify:
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = outcome_of(error)
-                await entries.end_run(tree, run, counters=self._told(), outcome=outcome, spent=self._spent())
+                await catalog.runs.end(tree, run, counters=self._told(), outcome=outcome, spent=self._spent())
             raise
-        await entries.end_run(tree, run, counters=self._told(), spent=self._spent())
+        await catalog.runs.end(tree, run, counters=self._told(), spent=self._spent())
         return self.snapshot()
 
     async def _choose_seed(self, tree: TreeRecord) -> int:
         """That of a run which was stopped, so that the jobs that it paid for are used."""
         if self._options.seed is not None:
             return self._options.seed
-        stopped = await self._context.catalog.entries.stopped_settings(tree, "verify")
+        stopped = await self._context.catalog.runs.stopped_settings(tree, "verify")
         if stopped.get("sample") == self._options.sample and isinstance(stopped.get("seed"), int):
             return int(stopped["seed"])
         return secrets.randbits(32)

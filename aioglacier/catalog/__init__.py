@@ -7,11 +7,9 @@ a catalog; the command line always keeps one.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
-
 from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.catalog import Catalog
+from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.records import (
     ArchiveKind,
     ArchiveNumber,
@@ -32,11 +30,8 @@ from aioglacier.catalog.records import (
     UploadState,
     VaultTotals,
 )
+from aioglacier.catalog.reports import Duplicate, Reports, Share, Spent, VaultReport
 from aioglacier.catalog.uploads import Uploads
-
-if TYPE_CHECKING:
-    from aioglacier.catalog.jobs import Downloads, Jobs
-    from aioglacier.catalog.reports import Duplicate, Reports, Share, Spent, VaultReport
 
 __all__ = [
     "ArchiveKind",
@@ -68,18 +63,3 @@ __all__ = [
     "VaultReport",
     "VaultTotals",
 ]
-
-#: Where the names live that come with SQLAlchemy, which takes a tenth of a second to load.
-_HOMES: Final = ("aioglacier.catalog.jobs", "aioglacier.catalog.reports")
-
-if not TYPE_CHECKING:  # or every misspelt name would have a type
-
-    def __getattr__(name: str) -> Any:
-        """Load such a name when it is first used (PEP 562)."""
-        if name in __all__:
-            for home in _HOMES:
-                module = importlib.import_module(home)
-                if hasattr(module, name):
-                    value = globals()[name] = getattr(module, name)
-                    return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

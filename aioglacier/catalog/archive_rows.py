@@ -182,12 +182,40 @@ def _seeing(count: int) -> str:
     return f"UPDATE archives SET seen = ? WHERE (seen IS NULL OR seen < ?) AND number IN ({marks})"  # noqa: S608
 
 
-def suspect_archives(connection: Connection, numbers: Sequence[int]) -> None:
-    """Record of a few hundred archives that what an inventory says of them is something else."""
-    suspect, stored = ArchiveState.SUSPECT.value, ArchiveState.STORED.value
-    connection.rows(_suspecting(len(numbers)), (suspect, stored, *numbers))
+def suspect_archives(connection: Connection, numbers: Sequence[int], inventoried: datetime) -> None:
+    """Record of a few hundred archives that an inventory contradicts what is on record of them."""
+    instant = count_microseconds(inventoried)
+    connection.rows(
+        f"UPDATE archives SET state = '{ArchiveState.SUSPECT}', doubted = ? "  # noqa: S608
+        f"WHERE state IN ('{ArchiveState.STORED}', '{ArchiveState.SUSPECT}') "
+        f"AND number IN ({_marks(len(numbers))})",
+        (instant, *numbers),
+    )
 
 
-@cache
-def _suspecting(count: int) -> str:
-    return f"UPDATE archives SET state = ? WHERE state = ? AND number IN ({_marks(count)})"  # noqa: S608
+def trust_archives(connection: Connection, numbers: Sequence[int], inventoried: datetime) -> None:
+    """End the doubt about a few hundred archives that an inventory lists as they are on record.
+
+    An inventory that is older than the doubt, or that contradicts itself, ends none. Call it before
+    ``see_archives``.
+    """
+    instant = count_microseconds(inventoried)
+    connection.rows(
+        f"UPDATE archives SET state = '{ArchiveState.STORED}', doubted = NULL "  # noqa: S608
+        f"WHERE state = '{ArchiveState.SUSPECT}' AND number IN ({_marks(len(numbers))}) "
+        "AND (doubted IS NULL OR doubted < ? OR (doubted = ? AND (seen IS NULL OR seen < ?)))",
+        (*numbers, instant, instant, instant),
+    )
+
+
+def doubt_missing(connection: Connection, place: int, inventoried: datetime, made_before: datetime) -> int:
+    """Record that a whole inventory of a vault should list archives and does not; return how many."""
+    instant = count_microseconds(inventoried)
+    return len(
+        connection.rows(
+            f"UPDATE archives SET state = '{ArchiveState.SUSPECT}', doubted = ? "  # noqa: S608
+            f"WHERE place = ? AND state = '{ArchiveState.STORED}' "
+            "AND (seen IS NULL OR seen < ?) AND created < ? RETURNING number",
+            (instant, place, instant, count_microseconds(made_before)),
+        )
+    )

@@ -1,7 +1,8 @@
 """What is recorded of archives: those that were uploaded from here, and those that inventories list.
 
-An inventory adds and confirms; it never deletes. One that was made before an upload does not list it, one
-that was made before a deletion still does, and a part of one lists a part.
+An inventory adds, confirms and doubts; it never deletes. One that was made before an upload does not list it,
+one that was made before a deletion still does, and a part of one lists a part. An archive that is in doubt is
+no proof that anything is stored, so what lies in it is archived again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,7 @@ import anyio.lowlevel
 
 from aioglacier.catalog.archive_rows import (
     KnownArchive,
+    doubt_missing,
     find_known,
     insert_archives,
     is_sound,
@@ -24,6 +27,7 @@ from aioglacier.catalog.archive_rows import (
     repair_row,
     see_archives,
     suspect_archives,
+    trust_archives,
 )
 from aioglacier.catalog.records import (
     ArchiveKind,
@@ -57,6 +61,10 @@ if TYPE_CHECKING:
 _PAGE: Final = 250
 
 _log: Final = logging.getLogger("aioglacier.catalog")
+
+#: How long after it was made an archive may be missing in an inventory: those are made about once a day, with
+#: a lag that the service does not state.
+INVENTORY_ALLOWANCE: Final = timedelta(days=3)
 
 #: Archives merged in one transaction.
 _TRANSACTION: Final = 5000
@@ -112,7 +120,10 @@ class Archives:
         is_whole: bool = True,
         is_dry_run: bool = False,
     ) -> MergeResult:
-        """Add what is not on record, confirm what is, and mark what differs as suspect.
+        """Add what is not on record, confirm what is, and mark as suspect what differs or is not listed.
+
+        A whole inventory should list every archive that is ``INVENTORY_ALLOWANCE`` older than itself. Doubt
+        ends when a later inventory lists the archive with our size and tree hash.
 
         Each few thousand are a transaction, so if this is cancelled or fails, some are merged. Merging the
         same again is right at any time. An archive listed twice counts twice.
@@ -127,7 +138,7 @@ class Archives:
         Raises:
             CatalogMismatchError: It is the inventory of a vault with another name.
         """
-        added = confirmed = conflicting = 0
+        added = confirmed = conflicting = missing = 0
         counted = 0
         async for batch in _batches(archives):
             for archive in batch:
@@ -148,8 +159,10 @@ class Archives:
                 await self._database.write(_count_archives)
                 counted = added
         if is_whole and not is_dry_run:
-            await self._database.write(lambda connection: _note_inventory(connection, place, inventoried))
-        return MergeResult(added, confirmed, conflicting)
+            missing = await self._database.write(
+                lambda connection: _note_inventory(connection, place, inventoried)
+            )
+        return MergeResult(added, confirmed, conflicting, missing)
 
     async def get(self, place: Place, archive_id: ArchiveId) -> ArchiveRecord | None:
         """The archive with this id."""
@@ -360,19 +373,23 @@ def _write_sorted(connection: Connection, place: int, found: _Sorted, inventorie
         insert_archives(connection, place, new, seen=inventoried)
     for number, archive in found.damaged.items():
         repair_row(connection, number, archive)
+    if found.confirmed:
+        trust_archives(connection, found.confirmed, inventoried)
     seen = [*found.confirmed, *found.damaged, *found.conflicting]
     if seen:
         see_archives(connection, seen, inventoried)
     if found.conflicting:
-        suspect_archives(connection, found.conflicting)
+        suspect_archives(connection, found.conflicting, inventoried)
 
 
-def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> None:
+def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> int:
+    """Record the date of a whole inventory, and doubt what it lacks; return how many archives that is."""
     number, instant = keep_place(connection, place), count_microseconds(inventoried)
     connection.rows(
         "UPDATE places SET inventoried = ? WHERE number = ? AND (inventoried IS NULL OR inventoried < ?)",
         (instant, number, instant),
     )
+    return doubt_missing(connection, number, inventoried, inventoried - INVENTORY_ALLOWANCE)
 
 
 def _select(connection: Connection, condition: str, values: Sequence[object]) -> list[ArchiveRecord]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -14,25 +14,30 @@ import anyio.to_thread
 
 from aioglacier.catalog import vaults as places
 from aioglacier.catalog.archives import Archives
+from aioglacier.catalog.folders.bundles import Bundles
+from aioglacier.catalog.folders.entries import Entries
+from aioglacier.catalog.folders.runs import Runs
+from aioglacier.catalog.folders.trees import Trees
+from aioglacier.catalog.jobs import Downloads, Jobs
+from aioglacier.catalog.reports import Reports
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.sqlite_opening import open_file
+from aioglacier.catalog.streams import Streams
 from aioglacier.catalog.uploads import Uploads
-from aioglacier.core.errors import UploadLockedError
+from aioglacier.core.errors import CatalogError, UploadLockedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.catalog.folders.entries import Entries
-    from aioglacier.catalog.jobs import Downloads, Jobs
-    from aioglacier.catalog.records import Place
-    from aioglacier.catalog.reports import Reports
+    from aioglacier.catalog.records import JobRecord, Place
     from aioglacier.catalog.storage.backend import Store
     from aioglacier.catalog.storage.database import Database
-    from aioglacier.catalog.streams import Streams
 
 #: How long another process may keep the catalog to itself before that is an error.
 BUSY_TIMEOUT_SECONDS: Final = 30.0
+
+_scheme: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def _utc_now() -> datetime:
@@ -48,14 +53,29 @@ class Catalog:
         location: The path of the file, or the URL of the database without its password.
         uploads: Uploads and their parts.
         archives: Archives.
+        jobs: Jobs.
+        downloads: Downloads of the outputs of jobs.
+        streams: Streams of more than one archive.
+        trees: Folders that are kept in vaults.
+        runs: The runs of ``sync``, ``restore`` and ``verify``.
+        bundles: The archives that folders are kept in.
+        entries: The versions of the paths of folders.
+        reports: Sums and checks over everything on record.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self.location = database.store.location
         self.uploads = Uploads(database, now)
         self.archives = Archives(database)
+        self.jobs = Jobs(database, now)
+        self.downloads = Downloads(database, now)
+        self.streams = Streams(database, now)
+        self.trees = Trees(database, now)
+        self.runs = Runs(database, now)
+        self.bundles = Bundles(database)
+        self.entries = Entries(database)
+        self.reports = Reports(database, now)
         self._database = database
-        self._now = now
 
     def __repr__(self) -> str:
         return f"<Catalog {self.location!r}>"
@@ -75,7 +95,7 @@ class Catalog:
 
         Args:
             path: The file; by default ``$XDG_DATA_HOME/aioglacier/catalog.db``, or in ``~/.local/share``. Or
-                ``postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE``, a database that exists.
+                ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``, a database that exists.
             busy_timeout_seconds: How long another process may keep it to itself before that is an error.
             now: The clock that records are dated with.
 
@@ -91,45 +111,6 @@ class Catalog:
             open_database(store, busy_timeout_seconds=busy_timeout_seconds) as database,
         ):
             yield cls(database, now)
-
-    # --- what an upload does without, and what loads SQLAlchemy
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        """Jobs."""
-        from aioglacier.catalog.jobs import Jobs  # noqa: PLC0415
-
-        return Jobs(self._database, self._now)
-
-    @cached_property
-    def downloads(self) -> Downloads:
-        """Downloads of the outputs of jobs."""
-        from aioglacier.catalog.jobs import Downloads  # noqa: PLC0415
-
-        return Downloads(self._database, self._now)
-
-    @cached_property
-    def entries(self) -> Entries:
-        """Folders, and the versions of their files."""
-        from aioglacier.catalog.folders.entries import Entries  # noqa: PLC0415
-
-        return Entries(self._database, self._now)
-
-    @cached_property
-    def streams(self) -> Streams:
-        """Streams of more than one archive."""
-        from aioglacier.catalog.streams import Streams  # noqa: PLC0415
-
-        return Streams(self._database, self._now)
-
-    @cached_property
-    def reports(self) -> Reports:
-        """What can be said of all of it."""
-        from aioglacier.catalog.reports import Reports  # noqa: PLC0415
-
-        return Reports(self._database, self._now)
-
-    # ---
 
     def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""
@@ -156,7 +137,23 @@ class Catalog:
         Raises:
             UploadLockedError: Somebody has it. Nothing is waited for.
         """
-        store, name = self._database.store, _name_of(place, source)
+        async with self._lock(_name_of(place, source), source):
+            yield
+
+    @asynccontextmanager
+    async def lock_job(self, job: JobRecord) -> AsyncIterator[None]:
+        """Hold a job on record while it is asked for, so that others see that its process is at work.
+
+        Raises:
+            UploadLockedError: Another process, or another task, asks for it.
+        """
+        subject = f"job number {job.number}"
+        async with self._lock(hashlib.sha256(f"job {job.nonce}".encode()).hexdigest(), subject):
+            yield
+
+    @asynccontextmanager
+    async def _lock(self, name: str, source: str) -> AsyncIterator[None]:
+        store = self._database.store
         is_taken = False
 
         def take() -> None:
@@ -183,7 +180,12 @@ class Catalog:
 def _open_store(
     path: str | os.PathLike[str] | None, busy_timeout_seconds: float
 ) -> AbstractAsyncContextManager[Store]:
-    if isinstance(path, str) and path.startswith(("postgresql://", "postgresql+")):
+    if isinstance(path, str) and (scheme := _scheme.match(path)):
+        if scheme[1] not in {"postgresql", "postgres"}:
+            raise CatalogError(
+                f"a catalog cannot be at a {scheme[1]!r} URL; it is a file, or "
+                "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+            )
         from aioglacier.catalog.storage.postgresql import open_postgresql  # noqa: PLC0415  # few have a server
 
         return open_postgresql(path, busy_timeout_seconds=busy_timeout_seconds)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, select, update
-
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
+from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
 from aioglacier.catalog.vaults import all_places, find_place, keep_place
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
@@ -17,9 +16,6 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
-
-    from sqlalchemy import Row
-    from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.records import Place
     from aioglacier.catalog.storage.backend import Connection
@@ -36,8 +32,18 @@ _MAY_BECOME: Final = {
 }
 
 #: Jobs that may still give an output.
-_USEFUL: Final = (JobState.INTENT, JobState.OPEN, JobState.SUCCEEDED)
+_IS_USEFUL: Final = f"state IN ('{JobState.INTENT}', '{JobState.OPEN}', '{JobState.SUCCEEDED}')"
+_LATEST: Final = "ORDER BY number DESC LIMIT 1"
 _PAGE: Final = 500
+
+#: A useful job whose output has a range; one without a range has the whole archive.
+_COVERS: Final = (
+    f"place = ? AND action = ? AND archive_id = ? AND {_IS_USEFUL} "
+    f"AND (range_start IS NULL OR (range_start <= ? AND range_stop >= ?)) {_LATEST}"
+)
+_HAS_WHOLE: Final = (
+    f"place = ? AND action = ? AND archive_id = ? AND {_IS_USEFUL} AND range_start IS NULL {_LATEST}"
+)
 
 
 class Jobs:
@@ -65,22 +71,45 @@ class Jobs:
         now = self._now()
 
         def change(connection: Connection) -> JobRecord:
-            made = connection.alchemy.execute(
-                insert(JOBS)
-                .values(
-                    place=keep_place(connection, place),
-                    nonce=secrets.token_hex(8),
-                    state=JobState.INTENT,
-                    action=action,
-                    tier=tier,
-                    outcome="",
-                    created=now,
-                    changed=now,
-                    **_subject(archive_id, byte_range, inventory),
-                )
-                .returning(JOBS.c.number)
-            )
-            return _get(connection, made.scalar_one())
+            subject = _subject(archive_id, byte_range, inventory)
+            return _insert(connection, place, action, now, tier=tier, **subject)
+
+        return await self._database.write(change)
+
+    async def reserve(
+        self,
+        place: Place,
+        archive_id: ArchiveId,
+        byte_range: ByteRange | None = None,
+        tier: Tier | None = None,
+    ) -> tuple[JobRecord, bool]:
+        """Reserve the retrieval of a range before it is paid for, so that no two processes buy the same.
+
+        Looking and recording are one transaction. ``Catalog.lock_job`` of a new job says that its process
+        is at work; a job that is ``INTENT`` and has no lock was left behind by a crash.
+
+        Args:
+            place: The vault.
+            archive_id: The archive.
+            byte_range: The range; ``None`` for the whole archive.
+            tier: How fast a new job shall be.
+
+        Returns:
+            The latest job on record that may still give the range, or a new one, and whether it is new: only
+            then it may be asked for.
+        """
+        now = self._now()
+
+        def change(connection: Connection) -> tuple[JobRecord, bool]:
+            is_it = (find_place(connection, place), JobAction.ARCHIVE_RETRIEVAL.value, archive_id)
+            if byte_range is None:
+                found = _select(connection, _HAS_WHOLE, *is_it)
+            else:
+                found = _select(connection, _COVERS, *is_it, byte_range.start, byte_range.stop)
+            if found:
+                return found[0], False
+            subject = _subject(archive_id, byte_range, None)
+            return _insert(connection, place, JobAction.ARCHIVE_RETRIEVAL, now, tier=tier, **subject), True
 
         return await self._database.write(change)
 
@@ -113,10 +142,8 @@ class Jobs:
             raise CatalogError(
                 f"job {job.job_id or f'number {job.number}'} is {recorded} and cannot become {state}"
             )
-        connection.alchemy.execute(
-            update(JOBS).where(JOBS.c.number == job.number).values(state=state, changed=self._now(), **values)
-        )
-        return _get(connection, job.number)
+        row = JOBS.update(connection, job.number, state=state, changed=self._now(), **values)
+        return _record(row, all_places(connection))
 
     async def get(self, job: JobRecord) -> JobRecord:
         """The record as it is now."""
@@ -130,7 +157,7 @@ class Jobs:
         """
 
         def question(connection: Connection) -> JobRecord | None:
-            found = _select(connection, JOBS.c.job_id == job_id, limit=1)
+            found = _select(connection, "job_id = ?", job_id)
             if found and found[0].place != place:
                 raise CatalogMismatchError(
                     f"job {job_id} is elsewhere", recorded=str(found[0].place), found=str(place)
@@ -141,9 +168,7 @@ class Jobs:
 
     async def find_nonce(self, nonce: str) -> JobRecord | None:
         """The job with this nonce."""
-        found = await self._database.read(
-            lambda connection: _select(connection, JOBS.c.nonce == nonce, limit=1)
-        )
+        found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
     async def find_like(
@@ -158,14 +183,9 @@ class Jobs:
         """The latest job for the same thing that may still give an output, of whatever tier."""
 
         def question(connection: Connection) -> list[JobRecord]:
-            is_it = (
-                (JOBS.c.place == find_place(connection, place))
-                & (JOBS.c.action == action)
-                & JOBS.c.state.in_(_USEFUL)
-            )
-            for name, value in _subject(archive_id, byte_range, inventory).items():
-                is_it &= JOBS.c[name].is_(None) if value is None else JOBS.c[name] == value
-            return _select(connection, is_it, limit=1, is_latest_first=True)
+            subject = _subject(archive_id, byte_range, inventory)
+            is_it, values = JOBS.equal(place=find_place(connection, place), action=action, **subject)
+            return _select(connection, f"{is_it} AND {_IS_USEFUL} {_LATEST}", *values)
 
         found = await self._database.read(question)
         return found[0] if found else None
@@ -175,10 +195,11 @@ class Jobs:
         last = 0
 
         def question(connection: Connection) -> list[JobRecord]:
-            is_it = JOBS.c.state.in_(_USEFUL) & (JOBS.c.number > last)
+            is_it, values = f"{_IS_USEFUL} AND number > ?", [last]
             if place is not None:
-                is_it &= JOBS.c.place == find_place(connection, place)
-            return _select(connection, is_it, limit=_PAGE)
+                is_it += " AND place = ?"
+                values.append(find_place(connection, place))
+            return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
 
         while page := await self._database.read(question):
             for record in page:
@@ -205,27 +226,20 @@ class Downloads:
         now = self._now()
 
         def change(connection: Connection) -> DownloadRecord:
-            is_it = (
-                (DOWNLOADS.c.job == job.number)
-                & (DOWNLOADS.c.target == target)
-                & (DOWNLOADS.c.state == DownloadState.OPEN)
-            )
-            if found := _select_downloads(connection, is_it):
+            is_open = "job = ? AND target = ? AND state = ?"
+            values = (job.number, escape_path(target), DownloadState.OPEN.value)
+            if found := _downloads(connection, is_open, *values):
                 return found[0]
-            made = connection.alchemy.execute(
-                insert(DOWNLOADS)
-                .values(
-                    job=job.number,
-                    target=target,
-                    state=DownloadState.OPEN,
-                    outcome="",
-                    created=now,
-                    changed=now,
-                )
-                .returning(DOWNLOADS.c.number)
+            row = DOWNLOADS.insert(
+                connection,
+                job=job.number,
+                target=target,
+                state=DownloadState.OPEN,
+                outcome="",
+                created=now,
+                changed=now,
             )
-            (record,) = _select_downloads(connection, DOWNLOADS.c.number == made.scalar_one())
-            return record
+            return DownloadRecord(**row)
 
         return await self._database.write(change)
 
@@ -233,22 +247,19 @@ class Downloads:
         self, download: DownloadRecord, state: DownloadState, outcome: str = ""
     ) -> DownloadRecord:
         """Record what became of a download."""
-
-        def change(connection: Connection) -> DownloadRecord:
-            is_it = DOWNLOADS.c.number == download.number
-            connection.alchemy.execute(
-                update(DOWNLOADS).where(is_it).values(state=state, outcome=outcome, changed=self._now())
+        now = self._now()
+        row = await self._database.write(
+            lambda connection: DOWNLOADS.update(
+                connection, download.number, state=state, outcome=outcome, changed=now
             )
-            (record,) = _select_downloads(connection, is_it)
-            return record
-
-        return await self._database.write(change)
+        )
+        return DownloadRecord(**row)
 
     async def find_unfinished(self, target: str) -> DownloadRecord | None:
         """The latest unfinished download to this path."""
         found = await self._database.read(
-            lambda connection: _select_downloads(
-                connection, (DOWNLOADS.c.target == target) & (DOWNLOADS.c.state == DownloadState.OPEN)
+            lambda connection: _downloads(
+                connection, "target = ? AND state = ?", escape_path(target), DownloadState.OPEN.value
             )
         )
         return found[0] if found else None
@@ -274,54 +285,51 @@ def _subject(
     }
 
 
+def _insert(
+    connection: Connection, place: Place, action: JobAction, now: datetime, **values: object
+) -> JobRecord:
+    row = JOBS.insert(
+        connection,
+        place=keep_place(connection, place),
+        nonce=secrets.token_hex(8),
+        state=JobState.INTENT,
+        action=action,
+        outcome="",
+        created=now,
+        changed=now,
+        **values,
+    )
+    return _record(row, all_places(connection))
+
+
 def _get(connection: Connection, number: int) -> JobRecord:
-    found = _select(connection, JOBS.c.number == number, limit=1)
+    found = _select(connection, "number = ?", number)
     if not found:
         raise CatalogError(f"there is no job number {number} on record")
     return found[0]
 
 
-def _select(
-    connection: Connection, condition: ColumnElement[bool], *, limit: int, is_latest_first: bool = False
-) -> list[JobRecord]:
-    order = JOBS.c.number.desc() if is_latest_first else JOBS.c.number
-    rows = connection.alchemy.execute(select(JOBS).where(condition).order_by(order).limit(limit)).all()
+def _select(connection: Connection, condition: str, *values: object) -> list[JobRecord]:
+    rows = JOBS.select(connection, condition, *values)
     places = all_places(connection) if rows else {}
     return [_record(row, places) for row in rows]
 
 
-def _record(row: Row[Any], places: Mapping[int, Place]) -> JobRecord:
+def _record(row: dict[str, Any], places: Mapping[int, Place]) -> JobRecord:
+    start, stop = row.pop("range_start"), row.pop("range_stop")
+    names = ("format", "start", "end", "limit", "marker")
+    format_, begin, end, limit, marker = (row.pop(f"inventory_{name}") for name in names)
     inventory = None
-    if row.inventory_format is not None:
+    if format_ is not None:
         inventory = InventoryParameters(
-            format=row.inventory_format,
-            start_date=row.inventory_start,
-            end_date=row.inventory_end,
-            limit=row.inventory_limit,
-            marker=row.inventory_marker,
+            format=format_, start_date=begin, end_date=end, limit=limit, marker=marker
         )
     return JobRecord(
-        number=row.number,
-        place=places[row.place],
-        nonce=row.nonce,
-        state=row.state,
-        job_id=row.job_id,
-        action=row.action,
-        archive_id=row.archive_id,
-        byte_range=None if row.range_start is None else ByteRange(row.range_start, row.range_stop),
-        tier=row.tier,
+        **{**row, "place": places[row["place"]]},
+        byte_range=None if start is None else ByteRange(start, stop),
         inventory=inventory,
-        outcome=row.outcome,
-        created=row.created,
-        changed=row.changed,
     )
 
 
-def _select_downloads(connection: Connection, condition: ColumnElement[bool]) -> list[DownloadRecord]:
-    rows = connection.alchemy.execute(
-        select(DOWNLOADS).where(condition).order_by(DOWNLOADS.c.number.desc()).limit(1)
-    )
-    return [
-        DownloadRecord(row.number, row.job, row.target, row.state, row.outcome, row.created, row.changed)
-        for row in rows
-    ]
+def _downloads(connection: Connection, condition: str, *values: object) -> list[DownloadRecord]:
+    return [DownloadRecord(**row) for row in DOWNLOADS.select(connection, f"{condition} {_LATEST}", *values)]

@@ -160,7 +160,8 @@ class ArchiveState(StrEnum):
 
     Attributes:
         STORED: Proven by an upload, or listed by an inventory.
-        SUSPECT: The service and we disagree on its size or hash; it must not be relied on.
+        SUSPECT: The service and we disagree on its size or hash, or a whole inventory lacks it. Do not rely
+            on it until a later inventory lists it as we have it.
         DELETING: About to be deleted. It may be gone already.
         DELETED: Gone. Inventories made before still list it.
     """
@@ -231,11 +232,13 @@ class MergeResult:
         added: Archives that were not on record.
         confirmed: Archives that were, with the same size and tree hash.
         conflicting: Archives that were, with others. They are ``SUSPECT`` now.
+        missing: Archives that it should list and does not. They are ``SUSPECT`` now.
     """
 
     added: int
     confirmed: int
     conflicting: int
+    missing: int = 0
 
 
 # --- jobs and downloads -------------------------------------------------------------------------------

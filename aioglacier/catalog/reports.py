@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
-
-from sqlalchemy import Select, case, func, select
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog.archive_rows import is_sound, list_known
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.catalog.storage.backend import DamagedError
-from aioglacier.catalog.storage.tables import ARCHIVES, SPENT
+from aioglacier.catalog.storage.columns import count_microseconds
 from aioglacier.catalog.vaults import find_place, list_places
 from aioglacier.core.limits import GIB, KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
-
-    from sqlalchemy.sql import ColumnElement
 
     from aioglacier.catalog.records import Place
     from aioglacier.catalog.storage.backend import Connection
@@ -38,6 +34,16 @@ _PAGE: Final = 20_000
 
 #: Archives looked at in one transaction while checking.
 _CHECKED_TOGETHER: Final = 2000
+
+_IS_THERE: Final = f"place = ? AND state <> '{ArchiveState.DELETED}'"
+_DUPLICATES: Final = (
+    f"SELECT size, tree_hash, count(*) FROM archives WHERE {_IS_THERE} AND tree_hash > ? "  # noqa: S608
+    f"GROUP BY tree_hash, size HAVING count(*) > 1 ORDER BY tree_hash LIMIT {_PAGE}"
+)
+_SPENT: Final = (
+    "SELECT operation, sum(requests), sum(sent), sum(received), sum(price), currency FROM spent "
+    "WHERE place = ? GROUP BY operation, currency ORDER BY operation"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +145,9 @@ class Reports:
         """
 
         def page(connection: Connection, last: Duplicate | None) -> Sequence[Duplicate]:
-            is_it = _there(find_place(connection, place))
-            if last is not None:
-                is_it &= ARCHIVES.c.tree_hash > last.tree_hash
-            rows = connection.alchemy.execute(
-                select(ARCHIVES.c.size, ARCHIVES.c.tree_hash, func.count())
-                .where(is_it)
-                .group_by(ARCHIVES.c.tree_hash, ARCHIVES.c.size)
-                .having(func.count() > 1)
-                .order_by(ARCHIVES.c.tree_hash)
-                .limit(_PAGE)
-            )
-            return [Duplicate(*row) for row in rows]
+            after = last.tree_hash.hex() if last is not None else ""
+            rows = connection.rows(_DUPLICATES, (find_place(connection, place), after))
+            return [Duplicate(size, bytes.fromhex(tree_hash), count) for size, tree_hash, count in rows]
 
         async for duplicates in self._database.pages(page):
             for duplicate in duplicates:
@@ -186,67 +183,52 @@ def _look_through(connection: Connection) -> None:
             raise DamagedError(verdict)
 
 
-def _there(place: int) -> ColumnElement[bool]:
-    return (ARCHIVES.c.place == place) & (ARCHIVES.c.state != ArchiveState.DELETED)
-
-
 def _report(connection: Connection, place: Place, now: datetime) -> VaultReport:
     number = find_place(connection, place)
-    there = _there(number)
-    limits = [now - timedelta(days=days) for days in _AGES]
-    age = case(*((ARCHIVES.c.created > limit, at) for at, limit in enumerate(limits)), else_=len(limits))
-    size = case(*((ARCHIVES.c.size < limit, at) for at, limit in enumerate(_SIZES)), else_=len(_SIZES))
-    unknown = ARCHIVES.c.source.is_(None) & ARCHIVES.c.upload.is_(None)
+    limits = [count_microseconds(now - timedelta(days=days)) for days in _AGES]
+    suspect = f"AND state = '{ArchiveState.SUSPECT}'"
     return VaultReport(
         place,
-        _count(connection, there),
-        _shares(connection, there, age, _AGES),
-        _shares(connection, there, size, _SIZES),
-        _count(connection, there & (ARCHIVES.c.state == ArchiveState.SUSPECT)),
-        _count(connection, there & unknown),
-        _count(connection, there & ARCHIVES.c.seen.is_(None)),
+        _count(connection, number),
+        _shares(connection, number, _steps("created > ?", len(_AGES)), limits, _AGES),
+        _shares(connection, number, _steps("size < ?", len(_SIZES)), _SIZES, _SIZES),
+        _count(connection, number, suspect),
+        _count(connection, number, "AND source IS NULL AND upload IS NULL"),
+        _count(connection, number, "AND seen IS NULL"),
         tuple(_spent(connection, number)),
     )
 
 
-def _summed() -> Select[Any]:
-    return select(func.count(), func.coalesce(func.sum(ARCHIVES.c.size), 0))
+def _steps(condition: str, count: int) -> str:
+    """Return the number of the first of several limits for which a condition holds, as SQL."""
+    steps = " ".join(f"WHEN {condition} THEN {at}" for at in range(count))
+    return f"CASE {steps} ELSE {count} END"
 
 
-def _count(connection: Connection, condition: ColumnElement[bool]) -> Share:
-    count, size = connection.alchemy.execute(_summed().where(condition)).one()
+def _count(connection: Connection, place: int, condition: str = "") -> Share:
+    ((count, size),) = connection.rows(
+        f"SELECT count(*), coalesce(sum(size), 0) FROM archives WHERE {_IS_THERE} {condition}",  # noqa: S608
+        (place,),
+    )
     return Share(0, None, count, int(size))
 
 
 def _shares(
-    connection: Connection, condition: ColumnElement[bool], by: Any, limits: tuple[int, ...]
+    connection: Connection, place: int, steps: str, limits: Sequence[int], shown: tuple[int, ...]
 ) -> tuple[Share, ...]:
-    # A name, so that a database groups by what it has computed and not by an expression it takes for another.
-    counted = select(by.label("share"), ARCHIVES.c.size).where(condition).subquery()
-    rows = connection.alchemy.execute(
-        select(counted.c.share, func.count(), func.sum(counted.c.size)).group_by(counted.c.share)
+    rows = connection.rows(
+        f"SELECT share, count(*), sum(size) FROM (SELECT {steps} AS share, size FROM archives "  # noqa: S608
+        f"WHERE {_IS_THERE}) AS counted GROUP BY share",
+        (*limits, place),
     )
     found = {share: (count, int(size)) for share, count, size in rows}
     return tuple(
         Share(least, below, *found.get(at, (0, 0)))
-        for at, (least, below) in enumerate(zip((0, *limits), (*limits, None), strict=True))
+        for at, (least, below) in enumerate(zip((0, *shown), (*shown, None), strict=True))
     )
 
 
 def _spent(connection: Connection, place: int) -> list[Spent]:
-    rows = connection.alchemy.execute(
-        select(
-            SPENT.c.operation,
-            func.sum(SPENT.c.requests),
-            func.sum(SPENT.c.sent),
-            func.sum(SPENT.c.received),
-            func.sum(SPENT.c.price),
-            SPENT.c.currency,
-        )
-        .where(SPENT.c.place == place)
-        .group_by(SPENT.c.operation, SPENT.c.currency)
-        .order_by(SPENT.c.operation)
-    )
     return [
         Spent(
             operation,
@@ -256,5 +238,5 @@ def _spent(connection: Connection, place: int) -> list[Spent]:
             None if price is None else int(price),
             currency,
         )
-        for operation, requests, sent, received, price, currency in rows
+        for operation, requests, sent, received, price, currency in connection.rows(_SPENT, (place,))
     ]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from sqlalchemy import insert, select, update
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog.records import ArchiveKind
-from aioglacier.catalog.storage.tables import ARCHIVES, STREAMS
+from aioglacier.catalog.storage.columns import instant_of, unescape
+from aioglacier.catalog.storage.tables import STREAMS
 from aioglacier.catalog.vaults import find_place, keep_place
 from aioglacier.core.models import Archive, ArchiveId
 
@@ -23,6 +22,16 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import Place
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
+
+_SELECT: Final = (
+    "SELECT s.number, s.nonce, s.state, s.description, a.archive_id FROM streams AS s "
+    "LEFT JOIN archives AS a ON a.number = s.manifest"
+)
+_PIECES: Final = (
+    "SELECT a.archive_id, a.size, a.tree_hash, a.description, a.created FROM archives AS a "
+    "JOIN streams AS s ON s.number = a.stream JOIN archives AS tie ON tie.number = s.manifest "
+    "WHERE tie.archive_id = ? AND tie.place = ? AND a.kind = ? ORDER BY a.stream_position"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,119 +65,95 @@ class Streams:
         nonce = secrets.token_hex(8)
 
         def change(connection: Connection) -> int:
-            number: int
             now = self._now()
-            made = connection.alchemy.execute(
-                insert(STREAMS)
-                .values(
-                    place=keep_place(connection, place),
-                    nonce=nonce,
-                    state="open",
-                    description=description,
-                    created=now,
-                    changed=now,
-                )
-                .returning(STREAMS.c.number)
+            made = STREAMS.insert(
+                connection,
+                place=keep_place(connection, place),
+                nonce=nonce,
+                state="open",
+                description=description,
+                created=now,
+                changed=now,
             )
-            number = made.scalar_one()
-            return number
+            return int(made["number"])
 
         number = await self._database.write(change)
         return StreamRecord(number, place, nonce, "open", description, None)
 
     async def find(self, place: Place, nonce: str) -> StreamRecord | None:
-        """The stream of this name."""
-
-        def question(connection: Connection) -> StreamRecord | None:
-            row = connection.alchemy.execute(
-                select(STREAMS.c.number, STREAMS.c.state, STREAMS.c.description, ARCHIVES.c.archive_id)
-                .outerjoin(ARCHIVES, ARCHIVES.c.number == STREAMS.c.manifest)
-                .where(STREAMS.c.place == find_place(connection, place), STREAMS.c.nonce == nonce)
-            ).one_or_none()
-            if row is None:
-                return None
-            return StreamRecord(row.number, place, nonce, row.state, row.description, row.archive_id)
-
-        return await self._database.read(question)
+        """Return the stream of this name."""
+        found = await self._list(place, "s.nonce = ?", nonce)
+        return found[0] if found else None
 
     async def list_open(self, place: Place) -> list[StreamRecord]:
-        """The streams of a vault that have no manifest yet, oldest first."""
+        """Return the streams of a vault that have no manifest yet, oldest first."""
+        return await self._list(place, "s.state = ?", "open")
 
+    async def _list(self, place: Place, condition: str, value: str) -> list[StreamRecord]:
         def question(connection: Connection) -> list[StreamRecord]:
-            rows = connection.alchemy.execute(
-                select(STREAMS.c.number, STREAMS.c.nonce, STREAMS.c.description)
-                .where(STREAMS.c.place == find_place(connection, place), STREAMS.c.state == "open")
-                .order_by(STREAMS.c.number)
+            rows = connection.rows(
+                f"{_SELECT} WHERE s.place = ? AND {condition} ORDER BY s.number",
+                (find_place(connection, place), value),
             )
-            return [StreamRecord(row.number, place, row.nonce, "open", row.description, None) for row in rows]
+            return [
+                StreamRecord(number, place, nonce, state, unescape(description), manifest)
+                for number, nonce, state, description, manifest in rows
+            ]
 
         return await self._database.read(question)
 
     async def record_piece(self, stream: StreamRecord, archive_id: ArchiveId, index: int) -> None:
         """Record that an archive is a piece of a stream; the first is number 0."""
         await self._database.write(
-            lambda connection: connection.alchemy.execute(
-                update(ARCHIVES)
-                .where(
-                    ARCHIVES.c.place == find_place(connection, stream.place),
-                    ARCHIVES.c.archive_id == archive_id,
-                )
-                .values(kind=ArchiveKind.PIECE, stream=stream.number, stream_position=index)
+            lambda connection: connection.rows(
+                "UPDATE archives SET kind = ?, stream = ?, stream_position = ? "
+                "WHERE place = ? AND archive_id = ?",
+                (
+                    ArchiveKind.PIECE.value,
+                    stream.number,
+                    index,
+                    find_place(connection, stream.place),
+                    archive_id,
+                ),
             )
         )
 
     async def record_completed(self, stream: StreamRecord, manifest: ArchiveId, size: int) -> None:
-        """Record that all pieces are there, and what ties them together."""
+        """Record that all pieces are stored, and the archive that ties them together."""
 
         def change(connection: Connection) -> None:
-            is_it = (ARCHIVES.c.place == find_place(connection, stream.place)) & (
-                ARCHIVES.c.archive_id == manifest
+            place = find_place(connection, stream.place)
+            ((number,),) = connection.rows(
+                "UPDATE archives SET kind = ?, stream = ? WHERE place = ? AND archive_id = ? "
+                "RETURNING number",
+                (ArchiveKind.MANIFEST.value, stream.number, place, manifest),
             )
-            connection.alchemy.execute(
-                update(ARCHIVES).where(is_it).values(kind=ArchiveKind.MANIFEST, stream=stream.number)
-            )
-            number = connection.alchemy.scalar(select(ARCHIVES.c.number).where(is_it))
-            connection.alchemy.execute(
-                update(STREAMS)
-                .where(STREAMS.c.number == stream.number)
-                .values(state="completed", size=size, manifest=number, changed=self._now())
+            STREAMS.update(
+                connection,
+                stream.number,
+                state="completed",
+                size=size,
+                manifest=number,
+                changed=self._now(),
             )
 
         await self._database.write(change)
 
     async def find_pieces(self, place: Place, manifest: ArchiveId) -> list[Archive]:
-        """The pieces of the stream that has this manifest, in order; none if it is not on record."""
-
-        def question(connection: Connection) -> list[Archive]:
-            number = find_place(connection, place)
-            tie = ARCHIVES.alias("tie")
-            rows = connection.alchemy.execute(
-                select(
-                    ARCHIVES.c.archive_id,
-                    ARCHIVES.c.size,
-                    ARCHIVES.c.tree_hash,
-                    ARCHIVES.c.description,
-                    ARCHIVES.c.created,
-                )
-                .join(STREAMS, STREAMS.c.number == ARCHIVES.c.stream)
-                .join(tie, tie.c.number == STREAMS.c.manifest)
-                .where(
-                    tie.c.archive_id == manifest,
-                    tie.c.place == number,
-                    ARCHIVES.c.kind == ArchiveKind.PIECE,
-                )
-                .order_by(ARCHIVES.c.stream_position)
+        """Return the pieces of the stream that has this manifest, in order; none if it is not on record."""
+        rows = await self._database.read(
+            lambda connection: connection.rows(
+                _PIECES, (manifest, find_place(connection, place), ArchiveKind.PIECE.value)
             )
-            return [
-                Archive(
-                    ArchiveId(row.archive_id),
-                    place.vault,
-                    row.size,
-                    row.tree_hash,
-                    row.description,
-                    row.created,
-                )
-                for row in rows
-            ]
-
-        return await self._database.read(question)
+        )
+        return [
+            Archive(
+                ArchiveId(archive_id),
+                place.vault,
+                size,
+                bytes.fromhex(tree_hash),
+                unescape(description),
+                instant_of(created),
+            )
+            for archive_id, size, tree_hash, description, created in rows
+        ]

@@ -22,8 +22,6 @@ that came to nothing are removed.
 from __future__ import annotations
 
 import secrets
-from functools import cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import archives
@@ -33,17 +31,8 @@ from aioglacier.catalog.records import (
     UploadRecord,
     UploadState,
 )
-from aioglacier.catalog.storage.columns import (
-    count_microseconds,
-    describe_identity,
-    escape,
-    escape_path,
-    identity_of,
-    instant_of,
-    optional,
-    unescape,
-    unescape_path,
-)
+from aioglacier.catalog.storage.columns import escape, escape_path
+from aioglacier.catalog.storage.tables import UPLOADS
 from aioglacier.catalog.vaults import all_places, find_place, keep_place
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
@@ -93,25 +82,6 @@ _TOLD: Final = "told"
 _PAGE: Final = 500
 _PARTS_PAGE: Final = 64
 
-#: The columns in the order of a record's fields.
-_COLUMNS: Final = (
-    "number, place, nonce, state, upload_id, part_size, size, description, source, source_identity, "
-    "tree_hash, archive_id, outcome, created, active"
-)
-
-#: How the values of some columns are kept; those of all others are kept as they are.
-_KEPT: Final[Mapping[str, Callable[[Any], object]]] = {
-    "state": attrgetter("value"),
-    "description": escape,
-    "source": escape_path,
-    "source_identity": describe_identity,
-    "tree_hash": bytes.hex,
-    "outcome": escape,
-    "created": count_microseconds,
-    "active": count_microseconds,
-}
-
-_SELECT: Final = f"SELECT {_COLUMNS} FROM uploads"  # noqa: S608  # names of ours
 _IS_UNFINISHED: Final = "state IN ({})".format(", ".join(f"'{state}'" for state in UNFINISHED))
 _LIST_PARTS: Final = (
     "SELECT part_index, size, tree_hash, leaves FROM parts WHERE upload = ? AND part_index >= ? "  # noqa: S608
@@ -177,8 +147,7 @@ class Uploads:
                 "created": now,
                 "active": now,
             }
-            (row,) = connection.rows(_inserting(tuple(values)), _kept(values))
-            return _record(row, all_places(connection))
+            return _record(UPLOADS.insert(connection, **values), all_places(connection))
 
         return await self._database.write(change)
 
@@ -424,29 +393,8 @@ def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
         raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
 
 
-@cache
-def _inserting(names: tuple[str, ...]) -> str:
-    marks = ", ".join("?" * len(names))
-    return f"INSERT INTO uploads ({', '.join(names)}) VALUES ({marks}) RETURNING {_COLUMNS}"  # noqa: S608
-
-
-@cache
-def _updating(names: tuple[str, ...]) -> str:
-    changes = ", ".join(f"{name} = ?" for name in names)
-    return f"UPDATE uploads SET {changes} WHERE number = ? RETURNING {_COLUMNS}"  # noqa: S608
-
-
-def _kept(values: Mapping[str, object]) -> list[object]:
-    return [optional(_KEPT.get(name, _as_it_is), value) for name, value in values.items()]
-
-
-def _as_it_is(value: object) -> object:
-    return value
-
-
 def _update(connection: Connection, number: int, **values: object) -> UploadRecord:
-    (row,) = connection.rows(_updating(tuple(values)), [*_kept(values), number])
-    return _record(row, all_places(connection))
+    return _record(UPLOADS.update(connection, number, **values), all_places(connection))
 
 
 def _get(connection: Connection, number: int) -> UploadRecord:
@@ -461,31 +409,14 @@ _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 
 
 def _select(connection: Connection, condition: str, *values: object) -> list[UploadRecord]:
-    rows = connection.rows(f"{_SELECT} WHERE {condition}", values)
+    rows = UPLOADS.select(connection, condition, *values)
     places = all_places(connection) if rows else {}
     return [_record(row, places) for row in rows]
 
 
-def _record(row: tuple[Any, ...], places: Mapping[int, Place]) -> UploadRecord:
-    number, place, nonce, state, upload_id, part_size, size, description, source, identity, *others = row
-    tree_hash, archive_id, outcome, created, active = others
-    return UploadRecord(
-        number=number,
-        place=places[place],
-        nonce=nonce,
-        state=UploadState(state),
-        upload_id=upload_id,
-        part_size=part_size,
-        size=size,
-        description=unescape(description),
-        source=optional(unescape_path, source),
-        identity=optional(identity_of, identity),
-        tree_hash=optional(bytes.fromhex, tree_hash),
-        archive_id=archive_id,
-        outcome=unescape(outcome),
-        created=instant_of(created),
-        active=instant_of(active),
-    )
+def _record(row: dict[str, Any], places: Mapping[int, Place]) -> UploadRecord:
+    identity, place = row.pop("source_identity"), places[row.pop("place")]
+    return UploadRecord(**row, place=place, identity=identity)
 
 
 def _name(upload: UploadRecord) -> str:

@@ -59,7 +59,7 @@ def running(bin_: Path) -> Iterator[str]:
             file.write(_SETTINGS + f"port = {port}\n")
         _run(owner, bin_ / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "start")
         try:
-            yield f"postgresql+asyncpg://tester:{password}@127.0.0.1:{port}"
+            yield f"postgresql://tester:{password}@127.0.0.1:{port}"
         finally:
             _run(owner, bin_ / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 
@@ -67,7 +67,7 @@ def running(bin_: Path) -> Iterator[str]:
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
     """A connection of asyncpg's, as any other program may have one."""
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(url)
     try:
         yield connection
     finally:

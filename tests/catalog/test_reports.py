@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert
-
 from aioglacier.catalog import ArchiveState, Catalog, Duplicate
 from aioglacier.catalog.storage.tables import SPENT
 from aioglacier.catalog.vaults import keep_place
@@ -75,7 +73,7 @@ async def test_what_was_spent_is_summed_by_operation(catalog: Catalog) -> None:
         ]
         for operation, requests, price, currency in rows:
             row = {"operation": operation, "requests": requests, "price": price, "currency": currency}
-            connection.alchemy.execute(insert(SPENT).values({**always, **row}))
+            SPENT.insert(connection, **always, **row)
 
     await catalog._database.write(spend)
     report = await catalog.reports.vault(PHOTOS)

@@ -37,6 +37,7 @@ DOWNLOADING = (
     "download recorded",
     "piece recorded",
     "file verified",
+    "file on disk",
     "file renamed",
 )
 DELETING = ("deleting recorded", "deleted")

@@ -52,7 +52,7 @@ def test_nothing_heavy_is_loaded_for_it(arguments: list[str], tmp_path: Path) ->
     assert not loaded & heavy
 
 
-def test_an_upload_loads_neither_sqlalchemy_nor_botocore(cli: Cli, vault: str, tmp_path: Path) -> None:
+def test_an_upload_does_not_load_botocore(cli: Cli, vault: str, tmp_path: Path) -> None:
     """Into a catalog that is made for it, into one that is there, in one request and in parts."""
     (tmp_path / "small").write_bytes(b"data")
     (tmp_path / "large").write_bytes(bytes(MIB + 1))
@@ -62,7 +62,7 @@ def test_an_upload_loads_neither_sqlalchemy_nor_botocore(cli: Cli, vault: str, t
             *cli.arguments, "upload", vault, *arguments, folder=tmp_path, environment=environment
         )
         assert {"sqlite3", "aiohttp"} <= loaded
-        assert not loaded & {"sqlalchemy", "botocore", "aiobotocore"}
+        assert not loaded & {"botocore", "aiobotocore"}
 
 
 def test_the_entry_point_is_declared() -> None:

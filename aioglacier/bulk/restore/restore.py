@@ -143,8 +143,8 @@ class FolderRestore:
         """
         tree, run = await self._find()
         placer = await run_in_thread(partial(self._open_placer, is_made=True))
-        entries = self._context.catalog.entries
-        number = await entries.begin_run(
+        catalog = self._context.catalog
+        number = await catalog.runs.begin(
             tree, "restore", {"patterns": list(self._options.selection.patterns)}, target=self._root
         )
         try:
@@ -153,20 +153,20 @@ class FolderRestore:
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = outcome_of(error)
-                await entries.end_run(
+                await catalog.runs.end(
                     tree, number, counters=self._told(), outcome=outcome, spent=self._spent()
                 )
             raise
         finally:
             placer.close()
-        await entries.end_run(tree, number, counters=self._told(), spent=self._spent())
+        await catalog.runs.end(tree, number, counters=self._told(), spent=self._spent())
         return self.snapshot()
 
     # --- what is asked for
 
     async def _find(self) -> tuple[TreeRecord, RunNumber | None]:
-        entries = self._context.catalog.entries
-        trees = await entries.list_trees(self._context.place)
+        catalog = self._context.catalog
+        trees = await catalog.trees.list(self._context.place)
         wanted = self._options.folder
         if wanted is not None:
             root = await run_in_thread(partial(os.path.realpath, wanted))
@@ -183,7 +183,7 @@ class FolderRestore:
         at = self._options.selection.at
         if at is None:
             return trees[0], None
-        run = await entries.find_run(trees[0], at)
+        run = await catalog.runs.find(trees[0], at)
         if run is None:
             raise ConfigurationError(f"{trees[0].root!r} was not in the vault yet at {at}")
         return trees[0], run
@@ -276,7 +276,7 @@ class FolderRestore:
         identities = self._options.identities
         if identities is None:
             raise no_identity()
-        recipients = await self._context.catalog.entries.recipients(tree)
+        recipients = await self._context.catalog.runs.recipients(tree)
         if recipients and not identities.fit(recipients):
             raise ConfigurationError(
                 f"what is to be restored was encrypted to {', '.join(recipients)}, and no identity given "

@@ -141,18 +141,17 @@ class BigFiles:
             _, attributes = await self._look_at(found)
             entry = _entry(tree, run, found, attributes)
             moved = await touch(entries, [Touched(known, entry)])
-            await entries.replace([known.number], moved, run)
+            await entries.add(moved)
             self.recorded += 1
             return
-        ended = [known.number] if known is not None else []
         if self._recipients is not None:
-            await self._seal(tree, run, found, ended, self._recipients)
+            await self._seal(tree, run, found, self._recipients)
             return
         try:
-            await self._archive(tree, run, found, ended, restart=False)
+            await self._archive(tree, run, found, restart=False)
         except ResumeMismatchError:
             # It has changed since a former run began with it, and what that had sent is of no more use.
-            await self._archive(tree, run, found, ended, restart=True)
+            await self._archive(tree, run, found, restart=True)
 
     async def _is_only_touched(self, found: Found, known: Known) -> bool:
         if known.upload is None or (known.kind, known.size) != (found.kind, found.size):
@@ -172,7 +171,6 @@ class BigFiles:
         tree: TreeRecord,
         run: RunNumber,
         found: Found,
-        ended: list[int],
         recipients: Recipients,
     ) -> None:
         def note(writer: ArchiveWriter) -> None:
@@ -180,16 +178,14 @@ class BigFiles:
 
         try:
             archive = await archive_sealed(
-                self._context, tree, run, _entry(tree, run, found), self._root, ended, recipients, note
+                self._context, tree, run, _entry(tree, run, found), self._root, recipients, note
             )
         finally:
             if (writer := self._under_way.pop(found.path, None)) is not None:
                 self._moved += writer.snapshot().moved
         self._count(archive)
 
-    async def _archive(
-        self, tree: TreeRecord, run: RunNumber, found: Found, ended: list[int], *, restart: bool
-    ) -> None:
+    async def _archive(self, tree: TreeRecord, run: RunNumber, found: Found, *, restart: bool) -> None:
         context = self._context
         description = describe_file(
             found.path,
@@ -222,7 +218,7 @@ class BigFiles:
             # What was given to it since makes its ``ctime`` another one, and so the next run sees it.
             _, attributes = await self._look_at(found)
             entry = _entry(tree, run, now, attributes)._replace(upload=record.upload)
-            await context.catalog.entries.replace(ended, [entry], run)
+            await context.catalog.entries.add([entry])
             await context.catalog.uploads.record_told(record.upload)
         self._count(archive)
 

@@ -65,7 +65,7 @@ class BundleWriter:
     ) -> None:
         self.archive: Archive | None = None
         self._context = context
-        self._entries = context.catalog.entries
+        self._entries, self._bundles = context.catalog.entries, context.catalog.bundles
         self._tree = tree
         self._run = run
         self._upload = upload
@@ -73,7 +73,6 @@ class BundleWriter:
         self._record = record
         self._recipients = recipients
         self._waiting: list[Entry] = []
-        self._ended: list[int] = []
         self._members = 0
         self._index_hash = hashlib.sha256()
         self._content_size = 0
@@ -106,7 +105,6 @@ class BundleWriter:
         self._waiting += [
             entry._replace(upload=number, position=base + (entry.position or 0)) for entry in packed.entries
         ]
-        self._ended += packed.ended
         self._members += len(packed.entries)
         self._content_size += packed.size
         await self._write(packed.blob)
@@ -135,9 +133,9 @@ class BundleWriter:
             self._tree.root if self._recipients is None else None,
         )
         await self._writer.write(encode_trailer(trailer))
-        await self._entries.record_bundle(self._tree, self._run, self._record)
+        await self._bundles.record(self._tree, self._run, self._record)
         self.archive = await self._writer.complete()
-        await self._entries.finish_bundle(self._upload.number, self._ended, self._run)
+        await self._bundles.finish(self._upload.number)
         return self.archive
 
     async def _write(self, blob: bytes) -> None:
@@ -207,7 +205,7 @@ async def open_bundle(
 
     async def note(upload: UploadRecord) -> None:
         record = BundleRecord(upload.number, "tar", compression, encryption)
-        await context.catalog.entries.record_bundle(tree, run, record)
+        await context.catalog.bundles.record(tree, run, record)
 
     description = describe_bundle(tree.root if recipients is None else None)
     async with open_in_parts(context, description, context.part_size(PART_SIZE), note=note) as (

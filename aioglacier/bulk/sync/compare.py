@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aioglacier.bulk.sync.scan import SPECIAL_KINDS
+from aioglacier.catalog.folders.entry_records import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ class Known(NamedTuple):
         number: The row.
         upload: The upload whose archive has the content; ``None`` where there is nothing to have.
         content_hash: The tree hash of the content; ``None`` of a file that is an archive of its own.
+        standing: Whether the content can be had.
     """
 
     path: bytes
@@ -40,6 +42,7 @@ class Known(NamedTuple):
     number: int
     upload: int | None
     content_hash: bytes | None
+    standing: Standing
 
 
 class Change(NamedTuple):
@@ -100,7 +103,9 @@ class Comparison:
                 else:
                     yield Change(found, None)
                 continue
-            if found[:9] != known[:9] or (found[9] is not None and found[9] != known[9]):
+            if known[-1] is Standing.LOST and known[1] == "file":
+                yield Change(found, None)  # its content is nowhere, whatever the facts say
+            elif found[:9] != known[:9] or (found[9] is not None and found[9] != known[9]):
                 if found.kind in SPECIAL_KINDS:
                     self.skipped.append((path, found.kind))
                     yield Change(None, Known(*known))

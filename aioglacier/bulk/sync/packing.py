@@ -60,7 +60,6 @@ class Packed:
     Attributes:
         blob: Members, one after the other.
         entries: Their records.
-        ended: Rows of versions that they take the place of.
         gone: Rows of paths that are no more.
         touched: What is only to be recorded.
         failed: What could not be read.
@@ -69,7 +68,6 @@ class Packed:
 
     blob: bytes = b""
     entries: list[Entry] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
     gone: list[int] = field(default_factory=list)
     touched: list[Touched] = field(default_factory=list)
     failed: list[PathFailure] = field(default_factory=list)
@@ -129,8 +127,6 @@ class Packer:
             pieces += member
             position += stored
             packed.size += entry.size
-            if known is not None:
-                packed.ended.append(known.number)
         self._beneath.forget()  # it may be moved before the next
         packed.blob = b"".join(pieces)
         return packed

@@ -43,7 +43,6 @@ async def archive_sealed(
     run: RunNumber,
     entry: Entry,
     root: str,
-    ended: list[int],
     recipients: Recipients,
     note: Callable[[ArchiveWriter], None],
 ) -> Archive:
@@ -55,7 +54,6 @@ async def archive_sealed(
         run: The run.
         entry: What is known of the file.
         root: The folder.
-        ended: Versions that it takes the place of.
         recipients: Whom to encrypt to.
         note: Is told the writer.
 
@@ -70,7 +68,9 @@ async def archive_sealed(
 
     async def record(upload: UploadRecord) -> None:
         uploads.append(upload)
-        await entries.record_bundle(tree, run, BundleRecord(upload.number, "file", None, AGE, 1, entry.size))
+        await context.catalog.bundles.record(
+            tree, run, BundleRecord(upload.number, "file", None, AGE, 1, entry.size)
+        )
 
     description = describe_sealed_file()
     try:
@@ -87,9 +87,8 @@ async def archive_sealed(
             for upload in uploads:
                 state = (await context.catalog.uploads.get_number(upload.number)).state
                 if state not in {UploadState.COMPLETING, UploadState.COMPLETED}:
-                    await entries.drop(upload.number)
+                    await context.catalog.bundles.drop(upload.number)
         raise
-    await entries.replace(ended, [], run)
     return archive
 
 

@@ -25,6 +25,7 @@ from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.sync_progress import SyncCounters, SyncSnapshot
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.core.errors import ConfigurationError, VaultNotFoundError
+from aioglacier.files.machine import machine_name, user_name
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.sync.packing import Packed
-    from aioglacier.catalog.folders.entries import Entries, RunNumber, TreeRecord
+    from aioglacier.catalog import Catalog
+    from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
 
@@ -67,6 +69,7 @@ class FolderSync:
         self._look = FolderLook(self._root, self._options, self._context.catalog.entries)
         self._bundling = Bundling(self._context, self._options, self._counters)
         self._big_files = BigFiles(self._context, self._root, self._failures.add, self._options.recipients)
+        self._gone: list[int] = []
         self._is_draining = False
         self._stoppable = anyio.CancelScope()
 
@@ -121,13 +124,13 @@ class FolderSync:
                 instead.
         """
         context = self._context
-        entries = context.catalog.entries
+        catalog = context.catalog
         await run_in_thread(self._check_top)
         async with context.catalog.lock_source(context.place, self._root):
-            tree = await entries.open_tree(context.place, self._root)
-            await _check_still_sealed(entries, tree, self._options.recipients, self._options.allows_plain)
+            tree = await catalog.trees.open(context.place, self._root, host=machine_name(), owner=user_name())
+            await _check_still_sealed(catalog, tree, self._options.recipients, self._options.allows_plain)
             self.unknown = await settle_folder(context, tree)
-            run = await entries.begin_run(tree, "sync", _settings(self._options))
+            run = await catalog.runs.begin(tree, "sync", _settings(self._options))
             try:
                 with first_cause(), self._stoppable:
                     await self._run(tree, run)
@@ -135,7 +138,7 @@ class FolderSync:
                 with anyio.move_on_after(5, shield=True):
                     await self._end(tree, run, outcome_of(error))
                     if isinstance(error, VaultNotFoundError):
-                        await entries.forget(tree)
+                        await catalog.trees.forget(tree)
                 raise
             if not self._is_draining:
                 self._look.list_failures(self._failures)
@@ -154,8 +157,8 @@ class FolderSync:
             price=prices.uploads(snapshot.requests) if prices else None,
             currency=prices.currency if prices else None,
         )
-        await self._context.catalog.entries.end_run(
-            tree, run, counters=counters, outcome=outcome, spent=spent
+        await self._context.catalog.runs.end(
+            tree, run, counters=counters, outcome=outcome, spent=spent, gone=self._gone
         )
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
@@ -177,7 +180,7 @@ class FolderSync:
     async def plan(self) -> SyncPlan:
         """Return what ``run`` would do, from looking at everything; nothing is sent or recorded."""
         context = self._context
-        trees = await context.catalog.entries.list_trees(context.place)
+        trees = await context.catalog.trees.list(context.place)
         tree = next((tree for tree in trees if tree.root == self._root), None)
         planning = Planning(self._options, context)
         await run_in_thread(partial(self._look.compare, tree, planning.add))
@@ -219,21 +222,20 @@ class FolderSync:
             async with take, give:
                 async for changes in take:
                     packed = await run_in_thread(partial(packer.pack, changes))
-                    await self._record(packed, run)
+                    await self._record(packed)
                     if packed.entries:
                         await give.send(packed)
         finally:
             packer.close()
 
-    async def _record(self, packed: Packed, run: RunNumber) -> None:
+    async def _record(self, packed: Packed) -> None:
         """Record what needs nothing sent."""
         for failed in packed.failed:
             self._failures.add(*failed)
         entries = self._context.catalog.entries
         moved = await touch(entries, packed.touched)
-        await entries.replace(
-            [*packed.gone, *(touched.known.number for touched in packed.touched)], moved, run
-        )
+        await entries.add(moved)
+        self._gone += packed.gone
         self._counters.removed += len(packed.gone)
         self._counters.recorded += len(packed.touched)
 
@@ -248,7 +250,7 @@ def _settings(options: SyncOptions) -> dict[str, Any]:
 
 
 async def _check_still_sealed(
-    entries: Entries, tree: TreeRecord, recipients: Recipients | None, allows_plain: bool
+    catalog: Catalog, tree: TreeRecord, recipients: Recipients | None, allows_plain: bool
 ) -> None:
     """See that a folder which was encrypted does not go in plain for want of an option.
 
@@ -257,7 +259,7 @@ async def _check_still_sealed(
     """
     if recipients is not None or allows_plain:
         return
-    before = await entries.recipients(tree, is_last=True)
+    before = await catalog.runs.recipients(tree, is_last=True)
     if before:
         raise ConfigurationError(
             f"the last sync of {tree.root!r} was encrypted to {', '.join(before)}, and this one would not "

@@ -1,14 +1,7 @@
-"""What is recorded of folders: their paths, version by version, and in which archive each lies where.
+"""What is recorded of the paths of folders, version by version, and in which archive each lies where.
 
-A row is one version of one path. It is current as long as no later run has ended it, and it counts as soon
-as the upload that it names is completed, if it names one: the members of a bundle are recorded while it is
-on its way, and become valid all at once, by the one record of the upload.
-
-So what a kill leaves are rows of an upload that is not completed. Whoever settles that upload removes them,
-before anything else looks at the folder.
-
-Paths are bytes as the file system has them, below the folder; a folder's ends in "/", the top's is empty.
-Then databases, scans and Python sort them alike.
+Paths are bytes as the file system has them, below the folder; a folder's ends in "/", the top's is empty. So
+databases, scans and Python sort them alike. ``entry_rows`` has the rule for which version counts.
 """
 
 from __future__ import annotations
@@ -16,35 +9,33 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, func, insert, select, update
-
 from aioglacier.catalog.folders.entry_records import (
     BundleRecord,
     Entry,
     Expense,
     RunNumber,
+    Standing,
+    StoredContent,
     StoredEntry,
     TreeNumber,
     TreeRecord,
 )
 from aioglacier.catalog.folders.entry_rows import (
     COLUMNS,
-    COUNTING,
-    end_entries,
     few_pages,
+    in_parts,
     insert_entries,
+    marks_of,
+    proven,
     select_current,
     select_stored,
+    select_unproven,
 )
-from aioglacier.catalog.records import ArchiveKind, UploadNumber, UploadState
-from aioglacier.catalog.storage.tables import ARCHIVES, BUNDLES, ENTRIES, RUNS, SPENT, TREES, UPLOADS
-from aioglacier.catalog.vaults import find_place, keep_place
+from aioglacier.catalog.records import ArchiveState, UploadNumber
+from aioglacier.catalog.vaults import find_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from datetime import datetime
-
-    from sqlalchemy.sql import ColumnElement
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from aioglacier.catalog.records import Place
     from aioglacier.catalog.storage.backend import Connection
@@ -53,371 +44,180 @@ if TYPE_CHECKING:
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
 _MEMBERS_PAGE: Final = 1000
 
+#: Versions with this content, by hash: of members of bundles, and of encrypted or compressed files.
+_CONTENT: Final = (
+    "SELECT e.size, e.content_hash, e.upload, e.position, e.stored, e.compression, e.encryption, "  # noqa: S608
+    "a.archive_id, r.settings FROM entries AS e JOIN uploads AS u ON u.number = e.upload "
+    "JOIN archives AS a ON a.upload = e.upload JOIN runs AS r ON r.number = e.since "
+    f"WHERE a.place = ? AND {proven('e', 'u', 'a')} AND e.content_hash IN ({{}})"
+)
+
+#: Archives that are this content and nothing else, from whatever command.
+_ARCHIVES: Final = (
+    "SELECT size, tree_hash, upload, archive_id FROM archives "  # noqa: S608
+    f"WHERE place = ? AND state = '{ArchiveState.STORED}' AND upload IS NOT NULL AND tree_hash IN ({{}})"
+)
+
 
 class Entries:
-    """The folders of a catalog, as ``Catalog.entries``."""
+    """The versions of paths in a catalog, as ``Catalog.entries``."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._now = now
-
-    # --- folders and runs
-
-    async def open_tree(self, place: Place, root: str) -> TreeRecord:
-        """The record of a folder in a vault, made if there is none."""
-
-        def change(connection: Connection) -> TreeRecord:
-            number = keep_place(connection, place)
-            is_it = (TREES.c.place == number) & (TREES.c.root == root)
-            if not connection.alchemy.scalar(select(TREES.c.number).where(is_it)):
-                connection.alchemy.execute(
-                    insert(TREES).values(place=number, root=root, settings="{}", created=self._now())
-                )
-            return _trees(connection, place, is_it)[0]
-
-        return await self._database.write(change)
-
-    async def list_trees(self, place: Place) -> list[TreeRecord]:
-        """The folders that are kept in a vault."""
-        return await self._database.read(
-            lambda connection: _trees(connection, place, TREES.c.place == find_place(connection, place))
-        )
-
-    async def forget(self, tree: TreeRecord) -> None:
-        """Remove the record of a folder of which nothing has been archived, or may have been."""
-
-        def change(connection: Connection) -> None:
-            is_of_it = BUNDLES.c.tree == tree.number
-            has_begun = (
-                select(UPLOADS.c.number)
-                .join(BUNDLES, BUNDLES.c.upload == UPLOADS.c.number)
-                .where(is_of_it, UPLOADS.c.state.in_((UploadState.OPEN, *COUNTING)))
-                .exists()
-            )
-            has_some = select(ENTRIES.c.number).where(ENTRIES.c.tree == tree.number).exists()
-            if connection.alchemy.scalar(select(has_begun | has_some)):
-                return
-            connection.alchemy.execute(delete(BUNDLES).where(is_of_it))
-            connection.alchemy.execute(delete(RUNS).where(RUNS.c.tree == tree.number))
-            connection.alchemy.execute(delete(TREES).where(TREES.c.number == tree.number))
-
-        await self._database.write(change)
-
-    async def begin_run(
-        self,
-        tree: TreeRecord,
-        kind: str,
-        settings: Mapping[str, Any],
-        *,
-        target: str | None = None,
-        started: datetime | None = None,
-    ) -> RunNumber:
-        """Record that a ``sync``, ``restore`` or ``verify`` begins, or began at a time of long ago."""
-
-        def change(connection: Connection) -> RunNumber:
-            made = connection.alchemy.execute(
-                insert(RUNS)
-                .values(
-                    place=keep_place(connection, tree.place),
-                    tree=tree.number,
-                    kind=kind,
-                    state="open",
-                    target=target,
-                    settings=json.dumps(dict(settings)),
-                    counters="{}",
-                    outcome="",
-                    started=started or self._now(),
-                )
-                .returning(RUNS.c.number)
-            )
-            return RunNumber(made.scalar_one())
-
-        return await self._database.write(change)
-
-    async def end_run(
-        self,
-        tree: TreeRecord,
-        run: RunNumber,
-        *,
-        counters: Mapping[str, Any],
-        outcome: str = "",
-        spent: Expense | None = None,
-    ) -> None:
-        """Record how a run ended, and what it cost; one without an ``outcome`` came to its end."""
-        now = self._now()
-
-        def change(connection: Connection) -> None:
-            connection.alchemy.execute(
-                update(RUNS)
-                .where(RUNS.c.number == run)
-                .values(
-                    state="failed" if outcome else "completed",
-                    counters=json.dumps(dict(counters)),
-                    outcome=outcome,
-                    ended=now,
-                )
-            )
-            if spent is not None and spent.requests:
-                connection.alchemy.execute(
-                    insert(SPENT).values(
-                        place=keep_place(connection, tree.place),
-                        run=run,
-                        operation=spent.operation,
-                        day=now.replace(hour=0, minute=0, second=0, microsecond=0),
-                        requests=spent.requests,
-                        sent=spent.sent,
-                        received=spent.received,
-                        price=None if spent.price is None else round(spent.price * 1_000_000),
-                        currency=spent.currency,
-                    )
-                )
-            is_sync = select(RUNS.c.number).where(RUNS.c.number == run, RUNS.c.kind == "sync").exists()
-            if not outcome:
-                connection.alchemy.execute(
-                    update(TREES).where(TREES.c.number == tree.number, is_sync).values(last_run=run)
-                )
-
-        await self._database.write(change)
-
-    async def find_run(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
-        """The last ``sync`` of a folder that had begun at a time."""
-
-        def question(connection: Connection) -> RunNumber | None:
-            return connection.alchemy.scalar(
-                select(RUNS.c.number)
-                .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync", RUNS.c.started <= until)
-                .order_by(RUNS.c.number.desc())
-                .limit(1)
-            )
-
-        return await self._database.read(question)
-
-    async def stopped_settings(self, tree: TreeRecord, kind: str) -> dict[str, Any]:
-        """The settings of the latest run of a kind, if it did not come to its end; else none."""
-
-        def question(connection: Connection) -> dict[str, Any]:
-            row = connection.alchemy.execute(
-                select(RUNS.c.state, RUNS.c.settings)
-                .where(RUNS.c.tree == tree.number, RUNS.c.kind == kind)
-                .order_by(RUNS.c.number.desc())
-                .limit(1)
-            ).first()
-            return {} if row is None or row.state == "completed" else json.loads(row.settings)
-
-        return await self._database.read(question)
-
-    async def recipients(self, tree: TreeRecord, *, is_last: bool = False) -> list[str]:
-        """To whom files of a folder were encrypted, by any ``sync`` or by the last one."""
-
-        def question(connection: Connection) -> list[str]:
-            runs = (
-                select(RUNS.c.settings)
-                .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync")
-                .order_by(RUNS.c.number.desc())
-            )
-            names: dict[str, None] = {}
-            for settings in connection.alchemy.scalars(runs.limit(1) if is_last else runs):
-                names |= dict.fromkeys(json.loads(settings).get("recipients", ()))
-            return list(names)
-
-        return await self._database.read(question)
-
-    # --- recording
 
     async def add(self, entries: Sequence[Entry]) -> None:
-        """Record versions of paths, in one transaction."""
+        """Record versions of paths, in one transaction.
+
+        Older versions stay: a version counts while its archive is proven and no newer one does.
+        """
         if entries:
             await self._database.write(lambda connection: insert_entries(connection, entries))
 
-    async def replace(self, numbers: Sequence[int], entries: Sequence[Entry], run: RunNumber) -> None:
-        """End versions with a run, and record others in their place, in one transaction."""
-
-        def change(connection: Connection) -> None:
-            end_entries(connection, numbers, run)
-            if entries:
-                insert_entries(connection, entries)
-
-        if numbers or entries:
-            await self._database.write(change)
-
-    async def record_bundle(self, tree: TreeRecord, run: RunNumber, bundle: BundleRecord) -> None:
-        """Record that an upload takes files of a folder, or what is known of it in the end."""
-
-        def change(connection: Connection) -> None:
-            values = {
-                "members": bundle.members,
-                "content_size": bundle.content_size,
-                "index_position": bundle.index_position,
-                "index_size": bundle.index_size,
-                "format": bundle.format,
-                "compression": bundle.compression,
-                "encryption": bundle.encryption,
-                "tree": tree.number,
-                "run": run,
-            }
-            is_it = BUNDLES.c.upload == bundle.upload
-            if not connection.alchemy.execute(update(BUNDLES).where(is_it).values(values)).rowcount:
-                connection.alchemy.execute(insert(BUNDLES).values(upload=bundle.upload, **values))
-
-        await self._database.write(change)
-
-    async def finish_bundle(self, upload: UploadNumber, ended: Sequence[int], run: RunNumber) -> None:
-        """Once an upload is completed: end the versions that its members take the place of."""
-
-        def change(connection: Connection) -> None:
-            end_entries(connection, ended, run)
-            connection.alchemy.execute(
-                update(ARCHIVES).where(ARCHIVES.c.upload == upload).values(kind=ArchiveKind.BUNDLE)
-            )
-
-        await self._database.write(change)
-
-    # --- after a stop
-
-    async def unfinished(self, tree: TreeRecord) -> list[BundleRecord]:
-        """The archives of a folder whose uploads have not come to an end."""
-
-        def question(connection: Connection) -> list[BundleRecord]:
-            rows = connection.alchemy.execute(
-                select(BUNDLES.c.upload, BUNDLES.c.format, BUNDLES.c.compression, BUNDLES.c.encryption)
-                .join(UPLOADS, UPLOADS.c.number == BUNDLES.c.upload)
-                .where(
-                    BUNDLES.c.tree == tree.number,
-                    UPLOADS.c.state.in_((UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETING)),
-                )
-                .order_by(BUNDLES.c.upload)
-            )
-            return [BundleRecord(*row) for row in rows]
-
-        return await self._database.read(question)
-
-    async def drop(self, upload: UploadNumber) -> None:
-        """Remove what was recorded of an upload that has come to nothing, or begins anew."""
-
-        def change(connection: Connection) -> None:
-            connection.alchemy.execute(delete(ENTRIES).where(ENTRIES.c.upload == upload))
-            connection.alchemy.execute(delete(BUNDLES).where(BUNDLES.c.upload == upload))
-
-        await self._database.write(change)
-
-    async def mend(self, tree: TreeRecord) -> int:
-        """Remove versions without an archive to come, and end those that a later one has taken the place of.
-
-        For a folder whose last run was stopped, before anything else looks at it. Returns how many.
-        """
-        later = ENTRIES.alias("later")
-
-        def change(connection: Connection) -> int:
-            dead = select(UPLOADS.c.number).where(
-                UPLOADS.c.number == ENTRIES.c.upload, UPLOADS.c.state.not_in(COUNTING)
-            )
-            count = connection.alchemy.execute(
-                delete(ENTRIES).where(ENTRIES.c.tree == tree.number, dead.exists())
-            ).rowcount
-            following = (
-                select(later.c.since)
-                .where(
-                    later.c.tree == ENTRIES.c.tree,
-                    later.c.path == ENTRIES.c.path,
-                    later.c.since > ENTRIES.c.since,
-                )
-                .order_by(later.c.since)
-                .limit(1)
-                .scalar_subquery()
-            )
-            ended = connection.alchemy.execute(
-                update(ENTRIES)
-                .where(ENTRIES.c.tree == tree.number, ENTRIES.c.until.is_(None), following.is_not(None))
-                .values(until=following)
-            ).rowcount
-            return count + ended
-
-        return await self._database.write(change)
-
-    async def last_run_state(self, tree: TreeRecord) -> str | None:
-        """The state of the latest ``sync``."""
-        return await self._database.read(
-            lambda connection: connection.alchemy.scalar(
-                select(RUNS.c.state)
-                .where(RUNS.c.tree == tree.number, RUNS.c.kind == "sync")
-                .order_by(RUNS.c.number.desc())
-                .limit(1)
-            )
-        )
-
-    # --- reading
+    # --- for a sync
 
     async def current_page(self, tree: TreeRecord, after: bytes | None) -> Sequence[Any]:
-        """The next current versions in the order of paths, as plain rows of what a comparison needs."""
+        """Return the next paths that are not gone, in order: their newest versions as plain rows.
+
+        The columns are those that a comparison needs, and the ``Standing`` of the version.
+        """
         return await self._database.read(lambda connection: select_current(connection, tree.number, after))
 
     async def get_all(self, numbers: Sequence[int]) -> dict[int, Entry]:
-        """Versions by their rows."""
+        """Return versions by their rows."""
 
         def question(connection: Connection) -> dict[int, Entry]:
             found: dict[int, Entry] = {}
-            for at in range(0, len(numbers), 500):
-                some = numbers[at : at + 500]
-                rows = connection.alchemy.execute(
-                    select(ENTRIES.c.number, *COLUMNS).where(ENTRIES.c.number.in_(some))
+            for some in in_parts(numbers):
+                statement = (
+                    f"SELECT e.number, {COLUMNS} FROM entries AS e WHERE e.number IN ({marks_of(some)})"  # noqa: S608
                 )
-                found.update({row[0]: Entry(*row[1:]) for row in rows})
+                found.update({row[0]: Entry(*row[1:]) for row in connection.rows(statement, some)})
             return found
 
         return await self._database.read(question) if numbers else {}
 
-    async def members(self, upload: UploadNumber) -> AsyncIterator[list[Entry]]:
-        """The members of an upload's archive in the order of their positions, page by page."""
-        last = -1
+    async def find_content(
+        self,
+        place: Place,
+        wanted: Iterable[tuple[int, bytes]],
+        *,
+        encryption: str | None = None,
+        recipients: Sequence[str] = (),
+    ) -> dict[tuple[int, bytes], StoredContent]:
+        """Return where content lies in a vault, whatever its path is or was, and whoever sent it.
 
-        def question(connection: Connection) -> list[Entry]:
+        Args:
+            place: The vault.
+            wanted: Sizes and tree hashes of contents.
+            encryption: How the content must be encrypted; ``None`` for not at all.
+            recipients: Whom it must be encrypted to, no more and no fewer.
+
+        Returns:
+            What was found, by size and tree hash. Each archive is proven.
+        """
+        pairs = set(wanted)
+        hashes = sorted({tree_hash for size, tree_hash in pairs if size})
+        names = set(recipients)
+
+        def question(connection: Connection) -> dict[tuple[int, bytes], StoredContent]:
+            number = find_place(connection, place)
+            found: dict[tuple[int, bytes], StoredContent] = {}
+            for at in range(0, len(hashes), 500):
+                some = hashes[at : at + 500]
+                for row in connection.rows(_CONTENT.format(marks_of(some)), (number, *some)):
+                    size, tree_hash, *where, settings = row
+                    content = StoredContent(*where)
+                    sent_to = set(json.loads(settings).get("recipients", ()))
+                    if content.encryption == encryption and (encryption is None or sent_to == names):
+                        found[size, tree_hash] = content
+                if encryption is None:
+                    hexes = [tree_hash.hex() for tree_hash in some]
+                    for size, hex_, upload, id_ in connection.rows(
+                        _ARCHIVES.format(marks_of(some)), (number, *hexes)
+                    ):
+                        content = StoredContent(upload, None, None, None, None, id_)
+                        found.setdefault((size, bytes.fromhex(hex_)), content)
+            return found
+
+        found = await self._database.read(question) if hashes else {}
+        return {pair: content for pair, content in found.items() if pair in pairs}
+
+    # --- of one archive
+
+    async def members(self, upload: UploadNumber) -> AsyncIterator[list[Entry]]:
+        """Yield the versions that lie in an upload's archive by position, page by page."""
+        last = (-1, 0)
+        statement = (
+            f"SELECT e.number, {COLUMNS} FROM entries AS e WHERE e.upload = ? "  # noqa: S608
+            "AND (e.position > ? OR (e.position = ? AND e.number > ?)) "
+            f"ORDER BY e.position, e.number LIMIT {_MEMBERS_PAGE}"
+        )
+
+        def question(connection: Connection) -> list[tuple[Any, ...]]:
+            position, number = last
             with few_pages(connection):
-                rows = connection.alchemy.execute(
-                    select(*COLUMNS)
-                    .where(ENTRIES.c.upload == upload, ENTRIES.c.position > last)
-                    .order_by(ENTRIES.c.position)
-                    .limit(_MEMBERS_PAGE)
-                )
-                return [Entry(*row) for row in rows]
+                return connection.rows(statement, (upload, position, position, number))
 
         while page := await self._database.read(question):
-            yield page
-            last = page[-1].position or 0
+            entries = [Entry(*row[1:]) for row in page]
+            yield entries
+            last = (entries[-1].position or 0, page[-1][0])
 
     async def uploads_of(self, tree: TreeRecord) -> list[UploadNumber]:
-        """The uploads whose archives have something of a folder, oldest first."""
-        return await self._database.read(
-            lambda connection: [
-                UploadNumber(number)
-                for number in connection.alchemy.scalars(
-                    select(ENTRIES.c.upload)
-                    .where(ENTRIES.c.tree == tree.number, ENTRIES.c.upload.is_not(None))
-                    .distinct()
-                    .order_by(ENTRIES.c.upload)
-                )
-            ]
+        """Return the uploads whose archives have something of a folder, oldest first."""
+        rows = await self._database.read(
+            lambda connection: connection.rows(
+                "SELECT DISTINCT upload FROM entries WHERE tree = ? AND upload IS NOT NULL ORDER BY upload",
+                (tree.number,),
+            )
         )
+        return [UploadNumber(number) for (number,) in rows]
+
+    # --- what is stored
 
     async def stored(
         self, tree: TreeRecord, run: RunNumber | None = None, *, is_descending: bool = False
     ) -> AsyncIterator[list[StoredEntry]]:
-        """What a folder holds, or held at the end of a run, in the order of paths, page by page.
+        """Yield what a folder holds, or held at the end of a run, in the order of paths, page by page.
+
+        That is, of each path that is not gone, the newest version whose archive is proven.
 
         Raises:
             CatalogError: A record is not as it was written.
         """
         last: bytes | None = None
+        sign, order = ("<", "e.path DESC") if is_descending else (">", "e.path")
 
         def question(connection: Connection) -> list[StoredEntry]:
-            is_it = ENTRIES.c.tree == tree.number
-            if last is not None:
-                is_it &= ENTRIES.c.path < last if is_descending else ENTRIES.c.path > last
-            order = ENTRIES.c.path.desc() if is_descending else ENTRIES.c.path
-            return select_stored(connection, is_it, run, order)
+            if last is None:
+                return select_stored(connection, "e.tree = ?", (tree.number,), run, order)
+            is_it = f"e.tree = ? AND e.path {sign} ?"
+            return select_stored(connection, is_it, (tree.number, last), run, order)
 
         while page := await self._database.read(question):
             yield page
             last = page[-1].entry.path
+
+    async def unproven(
+        self, tree: TreeRecord, run: RunNumber | None = None
+    ) -> AsyncIterator[list[tuple[Entry, Standing]]]:
+        """Yield the paths of a folder that are not gone and have no proven version, page by page.
+
+        Each comes as its newest version, with the standing of that.
+
+        Raises:
+            CatalogError: A record is not as it was written.
+        """
+        last = b""
+        is_first = True
+
+        def question(connection: Connection) -> list[tuple[Entry, Standing]]:
+            sign = ">=" if is_first else ">"
+            return select_unproven(connection, f"e.tree = ? AND e.path {sign} ?", (tree.number, last), run)
+
+        while page := await self._database.read(question):
+            yield page
+            last, is_first = page[-1][0].path, False
 
     async def stored_in(
         self,
@@ -428,7 +228,7 @@ class Entries:
         start: int = 0,
         stop: int | None = None,
     ) -> AsyncIterator[list[StoredEntry]]:
-        """What of that lies in one archive, in the order of positions, page by page.
+        """Yield what of ``stored`` lies in one archive, in the order of positions, page by page.
 
         Args:
             tree: The folder.
@@ -437,37 +237,29 @@ class Entries:
             start: Only members that begin here or later; of an archive that is one file, 0.
             stop: Only members that begin before this.
         """
-        last = start - 1
+        last, path = start, b""
+        is_before, before = ("", ()) if stop is None else ("AND coalesce(e.position, 0) < ?", (stop,))
+        is_it = (
+            "e.tree = ? AND e.upload = ? AND (coalesce(e.position, 0) > ? "
+            f"OR (coalesce(e.position, 0) = ? AND e.path > ?)) {is_before}"
+        )
 
         def question(connection: Connection) -> list[StoredEntry]:
-            position = func.coalesce(ENTRIES.c.position, 0)
-            is_it = (ENTRIES.c.tree == tree.number) & (ENTRIES.c.upload == upload) & (position > last)
-            if stop is not None:
-                is_it &= position < stop
-            return select_stored(connection, is_it, run, position)
+            values = (tree.number, upload, last, last, path, *before)
+            return select_stored(connection, is_it, values, run, "coalesce(e.position, 0), e.path")
 
         while page := await self._database.read(question):
             yield page
-            last = page[-1].entry.position or 0
+            last, path = page[-1].entry.position or 0, page[-1].entry.path
 
     async def stored_at(self, tree: TreeRecord, path: bytes, run: RunNumber | None) -> StoredEntry | None:
-        """What there is, or was at the end of a run, at a path."""
+        """Return what there is, or was at the end of a run, at a path."""
         found = await self._database.read(
             lambda connection: select_stored(
-                connection,
-                (ENTRIES.c.tree == tree.number) & (ENTRIES.c.path == path),
-                run,
-                ENTRIES.c.since,
+                connection, "e.tree = ? AND e.path = ?", (tree.number, path), run, "e.since"
             )
         )
         return found[-1] if found else None
-
-
-def _trees(connection: Connection, place: Place, condition: ColumnElement[bool]) -> list[TreeRecord]:
-    rows = connection.alchemy.execute(
-        select(TREES.c.number, TREES.c.root, TREES.c.last_run).where(condition).order_by(TREES.c.root)
-    )
-    return [TreeRecord(TreeNumber(row.number), place, row.root, row.last_run) for row in rows]
 
 
 __all__ = [
@@ -476,6 +268,8 @@ __all__ = [
     "Entry",
     "Expense",
     "RunNumber",
+    "Standing",
+    "StoredContent",
     "StoredEntry",
     "TreeNumber",
     "TreeRecord",

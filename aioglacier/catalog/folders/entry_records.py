@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, NewType
 
 if TYPE_CHECKING:
@@ -15,18 +16,38 @@ TreeNumber = NewType("TreeNumber", int)
 RunNumber = NewType("RunNumber", int)
 
 
+class Standing(StrEnum):
+    """Whether the content of a version can be had: its archive decides, now and not when it was recorded.
+
+    Attributes:
+        PROVEN: The version has no content, or its archive is stored.
+        AWAITED: The upload of its archive has not come to an end, so nothing is proven yet.
+        LOST: Its archive was never made, is suspect, is about to be deleted, or is gone.
+    """
+
+    PROVEN = "proven"
+    AWAITED = "awaited"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True)
 class TreeRecord:
     """A folder that is kept in a vault.
 
     Attributes:
+        identity: 32 random hex digits: what the folder is called in bundles and descriptions.
         root: Its absolute path.
+        host: The machine that it is on; "" where an old catalog did not keep it.
+        owner: The user who first archived it; "" likewise.
         last_run: The last ``sync`` that came to its end, ``None`` before the first.
     """
 
     number: TreeNumber
     place: Place
+    identity: str
     root: str
+    host: str
+    owner: str
     last_run: RunNumber | None
 
 
@@ -42,7 +63,7 @@ class Entry(NamedTuple):
         target: Where a symbolic link points; of a hard link the path of the file it is another name of.
         extra: JSON of what few paths have.
         content_hash: The tree hash of a file's content; ``None`` where the archive's own is meant.
-        upload: The upload whose archive has it; ``None`` of what has no content anywhere.
+        upload: The upload whose archive has it; ``None`` where there is no content.
         position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
     """
 
@@ -108,11 +129,12 @@ class Expense:
 
 
 class StoredEntry(NamedTuple):
-    """A version of a path with the archive that has it.
+    """The newest version of a path whose archive is proven, with that archive.
 
     Attributes:
-        archive_id: ``None`` where there is no content, or nothing is known of the archive yet.
+        archive_id: ``None`` where there is no content.
         archive_size, archive_hash, archive_created: Of the archive.
+        is_older: The path has a newer version, whose archive is not proven.
     """
 
     entry: Entry
@@ -120,3 +142,20 @@ class StoredEntry(NamedTuple):
     archive_size: int
     archive_hash: bytes | None
     archive_created: datetime | None
+    is_older: bool
+
+
+class StoredContent(NamedTuple):
+    """Where content lies that is proven to be in a vault, for a version that points there.
+
+    Attributes:
+        upload: The upload whose archive has it.
+        position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
+    """
+
+    upload: int
+    position: int | None
+    stored: int | None
+    compression: str | None
+    encryption: str | None
+    archive_id: ArchiveId

@@ -1,35 +1,42 @@
-"""Rows of versions of paths: how they are written, ended and read."""
+"""Rows of versions of paths: how they are written, and which of them count.
+
+No row says whether it is current. That follows from the archives, at the moment of the question: the current
+version of a path is the newest one whose archive is proven. So when an archive stops being proven, its
+versions stop being current in the same transaction, and the next older one is current again.
+
+``until`` is set by one thing only: the end of a run that looked at the folder and did not find the path.
+"""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, update
-
 from aioglacier.catalog.checksums import checksum
-from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
-from aioglacier.catalog.records import UploadState
-from aioglacier.catalog.storage.tables import ARCHIVES, ENTRIES, UPLOADS
+from aioglacier.catalog.folders.entry_records import Entry, Standing, StoredEntry
+from aioglacier.catalog.records import ArchiveState, UploadState
+from aioglacier.catalog.storage.columns import instant_of, optional
 from aioglacier.core.errors import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sqlalchemy.sql import ColumnElement
-
-    from aioglacier.catalog.folders.entry_records import RunNumber
     from aioglacier.catalog.storage.backend import Connection
 
 #: Rows read at a time: 2 MB of them, and few enough trips.
 PAGE: Final = 5000
 
-#: Uploads in these states have an archive, or may have one, which must not be made again.
-COUNTING: Final = (UploadState.COMPLETED, UploadState.COMPLETING)
+#: Values in one IN (...): SQLite took 999 for long.
+MANY: Final = 500
 
-COLUMNS: Final = [ENTRIES.c[name] for name in Entry._fields]
+#: After every run.
+_NOW: Final = 2**62
 
-#: What a comparison needs, in the order that it needs it.
+_AWAITED: Final = frozenset({UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETING})
+
+COLUMNS: Final = ", ".join(f"e.{name}" for name in Entry._fields)
+
+#: What a comparison needs, in the order that it needs it; the standing follows.
 _COMPARED: Final = (
     "path",
     "kind",
@@ -45,68 +52,157 @@ _COMPARED: Final = (
     "upload",
     "content_hash",
 )
-_CURRENT: Final = f"SELECT {', '.join(_COMPARED)} FROM entries WHERE tree = ? AND until IS NULL"  # noqa: S608
 
 _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
     ", ".join(Entry._fields), "?, " * len(Entry._fields)
 )
 
+# Statements call the row in question e, its upload u, its archive a; other rows of the same path n, nu, na.
 
-def _counts() -> ColumnElement[bool]:
-    return ENTRIES.c.upload.is_(None) | UPLOADS.c.state.in_(COUNTING)
+
+def proven(row: str, upload: str, archive: str) -> str:
+    """Return the condition that a row is proven, given the names of the three tables in the statement."""
+    return (
+        f"({row}.upload IS NULL OR ({upload}.state = '{UploadState.COMPLETED}' "
+        f"AND {archive}.state = '{ArchiveState.STORED}'))"
+    )
+
+
+def _joined(row: str, upload: str, archive: str) -> str:
+    return (
+        f"entries AS {row} LEFT JOIN uploads AS {upload} ON {upload}.number = {row}.upload "
+        f"LEFT JOIN archives AS {archive} ON {archive}.upload = {row}.upload "
+        f"AND {archive}.state = '{ArchiveState.STORED}'"
+    )
+
+
+_SAME_PATH: Final = "n.tree = e.tree AND n.path = e.path"
+_NEWER: Final = (
+    f"EXISTS (SELECT 1 FROM entries AS n WHERE {_SAME_PATH} AND n.since > e.since AND n.since <= ?)"  # noqa: S608
+)
+_NEWER_PROVEN: Final = (
+    f"EXISTS (SELECT 1 FROM {_joined('n', 'nu', 'na')} "  # noqa: S608
+    f"WHERE {_SAME_PATH} AND n.since > e.since AND n.since <= ? AND {proven('n', 'nu', 'na')})"
+)
+_ANY_PROVEN: Final = _NEWER_PROVEN.replace("n.since > e.since AND ", "")
+
+#: A path is gone if its newest row has ended: no other row tells of its absence.
+_NOT_GONE: Final = (
+    f"coalesce((SELECT n.until FROM entries AS n WHERE {_SAME_PATH} AND n.since <= ? "  # noqa: S608
+    f"ORDER BY n.since DESC LIMIT 1), {_NOW}) > ?"
+)
+
+_STORED: Final = (
+    f"SELECT {COLUMNS}, e.checksum, a.archive_id, a.size, a.tree_hash, a.created, {_NEWER} "  # noqa: S608
+    f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')} "
+    f"AND NOT {_NEWER_PROVEN} AND {_NOT_GONE}"
+)
+_UNPROVEN: Final = (
+    f"SELECT {COLUMNS}, e.checksum FROM entries AS e "  # noqa: S608
+    f"WHERE e.since <= ? AND NOT {_NEWER} AND coalesce(e.until, {_NOW}) > ? AND NOT {_ANY_PROVEN}"
+)
+_CURRENT: Final = (
+    f"SELECT {', '.join(f'e.{name}' for name in _COMPARED)} FROM entries AS e "  # noqa: S608
+    f"WHERE e.tree = ? AND e.until IS NULL "
+    f"AND NOT EXISTS (SELECT 1 FROM entries AS n WHERE {_SAME_PATH} AND n.since > e.since)"
+)
 
 
 def select_current(connection: Connection, tree: int, after: bytes | None) -> Sequence[Any]:
-    """One page of the current versions of a folder's paths, as a comparison with the disk needs them."""
-    is_after, values = (" AND path > ?", (tree, after)) if after is not None else ("", (tree,))
-    return connection.rows(f"{_CURRENT}{is_after} ORDER BY path LIMIT {PAGE}", values)
+    """Return one page of the newest versions of a folder's paths, as a comparison needs them.
+
+    Paths that are gone are left out. The last column of each row is its ``Standing``.
+    """
+    is_after, values = (" AND e.path > ?", (tree, after)) if after is not None else ("", (tree,))
+    rows = connection.rows(f"{_CURRENT}{is_after} ORDER BY e.path LIMIT {PAGE}", values)
+    upload = _COMPARED.index("upload")
+    standings = find_standings(connection, {row[upload] for row in rows} - {None})
+    return [(*row, standings.get(row[upload], Standing.PROVEN)) for row in rows]
+
+
+def find_standings(connection: Connection, uploads: Iterable[int]) -> dict[int, Standing]:
+    """Return the standing of every version that lies in the archives of these uploads."""
+    found: dict[int, Standing] = {}
+    for some in in_parts(sorted(uploads)):
+        rows = connection.rows(
+            "SELECT u.number, u.state, count(a.number) FROM uploads AS u "  # noqa: S608
+            f"LEFT JOIN archives AS a ON a.upload = u.number AND a.state = '{ArchiveState.STORED}' "
+            f"WHERE u.number IN ({marks_of(some)}) GROUP BY u.number, u.state",
+            some,
+        )
+        for number, state, archives in rows:
+            if state in _AWAITED:
+                found[number] = Standing.AWAITED
+            elif state == UploadState.COMPLETED and archives:
+                found[number] = Standing.PROVEN
+            else:
+                found[number] = Standing.LOST
+    return found
 
 
 def select_stored(
-    connection: Connection, condition: ColumnElement[bool], run: RunNumber | None, order: Any
+    connection: Connection, condition: str, values: Sequence[object], run: int | None, order: str
 ) -> list[StoredEntry]:
-    """One page of the versions that count, now or as of a run, with their archives.
+    """Return one page of the versions that count, now or as of a run, with their archives.
 
     Raises:
         CatalogError: A record is not as it was written.
     """
-    is_it = condition & _counts()
-    if run is None:
-        is_it &= ENTRIES.c.until.is_(None)
-    else:
-        is_it &= (ENTRIES.c.since <= run) & (ENTRIES.c.until.is_(None) | (ENTRIES.c.until > run))
-    rows = connection.alchemy.execute(
-        select(
-            *COLUMNS,
-            ENTRIES.c.checksum,
-            ARCHIVES.c.archive_id,
-            ARCHIVES.c.size,
-            ARCHIVES.c.tree_hash,
-            ARCHIVES.c.created,
-        )
-        .outerjoin(UPLOADS, UPLOADS.c.number == ENTRIES.c.upload)
-        .outerjoin(ARCHIVES, ARCHIVES.c.upload == ENTRIES.c.upload)
-        .where(is_it)
-        .order_by(order)
-        .limit(PAGE)
+    at = _NOW - 1 if run is None else run
+    rows = connection.rows(
+        f"{_STORED} AND {condition} ORDER BY {order} LIMIT {PAGE}", (at, at, at, at, at, *values)
     )
     return [_stored(row) for row in rows]
 
 
-def _stored(row: Any) -> StoredEntry:
-    count = len(COLUMNS)
-    entry = Entry(*row[:count])
-    if row[count] != checksum(entry):
+def select_unproven(
+    connection: Connection, condition: str, values: Sequence[object], run: int | None
+) -> list[tuple[Entry, Standing]]:
+    """Return one page of the newest versions of paths that have no proven version at all.
+
+    Raises:
+        CatalogError: A record is not as it was written.
+    """
+    at = _NOW - 1 if run is None else run
+    rows = connection.rows(
+        f"{_UNPROVEN} AND {condition} ORDER BY e.path LIMIT {PAGE}", (at, at, at, at, *values)
+    )
+    entries = [checked(row) for row in rows]
+    standings = find_standings(connection, {entry.upload for entry in entries if entry.upload is not None})
+    return [(entry, standings.get(entry.upload or 0, Standing.LOST)) for entry in entries]
+
+
+def checked(row: Sequence[Any]) -> Entry:
+    """Return the version of a row that ends with its checksum.
+
+    Raises:
+        CatalogError: The record is not as it was written.
+    """
+    entry = Entry(*row[:-1])
+    if row[-1] != checksum(entry):
         raise CatalogError(
             f"the record of {entry.path!r} is not as it was written: a bit has flipped on this disk, so "
             "rename the catalog and restore it from a copy"
         )
-    return StoredEntry(entry, *row[count + 1 :])
+    return entry
+
+
+def _stored(row: tuple[Any, ...]) -> StoredEntry:
+    count = len(Entry._fields) + 1
+    archive_id, size, tree_hash, created, is_older = row[count:]
+    return StoredEntry(
+        checked(row[:count]),
+        archive_id,
+        size or 0,
+        optional(bytes.fromhex, tree_hash),
+        optional(instant_of, created),
+        bool(is_older),
+    )
 
 
 @contextmanager
 def few_pages(connection: Connection) -> Iterator[None]:
-    """Let SQLite keep few pages: what comes in the order of its keys needs none of them again."""
+    """Let SQLite keep few pages: rows that come in the order of their keys need none of them again."""
     if connection.dialect != "sqlite":
         yield
         return
@@ -124,11 +220,25 @@ def insert_entries(connection: Connection, entries: Iterable[Entry]) -> None:
         connection.each(_INSERT, ((*entry, checksum(entry)) for entry in entries))
 
 
-def end_entries(connection: Connection, numbers: Sequence[int], run: RunNumber) -> None:
-    """End versions that are current, by their rows, with a run."""
-    for at in range(0, len(numbers), 500):
-        connection.alchemy.execute(
-            update(ENTRIES)
-            .where(ENTRIES.c.number.in_(numbers[at : at + 500]), ENTRIES.c.until.is_(None))
-            .values(until=run)
+def end_paths(connection: Connection, tree: int, numbers: Sequence[int], run: int) -> None:
+    """Record that a run found the paths of these rows gone.
+
+    All rows of such a path end: should the newest of them be dropped, an older one must not bring it back.
+    """
+    for some in in_parts(numbers):
+        connection.rows(
+            f"UPDATE entries SET until = ? WHERE tree = ? AND until IS NULL "  # noqa: S608
+            f"AND path IN (SELECT path FROM entries WHERE tree = ? AND number IN ({marks_of(some)}))",
+            (run, tree, tree, *some),
         )
+
+
+def in_parts(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Divide values into as many as one statement takes."""
+    for at in range(0, len(values), MANY):
+        yield values[at : at + MANY]
+
+
+def marks_of(values: Sequence[object]) -> str:
+    """Return a mark for each value."""
+    return ", ".join("?" * len(values))

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aioglacier.catalog.storage import sqlite_file as files
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    import sqlalchemy
-
-    from aioglacier.catalog.storage.alchemy import Alchemy
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.files.locks import LockOwner
 
@@ -55,11 +51,9 @@ class SqliteConnection:
 
     dialect: Final = "sqlite"
 
-    def __init__(self, connection: sqlite3.Connection, alchemy: Callable[[], Alchemy]) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self.notes: dict[Any, Any] = {}
         self._connection = connection
-        self._made_of = alchemy
-        self._alchemy: sqlalchemy.Connection | None = None
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """See ``Connection``."""
@@ -69,13 +63,6 @@ class SqliteConnection:
         """See ``Connection``."""
         self._connection.executemany(statement, values)
 
-    @property
-    def alchemy(self) -> sqlalchemy.Connection:
-        """See ``Connection``."""
-        if self._alchemy is None:
-            self._alchemy = self._made_of().over(self._connection)
-        return self._alchemy
-
     def begin(self, *, is_write: bool) -> None:
         """Begin a transaction."""
         # A reader that becomes a writer could not wait for another: whoever will write says so at once.
@@ -84,22 +71,14 @@ class SqliteConnection:
     def commit(self) -> None:
         """End it; what was changed is on disk."""
         self._connection.commit()
-        self._settle()
 
     def roll_back(self) -> None:
         """Undo it, if it has begun."""
         self.notes.clear()  # what it has noted may have been made in it
         self._connection.rollback()
-        self._settle()
-
-    def _settle(self) -> None:
-        if self._alchemy is not None:
-            self._alchemy.rollback()  # of which nothing is left, so it is told only
 
     def close(self) -> None:
         """Close the connection."""
-        if self._alchemy is not None:
-            self._alchemy.close()
         self._connection.close()
 
 
@@ -119,8 +98,6 @@ class SqliteStore:
         self._is_durable = is_durable
         self._identity = _identity_of(path)
         self._idle: list[SqliteConnection] = []
-        self._alchemy: Alchemy | None = None
-        self._loading = threading.Lock()
         self._held: dict[str, FileLock] = {}
 
     def close(self) -> None:
@@ -142,16 +119,9 @@ class SqliteStore:
                 "fill a new one with 'aioglacier inventory VAULT' for each vault",
                 path=self.location,
             ) from error
-        except Exception as error:
-            cause = getattr(error, "orig", None) or error  # SQLAlchemy's have SQLite's in them
-            if isinstance(cause, sqlite3.Error):
-                self._check_file()  # whatever it says, this would be why
-                raise files.translate(cause, self._path) from error
-            if type(error).__module__.startswith("sqlalchemy."):
-                raise CatalogError(
-                    f"the catalog {self.location!r} cannot be used: {cause}", path=self.location
-                ) from error
-            raise
+        except sqlite3.Error as error:
+            self._check_file()  # whatever it says, this would be why
+            raise files.translate(error, self._path) from error
 
     def _run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
         connection = self._lend()
@@ -177,15 +147,7 @@ class SqliteStore:
         try:
             return self._idle.pop()
         except IndexError:
-            return SqliteConnection(_connect(self._path, is_durable=self._is_durable), self._load_alchemy)
-
-    def _load_alchemy(self) -> Alchemy:
-        with self._loading:
-            if self._alchemy is None:
-                from aioglacier.catalog.storage.alchemy import Alchemy  # noqa: PLC0415  # uploads do without
-
-                self._alchemy = Alchemy()
-            return self._alchemy
+            return SqliteConnection(_connect(self._path, is_durable=self._is_durable))
 
     def set_aside(self, reason: str) -> CatalogError:
         """See ``Store``."""

@@ -86,7 +86,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--catalog",
             metavar="PATH|URL",
             help="The local record of what is archived. Default: ~/.local/share/aioglacier/catalog.db. "
-            "Or postgresql+asyncpg://USER@HOST/DATABASE, which several machines can share.",
+            "Or postgresql://USER@HOST/DATABASE, which several machines can share.",
         ),
         option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
         option(

@@ -40,9 +40,6 @@ _LOOK_AGAIN_SECONDS: Final = 0.1
 #: Objects made until garbage is looked for, once all is loaded: some 10 MB.
 _COLLECT_AFTER: Final = 50_000
 
-#: What is loaded when the record is first asked for something that needs it, which an upload does not.
-_CATALOG_NEEDS: Final = frozenset({"sqlalchemy", "asyncpg"})
-
 _log: Final = logging.getLogger("aioglacier.cli")
 
 
@@ -158,10 +155,10 @@ class Session:
             async with catalog.Catalog.open(self.settings.catalog) as opened:
                 yield opened
         except ModuleNotFoundError as error:
-            if error.name not in _CATALOG_NEEDS:
+            if error.name != "asyncpg":
                 raise
             raise CommandError(
-                f"the local record needs {error.name}, which is not installed: pip install aioglacier[cli]",
+                "a catalog in PostgreSQL needs asyncpg: pip install aioglacier[postgresql]",
                 Exit.CATALOG,
             ) from error
 

@@ -15,6 +15,7 @@ from aioglacier.bulk.formats.zstd import ZstdCoder, decode, skippable_frame
 from aioglacier.bulk.sync.compare import Change, Known
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER, Packer
 from aioglacier.bulk.sync.scan import Scan
+from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError, UnsafePathError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath, check_path
@@ -59,7 +60,7 @@ def test_a_file_that_was_only_touched_is_not_packed(tmp_path: Path, packer: Pack
     (tmp_path / "a").write_bytes(b"same")
     (change,) = changes(tmp_path)
     assert change.found is not None
-    known = Known(*change.found[:10], 7, 3, tree_hash(b"same"))._replace(mtime_ns=1)
+    known = Known(*change.found[:10], 7, 3, tree_hash(b"same"), Standing.PROVEN)._replace(mtime_ns=1)
     packed = packer.pack([Change(change.found, known)])
     assert packed.blob == b""
     assert [touched.known.number for touched in packed.touched] == [7]

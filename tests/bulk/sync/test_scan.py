@@ -11,6 +11,7 @@ import pytest
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.sync.compare import Comparison, Known
 from aioglacier.bulk.sync.scan import Scan, signed
+from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 
@@ -96,7 +97,8 @@ def test_comparison_tells_new_changed_gone_and_same_apart(tmp_path: Path) -> Non
     for name in ("a", "b", "d"):
         (tmp_path / name).write_text(name)
     before = [
-        Known(*found[:10], number, None, None) for number, found in enumerate(Scan(os.fsencode(tmp_path)))
+        Known(*found[:10], number, None, None, Standing.PROVEN)
+        for number, found in enumerate(Scan(os.fsencode(tmp_path)))
     ]
     (tmp_path / "a").unlink()
     (tmp_path / "b").write_text("longer")
@@ -113,7 +115,7 @@ def test_comparison_tells_new_changed_gone_and_same_apart(tmp_path: Path) -> Non
 def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
     """It is only not looked at."""
     (tmp_path / "kept").touch()
-    before = [Known(*found[:10], 0, None, None) for found in Scan(os.fsencode(tmp_path))]
+    before = [Known(*found[:10], 0, None, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
     path_filter = make_filter(["kept"])
     comparison = Comparison(Scan(os.fsencode(tmp_path), path_filter), iter(before), path_filter=path_filter)
     assert list(comparison) == []

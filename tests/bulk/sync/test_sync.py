@@ -65,10 +65,10 @@ async def test_a_stopped_run_is_none_that_came_to_its_end(place: Place, many: Pa
     await drained(place, many)
     async with place.vault() as vault:
         assert vault.records is not None
-        entries = vault.records.catalog.entries
-        (tree,) = await entries.list_trees(vault.records.place)
+        catalog = vault.records.catalog
+        (tree,) = await catalog.trees.list(vault.records.place)
         assert tree.last_run is None
-        assert await entries.last_run_state(tree) == "failed"
+        assert await catalog.runs.last_state(tree) == "failed"
 
 
 async def test_what_is_not_done_in_time_is_aborted(place: Place, many: Path) -> None:
@@ -130,7 +130,7 @@ async def test_a_vault_that_does_not_exist_leaves_no_record(place: Place, many: 
         with pytest.raises(VaultNotFoundError):
             await FolderSync(vault, many).run()
         assert vault.records is not None
-        assert await catalog.entries.list_trees(vault.records.place) == []
+        assert await catalog.trees.list(vault.records.place) == []
 
 
 async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -
         with pytest.raises(VaultNotFoundError):
             await FolderSync(vault, many).run()
         assert vault.records is not None
-        assert len(await vault.records.catalog.entries.list_trees(vault.records.place)) == 1
+        assert len(await vault.records.catalog.trees.list(vault.records.place)) == 1
 
 
 async def _inventory(vault: aioglacier.Vault) -> aioglacier.Job:

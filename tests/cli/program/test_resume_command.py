@@ -144,7 +144,7 @@ def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither an option with a secret, nor the password of a URL, nor what the environment holds."""
     secret = "wJalrXUtnFEMIK7MDENG"  # the documentation's example
     ctx = parse(
-        f"--catalog=postgresql+asyncpg://user:{secret}@host/db",
+        f"--catalog=postgresql://user:{secret}@host/db",
         "serve",
         "d",
         "--access-key-id=AKIDEXAMPLE",

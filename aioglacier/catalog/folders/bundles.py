@@ -1,0 +1,93 @@
+"""The archives that folders are kept in: bundles of small files, and big files, each an archive by itself.
+
+Members are recorded while their bundle is on its way. They count from the moment in which the upload is
+completed and its archive is proven, all at once, and never if it comes to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.catalog.folders.entry_records import BundleRecord
+from aioglacier.catalog.records import ArchiveKind, UploadState
+from aioglacier.catalog.storage.tables import BUNDLES
+
+if TYPE_CHECKING:
+    from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
+    from aioglacier.catalog.records import UploadNumber
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
+
+_UNFINISHED: Final = (
+    "SELECT b.upload, b.format, b.compression, b.encryption FROM bundles AS b "  # noqa: S608
+    "JOIN uploads AS u ON u.number = b.upload WHERE b.tree = ? AND u.state IN "
+    f"('{UploadState.INTENT}', '{UploadState.OPEN}', '{UploadState.COMPLETING}') ORDER BY b.upload"
+)
+
+#: Uploads in these states have no archive and never will.
+_FRUITLESS: Final = f"('{UploadState.ABORTED}', '{UploadState.EXPIRED}', '{UploadState.FAILED}')"
+
+
+class Bundles:
+    """The bundles of a catalog, as ``Catalog.bundles``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, tree: TreeRecord, run: RunNumber, bundle: BundleRecord) -> None:
+        """Record that an upload takes files of a folder, or what is known of it in the end."""
+
+        def change(connection: Connection) -> None:
+            values = {
+                "tree": tree.number,
+                "run": run,
+                "members": bundle.members,
+                "content_size": bundle.content_size,
+                "index_position": bundle.index_position,
+                "index_size": bundle.index_size,
+                "format": bundle.format,
+                "compression": bundle.compression,
+                "encryption": bundle.encryption,
+            }
+            if BUNDLES.select(connection, "upload = ?", bundle.upload):
+                changes = ", ".join(f"{name} = ?" for name in values)
+                connection.rows(
+                    f"UPDATE bundles SET {changes} WHERE upload = ?",  # noqa: S608  # names of ours
+                    (*values.values(), bundle.upload),
+                )
+            else:
+                BUNDLES.insert(connection, upload=bundle.upload, **values)
+
+        await self._database.write(change)
+
+    async def finish(self, upload: UploadNumber) -> None:
+        """Record that the archive of a completed upload is a bundle."""
+        await self._database.write(
+            lambda connection: connection.rows(
+                "UPDATE archives SET kind = ? WHERE upload = ?", (ArchiveKind.BUNDLE.value, upload)
+            )
+        )
+
+    async def unfinished(self, tree: TreeRecord) -> list[BundleRecord]:
+        """Return the archives of a folder whose uploads have not come to an end."""
+        rows = await self._database.read(lambda connection: connection.rows(_UNFINISHED, (tree.number,)))
+        return [BundleRecord(*row) for row in rows]
+
+    async def drop(self, upload: UploadNumber) -> None:
+        """Remove what was recorded of an upload that has come to nothing, or begins again."""
+
+        def change(connection: Connection) -> None:
+            connection.rows("DELETE FROM entries WHERE upload = ?", (upload,))
+            connection.rows("DELETE FROM bundles WHERE upload = ?", (upload,))
+
+        await self._database.write(change)
+
+    async def drop_fruitless(self, tree: TreeRecord) -> None:
+        """Remove the versions of a folder whose uploads came to nothing. They never counted."""
+        await self._database.write(
+            lambda connection: connection.rows(
+                "DELETE FROM entries WHERE tree = ? AND upload IN "  # noqa: S608
+                f"(SELECT number FROM uploads WHERE state IN {_FRUITLESS})",
+                (tree.number,),
+            )
+        )

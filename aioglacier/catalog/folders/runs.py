@@ -1,0 +1,155 @@
+"""The runs of ``sync``, ``restore`` and ``verify``: when, how, with which end, and what they cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from aioglacier.catalog.folders.entry_records import RunNumber
+from aioglacier.catalog.folders.entry_rows import end_paths
+from aioglacier.catalog.storage.columns import count_microseconds
+from aioglacier.catalog.storage.tables import RUNS, SPENT, TREES
+from aioglacier.catalog.vaults import keep_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from aioglacier.catalog.folders.entry_records import Expense, TreeRecord
+    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
+
+_LATEST: Final = "ORDER BY number DESC LIMIT 1"
+
+
+class Runs:
+    """The runs of a catalog, as ``Catalog.runs``."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def begin(
+        self,
+        tree: TreeRecord,
+        kind: str,
+        settings: Mapping[str, Any],
+        *,
+        target: str | None = None,
+        started: datetime | None = None,
+    ) -> RunNumber:
+        """Record that a ``sync``, ``restore`` or ``verify`` begins, or began at an earlier time."""
+
+        def change(connection: Connection) -> RunNumber:
+            made = RUNS.insert(
+                connection,
+                place=keep_place(connection, tree.place),
+                tree=tree.number,
+                kind=kind,
+                state="open",
+                target=target,
+                settings=dict(settings),
+                counters={},
+                outcome="",
+                started=started or self._now(),
+            )
+            return RunNumber(made["number"])
+
+        return await self._database.write(change)
+
+    async def end(
+        self,
+        tree: TreeRecord,
+        run: RunNumber,
+        *,
+        counters: Mapping[str, Any],
+        outcome: str = "",
+        spent: Expense | None = None,
+        gone: Sequence[int] = (),
+    ) -> None:
+        """Record how a run ended, what it cost, and which paths it found gone, in one transaction.
+
+        Args:
+            tree: The folder.
+            run: The run.
+            counters: What it counted.
+            outcome: Why it did not come to its end; "" for one that did.
+            spent: What it asked of the service.
+            gone: The rows of paths that it did not find. Only a run that came to its end proves that.
+        """
+        now = self._now()
+
+        def change(connection: Connection) -> None:
+            state = "failed" if outcome else "completed"
+            row = RUNS.update(
+                connection, run, state=state, counters=dict(counters), outcome=outcome, ended=now
+            )
+            if spent is not None and spent.requests:
+                insert_expense(connection, tree.place, spent, now, run=run)
+            if not outcome:
+                end_paths(connection, tree.number, gone, run)
+                if row["kind"] == "sync":
+                    TREES.update(connection, tree.number, last_run=run)
+
+        await self._database.write(change)
+
+    async def spend(self, place: Place, spent: Expense) -> None:
+        """Record what a command without a run asked of the service."""
+        await self._database.write(lambda connection: insert_expense(connection, place, spent, self._now()))
+
+    async def find(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
+        """Return the last ``sync`` of a folder that had begun at a time."""
+        row = await self._first(tree, "sync", "AND started <= ?", count_microseconds(until))
+        return None if row is None else RunNumber(row["number"])
+
+    async def last_state(self, tree: TreeRecord) -> str | None:
+        """Return the state of the latest ``sync``."""
+        row = await self._first(tree, "sync")
+        return None if row is None else str(row["state"])
+
+    async def stopped_settings(self, tree: TreeRecord, kind: str) -> dict[str, Any]:
+        """Return the settings of the latest run of a kind if it was interrupted, otherwise an empty dict."""
+        row = await self._first(tree, kind)
+        return {} if row is None or row["state"] == "completed" else dict(row["settings"])
+
+    async def _first(
+        self, tree: TreeRecord, kind: str, condition: str = "", *values: object
+    ) -> dict[str, Any] | None:
+        def question(connection: Connection) -> list[dict[str, Any]]:
+            is_it = f"tree = ? AND kind = ? {condition} {_LATEST}"
+            return RUNS.select(connection, is_it, tree.number, kind, *values)
+
+        found = await self._database.read(question)
+        return found[0] if found else None
+
+    async def recipients(self, tree: TreeRecord, *, is_last: bool = False) -> list[str]:
+        """Return whom files of a folder were encrypted to, by any ``sync`` or by the last one."""
+
+        def question(connection: Connection) -> list[str]:
+            names: dict[str, None] = {}
+            limit = "LIMIT 1" if is_last else ""
+            for row in RUNS.select(
+                connection, f"tree = ? AND kind = 'sync' ORDER BY number DESC {limit}", tree.number
+            ):
+                names |= dict.fromkeys(row["settings"].get("recipients", ()))
+            return list(names)
+
+        return await self._database.read(question)
+
+
+def insert_expense(
+    connection: Connection, place: Place, spent: Expense, now: datetime, *, run: RunNumber | None = None
+) -> None:
+    """Record what was asked of the service, and its price, by day."""
+    SPENT.insert(
+        connection,
+        place=keep_place(connection, place),
+        run=run,
+        operation=spent.operation,
+        day=now.replace(hour=0, minute=0, second=0, microsecond=0),
+        requests=spent.requests,
+        sent=spent.sent,
+        received=spent.received,
+        price=None if spent.price is None else round(spent.price * 1_000_000),
+        currency=spent.currency,
+    )

@@ -1,0 +1,120 @@
+"""The folders that are kept in vaults, each with an identity of its own.
+
+Path, machine and user are attributes of a folder, and may change. Two machines that keep a folder of the same
+path in one catalog have two folders.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.catalog.folders.entry_records import RunNumber, TreeNumber, TreeRecord
+from aioglacier.catalog.records import UploadState
+from aioglacier.catalog.storage.columns import escape_path
+from aioglacier.catalog.storage.tables import TREES
+from aioglacier.catalog.vaults import find_place, keep_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.database import Database
+
+#: Uploads in these states have an archive, or may have one.
+_BEGUN: Final = ", ".join(
+    f"'{state}'" for state in (UploadState.OPEN, UploadState.COMPLETING, UploadState.COMPLETED)
+)
+
+_HAS_BEGUN: Final = (
+    "SELECT 1 FROM bundles JOIN uploads ON uploads.number = bundles.upload "  # noqa: S608
+    f"WHERE bundles.tree = ? AND uploads.state IN ({_BEGUN}) LIMIT 1"
+)
+
+
+class Trees:
+    """The folders of a catalog, as ``Catalog.trees``."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def open(self, place: Place, root: str, *, host: str, owner: str) -> TreeRecord:
+        """Return the record of a folder on a machine, made if there is none.
+
+        A folder that an old catalog kept without a machine belongs to the first machine that opens it.
+        """
+
+        def change(connection: Connection) -> TreeRecord:
+            found = _select(connection, place, "root = ? AND host IN (?, '')", escape_path(root), host)
+            if not found:
+                return self._make(connection, place, secrets.token_hex(16), root, host, owner)
+            tree = next((tree for tree in found if tree.host == host), found[0])
+            if tree.host != host:
+                TREES.update(connection, tree.number, host=host, owner=owner)
+                tree = replace(tree, host=host, owner=owner)
+            return tree
+
+        return await self._database.write(change)
+
+    async def adopt(self, place: Place, identity: str, root: str, *, host: str, owner: str) -> TreeRecord:
+        """Return the record of the folder with this identity, made if there is none: ``recover`` needs it."""
+
+        def change(connection: Connection) -> TreeRecord:
+            found = _select(connection, place, "identity = ?", identity)
+            return found[0] if found else self._make(connection, place, identity, root, host, owner)
+
+        return await self._database.write(change)
+
+    def _make(
+        self, connection: Connection, place: Place, identity: str, root: str, host: str, owner: str
+    ) -> TreeRecord:
+        made = TREES.insert(
+            connection,
+            place=keep_place(connection, place),
+            identity=identity,
+            root=root,
+            host=host,
+            owner=owner,
+            settings={},
+            created=self._now(),
+        )
+        return _select(connection, place, "number = ?", made["number"])[0]
+
+    async def list(self, place: Place) -> list[TreeRecord]:
+        """Return the folders that are kept in a vault, by path."""
+        return await self._database.read(lambda connection: _select(connection, place, "1 = 1"))
+
+    async def forget(self, tree: TreeRecord) -> None:
+        """Remove the record of a folder of which nothing was archived, or may have been."""
+
+        def change(connection: Connection) -> None:
+            some = "SELECT 1 FROM entries WHERE tree = ? LIMIT 1"
+            if connection.rows(_HAS_BEGUN, (tree.number,)) or connection.rows(some, (tree.number,)):
+                return
+            connection.rows("DELETE FROM bundles WHERE tree = ?", (tree.number,))
+            connection.rows("DELETE FROM runs WHERE tree = ?", (tree.number,))
+            connection.rows("DELETE FROM trees WHERE number = ?", (tree.number,))
+
+        await self._database.write(change)
+
+
+def _select(connection: Connection, place: Place, condition: str, *values: object) -> list[TreeRecord]:
+    rows = TREES.select(
+        connection, f"place = ? AND {condition} ORDER BY root, number", find_place(connection, place), *values
+    )
+    return [
+        TreeRecord(
+            TreeNumber(row["number"]),
+            place,
+            row["identity"],
+            row["root"],
+            row["host"],
+            row["owner"],
+            None if row["last_run"] is None else RunNumber(row["last_run"]),
+        )
+        for row in rows
+    ]
