@@ -14,7 +14,6 @@ import os
 import secrets
 import stat
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +26,7 @@ from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
 from aioglacier.bulk.sync.scan import Scan, signed
 from aioglacier.bulk.vault_sample import VaultSample
+from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.entries import StoredEntry, TreeRecord
     from aioglacier.client.vault import Vault
 
-#: An inventory is about a day old; only one that is dated so much later than an archive must list it.
-INVENTORY_ALLOWANCE: Final = timedelta(days=3)
 
 _FILES_AT_ONCE: Final = 200
 

@@ -62,8 +62,8 @@ _PAGE: Final = 250
 
 _log: Final = logging.getLogger("aioglacier.catalog")
 
-#: How long after it was made an archive may be missing in an inventory: those are made about once a day, with
-#: a lag that the service does not state.
+#: How long after it was made an archive may be missing in an inventory, which is a day old and made about
+#: once a day (Guide, "Downloading a Vault Inventory").
 INVENTORY_ALLOWANCE: Final = timedelta(days=3)
 
 #: Archives merged in one transaction.

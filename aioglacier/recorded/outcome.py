@@ -22,11 +22,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aioglacier.catalog import ArchiveState, UploadState
+from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.core.errors import (
     CatalogMismatchError,
     InvalidParameterError,
@@ -47,10 +47,6 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, UploadId
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.recorded.vault_records import VaultRecords
-
-#: An inventory is about a day old, and made about once a day (Guide, "Downloading a Vault Inventory"); one
-#: that is dated this long after an archive was to be made, and does not list it, proves that it was not.
-INVENTORY_ALLOWANCE: Final = timedelta(days=3)
 
 NEVER_BEGUN: Final = "it was never begun"
 

@@ -8,12 +8,12 @@ import pytest
 
 import aioglacier
 from aioglacier.catalog import ArchiveRecord, ArchiveState, Place, UploadRecord, UploadState
+from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.records import ArchiveNumber, UploadNumber
 from aioglacier.core.errors import OutcomeUnknownError
 from aioglacier.core.models import ArchiveId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.recorded.outcome import (
-    INVENTORY_ALLOWANCE,
     Question,
     find_outcome,
     listed_archive,

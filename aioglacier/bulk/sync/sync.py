@@ -157,9 +157,8 @@ class FolderSync:
             price=prices.uploads(snapshot.requests) if prices else None,
             currency=prices.currency if prices else None,
         )
-        await self._context.catalog.runs.end(
-            tree, run, counters=counters, outcome=outcome, spent=spent, gone=self._gone
-        )
+        runs, gone = self._context.catalog.runs, self._gone
+        await runs.end(tree, run, counters=counters, outcome=outcome, spent=spent, gone=gone)
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
         """Look at nothing more, and finish within so many seconds the archives that are being made.
