@@ -39,7 +39,7 @@ from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 from aioglacier.core.models import Tier
 from aioglacier.files.crashpoints import passing
-from aioglacier.files.machine import machine_name, user_name
+from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:

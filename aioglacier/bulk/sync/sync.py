@@ -25,7 +25,7 @@ from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.sync_progress import SyncCounters, SyncSnapshot
 from aioglacier.catalog.folders.entries import Expense
 from aioglacier.core.errors import ConfigurationError, VaultNotFoundError
-from aioglacier.files.machine import machine_name, user_name
+from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
