@@ -39,7 +39,6 @@ MAX_FIRST_LINE = 120
 PENDING: set[str] = {
     "CHANGELOG.md",
     "docs/catalog",
-    "docs/design",
     "docs/encryption",
     "docs/faults",
     "docs/folders",
