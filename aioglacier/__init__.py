@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         WorkerDiedError,
         WriterBusyError,
         WriterClosedError,
+        WriterOpenError,
     )
     from aioglacier.core.models import (
         Archive,
@@ -110,6 +111,8 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import TreeHash, chunk_hashes, hash_core, tree_hash
+    from aioglacier.gateway.contract.timeouts import Timeouts
+    from aioglacier.transfer.budget.allowance import Limits
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
     from aioglacier.transfer.snapshot import TransferSnapshot
@@ -169,6 +172,7 @@ __all__ = [
     "JobStatus",
     "LengthMismatchError",
     "LimitExceededError",
+    "Limits",
     "Lock",
     "LockId",
     "LockState",
@@ -196,6 +200,7 @@ __all__ = [
     "TemporaryServiceError",
     "ThrottledError",
     "Tier",
+    "Timeouts",
     "TooManyPartsError",
     "TransferSnapshot",
     "TransportError",
@@ -220,6 +225,7 @@ __all__ = [
     "WorkerDiedError",
     "WriterBusyError",
     "WriterClosedError",
+    "WriterOpenError",
     "chunk_hashes",
     "connect",
     "hash_core",
@@ -237,6 +243,8 @@ _HOMES: Final = (
     "aioglacier.client.vault",
     "aioglacier.client.emptying",
     "aioglacier.client.notices",
+    "aioglacier.gateway.contract.timeouts",
+    "aioglacier.transfer.budget.allowance",
     "aioglacier.transfer.download.download",
     "aioglacier.transfer.download.reader",
     "aioglacier.transfer.snapshot",

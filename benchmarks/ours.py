@@ -53,11 +53,8 @@ def _connect(task: Task) -> Any:
     for where in ("threads", "processes"):
         if where in task.traits:
             options["hash_in"] = where
-    if task.concurrency is not None:
-        options["max_concurrency"] = task.concurrency
-    if task.memory_limit is not None:
-        options["memory_limit"] = task.memory_limit
-    return aioglacier.connect(endpoint_url=task.url, **KEYS, **options)
+    limits = aioglacier.Limits(memory=task.memory_limit, concurrency=task.concurrency)
+    return aioglacier.connect(endpoint_url=task.url, limits=limits, **KEYS, **options)
 
 
 async def _upload(task: Task) -> None:

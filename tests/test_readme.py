@@ -7,25 +7,42 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_of_library_use_runs(tmp_path: Path) -> None:
-    """The README's Python example archives a stream, gets it back and prints the archive."""
-    example, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The README's Python example as a script."""
+    source, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     script = tmp_path / "example.py"
-    script.write_text(example)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    archive_id, size, tree_hash = done.stdout.split()
-    expected = b"".join(b"frame %d" % number * 20_000 for number in range(100))
-    assert (tmp_path / "november.raw").read_bytes() == expected
-    assert int(size) == len(expected)
-    assert len(tree_hash) == 64
-    assert len(archive_id) == 138
+    script.write_text(source)
+    return script
+
+
+def test_the_example_of_library_use_runs_again_and_again(example: Path) -> None:
+    """The README's Python example archives a stream, gets it back and prints the archive, each time."""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", str(example)],
+            cwd=example.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        archive_id, size, tree_hash = done.stdout.split()
+        expected = b"".join(b"frame %d" % number * 20_000 for number in range(100))
+        assert (example.parent / "november.raw").read_bytes() == expected
+        assert int(size) == len(expected)
+        assert len(tree_hash) == 64
+        assert len(archive_id) == 138
+
+
+def test_the_example_of_library_use_passes_a_strict_type_check(example: Path) -> None:
+    """The README's Python example is typed: no value in it may be missing, and none is ``Any``."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(example)]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout

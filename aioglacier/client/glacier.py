@@ -17,6 +17,7 @@ from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.paging import follow
+from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
@@ -101,7 +102,7 @@ class Glacier:
         await self._gateway.create_vault(name)
         return vault
 
-    def list_vaults(self) -> AsyncIterator[VaultDescription]:
+    def vaults(self) -> AsyncIterator[VaultDescription]:
         """All vaults of the account in this region, in the order of their names."""
         return follow("ListVaults", lambda marker: self._gateway.list_vaults(marker=marker))
 
@@ -164,12 +165,11 @@ async def connect(
     aws_secret_access_key: str | None = None,
     aws_session_token: str | None = None,
     proxy: str | None = None,
-    memory_limit: int | None = None,
-    max_concurrency: int | None = None,
-    hash_workers: int | None = None,
+    catalog: Catalog | None = None,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    timeouts: Timeouts = Timeouts(),  # noqa: B008  # frozen
     hash_in: HashIn = "auto",
     allow_insecure: bool = False,
-    catalog: Catalog | None = None,
 ) -> AsyncIterator[Glacier]:
     """Open a connection to Glacier; connections, workers and memory are given back when the block ends.
 
@@ -186,18 +186,15 @@ async def connect(
         aws_secret_access_key: See above.
         aws_session_token: See above.
         proxy: The URL of an HTTP proxy, with user and password if it wants them.
-        memory_limit: Bytes of all part buffers together. Peak memory is this plus a constant, see
-            docs/design.md. By default 256 MiB; 512 MiB and 1 GiB on machines with 32 and 64 GiB, a
-            quarter where there is less than 1 GiB.
-        max_concurrency: Bodies on the way at once, up and down together. By default as many as the path
-            carries, which is found out on the way, one for each MiB of ``memory_limit``, and 64, at most.
-        hash_workers: Processes or threads that hash; by default one for each core, at most 8.
+        catalog: An open catalog. Every request that changes something is recorded there before it is sent,
+            and its answer after. If a record cannot be made, a ``CatalogError`` ends the work. The caller
+            closes the catalog.
+        limits: Memory, concurrency and hash workers of all transfers together.
+        timeouts: How long to wait for the service.
         hash_in: "auto" for worker processes where they pay (more than 256 MiB to hash, or a part above
             16 MiB) and threads elsewhere; "processes" for every part above 1 MiB; "threads" for no process.
         allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
             change what is archived.
-        catalog: An open catalog. What is asked of the service is recorded there before, and what came of it
-            after; when a record cannot be made, a ``CatalogError`` ends the work. It stays the caller's.
 
     Raises:
         ConfigurationError: Region, endpoint, profile or a limit is missing or makes no sense.
@@ -206,7 +203,6 @@ async def connect(
     """
     _require_asyncio()
     check_hash_in(hash_in)
-    limits = Limits(memory=memory_limit, concurrency=max_concurrency, hash_workers=hash_workers)
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
@@ -228,6 +224,7 @@ async def connect(
             aws_session_token=aws_session_token,
             proxy=proxy,
             max_connections=Allowance.of(limits, hash_in).concurrency,
+            timeouts=timeouts,
             allow_insecure=allow_insecure,
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
@@ -264,6 +261,8 @@ async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGatewa
     retry = await anyio.to_thread.run_sync(
         importlib.import_module, "aioglacier.gateway.retry.retrying_gateway"
     )
+    patience = importlib.import_module("aioglacier.gateway.retry.patience")
     async with aws.open_gateway(options) as gateway:
-        retrying: RetryingGateway = retry.RetryingGateway(gateway)
+        policy = patience.RetryPolicy(no_progress_seconds=options.timeouts.give_up)
+        retrying: RetryingGateway = retry.RetryingGateway(gateway, policy)
         yield retrying

@@ -149,7 +149,7 @@ class Job:
             JobFailedError: The service gave the job up.
         """
         async with self.recording_download(path):
-            download = await self.open_download(path, overwrite=overwrite)
+            download = await self.prepare_download(path, overwrite=overwrite)
             await download.run()
 
     @asynccontextmanager
@@ -161,7 +161,7 @@ class Job:
         async with self._context.records.downloading(await self.describe(), path):
             yield
 
-    async def open_download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Download:
+    async def prepare_download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Download:
         """As ``download``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         return Download(await self._output(), self._context.resources, path, overwrite=overwrite)
 

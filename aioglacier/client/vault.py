@@ -85,14 +85,14 @@ class Vault:
         """Delete the vault. The service refuses while the last inventory lists archives or any came since."""
         await self._context.gateway.delete_vault(self._context.name)
 
-    def open_emptying(self) -> Emptying:
+    def prepare_emptying(self) -> Emptying:
         """The deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
 
         ::
 
             job = await vault.find_inventory_retrieval() or await vault.retrieve_inventory()
             await job.wait_until_done()
-            await vault.open_emptying().run(job.inventory())
+            await vault.prepare_emptying().run(job.inventory())
 
         It may be repeated after any interruption. Deleting within 90 days of the upload is charged as if the
         archive had been kept that long.
@@ -189,7 +189,7 @@ class Vault:
         if is_small(source, expected_size):
             options = UploadOptions(self._context.name, check_description(description), part_size)
             return await upload_small(self._context.store(options), self._context.resources, options, source)
-        upload = await self.open_upload(
+        upload = await self.prepare_upload(
             source,
             description=description,
             part_size=part_size,
@@ -199,7 +199,7 @@ class Vault:
         with self._context.naming():
             return await upload.run()
 
-    async def open_upload(
+    async def prepare_upload(
         self,
         source: Source,
         *,
@@ -322,11 +322,11 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
             ResumeMismatchError: The source is another one. For a path nothing has been sent then.
         """
-        upload = await self.open_resume(upload_id, source)
+        upload = await self.prepare_resume(upload_id, source)
         with self._context.naming():
             return await upload.run()
 
-    async def open_resume(
+    async def prepare_resume(
         self, upload_id: str, source: Source, *, awaits_report: bool = False
     ) -> SourceUpload:
         """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile.
@@ -336,7 +336,9 @@ class Vault:
         """
         id_ = UploadId(check_id("upload", upload_id))
         with self._context.naming():
-            return await ContinuedUploads(self._context).open_resume(id_, source, awaits_report=awaits_report)
+            return await ContinuedUploads(self._context).prepare_resume(
+                id_, source, awaits_report=awaits_report
+            )
 
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None

@@ -31,10 +31,10 @@ class ContinuedUploads:
     def __init__(self, context: VaultContext) -> None:
         self._context = context
 
-    async def open_resume(
+    async def prepare_resume(
         self, upload_id: UploadId, source: Source, *, awaits_report: bool = False
     ) -> SourceUpload:
-        """See ``Vault.open_resume``."""
+        """See ``Vault.prepare_resume``."""
         record, description, known = await self._find(upload_id)
         opened = await open_source(source)
         size = opened.size

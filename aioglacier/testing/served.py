@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio.from_thread import start_blocking_portal
 
 from aioglacier.client.glacier import connect
+from aioglacier.transfer.budget.allowance import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ class ServedGlacier:
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
             hash_in=hash_in,
-            memory_limit=memory_limit,
+            limits=Limits(memory=memory_limit),
         )
 
 

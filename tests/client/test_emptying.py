@@ -35,7 +35,7 @@ async def test_every_listed_archive_is_deleted(tmp_path: Path) -> None:
         vault = await glacier.create_vault("photos")
         archives = await fill(vault, 40)
         assert "40 archives" in (await vault.why_not_deletable() or "")
-        emptying = vault.open_emptying()
+        emptying = vault.prepare_emptying()
         result = await emptying.run((await inventory_job(vault)).inventory())
         assert (result.deleted, result.refused) == (40, 0)
         assert result.bytes_deleted == sum(archive.size for archive in archives)
@@ -50,8 +50,8 @@ async def test_emptying_again_is_no_error(tmp_path: Path) -> None:
         vault = await glacier.create_vault("photos")
         await fill(vault, 5)
         job = await inventory_job(vault)
-        await vault.open_emptying().run(job.inventory())
-        assert (await vault.open_emptying().run(job.inventory())).deleted == 5
+        await vault.prepare_emptying().run(job.inventory())
+        assert (await vault.prepare_emptying().run(job.inventory())).deleted == 5
 
 
 async def test_archives_that_a_lock_protects_are_passed_over(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ async def test_archives_that_a_lock_protects_are_passed_over(tmp_path: Path) -> 
         clock.advance(40 * 24 * 3600)
         young = await fill(vault, 2)
         await vault.lock.initiate(json.dumps(policy))
-        emptying = vault.open_emptying()
+        emptying = vault.prepare_emptying()
         result = await emptying.run((await inventory_job(vault)).inventory())
         assert (result.deleted, result.refused) == (len(old), len(young))
         assert {archive_id for archive_id, _ in emptying.failures} == {archive.id for archive in young}
@@ -107,4 +107,4 @@ async def test_a_lost_service_ends_it_with_the_reason(tmp_path: Path) -> None:
         await fill(vault, 3)
         job = await inventory_job(vault)
         with pytest.raises(aioglacier.CredentialsExpiredError), anyio.fail_after(60):
-            await vault.open_emptying().run(job.inventory())
+            await vault.prepare_emptying().run(job.inventory())

@@ -38,12 +38,12 @@ async def test_a_file_goes_there_and_back(local: aioglacier.Glacier, tmp_path: P
     await vault.delete_archive(writer.archive.id)
     await vault.delete_archive(writer.archive.id)
     await vault.delete()
-    assert [each async for each in local.list_vaults()] == []
+    assert [each async for each in local.vaults()] == []
 
 
 async def test_an_upload_can_be_watched(vault: aioglacier.Vault) -> None:
     """What is opened but not yet run tells how far it is, and its archive at the end."""
-    upload = await vault.open_upload(DATA, part_size=MIB)
+    upload = await vault.prepare_upload(DATA, part_size=MIB)
     assert upload.snapshot().taken == 0
     assert upload.archive is None
     archive = await upload.run()

@@ -44,7 +44,7 @@ class Served:
             region_name="us-east-1",
             aws_access_key_id="AKIDEXAMPLE",  # any pair will do, the server checks none
             aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-            memory_limit=memory_limit,
+            limits=aioglacier.Limits(memory=memory_limit),
             catalog=catalog,
         )
 

@@ -134,7 +134,7 @@ class Storage(RuleBasedStateMachine):
                     region_name="us-east-1",
                     aws_access_key_id="AKIDEXAMPLE",
                     aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
-                    memory_limit=8 * MIB,
+                    limits=aioglacier.Limits(memory=8 * MIB),
                     hash_in="threads",
                     catalog=self._catalog,
                 )

@@ -194,7 +194,7 @@ class Traffic:
 
     async def _cancel_an_upload(self) -> None:
         slice_ = self._slice()
-        upload = await self._vault.open_upload(slice_.data, part_size=self._part_size)
+        upload = await self._vault.prepare_upload(slice_.data, part_size=self._part_size)
         turns = self._random.randrange(400)
         scope = anyio.CancelScope()
         failure: GlacierError | None = None

@@ -88,7 +88,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             aws_access_key_id="a",
             aws_secret_access_key="b",
             hash_in="threads",
-            max_concurrency=1,
+            limits=aioglacier.Limits(concurrency=1),
             catalog=catalog,
         ) as glacier,
     ):

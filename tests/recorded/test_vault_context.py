@@ -24,7 +24,8 @@ async def test_a_vault_without_a_catalog_cannot_be_recorded(tmp_path: Path) -> N
 
 async def test_two_parts_fit_in_the_memory_limit(tmp_path: Path) -> None:
     """A part size is halved until two parts fit, but never below the service's smallest."""
-    async with aioglacier.connect(endpoint_url=f"local:{tmp_path}", memory_limit=16 * MIB) as glacier:
+    limits = aioglacier.Limits(memory=16 * MIB)
+    async with aioglacier.connect(endpoint_url=f"local:{tmp_path}", limits=limits) as glacier:
         context = glacier.vault("photos").context
         assert context.part_size(8 * MIB) == 8 * MIB
         assert context.part_size(64 * MIB) == 8 * MIB

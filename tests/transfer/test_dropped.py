@@ -21,7 +21,8 @@ import asyncio, gc, sys, time
 import aioglacier
 
 async def main(what, where, hash_in, pause):
-    opening = aioglacier.connect(endpoint_url="local:" + where, hash_in=hash_in, hash_workers=1)
+    limits = aioglacier.Limits(hash_workers=1)
+    opening = aioglacier.connect(endpoint_url="local:" + where, hash_in=hash_in, limits=limits)
     glacier = await opening.__aenter__()
     vault = await glacier.create_vault("v")
     if what == "writer":

@@ -73,7 +73,6 @@ async def test_any_split_of_the_bytes_gives_the_same_archive(size: int, cuts: li
             await writer.write(DATA[start:stop])
         assert writer.position == size
     assert store.archives == [DATA[:size]]
-    assert writer.archive is not None
     assert (writer.archive.size, writer.archive.tree_hash) == (size, tree_hash(DATA[:size]))
     parts = {place for place in store.calls if isinstance(place, int)}
     assert parts == (set() if size <= MIB else set(range(0, size, MIB)))
@@ -688,7 +687,6 @@ async def test_a_late_cancellation_waits_for_the_answer(
             async with open_writer(store, resources, options()) as writer:
                 await writer.write(DATA[:size])
         assert scope.cancelled_caught
-    assert writer.archive is not None
     assert writer.archive.size == size
     assert f"archive {writer.archive.id}, {size} bytes, was made" in caplog.text
     assert not store.calls["abort"]
@@ -705,7 +703,8 @@ async def test_a_late_cancellation_does_not_wait_for_ever(
             tasks.start_soon(lambda: cancel_at(store, "complete", scope, answers=False))
             async with open_writer(store, resources, options()) as writer:
                 await writer.write(DATA[: 2 * MIB])
-    assert writer.archive is None
+    with pytest.raises(WriterClosedError, match="no archive"):
+        _ = writer.archive
     assert not store.calls["abort"]
 
 
@@ -734,4 +733,5 @@ async def test_a_body_that_is_not_all_sent_is_given_up_at_once(
             async with open_writer(store, resources, options()) as writer:
                 await writer.write(b"data")
         assert scope.cancelled_caught
-    assert writer.archive is None
+    with pytest.raises(WriterClosedError, match="no archive"):
+        _ = writer.archive

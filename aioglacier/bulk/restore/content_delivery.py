@@ -123,7 +123,7 @@ class ContentDelivery:
             is_linux = sys.platform == "linux"
             way = f"/proc/{os.getpid()}/fd/{folder}" if is_linux else _folder_of(self._root, path)
             fetched = name if entry.encryption is None else name + b".age"
-            download = await job.open_download(f"{way}/{os.fsdecode(fetched)}", overwrite=True)
+            download = await job.prepare_download(f"{way}/{os.fsdecode(fetched)}", overwrite=True)
             await download.run()
             self.fetched += stored.archive_size
             if fetched != name:

@@ -166,6 +166,7 @@ class Session:
     async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:
         """Open the connection that the global options ask for."""
         from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
+        from aioglacier.transfer.budget.allowance import Limits  # noqa: PLC0415
 
         settings = self.settings
         concurrency = settings.concurrency or 1  # by itself it takes no more than there is room for
@@ -178,8 +179,7 @@ class Session:
             profile_name=settings.profile,
             endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
             account_id=settings.account_id,
-            memory_limit=settings.memory_limit,
-            max_concurrency=settings.concurrency,
+            limits=Limits(memory=settings.memory_limit, concurrency=settings.concurrency),
             allow_insecure=settings.allow_insecure,
             catalog=catalog,
         )

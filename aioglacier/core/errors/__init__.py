@@ -23,6 +23,7 @@
         TargetError                             the place to restore to cannot be used
             UnsafePathError
         WriterClosedError                       wrong order of calls
+        WriterOpenError
         WriterBusyError
         CredentialsError                        credentials or clock are not accepted
             NoCredentialsError
@@ -140,6 +141,7 @@ from aioglacier.core.errors.source_and_target import (
     UnsafePathError,
     WriterBusyError,
     WriterClosedError,
+    WriterOpenError,
 )
 from aioglacier.core.errors.transport import (
     CertificateError,
@@ -215,4 +217,5 @@ __all__ = [
     "WorkerDiedError",
     "WriterBusyError",
     "WriterClosedError",
+    "WriterOpenError",
 ]

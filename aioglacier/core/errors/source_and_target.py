@@ -81,5 +81,9 @@ class WriterClosedError(GlacierError):
     """The writer was completed, aborted, or failed before; ``__cause__`` is that failure."""
 
 
+class WriterOpenError(GlacierError):
+    """The archive was asked for before the writer was completed."""
+
+
 class WriterBusyError(GlacierError):
     """Another task is using the same writer or reader."""

@@ -15,6 +15,7 @@ from aioglacier.core.errors import (
     MemoryLimitError,
     WriterBusyError,
     WriterClosedError,
+    WriterOpenError,
 )
 from aioglacier.core.models import Archive
 from aioglacier.core.naming_vault import naming_vault
@@ -89,10 +90,20 @@ class ArchiveWriter:
         )
 
     @property
-    def archive(self) -> Archive | None:
-        """The archive, once it is complete; ``None`` before and for ever after a failure."""
-        finished = self._engine.finished
-        return as_archive(finished, self._options) if finished is not None else None
+    def archive(self) -> Archive:
+        """The archive; there is one after a clean end of the block, or after ``complete``.
+
+        Raises:
+            WriterOpenError: The archive is not complete yet.
+            WriterClosedError: There is none: the writer was aborted, or has failed.
+        """
+        if (finished := self._engine.finished) is not None:
+            return as_archive(finished, self._options)
+        if self._closed is None:
+            raise WriterOpenError(
+                "the archive is not complete yet; leave the writer's block, or call complete(), first"
+            )
+        raise WriterClosedError(f"there is no archive: the writer is {self._closed}") from self._failure
 
     @property
     def upload_id(self) -> UploadId | None:
@@ -170,8 +181,8 @@ class ArchiveWriter:
             WriterClosedError: The writer was aborted, or failed before.
             GlacierError: A part could not be sent, as in ``write``.
         """
-        if (archive := self.archive) is not None:
-            return archive
+        if self._closed == "completed":
+            return self.archive
         self._enter()
         try:
             self._engine.check()
@@ -210,7 +221,7 @@ class ArchiveWriter:
 
         May be called twice, and after a failure; once there is an archive it does nothing.
         """
-        if self.archive is None:
+        if self._closed != "completed":
             self._closed = self._closed or "aborted"
             self._engine.abort()
 

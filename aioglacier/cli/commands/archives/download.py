@@ -342,7 +342,7 @@ async def fetch(
         await _fetch_to_stdout(session, job, identities)
         return
     async with job.recording_download(target):
-        download = await job.open_download(target, overwrite=overwrite)
+        download = await job.prepare_download(target, overwrite=overwrite)
         session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
         async with showing(session.output, Path(target).name, download):
             await download.run()

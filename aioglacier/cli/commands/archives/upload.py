@@ -365,7 +365,7 @@ async def _go_on(session: Session, vault: Vault, source: str, options: _Options)
             continue
         try:
             async with keep_others_out(vault, candidate.id):
-                going_on = await vault.open_resume(candidate.id, source, awaits_report=True)
+                going_on = await vault.prepare_resume(candidate.id, source, awaits_report=True)
                 session.output.note(f"going on with the upload begun {show_time(candidate.started)}")
                 return await run_upload(session, source, going_on, is_resume=True)
         except UploadLockedError:
@@ -420,7 +420,7 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
             f"standard input may have up to {show_size(most)}; larger parts make it more, and "
             "--roll-over any length"
         )
-    upload = await vault.open_upload(
+    upload = await vault.prepare_upload(
         file,
         description=options.description,
         part_size=part_size,

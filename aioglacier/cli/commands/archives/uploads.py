@@ -142,7 +142,7 @@ def _resume(
     async def resume(glacier: Glacier) -> int:
         vault_ = glacier.vault(vault)
         async with keep_others_out(vault_, upload_id, source=None if source == STDIN else source):
-            upload = await vault_.open_resume(
+            upload = await vault_.prepare_resume(
                 upload_id, open_stdin() if source == STDIN else source, awaits_report=source != STDIN
             )
             try:

@@ -91,6 +91,7 @@ class _Demo:
         from anyio import from_thread, to_thread  # noqa: PLC0415  # not needed for help
 
         from aioglacier.client.glacier import connect  # noqa: PLC0415
+        from aioglacier.transfer.budget.allowance import Limits  # noqa: PLC0415
 
         check = from_thread.check_cancelled
         self._say(f"A local Glacier in {self.folder / 'glacier'}: no account, no network, no cost.\n")
@@ -102,7 +103,9 @@ class _Demo:
             self.size = self.file.stat().st_size
             if self.size == 0:
                 raise EmptyArchiveError(f"{str(self.file)!r} has no bytes")
-        async with connect(endpoint_url=f"local:{self.folder / 'glacier'}", **self._limits()) as glacier:
+        settings = self.session.settings
+        limits = Limits(memory=settings.memory_limit, concurrency=settings.concurrency)
+        async with connect(endpoint_url=f"local:{self.folder / 'glacier'}", limits=limits) as glacier:
             vault = await glacier.create_vault(_VAULT)
             with self._step("upload", "through Vault.open_writer(), block by block, as a stream"):
                 archive = await self._upload(vault)
@@ -113,7 +116,7 @@ class _Demo:
                 await job.wait_until_done()
             restored = self.folder / "restored"
             with self._step("download", "in parallel ranges, each verified, renamed when complete"):
-                download = await job.open_download(restored, overwrite=True)
+                download = await job.prepare_download(restored, overwrite=True)
                 async with showing(self.session.output, "download", download, sums_up=False):
                     await download.run()
         with self._step("compare", "what came back, byte for byte"):
@@ -160,11 +163,6 @@ class _Demo:
         self._say(
             "Next: aioglacier --local DIR vault create photos; aioglacier --local DIR upload photos FILE"
         )
-
-    def _limits(self) -> dict[str, Any]:
-        settings = self.session.settings
-        limits = {"memory_limit": settings.memory_limit, "max_concurrency": settings.concurrency}
-        return {name: value for name, value in limits.items() if value is not None}
 
     @contextmanager
     def _step(self, name: str, what: str, *, moves: bool = True) -> Iterator[None]:

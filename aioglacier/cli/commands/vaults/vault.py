@@ -55,7 +55,7 @@ def _list(session: Session) -> int:
 
     async def list_(glacier: Glacier) -> int:
         is_empty = True
-        async with closing(glacier.list_vaults()) as vaults:
+        async with closing(glacier.vaults()) as vaults:
             async for vault in vaults:
                 is_empty = False
                 session.output.record(vault_record(vault), vault_text)

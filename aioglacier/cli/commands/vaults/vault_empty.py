@@ -83,7 +83,7 @@ async def _plan(session: Session, vault: Vault) -> int:
 
 async def _empty(session: Session, vault: Vault) -> int:
     before = await vault.describe()
-    emptying = vault.open_emptying()
+    emptying = vault.prepare_emptying()
     if before.inventoried is not None:
         job, description = await inventory_job(session, vault)
         await wait(session, job, description)
