@@ -54,8 +54,8 @@ def server() -> Iterator[str]:
     bin_ = servers.programs()
     if bin_ is None:
         pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
-    with servers.running(bin_) as url:
-        yield url
+    with servers.running(bin_) as running:
+        yield running.url
 
 
 @pytest.fixture

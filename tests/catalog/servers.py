@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,37 @@ def programs() -> Path | None:
     return Path(initdb).resolve().parent if initdb else None
 
 
+@dataclass(frozen=True)
+class Server:
+    """A running server without a database in it; ``url`` is that of a user who needs a password."""
+
+    url: str
+    _pg_ctl: Path
+    _folder: Path
+    _owner: pwd.struct_passwd | None
+
+    def start(self) -> None:
+        """Start it on its folder."""
+        log = self._folder / "log"
+        _run(self._owner, self._pg_ctl, "-D", self._data, "-l", log, "-w", "-t", "60", "start")
+
+    def stop(self) -> None:
+        """Take it down hard, as a crash of its machine would."""
+        _run(self._owner, self._pg_ctl, "-D", self._data, "-m", "immediate", "-w", "stop")
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def restart(self) -> None:
+        """Take it down hard and start it again."""
+        self.stop()
+        self.start()
+
+
 @contextmanager
-def running(bin_: Path) -> Iterator[str]:
-    """A server, by the URL of a user who needs a password; without a database in it."""
+def running(bin_: Path) -> Iterator[Server]:
+    """Run a server in a folder of its own."""
     # Not in pytest's folders: those above it are closed to whoever the server runs as.
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
         folder = Path(name)
@@ -57,11 +86,13 @@ def running(bin_: Path) -> Iterator[str]:
         port = _free_port()
         with (data / "postgresql.conf").open("a") as file:
             file.write(_SETTINGS + f"port = {port}\n")
-        _run(owner, bin_ / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "start")
+        url = f"postgresql://tester:{password}@127.0.0.1:{port}"
+        server = Server(url, bin_ / "pg_ctl", folder, owner)
+        server.start()
         try:
-            yield f"postgresql://tester:{password}@127.0.0.1:{port}"
+            yield server
         finally:
-            _run(owner, bin_ / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            server.stop()
 
 
 @asynccontextmanager
@@ -78,20 +109,6 @@ async def ask(url: str, statement: str) -> Any:
     """The rows that the server answers any other program."""
     async with connected(url) as connection:
         return await connection.fetch(statement)
-
-
-def restart(url: str) -> None:
-    """Take a server down hard and start it again, as a crash of its machine would."""
-    port = url.rpartition(":")[2].partition("/")[0]
-    for data in Path(tempfile.gettempdir()).glob("postgresql-*/data"):
-        if f"\nport = {port}\n" in (data / "postgresql.conf").read_text():
-            bin_ = programs()
-            assert bin_ is not None
-            log = data.parent / "log"
-            _run(_user(), bin_ / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-            _run(_user(), bin_ / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "60", "start")
-            return
-    raise AssertionError(url)
 
 
 def _user() -> pwd.struct_passwd | None:

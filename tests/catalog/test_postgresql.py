@@ -194,16 +194,16 @@ async def test_a_record_is_made_although_the_server_restarts() -> None:
     bin_ = servers.programs()
     if bin_ is None:
         pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
-    with servers.running(bin_) as url:
-        await servers.ask(f"{url}/postgres", "CREATE DATABASE one")
-        async with Catalog.open(f"{url}/one") as catalog:
+    with servers.running(bin_) as server:
+        await servers.ask(f"{server.url}/postgres", "CREATE DATABASE one")
+        async with Catalog.open(f"{server.url}/one") as catalog:
             upload = await catalog.uploads.record_intent(PHOTOS, part_size=1, source="/film")
-            await anyio.to_thread.run_sync(servers.restart, url)
+            await anyio.to_thread.run_sync(server.restart)
             await catalog.uploads.record_part(upload, 0, size=1, tree_hash=TREE_HASH)
             parts = [part.index async for part in catalog.uploads.list_parts(upload.number)]
             assert parts == [0]
             async with catalog.lock_source(PHOTOS, "/film"):
-                await anyio.to_thread.run_sync(servers.restart, url)
+                await anyio.to_thread.run_sync(server.restart)
             async with catalog.lock_source(PHOTOS, "/film"):
                 pass
 

@@ -137,11 +137,9 @@ async def test_another_process_cannot_lock_the_same_source(catalog: Catalog, loc
     with child(HOLDER, location) as process:
         assert process.stdout
         pid = int(await anyio.to_thread.run_sync(process.stdout.readline))
-        started = time.monotonic()
         with pytest.raises(UploadLockedError, match=f"by process {pid} on {socket.gethostname()}") as raised:
             async with catalog.lock_source(PHOTOS, "/film"):
                 pass
-        assert time.monotonic() - started < 1
         assert (raised.value.source, raised.value.pid) == ("/film", pid)
         process.send_signal(signal.SIGKILL)
         process.wait()

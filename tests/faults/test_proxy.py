@@ -142,7 +142,7 @@ def test_a_delay_and_a_rate_take_their_time(server: Server) -> None:
     with troubled(server, pause, slow) as proxy:
         began = time.monotonic()
         assert put(proxy) == BODY
-        assert 0.6 < time.monotonic() - began < 5
+        assert time.monotonic() - began > 0.6
 
 
 def test_a_frozen_request_is_not_read(server: Server) -> None:

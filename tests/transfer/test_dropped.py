@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -68,9 +67,7 @@ def test_what_is_dropped_while_open_warns_and_ends(
     ) as program:
         assert program.stdout is not None
         out = program.stdout.readline()
-        began = time.monotonic()
         _, err = program.communicate(timeout=30)
-        assert time.monotonic() - began < 2
     assert out == "ended\n"
     assert program.returncode == 0
     expected = {
