@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
+from aioglacier.client.inventory_reading import InventoryReading
 from aioglacier.client.job import Job
-from aioglacier.client.job_starter import JobStarter, lists_all, retrieves
+from aioglacier.client.job_starter import JobStarter
 from aioglacier.client.upload import Upload
 from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
 from aioglacier.client.vault_store import ContinuedUploads
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
+    from aioglacier.catalog import ArchiveRecord
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.resume import ResumedUpload
@@ -458,21 +460,90 @@ class Vault:
         self, archive_id: str, *, byte_range: ByteRange | tuple[int, int] | None = None
     ) -> Job | None:
         """A job, running or done, that retrieves just these bytes, so that it need not be paid twice."""
-        wanted = check_retrieval_range(byte_range)
-        async for job in self.jobs():
-            if retrieves(job, archive_id, wanted):
-                return self._job(job.id)
-        return None
+        found = await JobStarter(self._context).find_archive(archive_id, check_retrieval_range(byte_range))
+        return self._job(found.id) if found is not None else None
 
     async def find_inventory_retrieval(
         self, output_format: InventoryFormat | str = InventoryFormat.JSON
     ) -> Job | None:
         """A job, running or done, that lists the whole inventory already."""
         wanted = check_choice("inventory format", InventoryFormat, output_format)
-        async for job in self.jobs():
-            if lists_all(job, wanted):
-                return self._job(job.id)
-        return None
+        found = await JobStarter(self._context).find_inventory(wanted)
+        return self._job(found.id) if found is not None else None
+
+    async def find_or_start_retrieval(
+        self,
+        archive_id: str,
+        *,
+        tier: Tier | str = Tier.STANDARD,
+        byte_range: ByteRange | tuple[int, int] | None = None,
+        target: str | os.PathLike[str] | None = None,
+        is_new: bool = False,
+    ) -> tuple[Job, bool]:
+        """Return the job for these bytes, and whether it was started just now; see ``retrieve``.
+
+        Args:
+            archive_id: The archive.
+            tier: The tier of a job that is started.
+            byte_range: As in ``retrieve``.
+            target: The file that the bytes are for. With a catalog, a second job for the same file is paid
+                only if ``is_new``.
+            is_new: Pay for another job where the one before failed or is gone.
+
+        Raises:
+            JobFailedError: The job for this target came to nothing.
+        """
+        job_id, is_started = await JobStarter(self._context).find_or_start_archive(
+            ArchiveId(check_id("archive", archive_id)),
+            tier=check_choice("tier", Tier, tier),
+            byte_range=check_retrieval_range(byte_range),
+            target=target,
+            is_new=is_new,
+        )
+        return self._job(job_id), is_started
+
+    async def check_not_paid(
+        self, archive_id: str, byte_range: ByteRange | None, target: str | os.PathLike[str]
+    ) -> None:
+        """Refuse what ``find_or_start_retrieval`` would refuse to pay again.
+
+        Raises:
+            JobFailedError: The job for this target came to nothing.
+        """
+        await JobStarter(self._context).refuse_to_pay_again(archive_id, byte_range, target, gives_up=False)
+
+    async def find_record(self, archive_id: str) -> ArchiveRecord | None:
+        """Return what the catalog knows of an archive; ``None`` without a catalog."""
+        return await JobStarter(self._context).find_record(archive_id)
+
+    async def check_record(self, job: JobDescription) -> None:
+        """Compare the archive of a job with the one on record.
+
+        Raises:
+            IntegrityError: Their tree hashes differ.
+        """
+        await JobStarter(self._context).check_record(job)
+
+    async def find_or_start_inventory(self, *, is_new: bool = False) -> tuple[Job, bool]:
+        """Return a job that lists the whole vault, and whether it was started just now.
+
+        A finished job is used again until the service has made another inventory; ``is_new`` uses none.
+        """
+        job_id, is_started = await JobStarter(self._context).find_or_start_inventory(is_new=is_new)
+        return self._job(job_id), is_started
+
+    async def find_useful_inventory(self) -> Job | None:
+        """Return the job that ``find_or_start_inventory`` would use, if there is one."""
+        found = await JobStarter(self._context).find_useful_inventory()
+        return self._job(found.id) if found is not None else None
+
+    def read_inventory(self, job: Job, description: JobDescription) -> InventoryReading:
+        """Read the output of a finished inventory job into the catalog while it is read.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+        """
+        return InventoryReading(self._context.recorded(), job, description)
 
     def _job(self, job_id: JobId) -> Job:
         return Job(self._context, job_id)

@@ -325,7 +325,7 @@ def test_sv_15_a_source_that_changed_since_sends_nothing(stand: Stand) -> None:
     done = stand.cli("--json", *UPLOAD, code=4)
     assert done.error["error"] == "ResumeMismatchError"
     assert f"{2 * MIB}-{3 * MIB - 1}" in done.error["message"]
-    assert "--restart" in done.error["message"]
+    assert "--restart" in done.error["notes"][0]
     assert not stand.proxy.requests("PUT")
 
 

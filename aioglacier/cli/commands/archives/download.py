@@ -17,7 +17,7 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import RANGE
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import showing
-from aioglacier.cli.render.sizes import show_count, show_size, show_time
+from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
@@ -26,8 +26,8 @@ from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.cli.shared.money import TIER, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
-from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError
-from aioglacier.core.models import ArchiveId, JobStatus, Tier
+from aioglacier.core.errors import JobFailedError
+from aioglacier.core.models import JobStatus, Tier
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
-    from aioglacier.core.models import Archive, JobDescription
+    from aioglacier.core.models import JobDescription
     from aioglacier.core.ranges import ByteRange
 
 STDOUT: Final = "-"
@@ -181,14 +181,14 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
     from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
 
     vault = glacier.vault(options.vault)
-    known = await _known(vault, options)
+    known = await vault.find_record(options.archive_id) if options.archive_id else None
     size = _size(known, options)
     if options.job_id is not None:
         job: Job | None = vault.job(options.job_id)
     else:
         job = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
-        if job is None:
-            await _refuse_to_pay_again(vault, options, is_dry=True)
+        if job is None and not options.is_new and options.target != STDOUT:
+            await vault.check_not_paid(options.archive_id, options.byte_range, options.target)
     prices = load_prices(glacier.region)
     cost = 0.0 if job is not None else None if size is None else prices.retrieval(options.tier, size, 1)
     facts = {
@@ -218,7 +218,7 @@ def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
 
 async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
     vault = glacier.vault(options.vault)
-    known = await _known(vault, options)
+    known = await vault.find_record(options.archive_id) if options.archive_id else None
     if known is not None and options.target != STDOUT:
         check_room(options.target, _size(known, options) or 0, is_encrypted=options.identities is not None)
     job, is_new = await _job(session, vault, options)
@@ -228,76 +228,31 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
         return not_yet(session, options.vault, description)
     description = await wait(session, job, description)
-    if known is not None:
-        _check_known(known.archive, description)
+    await vault.check_record(description)
     await _fetch(session, job, options)
     session.output.record(_record(options, description), _text)
     return Exit.DONE
 
 
-async def _known(vault: Vault, options: _Options) -> ArchiveRecord | None:
-    """What the catalog knows of the archive."""
-    if vault.records is None or not options.archive_id:
-        return None
-    return await vault.records.catalog.archives.get(vault.records.place, ArchiveId(options.archive_id))
-
-
-def _check_known(archive: Archive, job: JobDescription) -> None:
-    """Compare what the service says of an archive with what is on record.
-
-    Raises:
-        IntegrityError: They differ.
-    """
-    if job.archive_tree_hash is not None and job.archive_tree_hash != archive.tree_hash:
-        raise IntegrityError(
-            f"the service has another tree hash for archive {archive.id} than is on record; nothing was "
-            "written",
-            expected=archive.tree_hash,
-            actual=job.archive_tree_hash,
-            archive_id=archive.id,
-        )
-
-
 async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
-    """The job to use, and whether it was started just now.
-
-    Raises:
-        JobFailedError: One was paid for this download and came to nothing, and no other was asked for.
-    """
+    """Return the job to use, and whether it was started just now."""
     if options.job_id is not None:
         return vault.job(options.job_id), False
     try:
-        found = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
-    except AccessDeniedError as error:
-        session.output.warn(f"a job that is there already cannot be looked for: {error}")
-        found = None
-    if found is not None:
-        return found, False
-    await _refuse_to_pay_again(vault, options)
-    job = await vault.retrieve(options.archive_id, tier=options.tier, byte_range=options.byte_range)
-    takes = "" if session.settings.local is not None else f"; {options.tier} takes {_TAKES[options.tier]}"
-    session.output.note(f"started job {job.id}{takes}")
-    return job, True
-
-
-async def _refuse_to_pay_again(vault: Vault, options: _Options, *, is_dry: bool = False) -> None:
-    if vault.records is None or options.target == STDOUT:
-        return
-    job = await vault.records.find_abandoned(options.archive_id, options.byte_range, options.target)
-    if job is None or job.job_id is None:
-        return
-    if options.is_new:
-        if not is_dry:
-            await vault.records.give_up_download(options.target)
-        return
-    has_failed = job.state.value == "failed"
-    what = f"failed ({job.outcome})" if has_failed and job.outcome else "failed" if has_failed else "is gone"
-    raise JobFailedError(
-        f"job {job.job_id}, started {show_time(job.created)} for this download, {what}; --new pays for "
-        "another",
-        job_id=job.job_id,
-        status_message=job.outcome or None,
-    )
+        job, is_started = await vault.find_or_start_retrieval(
+            options.archive_id,
+            tier=options.tier,
+            byte_range=options.byte_range,
+            target=None if options.target == STDOUT else options.target,
+            is_new=options.is_new,
+        )
+    except JobFailedError as error:
+        error.add_note("--new pays for another job")
+        raise
+    if is_started:
+        takes = "" if session.settings.local is not None else f"; {options.tier} takes {_TAKES[options.tier]}"
+        session.output.note(f"started job {job.id}{takes}")
+    return job, is_started
 
 
 async def _fetch(session: Session, job: Job, options: _Options) -> None:

@@ -22,7 +22,7 @@ from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.spreadsheet import csv_line, harmless
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.inventorying import Reading, inventory_job, tell_of, useful_inventory_job
+from aioglacier.cli.shared.inventorying import inventory_job, tell_of
 from aioglacier.cli.shared.job_waiting import not_yet, wait
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.models import JobStatus
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
+    from aioglacier.client.inventory_reading import InventoryReading
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
 
@@ -98,7 +99,7 @@ def command(
         if no_wait and description.status is JobStatus.IN_PROGRESS:
             return not_yet(session, vault, description)
         description = await wait(session, job, description)
-        reading = Reading(glacier.vault(vault), job, description)
+        reading = glacier.vault(vault).read_inventory(job, description)
         if target is None:
             await _print(session, reading, is_csv=format_ == "csv")
         elif format_ == "csv":
@@ -120,15 +121,15 @@ async def _plan(
     session: Session, vault: Vault, job_id: str | None, target: str | None, *, is_new: bool
 ) -> int:
     if job_id is None and not is_new:
-        found = await useful_inventory_job(session, vault)
-        job_id = found[0].id if found is not None else None
+        found = await vault.find_useful_inventory()
+        job_id = found.id if found is not None else None
     what = f"read the output of job {job_id}" if job_id is not None else "start an inventory job"
     facts = {"vault": vault.name, "job_id": job_id, "target": target}
     operation = "InitiateJob" if job_id is None else "GetJobOutput"
     return tell_plan(session, operation, f"{what}, and read the list into the catalog", **facts)
 
 
-async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:
+async def _print(session: Session, reading: InventoryReading, *, is_csv: bool) -> None:
     output = session.output
     count = size = 0
     if is_csv:
@@ -147,7 +148,9 @@ async def _print(session: Session, reading: Reading, *, is_csv: bool) -> None:
     output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
 
 
-async def _export_csv(session: Session, job: Job, reading: Reading, target: Path, *, overwrite: bool) -> None:
+async def _export_csv(
+    session: Session, job: Job, reading: InventoryReading, target: Path, *, overwrite: bool
+) -> None:
     """Write the list as CSV; the file gets its name once it is complete and on disk."""
     count = 0
     with (
@@ -171,7 +174,7 @@ async def _export_csv(session: Session, job: Job, reading: Reading, target: Path
     session.output.record(record, _export_text)
 
 
-async def _csv_lines(reading: Reading) -> AsyncIterator[str]:
+async def _csv_lines(reading: InventoryReading) -> AsyncIterator[str]:
     async with closing(reading.archives()) as archives:
         async for archive in archives:
             yield _csv_row(archive_record(archive))

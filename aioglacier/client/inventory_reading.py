@@ -1,0 +1,73 @@
+"""An inventory read into the catalog, while its archives go on to whatever else reads them."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.models import InventoryParameters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from aioglacier.catalog import MergeResult, UploadRecord
+    from aioglacier.client.job import Job
+    from aioglacier.core.models import Archive, JobDescription
+    from aioglacier.recorded.vault_context import RecordedVault
+
+#: Archives merged into the catalog at once.
+_BATCH: Final = 5000
+
+
+class InventoryReading:
+    """Reads the output of an inventory job into the catalog. From ``Vault.read_inventory()``.
+
+    Attributes:
+        added: Archives that were not on record.
+        confirmed: Archives on record that the list has with the same size and tree hash.
+        conflicting: Archives on record that the list has with another size or tree hash.
+        is_dated: Whether the list says when it was made; CSV does not, and is not read into the catalog.
+    """
+
+    def __init__(self, vault: RecordedVault, job: Job, description: JobDescription) -> None:
+        self.added = self.confirmed = self.conflicting = 0
+        self.is_dated = False
+        self._records = vault.records
+        self._job = job
+        parameters = description.inventory or InventoryParameters()
+        self._is_whole = parameters == InventoryParameters(parameters.format)
+
+    async def archives(self) -> AsyncIterator[Archive]:
+        """Yield the archives. A list that is not read to its end is merged without its date."""
+        inventory = self._job.inventory()
+        async with aclosing(inventory):
+            batch: list[Archive] = []
+            async for archive in inventory:
+                self.is_dated = inventory.inventoried is not None
+                batch.append(archive)
+                if len(batch) == _BATCH:
+                    await self._merge(batch, inventory.inventoried)
+                    batch = []
+                yield archive
+            self.is_dated = inventory.inventoried is not None
+            await self._merge(batch, inventory.inventoried, is_whole=self._is_whole)
+
+    async def settle(self) -> list[UploadRecord]:
+        """Settle uploads whose outcome was unknown, by what the list has; return those settled."""
+        resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
+        settled: list[UploadRecord] = await resuming.settle_all(self._records)
+        return settled
+
+    async def _merge(
+        self, batch: list[Archive], inventoried: datetime | None, *, is_whole: bool = False
+    ) -> None:
+        if inventoried is None:
+            return
+        merged: MergeResult = await self._records.catalog.archives.merge_inventory(
+            self._records.place, batch, inventoried=inventoried, is_whole=is_whole
+        )
+        self.added += merged.added
+        self.confirmed += merged.confirmed
+        self.conflicting += merged.conflicting
