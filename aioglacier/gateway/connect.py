@@ -76,7 +76,7 @@ async def _ask(options: GatewayOptions) -> _Found:
     from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
 
     is_explicit = options.aws_access_key_id is not None
-    key_source = await find_keys(session, is_explicit=is_explicit, profile=session.profile)
+    key_source = await find_keys(session, is_explicit=is_explicit)
     return _Found(key_source, *await find_place(options))
 
 

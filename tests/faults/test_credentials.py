@@ -137,7 +137,7 @@ def renewed(stand: Stand, renewal: Renewal) -> Cli:
 
 
 def test_cr_01_no_credentials_end_it_before_a_byte_is_read(stand: Stand) -> None:
-    """Exit 6, with the places that were looked at; standard input still holds all that was in it."""
+    """Exit 6 with what to set; standard input still holds all that was in it."""
     cli = replace(stand.cli, environment={})
     with subprocess.Popen(
         ["sh", "-c", '"$@"; echo "exit $?"; cat', "sh", *cli.command("upload", "v", "-")],
@@ -148,8 +148,8 @@ def test_cr_01_no_credentials_end_it_before_a_byte_is_read(stand: Stand) -> None
     ) as process:
         out, err = process.communicate(b"every byte", timeout=20)
     assert out == b"exit 6\nevery byte"
-    for place in (b"AWS_ACCESS_KEY_ID", b"profile", b"role"):
-        assert place in err
+    for words in (b"no AWS credentials", b"AWS_ACCESS_KEY_ID", b"--profile", b"--local"):
+        assert words in err
     assert len(stand.proxy.seen) == 0
 
 
@@ -297,3 +297,25 @@ def test_cr_09_an_endpoint_that_is_none_is_named(stand: Stand, lies: Lies) -> No
         lies.speed(600)
         error = stand.ended(process, 5).error
     assert stand.proxy.url in error["message"]
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_cr_10_a_line_break_in_a_key_is_named_by_its_variable(stand: Stand, name: str) -> None:
+    """A key from a file often ends with one: exit 6 without a request, and without the key."""
+    environment = {**stand.cli.environment, "AWS_SESSION_TOKEN": "token-of-nobody"}
+    environment[name] += "\n"
+    told = replace(stand.cli, environment=environment)("vault", "list", code=6).err
+    assert f"{name} contains a line break" in told
+    assert environment[name].strip() not in told
+    assert not stand.proxy.seen
+
+
+def test_cr_11_a_refresh_that_returns_expired_keys_stops_it_at_once(temporary: Stand) -> None:
+    """Exit 6, where the first keys are expired and where the service says so later."""
+    with renewing((FIRST, -5)) as renewal:
+        told = renewed(temporary, renewal)("vault", "list", code=6).err
+        assert "could not be refreshed" in told
+    temporary.glacier.add_faults(Fault("ListVaults", code="ExpiredTokenException"))
+    with renewing((FIRST, 60), (SECOND, -5)) as renewal:
+        told = renewed(temporary, renewal)("vault", "list", code=6).err
+        assert "could not be refreshed" in told

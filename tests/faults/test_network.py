@@ -20,7 +20,8 @@ from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import serving
-from tests.faults.conftest import MIB, Lies, Stand, Trouble, wait_for
+from tests.cli.conftest import keys
+from tests.faults.conftest import MIB, Cli, Lies, Stand, Trouble, wait_for
 from tests.faults.proxy import Kind, Since, Way, proxying
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ def black_hole(url: str) -> Iterator[None]:
 
 
 async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) -> None:
-    """It is a failed connection, of the kind that is tried again, however long the look-up took."""
+    """A failed look-up counts as a failed connection, which is tried again."""
     policy = RetryPolicy(no_progress_seconds=0.2, first_ceiling_seconds=0.01, longest_wait_seconds=0.01)
     where = "http://nowhere.invalid"
     async with stand.connect(
@@ -279,6 +280,14 @@ async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) 
             await glacier.vault("v").describe()
     assert caught.value.is_retryable
     assert caught.value.attempts is not None
+
+
+def test_ne_20_a_region_that_does_not_exist_fails_in_seconds(tmp_path: Path) -> None:
+    """Its host never had an address, so exit 5 comes after 5 s and names the region that may be meant."""
+    began = time.monotonic()
+    told = Cli(tmp_path, ("--region", "eu-west-11"), keys())("vault", "list", code=5).err
+    assert 5 <= time.monotonic() - began < 60
+    assert "Glacier has no region 'eu-west-11'; did you mean 'eu-west-1'?" in told
 
 
 def test_ne_13_an_outage_beyond_patience_ends_with_a_way_on(stand: Stand, lies: Lies) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aioglacier.core.errors import UnexpectedResponseError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import Fault, FaultKind, Moment
@@ -53,6 +54,19 @@ async def test_sv_01_what_may_pass_is_tried_again(stand: Stand, status: int) -> 
         archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
     assert archive.tree_hash == tree_hash(content)
     assert [one["struck"] for one in stand.glacier.fault_counts()] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("status", [501, 505, 508, 511])
+async def test_sv_21_statuses_that_do_not_pass_take_one_request(stand: Stand, status: int) -> None:
+    """The upload fails at once with the status, and the same file can be uploaded again."""
+    stand.file(2 * MIB)
+    stand.glacier.add_faults(Fault("UploadMultipartPart", status=status, body=HTML, where="bytes 0-"))
+    async with stand.connect() as glacier:
+        with pytest.raises(UnexpectedResponseError, match=f"status {status}"):
+            await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
+        assert len(stand.proxy.requests("bytes 0-")) == 1
+        archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
+    assert archive.size == 2 * MIB
 
 
 def test_sv_01_waits_are_short_at_first_and_a_minute_at_most() -> None:

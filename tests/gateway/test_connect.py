@@ -93,8 +93,8 @@ async def test_no_region() -> None:
 
 
 async def test_no_credentials(server: FaultyServer) -> None:
-    """Nothing is sent, and the places looked at are named."""
-    with pytest.raises(NoCredentialsError, match=r"AWS_ACCESS_KEY_ID.*profile default"):
+    """Nothing is sent, and the message names the profile and the variables to set."""
+    with pytest.raises(NoCredentialsError, match=r"profile 'default'.*AWS_ACCESS_KEY_ID"):
         async with open_gateway(GatewayOptions(region_name="us-east-1", endpoint_url=server.url)):
             pass
     assert server.requests == []

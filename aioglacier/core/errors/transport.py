@@ -26,7 +26,13 @@ class TransportError(GlacierError):
 
 
 class ConnectionFailedError(TransportError):
-    """No connection could be made: refused, no such host, no route."""
+    """No connection could be made: refused, no such host, no route.
+
+    Attributes:
+        is_name_unknown: Whether the host has no address, and had none before on this connection.
+    """
+
+    is_name_unknown = False
 
 
 class ConnectionLostError(TransportError):

@@ -1,4 +1,4 @@
-"""Live credentials: found once, refreshed as botocore does, and looked up anew when the service disagrees."""
+"""Keys that botocore finds and refreshes, looked up again when the service calls them expired."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import anyio
 from botocore.exceptions import BotoCoreError
 
 from aioglacier.core.errors import CredentialsExpiredError, NoCredentialsError
+from aioglacier.gateway.credentials.plain_settings import check_keys
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -20,44 +21,48 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aioglacier.gateway")
 
-_SOURCES: Final = (
-    "aws_access_key_id and aws_secret_access_key given to connect, the environment (AWS_ACCESS_KEY_ID, "
-    "AWS_SECRET_ACCESS_KEY), the profile {profile} of the shared credentials and configuration files, "
-    "web identity or SSO configured there, and the container's or instance's role"
-)
+#: What botocore's providers raise when a file, a process or a service does not give usable keys: an expiry in
+#: the past is a RuntimeError, an answer that is no JSON a ValueError, one without a key a KeyError.
+_FAILURES: Final = (BotoCoreError, OSError, RuntimeError, ValueError, KeyError)
 
-
-#: After a renewal that failed slowly while the keys at hand are still good, they are used so long without
-#: asking again: botocore asks three times, a second apart, and would do so before every request.
+#: botocore asks three times, a second apart, and would do so before every request. So after a slow refresh
+#: the keys at hand, if they are still good, are used for a minute without asking.
 _REST_SECONDS: Final = 60.0
 _SLOW_SECONDS: Final = 0.5
 
 
 class LiveKeys:
-    """Keys that botocore finds and refreshes.
+    """A ``KeySource`` on botocore's credentials.
 
     Sixteen tasks that need a refresh together cause one: botocore's refreshable credentials hold a lock, and
-    so does this for looking them up anew.
+    so does the look-up here.
     """
 
-    def __init__(self, session: AioSession, credentials: Any, *, is_explicit: bool) -> None:
+    def __init__(
+        self,
+        session: AioSession,
+        credentials: Any,
+        *,
+        is_explicit: bool,
+        distrusted: SigningKeys | None = None,
+    ) -> None:
+        """``distrusted`` are keys that the service has called expired already."""
         self._session = session
         self._credentials = credentials
         self._is_explicit = is_explicit
         self._lock = anyio.Lock()
-        self._distrusted: SigningKeys | None = None
-        # What was found first may be renewed before it was ever used; only botocore's own attributes tell.
+        self._distrusted = distrusted
+        # The first keys may be refreshed before they are used; only botocore's own attributes show them.
         self._last: ReadOnlyCredentials | None = getattr(credentials, "_frozen_credentials", None)
         self._good_until: datetime | None = getattr(credentials, "_expiry_time", None)
         self._rests_until = 0.0
 
     async def keys(self) -> ReadOnlyCredentials:
-        """The keys to sign with now, refreshed if their time is nearly up.
-
-        While that fails, the keys at hand are used for as long as they are good.
+        """See ``KeySource.keys``. While a refresh fails, the keys at hand are used as long as they are good.
 
         Raises:
-            CredentialsExpiredError: They have run out and no newer ones could be had.
+            CredentialsExpiredError: They have expired, and no newer ones were found.
+            InvalidCredentialsError: They contain a character that no key has.
         """
         if self._distrusted is not None:
             await self._look_up()
@@ -66,18 +71,18 @@ class LiveKeys:
         began = time.monotonic()
         try:
             frozen: ReadOnlyCredentials = await self._credentials.get_frozen_credentials()
-        except (BotoCoreError, OSError, RuntimeError) as error:
+        except _FAILURES as error:
             if self._last is None or not self._is_good:
-                raise CredentialsExpiredError(
-                    f"the temporary credentials could not be refreshed: {type(error).__name__}: {error}"
-                ) from error
+                raise _not_refreshed(error) from error
             logger.warning(
                 "the temporary credentials could not be refreshed; they are good until %s", self._good_until
             )
             self._rests_until = time.monotonic() + _REST_SECONDS
             return self._last
-        if self._last is not None and frozen != self._last:
-            logger.info("the credentials were refreshed")
+        if frozen != self._last:
+            check_keys(frozen, self._credentials.method)
+            if self._last is not None:
+                logger.info("the credentials were refreshed")
         elif time.monotonic() - began > _SLOW_SECONDS:
             self._rests_until = time.monotonic() + _REST_SECONDS
         self._last = frozen
@@ -90,22 +95,22 @@ class LiveKeys:
         return self._good_until is not None and datetime.now(UTC) < self._good_until
 
     def distrust(self, keys: SigningKeys) -> None:
-        """Note that the service called these expired: the next request looks for others."""
+        """See ``KeySource.distrust``."""
         if self._last is not None and _are_same(keys, self._last):
             self._distrusted = keys
 
-    def succeed(self, keys: SigningKeys) -> None:
-        """Take over from someone who signed with these until the service called them expired."""
-        self._distrusted = keys
-
     async def _look_up(self) -> None:
-        """Replace credentials that the service called expired, or fail without another request."""
+        """Replace keys that the service called expired, or fail without another request."""
         async with self._lock:
             distrusted = self._distrusted
             if distrusted is None:
                 return
             found = None if self._is_explicit else await self._find()
-            if found is None or _are_same(await found.get_frozen_credentials(), distrusted):
+            try:
+                is_new = found is not None and not _are_same(await found.get_frozen_credentials(), distrusted)
+            except _FAILURES as error:
+                raise _not_refreshed(error) from error
+            if not is_new:
                 raise CredentialsExpiredError(
                     "the temporary credentials have expired and no newer ones were found; get new ones"
                 )
@@ -115,7 +120,7 @@ class LiveKeys:
     async def _find(self) -> Any:
         try:
             return await self._session.get_component("credential_provider").load_credentials()
-        except (BotoCoreError, OSError) as error:
+        except _FAILURES as error:
             logger.warning("looking for newer credentials failed: %s", type(error).__name__)
             return None
 
@@ -123,8 +128,14 @@ class LiveKeys:
         return f"<LiveKeys from {self._credentials.method}>"
 
 
+def _not_refreshed(error: Exception) -> CredentialsExpiredError:
+    return CredentialsExpiredError(
+        f"the temporary credentials could not be refreshed ({type(error).__name__}: {error}); get new ones"
+    )
+
+
 def _are_same(one: SigningKeys, other: SigningKeys) -> bool:
-    """By what signs: botocore's tuples have more in them."""
+    """Compare what signs: botocore's tuples hold more."""
     return (one.access_key, one.secret_key, one.token or "") == (
         other.access_key,
         other.secret_key,
@@ -132,18 +143,22 @@ def _are_same(one: SigningKeys, other: SigningKeys) -> bool:
     )
 
 
-async def find_keys(session: AioSession, *, is_explicit: bool, profile: str | None) -> LiveKeys:
+async def find_keys(
+    session: AioSession, *, is_explicit: bool, distrusted: SigningKeys | None = None
+) -> LiveKeys:
     """Look for credentials everywhere botocore does.
 
     Raises:
-        NoCredentialsError: There are none; the message names the places.
+        NoCredentialsError: There are none; the message says how to give some.
     """
     try:
         credentials = await session.get_credentials()
-    except (BotoCoreError, OSError) as error:
+    except _FAILURES as error:
         raise NoCredentialsError(f"finding credentials failed: {error}") from error
     if credentials is None:
         raise NoCredentialsError(
-            "no credentials were found; looked at: " + _SOURCES.format(profile=profile or "default")
+            f"no AWS credentials, and none in the profile {session.profile or 'default'!r}. Set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another profile (profile_name, --profile). "
+            'Without an account: endpoint_url="local:DIR", --local DIR'
         )
-    return LiveKeys(session, credentials, is_explicit=is_explicit)
+    return LiveKeys(session, credentials, is_explicit=is_explicit, distrusted=distrusted)

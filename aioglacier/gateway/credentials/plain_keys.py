@@ -1,4 +1,4 @@
-"""Keys that were simply there, and that botocore is asked about only if the service calls them expired."""
+"""Keys that were given as they are; botocore is asked only if the service calls them expired."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import anyio
 
 from aioglacier.core.errors import CredentialsExpiredError, NoCredentialsError
 from aioglacier.gateway.credentials.boto_session import open_session
+from aioglacier.gateway.credentials.plain_settings import check_keys
 
 if TYPE_CHECKING:
     from aioglacier.gateway.contract.key_source import SigningKeys
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
 
 class PlainKeys:
-    """Keys that do not change, until the service calls them expired and ``LiveKeys`` take over."""
+    """A ``KeySource`` of keys that do not change, until they have expired and ``LiveKeys`` replace them."""
 
     def __init__(self, keys: Keys, *, source: str, options: GatewayOptions) -> None:
+        """Hold some keys.
+
+        Raises:
+            InvalidCredentialsError: They contain a character that no key has.
+        """
+        check_keys(keys, source)
         self._keys = keys
         self._source = source
         self._options = options
@@ -28,11 +35,7 @@ class PlainKeys:
         self._successor: LiveKeys | None = None
 
     async def keys(self) -> SigningKeys:
-        """The keys to sign with now.
-
-        Raises:
-            CredentialsExpiredError: They have run out and no newer ones could be had.
-        """
+        """See ``KeySource.keys``."""
         if self._successor is not None:
             return await self._successor.keys()
         if not self._is_distrusted:
@@ -45,7 +48,7 @@ class PlainKeys:
         return await self._successor.keys()
 
     def distrust(self, keys: SigningKeys) -> None:
-        """Note that the service called these expired: the next request looks for others."""
+        """See ``KeySource.distrust``."""
         if self._successor is not None:
             self._successor.distrust(keys)
         elif keys == self._keys:
@@ -53,14 +56,12 @@ class PlainKeys:
 
     async def _find_successor(self) -> LiveKeys:
         session = await open_session(self._options)
-        from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
+        from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # botocore is loaded by now
 
         try:
-            found = await find_keys(session, is_explicit=False, profile=session.profile)
+            return await find_keys(session, is_explicit=False, distrusted=self._keys)
         except NoCredentialsError as error:
             raise _expired() from error
-        found.succeed(self._keys)
-        return found
 
     def __repr__(self) -> str:
         return f"<PlainKeys from {self._source}>"

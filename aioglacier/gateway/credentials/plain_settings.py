@@ -1,11 +1,10 @@
-"""Settings so plain that botocore need not be asked what they mean.
+"""Settings that are read without botocore.
 
-To load aiobotocore, make a session, read the models and make a client is most of the CPU time of a short
-upload, and what it finds out is in most cases what anyone could read off: keys that were given or stand in
-the environment or the credentials file, a region, and AWS's own endpoint there or one that is named. So that
-much is read here, and only that much: every variable ``AWS_...``, every key of the default profile and every
-region must be on a list below, or the answer is ``None`` and botocore is asked, with its own precedence and
-errors. Nothing is refused here. Tests hold the two against each other.
+Loading botocore and letting it find keys, region and endpoint takes most of the CPU time of a short upload.
+In most cases they are plain: keys that were given or stand in the environment or the credentials file, a
+region, and AWS's own endpoint or a named one. So these are read here, and only these: every variable
+``AWS_...``, every key of the default profile and every region must be on a list below, or botocore is asked,
+with its own precedence and errors. Tests compare the two.
 """
 
 from __future__ import annotations
@@ -15,22 +14,25 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aioglacier.core.errors import InvalidCredentialsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.gateway.contract.key_source import SigningKeys
     from aioglacier.gateway.contract.options import GatewayOptions
 
-#: Variables that are read here, or have no say in what is decided here.
+#: Variables that are read here or do not matter here.
 _KNOWN_VARIABLES: Final = frozenset({
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
     "AWS_DEFAULT_OUTPUT", "AWS_PAGER", "AWS_CLI_AUTO_PROMPT", "AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL",
 })  # fmt: skip
 
-#: Those that name an endpoint where the program does not, in the order in which they are asked.
+#: Variables that name an endpoint, in the order in which botocore asks them.
 _ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL")
 
-#: Keys of the default profile, likewise.
+#: Keys of the default profile that are read here or do not matter here.
 _KNOWN_KEYS: Final = frozenset({
     "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region", "output", "cli_pager",
     "cli_auto_prompt", "cli_history", "cli_binary_format", "cli_timestamp_format",
@@ -43,8 +45,13 @@ _LABEL: Final = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _ENDPOINT: Final = re.compile(rf"https?://{_LABEL}(\.{_LABEL}){{0,3}}(:[0-9]{{1,4}}|:[1-5][0-9]{{4}})?")
 
 
+#: The names of the three keys where a source has names for them.
+_ENVIRONMENT_NAMES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_NAMES: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+
+
 class Keys(NamedTuple):
-    """What signs."""
+    """Keys that sign, and the token of temporary ones."""
 
     access_key: str
     secret_key: str
@@ -56,11 +63,11 @@ class Keys(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlainSettings:
-    """What there is to know.
+    """All that a connection needs to find.
 
     Attributes:
         source: Where the keys are from, in botocore's word for it.
-        ca_bundle: The file of certificates that was asked for.
+        ca_bundle: The file of certificates to trust, if the environment names one.
     """
 
     keys: Keys = field(repr=False)
@@ -71,7 +78,7 @@ class PlainSettings:
 
 
 def read_plain(options: GatewayOptions, environment: Mapping[str, str] | None = None) -> PlainSettings | None:
-    """The settings, or ``None`` if botocore is to be asked. Reads two small files, if they are there."""
+    """Return the settings, or ``None`` if botocore must be asked. Reads two small files if they exist."""
     environ = os.environ if environment is None else environment
     if options.profile_name is not None:
         return None
@@ -104,15 +111,13 @@ def read_plain(options: GatewayOptions, environment: Mapping[str, str] | None = 
 def _find_keys(
     options: GatewayOptions, environ: Mapping[str, str], credentials: Mapping[str, str]
 ) -> tuple[str, Keys] | None:
-    """Keys in the order in which botocore looks for them, where both are there."""
+    """Return keys and their source in the order in which botocore looks for them, if both are there."""
     if options.aws_access_key_id is not None:
         given = options.aws_access_key_id, options.aws_secret_access_key, options.aws_session_token
         return _whole("explicit", *given)
     if environ.get("AWS_ACCESS_KEY_ID"):
-        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-        return _whole("env", *map(environ.get, names))
-    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-    return _whole("shared-credentials-file", *map(credentials.get, names))
+        return _whole("env", *map(environ.get, _ENVIRONMENT_NAMES))
+    return _whole("shared-credentials-file", *map(credentials.get, _NAMES))
 
 
 def _whole(
@@ -122,11 +127,11 @@ def _whole(
 
 
 def _default_section(path: str) -> dict[str, str] | None:
-    """The default profile of a configuration file, empty where there is none; ``None`` if it is not plain."""
+    """Return the default profile of a configuration file, empty if there is none, ``None`` if not plain."""
     path = os.path.expanduser(os.path.expandvars(path))  # noqa: PTH111  # as botocore does it
     if not os.path.isfile(path):  # noqa: PTH113  # as above
         return {}
-    import configparser  # noqa: PLC0415  # not everyone has these files
+    import configparser  # noqa: PLC0415  # many machines have no such file
 
     parser = configparser.RawConfigParser()
     try:
@@ -135,7 +140,23 @@ def _default_section(path: str) -> dict[str, str] | None:
         return None
     for name in parser.sections():
         if name != "default" and "default" in name:
-            return None  # another way to write the same
+            return None  # "profile default"
         if any(value.startswith("\n") for value in dict(parser.items(name)).values()):
-            return None  # settings of its own
+            return None  # nested settings
     return dict(parser.items("default")) if parser.has_section("default") else {}
+
+
+def check_keys(keys: SigningKeys, source: str) -> None:
+    """Refuse keys with a character that no key has, such as the line break that ends a file.
+
+    Raises:
+        InvalidCredentialsError: The message names the variable or setting, and never its value.
+    """
+    names = _ENVIRONMENT_NAMES if source == "env" else _NAMES
+    for name, value in zip(names, (keys.access_key, keys.secret_key, keys.token), strict=True):
+        wrong = next((character for character in value or "" if not "!" <= character <= "~"), None)
+        if wrong is None:
+            continue
+        what = "a line break" if wrong in "\r\n" else f"the character {wrong!a}"
+        where = "" if source in {"env", "explicit"} else f" (from {source})"
+        raise InvalidCredentialsError(f"{name}{where} contains {what}, which no key does; set it without")

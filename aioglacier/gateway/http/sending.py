@@ -12,12 +12,13 @@ from yarl import URL
 
 from aioglacier.gateway.http.fair_turns import Turns
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SlicePayload
-from aioglacier.gateway.http.transport_errors import failure, stall_failure
+from aioglacier.gateway.http.transport_errors import failure, stall_failure, unknown_name
 from aioglacier.gateway.http.watchdog import Alarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aioglacier.core.errors import SourceError, TransportError
     from aioglacier.gateway.contract.timeouts import Timeouts
     from aioglacier.gateway.http.request import Request
 
@@ -32,14 +33,22 @@ class Sender:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, *, origin: str, proxy: str | None, timeouts: Timeouts
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        origin: str,
+        region: str,
+        proxy: str | None,
+        timeouts: Timeouts,
     ) -> None:
         self._session = session
         self._origin = origin
+        self._region = region
         self._proxy = proxy
         self._timeouts = timeouts
         self._turns = Turns()
         self._rate = 0.0  # bytes a second of the last large body, its answer included
+        self._is_name_known = False
 
     def payload_of(self, request: Request) -> SlicePayload:
         """Return the body of a request, ready to be sent once."""
@@ -114,16 +123,9 @@ class Sender:
             try:
                 return await handler(aiohttp_request)
             except (aiohttp.ClientError, OSError) as error:
-                self._rate = 0.0
-                raise failure(
-                    request.operation,
-                    payload,
-                    error,
-                    origin=self._origin,
-                    is_proxied=self._proxy is not None,
-                ) from error
+                raise self._failure(request, payload, error) from error
 
-        return await self._session.request(
+        response = await self._session.request(
             request.method,
             URL(request.url, encoded=True),
             headers=headers,
@@ -132,6 +134,21 @@ class Sender:
             proxy=self._proxy,
             middlewares=(send_once,),
         )
+        self._is_name_known = True
+        return response
+
+    def _failure(
+        self, request: Request, payload: SlicePayload, error: Exception
+    ) -> TransportError | SourceError:
+        self._rate = 0.0
+        is_lookup = isinstance(error, aiohttp.ClientConnectorDNSError)
+        if is_lookup and not self._is_name_known and payload.failure is None:
+            return unknown_name(
+                request.operation, origin=self._origin, region=self._region, proxy=self._proxy
+            )
+        self._is_name_known = self._is_name_known or not is_lookup
+        is_proxied = self._proxy is not None
+        return failure(request.operation, payload, error, origin=self._origin, is_proxied=is_proxied)
 
     def _note_rate(self, payload: SlicePayload) -> None:
         if payload.sent >= LARGEST_SLICE:

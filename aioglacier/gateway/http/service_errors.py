@@ -56,6 +56,11 @@ _TEMPORARY: Final = frozenset(
         "ServiceUnavailableException",
     }
 )
+
+#: Not implemented, HTTP version not supported, loop detected, network authentication required. Sending the
+#: same again meets the same answer.
+_PERMANENT_STATUSES: Final = frozenset({501, 505, 508, 511})
+
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _INVALID_CREDENTIALS: Final = frozenset(
     {
@@ -140,7 +145,7 @@ def refusal(
     if code in _INVALID_CREDENTIALS and not _speaks_of_payload(message):
         sent_to = f"requests are signed for {region} and go to {origin}"
         return _not_believed(operation, code, message, request_id, headers, local_time, sent_to)
-    if not code and status < 500 and status not in {408, 429}:
+    if not code and not _may_pass(status):
         return UnexpectedResponseError(
             f"the answer, status {status}, is none of Glacier's: {_sample(body)}; is there a proxy or portal "
             "in between?",
@@ -222,13 +227,17 @@ def _kind(operation: str, code: str, status: int, message: str) -> type[ServiceE
         if code == "InvalidParameterValueException" and "not currently available for download" in message:
             return JobNotReadyError
         return _BY_CODE[code]
-    if code in _TEMPORARY or status >= 500 or status == 408:
+    if code in _TEMPORARY or _may_pass(status):
         return TemporaryServiceError
     if code.startswith("AccessDenied"):
         return AccessDeniedError
     if code == "ResourceNotFoundException":
         return _what_is_missing(operation, message)
     return ServiceError
+
+
+def _may_pass(status: int) -> bool:
+    return status in {408, 429} or (status >= 500 and status not in _PERMANENT_STATUSES)
 
 
 def _what_is_missing(operation: str, message: str) -> type[ResourceNotFoundError]:

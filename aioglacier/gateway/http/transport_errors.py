@@ -1,4 +1,4 @@
-"""What keeps an answer from coming, in words, and whether the service may have acted all the same."""
+"""The errors for an answer that does not come, and whether the service may have acted nevertheless."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 from aioglacier.core.errors import (
     CertificateError,
@@ -16,6 +17,7 @@ from aioglacier.core.errors import (
     TransportError,
     UnexpectedResponseError,
 )
+from aioglacier.gateway.contract.regions import nearest_region
 from aioglacier.gateway.http.service_errors import printable
 
 if TYPE_CHECKING:
@@ -56,6 +58,20 @@ def failure(
         operation=operation,
         may_have_taken_effect=payload.is_complete,
     )
+
+
+def unknown_name(operation: str, *, origin: str, region: str, proxy: str | None) -> ConnectionFailedError:
+    """Return our error for a host that never had an address, with the region that may be meant."""
+    nearest = nearest_region(region)
+    if proxy is not None:
+        message = f"the proxy's host name {URL(proxy).host} is unknown"
+    elif nearest and origin == f"https://glacier.{region}.amazonaws.com":
+        message = f"there is no {origin}: Glacier has no region {region!r}; did you mean {nearest!r}?"
+    else:
+        message = f"the host name of {origin} is unknown; is it right, and is this machine connected?"
+    error = ConnectionFailedError(message, operation=operation, may_have_taken_effect=False)
+    error.is_name_unknown = True
+    return error
 
 
 def stall_failure(

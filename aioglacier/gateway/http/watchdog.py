@@ -1,10 +1,10 @@
-"""How long to wait: bounds that move with the bytes, on the monotonic clock.
+"""How long an exchange may wait: limits that move with the bytes, on the monotonic clock.
 
-aiohttp times only connecting and, once the whole body is written, reading. A peer that stops reading hangs it
-for ever, and one that drips a byte a second never trips a read timeout.
+aiohttp limits the time only while it connects and, once the whole body is written, while it reads. A peer
+that stops reading blocks it for ever, and one that sends a byte a second never exceeds a read timeout.
 
-Bytes move thousands of times a second and bounds almost never pass, so moving one is what must be cheap: it
-writes a number. The timer stays where it is, and when it goes off looks at the number.
+Bytes move thousands of times a second and a limit is almost never reached. So moving a limit only writes a
+number: the timer stays where it is, and when it goes off it looks at the number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 
     from aioglacier.gateway.http.receiving import DirectBody
 
+#: A window is counted in so many slots. All but the last, which is being filled, must bring enough bytes.
+_SLOTS: Final = 16
+
 
 class Alarm:
-    """Calls back once a moment has come that is put off again and again. Its owner stops it.
+    """Calls a function at a moment that is moved again and again. Its owner stops it.
 
-    It may be brought forward as well; where ``look_seconds`` says by how much, its timer need not move.
+    The moment may also come closer: a timer that looks every ``look_seconds`` need not move for that.
     """
 
     __slots__ = ("_due", "_look_seconds", "_loop", "_ring", "_timer")
@@ -42,7 +46,7 @@ class Alarm:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float) -> None:
-        """Ring so many seconds from now, and not when it was to ring before."""
+        """Ring ``seconds`` from now, and not at the moment that was set before."""
         self._due = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._due:
             self._arm()
@@ -52,7 +56,7 @@ class Alarm:
         self._due = math.inf
 
     def stop(self) -> None:
-        """Do not ring, and leave nothing behind."""
+        """Do not ring, and remove the timer."""
         self._due = math.inf
         if self._timer is not None:
             self._timer.cancel()
@@ -71,35 +75,75 @@ class Alarm:
             self._arm()
 
 
+class SlidingRate:
+    """Counts bytes over the last ``window_seconds`` of waiting, whatever came before.
+
+    Plain: it reads no clock. In windows that follow each other a fast start would hide a slow end; here a
+    rate that drops is noticed after one window.
+    """
+
+    def __init__(self, *, window_seconds: float, minimum_rate: int) -> None:
+        self._slot_seconds = window_seconds / _SLOTS
+        self._minimum = minimum_rate * window_seconds * (_SLOTS - 1) / _SLOTS
+        self._slots: deque[int] = deque([0], maxlen=_SLOTS)
+        self._sum = 0
+        self._in_slot = 0.0  # seconds of the last slot that have passed
+
+    def add(self, seconds: float, count: int) -> int | None:
+        """Note that ``count`` bytes came after ``seconds`` of waiting.
+
+        Returns:
+            The bytes of the last window if they are too few, else ``None``.
+        """
+        self._sum += count
+        self._in_slot += seconds
+        if self._in_slot < self._slot_seconds:
+            self._slots[-1] += count
+            return None
+        passed, self._in_slot = divmod(self._in_slot, self._slot_seconds)
+        for _ in range(min(int(passed), _SLOTS)):
+            if len(self._slots) == _SLOTS:
+                self._sum -= self._slots[0]
+            self._slots.append(0)
+        self._slots[-1] += count
+        is_full = len(self._slots) == _SLOTS
+        return self._sum if is_full and self._sum < self._minimum else None
+
+
 class Pace:
     """Reads one answer and watches its bytes come. Its owner stops it.
 
-    Only time spent waiting for the network counts: a slow reader of the answer is his own affair.
+    Only the time spent waiting for the network counts: the reader of the answer may be slow.
     """
 
     def __init__(
-        self, content: StreamReader, *, operation: str, window_seconds: float, minimum_rate: int
+        self,
+        content: StreamReader,
+        *,
+        operation: str,
+        window_seconds: float,
+        minimum_rate: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.operation = operation
         self._content = content
         self._window_seconds = window_seconds
-        self._minimum = minimum_rate * window_seconds
-        self._waited = 0.0
-        self._came = 0
+        self._clock = clock
+        self._rate = SlidingRate(window_seconds=window_seconds, minimum_rate=minimum_rate)
         self._began = 0.0
         self._waiting: StreamReader | DirectBody = content
         self._alarm = Alarm(lambda: self._waiting.set_exception(self._stalled("no byte")))
 
     async def next_block(self) -> bytes:
-        """The bytes that have come, at least one; none at the end.
+        """Return the bytes that have come, at least one; none at the end.
 
         Raises:
-            StalledTransferError: None came for the length of the window, or too few in a whole one.
+            StalledTransferError: No byte came for the length of the window, or too few over it.
         """
         content = self._content
         block = content.read_nowait()
         if block or content.is_eof():
-            self._came += len(block)
+            self._rate.add(0, len(block))
             return block
         self._begin()
         try:
@@ -110,7 +154,7 @@ class Pace:
         return block
 
     async def fill(self, body: DirectBody, view: memoryview, came: Callable[[int], None]) -> None:
-        """Let a body that was taken over fill ``view``, and watch it do so; see ``DirectBody.fill``.
+        """Let a body that was taken over fill ``view``, and watch it; see ``DirectBody.fill``.
 
         Raises:
             StalledTransferError: As from ``next_block``.
@@ -129,22 +173,19 @@ class Pace:
             self._alarm.unset()
 
     def stop(self) -> None:
-        """End the watch."""
+        """End the watch. May be called twice."""
         self._alarm.stop()
 
     def _begin(self) -> None:
         self._alarm.set(self._window_seconds)
-        self._began = time.monotonic()
+        self._began = self._clock()
 
     def _note(self, count: int) -> None:
-        now = time.monotonic()
-        self._waited += now - self._began
+        now = self._clock()
+        too_few = self._rate.add(now - self._began, count)
         self._began = now
-        self._came += count
-        if count and self._waited >= self._window_seconds:
-            if self._came < self._minimum:
-                raise self._stalled(f"only {self._came} bytes")
-            self._waited, self._came = 0.0, 0
+        if count and too_few is not None:
+            raise self._stalled(f"only {too_few} bytes")
 
     def _stalled(self, what: str) -> StalledTransferError:
         return StalledTransferError(
@@ -155,10 +196,9 @@ class Pace:
 
 
 class Slots:
-    """At most so many exchanges at once.
+    """Limits how many exchanges run at once.
 
-    Waiting for a slot is bounded by progress, not by time: while any exchange moves a byte, the others wait
-    their turn, however long.
+    The wait for a slot has no time limit of its own: as long as any exchange moves a byte, the others wait.
     """
 
     def __init__(self, count: int, *, patience_seconds: float) -> None:
@@ -172,7 +212,7 @@ class Slots:
         self._moved_at = time.monotonic()
 
     async def take(self, operation: str) -> None:
-        """Take one slot; ``give_back`` gives it back.
+        """Take one slot; ``give_back`` returns it.
 
         Raises:
             StalledTransferError: All are taken and none has moved for too long.
@@ -183,7 +223,7 @@ class Slots:
             await self._wait(operation)
 
     def give_back(self) -> None:
-        """End of the exchange."""
+        """Return the slot at the end of the exchange."""
         self._free.release()
 
     async def _wait(self, operation: str) -> None:

@@ -59,7 +59,7 @@ class Wire:
         self.region = region
         self._key_source = key_source
         self._signer = Signer(region)
-        self._sender = Sender(session, origin=origin, proxy=proxy, timeouts=options.timeouts)
+        self._sender = Sender(session, origin=origin, region=region, proxy=proxy, timeouts=options.timeouts)
         self._options = options
         patience = options.timeouts.first_byte + options.timeouts.stall
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 
 from aioglacier.core.errors import (
+    ConnectionFailedError,
     CredentialsExpiredError,
     GlacierError,
     IntegrityError,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Longer than any attempt may stand still: a completion is given 10 minutes.
 _LONGEST_WAIT_SECONDS: Final = 900.0
+
+#: A name that never had an address is more often mistyped than missing for a while.
+_UNKNOWN_NAME_SECONDS: Final = 5.0
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -169,11 +173,15 @@ class Retrier:
             return None
         if repeat is Repeat.IF_WITHOUT_EFFECT and not is_without_effect(error) and not may_look:
             return None
-        return self.patience.wait_before(
+        wait = self.patience.wait_before(
             call.attempts,
             began_at=call.patient_since,
             retry_after_seconds=error.retry_after_seconds if isinstance(error, ServiceError) else None,
         )
+        if wait is not None and isinstance(error, ConnectionFailedError) and error.is_name_unknown:
+            left = call.patient_since + _UNKNOWN_NAME_SECONDS - self._clock()
+            return min(wait, left) if left > 0 else None
+        return wait
 
     async def _pause(self, call: Call, error: GlacierError, wait: float) -> None:
         logger.warning(

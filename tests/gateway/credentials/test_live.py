@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from aioglacier.core.errors import ClockSkewError, CredentialsExpiredError, InvalidCredentialsError
+from aioglacier.core.errors import (
+    ClockSkewError,
+    CredentialsExpiredError,
+    InvalidCredentialsError,
+    NoCredentialsError,
+)
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
@@ -201,3 +206,23 @@ async def test_identity_shows_where_it_is_from_and_no_key(tmp_path: Path, server
     Process(tmp_path, [60])
     async with open_gateway(found_options(server)) as gateway:
         assert repr(gateway._wire._key_source) == "<LiveKeys from custom-process>"
+
+
+async def test_a_refresh_that_returns_expired_keys_is_an_expiry(server: FaultyServer, tmp_path: Path) -> None:
+    """After the service called the first keys expired; botocore raises a bare RuntimeError for that."""
+    Process(tmp_path, [60, -5])
+    server.then(refuses(403, "ExpiredTokenException", EXPIRED))
+    async with open_gateway(found_options(server)) as inner:
+        with pytest.raises(CredentialsExpiredError, match="could not be refreshed"):
+            await RetryingGateway(inner).describe_vault("photos")
+    assert len(server.requests) == 1
+
+
+async def test_a_process_that_prints_no_json_gives_no_credentials(
+    tmp_path: Path, server: FaultyServer
+) -> None:
+    """The error is one of credentials, whatever botocore raises."""
+    (tmp_path / "config").write_text("[default]\nregion = us-east-1\ncredential_process = echo hello\n")
+    with pytest.raises(NoCredentialsError, match="finding credentials failed"):
+        async with open_gateway(found_options(server)):
+            pass

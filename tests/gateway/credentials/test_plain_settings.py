@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import ssl
 import sys
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,13 @@ import botocore.utils
 import pytest
 from yarl import URL
 
+from aioglacier.core.errors import InvalidCredentialsError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.credentials.boto_session import find_place, open_session
-from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, read_plain
+from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, check_keys, read_plain
 from aioglacier.gateway.http.client_session import environment_proxies, new_context, proxy_for, tls_context
 from aioglacier.server import LocalGlacier
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, options_for
@@ -323,3 +325,29 @@ async def test_settings_that_change_later_do_not_move_the_connection(
         await gateway.abort_multipart_upload("photos", UploadId("u"))
         await gateway.describe_vault("photos")
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("wrong", ["\n", "\r\n", " ", "\t", "\0", "\u200b", "\x7f"])
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("env", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")),
+        ("explicit", ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")),
+        ("sso", ("aws_access_key_id (from sso)", "aws_secret_access_key", "aws_session_token")),
+    ],
+)
+def test_keys_with_characters_that_no_key_has_are_refused_by_name(
+    source: str, named: tuple[str, str, str], at: int, wrong: str
+) -> None:
+    """Wherever they come from; the value itself is not shown."""
+    values = ["AKIAEXAMPLE", "secret/+=", "token=="]
+    values[at] += wrong
+    with pytest.raises(InvalidCredentialsError, match=re.escape(named[at])) as caught:
+        check_keys(Keys(*values), source)
+    assert not any(value.strip() in str(caught.value) for value in values)
+
+
+def test_keys_without_a_token_are_fine() -> None:
+    """Most keys have none."""
+    check_keys(Keys("AKIAEXAMPLE", "secret/+="), "env")

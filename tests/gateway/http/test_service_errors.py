@@ -32,6 +32,7 @@ from aioglacier.core.errors import (
     VaultNotFoundError,
 )
 from aioglacier.gateway.http.service_errors import payload_refusal, refusal
+from aioglacier.gateway.retry.rules import is_without_effect
 
 PAYLOAD_MISMATCH = (
     "The value passed in as x-amz-content-sha256 does not match the computed payload hash. "
@@ -133,6 +134,17 @@ def test_other_refusals_without_a_code_are_not_glaciers(status: int, body: bytes
     assert isinstance(error, UnexpectedResponseError)
     assert not error.may_have_taken_effect
     assert "\x1b" not in str(error)
+
+
+@pytest.mark.parametrize("status", [501, 505, 508, 511])
+@pytest.mark.parametrize("body", [b"", b"<html>Sign in</html>", b'{"code": "Unheard", "message": "of"}'])
+def test_statuses_that_do_not_pass_are_permanent(status: int, body: bytes) -> None:
+    """Not implemented, wrong version, loop, sign in first: the same request meets the same answer."""
+    error = refusal("UploadMultipartPart", status, {}, body, local_time=NOW)
+    assert isinstance(error, ServiceError | UnexpectedResponseError)
+    assert not error.is_retryable
+    assert is_without_effect(error)
+    assert str(status) in str(error)
 
 
 @pytest.mark.parametrize(

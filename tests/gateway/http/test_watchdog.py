@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -11,7 +13,10 @@ from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
 
 from aioglacier.core.errors import StalledTransferError
-from aioglacier.gateway.http.watchdog import Alarm, Pace, Slots
+from aioglacier.gateway.http.watchdog import Alarm, Pace, SlidingRate, Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 async def test_alarm_rings_once_at_the_last_moment_that_was_set() -> None:
@@ -90,13 +95,15 @@ async def test_moving_an_alarm_makes_no_timer() -> None:
     assert len(made) == 1
 
 
-def _pace(*, window_seconds: float = 0.1, minimum_rate: int = 1024) -> tuple[StreamReader, Pace]:
+def _pace(
+    *, window_seconds: float = 0.1, clock: Callable[[], float] = time.monotonic
+) -> tuple[StreamReader, Pace]:
     loop = asyncio.get_running_loop()
     protocol = BaseProtocol(loop)
     protocol.connection_made(asyncio.Transport())
     content = StreamReader(protocol, 2**16, loop=loop)
     return content, Pace(
-        content, operation="GetJobOutput", window_seconds=window_seconds, minimum_rate=minimum_rate
+        content, operation="GetJobOutput", window_seconds=window_seconds, minimum_rate=1024, clock=clock
     )
 
 
@@ -132,6 +139,50 @@ async def test_time_between_reads_does_not_count() -> None:
         assert await pace.next_block() == b"x" * 200
         await anyio.sleep(0.15)
     pace.stop()
+
+
+@pytest.mark.parametrize("fast_seconds", [0, 1, 59, 60, 61, 1000])
+async def test_a_drip_after_a_fast_start_is_noticed_within_the_window(fast_seconds: int) -> None:
+    """One byte a second is a stall after 60 s, however many bytes came before. The test moves the clock."""
+    now = 0.0
+    content, pace = _pace(window_seconds=60, clock=lambda: now)
+    loop = asyncio.get_running_loop()
+
+    def come(count: int) -> None:
+        nonlocal now
+        now += 1
+        content.feed_data(b"x" * count)
+
+    for _ in range(fast_seconds):
+        loop.call_soon(come, 70_000)
+        assert len(await pace.next_block()) == 70_000
+
+    async def drip() -> None:
+        while True:
+            loop.call_soon(come, 1)
+            await pace.next_block()
+
+    with pytest.raises(StalledTransferError, match=r"only \d+ bytes of the answer came within 60 s"):
+        await drip()
+    assert fast_seconds + 55 < now <= fast_seconds + 60
+
+
+def test_a_rate_at_the_minimum_is_enough_with_pauses_in_it() -> None:
+    """Bytes that come once in most of a window count for all of it."""
+    rate = SlidingRate(window_seconds=60, minimum_rate=1024)
+    assert all(rate.add(50, 50 * 1024) is None for _ in range(100))
+    assert rate.add(59, 60 * 1024) is None
+    assert rate.add(1, 0) is None
+
+
+@pytest.mark.parametrize("step", [0.01, 1.0, 3.75, 7.0, 59.0])
+def test_half_the_minimum_is_too_little_in_steps_of_any_length(step: float) -> None:
+    """The first whole window tells."""
+    rate = SlidingRate(window_seconds=60, minimum_rate=1024)
+    steps = 0
+    while rate.add(step, int(step * 512)) is None:
+        steps += 1
+    assert steps * step <= 60
 
 
 async def test_slots_wait_for_one_that_is_given_back() -> None:

@@ -193,6 +193,17 @@ async def test_an_outage_is_waited_out_for_fifteen_minutes(bench: Bench) -> None
     assert "attempts in 900 s" in str(caught.value)
 
 
+async def test_a_name_that_never_had_an_address_is_given_up_in_seconds(bench: Bench) -> None:
+    """A mistyped region would otherwise be looked up for a quarter of an hour."""
+    error = refused()
+    error.is_name_unknown = True
+    bench.glacier.fail("DescribeVault", error, times=10_000)
+    with pytest.raises(ConnectionFailedError):
+        await bench.gateway.describe_vault("photos")
+    assert bench.now == pytest.approx(5)
+    assert bench.calls("DescribeVault") > 1
+
+
 @pytest.mark.parametrize(
     ("error", "signs"),
     [
