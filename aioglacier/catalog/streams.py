@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.catalog.records import ArchiveKind
+from aioglacier.catalog.records import ArchiveKind, ArchiveState
 from aioglacier.catalog.storage.columns import instant_of, unescape
 from aioglacier.catalog.storage.tables import STREAMS
 from aioglacier.catalog.vaults import find_place, keep_place
@@ -28,9 +28,11 @@ _SELECT: Final = (
     "LEFT JOIN archives AS a ON a.number = s.manifest"
 )
 _PIECES: Final = (
-    "SELECT a.archive_id, a.size, a.tree_hash, a.description, a.created FROM archives AS a "
-    "JOIN streams AS s ON s.number = a.stream JOIN archives AS tie ON tie.number = s.manifest "
-    "WHERE tie.archive_id = ? AND tie.place = ? AND a.kind = ? ORDER BY a.stream_position"
+    "SELECT s.size, a.stream_position, a.archive_id, a.size, a.tree_hash, a.description, a.created "
+    "FROM archives AS a JOIN streams AS s ON s.number = a.stream "
+    "JOIN archives AS tie ON tie.number = s.manifest "
+    "WHERE tie.archive_id = ? AND tie.place = ? AND a.kind = ? AND a.state = ? "
+    "ORDER BY a.stream_position, a.number"
 )
 
 
@@ -140,14 +142,19 @@ class Streams:
         await self._database.write(change)
 
     async def find_pieces(self, place: Place, manifest: ArchiveId) -> list[Archive]:
-        """Return the pieces of the stream that has this manifest, in order; none if it is not on record."""
+        """Return the pieces of the stream that has this manifest, in order; none unless all are proven.
+
+        A piece that was sent again is the newest of its position.
+        """
+        kind, state = ArchiveKind.PIECE.value, ArchiveState.STORED.value
         rows = await self._database.read(
             lambda connection: connection.rows(
-                _PIECES, (manifest, find_place(connection, place), ArchiveKind.PIECE.value)
+                _PIECES, (manifest, find_place(connection, place), kind, state)
             )
         )
-        return [
-            Archive(
+        pieces: dict[int, Archive] = {}
+        for _, position, archive_id, size, tree_hash, description, created in rows:
+            pieces[position] = Archive(
                 ArchiveId(archive_id),
                 place.vault,
                 size,
@@ -155,5 +162,5 @@ class Streams:
                 unescape(description),
                 instant_of(created),
             )
-            for archive_id, size, tree_hash, description, created in rows
-        ]
+        is_whole = sum(piece.size for piece in pieces.values()) == (rows[0][0] if rows else 0)
+        return list(pieces.values()) if is_whole else []

@@ -34,7 +34,7 @@ async def test_the_life_of_a_stream(catalog: Catalog) -> None:
 
 
 async def test_streams_are_apart(catalog: Catalog) -> None:
-    """Each has a name and pieces of its own; that one is deleted is for its retrieval to find out."""
+    """Each has a name and pieces of its own. One that lacks a piece is not read from the record."""
     one, other = [await catalog.streams.begin(PHOTOS, "same") for _ in range(2)]
     assert one.nonce != other.nonce
     for number in (1, 2, 3, 4):
@@ -45,7 +45,10 @@ async def test_streams_are_apart(catalog: Catalog) -> None:
     assert await catalog.streams.find_pieces(PHOTOS, archive(2).id) == [archive(1)]
     assert await catalog.streams.find_pieces(PHOTOS, archive(4).id) == [archive(3)]
     await catalog.archives.record_state(PHOTOS, archive(3).id, ArchiveState.DELETED)
-    assert await catalog.streams.find_pieces(PHOTOS, archive(4).id) == [archive(3)]
+    assert await catalog.streams.find_pieces(PHOTOS, archive(4).id) == []
+    await catalog.archives.record(PHOTOS, archive(5))
+    await catalog.streams.record_piece(other, archive(5).id, 0)
+    assert await catalog.streams.find_pieces(PHOTOS, archive(4).id) == [archive(5)]
 
 
 async def test_the_latest_upload_of_a_stream_is_found_by_its_description(catalog: Catalog) -> None:

@@ -7,6 +7,7 @@ databases, scans and Python sort them alike. ``entry_rows`` has the rule for whi
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog.folders.entry_records import (
@@ -32,14 +33,16 @@ from aioglacier.catalog.folders.entry_rows import (
     select_unproven,
 )
 from aioglacier.catalog.records import ArchiveState, UploadNumber
+from aioglacier.catalog.storage.columns import unescape_path
 from aioglacier.catalog.vaults import find_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
     from aioglacier.catalog.records import Place
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
+    from aioglacier.core.models import ArchiveId
 
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
 _MEMBERS_PAGE: Final = 1000
@@ -56,6 +59,18 @@ _CONTENT: Final = (
 _ARCHIVES: Final = (
     "SELECT size, tree_hash, upload, archive_id FROM archives "  # noqa: S608
     f"WHERE place = ? AND state = '{ArchiveState.STORED}' AND upload IS NOT NULL AND tree_hash IN ({{}})"
+)
+
+_SIZES: Final = (
+    "SELECT DISTINCT a.size, coalesce(e.size, a.size) FROM archives AS a "  # noqa: S608
+    "LEFT JOIN entries AS e ON e.upload = a.upload WHERE a.place = ? "
+    f"AND a.state = '{ArchiveState.STORED}' AND a.upload IS NOT NULL AND coalesce(e.size, a.size) >= ?"
+)
+
+#: Proven versions with content.
+_ANY: Final = (
+    "SELECT e.upload FROM entries AS e JOIN uploads AS u ON u.number = e.upload "  # noqa: S608
+    f"JOIN archives AS a ON a.upload = e.upload AND {proven('e', 'u', 'a')}"
 )
 
 
@@ -141,6 +156,56 @@ class Entries:
 
         found = await self._database.read(question) if hashes else {}
         return {pair: content for pair, content in found.items() if pair in pairs}
+
+    async def sizes_on_record(self, place: Place, least: int) -> set[int]:
+        """Return the sizes, from ``least`` on, that content in a vault has: other files are new to it.
+
+        It goes through everything on record, so ask once for many files.
+        """
+        rows = await self._database.read(
+            lambda connection: connection.rows(_SIZES, (find_place(connection, place), least))
+        )
+        return {size for row in rows for size in row}
+
+    async def has_plain(self, tree: TreeRecord) -> bool:
+        """Return whether the service has content of a folder that is not encrypted."""
+        is_plain = "e.tree = ? AND e.upload IS NOT NULL AND e.encryption IS NULL"
+        found = await self._database.read(
+            lambda connection: connection.rows(f"{_ANY} WHERE {is_plain} LIMIT 1", (tree.number,))
+        )
+        return bool(found)
+
+    async def resting_on(
+        self, place: Place, archive_ids: Collection[ArchiveId] | None
+    ) -> AsyncIterator[list[tuple[str, bytes, bool]]]:
+        """Yield the current versions that would be lost with archives, page by page.
+
+        Args:
+            place: The vault.
+            archive_ids: The archives; ``None`` for all of the vault.
+
+        Yields:
+            The root of the folder, the path, and whether an older proven version lies in another archive.
+        """
+        uploads = await self._database.read(lambda connection: _uploads(connection, place, archive_ids))
+        roots = dict(
+            await self._database.read(
+                lambda connection: connection.rows(
+                    "SELECT number, root FROM trees WHERE place = ?", (find_place(connection, place),)
+                )
+            )
+        )
+        is_it = "e.upload = ? AND (e.tree > ? OR (e.tree = ? AND e.path > ?))"
+
+        def question(upload: int, tree: int, path: bytes, connection: Connection) -> list[tuple[Entry, bool]]:
+            found = select_stored(connection, is_it, (upload, tree, tree, path), None, "e.tree, e.path")
+            return [(one.entry, _has_other(connection, one.entry, uploads)) for one in found]
+
+        for upload in sorted(uploads):
+            tree, path = -1, b""
+            while page := await self._database.read(partial(question, upload, tree, path)):
+                yield [(unescape_path(roots[entry.tree]), entry.path, other) for entry, other in page]
+                tree, path = page[-1][0].tree, page[-1][0].path
 
     # --- of one archive
 
@@ -260,6 +325,25 @@ class Entries:
             )
         )
         return found[-1] if found else None
+
+
+def _uploads(connection: Connection, place: Place, archive_ids: Collection[ArchiveId] | None) -> set[int]:
+    """Return the uploads of some archives of a vault, or of all, that folders have something in."""
+    number = find_place(connection, place)
+    all_ = (
+        "SELECT a.archive_id, b.upload FROM archives AS a JOIN bundles AS b ON b.upload = a.upload "
+        "WHERE a.place = ? UNION SELECT a.archive_id, e.upload FROM archives AS a "
+        "JOIN entries AS e ON e.upload = a.upload WHERE a.place = ?"
+    )
+    rows = connection.rows(all_, (number, number))
+    return {upload for archive_id, upload in rows if archive_ids is None or archive_id in archive_ids}
+
+
+def _has_other(connection: Connection, entry: Entry, uploads: set[int]) -> bool:
+    """Return whether a path has a proven version elsewhere than in the archives of some uploads."""
+    is_it = "e.tree = ? AND e.path = ? AND e.since <> ?"
+    rows = connection.rows(f"{_ANY} WHERE {is_it}", (entry.tree, entry.path, entry.since))
+    return any(upload not in uploads for (upload,) in rows)
 
 
 __all__ = [

@@ -271,3 +271,30 @@ async def test_an_inventory_that_lacks_an_archive_takes_its_versions(folder: Fol
     listed = [archive(1, tree_hash=bytes(32))]
     await folder.catalog.archives.merge_inventory(PHOTOS, listed, inventoried=late + timedelta(days=1))
     assert await folder.stored() == {b"a": (run, False)}
+
+
+async def test_what_rests_on_an_archive_is_named(folder: Folder) -> None:
+    """Each current version in it, and whether an older one is elsewhere; all of a vault leaves nothing."""
+    await folder.sync(b"a")
+    _, upload = await folder.sync(b"a", b"b")
+    record = await folder.catalog.uploads.get(upload)
+    assert record.archive_id is not None
+    entries = folder.catalog.entries
+    some = [page async for page in entries.resting_on(PHOTOS, [record.archive_id])]
+    assert some == [[("/home", b"a", True), ("/home", b"b", False)]]
+    everything = [page async for page in entries.resting_on(PHOTOS, None)]
+    assert everything == [[("/home", b"a", False), ("/home", b"b", False)]]
+    assert [page async for page in entries.resting_on(FILMS, None)] == []
+
+
+async def test_plain_content_and_sizes_are_known(folder: Folder) -> None:
+    """Only of archives that are proven."""
+    entries = folder.catalog.entries
+    assert not await entries.has_plain(folder.tree)
+    _, upload = await folder.sync(b"a")
+    assert await entries.has_plain(folder.tree)
+    assert await entries.sizes_on_record(PHOTOS, 5) == {5}
+    assert await entries.sizes_on_record(PHOTOS, 6) == set()
+    await folder.state_of(upload, ArchiveState.DELETED)
+    assert not await entries.has_plain(folder.tree)
+    assert await entries.sizes_on_record(PHOTOS, 0) == set()
