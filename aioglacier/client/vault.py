@@ -34,7 +34,7 @@ from aioglacier.core.models import (
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.upload.small import is_small, upload_small
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions, open_writer
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Vault:
             self._context.name, check_description(description), part_size, expected_size, keep_unfinished
         )
         with self._context.naming():
-            opened = await open_source(source)
+            opened = await as_source(source)
             return SourceUpload(
                 self._context.store(options, opened), self._context.resources, options, opened
             )

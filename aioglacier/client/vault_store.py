@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aioglacier.core.errors import ResumeMismatchError
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions, open_writer
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ContinuedUploads:
     ) -> SourceUpload:
         """See ``Vault.prepare_resume``."""
         record, description, known = await self._find(upload_id)
-        opened = await open_source(source)
+        opened = await as_source(source)
         size = opened.size
         if size is not None and known and max(known) >= size:
             raise ResumeMismatchError(

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.recorded.upload_records import UploadRecords
     from aioglacier.transfer.store import ArchiveStore
-    from aioglacier.transfer.upload.sources import ByteSource, NamedFile
+    from aioglacier.transfer.upload.named_file import NamedFile
+    from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
 
 _log: Final = logging.getLogger("aioglacier.recorded.recording_store")

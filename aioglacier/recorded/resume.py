@@ -16,8 +16,8 @@ from aioglacier.core.planning import choose_part_size
 from aioglacier.recorded.outcome import Gone, Made, NeverMade, Open, find_outcome, give_up
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.snapshot import TransferSnapshot
+from aioglacier.transfer.upload.named_file import look_at_file
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_file
 
 if TYPE_CHECKING:
     import os
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Archive
     from aioglacier.recorded.vault_context import RecordedVault
-    from aioglacier.transfer.upload.sources import NamedFile
+    from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.writer import UploadOptions
 
 
@@ -194,7 +194,7 @@ async def open_or_resume(
     With ``in_parts`` a small file is not sent in one request, whose outcome, if it is cut off, stays unknown
     for days. It takes two requests more.
     """
-    file = await open_file(path)
+    file = await look_at_file(path)
     with context.naming():
         async with context.catalog.lock_source(context.place, file.path):
             upload = ResumedUpload(context, file, options)

@@ -18,7 +18,7 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     UploadLockedError,
 )
-from aioglacier.transfer.upload.sources import NamedFile
+from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore
-    from aioglacier.transfer.upload.sources import ByteSource, NamedFile
+    from aioglacier.transfer.upload.named_file import NamedFile
+    from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
 
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.store import ArchiveStore
-    from aioglacier.transfer.upload.sources import ByteSource, NamedFile
+    from aioglacier.transfer.upload.named_file import NamedFile
+    from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
 
 __all__ = ["Place", "VaultRecords"]

@@ -32,7 +32,7 @@ from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.resources import open_resources
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ async def upload(
     expected_size: int | None = None,
 ) -> None:
     """Archive a source in parts of 1 MiB, unless more is said."""
-    opened = await open_source(source)  # type: ignore[arg-type]  # some tests hand over what is none
+    opened = await as_source(source)  # type: ignore[arg-type]  # some tests hand over what is none
     await SourceUpload(store, resources, options(part_size, expected_size=expected_size), opened).run()
 
 

@@ -25,7 +25,7 @@ from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.hashing.workers import LARGEST_IN_THREAD, WORTH_WORKERS
 from aioglacier.transfer.resources import open_resources
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import (
     DATA,
@@ -113,17 +113,17 @@ async def through_a_writer(store: MemoryStore, resources: TransferResources, _: 
 
 async def from_a_file(store: MemoryStore, resources: TransferResources, path: Path) -> None:
     """An archive read by workers."""
-    await SourceUpload(store, resources, options(), await open_source(path)).run()
+    await SourceUpload(store, resources, options(), await as_source(path)).run()
 
 
 async def from_a_stream(store: MemoryStore, resources: TransferResources, _: Path) -> None:
     """An archive from an iterable."""
-    await SourceUpload(store, resources, options(), await open_source([BYTES])).run()
+    await SourceUpload(store, resources, options(), await as_source([BYTES])).run()
 
 
 async def in_one_request(store: MemoryStore, resources: TransferResources, _: Path) -> None:
     """An archive that fits one part."""
-    await SourceUpload(store, resources, options(), await open_source(BYTES[:1000])).run()
+    await SourceUpload(store, resources, options(), await as_source(BYTES[:1000])).run()
 
 
 @pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
@@ -164,7 +164,7 @@ async def test_a_kept_upload_cancelled_anywhere_can_be_resumed(tmp_path: Path) -
 
             async def first(store: MemoryStore = store) -> None:
                 kept = options(keep_unfinished=True)
-                await SourceUpload(store, resources, kept, await open_source(path)).run()
+                await SourceUpload(store, resources, kept, await as_source(path)).run()
 
             async def second(store: MemoryStore = store) -> None:
                 (upload_id,) = store.uploads
@@ -173,7 +173,7 @@ async def test_a_kept_upload_cancelled_anywhere_can_be_resumed(tmp_path: Path) -
                     store,
                     resources,
                     options(keep_unfinished=True),
-                    await open_source(path),
+                    await as_source(path),
                     resume=(upload_id, known),
                 )
                 await again.run()
@@ -280,7 +280,7 @@ async def test_workers_are_gone_after_any_cancellation(
 
     async def upload(store: MemoryStore, resources: TransferResources) -> None:
         resources.hasher.expect(WORTH_WORKERS, 2 * MIB)
-        await SourceUpload(store, resources, options(2 * MIB), await open_source(path)).run()
+        await SourceUpload(store, resources, options(2 * MIB), await as_source(path)).run()
 
     children = {child.pid for child in psutil.Process().children()}
     started = 0

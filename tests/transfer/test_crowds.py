@@ -11,7 +11,7 @@ import anyio.lowlevel
 from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:
@@ -68,5 +68,5 @@ def body_of(number: int) -> bytes:
 
 async def upload_one(store: MemoryStore, resources: TransferResources, number: int) -> None:
     """Upload one of them."""
-    source = await open_source(body_of(number))
+    source = await as_source(body_of(number))
     await SourceUpload(store, resources, options(), source).run()

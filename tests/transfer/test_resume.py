@@ -12,7 +12,7 @@ from aioglacier.core.errors import ResumeMismatchError, UploadNotFoundError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, Served, options, thread_resources
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def resume(
     source: object, store: MemoryStore, resources: TransferResources, known: dict[int, bytes]
 ) -> None:
     """Go on with it."""
-    opened = await open_source(source)  # type: ignore[arg-type]  # made above
+    opened = await as_source(source)  # type: ignore[arg-type]  # made above
     kept = options(keep_unfinished=True)
     await SourceUpload(store, resources, kept, opened, resume=(ID, known)).run()
 

@@ -14,7 +14,7 @@ from aioglacier.bulk.formats.age import BLOCK
 from aioglacier.files import landing
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.upload.sources import open_stream
+from aioglacier.transfer.upload.sources import as_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,7 +38,7 @@ async def sealing(
         confirm: Is called in a thread when all was read; what it raises is raised, and there is no end of the
             stream that could be taken for the real one.
     """
-    stream = open_stream(source)
+    stream = as_stream(source)
     give, take = anyio.create_memory_object_stream[bytes](0)
 
     async def read() -> bytes:

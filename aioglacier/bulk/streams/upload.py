@@ -30,7 +30,7 @@ from aioglacier.core.treehash import TreeHash, tree_hash
 from aioglacier.recorded.outcome import Made, Open, find_outcome
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.snapshot import TransferSnapshot
-from aioglacier.transfer.upload.sources import open_stream
+from aioglacier.transfer.upload.sources import as_stream
 
 if TYPE_CHECKING:
     from aioglacier.catalog.streams import StreamRecord
@@ -84,7 +84,7 @@ class StreamUpload:
         check_description(describe_piece("0" * 16, 999_999, self._description))
         self._vault = vault
         self._context = vault.context.recorded()
-        self._source = _Ahead(open_stream(source))
+        self._source = _Ahead(as_stream(source))
         self._parts = parts
         self._name = stream
         self._record: StreamRecord | None = None

@@ -70,14 +70,14 @@ async def upload_sealed(
     """Encrypt a file or standard input into one archive."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415  # not needed for help
     from aioglacier.core.planning import choose_part_size  # noqa: PLC0415
-    from aioglacier.transfer.upload.sources import open_file  # noqa: PLC0415
+    from aioglacier.transfer.upload.named_file import look_at_file  # noqa: PLC0415
 
     session.resume = None
     async with AsyncExitStack() as stack:
         if source == STDIN:
             sealed = await stack.enter_async_context(sealing(open_stdin(), recipients))
         else:
-            named = await open_file(source)
+            named = await look_at_file(source)
             if part_size is None:  # so that what encryption adds fits as well
                 part_size = choose_part_size(named.size + named.size // 4096 + 65536)
             file = stack.enter_context(open(named.path, "rb", buffering=0))  # noqa: ASYNC230, PTH123, SIM115

@@ -20,9 +20,8 @@ Only what was held back by the number itself counts: where the source, the hashi
 bottleneck, nobody waits for a connection, and nothing is changed. A number that is asked for is where it
 starts, and is never exceeded.
 
-The rules are a plain object that is told the time, and tests/transfer/test_concurrency.py tries them on
-simulated paths of every kind. With round trips of 200 ms and 20 MB/s per connection it is at 16 within half a
-second.
+The rules are a plain object that is given the time; its tests try them on simulated paths of every kind.
+With round trips of 200 ms and 20 MB/s per connection it is at 16 within half a second.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.transfer.hashing.part_job import ReadFrom
-    from aioglacier.transfer.upload.sources import NamedFile
+    from aioglacier.transfer.upload.named_file import NamedFile
 
 
 class OpenFile:

@@ -14,9 +14,9 @@ from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.open_file import OpenFile
 from aioglacier.transfer.upload.part import check_known_part
-from aioglacier.transfer.upload.sources import NamedFile
 from aioglacier.transfer.upload.writer import as_archive, open_engine
 
 if TYPE_CHECKING:

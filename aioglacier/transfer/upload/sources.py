@@ -1,45 +1,38 @@
 """Everything that can be archived, seen one of two ways: a named file, or a stream that fills buffers.
 
-A named file is read by those who hash and send, who need its path and what must not change in it. Anything
-else is a ``ByteSource``: it fills a given buffer and says how far it got, so that bytes are copied once, into
-the part they will be sent from. One read is never taken for a part: a buffer is full, or the source ended.
+A stream is a ``ByteSource``: it fills a given buffer and says how far it got, so that bytes are copied once,
+into the part they will be sent from. One read is never taken for a part: a buffer is full, or the source
+ended. What may block (files, iterators) fills the buffer in a thread; pipes, sockets and everything that is
+async are waited for on the loop.
 
-What may block (files, iterators) fills the buffer in a thread; pipes and sockets are waited for on the loop.
+An ``OSError`` that Python itself raises in a read becomes a ``SourceUnreadableError`` with that error as its
+cause. Errors that a library or the caller defines are raised as they are, so that the caller recognises them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import io
 import os
 import stat
-import time
 from collections.abc import AsyncIterable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn, Protocol, runtime_checkable
+from inspect import iscoroutinefunction, signature
+from typing import TYPE_CHECKING, Final, Protocol, TypeGuard, runtime_checkable
 
 import anyio
 import anyio.lowlevel
 
-from aioglacier.core.errors import (
-    EmptyArchiveError,
-    InputTypeError,
-    SourceUnreadableError,
-)
+from aioglacier.core.errors import InputTypeError, SourceUnreadableError
 from aioglacier.files.pipes import PIPE_SIZE, enlarge
-from aioglacier.files.reading import FileIdentity
-from aioglacier.files.unreadable import source_changed
 from aioglacier.tasks.threads import run_in_thread
+from aioglacier.transfer.upload.named_file import look_at_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from typing_extensions import Buffer
 
-#: Linux stamps files with a clock that ticks every 1 to 10 ms; twice the slowest is on the safe side.
-_TICK_NS: Final = 20_000_000
+    from aioglacier.transfer.upload.named_file import NamedFile
 
 #: Bytes copied on the loop at once, about 0.2 ms.
 _COPY_SIZE: Final = 1024 * 1024
@@ -70,146 +63,44 @@ class ReadableFile(Protocol):
         ...
 
 
+class AsyncReadable(Protocol):
+    """An async binary file: aiohttp's ``response.content``, ``anyio.open_file()``, aiofiles and the like."""
+
+    async def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+        ...
+
+
 if TYPE_CHECKING:
     #: What can be archived.
     Source = (
         str
         | os.PathLike[str]
         | ReadableFile
+        | AsyncReadable
         | Buffer
         | Iterable[Buffer]
         | AsyncIterable[Buffer]
-        | asyncio.StreamReader
     )
 
 
-@dataclass(frozen=True, slots=True)
-class NamedFile:
-    """A regular file, read by whoever hashes it, and by whoever sends it.
-
-    Attributes:
-        path: Absolute; may hold surrogates for bytes that are not UTF-8.
-        identity: What it was when it was opened.
-    """
-
-    path: str
-    identity: FileIdentity
-
-    @property
-    def size(self) -> int:
-        """Bytes, when it was opened."""
-        return self.identity.size
-
-    def check_unchanged(self) -> None:
-        """Look at the file once more.
-
-        Raises:
-            SourceChangedError: It is not what it was.
-        """
-        try:
-            difference = self.identity.difference(FileIdentity.of(Path(self.path).stat()))
-        except OSError:
-            difference = "inode"
-        if difference is not None:
-            raise source_changed(self.path, difference)
-
-
-async def open_file(path: str | os.PathLike[str]) -> NamedFile:
-    """Look at a file to archive, in a thread.
-
-    Raises:
-        SourceUnreadableError: It is not there, not readable, or not a regular file.
-        EmptyArchiveError: It has no bytes.
-    """
-    return await run_in_thread(lambda: _look_at(os.fsdecode(path)))
-
-
-def _look_at(path: str) -> NamedFile:
-    path = os.path.abspath(path)  # noqa: PTH100  # for the workers; resolving links would rename the file
-    try:
-        # Looked at before it is opened: opening a FIFO would wait for a writer or, worse, end the one that
-        # waits there, and opening a device may move it.
-        _check_regular(path, Path(path).stat())
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-        try:
-            status = _settled(fd)
-            has_bytes = status.st_size > 0 or not stat.S_ISREG(status.st_mode) or bool(os.read(fd, 1))
-        finally:
-            os.close(fd)
-    except (OSError, ValueError) as error:
-        raise SourceUnreadableError(
-            f"{path!r} cannot be read: {getattr(error, 'strerror', None) or error}",
-            path=path,
-            errno=getattr(error, "errno", None),
-        ) from error
-    _check_regular(path, status)
-    if status.st_size == 0:
-        _refuse_empty(path, has_bytes=has_bytes)
-    return NamedFile(path, FileIdentity.of(status))
-
-
-def _refuse_empty(path: str, *, has_bytes: bool) -> NoReturn:
-    if has_bytes:
-        raise SourceUnreadableError(
-            f"{path!r} has bytes but no size, as the files of /proc do; to archive what it gives now, pipe "
-            "it to standard input",
-            path=path,
-        )
-    raise EmptyArchiveError(f"{path!r} has no bytes")
-
-
-def _check_regular(path: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceUnreadableError(
-            f"{path!r} is {_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and "
-            "hand over the open file, or pipe it to standard input",
-            path=path,
-        )
-
-
-def _settled(fd: int) -> os.stat_result:
-    """The status of a file, taken when its times have ticked on since the last change.
-
-    A change within the same tick of the filesystem's clock would not show in its times later. A file that
-    never rests is left to show that by itself.
-    """
-    status = os.fstat(fd)
-    if 0 <= time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS:
-        time.sleep(_TICK_NS / 1e9)
-        status = os.fstat(fd)
-    return status
-
-
-def _kind(mode: int) -> str:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a character device",
-        stat.S_IFBLK: "a block device",
-    }
-    return kinds.get(stat.S_IFMT(mode), "a special file")
-
-
-async def open_source(source: Source) -> NamedFile | ByteSource:
+async def as_source(source: Source) -> NamedFile | ByteSource:
     """Open anything that can be archived: a path is a named file, all else a stream.
 
     Raises:
         InputTypeError: It is of no kind that can be archived.
-        SourceUnreadableError: See ``open_file``.
+        SourceUnreadableError: See ``look_at_file``.
         EmptyArchiveError: The file has no bytes.
     """
-    return await open_file(source) if isinstance(source, (str, os.PathLike)) else open_stream(source)
+    return await look_at_file(source) if isinstance(source, (str, os.PathLike)) else as_stream(source)
 
 
-def open_stream(source: object) -> ByteSource:
+def as_stream(source: object) -> ByteSource:
     """The way to read any source but a named file.
 
     Raises:
         InputTypeError: It is of no kind that can be archived.
     """
-    if isinstance(source, asyncio.StreamReader):
-        return StreamReaderSource(source)
     if isinstance(source, str):
         raise InputTypeError("text is not bytes; encode it first", type_name="str")
     try:
@@ -217,6 +108,9 @@ def open_stream(source: object) -> ByteSource:
     except TypeError:
         pass
     if isinstance(source, ReadableFile):
+        _check_read(source)
+        if _is_async(source):
+            return AsyncFileSource(source)
         fd = _waitable_fd(source)
         return PipeSource(source, fd) if fd is not None else FileObjectSource(source)
     if isinstance(source, AsyncIterable):
@@ -225,7 +119,7 @@ def open_stream(source: object) -> ByteSource:
         return IterableSource(source)
     raise InputTypeError(
         f"a {type(source).__name__} cannot be archived; give a path, a binary file, bytes, an iterable or "
-        "async iterable of bytes, or a StreamReader",
+        "async iterable of bytes, or an object with an async read(n)",
         type_name=type(source).__name__,
     )
 
@@ -377,11 +271,12 @@ class AsyncIterableSource:
         return filled
 
 
-class StreamReaderSource:
-    """An ``asyncio.StreamReader``."""
+class AsyncFileSource:
+    """An object with an async ``read(n)``."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader = reader
+    def __init__(self, file: AsyncReadable) -> None:
+        self._file = file
+        self._reads = 0
 
     @property
     def size(self) -> None:
@@ -391,7 +286,12 @@ class StreamReaderSource:
         """See ``ByteSource.fill``."""
         filled = 0
         while filled < len(view):
-            data = await self._reader.read(len(view) - filled)
+            wanted = min(len(view) - filled, _COPY_SIZE)
+            try:
+                data = as_bytes_view(await self._file.read(wanted), self._reads)
+            except OSError as error:
+                raise _unreadable(self._file, error) from error
+            self._reads += 1
             if not data:
                 break
             view[filled : filled + len(data)] = data
@@ -399,11 +299,34 @@ class StreamReaderSource:
         return filled
 
 
-def _unreadable(file: ReadableFile, error: OSError) -> SourceUnreadableError:
+def _unreadable(file: object, error: OSError) -> Exception:
+    """Return the error to raise for one of a caller's file object; see the module."""
+    if type(error).__module__ != "builtins":
+        return error
     name = str(getattr(file, "name", file))
     return SourceUnreadableError(
         f"{name!r} cannot be read: {error.strerror or error}", path=name, errno=error.errno
     )
+
+
+def _is_async(source: object) -> TypeGuard[AsyncReadable]:
+    return iscoroutinefunction(getattr(source, "read", None))
+
+
+def _check_read(source: ReadableFile | AsyncReadable) -> None:
+    """Refuse an object whose ``read`` takes no size, as that of an aiohttp response.
+
+    Raises:
+        InputTypeError: It gives all its bytes at once.
+    """
+    try:
+        signature(source.read).bind(1)
+    except ValueError:
+        return  # a function without a signature, as some written in C
+    except TypeError:
+        name = type(source).__name__
+        hint = "; give its .content" if hasattr(source, "content") else ""
+        raise InputTypeError(f"the read() of a {name} takes no size{hint}", type_name=name) from None
 
 
 async def copy_on_loop(data: memoryview, view: memoryview) -> int:

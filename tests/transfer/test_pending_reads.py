@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import MemoryStore, options
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def test_a_buffer_is_not_given_back_while_a_thread_fills_it(
 
     async def upload() -> None:
         with scope:
-            await SourceUpload(store, resources, options(), await open_source(file)).run()
+            await SourceUpload(store, resources, options(), await as_source(file)).run()
 
     task = asyncio.ensure_future(upload())
     await to_thread.run_sync(file.reading.wait)

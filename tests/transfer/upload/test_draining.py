@@ -13,7 +13,7 @@ from aioglacier.core.errors import IntegrityError, ResumeMismatchError, UploadFa
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
@@ -88,7 +88,7 @@ async def test_what_is_on_its_way_arrives_and_the_rest_is_not_read(
     """PR-04: two connections are busy, so two parts arrive; the upload is kept and says what it holds."""
     path = tmp_path / "source"
     path.write_bytes(DATA)
-    source = await open_source(path if kind == "file" else iter([DATA]))
+    source = await as_source(path if kind == "file" else iter([DATA]))
     gate = Gate(store, passes=only_whole_calls)
     run = Run(SourceUpload(store, resources, options(), source))
     async with anyio.create_task_group() as tasks:
@@ -114,7 +114,7 @@ async def test_what_is_kept_goes_on(tmp_path: Path, store: MemoryStore, resource
     path = tmp_path / "source"
     path.write_bytes(DATA)
     gate = Gate(store, passes=only_whole_calls)
-    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    run = Run(SourceUpload(store, resources, options(), await as_source(path)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         while len(gate.held) < 2:
@@ -125,7 +125,7 @@ async def test_what_is_kept_goes_on(tmp_path: Path, store: MemoryStore, resource
     (upload_id,) = store.uploads
     assert run.failure.upload_id == upload_id
     known = {start: tree_hash(part) for start, part in store.uploads[upload_id].items()}
-    again = SourceUpload(store, resources, options(), await open_source(path), resume=(upload_id, known))
+    again = SourceUpload(store, resources, options(), await as_source(path), resume=(upload_id, known))
     await again.run()
     assert store.archives == [DATA]
     assert all(store.calls[start] == 1 for start in range(0, len(DATA), MIB))
@@ -138,7 +138,7 @@ async def test_what_does_not_arrive_in_time_is_given_up(
     path = tmp_path / "source"
     path.write_bytes(DATA)
     gate = Gate(store, passes=only_whole_calls)
-    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    run = Run(SourceUpload(store, resources, options(), await as_source(path)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         while len(gate.held) < 2:
@@ -159,7 +159,7 @@ async def test_a_cancellation_does_not_wait_for_what_is_on_its_way(
     path = tmp_path / "source"
     path.write_bytes(DATA)
     gate = Gate(store, passes=only_whole_calls)
-    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    run = Run(SourceUpload(store, resources, options(), await as_source(path)))
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
@@ -180,7 +180,7 @@ async def test_an_upload_that_is_all_read_may_still_become_an_archive(
     path = tmp_path / "source"
     path.write_bytes(DATA[: 2 * MIB])
     gate = Gate(store, passes=only_whole_calls)
-    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    run = Run(SourceUpload(store, resources, options(), await as_source(path)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         while len(gate.held) < 2:
@@ -198,7 +198,7 @@ async def test_a_completion_that_takes_too_long_is_kept(
     path = tmp_path / "source"
     path.write_bytes(DATA[: 2 * MIB])
     gate = Gate(store, passes=only_whole_calls)
-    run = Run(SourceUpload(store, resources, options(), await open_source(path)))
+    run = Run(SourceUpload(store, resources, options(), await as_source(path)))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         while len(gate.held) < 2:
@@ -219,7 +219,7 @@ async def test_before_a_second_part_there_is_nothing_to_keep(
         yield DATA[:MIB]
         await never.wait()
 
-    run = Run(SourceUpload(store, resources, options(), await open_source(source())))
+    run = Run(SourceUpload(store, resources, options(), await as_source(source())))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         await wait_all_tasks_blocked()
@@ -278,7 +278,7 @@ async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store:
     known = dict.fromkeys(range(0, len(DATA), MIB), b"another")
     async with thread_resources(MIB, hash_workers=1, concurrency=1) as resources:
         hashing = replace(resources, hasher=EndlessHasher(resources.hasher))
-        upload = SourceUpload(store, hashing, options(), await open_source(path), resume=(upload_id, known))
+        upload = SourceUpload(store, hashing, options(), await as_source(path), resume=(upload_id, known))
         run = Run(upload)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
@@ -301,7 +301,7 @@ async def test_a_failure_of_its_own_comes_before_the_stop(
             raise error
 
     store.before = before
-    upload = SourceUpload(store, resources, options(), await open_source(path))
+    upload = SourceUpload(store, resources, options(), await as_source(path))
     with pytest.raises(IntegrityError) as caught:
         await upload.run()
     upload.drain()

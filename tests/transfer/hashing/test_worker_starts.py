@@ -22,7 +22,7 @@ from aioglacier.transfer.hashing.workers import (
     worth_workers,
 )
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ async def test_an_upload_says_what_it_will_hash(
     async with thread_resources() as resources:
         told: list[tuple[int, int]] = []
         monkeypatch.setattr(resources.hasher, "expect", lambda *what: told.append(what))
-        await SourceUpload(store, resources, options(2 * MIB), await open_source(path)).run()
+        await SourceUpload(store, resources, options(2 * MIB), await as_source(path)).run()
         assert told == [(len(DATA), 2 * MIB)]
-        await SourceUpload(store, resources, options(2 * MIB), await open_source(iter([DATA, b"!"]))).run()
+        await SourceUpload(store, resources, options(2 * MIB), await as_source(iter([DATA, b"!"]))).run()
     assert told[1:] == [(2 * MIB, 2 * MIB)] * (len(DATA) // MIB // 2) + [(1, 2 * MIB)]
 
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from aiobotocore.response import StreamingBody
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 from anyio import to_thread
 from hypothesis import given, settings, strategies as st
 
@@ -25,8 +28,9 @@ from aioglacier.core.errors import (
     SourceUnreadableError,
     TooManyPartsError,
 )
+from aioglacier.core.limits import VAULT
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import open_source
+from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import (
     DATA,
     MIB,
@@ -93,6 +97,40 @@ class ShortReadinto(OnlyRead):
         return len(data)
 
 
+class AsyncRead(OnlyRead):
+    """A file with an async read."""
+
+    async def read(self, size: int, /) -> bytes:  # type: ignore[override]  # as async libraries have it
+        """Read a little, after a turn of the loop."""
+        await anyio.lowlevel.checkpoint()
+        return super().read(size)
+
+
+class LibraryError(OSError):
+    """An error of a library, as requests has them."""
+
+
+class FailingRead:
+    """A file whose read fails."""
+
+    name = "tape"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, _: int, /) -> bytes:
+        """Raise the error."""
+        raise self.error
+
+
+class FailingAsyncRead(FailingRead):
+    """The same with an async read."""
+
+    async def read(self, _: int, /) -> bytes:  # type: ignore[override]  # as above
+        """Raise the error."""
+        raise self.error
+
+
 def stream_reader(data: bytes) -> asyncio.StreamReader:
     """A stream that has come to its end."""
     reader = asyncio.StreamReader()
@@ -116,6 +154,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "large async blocks": lambda _: async_blocks(BYTES, SIZE),
     "stream reader": lambda _: stream_reader(BYTES),
     "bytes file": lambda _: io.BytesIO(BYTES),
+    "async read": lambda _: AsyncRead(BYTES, [50_000]),
     "only read": lambda _: OnlyRead(BYTES, [50_000]),
     "readinto": lambda _: ShortReadinto(BYTES, [50_000]),
 }
@@ -285,7 +324,7 @@ async def test_a_stream_may_fill_the_last_part_there_can_be(
     store: MemoryStore, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stream that ends with the last allowed part is archived; one byte more is too many."""
-    monkeypatch.setattr(ledger, "MAX_PARTS", 3)
+    monkeypatch.setattr(ledger, "VAULT", VAULT._replace(max_parts=3))
     await upload(blocks(DATA[: 3 * MIB]), store, resources)
     with pytest.raises(TooManyPartsError):
         await upload(blocks(DATA[: 3 * MIB + 1]), store, resources)
@@ -308,7 +347,7 @@ async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: Transfer
     thread = threading.Thread(target=write)
     thread.start()
     # Nobody but the upload holds the file: it must not be closed early.
-    opened = await open_source(os.fdopen(reading, "rb", buffering=0))
+    opened = await as_source(os.fdopen(reading, "rb", buffering=0))
     await SourceUpload(store, resources, options(), opened).run()
     thread.join()
     opened._file.close()  # type: ignore[union-attr]  # ours, after all
@@ -365,3 +404,75 @@ async def test_a_file_without_bytes_for_now_is_not_at_its_end(
             await upload(pipe, store, resources)
     assert caught.value.errno == errno.EAGAIN
     assert not store.calls
+
+
+@pytest.mark.parametrize("kind", ["content", "iter_chunked", "StreamingBody"])
+async def test_the_body_of_a_response_is_archived_while_it_arrives(
+    kind: str, store: MemoryStore, resources: TransferResources
+) -> None:
+    """The bodies that aiohttp and aiobotocore give out are sources."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=BYTES)
+
+    application = web.Application()
+    application.router.add_get("/", answer)
+    async with (
+        TestServer(application) as server,
+        ClientSession() as session,
+        session.get(server.make_url("/")) as response,
+    ):
+        source = {
+            "content": lambda: response.content,
+            "iter_chunked": lambda: response.content.iter_chunked(65536),
+            "StreamingBody": lambda: StreamingBody(response, SIZE),  # type: ignore[arg-type, no-untyped-call]
+        }[kind]()
+        await upload(source, store, resources)
+    assert store.archives == [BYTES]
+
+
+async def test_a_file_that_anyio_opened_is_archived(
+    tmp_path: Path, store: MemoryStore, resources: TransferResources
+) -> None:
+    """It is read as a binary file, not line by line."""
+    async with await anyio.open_file(saved(tmp_path / "source", BYTES), "rb") as file:
+        await upload(file, store, resources)
+    assert store.archives == [BYTES]
+
+
+async def test_an_object_whose_read_takes_no_size_is_refused(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """The error says which attribute to pass instead, if there is one."""
+
+    class Response:
+        content = b""
+
+        async def read(self) -> bytes:
+            return b""
+
+    with pytest.raises(InputTypeError, match=r"the read\(\) of a Response takes no size; give its .content"):
+        await upload(Response(), store, resources)
+
+
+@pytest.mark.parametrize("kind", [FailingRead, FailingAsyncRead])
+async def test_an_error_of_the_system_in_a_read_names_the_source(
+    kind: type[FailingRead], store: MemoryStore, resources: TransferResources
+) -> None:
+    """The caller finds its own error as the cause, with the path and the number."""
+    error = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(SourceUnreadableError, match="'tape' cannot be read") as caught:
+        await upload(kind(error), store, resources)
+    assert caught.value.__cause__ is error
+    assert (caught.value.path, caught.value.errno) == ("tape", errno.EIO)
+
+
+@pytest.mark.parametrize("kind", [FailingRead, FailingAsyncRead])
+@pytest.mark.parametrize("error", [LibraryError("proxy"), MineError("mine")])
+async def test_an_error_that_a_library_defines_is_raised_as_it_is(
+    error: Exception, kind: type[FailingRead], store: MemoryStore, resources: TransferResources
+) -> None:
+    """An error that the caller may want to catch is not wrapped, even if it is an OSError."""
+    with pytest.raises(type(error)) as caught:
+        await upload(kind(error), store, resources)
+    assert caught.value is error

@@ -20,8 +20,9 @@ from aioglacier.core.errors import (
     SourceError,
     SourceUnreadableError,
 )
+from aioglacier.transfer.upload.named_file import NamedFile, look_at_file
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import NamedFile, open_file, open_source
+from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import (
     DATA,
     MIB,
@@ -71,7 +72,7 @@ async def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path
     os.mkfifo(fifo)
     for path, kind in ((fifo, "a FIFO"), (tmp_path, "a folder"), (Path(os.devnull), "a character device")):
         with pytest.raises(SourceUnreadableError, match=kind) as caught:
-            await open_file(path)
+            await look_at_file(path)
         assert caught.value.path == str(path)
 
 
@@ -83,7 +84,7 @@ async def test_looking_at_a_fifo_leaves_its_writer_alone(tmp_path: Path) -> None
     thread = threading.Thread(target=fifo.write_bytes, args=(b"for someone else",))
     thread.start()
     with pytest.raises(SourceUnreadableError):
-        await open_file(fifo)
+        await look_at_file(fifo)
     assert await to_thread.run_sync(fifo.read_bytes) == b"for someone else"
     thread.join()
 
@@ -91,12 +92,12 @@ async def test_looking_at_a_fifo_leaves_its_writer_alone(tmp_path: Path) -> None
 async def test_files_that_cannot_be_opened_are_named(tmp_path: Path) -> None:
     """A missing file with its error number, an impossible name without, an empty file as such."""
     with pytest.raises(SourceUnreadableError) as missing:
-        await open_file(tmp_path / "none")
+        await look_at_file(tmp_path / "none")
     assert (missing.value.path, missing.value.errno) == (str(tmp_path / "none"), errno.ENOENT)
     with pytest.raises(SourceUnreadableError, match="null"):
-        await open_file("a\0b")
+        await look_at_file("a\0b")
     with pytest.raises(EmptyArchiveError, match="empty"):
-        await open_file(saved(tmp_path / "empty", b""))
+        await look_at_file(saved(tmp_path / "empty", b""))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
@@ -105,7 +106,7 @@ async def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     path = saved(tmp_path / "secret", BYTES)
     path.chmod(0)
     with pytest.raises(SourceUnreadableError) as caught:
-        await open_file(path)
+        await look_at_file(path)
     assert caught.value.errno == errno.EACCES
 
 
@@ -222,7 +223,7 @@ async def test_a_change_right_after_the_first_look_is_seen(
     """Also within the same tick of the filesystem's clock: the look waits until the last change is old."""
     for _ in range(5):
         path = saved(tmp_path / "source", bytes(100))
-        opened = await open_file(path)
+        opened = await look_at_file(path)
         path.write_bytes(b"X" * 100)
         with pytest.raises(SourceChangedError):
             await SourceUpload(store, resources, options(), opened).run()
@@ -234,7 +235,7 @@ async def test_a_named_file_keeps_its_own_name(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     saved(tmp_path / "source", BYTES)
     (tmp_path / "link").symlink_to("source")
-    opened = await open_source("link")
+    opened = await as_source("link")
     assert isinstance(opened, NamedFile)
     assert (opened.path, opened.size) == (str(tmp_path / "link"), SIZE)
     assert stat.S_ISLNK((tmp_path / "link").lstat().st_mode)
@@ -257,4 +258,4 @@ async def test_no_descriptor_is_left_of_any_source(
 async def test_a_file_of_proc_is_refused_by_kind() -> None:
     """It says that it has no bytes, and has some: neither empty nor to be trusted in parts."""
     with pytest.raises(SourceUnreadableError, match="no size"):
-        await open_file("/proc/self/status")
+        await look_at_file("/proc/self/status")

@@ -20,9 +20,9 @@ from aioglacier.core.errors import SourceChangedError, SourceError, SourceUnread
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.files.reading import FileChangedError, FileIdentity, open_unchanged
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
+from aioglacier.transfer.upload.named_file import NamedFile, look_at_file
 from aioglacier.transfer.upload.open_file import OpenFile
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.sources import NamedFile, open_file
 from benchmarks import clients, turns
 from benchmarks.sink import Sink
 from tests.transfer.conftest import (
@@ -55,7 +55,7 @@ def remove(path: Path) -> None:
 
 async def test_parts_larger_than_the_memory_limit_go_up(tmp_path: Path, store: MemoryStore) -> None:
     """No buffer holds them, neither to be sent nor, in a resume, to be compared."""
-    file = await open_file(saved(tmp_path / "file"))
+    file = await look_at_file(saved(tmp_path / "file"))
     async with thread_resources(MIB, concurrency=2) as resources:
         await SourceUpload(store, resources, options(4 * MIB), file).run()
         upload_id = await store.initiate(4 * MIB)
@@ -106,7 +106,7 @@ async def test_only_a_little_is_hashed_ahead(tmp_path: Path, store: MemoryStore)
             await go_on.wait()
 
     store.before = wait
-    file = await open_file(saved(tmp_path / "file", DATA * 4))
+    file = await look_at_file(saved(tmp_path / "file", DATA * 4))
     async with thread_resources(hash_workers=2, concurrency=3) as resources:
         counting = Counting(resources.hasher)
         upload = SourceUpload(store, replace(resources, hasher=counting), options(PART), file)
@@ -134,7 +134,7 @@ async def test_a_file_deleted_while_it_goes_up_is_no_archive(
         await anyio.lowlevel.checkpoint()
 
     store.before = delete
-    file = await open_file(path)
+    file = await look_at_file(path)
     with pytest.raises(SourceError) as caught:
         await SourceUpload(store, resources, options(part_size), file).run()
     assert isinstance(caught.value, (SourceChangedError, SourceUnreadableError))
@@ -168,7 +168,7 @@ async def test_uploads_that_wait_have_no_file_open(tmp_path: Path, store: Memory
 
     store.before = look
     path = saved(tmp_path / "file", DATA[: 5 * MIB])
-    file = await open_file(path)
+    file = await look_at_file(path)
     async with thread_resources(hash_workers=2, concurrency=2) as resources:
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
@@ -197,7 +197,7 @@ def place(file: NamedFile, offset: int = 0) -> ReadFrom:
 
 async def test_a_file_is_opened_once_for_all_who_send_it(tmp_path: Path) -> None:
     """It stays open until the last of them is done, and can be opened again then."""
-    file = await open_file(saved(tmp_path / "file", b"bytes"))
+    file = await look_at_file(saved(tmp_path / "file", b"bytes"))
     shared = OpenFile(file)
     before = count_descriptors()
 
@@ -224,7 +224,7 @@ async def test_a_file_is_opened_once_for_all_who_send_it(tmp_path: Path) -> None
 async def test_a_file_that_is_another_by_now_is_not_opened(tmp_path: Path) -> None:
     """Nor one that is not there."""
     path = saved(tmp_path / "file", b"bytes")
-    file = await open_file(path)
+    file = await look_at_file(path)
     shared = OpenFile(file)
     before = count_descriptors()
     saved(path, b"others, and more")
@@ -243,7 +243,7 @@ async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread that opens it is waited for."""
-    file = await open_file(saved(tmp_path / "file", b"bytes"))
+    file = await look_at_file(saved(tmp_path / "file", b"bytes"))
     shared = OpenFile(file)
     before = count_descriptors()
 
@@ -262,7 +262,7 @@ async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
 async def test_threads_that_hash_share_a_file_with_who_sends_it(tmp_path: Path) -> None:
     """It is opened by the first and closed by the last, and each sees whether it is still the same."""
     path = saved(tmp_path / "file", b"bytes")
-    file = await open_file(path)
+    file = await look_at_file(path)
     shared = OpenFile(file)
     job = PartJob(3, ReadFrom(file.path, 1, file.identity, shared))
     before = count_descriptors()

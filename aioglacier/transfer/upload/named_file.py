@@ -1,0 +1,129 @@
+"""A named file to archive: read by what hashes it and by what sends it, by its path.
+
+They need the path, and what must not change in the file while it is read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from aioglacier.core.errors import EmptyArchiveError, SourceUnreadableError
+from aioglacier.files.reading import FileIdentity
+from aioglacier.files.unreadable import source_changed
+from aioglacier.tasks.threads import run_in_thread
+
+#: Linux stamps files with a clock that ticks every 1 to 10 ms; twice the slowest is on the safe side.
+_TICK_NS: Final = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A regular file to archive.
+
+    Attributes:
+        path: Absolute; may hold surrogates for bytes that are not UTF-8.
+        identity: What it was when it was opened.
+    """
+
+    path: str
+    identity: FileIdentity
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was opened."""
+        return self.identity.size
+
+    def check_unchanged(self) -> None:
+        """Look at the file once more.
+
+        Raises:
+            SourceChangedError: It is not what it was.
+        """
+        try:
+            difference = self.identity.difference(FileIdentity.of(Path(self.path).stat()))
+        except OSError:
+            difference = "inode"
+        if difference is not None:
+            raise source_changed(self.path, difference)
+
+
+async def look_at_file(path: str | os.PathLike[str]) -> NamedFile:
+    """Look at a file to archive, in a thread.
+
+    Raises:
+        SourceUnreadableError: It is not there, not readable, or not a regular file.
+        EmptyArchiveError: It has no bytes.
+    """
+    return await run_in_thread(lambda: _look_at(os.fsdecode(path)))
+
+
+def _look_at(path: str) -> NamedFile:
+    path = os.path.abspath(path)  # noqa: PTH100  # for the workers; resolving links would rename the file
+    try:
+        # Looked at before it is opened: opening a FIFO would wait for a writer or, worse, end the one that
+        # waits there, and opening a device may move it.
+        _check_regular(path, Path(path).stat())
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
+        try:
+            status = _settled(fd)
+            has_bytes = status.st_size > 0 or not stat.S_ISREG(status.st_mode) or bool(os.read(fd, 1))
+        finally:
+            os.close(fd)
+    except (OSError, ValueError) as error:
+        raise SourceUnreadableError(
+            f"{path!r} cannot be read: {getattr(error, 'strerror', None) or error}",
+            path=path,
+            errno=getattr(error, "errno", None),
+        ) from error
+    _check_regular(path, status)
+    if status.st_size == 0:
+        _refuse_empty(path, has_bytes=has_bytes)
+    return NamedFile(path, FileIdentity.of(status))
+
+
+def _refuse_empty(path: str, *, has_bytes: bool) -> NoReturn:
+    if has_bytes:
+        raise SourceUnreadableError(
+            f"{path!r} has bytes but no size, as the files of /proc do; to archive what it gives now, pipe "
+            "it to standard input",
+            path=path,
+        )
+    raise EmptyArchiveError(f"{path!r} has no bytes")
+
+
+def _check_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceUnreadableError(
+            f"{path!r} is {_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and "
+            "hand over the open file, or pipe it to standard input",
+            path=path,
+        )
+
+
+def _settled(fd: int) -> os.stat_result:
+    """The status of a file, taken when its times have ticked on since the last change.
+
+    A change within the same tick of the filesystem's clock would not show in its times later. A file that
+    never rests is left to show that by itself.
+    """
+    status = os.fstat(fd)
+    if 0 <= time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS:
+        time.sleep(_TICK_NS / 1e9)
+        status = os.fstat(fd)
+    return status
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a special file")
