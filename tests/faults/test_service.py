@@ -69,6 +69,42 @@ async def test_sv_21_statuses_that_do_not_pass_take_one_request(stand: Stand, st
     assert archive.size == 2 * MIB
 
 
+#: Successes of the service's own that cannot be read as one.
+NO_SUCCESS = {
+    "an error": '{"code": "InternalFailure", "message": "no"}',
+    "cut short": '{"JobList": [{"JobId": "a',
+    "a page": HTML,
+    "nested deep": '{"a":' * 100_000,
+    "another document": "{}",
+}
+
+
+@pytest.mark.parametrize("kind", NO_SUCCESS)
+async def test_sv_22_a_list_that_cannot_be_read_is_asked_for_again(stand: Stand, kind: str) -> None:
+    """Twice more; the third error is the one that is raised, and shows the answer."""
+    no_success = {"status": 200, "body": NO_SUCCESS[kind], "headers": {"x-amzn-RequestId": "A"}}
+    async with stand.connect() as glacier:
+        stand.glacier.add_faults(Fault("ListJobs", count=2, **no_success))  # type: ignore[arg-type]
+        assert [job async for job in glacier.vault("v").jobs()] == []
+        stand.glacier.add_faults(Fault("ListJobs", count=3, **no_success))  # type: ignore[arg-type]
+        with pytest.raises(UnexpectedResponseError, match="the answer"):
+            assert [job async for job in glacier.vault("v").jobs()]
+    assert len(stand.proxy.requests("GET /-/vaults/v/jobs")) == 6
+
+
+async def test_sv_22_a_part_answered_with_an_error_document_is_sent_again(stand: Stand) -> None:
+    """A status of 200 alone does not make it a success."""
+    content = stand.file(2 * MIB)
+    stand.glacier.add_faults(
+        Fault(
+            "UploadMultipartPart", status=200, body=NO_SUCCESS["an error"], headers={"x-amzn-RequestId": "A"}
+        )
+    )
+    async with stand.connect() as glacier:
+        archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
+    assert archive.tree_hash == tree_hash(content)
+
+
 def test_sv_01_waits_are_short_at_first_and_a_minute_at_most() -> None:
     """The numbers that the program uses."""
     policy = RetryPolicy()

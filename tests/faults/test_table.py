@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 
 #: How many faults of each kind there are. Whoever finds another adds a row, and a test.
-COUNTS = {"IN": 20, "PR": 16, "NE": 20, "SV": 21, "CR": 11, "DC": 15, "CC": 12, "SE": 12}
+COUNTS = {"IN": 20, "PR": 16, "NE": 20, "SV": 22, "CR": 11, "DC": 15, "CC": 12, "SE": 12}
 
 #: Each row: its id, and the tests that it names.
 ROWS = {
