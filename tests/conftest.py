@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-# Under nohup it is ignored, which the programs that tests start would inherit.
+# nohup ignores SIGHUP, and programs that tests start would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 

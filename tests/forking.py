@@ -1,9 +1,8 @@
-"""Runs of a program as forks of a process that has loaded it, since loading it takes most of a short run.
+"""Forks of a process that has loaded a program, because loading takes most of a short run.
 
-A run is a process of its own with all that belongs to one: a pid, streams, signals, an exit code and, unless
-it is only run for what it says, an interpreter that ends as usual. What it does not show is how the program
-loads; tests of that, and of what only a new process obeys (``LD_PRELOAD``, limits of a shell), start
-``python -m aioglacier``.
+A run is its own process: a pid, streams, signals, an exit code and, unless only its output counts, an
+interpreter that ends as usual. A fork does not show how the program loads; tests of loading, and of settings
+that only a new process obeys (``LD_PRELOAD``, limits of a shell), start ``python -m aioglacier``.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
-#: What a process is made with that loads a program: nothing of this machine's settings.
+#: The environment of a process that loads a program: without this machine's settings.
 _ENVIRONMENT = {"HOME": "/", "LC_ALL": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 class Fork:
-    """A run that is going on, and may be treated like a ``subprocess.Popen``.
+    """A current run, with the interface of ``subprocess.Popen``.
 
     Attributes:
-        returncode: Once somebody has asked and it has ended; negative for a signal.
+        returncode: Set after the end was noticed; negative for a signal.
     """
 
     def __init__(
@@ -73,10 +72,10 @@ class Fork:
         finally:
             for fd in theirs:
                 os.close(fd)
-        self._told = b""
-        while b"\n" not in self._told:
+        self._reported = b""
+        while b"\n" not in self._reported:
             assert self._hear(60), "no run was begun"
-        pid, _, self._told = self._told.partition(b"\n")
+        pid, _, self._reported = self._reported.partition(b"\n")
         self.pid = int(pid)
 
     def __enter__(self) -> Self:
@@ -92,30 +91,30 @@ class Fork:
         self.wait()
 
     def poll(self) -> int | None:
-        """The exit code, if it has ended."""
+        """Return the exit code if the run has ended."""
         with suppress(subprocess.TimeoutExpired):
             self.wait(0)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end.
+        """Wait for the end of the run.
 
         Raises:
-            subprocess.TimeoutExpired: It did not come in time.
+            subprocess.TimeoutExpired: The run did not end in time.
         """
         while self.returncode is None:
-            if self._told.endswith(b"\n"):
-                self.returncode = int(self._told)
+            if self._reported.endswith(b"\n"):
+                self.returncode = int(self._reported)
                 os.close(self._fd)
             elif not self._hear(timeout):
                 raise subprocess.TimeoutExpired(list(self.args), timeout or 0)
         return self.returncode
 
     def communicate(self, given: bytes = b"", timeout: float | None = None) -> tuple[bytes, bytes]:
-        """Give it the rest of its input, which must fit into a pipe, read all it says, and wait for its end.
+        """Write the rest of the input, which must fit into a pipe, read all output, and wait for the end.
 
         Raises:
-            subprocess.TimeoutExpired: It did not come in time; what was read is lost.
+            subprocess.TimeoutExpired: The run did not end in time; its output is lost.
         """
         give_up = time.monotonic() + (3600 if timeout is None else timeout)
         if self.stdin is not None and not self.stdin.closed:
@@ -143,28 +142,28 @@ class Fork:
         return out, err
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send the run a signal unless it has ended."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the run."""
         self.send_signal(signal.SIGKILL)
 
     def _hear(self, timeout: float | None) -> bool:
-        """Take what is told of the run, if anything is in time."""
-        watch = select.poll()  # select knows no descriptors from 1024 on
+        """Read the next report on the run, if one arrives in time."""
+        watch = select.poll()  # select cannot handle descriptors from 1024 on
         watch.register(self._fd, select.POLLIN)
         if not watch.poll(None if timeout is None else timeout * 1000):
             return False
         block = os.read(self._fd, 100)
-        assert block, "nobody watches the run any more"
-        self._told += block
+        assert block, "the watching fork has ended"
+        self._reported += block
         return True
 
 
-#: A run of either kind.
+#: A run: a fork or a process.
 Running: TypeAlias = "subprocess.Popen[bytes] | Fork"
 
 
@@ -192,7 +191,7 @@ class Forks:
     def run(
         self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b""
     ) -> tuple[int, bytes, bytes]:
-        """Run to the end of the program, within two minutes; returns the exit code and both outputs."""
+        """Run the program to its end within two minutes; return the exit code and both outputs."""
         with TemporaryFile() as out, TemporaryFile() as err:
             streams = {"stdin": subprocess.PIPE, "stdout": out, "stderr": err}
             with self.start(arguments, cwd=cwd, env=env, ends_properly=False, **streams) as run:
@@ -213,14 +212,14 @@ class Forks:
 
 @cache
 def forks(name: str = "aioglacier") -> Forks:
-    """The one such process of this one."""
+    """Return the only such process of this test process."""
     found = Forks(name)
     atexit.register(found.close)
     return found
 
 
 def _open_stream(setting: Any, theirs: list[int], *, is_input: bool = False) -> IO[bytes] | None:
-    """Append a descriptor for the run; returns our end, if it is a pipe."""
+    """Append a descriptor for the run; return our end if it is a pipe."""
     if setting == subprocess.PIPE:
         inner, outer = os.pipe() if is_input else reversed(os.pipe())
         theirs.append(inner)

@@ -1,7 +1,7 @@
 """A process that has loaded a program and forks for each run of it; see ``forking.py``.
 
-Between it and each run stands a fork that keeps watch: it tells of the run's pid and of its exit code, so any
-number of runs may go on at once.
+A watching fork between it and each run reports the run's pid and exit code, so any number of runs may work at
+once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What the program loads when it needs it: in the end most runs do.
+#: Modules that the program loads on demand; most runs need them.
 _LATER = (
     "aiobotocore.session",
     "anyio._backends._asyncio",
@@ -44,7 +44,7 @@ def load_aioglacier() -> Callable[[], int]:
         importlib.import_module(name)
 
     def run() -> int:
-        importlib.reload(crashpoints)  # it looks at the environment
+        importlib.reload(crashpoints)  # it reads the environment
         if sys.argv[1:2] != ["-c"]:
             return main()
         _, _, program, *arguments = sys.argv
@@ -58,8 +58,8 @@ def load_aioglacier() -> Callable[[], int]:
 def load_aws() -> Callable[[], int]:
     """The AWS CLI, version 1, which is in Python."""
     driver = importlib.import_module("awscli.clidriver")
-    importlib.import_module("awscli.handlers")  # which it loads when it runs
-    data = os.environ["AWS_DATA_PATH"]  # which it sets when it is loaded
+    importlib.import_module("awscli.handlers")  # loaded when it runs
+    data = os.environ["AWS_DATA_PATH"]  # set when it is loaded
 
     def run() -> int:
         os.environ["AWS_DATA_PATH"] = data
@@ -72,15 +72,15 @@ PROGRAMS = {"aioglacier": load_aioglacier, "aws": load_aws}
 
 
 def serve(name: str, control: socket.socket) -> None:
-    """Run what is asked for until nobody asks any more."""
+    """Run requested programs until the requests end."""
     program = PROGRAMS[name]()
     gc.collect()
-    gc.freeze()  # or each run would look through all this, and so copy it
+    gc.freeze()  # otherwise each run's collector would touch all this, and so copy it
     while True:
         message, fds, _, _ = socket.recv_fds(control, 1 << 20, 4)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass  # those that have kept watch
+                pass  # the watching forks
         if not message:
             return
         if os.fork() == 0:
@@ -96,7 +96,7 @@ def serve(name: str, control: socket.socket) -> None:
 
 
 def watch(pid: int, streams: list[int], told: int) -> NoReturn:
-    """Tell of a run, and of its end."""
+    """Report the pid of a run, and its exit code."""
     try:
         for fd in streams:
             os.close(fd)
@@ -108,7 +108,7 @@ def watch(pid: int, streams: list[int], told: int) -> NoReturn:
 
 
 def become(name: str, program: Callable[[], int], request: dict[str, Any], streams: list[int]) -> NoReturn:
-    """Be the program from here on, and to the end of the interpreter if that matters: it takes 50 ms."""
+    """Become the program, to the end of the interpreter where that matters: it takes 50 ms."""
     for target, fd in enumerate(streams):
         os.dup2(fd, target)
         os.close(fd)
@@ -139,7 +139,7 @@ def become(name: str, program: Callable[[], int], request: dict[str, Any], strea
 
 
 def reopen(fd: int, like: TextIO) -> TextIO:
-    """A stream as the interpreter makes it: for a terminal, unlike a pipe or a file, line by line."""
+    """Return a stream as the interpreter makes it: line-buffered for a terminal only."""
     buffering = 1 if fd == 2 else -1
     stream = os.fdopen(fd, like.mode, buffering, like.encoding, like.errors, closefd=False)
     return cast("TextIO", stream)

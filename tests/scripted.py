@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class ScriptedGateway(Gateway):
-    """Sends each operation once, unless its script says otherwise.
+    """A gateway that sends each operation once, unless its script says otherwise.
 
     Attributes:
-        calls: How often each operation was called, by its name in the API.
+        calls: The number of calls of each operation, by its name in the API.
     """
 
     def __init__(self, server: LocalGlacier, gateway: Gateway) -> None:
@@ -41,7 +41,7 @@ class ScriptedGateway(Gateway):
 
     @property
     def now(self) -> datetime:
-        """The server's virtual clock."""
+        """Return the server's virtual clock."""
         return self._server.clock.now()
 
     async def advance(self, seconds: float) -> None:
@@ -51,11 +51,11 @@ class ScriptedGateway(Gateway):
     def fail(
         self, operation: str, error: GlacierError, *, times: int = 1, after_effect: bool = False
     ) -> None:
-        """Let the next calls of an operation fail; ``after_effect`` does its work and loses the answer."""
+        """Let the next calls of an operation fail; with ``after_effect``, only the answer is lost."""
         self._faults.setdefault((operation, after_effect), deque()).extend([error] * times)
 
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
-        """Do one operation, or fail before or after it."""
+        """Perform one operation, or fail before or after it."""
         self._meet(operation.name)
         result = await self._gateway.perform(operation, arguments)
         self._raise_next(operation.name, after_effect=True)
@@ -63,7 +63,7 @@ class ScriptedGateway(Gateway):
 
     @asynccontextmanager
     async def open_output(self, arguments: Arguments) -> AsyncIterator[JobOutput]:
-        """Open a job's output, or fail before."""
+        """Open a job's output, or fail before it."""
         self._meet(GET_JOB_OUTPUT.name)
         async with self._gateway.open_output(arguments) as output:
             yield output
@@ -77,7 +77,7 @@ class ScriptedGateway(Gateway):
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> RawResponse:
-        """Pass a request on."""
+        """Forward a request."""
         return await self._gateway.request(method, path, query=query, headers=headers, body=body)
 
     def _meet(self, name: str) -> None:

@@ -1,6 +1,6 @@
-"""Every benchmark still runs, so none rots, and what is published is what was measured.
+"""Every benchmark runs, and the published figures are the measured ones.
 
-No timing is asserted: it is a matter of the machine.
+No timing is asserted: it depends on the machine.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ NAMES = [
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Import a module of the benchmarks, which are no package that is installed."""
+    """Import a module of the benchmarks, which are not installed."""
     monkeypatch.syspath_prepend(ROOT)
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """``python -m benchmarks`` and some words."""
+    """Run ``python -m benchmarks`` with arguments."""
     command = [sys.executable, "-m", "benchmarks", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=170)
 
 
 def test_there_are_benchmarks() -> None:
-    """The list is not empty by mistake."""
+    """Benchmarks are found."""
     assert {"upload_cost", "stream_memory", "local_glacier", "latency"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_benchmark_runs_quickly_and_prints_figures(name: str) -> None:
-    """With ``--quick`` it ends well and prints one JSON object, with what it ran on."""
+    """With ``--quick`` it succeeds and prints one JSON object that describes the machine."""
     done = run(name, "--quick")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["machine"]["hash_core"]
 
 
 def test_the_other_clients_still_work_as_they_are_used() -> None:
-    """boto3, aiobotocore, glacier_upload and the AWS CLI end well on TLS, and each has its cost."""
+    """boto3, aiobotocore, glacier_upload and the AWS CLI succeed on TLS, and each reports its cost."""
     done = run("upload_cost", "--quick", "--peers", "--tls")
     assert done.returncode == 0, done.stderr
     costs = json.loads(done.stdout)["clients"]
@@ -73,20 +73,20 @@ def test_output_replaces_what_the_same_command_wrote_before(tmp_path: Path) -> N
 
 
 def test_tables_in_readme_and_docs_are_those_of_the_results() -> None:
-    """Each marked table is byte for byte what the committed results give."""
+    """Each marked table equals the table made from the committed results."""
     done = run("report", "--check")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_each_table_is_somewhere_and_each_marker_has_its_table(load: Any) -> None:
-    """No table is made for nothing, and no marker stays empty."""
+    """Every table has a marker, and every marker has a table."""
     tables, report = load("tables"), load("report")
     marked = [name for path in report.DOCUMENTS for name in tables.marked(path.read_text())]
     assert sorted(marked) == sorted(tables.TABLES)
 
 
 def test_plots_are_drawn_the_same_from_the_same_results(tmp_path: Path, load: Any) -> None:
-    """Two runs give the same bytes, and each plot is in docs as well."""
+    """Two runs give the same bytes, and docs contain each plot."""
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         done = run("report", "--plots", str(folder))
@@ -100,7 +100,7 @@ def test_plots_are_drawn_the_same_from_the_same_results(tmp_path: Path, load: An
 
 @pytest.mark.parametrize("name", ["README.md", "docs/performance.md", "docs/scale.md"])
 def test_pictures_and_links_lead_somewhere(name: str) -> None:
-    """Every file that a document links to is there."""
+    """Every file that a document links to exists."""
     document = ROOT / name
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), target
@@ -119,7 +119,7 @@ def test_check_tells_of_each_goal() -> None:
 
 
 def test_a_line_carries_no_more_than_it_is_told(load: Any) -> None:
-    """Two megabytes at ten a second take a fifth of a second, less what may be caught up; so on a link."""
+    """Two megabytes at ten a second take a fifth of a second, less the allowed lateness, also on a link."""
     line = load("line").Line(0.0, 10e6)
     began = time.monotonic()
     for _ in range(20):
@@ -135,7 +135,7 @@ def test_a_line_carries_no_more_than_it_is_told(load: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "expected", "scarce"),
     [
-        # One connection of 20 MB/s rests 0.2 s after each part of 16 MiB.
+        # One connection of 20 MB/s is idle for 0.2 s after each part of 16 MiB.
         (
             {"connections": 1, "connection": 20e6, "round_trip": 0.2},
             16 * MIB / (16 * MIB / 20e6 + 0.2),
@@ -143,18 +143,18 @@ def test_a_line_carries_no_more_than_it_is_told(load: Any) -> None:
         ),
         # Two workers hash a GB a second each, and everything else is faster.
         ({"connections": 8, "workers": 2, "connection": 1e10}, 2e9, "cores for hashing"),
-        # The link is what there is.
+        # The link is the bottleneck.
         ({"connections": 8, "workers": 8, "connection": 1e9, "link": 1e8}, 1e8, "the line"),
         # One loop sends 4 GB a second.
         ({"connections": 16, "workers": 8, "connection": 1e10}, 4e9, "event loop"),
-        # Two buffers, however many connections there are.
+        # Two buffers, whatever the number of connections.
         ({"connections": 8, "memory": 32 * MIB, "connection": 20e6, "workers": 8}, 40e6, "any"),
     ],
 )
 def test_the_simulation_agrees_where_the_answer_is_known(
     load: Any, place: dict[str, float], expected: float, scarce: str
 ) -> None:
-    """In cases with one narrow place, the rate is that of the narrow place, and it is named."""
+    """With one bottleneck, the rate is that of the bottleneck, and the result names it."""
     simulation = load("simulation")
     costs = simulation.Costs(hash_byte=1e-9, send_byte=0.25e-9, request=0.0)
     usual = {"workers": 1, "loops": 1, "memory": 1e12, "link": 1e12, "round_trip": 0.0}

@@ -1,7 +1,7 @@
-"""The manual of the local Glacier does what it says: every block of code in it is run.
+"""Every block of code in the manual of the local Glacier runs and does what the manual says.
 
-Shell, Python and pytest blocks run here against ``aioglacier serve``, started as the manual starts it but on
-a free port; the JavaScript block runs with the tests of the SDK.
+Shell, Python and pytest blocks run here against ``aioglacier serve``, started as in the manual but on a free
+port; the JavaScript block runs with the tests of the SDK.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BLOCKS = [
 
 
 def blocks(heading: str, language: str) -> list[str]:
-    """The blocks of a language under a heading."""
+    """Return the blocks of a language under a heading."""
     return [text for under, spoken, text in BLOCKS if (under, spoken) == (heading, language)]
 
 
@@ -45,14 +45,14 @@ IS_TEST = re.compile(r"^(async )?def test_", re.MULTILINE)
 
 
 class Reader:
-    """Somebody who types what the manual says, in an empty folder, beside a server."""
+    """A reader who types the manual's commands in an empty folder, beside a server."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self._folder = folder
         self.url = url
 
     def types(self, text: str) -> str:
-        """Run shell commands after the manual's exports; what they print."""
+        """Run shell commands after the manual's exports; return their output."""
         folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
         environment = {"PATH": os.pathsep.join(folders), "HOME": str(self._folder), "LANG": "C.UTF-8"}
         done = subprocess.run(
@@ -68,11 +68,11 @@ class Reader:
         return done.stdout
 
     def saves(self, name: str, text: str) -> None:
-        """Put a block into a file."""
+        """Write a block to a file."""
         (self._folder / name).write_text(text.replace(URL, self.url))
 
     def status(self) -> dict[str, Any]:
-        """What the server holds."""
+        """Return the archives that the server holds."""
         with urllib.request.urlopen(f"{self.url}/_local/status", timeout=30) as answer:  # noqa: S310  # ours
             found: dict[str, Any] = json.load(answer)
         return found
@@ -80,7 +80,7 @@ class Reader:
 
 @contextmanager
 def served(folder: Path, command: str) -> Iterator[str]:
-    """Run the manual's command for the server, on a free port; give the URL it prints."""
+    """Run the manual's command for the server on a free port; yield the URL that it prints."""
     words = command.replace("8080", "0").split()
     words[0] = str(Path(sys.executable).with_name("aioglacier"))
     with subprocess.Popen(
@@ -101,7 +101,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 def test_every_block_is_run_by_some_test() -> None:
-    """No block hides in a language, or under a heading, that no test knows."""
+    """A test knows every block: its language and its heading."""
     assert {(under, language) for under, language, _ in BLOCKS} == {
         ("Start it", "sh"),
         ("AWS CLI", "sh"),
@@ -133,7 +133,7 @@ def test_the_aws_cli(reader: Reader, tmp_path: Path) -> None:
     ],
 )
 def test_python(reader: Reader, heading: str, prints: str) -> None:
-    """Each program archives, and prints what it should."""
+    """Each program archives, and prints the documented output."""
     (block,) = blocks(heading, "python")
     reader.saves("program.py", block)
     assert re.fullmatch(prints + "\n", reader.types("python -W error program.py\n"))
@@ -146,7 +146,7 @@ def test_pytest(tmp_path: Path, block: str) -> None:
     (tmp_path / "test_it.py").write_text(block)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio"]
-    # Its own, or it would clear up behind all runs before, this one too.
+    # A base folder of its own: pytest would remove those of earlier runs, this one's too.
     command.append(f"--basetemp={tmp_path / 'temporary'}")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
@@ -167,7 +167,7 @@ def test_the_control_endpoints(reader: Reader) -> None:
 
 
 def test_a_file_of_faults(tmp_path: Path) -> None:
-    """The example is taken by ``aioglacier serve --faults``, and each of its faults waits."""
+    """``aioglacier serve --faults`` accepts the example, and each of its faults is pending."""
     (block,) = blocks("Faults", "json")
     (tmp_path / "faults.json").write_text(block)
     (command,) = re.findall(r"`(aioglacier serve depot --faults faults.json)`", MANUAL)
@@ -185,7 +185,7 @@ def test_the_tables_of_faults_are_complete() -> None:
 
 
 def test_the_delays_are_those_of_the_server(tmp_path: Path) -> None:
-    """The table of the clock says what the server does unless it is told otherwise."""
+    """The table of the clock lists the server's defaults."""
     settings = LocalGlacier(tmp_path / "depot").settings
     hours = {tier: seconds / 3600 for tier, seconds in settings.job_delay.items()}
     assert hours == {"Expedited": 0.05, "Standard": 4, "Bulk": 8, "Inventory": 4}
@@ -195,7 +195,7 @@ def test_the_delays_are_those_of_the_server(tmp_path: Path) -> None:
 
 
 def test_links_inside_the_manual_lead_somewhere() -> None:
-    """Each link to a heading finds it."""
+    """Each link to a heading leads to one."""
     headings = {
         re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-")
         for one in re.findall(r"^## (.*)$", MANUAL, re.MULTILINE)

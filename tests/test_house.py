@@ -1,4 +1,4 @@
-"""The house stands as it was drawn: who may import whom, read from the source, and what an import loads."""
+"""The structure of the package: allowed imports, read from the source, and what an import loads."""
 
 from __future__ import annotations
 
@@ -126,13 +126,13 @@ KNOWN_CIRCLES: set[str] = set()
 #: Names that are still alike.
 KNOWN_ALIKE: set[str] = set()
 
-#: What the server shares with the client, and nothing else, or both would agree on the same mistake.
+#: The only modules that the server shares with the client; otherwise both could agree on the same mistake.
 SHARED_WITH_SERVER = {"aioglacier.core.limits", "aioglacier.core.treehash", "aioglacier.core.ranges"}
 
 #: The door for ``endpoint_url="local:DIR"``, opened inside a function.
 LOCAL_DOOR = "aioglacier.client.local_endpoint"
 
-#: What knows AWS or HTTP, and who may import it.
+#: Packages that know AWS or HTTP, and the rooms that may import them.
 PLANES = {
     "aiobotocore": {"gateway"},
     "botocore": {"gateway"},
@@ -140,7 +140,7 @@ PLANES = {
     "aiohttp": {"gateway", "server"},
 }
 
-#: What a hash worker may load; every further module costs each worker's start.
+#: Modules that a hash worker may load; every further module lengthens each worker's start.
 WORKER = "aioglacier.transfer.hashing.worker"
 WORKER_LOADS = {
     WORKER,
@@ -151,7 +151,7 @@ WORKER_LOADS = {
     "aioglacier.files.reading",
 }
 
-#: What ``import aioglacier`` must not load.
+#: Modules that ``import aioglacier`` must not load.
 UNLOADED = (
     "aiobotocore",
     "botocore",
@@ -165,7 +165,7 @@ UNLOADED = (
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, and how."""
+    """One import: its module, its line and its kind."""
 
     importer: str
     target: str
@@ -178,17 +178,17 @@ class Import:
 
 
 def name_of(path: Path) -> str:
-    """The dotted name of a module of the package."""
+    """Return the dotted name of a module of the package."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-#: What is written in C has its types in a ``.pyi``.
+#: A module in C has its types in a ``.pyi``.
 MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py*")) if path.suffix in {".py", ".pyi"}}
 
 
 def room_of(module: str) -> str:
-    """The room of a module of the package."""
+    """Return the room of a module of the package."""
     parts = module.split(".")
     if parts[1:2] == ["__main__"]:
         return "cli"
@@ -196,14 +196,14 @@ def room_of(module: str) -> str:
 
 
 def is_types_only(test: ast.expr) -> bool:
-    """Whether an ``if`` is the one for type checkers."""
+    """Return whether an ``if`` is the one for type checkers."""
     return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
         isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
     )
 
 
 def imports_of(module: str, *, source: str | None = None) -> Iterator[Import]:
-    """Every import of a module, wherever it stands; ``from package import module`` is one of the module."""
+    """Yield every import of a module; ``from package import module`` imports the module."""
     path = MODULES[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
 
@@ -234,17 +234,17 @@ def imports_of(module: str, *, source: str | None = None) -> Iterator[Import]:
 
 @cache
 def all_imports() -> dict[str, list[Import]]:
-    """The imports of each module, found when they are asked for and not wherever tests are collected."""
+    """Return the imports of each module, computed on first use and not at collection."""
     return {module: list(imports_of(module)) for module in MODULES}
 
 
 def is_inside(import_: Import) -> bool:
-    """Whether an import is one of this package."""
+    """Return whether an import is one of this package."""
     return import_.target.split(".")[0] == "aioglacier"
 
 
 def is_allowed(import_: Import) -> bool:
-    """Whether one room of the package may look into another in this way."""
+    """Return whether the importer's room may import from the target's room in this way."""
     here, there = room_of(import_.importer), room_of(import_.target)
     if (import_.importer, import_.target) in KNOWN_ARROWS_BETWEEN_ROOMS:
         return True
@@ -257,13 +257,13 @@ def is_allowed(import_: Import) -> bool:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_downward(module: str) -> None:
-    """No module looks into a room above its own, not even for types or inside a function."""
+    """No module imports from a room above its own, not even for types or inside a function."""
     assert not [str(each) for each in all_imports()[module] if is_inside(each) and not is_allowed(each)]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_inside_imports_name_modules_that_exist(module: str) -> None:
-    """An import of the package that this test cannot place would go unjudged."""
+    """Every import of the package names a module that exists, so that these tests judge it."""
     assert not [str(each) for each in all_imports()[module] if is_inside(each) and each.target not in MODULES]
 
 
@@ -351,7 +351,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     "folder", sorted({path.parent for path in MODULES.values()}), ids=lambda path: path.name
 )
 def test_a_folder_holds_few_files(folder: Path) -> None:
-    """A folder can be taken in at a glance."""
+    """A folder has few files."""
     assert len(list(folder.glob("*.py"))) <= MAX_FILES
 
 
@@ -385,7 +385,7 @@ def test_a_hash_worker_loads_almost_nothing() -> None:
 
 
 def test_a_hash_worker_loads_none_of_what_takes_longest() -> None:
-    """Each of these would make the start of every worker longer by a fifth and more."""
+    """A worker loads none of the modules that would lengthen its start by a fifth and more."""
     program = (
         f"import sys; sys.path.append({str(ROOT)!r}); import {WORKER}; "
         "print(*{'typing', 're', 'json', 'enum', 'threading', 'contextlib', 'functools'} & set(sys.modules))"
@@ -395,7 +395,7 @@ def test_a_hash_worker_loads_none_of_what_takes_longest() -> None:
 
 
 def test_exported_names_are_what_is_there() -> None:
-    """``__all__`` is sorted, complete, and every name in it can be had."""
+    """``__all__`` is sorted and complete, and every name in it exists."""
     exported: list[str] = list(getattr(aioglacier, "__all__", []))
     assert exported == sorted(exported)
     there = {
@@ -410,7 +410,7 @@ def test_exported_names_are_what_is_there() -> None:
 
 
 def test_importing_the_package_loads_neither_server_nor_aws() -> None:
-    """The first line of everybody's program stays quick: no AWS client, command line, server or SQLite."""
+    """The import stays quick: it loads no AWS client, command line, server or SQLite."""
     program = "import json, sys, aioglacier; print(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
     loaded = set(json.loads(answer.stdout))
@@ -422,7 +422,7 @@ def test_importing_the_package_loads_neither_server_nor_aws() -> None:
     "room", [path for path in sorted(PACKAGE.iterdir()) if (path / "__init__.py").exists()]
 )
 def test_a_room_says_why_it_exists(room: Path) -> None:
-    """Each package has one reason to be there, in its docstring, and a place in the drawing above."""
+    """Each package states its purpose in its docstring and has a place in the drawing above."""
     assert room.name in ROOMS
     for package in room.rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(package.read_text())), package
@@ -449,7 +449,7 @@ def test_a_room_says_why_it_exists(room: Path) -> None:
     ],
 )
 def test_the_rules_catch_what_they_are_for(importer: str, source: str, is_right: bool) -> None:
-    """A forbidden arrow is seen in every way of writing it, and an allowed one passes."""
+    """A forbidden import is found in every spelling, and an allowed one passes."""
     found = list(imports_of(importer, source=source))
     assert found
     assert all(is_allowed(each) for each in found) is is_right

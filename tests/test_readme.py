@@ -1,4 +1,4 @@
-"""The README does what it says."""
+"""The README's examples run, and their types are right."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture
 def example(tmp_path: Path) -> Path:
-    """The README's Python example as a script."""
+    """Return the README's Python example as a script."""
     source, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     script = tmp_path / "example.py"
     script.write_text(source)
@@ -42,7 +42,7 @@ def test_the_example_of_library_use_runs_again_and_again(example: Path) -> None:
 
 
 def test_the_example_of_library_use_passes_a_strict_type_check(example: Path) -> None:
-    """The README's Python example is typed: no value in it may be missing, and none is ``Any``."""
+    """The README's Python example passes mypy in strict mode, and no value in it is ``Any``."""
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(example)]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout

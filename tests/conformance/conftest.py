@@ -31,8 +31,8 @@ class Subject:
     """One Glacier under test.
 
     Attributes:
-        vault: A vault of its own, already created.
-        advance: Moves the clock that jobs and inventories go by; skips the test where there is none.
+        vault: A new, empty vault.
+        advance: Moves the clock of jobs and inventories; skips the test where that is impossible.
     """
 
     gateway: Gateway
@@ -47,7 +47,7 @@ class Subject:
         return stored.id
 
     async def fetch(self, job_id: JobId, byte_range: ByteRange | None = None) -> tuple[bytes, bytes | None]:
-        """A job's output, and the service's tree hash of it."""
+        """Return a job's output, and the service's tree hash of it."""
         async with self.gateway.get_job_output(self.vault, job_id, byte_range) as output:
             blocks = [block async for block in output]
             assert output.size == sum(map(len, blocks))
@@ -56,7 +56,7 @@ class Subject:
 
 @pytest.fixture(params=["local", pytest.param("aws", marks=pytest.mark.aws)])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
-    """Each Glacier in turn, with an empty vault."""
+    """Yield each Glacier in turn, with an empty vault."""
     if request.param == "aws" and "aws" not in request.config.option.markexpr:
         pytest.skip("costs money; ask for it with -m aws")
     opened = {"local": _local, "aws": _aws}[request.param]
@@ -91,6 +91,6 @@ async def _aws(_: Path) -> AsyncIterator[Subject]:
 
 @pytest.fixture(scope="session")
 def body() -> bytes:
-    """Six and a half leaves, all of them different."""
+    """Return six and a half different leaves."""
     size = 13 * MIB // 2
     return b"".join(number.to_bytes(4, "big") for number in range(size // 4))

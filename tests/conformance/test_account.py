@@ -1,4 +1,4 @@
-"""What belongs to the account."""
+"""Operations of the account."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 async def test_retrieval_policy_limits_nothing_until_set(subject: Subject) -> None:
-    """What is set comes back."""
-    await subject.advance(0)  # not on the real service, where others may rely on the policy
+    """A retrieval policy comes back as it was set."""
+    await subject.advance(0)  # not at the real service, where others may rely on the policy
     assert await subject.gateway.get_data_retrieval_policy() == RetrievalPolicy(RetrievalStrategy.NONE)
     policy = RetrievalPolicy(RetrievalStrategy.BYTES_PER_HOUR, 10 * 1024**3)
     await subject.gateway.set_data_retrieval_policy(policy)
@@ -26,7 +26,7 @@ async def test_retrieval_policy_limits_nothing_until_set(subject: Subject) -> No
 
 async def test_capacity_is_bought_up_to_two_units(subject: Subject) -> None:
     """Each unit runs for a month; the third is refused."""
-    await subject.advance(0)  # not on the real service, where a unit costs a hundred dollars
+    await subject.advance(0)  # not at the real service, where a unit costs a hundred dollars
     assert await subject.gateway.list_provisioned_capacity() == ()
     bought = {await subject.gateway.purchase_provisioned_capacity() for _ in range(2)}
     units = await subject.gateway.list_provisioned_capacity()

@@ -36,7 +36,7 @@ HOUR = 3600
 
 
 async def retrieved(subject: Subject, archive_id: ArchiveId, byte_range: ByteRange | None = None) -> JobId:
-    """A finished retrieval."""
+    """Return a finished retrieval."""
     job_id = await subject.gateway.initiate_archive_retrieval(
         subject.vault, archive_id, byte_range=byte_range
     )
@@ -45,7 +45,7 @@ async def retrieved(subject: Subject, archive_id: ArchiveId, byte_range: ByteRan
 
 
 async def test_archive_retrieval_from_start_to_end(subject: Subject, body: bytes) -> None:
-    """In progress for hours, then succeeded, then the bytes."""
+    """A job is in progress for hours, then it has succeeded and gives the bytes."""
     archive_id = await subject.store(body, "film")
     job_id = await subject.gateway.initiate_archive_retrieval(
         subject.vault, archive_id, tier=Tier.BULK, description="once more"
@@ -74,7 +74,7 @@ async def test_archive_retrieval_from_start_to_end(subject: Subject, body: bytes
 async def test_output_ranges_have_a_tree_hash_exactly_where_they_are_nodes(
     subject: Subject, body: bytes
 ) -> None:
-    """Every range of whole MiB, the last one cut short: the service vouches for nodes and nothing else."""
+    """For every range of whole MiB, the service sends a tree hash exactly if the range is a node."""
     job_id = await retrieved(subject, await subject.store(body))
     for first in range(7):
         for last in range(first, 7):
@@ -86,14 +86,14 @@ async def test_output_ranges_have_a_tree_hash_exactly_where_they_are_nodes(
 
 
 async def test_output_of_an_unaligned_range_has_no_tree_hash(subject: Subject, body: bytes) -> None:
-    """Any bytes can be had, only not vouched for."""
+    """A range that is no node is served without a tree hash."""
     job_id = await retrieved(subject, await subject.store(body))
     block, hash_ = await subject.fetch(job_id, ByteRange(5, 1029))
     assert (block, hash_) == (body[5:1029], None)
 
 
 async def test_output_range_beyond_the_end(subject: Subject, body: bytes) -> None:
-    """An end past the output is cut; a start past it is refused."""
+    """A range that ends past the output is cut; one that starts past it is refused."""
     job_id = await retrieved(subject, await subject.store(body))
     block, _ = await subject.fetch(job_id, ByteRange(6 * MIB, 9 * MIB))
     assert block == body[6 * MIB :]
@@ -102,7 +102,7 @@ async def test_output_range_beyond_the_end(subject: Subject, body: bytes) -> Non
 
 
 async def test_output_of_a_retrieved_range_counts_from_its_start(subject: Subject, body: bytes) -> None:
-    """A job for a node of the tree vouches for its own nodes."""
+    """A job for a node of the tree sends tree hashes for its own nodes."""
     archive_id = await subject.store(body)
     job_id = await retrieved(subject, archive_id, ByteRange(4 * MIB, len(body)))
     job = await subject.gateway.describe_job(subject.vault, job_id)
@@ -115,7 +115,7 @@ async def test_output_of_a_retrieved_range_counts_from_its_start(subject: Subjec
 
 
 async def test_output_of_a_retrieved_range_that_is_no_node(subject: Subject, body: bytes) -> None:
-    """It never has a tree hash, not even for a part that would be a node."""
+    """Such a job never has a tree hash, not even for a part that would be a node."""
     archive_id = await subject.store(body)
     job_id = await retrieved(subject, archive_id, ByteRange(MIB, 3 * MIB))
     assert (await subject.gateway.describe_job(subject.vault, job_id)).tree_hash is None
@@ -124,7 +124,7 @@ async def test_output_of_a_retrieved_range_that_is_no_node(subject: Subject, bod
 
 
 async def test_retrieval_of_an_unaligned_range(subject: Subject, body: bytes) -> None:
-    """A start between MiBs never leaves; an end between them is the service's to refuse."""
+    """A start between MiBs is refused before sending; the service refuses an end between MiBs."""
     archive_id = await subject.store(body)
     with pytest.raises(InvalidRangeError):
         await subject.gateway.initiate_archive_retrieval(
@@ -137,7 +137,7 @@ async def test_retrieval_of_an_unaligned_range(subject: Subject, body: bytes) ->
 
 
 async def test_retrieval_of_an_archive_that_never_was(subject: Subject) -> None:
-    """The error is about the archive."""
+    """The error names the archive."""
     with pytest.raises(ArchiveNotFoundError):
         await subject.gateway.initiate_archive_retrieval(subject.vault, ArchiveId("A" * 138))
 
@@ -168,7 +168,7 @@ async def test_jobs_are_listed_by_filter_and_in_pages(subject: Subject) -> None:
 
 
 async def test_job_that_never_was(subject: Subject) -> None:
-    """The error is about the job."""
+    """The error names the job."""
     with pytest.raises(JobNotFoundError):
         await subject.gateway.describe_job(subject.vault, JobId("A" * 92))
     with pytest.raises(JobNotFoundError):
@@ -176,7 +176,7 @@ async def test_job_that_never_was(subject: Subject) -> None:
 
 
 async def test_job_is_forgotten_a_day_after_its_end(subject: Subject) -> None:
-    """Then neither job nor output is there."""
+    """After its expiry, neither job nor output exists."""
     job_id = await retrieved(subject, await subject.store(b"november"))
     await subject.advance(30 * HOUR)
     with pytest.raises(JobNotFoundError):
@@ -184,7 +184,7 @@ async def test_job_is_forgotten_a_day_after_its_end(subject: Subject) -> None:
 
 
 async def test_job_fails_when_its_archive_is_deleted(subject: Subject) -> None:
-    """A failed job says why, and has no output."""
+    """A failed job states its reason and has no output."""
     archive_id = await subject.store(b"november")
     job_id = await subject.gateway.initiate_archive_retrieval(subject.vault, archive_id)
     await subject.gateway.delete_archive(subject.vault, archive_id)
@@ -197,13 +197,13 @@ async def test_job_fails_when_its_archive_is_deleted(subject: Subject) -> None:
 
 
 async def test_inventory_before_the_first_one_was_made(subject: Subject) -> None:
-    """There is nothing to retrieve yet."""
+    """A job without an inventory to retrieve fails."""
     with pytest.raises(ResourceNotFoundError):
         await subject.gateway.initiate_inventory_retrieval(subject.vault, InventoryParameters())
 
 
 async def inventory(subject: Subject, parameters: InventoryParameters) -> tuple[bytes, str | None]:
-    """An inventory and the marker of its next page."""
+    """Return an inventory and the marker of its next page."""
     job_id = await subject.gateway.initiate_inventory_retrieval(subject.vault, parameters)
     await subject.advance(5 * HOUR)
     job = await subject.gateway.describe_job(subject.vault, job_id)
@@ -217,7 +217,7 @@ async def inventory(subject: Subject, parameters: InventoryParameters) -> tuple[
 
 
 async def test_inventory_lists_what_was_there(subject: Subject) -> None:
-    """JSON with the service's fields, of archives of the last inventory."""
+    """The JSON inventory has the service's fields and the archives of the last inventory."""
     archive_id = await subject.store(b"november", 'raw, "2026"')
     await subject.advance(25 * HOUR)
     await subject.store(b"too late")
@@ -235,7 +235,7 @@ async def test_inventory_lists_what_was_there(subject: Subject) -> None:
 
 
 async def test_inventory_as_csv(subject: Subject) -> None:
-    """One line each, after the header."""
+    """The CSV inventory has one line for each archive, after the header."""
     archive_id = await subject.store(b"november", "plain")
     await subject.advance(25 * HOUR)
     block, _ = await inventory(subject, InventoryParameters(format=InventoryFormat.CSV))
@@ -244,7 +244,7 @@ async def test_inventory_as_csv(subject: Subject) -> None:
 
 
 async def test_inventory_in_pages(subject: Subject) -> None:
-    """A limit gives a marker; a new job with it brings the rest."""
+    """A limited inventory has a marker; a new job with it returns the rest."""
     archives = {await subject.store(bytes([number])) for number in range(1, 4)}
     await subject.advance(25 * HOUR)
     found: list[str] = []

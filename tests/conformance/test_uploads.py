@@ -35,7 +35,7 @@ PART = 2 * MIB
 
 
 async def begin(subject: Subject, description: str | None = None) -> UploadId:
-    """An upload in parts of 2 MiB."""
+    """Return an upload in parts of 2 MiB."""
     return await subject.gateway.initiate_multipart_upload(
         subject.vault, part_size=PART, description=description
     )
@@ -56,7 +56,7 @@ async def send_all(subject: Subject, upload_id: UploadId, body: bytes) -> None:
 
 
 async def test_upload_archive_answers_id_and_tree_hash(subject: Subject, body: bytes) -> None:
-    """The id is there, the tree hash is ours, and progress adds up to the size."""
+    """The result has an id and our tree hash, and progress adds up to the size."""
     moved: list[int] = []
     stored = await subject.gateway.upload_archive(
         subject.vault, memoryview(body), hashes=hash_part(body), progress=moved.append
@@ -70,7 +70,7 @@ async def test_upload_archive_answers_id_and_tree_hash(subject: Subject, body: b
 async def test_upload_archive_takes_any_printable_description(
     subject: Subject, description: str | None
 ) -> None:
-    """Descriptions of 0x20 to 0x7E pass, signed and all."""
+    """Descriptions of 0x20 to 0x7E are accepted."""
     assert await subject.store(b"november", description)
 
 
@@ -78,26 +78,26 @@ async def test_upload_archive_takes_any_printable_description(
 async def test_descriptions_the_service_would_garble_are_refused_unsent(
     subject: Subject, description: str
 ) -> None:
-    """Anything else is refused before it is sent."""
+    """Other descriptions are refused before sending."""
     with pytest.raises(DescriptionError):
         await subject.store(b"november", description)
 
 
 async def test_upload_archive_of_nothing_is_refused_unsent(subject: Subject) -> None:
-    """There are no empty archives."""
+    """An empty archive is refused."""
     with pytest.raises(EmptyArchiveError):
         await subject.store(b"")
 
 
 async def test_upload_archive_to_a_missing_vault(subject: Subject) -> None:
-    """The vault is named."""
+    """The error names the vault."""
     with pytest.raises(VaultNotFoundError) as caught:
         await subject.gateway.upload_archive("no-such-vault", memoryview(b"a"), hashes=hash_part(b"a"))
     assert caught.value.vault == "no-such-vault"
 
 
 async def test_upload_archive_with_a_wrong_tree_hash_is_refused(subject: Subject) -> None:
-    """The service computes the hash itself; both hashes are in the error."""
+    """The service computes the hash itself; the error has both hashes."""
     hashes = hash_part(b"november")._replace(tree_hash=tree_hash(b"december"))
     with pytest.raises(IntegrityError) as caught:
         await subject.gateway.upload_archive(subject.vault, memoryview(b"november"), hashes=hashes)
@@ -107,7 +107,7 @@ async def test_upload_archive_with_a_wrong_tree_hash_is_refused(subject: Subject
 
 
 async def test_upload_archive_altered_on_the_way_is_refused(subject: Subject) -> None:
-    """A body that is not the one that was hashed is no archive."""
+    """A body that differs from the hashed one makes no archive."""
     with pytest.raises(IntegrityError):
         await subject.gateway.upload_archive(
             subject.vault, memoryview(b"novembeR"), hashes=hash_part(b"november")
@@ -115,14 +115,14 @@ async def test_upload_archive_altered_on_the_way_is_refused(subject: Subject) ->
 
 
 async def test_delete_archive_twice(subject: Subject) -> None:
-    """Deleting again succeeds."""
+    """Deleting an archive again succeeds."""
     archive_id = await subject.store(b"november")
     await subject.gateway.delete_archive(subject.vault, archive_id)
     await subject.gateway.delete_archive(subject.vault, archive_id)
 
 
 async def test_ids_that_cannot_be_are_refused_unsent(subject: Subject) -> None:
-    """An id becomes part of a URL, so nothing else may get there."""
+    """An id becomes part of a URL, so other text is refused."""
     with pytest.raises(InvalidIdError):
         await subject.gateway.delete_archive(subject.vault, ArchiveId("../../vaults"))
 
@@ -145,7 +145,7 @@ async def test_multipart_upload_in_any_order(subject: Subject, body: bytes) -> N
 
 
 async def test_complete_again_names_the_same_archive(subject: Subject, body: bytes) -> None:
-    """A lost answer to Complete can be had again."""
+    """A repeated completion returns the same archive."""
     upload_id = await begin(subject)
     await send_all(subject, upload_id, body)
     answers = [
@@ -160,7 +160,7 @@ async def test_complete_again_names_the_same_archive(subject: Subject, body: byt
 
 
 async def test_complete_with_a_gap_leaves_the_upload_open(subject: Subject, body: bytes) -> None:
-    """What is missing can be sent and Complete repeated."""
+    """After a refused completion, missing parts can be sent and the completion repeated."""
     upload_id = await begin(subject)
     for start in (0, 2 * PART, 3 * PART):
         await send(subject, upload_id, body, start)
@@ -175,7 +175,7 @@ async def test_complete_with_a_gap_leaves_the_upload_open(subject: Subject, body
 
 
 async def test_short_part_in_the_middle_fails_at_complete(subject: Subject, body: bytes) -> None:
-    """It is taken when sent, and found out at the end; sent again in full it is mended."""
+    """The service accepts such a part and refuses the completion; a full part repairs the upload."""
     upload_id = await begin(subject)
     await send_all(subject, upload_id, body)
     await send(subject, upload_id, body, PART, size=MIB)
@@ -191,7 +191,7 @@ async def test_short_part_in_the_middle_fails_at_complete(subject: Subject, body
 
 @pytest.mark.parametrize("wrong", ["size", "tree_hash", "no parts"])
 async def test_complete_with_wrong_numbers_is_refused(subject: Subject, body: bytes, wrong: str) -> None:
-    """Size and tree hash must be those of the parts."""
+    """A completion with another size or tree hash than the parts' is refused."""
     upload_id = await begin(subject)
     if wrong != "no parts":
         await send_all(subject, upload_id, body)
@@ -219,7 +219,7 @@ async def test_part_that_is_too_long_is_refused(subject: Subject, body: bytes) -
 
 
 async def test_part_with_a_wrong_tree_hash_names_its_bytes(subject: Subject) -> None:
-    """The error tells which bytes are concerned, and both hashes."""
+    """The error has the byte range and both hashes."""
     upload_id = await begin(subject)
     hashes = hash_part(b"november")._replace(tree_hash=tree_hash(b"december"))
     with pytest.raises(IntegrityError) as caught:
@@ -231,13 +231,13 @@ async def test_part_with_a_wrong_tree_hash_names_its_bytes(subject: Subject) -> 
 
 
 async def test_part_sizes_that_cannot_be_are_refused_unsent(subject: Subject) -> None:
-    """Part sizes are 1 MiB times a power of two."""
+    """Other part sizes than 1 MiB times a power of two are refused."""
     with pytest.raises(InvalidPartSizeError):
         await subject.gateway.initiate_multipart_upload(subject.vault, part_size=3 * MIB)
 
 
 async def test_abort_twice_and_the_upload_is_gone(subject: Subject, body: bytes) -> None:
-    """Aborting again succeeds for a while; parts and Complete find nothing."""
+    """Aborting again succeeds for a while; parts and completion find no upload."""
     upload_id = await begin(subject)
     await send(subject, upload_id, body, 0)
     await subject.gateway.abort_multipart_upload(subject.vault, upload_id)
@@ -251,7 +251,7 @@ async def test_abort_twice_and_the_upload_is_gone(subject: Subject, body: bytes)
 
 
 async def test_upload_that_never_was(subject: Subject) -> None:
-    """The error is about the upload, not the vault."""
+    """The error names the upload, not the vault."""
     with pytest.raises(UploadNotFoundError):
         await subject.gateway.list_parts(subject.vault, UploadId("A" * 92))
     with pytest.raises(UploadNotFoundError):
@@ -259,7 +259,7 @@ async def test_upload_that_never_was(subject: Subject) -> None:
 
 
 async def test_upload_expires_a_day_after_its_last_part(subject: Subject, body: bytes) -> None:
-    """Each part buys another day."""
+    """Each part extends the upload's life by a day."""
     upload_id = await begin(subject)
     await subject.advance(20 * 3600)
     await send(subject, upload_id, body, 0)
@@ -271,7 +271,7 @@ async def test_upload_expires_a_day_after_its_last_part(subject: Subject, body: 
 
 
 async def test_list_multipart_uploads_and_parts_in_pages_of_one(subject: Subject, body: bytes) -> None:
-    """Every item comes once."""
+    """Pages list every item once."""
     uploads = {await begin(subject, f"number {number}") for number in range(3)}
     found: list[UploadId] = []
     marker = None
@@ -303,7 +303,7 @@ async def test_list_multipart_uploads_and_parts_in_pages_of_one(subject: Subject
 
 @contextmanager
 def opened(path: Path, data: bytes) -> Iterator[FileRange]:
-    """All of a file that holds the data."""
+    """Return a body of a whole file that contains the data."""
     path.write_bytes(data)
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -313,13 +313,13 @@ def opened(path: Path, data: bytes) -> Iterator[FileRange]:
 
 
 def write_over(path: Path, data: bytes) -> None:
-    """Write to a file in place, in another tick of its filesystem's clock."""
+    """Write to a file in place, at a later tick of its file system's clock."""
     path.write_bytes(data)
     os.utime(path, ns=(0, 0))
 
 
 async def test_a_range_of_a_file_is_a_body(subject: Subject, body: bytes, tmp_path: Path) -> None:
-    """In one request, and as parts."""
+    """A file's range is archived in one request and as parts."""
     with opened(tmp_path / "file", body) as whole:
         stored = await subject.gateway.upload_archive(subject.vault, whole, hashes=hash_part(body))
         assert stored.tree_hash == tree_hash(body)
@@ -343,7 +343,7 @@ async def test_a_range_of_a_file_is_a_body(subject: Subject, body: bytes, tmp_pa
 async def test_a_file_that_changed_since_it_was_hashed_is_no_body(
     left: bytes, field: str, subject: Subject, tmp_path: Path
 ) -> None:
-    """Cut short or written over: the error names the file and what shows it, and nothing was made."""
+    """A file that was cut or overwritten gives an error with its name and the reason, and no archive."""
     path = tmp_path / "file"
     upload_id = await begin(subject)
     with opened(path, b"november") as whole:

@@ -17,7 +17,7 @@ TOPIC = "arn:aws:sns:us-east-1:012345678901:photos"
 
 
 def policy_for(subject: Subject, arn: str) -> str:
-    """A policy that denies deletion of young archives."""
+    """Return a policy that denies deletion of young archives."""
     return json.dumps(
         {
             "Version": "2012-10-17",
@@ -36,7 +36,7 @@ def policy_for(subject: Subject, arn: str) -> str:
 
 
 async def test_notifications_are_kept_replaced_and_removed(subject: Subject) -> None:
-    """What was set comes back; without any the answer is that there is none; removing is idempotent."""
+    """Notifications come back as set; without any, the service answers so; removing is idempotent."""
     gateway, vault = subject.gateway, subject.vault
     with pytest.raises(ResourceNotFoundError):
         await gateway.get_vault_notifications(vault)
@@ -53,7 +53,7 @@ async def test_notifications_are_kept_replaced_and_removed(subject: Subject) -> 
 
 
 async def test_access_policy_is_kept_and_removed(subject: Subject) -> None:
-    """The policy's text comes back as it was given."""
+    """The policy comes back as it was given."""
     gateway, vault = subject.gateway, subject.vault
     policy = policy_for(subject, (await gateway.describe_vault(vault)).arn)
     with pytest.raises(ResourceNotFoundError):
@@ -67,7 +67,7 @@ async def test_access_policy_is_kept_and_removed(subject: Subject) -> None:
 
 
 async def test_lock_in_progress_can_be_aborted_and_begun_anew(subject: Subject) -> None:
-    """One lock at a time; aborting twice is fine."""
+    """A vault has one lock at a time; aborting twice succeeds."""
     gateway, vault = subject.gateway, subject.vault
     policy = policy_for(subject, (await gateway.describe_vault(vault)).arn)
     with pytest.raises(ResourceNotFoundError):
@@ -88,7 +88,7 @@ async def test_lock_in_progress_can_be_aborted_and_begun_anew(subject: Subject) 
 
 async def test_lock_completed_is_for_good(subject: Subject) -> None:
     """A completed lock cannot be aborted or replaced; completing it again with its id succeeds."""
-    await subject.advance(0)  # not on the real service, where this is for ever
+    await subject.advance(0)  # not at the real service, where this is for ever
     gateway, vault = subject.gateway, subject.vault
     policy = policy_for(subject, (await gateway.describe_vault(vault)).arn)
     lock_id = await gateway.initiate_vault_lock(vault, policy)
@@ -113,7 +113,7 @@ async def test_lock_in_progress_ends_after_a_day(subject: Subject) -> None:
 
 
 async def test_tags_are_added_overwritten_and_removed(subject: Subject) -> None:
-    """Equal keys are overwritten, unknown ones are removed without complaint."""
+    """Equal keys are overwritten, and removing unknown ones succeeds."""
     gateway, vault = subject.gateway, subject.vault
     assert await gateway.list_tags_for_vault(vault) == {}
     await gateway.add_tags_to_vault(vault, {"team": "archive", "cost": "low"})

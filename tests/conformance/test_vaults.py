@@ -23,7 +23,7 @@ async def test_create_vault_again_changes_nothing(subject: Subject) -> None:
 
 
 async def test_describe_vault_of_a_new_one_counts_nothing(subject: Subject) -> None:
-    """Before the first inventory all numbers are zero and there is no date."""
+    """Before the first inventory, all numbers are zero and the date is missing."""
     vault = await subject.gateway.describe_vault(subject.vault)
     assert (vault.name, vault.archive_count, vault.size, vault.inventoried) == (subject.vault, 0, 0, None)
     assert vault.arn.endswith(f":vaults/{subject.vault}")
@@ -31,7 +31,7 @@ async def test_describe_vault_of_a_new_one_counts_nothing(subject: Subject) -> N
 
 
 async def test_describe_vault_lags_behind_uploads(subject: Subject) -> None:
-    """An archive is counted by the next inventory, with 32 KiB of overhead."""
+    """The next inventory counts an archive, with 32 KiB of overhead."""
     await subject.store(b"november")
     assert (await subject.gateway.describe_vault(subject.vault)).archive_count == 0
     await subject.advance(DAY + 60)
@@ -52,7 +52,7 @@ async def test_describe_vault_that_is_missing(subject: Subject) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a b", "x" * 256, "é"])
 async def test_vault_names_that_cannot_be_are_refused_unsent(subject: Subject, name: str) -> None:
-    """Names the service refuses, and those that fold out of a URL, never leave."""
+    """Names that the service refuses, or that change the path of a URL, are refused before sending."""
     with pytest.raises(VaultNameError):
         await subject.gateway.create_vault(name)
 
@@ -77,21 +77,21 @@ async def test_list_vaults_pages_in_order(subject: Subject) -> None:
 
 
 async def test_delete_vault_that_was_never_used(subject: Subject) -> None:
-    """An untouched vault goes at once."""
+    """An untouched vault is deleted at once."""
     await subject.gateway.delete_vault(subject.vault)
     with pytest.raises(VaultNotFoundError):
         await subject.gateway.describe_vault(subject.vault)
 
 
 async def test_delete_vault_with_archives_is_refused(subject: Subject) -> None:
-    """A vault that holds something, or was written to, stays."""
+    """A vault with archives, or with writes since the last inventory, is not deleted."""
     await subject.store(b"november")
     with pytest.raises(InvalidParameterError, match="not empty or recently written to"):
         await subject.gateway.delete_vault(subject.vault)
 
 
 async def test_delete_vault_works_a_day_after_its_last_archive_went(subject: Subject) -> None:
-    """Emptiness counts once an inventory has seen it."""
+    """An emptied vault is deleted after an inventory has seen it empty."""
     archive_id = await subject.store(b"november")
     await subject.advance(DAY + 60)
     await subject.gateway.delete_archive(subject.vault, archive_id)

@@ -1,8 +1,8 @@
 """The native hashing core from Python, on random bytes in random pieces, against ``hashlib``.
 
-``python tests/fuzz/native.py SECONDS FOLDER`` tries the build of ``native.c`` in a folder, which may be one
-made with ``-fsanitize=address,undefined`` (Python then needs ``LD_PRELOAD=libasan.so``); without a folder,
-the installed one. It prints how many archives it has hashed, and a traceback at the first wrong hash.
+``python tests/fuzz/native.py SECONDS FOLDER`` tests the build of ``native.c`` in a folder, possibly one made
+with ``-fsanitize=address,undefined`` (Python then needs ``LD_PRELOAD=libasan.so``); without a folder, the
+installed build. It prints the number of hashed archives, and a traceback at the first wrong hash.
 """
 
 # ruff: noqa: S311, T201  # dice, and a program that prints

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of what reads other people's bytes; run by hand, not by pytest.
+"""Coverage-guided fuzzing of parsers of foreign bytes; run by hand, not by pytest.
 
 ``pip install atheris && python tests/fuzz/parsers.py -max_total_time=600`` ends with a traceback and the
 input if a parser raises anything but its own error, or depends on how the bytes were cut.
@@ -19,7 +19,7 @@ with atheris.instrument_imports():
 
 
 def read(document: bytes, output_format: InventoryFormat, cut: int) -> list[Archive] | int:
-    """The archives of a document fed in two pieces, or the byte at which it was refused."""
+    """Return the archives of a document fed in two pieces, or the offset at which it was refused."""
     reader = open_inventory_reader(output_format, vault="v")
     try:
         return [*reader.feed(document[:cut]), *reader.feed(document[cut:]), *reader.close()]

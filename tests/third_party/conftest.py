@@ -1,7 +1,7 @@
-"""Data with published tree hashes, and what the server itself says it holds.
+"""Data with published tree hashes, and the server's own inventory.
 
-Clients here are others' work, run unchanged; each signs its requests, and the server checks them. Hashes are
-compared with the published vectors, so that no code of ours vouches for itself.
+Foreign clients run unchanged; each signs its requests, and the server checks them. Hashes are compared with
+the published vectors, so that none of our code confirms itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "treehash.json").r
 
 @pytest.fixture(scope="session")
 def pattern() -> Callable[[int], bytes]:
-    """A prefix of the sequence that the published vectors are about; up to 16 MiB."""
+    """Return a prefix of the sequence of the published vectors, up to 16 MiB."""
     words = bytearray()
     for high in range(256):
         words += bytes(low ^ high for low in range(256))
@@ -39,14 +39,14 @@ def pattern() -> Callable[[int], bytes]:
 
 @pytest.fixture(scope="session")
 def published_hash() -> Callable[[int], str]:
-    """The published tree hash of a prefix of the pattern."""
+    """Return the published tree hash of a prefix of the pattern."""
     known: dict[int, str] = {one["size"]: one["sha256_tree_hash"] for one in VECTORS["vectors"]}
     return known.__getitem__
 
 
 @pytest.fixture
 def environment(local_glacier: ServedGlacier, tmp_path: Path) -> dict[str, str]:
-    """The environment of a program that knows of nothing but the local Glacier."""
+    """Return the environment of a program that knows only the local Glacier."""
     home = tmp_path / "home"
     home.mkdir()
     folders = [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
@@ -60,7 +60,7 @@ def environment(local_glacier: ServedGlacier, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def listed(local_glacier: ServedGlacier) -> Callable[[str], list[dict[str, Any]]]:
-    """What a vault really holds: its inventory, taken now and fetched by the simplest of clients."""
+    """Return the content of a vault: its inventory, taken now and fetched by a minimal client."""
 
     def archives(vault: str) -> list[dict[str, Any]]:
         from botocore.session import Session  # noqa: PLC0415  # the one client that every test here trusts

@@ -1,7 +1,7 @@
 """The AWS CLI, unchanged, as a process for each command: every subcommand of ``aws glacier``.
 
-The processes are forks of one that has loaded it, which takes most of a second, but for one that is started
-as people start it.
+The processes are forks of one that has loaded the CLI, because loading takes most of a second; one process is
+started as people start it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ POLICY = json.dumps(
 
 
 class Aws:
-    """``aws glacier`` in an environment that knows the local Glacier only."""
+    """``aws glacier`` in an environment that knows only the local Glacier."""
 
     def __init__(self, environment: dict[str, str], folder: Path, *, is_loaded: bool = False) -> None:
         self._environment = {**environment, "AWS_PAGER": ""}
@@ -51,7 +51,7 @@ class Aws:
         self._is_loaded = is_loaded
 
     def run(self, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run a subcommand; options are ``--name=value``, values that are no text as JSON."""
+        """Run a subcommand; options are ``--name=value``, with other values than text as JSON."""
         command = ["glacier", *words]
         for name, value in options.items():
             text = value if isinstance(value, str) else json.dumps(value)
@@ -63,13 +63,13 @@ class Aws:
         return subprocess.CompletedProcess(command, code, out.decode(), err.decode())
 
     def __call__(self, *words: str, **options: Any) -> Any:
-        """Run a subcommand that must succeed; what it prints, read as JSON."""
+        """Run a subcommand that must succeed; return its output, parsed as JSON."""
         done = self.run(*words, **{"account_id": "-", **options})
         assert (done.returncode, done.stderr) == (0, "")
         return json.loads(done.stdout) if done.stdout else {}
 
     def refused(self, *words: str, **options: Any) -> str:
-        """Run a subcommand that must be refused by the service; its code."""
+        """Run a subcommand that the service must refuse; return the error's code."""
         done = self.run(*words, **{"account_id": "-", **options})
         assert done.returncode in {254, 255}, done.stderr  # version 2 and version 1
         found = re.search(r"An error occurred \((\w+)\)", done.stderr)
@@ -79,7 +79,7 @@ class Aws:
 
 @pytest.fixture
 def aws(environment: dict[str, str], tmp_path: Path) -> Aws:
-    """The AWS CLI, working in ``tmp_path``."""
+    """Return the AWS CLI, working in ``tmp_path``."""
     return Aws(environment, tmp_path)
 
 
@@ -111,7 +111,7 @@ def test_a_vault_and_its_settings(aws: Aws, local_glacier: ServedGlacier) -> Non
 
 
 def test_a_vault_lock(aws: Aws, local_glacier: ServedGlacier, tmp_path: Path) -> None:
-    """A lock is tried, given up, made again with a policy from a file, and completed for ever."""
+    """A lock is started, aborted, started again with a policy from a file, and completed for ever."""
     local = boto3.client("glacier", **local_glacier.client_arguments)
     local.create_vault(vaultName="photos")
     v = {"vault_name": "photos"}
@@ -177,7 +177,7 @@ def test_multipart_uploads(
     local_glacier: ServedGlacier,
     listed: Callable[[str], list[dict[str, Any]]],
 ) -> None:
-    """An archive goes up in parts that ``split`` cut, as in AWS's own manual; another is given up."""
+    """An archive is uploaded in parts that ``split`` cut, as in AWS's manual; another upload is aborted."""
     local = boto3.client("glacier", **local_glacier.client_arguments)
     local.create_vault(vaultName="photos")
     v = {"vault_name": "photos"}
@@ -223,7 +223,7 @@ def test_the_account(aws: Aws, local_glacier: ServedGlacier) -> None:
 
 @QUICK
 def test_ids_that_begin_with_a_hyphen(aws: Aws, local_glacier: ServedGlacier, tmp_path: Path) -> None:
-    """Such ids, one in 64, are made, taken as ``--name=ID`` and mean what they name."""
+    """Ids with a leading dash, one in 64, are accepted as ``--name=ID`` and name their object."""
     local = boto3.client("glacier", **local_glacier.client_arguments)
     local.create_vault(vaultName="photos")
     v = {"vaultName": "photos"}
@@ -249,7 +249,7 @@ def test_ids_that_begin_with_a_hyphen(aws: Aws, local_glacier: ServedGlacier, tm
 def test_the_configuration_file_names_the_endpoint(
     local_glacier: ServedGlacier, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    """A profile with the URL, keys and ``cli_binary_format`` does what the environment variables do."""
+    """A profile with the URL, keys and ``cli_binary_format`` works like the environment variables."""
     folder = Path(environment["HOME"], ".aws")
     folder.mkdir()
     (folder / "config").write_text(
@@ -269,7 +269,7 @@ def test_the_configuration_file_names_the_endpoint(
 
 
 def test_every_subcommand_is_run_here(aws: Aws) -> None:
-    """The CLI's own list of subcommands, and of waiters, is the list of those that the tests above run."""
+    """The tests above run every subcommand and waiter that the CLI lists."""
     tree = ast.parse(Path(__file__).read_text())
     run = {
         tuple(word.value for word in call.args if isinstance(word, ast.Constant))
@@ -282,7 +282,7 @@ def test_every_subcommand_is_run_here(aws: Aws) -> None:
 
 
 def choices(aws: Aws, *words: str) -> list[str]:
-    """The subcommands that the CLI offers to whoever asks for one that it does not know."""
+    """Return the subcommands that the CLI lists for an unknown one."""
     told = aws.run(*words, "no-such-subcommand").stderr
     _, found, table = told.partition("valid choices are:")
     assert found, told

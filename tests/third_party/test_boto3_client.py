@@ -1,4 +1,4 @@
-"""boto3's client, unchanged, against the local Glacier: every operation, and what boto3 builds on them."""
+"""boto3's client, unchanged, against the local Glacier: every operation, paginator and waiter."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOCK_POLICY = json.dumps(
 
 @pytest.fixture
 def client(local_glacier: ServedGlacier) -> Any:
-    """boto3's client with its own retries, and a vault "photos"."""
+    """Return boto3's client with its own retries, and create a vault "photos"."""
     made = boto3.client("glacier", **local_glacier.client_arguments)
     made.create_vault(vaultName="photos")
     return made
@@ -58,7 +58,7 @@ def upload_in_parts(client: Any, data: bytes, part_size: int, tree_hash: str, *,
 def test_every_operation(
     local_glacier: ServedGlacier, pattern: Callable[[int], bytes], published_hash: Callable[[int], str]
 ) -> None:
-    """One vault's whole life takes all 33 operations of the model, each with its effect seen by another."""
+    """The life of one vault uses all 33 operations of the model, and another operation shows each effect."""
     client = boto3.client("glacier", **local_glacier.client_arguments)
     called: set[str] = set()
     client.meta.events.register("before-call.glacier", lambda model, **_: called.add(model.name))
@@ -122,7 +122,7 @@ def test_every_operation(
         ("", 7 * MIB, tree_hash),
     ]
 
-    # lock, which keeps what is younger than a year
+    # the lock, which keeps archives younger than a year
     client.initiate_vault_lock(**v, policy={"Policy": LOCK_POLICY})
     client.abort_vault_lock(**v)
     lock_id = client.initiate_vault_lock(**v, policy={"Policy": LOCK_POLICY})["lockId"]
@@ -165,7 +165,7 @@ def test_parts_of_any_size_in_any_order(
     size: int,
     part_size: int,
 ) -> None:
-    """The server joins what botocore hashed and sent, the last part first, to the published tree hash."""
+    """Parts that botocore hashed and sent, the last one first, give the published tree hash."""
     data, tree_hash = pattern(size), published_hash(size)
     made = upload_in_parts(client, data, part_size, tree_hash, order=-1)
     assert made["checksum"] == tree_hash
@@ -182,7 +182,7 @@ def test_parts_of_any_size_in_any_order(
 def test_ranges_come_with_the_checksums_of_nodes(
     client: Any, pattern: Callable[[int], bytes], published_hash: Callable[[int], str]
 ) -> None:
-    """Of an output boto3 reads any range; a checksum comes with those that are nodes of the tree."""
+    """boto3 reads any range of an output; ranges that are nodes of the tree have a checksum."""
     data = pattern(7 * MIB)
     made = client.upload_archive(vaultName="photos", body=data)
     wish = {"Type": "archive-retrieval", "ArchiveId": made["archiveId"]}
@@ -211,7 +211,7 @@ def test_a_file_is_uploaded_from_disk(
     published_hash: Callable[[int], str],
     listed: Callable[[str], list[dict[str, Any]]],
 ) -> None:
-    """An open file as the body arrives whole and is listed with its published hash."""
+    """An open file as the body arrives completely, and the inventory lists its published hash."""
     (tmp_path / "film").write_bytes(pattern(6 * MIB + MIB // 2))
     with (tmp_path / "film").open("rb") as file:
         made = client.upload_archive(vaultName="photos", archiveDescription='a "film", 2026', body=file)
@@ -223,7 +223,7 @@ def test_a_file_is_uploaded_from_disk(
 
 @QUICK
 def test_paginators_see_everything_once(local_glacier: ServedGlacier, client: Any) -> None:
-    """Each of botocore's paginators goes through all pages, whatever their size."""
+    """Each paginator of botocore reads all pages, whatever their size."""
     names = sorted(["photos", *(f"v{number:02}" for number in range(24))])
     for name in names:
         client.create_vault(vaultName=name)
@@ -266,7 +266,7 @@ def test_paginators_see_everything_once(local_glacier: ServedGlacier, client: An
 
 
 def test_waiters_wait_until_the_vault_is_there_and_gone(local_glacier: ServedGlacier, client: Any) -> None:
-    """Both waiters ask again while the answer is not theirs, and end with the right one."""
+    """Both waiters poll until their state is reached."""
     config = {"Delay": 0, "MaxAttempts": 5}
     local_glacier.add_faults(
         Fault("DescribeVault", code="ResourceNotFoundException", status=404, message="not yet", count=3)
@@ -279,7 +279,7 @@ def test_waiters_wait_until_the_vault_is_there_and_gone(local_glacier: ServedGla
 
 
 def refusals() -> dict[str, tuple[str, dict[str, Any], str, int, str]]:
-    """What is refused: operation, arguments, error class, status, and a part of the service's sentence."""
+    """Refused requests: operation, arguments, error class, status, and a part of the service's sentence."""
     v = {"vaultName": "photos"}
     unknown = "X" * 92
     return {
@@ -392,7 +392,7 @@ def test_refusals_arrive_as_boto3s_exceptions(local_glacier: ServedGlacier, clie
 
 
 def test_a_policy_refuses_what_it_forbids(local_glacier: ServedGlacier, client: Any) -> None:
-    """Above the data retrieval policy's rate a job is refused with PolicyEnforcedException, and not made."""
+    """A job above the data retrieval policy's rate gets PolicyEnforcedException and is not created."""
     archive_id = client.upload_archive(vaultName="photos", body=b"1" * MIB)["archiveId"]
     rules = {"Rules": [{"Strategy": "BytesPerHour", "BytesPerHour": 1000}]}
     client.set_data_retrieval_policy(Policy=rules)
@@ -422,7 +422,7 @@ def test_limits_arrive_as_boto3s_exceptions(client: Any) -> None:
 def test_boto3_repeats_what_failed_for_a_while(
     local_glacier: ServedGlacier, listed: Callable[[str], list[dict[str, Any]]], code: str, mode: str
 ) -> None:
-    """After a failure before the effect boto3's own repetition leaves exactly one archive."""
+    """After a failure before the effect, boto3's retry leaves exactly one archive."""
     retries: Any = {"mode": mode, "total_max_attempts": 3}
     config = Config(retries=retries)
     client = boto3.client("glacier", config=config, **local_glacier.client_arguments)
@@ -437,7 +437,7 @@ def test_boto3_repeats_what_failed_for_a_while(
 def test_boto3_makes_a_duplicate_when_an_answer_is_lost(
     local_glacier: ServedGlacier, client: Any, listed: Callable[[str], list[dict[str, Any]]]
 ) -> None:
-    """When the answer is lost after the effect, boto3's repetition leaves two archives: the fault is real."""
+    """After an answer lost after the effect, boto3's retry leaves two archives: the fault is real."""
     local_glacier.add_faults(Fault("UploadArchive", kind=FaultKind.RESET, moment=Moment.AFTER_COMMIT))
     made = client.upload_archive(vaultName="photos", body=b"twice")
     ids = [entry["ArchiveId"] for entry in listed("photos")]

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.local_glacier(
 
 @pytest.fixture
 def resource(local_glacier: ServedGlacier) -> Any:
-    """boto3's entry to its resources."""
+    """Return boto3's entry to its resources."""
     return boto3.resource("glacier", **local_glacier.client_arguments)
 
 
 def test_an_account_makes_and_finds_vaults(local_glacier: ServedGlacier, resource: Any) -> None:
-    """Account and Vault create, load, list and delete vaults; attributes are those of the vault."""
+    """Account and Vault create, load, list and delete vaults; attributes match the vault."""
     account = resource.Account("-")
     account.create_vault(vaultName="photos")
     resource.create_vault(vaultName="films")
@@ -48,7 +48,7 @@ def test_archives_and_jobs(
     pattern: Callable[[int], bytes],
     published_hash: Callable[[int], str],
 ) -> None:
-    """A vault uploads, its archive is retrieved by a job, the job gives the bytes, the archive goes."""
+    """A vault uploads; a job retrieves the archive and returns its bytes; the archive is deleted."""
     vault = resource.create_vault(vaultName="photos")
     data = pattern(5 * MIB)
     archive = vault.upload_archive(archiveDescription="november", body=data)
@@ -69,7 +69,7 @@ def test_archives_and_jobs(
 
 
 def test_jobs_are_found_by_their_state(local_glacier: ServedGlacier, resource: Any) -> None:
-    """The collections of running, completed, succeeded and failed jobs each hold theirs."""
+    """The collections of running, completed, succeeded and failed jobs contain the right jobs."""
     vault = resource.create_vault(vaultName="photos")
     archive = vault.upload_archive(body=b"1")
     wish = {"Type": "archive-retrieval", "ArchiveId": archive.id, "Tier": "Bulk"}
@@ -90,7 +90,7 @@ def test_multipart_uploads(
     published_hash: Callable[[int], str],
     listed: Callable[[str], list[dict[str, Any]]],
 ) -> None:
-    """An upload is begun, found, fed, completed; another one is given up."""
+    """An upload is initiated, found, sent and completed; another one is aborted."""
     vault = resource.create_vault(vaultName="photos")
     data, tree_hash = pattern(2 * MIB + 1), published_hash(2 * MIB + 1)
     upload = vault.initiate_multipart_upload(archiveDescription="parts", partSize=str(MIB))

@@ -32,14 +32,14 @@ pytestmark = pytest.mark.local_glacier(job_delay=0, inventory_lag=0)
 
 
 class Tool:
-    """The command ``glacier``, in an environment that knows the local Glacier only."""
+    """The command ``glacier`` in an environment that knows only the local Glacier."""
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment = environment
         self._folder = folder
 
     def __call__(self, *words: str) -> str:
-        """Run it; it must succeed. What it printed on standard output."""
+        """Run the command, which must succeed; return its standard output."""
         done = subprocess.run(
             ["glacier", *words],
             env=self._environment,
@@ -53,7 +53,7 @@ class Tool:
 
 
 def told(text: str, name: str) -> str:
-    """What the tool printed after a name."""
+    """Return the text that the tool printed after a name."""
     found = re.search(rf"{name}: (\S+)", text)
     assert found, text
     return found[1]
@@ -61,7 +61,7 @@ def told(text: str, name: str) -> str:
 
 @pytest.fixture
 def client(local_glacier: ServedGlacier) -> Any:
-    """boto3's client, to look and to prepare, with a vault."""
+    """Return boto3's client, to prepare and to inspect, with a vault."""
     made = boto3.client("glacier", **local_glacier.client_arguments)
     made.create_vault(vaultName=VAULT)
     return made
@@ -69,13 +69,13 @@ def client(local_glacier: ServedGlacier) -> Any:
 
 @pytest.fixture
 def tool(environment: dict[str, str], tmp_path: Path, client: Any) -> Tool:
-    """The command, working in ``tmp_path``, for a vault that is there."""
+    """Return the command, working in ``tmp_path``, for an existing vault."""
     assert client
     return Tool(environment, tmp_path)
 
 
 def big_file(folder: Path) -> str:
-    """Make a file of a bit more than 101 MiB, no two MiB alike; return its tree hash."""
+    """Make a file of slightly more than 101 different MiB; return its tree hash."""
     seeded = random.Random(7)  # noqa: S311  # repeatable, not secret
     with (folder / "big").open("wb") as file:
         for _ in range(SIZE // MIB):
@@ -85,7 +85,7 @@ def big_file(folder: Path) -> str:
 
 
 def tree_hash_of(path: Path) -> str:
-    """A file's tree hash as botocore computes it."""
+    """Return a file's tree hash as botocore computes it."""
     with path.open("rb") as file:
         tree_hash: str = calculate_tree_hash(file)  # type: ignore[arg-type]  # the stubs are wrong
     return tree_hash
@@ -141,7 +141,7 @@ def test_an_upload_is_resumed_by_its_id(
 def test_a_folder_goes_up_as_one_archive_and_is_in_the_inventory(
     tool: Tool, tmp_path: Path, client: Any
 ) -> None:
-    """A folder is packed and sent in one request; inventories in both formats show it; it unpacks again."""
+    """A folder is packed and sent in one request; inventories in both formats list it; it unpacks again."""
     folder = tmp_path / "folder"
     folder.mkdir()
     for name in ("one", "two"):

@@ -1,7 +1,7 @@
 """The AWS SDK for JavaScript, version 3: a client that shares no code with botocore.
 
-It is installed from the npm registry into a temporary folder; without Node.js or the registry the test is
-skipped and says so.
+The test installs it from the npm registry into a temporary folder, and is skipped with a reason without
+Node.js or the registry.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ INSTALL_SECONDS = 40
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The script, in a folder where the SDK is installed."""
+    """Return the script, in a folder where the SDK is installed."""
     missing = [name for name in ("node", "npm") if shutil.which(name) is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} not installed")
@@ -57,7 +57,7 @@ def test_the_sdk_for_javascript(
     published_hash: Callable[[int], str],
     listed: Callable[[str], list[dict[str, Any]]],
 ) -> None:
-    """The SDK's own hashes and signatures are taken, its bytes come back, its error classes are met."""
+    """The server accepts the SDK's hashes and signatures, returns its bytes, and raises its error classes."""
     size, tree_hash = 7 * MIB, published_hash(7 * MIB)
     (tmp_path / "film").write_bytes(pattern(size))
     done = subprocess.run(
@@ -99,7 +99,7 @@ def test_the_sdk_for_javascript(
 def test_the_example_of_the_manual(
     program: Path, environment: dict[str, str], local_glacier: ServedGlacier
 ) -> None:
-    """The block of JavaScript in docs/local-glacier.md archives, and prints id and tree hash."""
+    """The JavaScript block in docs/local-glacier.md archives, and prints id and tree hash."""
     (block,) = re.findall(r"```javascript\n(.*?)```", MANUAL, re.DOTALL)
     example = program.with_name("example.js")
     example.write_text(block)
