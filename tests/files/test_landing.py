@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,6 +54,29 @@ def test_a_complete_file_gets_its_name(target: Path) -> None:
     assert target.read_bytes() == NEW
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_file_is_on_disk_before_and_its_name_after_the_rename(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure at any moment leaves the name with its content or no name at all."""
+    steps: list[str] = []
+    fsync, rename = os.fsync, landing.rename
+
+    def record_fsync(fd: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(fd).st_mode)
+        steps.append("fsync folder" if is_folder else f"fsync {os.fstat(fd).st_size} bytes")
+        fsync(fd)
+
+    def record_rename(*names: Any, **options: Any) -> None:
+        steps.append("rename")
+        rename(*names, **options)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(landing, "rename", record_rename)
+    with landing.writing(str(target), overwrite=False) as file:
+        os.write(file, NEW)
+    assert steps == [f"fsync {len(NEW)} bytes", "rename", "fsync folder"]
 
 
 @pytest.mark.usefixtures("way")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
+from aioglacier.bulk.restore import placer as placing
 from aioglacier.bulk.restore.placer import Placer
 from aioglacier.catalog.folders.entries import Entry
+from aioglacier.core.errors import IntegrityError, TargetError
 from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
 
 @pytest.fixture
@@ -78,6 +83,84 @@ def test_a_folder_of_a_former_run_is_opened_up(tmp_path: Path, monkeypatch: pyte
     placer.make_folder(b"d/")
     assert (tmp_path / "d").stat().st_mode & 0o7777 == 0o711
     placer.close()
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The steps that put files on disk and give them names, in their order; each is carried out."""
+    taken: list[str] = []
+
+    def recording(step: Callable[[Any], str], function: Callable[..., Any]) -> Callable[..., Any]:
+        def take(*arguments: Any, **options: Any) -> Any:
+            taken.append(step(arguments[0]))
+            return function(*arguments, **options)
+
+        return take
+
+    def find(name: str) -> Any:
+        function = real_find(name)
+        return function if function is None else recording(lambda _: name, function)
+
+    real_find = vars(placing)["find_function"]
+    kind = recording(
+        lambda fd: f"fsync {'folder' if stat.S_ISDIR(os.fstat(fd).st_mode) else 'file'}", os.fsync
+    )
+    monkeypatch.setattr(os, "fsync", kind)
+    monkeypatch.setattr(placing, "find_function", find)
+    monkeypatch.setattr(placing, "rename", recording(lambda _: "rename", vars(placing)["rename"]))
+    return taken
+
+
+def test_small_files_are_on_disk_before_and_after_they_get_their_names(
+    tmp_path: Path, steps: list[str]
+) -> None:
+    """A power failure leaves no name with a missing content, and no report of a name that is lost."""
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    placer.place_files([(file_entry(name, b"x"), name, b"x") for name in (b"a", b"b")])
+    placer.close()
+    assert steps == ["syncfs", "rename", "rename", "syncfs"]
+
+
+def test_a_big_file_is_on_disk_before_and_its_folder_after_it_gets_its_name(
+    tmp_path: Path, steps: list[str]
+) -> None:
+    """Content first, then the name, then the folder that holds the name."""
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    folder, name = placer.open_big(b"big")
+    (tmp_path / os.fsdecode(name)).write_bytes(b"content")
+    placer.place_big(file_entry(b"big", b"content"), b"big", folder)
+    os.close(folder)
+    placer.close()
+    assert steps == ["fsync file", "rename", "fsync folder"]
+    assert (tmp_path / "big").read_bytes() == b"content"
+
+
+def test_a_damaged_file_gets_no_name(tmp_path: Path) -> None:
+    """Its content is compared with the hash on record, and the other files of the bundle are placed."""
+    placer = Placer(os.fsencode(tmp_path), overwrite=True)
+    members = [
+        (file_entry(name, b"right"), name, content) for name, content in ((b"a", b"wrong"), (b"b", b"right"))
+    ]
+    placed = {one.path: one.error for one in placer.place_files(members)}
+    placer.close()
+    assert isinstance(placed[b"a"], IntegrityError)
+    assert placed[b"b"] is None
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_a_file_that_appears_before_the_rename_is_kept(tmp_path: Path) -> None:
+    """Without ``overwrite`` the rename itself replaces nothing, whatever was seen before."""
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    (tmp_path / "a").write_text("local, the only copy")
+    (placed,) = placer.place_files([(file_entry(b"a", b"restored"), b"a", b"restored")])
+    folder, name = placer.open_big(b"a")
+    (tmp_path / os.fsdecode(name)).write_bytes(b"restored")
+    with pytest.raises(TargetError, match="appeared meanwhile"):
+        placer.place_big(file_entry(b"a", b"restored"), b"a", folder)
+    os.close(folder)
+    placer.close()
+    assert isinstance(placed.error, TargetError)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "local, the only copy"}
 
 
 def file_entry(path: bytes, content: bytes, mode: int = 0o644) -> Entry:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
 import aioglacier
 from aioglacier.bulk import FolderRestore, RestoreOptions
@@ -13,6 +14,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import retrieval_plan as retrieval
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
+from aioglacier.core.errors import CostLimitError
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault, FaultKind
 from tests.bulk.conftest import MIB, picture
@@ -20,8 +22,6 @@ from tests.bulk.formats.test_age import Key
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.bulk.conftest import Place
 
@@ -76,10 +76,11 @@ async def test_neighbouring_ranges_bring_each_member_once(
     assert picture(tmp_path / "back") == picture(tree)
 
 
-async def test_an_output_that_had_its_day_is_asked_for_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_limited", [False, True])
+async def test_an_expired_output_is_asked_for_again_within_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_limited: bool
 ) -> None:
-    """A day passes while the first outputs are being fetched; all of it comes back, the rest by new jobs."""
+    """A day passes during the fetch: new jobs bring the rest, but none that exceeds ``max_cost``."""
     monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
     tree = make_files(tmp_path / "tree", 24, MIB // 2)
     slow = Fault("GetJobOutput", FaultKind.DELAY, seconds=1.0, count=2)
@@ -97,12 +98,18 @@ async def test_an_output_that_had_its_day_is_asked_for_anew(
     ):
         vault = await glacier.create_vault("folders")
         await FolderSync(vault, tree).run()
-        restore = FolderRestore(vault, tmp_path / "back", load_prices("us-east-1"))
+        prices = load_prices("us-east-1")
+        cost = (await FolderRestore(vault, tmp_path / "back", prices).plan()).cost
+        options = RestoreOptions(max_cost=cost * 1.01 if is_limited else None)
+        restore = FolderRestore(vault, tmp_path / "back", prices, options)
         server.faults.add(slow)
         done: list[Any] = []
 
         async def run() -> None:
-            done.append(await restore.run())
+            try:
+                done.append(await restore.run())
+            except CostLimitError as error:
+                done.append(error)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
@@ -110,8 +117,12 @@ async def test_an_output_that_had_its_day_is_asked_for_anew(
                 while restore.snapshot().jobs_started < 4 and not done:  # noqa: ASYNC110  # a snapshot is polled
                     await anyio.sleep(0.01)
             await server.advance(25 * 3600)
-    assert restore.failures == []
     (summary,) = done
+    if is_limited:
+        assert isinstance(summary, CostLimitError)
+        assert restore.snapshot().jobs_started == 4
+        return
+    assert restore.failures == []
     assert summary.jobs == 4
     assert summary.jobs_started > 4
     assert summary.jobs_waited_for == 0

@@ -98,6 +98,32 @@ def test_a_file_that_grows_while_it_is_read_is_whole_or_listed(tmp_path: Path, p
     assert seen
 
 
+def test_a_change_that_only_ctime_shows_is_seen(
+    tmp_path: Path, packer: Packer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that writes and sets the old time back leaves size and mtime as they were."""
+    path = tmp_path / "sly"
+    path.write_bytes(b"before")
+    before = path.stat()
+    wanted = changes(tmp_path)
+    pread = os.pread
+
+    def change_meanwhile(fd: int, size: int, offset: int) -> bytes:
+        data = pread(fd, size, offset)
+        path.write_bytes(b"after!")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        while path.stat().st_ctime_ns == before.st_ctime_ns:  # until the file system's clock ticks
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return data
+
+    monkeypatch.setattr(os, "pread", change_meanwhile)
+    packed = packer.pack(wanted)
+    assert packed.entries == []
+    (failed,) = packed.failed
+    assert isinstance(failed.error, SourceChangedError)
+    assert failed.error.field == "ctime"
+
+
 def test_a_file_that_has_vanished_is_listed(tmp_path: Path, packer: Packer) -> None:
     """With the system's own number."""
     (tmp_path / "a").touch()
