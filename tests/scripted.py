@@ -13,12 +13,39 @@ from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from pathlib import Path
 
     from aioglacier.core.errors import GlacierError
     from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.protocols import JobOutput, RawResponse
+
+
+class IdleGateway(Gateway):
+    """Answers every operation at once with ``None``, for tests in which only the script matters."""
+
+    region = "us-east-1"
+    origin = "http://127.0.0.1"
+
+    async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
+        """Do nothing."""
+
+    def open_output(self, arguments: Arguments) -> AbstractAsyncContextManager[JobOutput]:
+        """Refuse: there is no output."""
+        raise NotImplementedError
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> RawResponse:
+        """Refuse: there is no service."""
+        raise NotImplementedError
 
 
 class ScriptedGateway(Gateway):
@@ -28,12 +55,12 @@ class ScriptedGateway(Gateway):
         calls: The number of calls of each operation, by its name in the API.
     """
 
-    def __init__(self, server: LocalGlacier, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, server: LocalGlacier | None = None) -> None:
         self.region = gateway.region
         self.origin = gateway.origin
         self.calls: Counter[str] = Counter()
-        self._server = server
         self._gateway = gateway
+        self._server = server
         self._faults: dict[tuple[str, bool], deque[GlacierError]] = {}
 
     def __repr__(self) -> str:
@@ -42,10 +69,12 @@ class ScriptedGateway(Gateway):
     @property
     def now(self) -> datetime:
         """Return the server's virtual clock."""
+        assert self._server is not None
         return self._server.clock.now()
 
     async def advance(self, seconds: float) -> None:
         """Move the server's virtual clock."""
+        assert self._server is not None
         await self._server.advance(seconds)
 
     def fail(
@@ -104,4 +133,4 @@ async def scripted_gateway(directory: Path, **settings: Any) -> AsyncIterator[Sc
             )
         ) as gateway,
     ):
-        yield ScriptedGateway(server, gateway)
+        yield ScriptedGateway(gateway, server)

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum, auto
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -46,8 +46,7 @@ class Recovery(Enum):
     SAY_UNKNOWN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """How an operation may be repeated.
 
     Attributes:
@@ -69,7 +68,7 @@ class Rule:
 REPEATABLE: Final = Rule()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Operation(Generic[T]):
     """One row. Used as a decorator, it binds itself to a method.
 

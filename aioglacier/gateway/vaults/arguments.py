@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.checks import check_description, check_retrieval_range
+from aioglacier.core.checks import check_description, check_id, check_retrieval_range
 from aioglacier.core.errors import InvalidPlanError
 from aioglacier.core.planning import check_part_size
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER
@@ -41,6 +41,11 @@ def text(name: str) -> Writer:
 def fixed(value: str) -> Writer:
     """Return the writer of a value that is always the same."""
     return lambda _: value
+
+
+def write_archive_id(archive_id: str) -> str:
+    """Check an archive id."""
+    return check_id("archive", archive_id)
 
 
 def write_part_size(part_size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
@@ -23,14 +23,14 @@ from aioglacier.gateway.vaults.job_output import HttpJobOutput
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from aioglacier.gateway.contract.operation import Arguments, Operation
+    from aioglacier.gateway.contract.operation import Arguments, Operation, Writer
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import Body, Progress
     from aioglacier.gateway.http.request import Answer
     from aioglacier.gateway.http.wire import Wire
 
 #: What each request says of itself.
-_HEADERS: Final[Mapping[str, str]] = {"User-Agent": USER_AGENT, "x-amz-glacier-version": "2012-06-01"}
+_HEADERS: Final = {"User-Agent": USER_AGENT, "x-amz-glacier-version": "2012-06-01"}
 
 
 class VaultCaller(Gateway):
@@ -47,16 +47,19 @@ class VaultCaller(Gateway):
 
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
         """Send one request and read its answer."""
-        with _concerning(arguments):
+        try:
             if operation.largest_body is not None:
                 return await self._send_body(operation, arguments)
-            request = self._request(operation, arguments, body=memoryview(_document(operation, arguments)))
+            request = self._request(operation, arguments, body=_document(operation, arguments))
             return _read(operation, await self._wire.exchange(request), arguments)
+        except GlacierError as error:
+            _stamp(error, arguments)
+            raise
 
     @asynccontextmanager
     async def open_output(self, arguments: Arguments) -> AsyncIterator[HttpJobOutput]:
         """Send the request for a job's output and leave its answer open."""
-        with _concerning(arguments):
+        try:
             request = self._request(GET_JOB_OUTPUT, arguments)
             async with self._wire.opened(request) as answer:
                 check_is_glacier(request.operation, answer.status, answer.headers)
@@ -65,6 +68,9 @@ class VaultCaller(Gateway):
                     yield output
                 finally:
                     output.close()
+        except GlacierError as error:
+            _stamp(error, arguments)
+            raise
 
     async def request(
         self,
@@ -99,17 +105,19 @@ class VaultCaller(Gateway):
     async def _send_body(self, operation: Operation[Any], arguments: Arguments) -> Any:
         """Send bytes as they are; where the service got others than were hashed, say so."""
         body: Body = arguments["body"]
-        part = part_range(arguments)
-        what = "the archive" if part is None else f"the part of bytes {part}"
-        _check_size(what, body, operation.largest_body or 0)
+        _check_size(operation, arguments)
         try:
             with _taken_back_on_failure(arguments.get("progress")) as counted:
                 request = self._request(operation, arguments, body=body, progress=counted)
                 return _read(operation, await self._wire.exchange(request), arguments)
         except GlacierError as error:
             error.upload_id = arguments.get("upload_id")
-            tree_hash = arguments["hashes"].tree_hash
-            if refused := payload_refusal(error, what=what, tree_hash=tree_hash, byte_range=part):
+            if refused := payload_refusal(
+                error,
+                what=_name_of(arguments),
+                tree_hash=arguments["hashes"].tree_hash,
+                byte_range=part_range(arguments),
+            ):
                 raise await change_in(body) or refused from error
             raise
 
@@ -122,13 +130,15 @@ class VaultCaller(Gateway):
         progress: Progress | None = None,
     ) -> Request:
         timeouts = self._options.timeouts
-        path = _path(operation.path, self._options.account_id, *_ids(arguments))
-        query = _written(operation.query, arguments)
+        ids = tuple(map(arguments.__getitem__, _ids(operation.path)))
+        url = self.origin + _path(operation.path, self._options.account_id, ids)
+        if operation.query and (query := _written(operation.query, arguments)):
+            url += "?" + urlencode(query, quote_via=quote)
         return Request(
             operation=operation.name,
             method=operation.method,
-            url=self.origin + path + ("?" + urlencode(query, quote_via=quote) if query else ""),
-            headers={**_HEADERS, **_written(operation.headers, arguments)},
+            url=url,
+            headers=_HEADERS | _written(operation.headers, arguments),
             body=body,
             progress=progress,
             before_last=arguments.get("before_last"),
@@ -136,19 +146,18 @@ class VaultCaller(Gateway):
         )
 
 
-def _ids(arguments: Arguments) -> Iterator[tuple[str, str]]:
-    """Return the arguments that a path may name."""
-    for name in ("vault", "archive_id", "upload_id", "job_id", "lock_id"):
-        if name in arguments:
-            yield name, arguments[name]
+@cache
+def _ids(template: str) -> tuple[str, ...]:
+    """Return the names of the arguments in a path."""
+    return tuple(re.findall(r"\{(\w+)\}", template))
 
 
 @lru_cache(maxsize=256)
-def _path(template: str, account: str, *ids: tuple[str, str]) -> str:
+def _path(template: str, account: str, ids: tuple[str, ...]) -> str:
     """Return a path as it is sent. All parts of an upload have the same."""
     checked = {
         name: check_vault_name(value) if name == "vault" else check_id(name.removesuffix("_id"), value)
-        for name, value in ids
+        for name, value in zip(_ids(template), ids, strict=True)
     }
     return f"/{account}/{template.format_map(checked)}"
 
@@ -167,16 +176,21 @@ def _encoded(path: str) -> str:
     return quote(path, safe="/~%")
 
 
-def _written(writers: Mapping[str, Any], arguments: Arguments) -> dict[str, Any]:
+def _written(writers: Mapping[str, Writer], arguments: Arguments) -> dict[str, Any]:
     """Return what the writers write, without what is left out."""
-    return {name: written for name, write in writers.items() if (written := write(arguments)) is not None}
+    written = {}
+    for name, write in writers.items():
+        value = write(arguments)
+        if value is not None:
+            written[name] = value
+    return written
 
 
-def _document(operation: Operation[Any], arguments: Arguments) -> bytes:
+def _document(operation: Operation[Any], arguments: Arguments) -> memoryview:
     """Return the JSON body of a request, empty for an operation without one."""
     if operation.document is None:
-        return b""
-    return json.dumps(_written(operation.document, arguments)).encode()
+        return NO_BODY
+    return memoryview(json.dumps(_written(operation.document, arguments)).encode())
 
 
 def _read(operation: Operation[Any], answer: Answer, arguments: Arguments) -> Any:
@@ -187,15 +201,10 @@ def _read(operation: Operation[Any], answer: Answer, arguments: Arguments) -> An
         raise unreadable(operation.name, answer, error) from error
 
 
-@contextmanager
-def _concerning(arguments: Arguments) -> Iterator[None]:
-    """Let an error say which vault it is about."""
-    try:
-        yield
-    except GlacierError as error:
-        if error.vault is None:
-            error.vault = arguments.get("vault")
-        raise
+def _stamp(error: GlacierError, arguments: Arguments) -> None:
+    """Let an error say what it is about."""
+    if error.vault is None:
+        error.vault = arguments.get("vault")
 
 
 @contextmanager
@@ -223,8 +232,17 @@ def _taken_back_on_failure(progress: Progress | None) -> Iterator[Progress | Non
         raise
 
 
-def _check_size(what: str, body: Body, largest: int) -> None:
-    if body.nbytes == 0:
-        raise EmptyArchiveError(f"{what} would be empty")
-    if body.nbytes > largest:
-        raise InvalidPlanError(f"{what} has at most {largest} bytes, not {body.nbytes}; send it in parts")
+def _check_size(operation: Operation[Any], arguments: Arguments) -> None:
+    """Refuse a body that the service would refuse for its size."""
+    size, largest = arguments["body"].nbytes, operation.largest_body or 0
+    if size == 0:
+        raise EmptyArchiveError(f"{_name_of(arguments)} would be empty")
+    if size > largest:
+        raise InvalidPlanError(
+            f"{_name_of(arguments)} has at most {largest} bytes, not {size}; send it in parts"
+        )
+
+
+def _name_of(arguments: Arguments) -> str:
+    """Return what a body is, for a message."""
+    return f"the part at byte {arguments['start']}" if "start" in arguments else "the archive"

@@ -37,6 +37,7 @@ from aioglacier.gateway.vaults.arguments import (
     argument,
     fixed,
     text,
+    write_archive_id,
     write_part_size,
     write_retrieval_range,
     write_tag_keys,
@@ -360,7 +361,7 @@ class Gateway(Performer):
         header("x-amz-job-id", JobId),
         document={
             "Type": fixed("archive-retrieval"),
-            "ArchiveId": argument("archive_id"),
+            "ArchiveId": argument("archive_id", write_archive_id),
             "Tier": argument("tier"),
             "RetrievalByteRange": argument("byte_range", write_retrieval_range),
             "SNSTopic": text("sns_topic"),

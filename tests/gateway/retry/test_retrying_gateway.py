@@ -39,14 +39,13 @@ from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrier import Retrier
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
-from tests.scripted import scripted_gateway
+from tests.scripted import IdleGateway, ScriptedGateway, scripted_gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from aioglacier.core.models import ArchiveId
-    from tests.scripted import ScriptedGateway
 
 BODY = b"november"
 HASHES = hash_part(BODY)
@@ -59,9 +58,9 @@ POLICY = (
 class Bench:
     """A local Glacier, scripted and retrying gateways to it, and a clock that waiting moves."""
 
-    def __init__(self, glacier: ScriptedGateway, october: ArchiveId) -> None:
+    def __init__(self, glacier: ScriptedGateway, october: ArchiveId | None = None) -> None:
         self.glacier = glacier
-        self.october = october
+        self._october = october
         self.now = 0.0
         self.waits: list[float] = []
         self.gateway = RetryingGateway(
@@ -71,6 +70,12 @@ class Bench:
             sleep=self._sleep,
             now=lambda: self.glacier.now,
         )
+
+    @property
+    def october(self) -> ArchiveId:
+        """The archive that the vault holds."""
+        assert self._october is not None
+        return self._october
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -84,6 +89,12 @@ class Bench:
     def calls(self, operation: str) -> int:
         """How often an operation was sent."""
         return self.glacier.calls[operation]
+
+
+@pytest.fixture
+def idle() -> Bench:
+    """A bench without a service behind its script."""
+    return Bench(ScriptedGateway(IdleGateway()))
 
 
 @pytest.fixture
@@ -160,36 +171,34 @@ IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
 
 @pytest.mark.parametrize("error", PASSING, ids=named)
 @pytest.mark.parametrize("operation", IDEMPOTENT)
-async def test_idempotent_operations_are_sent_again(
-    bench: Bench, operation: str, error: GlacierError
-) -> None:
+async def test_idempotent_operations_are_sent_again(idle: Bench, operation: str, error: GlacierError) -> None:
     """Twice failed, before or after the effect, and the third time it is done."""
-    bench.fails(operation, error)
-    bench.fails(operation, error, after_effect=True)
-    await IDEMPOTENT[operation](bench.gateway)
-    assert bench.calls(operation) == 3
-    assert len(bench.waits) == 2
+    idle.fails(operation, error)
+    idle.fails(operation, error, after_effect=True)
+    await IDEMPOTENT[operation](idle.gateway)
+    assert idle.calls(operation) == 3
+    assert len(idle.waits) == 2
 
 
 @pytest.mark.parametrize("error", LASTING, ids=named)
-async def test_lasting_errors_take_one_attempt(bench: Bench, error: GlacierError) -> None:
+async def test_lasting_errors_take_one_attempt(idle: Bench, error: GlacierError) -> None:
     """What time does not heal is raised at once."""
-    bench.fails("DescribeVault", error)
+    idle.fails("DescribeVault", error)
     with pytest.raises(type(error)) as caught:
-        await bench.gateway.describe_vault("photos")
-    assert bench.calls("DescribeVault") == 1
+        await idle.gateway.describe_vault("photos")
+    assert idle.calls("DescribeVault") == 1
     assert (caught.value.attempts, caught.value.vault) == (1, "photos")
 
 
-async def test_an_outage_is_waited_out_for_fifteen_minutes(bench: Bench) -> None:
+async def test_an_outage_is_waited_out_for_fifteen_minutes(idle: Bench) -> None:
     """Then the last error comes, with attempts and time."""
-    bench.glacier.fail("DescribeVault", refused(), times=10_000)
+    idle.glacier.fail("DescribeVault", refused(), times=10_000)
     with pytest.raises(ConnectionFailedError) as caught:
-        await bench.gateway.describe_vault("photos")
-    assert bench.now == pytest.approx(900)
+        await idle.gateway.describe_vault("photos")
+    assert idle.now == pytest.approx(900)
     assert caught.value.elapsed_seconds == pytest.approx(900)
-    assert caught.value.attempts == bench.calls("DescribeVault")
-    assert max(bench.waits) <= 60
+    assert caught.value.attempts == idle.calls("DescribeVault")
+    assert max(idle.waits) <= 60
     assert "attempts in 900 s" in str(caught.value)
 
 
@@ -217,46 +226,46 @@ async def test_a_name_that_never_had_an_address_is_given_up_in_seconds(bench: Be
     ids=repr,
 )
 async def test_what_less_at_once_might_have_kept_from_happening_is_counted(
-    bench: Bench, error: GlacierError, signs: int
+    idle: Bench, error: GlacierError, signs: int
 ) -> None:
     """NE-19: 408, throttling and stalls are signs of congestion; outages and a broken service are none."""
-    bench.fails("DescribeVault", error, error)
-    await bench.gateway.describe_vault("photos")
-    assert bench.gateway.congestion.signs == 2 * signs
+    idle.fails("DescribeVault", error, error)
+    await idle.gateway.describe_vault("photos")
+    assert idle.gateway.congestion.signs == 2 * signs
 
 
-async def test_a_machine_that_slept_in_an_attempt_is_no_outage(bench: Bench) -> None:
+async def test_a_machine_that_slept_in_an_attempt_is_no_outage(idle: Bench) -> None:
     """An attempt that took longer than any may was no attempt: patience begins when it fails."""
-    retrier = Retrier(clock=lambda: bench.now, sleep=bench._sleep)
+    retrier = Retrier(clock=lambda: idle.now, sleep=idle._sleep)
     attempts: list[float] = []
 
     async def attempt() -> None:
-        attempts.append(bench.now)
+        attempts.append(idle.now)
         if len(attempts) == 1:
-            bench.now += 3600
+            idle.now += 3600
             raise lost()
 
     await retrier.run(retrier.begin("DescribeVault"), attempt)
     assert len(attempts) == 2
 
 
-async def test_retry_after_is_waited_for(bench: Bench) -> None:
+async def test_retry_after_is_waited_for(idle: Bench) -> None:
     """The service knows best, within reason."""
-    bench.fails("DescribeVault", temporary(503, retry_after_seconds=30.0))
-    await bench.gateway.describe_vault("photos")
-    assert bench.waits[0] >= 30
+    idle.fails("DescribeVault", temporary(503, retry_after_seconds=30.0))
+    await idle.gateway.describe_vault("photos")
+    assert idle.waits[0] >= 30
 
 
-async def test_expired_credentials_are_tried_once_more_at_once(bench: Bench) -> None:
+async def test_expired_credentials_are_tried_once_more_at_once(idle: Bench) -> None:
     """The gateway within looks for others; a second refusal is final."""
     expired = CredentialsExpiredError("expired", code="ExpiredTokenException")
-    bench.fails("DescribeVault", expired)
-    await bench.gateway.describe_vault("photos")
-    bench.fails("DescribeVault", expired, expired)
+    idle.fails("DescribeVault", expired)
+    await idle.gateway.describe_vault("photos")
+    idle.fails("DescribeVault", expired, expired)
     with pytest.raises(CredentialsExpiredError):
-        await bench.gateway.describe_vault("photos")
-    assert bench.calls("DescribeVault") == 4
-    assert bench.waits == [0.0, 0.0]
+        await idle.gateway.describe_vault("photos")
+    assert idle.calls("DescribeVault") == 4
+    assert idle.waits == [0.0, 0.0]
 
 
 # --- archives in one request
@@ -555,16 +564,16 @@ async def test_job_that_cannot_be_looked_for(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("error", PASSING, ids=named)
-async def test_lock_and_purchase_are_never_sent_again(bench: Bench, error: GlacierError) -> None:
+async def test_lock_and_purchase_are_never_sent_again(idle: Bench, error: GlacierError) -> None:
     """Not even after errors that surely had no effect."""
-    bench.fails("InitiateVaultLock", error)
-    bench.fails("PurchaseProvisionedCapacity", error)
+    idle.fails("InitiateVaultLock", error)
+    idle.fails("PurchaseProvisionedCapacity", error)
     with pytest.raises(type(error)):
-        await bench.gateway.initiate_vault_lock("photos", POLICY)
+        await idle.gateway.initiate_vault_lock("photos", POLICY)
     with pytest.raises(type(error)):
-        await bench.gateway.purchase_provisioned_capacity()
-    assert bench.calls("InitiateVaultLock") == 1
-    assert bench.calls("PurchaseProvisionedCapacity") == 1
+        await idle.gateway.purchase_provisioned_capacity()
+    assert idle.calls("InitiateVaultLock") == 1
+    assert idle.calls("PurchaseProvisionedCapacity") == 1
 
 
 async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
@@ -588,8 +597,8 @@ async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
     assert bench.calls("GetJobOutput") == 3
 
 
-async def test_region_and_origin_are_those_within(bench: Bench) -> None:
+async def test_region_and_origin_are_those_within(idle: Bench) -> None:
     """A wrapping gateway is transparent."""
-    assert bench.gateway.region == bench.glacier.region
-    assert bench.gateway.origin == bench.glacier.origin
-    assert "ScriptedGateway" in repr(bench.gateway)
+    assert idle.gateway.region == idle.glacier.region
+    assert idle.gateway.origin == idle.glacier.origin
+    assert "ScriptedGateway" in repr(idle.gateway)
