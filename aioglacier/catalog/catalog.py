@@ -87,6 +87,7 @@ class Catalog:
         path: str | os.PathLike[str] | None = None,
         *,
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+        begins_new: bool = False,
         now: Callable[[], datetime] = _utc_now,
     ) -> AsyncIterator[Catalog]:
         """Open the catalog, making it if there is none and upgrading one of an older version.
@@ -97,17 +98,19 @@ class Catalog:
             path: The file; by default ``$XDG_DATA_HOME/aioglacier/catalog.db``, or in ``~/.local/share``. Or
                 ``postgresql://USER:PASSWORD@HOST:PORT/DATABASE``, a database that exists.
             busy_timeout_seconds: How long another process may keep it to itself before that is an error.
+            begins_new: Begin a new catalog although a damaged one is kept beside it. Otherwise every opening
+                fails until a copy is back in its place, or the damaged one is moved away.
             now: The clock that records are dated with.
 
         Raises:
-            CatalogDamagedError: What is there is no sound catalog. It was kept under another name, and the
-                next opening begins a new one.
+            CatalogDamagedError: The catalog is damaged, or was found damaged before; it was kept under
+                another name.
             CatalogBusyError: Another process kept it to itself for too long.
             CatalogError: It cannot be opened, or belongs to a newer version or another program; it is
                 untouched then.
         """
         async with (
-            _open_store(path, busy_timeout_seconds) as store,
+            _open_store(path, busy_timeout_seconds, begins_new=begins_new) as store,
             open_database(store, busy_timeout_seconds=busy_timeout_seconds) as database,
         ):
             yield cls(database, now)
@@ -178,7 +181,7 @@ class Catalog:
 
 
 def _open_store(
-    path: str | os.PathLike[str] | None, busy_timeout_seconds: float
+    path: str | os.PathLike[str] | None, busy_timeout_seconds: float, *, begins_new: bool
 ) -> AbstractAsyncContextManager[Store]:
     if isinstance(path, str) and (scheme := _scheme.match(path)):
         if scheme[1] not in {"postgresql", "postgres"}:
@@ -189,7 +192,7 @@ def _open_store(
         from aioglacier.catalog.storage.postgresql import open_postgresql  # noqa: PLC0415  # few have a server
 
         return open_postgresql(path, busy_timeout_seconds=busy_timeout_seconds)
-    return open_file(path, busy_timeout_seconds=busy_timeout_seconds)
+    return open_file(path, busy_timeout_seconds=busy_timeout_seconds, begins_new=begins_new)
 
 
 def _name_of(place: Place, source: str) -> str:

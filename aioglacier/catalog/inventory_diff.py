@@ -18,17 +18,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aioglacier.core.errors import InventoryError
-from aioglacier.core.inventory_parser import open_inventory_reader
-from aioglacier.core.limits import MIB
-from aioglacier.core.models import Archive, ArchiveId, InventoryFormat
+from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from aioglacier.core.inventory_parser import InventoryReader
+    from aioglacier.catalog.inventory_document import InventoryDocument
 
-_BLOCK: Final = MIB
 _TOGETHER: Final = 2000
 _CACHE_KIB: Final = 16 * 1024
 
@@ -52,50 +48,6 @@ class Difference(NamedTuple):
 
     change: Change
     archive: Archive
-
-
-class InventoryDocument:
-    """An inventory in a file, as the service wrote it: JSON, or CSV with its heading.
-
-    Attributes:
-        vault: The vault's name, as soon as the document has said it; CSV never does.
-        region: Its region, likewise.
-        inventoried: The date of the inventory, likewise.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.vault = ""
-        self.region: str | None = None
-        self.inventoried: datetime | None = None
-
-    def read(self) -> Generator[list[Archive], None, None]:
-        """Its archives, some at a time.
-
-        Raises:
-            InventoryError: It is no inventory.
-            OSError: It cannot be read.
-        """
-        with self.path.open("rb") as file:
-            first = file.read(_BLOCK)
-            is_json = first.lstrip(b" \t\r\n\xef\xbb\xbf").startswith((b"{", b"["))
-            reader = open_inventory_reader(InventoryFormat.JSON if is_json else InventoryFormat.CSV)
-            block = first
-            try:
-                while block:
-                    yield reader.feed(block)
-                    self._note(reader)
-                    block = file.read(_BLOCK)
-                yield reader.close()
-            except InventoryError as error:
-                error.add_note(f"in {str(self.path)!r}")
-                raise
-            self._note(reader)
-
-    def _note(self, reader: InventoryReader) -> None:
-        self.vault, self.inventoried = reader.vault, reader.inventoried
-        parts = (reader.vault_arn or "").split(":")  # arn:aws:glacier:REGION:ACCOUNT:vaults/NAME
-        self.region = parts[3] if len(parts) == 6 and parts[3] else None
 
 
 def compare(older: InventoryDocument, newer: InventoryDocument) -> Generator[list[Difference], None, None]:

@@ -32,7 +32,7 @@ class InventoryReading:
     """
 
     def __init__(self, vault: RecordedVault, job: Job, description: JobDescription) -> None:
-        self.added = self.confirmed = self.conflicting = 0
+        self.added = self.confirmed = self.conflicting = self.missing = 0
         self.is_dated = False
         self._records = vault.records
         self._job = job
@@ -71,3 +71,4 @@ class InventoryReading:
         self.added += merged.added
         self.confirmed += merged.confirmed
         self.conflicting += merged.conflicting
+        self.missing += merged.missing

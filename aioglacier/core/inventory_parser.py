@@ -295,7 +295,7 @@ class JsonInventoryReader(InventoryReader):
 
 
 class CsvInventoryReader(InventoryReader):
-    """Reads the CSV form, as the service writes it and as RFC 4180 would have it without quotes inside.
+    """Reads the CSV form, as the service writes it and as RFC 4180 would have it.
 
     It does not say which vault it lists, so the name is the one given.
     """
@@ -348,7 +348,11 @@ class CsvInventoryReader(InventoryReader):
 
 def _unquoted(field: str) -> str:
     if len(field) > 1 and field[0] == field[-1] == '"':
-        return field[1:-1].replace('\\"', '"')
+        inside = field[1:-1]
+        # The service writes a quote as \", RFC 4180 as "": none is both, since each of a service's has a
+        # backslash of its own.
+        is_doubled = '"' not in inside.replace('""', "") and '""' in inside
+        return inside.replace('""', '"') if is_doubled else inside.replace('\\"', '"')
     return field
 
 

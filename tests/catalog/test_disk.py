@@ -148,7 +148,7 @@ async def test_what_is_committed_is_on_disk(path: Path) -> None:
     """DC-03: also at the second opening, for readers and writers, SQLite syncs each commit."""
     for _ in range(2):
         async with (
-            open_file(path, busy_timeout_seconds=5) as store,
+            open_file(path, busy_timeout_seconds=5, begins_new=False) as store,
             open_database(store, busy_timeout_seconds=5) as database,
         ):
             for ask in (database.write, database.read):

@@ -36,7 +36,7 @@ def fill(path: Path, count: int = 100) -> None:
     """Make a catalog with some archives, or add them."""
 
     async def work() -> None:
-        async with Catalog.open(path) as catalog:
+        async with Catalog.open(path, begins_new=True) as catalog:
             await catalog.archives.merge_inventory(PHOTOS, map(archive, range(count)), inventoried=NOON)
 
     asyncio.run(work())
@@ -257,17 +257,45 @@ def test_a_damaged_catalog_is_kept_aside(path: Path, damage: Callable[[Path], No
     assert kept.name.startswith("catalog.db.damaged-2")
     for part in (str(path), str(kept), "aioglacier inventory VAULT"):
         assert part in str(raised.value)
-    assert not path.exists()
+    for _ in range(2):
+        assert not path.exists()
+        with pytest.raises(CatalogDamagedError) as again:
+            count(path)
+        assert again.value.moved_to == str(kept)
     fill(path)
     assert count(path) == 100
     assert kept.read_bytes() == damaged
 
 
+def test_a_copy_in_the_place_of_a_damaged_catalog_is_used(path: Path) -> None:
+    """Nothing more is said of the damaged one."""
+    fill(path)
+    copy = path.read_bytes()
+    path.write_bytes(copy[:5000])
+    for _ in range(2):
+        with pytest.raises(CatalogDamagedError):
+            count(path)
+    path.write_bytes(copy)
+    assert count(path) == 100
+
+
+@pytest.mark.parametrize("content", [b"my notes", b"SQLite format 3\0 and no more of one", bytes(5000)])
+def test_a_file_that_was_never_a_catalog_is_left_alone(path: Path, content: bytes) -> None:
+    """A mistyped name renames nothing and makes nothing, however often."""
+    path.parent.mkdir()
+    path.write_bytes(content)
+    for _ in range(2):
+        with pytest.raises(CatalogError, match="is no catalog of aioglacier") as raised:
+            count(path)
+        assert not isinstance(raised.value, CatalogDamagedError)
+        assert path.read_bytes() == content
+
+
 def test_two_damaged_catalogs_are_both_kept(path: Path) -> None:
     """Also within one second."""
     kept = set()
+    fill(path)
     for text in ("one", "two", "three"):
-        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
         with pytest.raises(CatalogDamagedError) as raised:
             count(path)
@@ -337,7 +365,8 @@ run(work)
         count(path)
     assert Path(raised.value.moved_to + "-wal").read_bytes() == journal
     assert not log.exists()
-    assert count(path) == 0
+    fill(path, 1)
+    assert count(path) == 1
 
 
 def test_the_journal_of_a_deleted_catalog_is_not_played(path: Path) -> None:
@@ -389,7 +418,8 @@ def test_damage_met_later_is_kept_aside_too(
 
     fill(path, 5000)
     assert Path(asyncio.run(work())).exists()
-    assert count(path) == 0
+    fill(path, 1)
+    assert count(path) == 1
 
 
 # --- what is looked through, and when --------------------------------------------------------------------

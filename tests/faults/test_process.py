@@ -257,7 +257,7 @@ def test_dc_02_no_room_for_a_download_is_told_with_both_numbers(stand: Stand) ->
 
 
 def test_dc_04_a_damaged_catalog_is_kept_aside_with_the_way_to_a_new_one(stand: Stand) -> None:
-    """Exit 8 naming both files and the command; the next run begins a new one, which an inventory fills."""
+    """Exit 8 naming both files and the command, at every command, until an inventory fills a new one."""
     stand.file(1000)
     archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
     (catalog,) = (stand.folder / ".local").rglob("catalog.db")
@@ -267,6 +267,7 @@ def test_dc_04_a_damaged_catalog_is_kept_aside_with_the_way_to_a_new_one(stand: 
     assert error["error"] == "CatalogDamagedError"
     assert Path(error["moved_to"]).read_bytes() == damaged
     assert "aioglacier inventory" in error["message"]
+    assert stand.cli("--json", "list", "v", code=8).error["moved_to"] == error["moved_to"]
     stand.cli("inventory", "v")
     assert stand.cli("--json", "list", "v").record["archive_id"] == archive_id
 

@@ -13,6 +13,7 @@ Everything here blocks; call it in a thread.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sqlite3
@@ -167,6 +168,18 @@ def _look_through(connection: sqlite3.Connection, size: int) -> None:
     (verdict,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
     if verdict != "ok":
         raise DamagedError(verdict)
+
+
+def refuse_to_forget(path: Path) -> None:
+    """Refuse to begin a new catalog beside a damaged one, which tells what was archived and paid for.
+
+    Raises:
+        CatalogDamagedError: There is one.
+    """
+    pattern = f"{glob.escape(path.name)}.damaged-*"
+    kept = [each for each in path.parent.glob(pattern) if not each.name.endswith(_SIDECARS)]
+    if kept:
+        raise CatalogDamagedError("found before", path=str(path), moved_to=str(max(kept)))
 
 
 def set_journal(path: Path, *, is_network: bool, is_durable: bool = True) -> None:

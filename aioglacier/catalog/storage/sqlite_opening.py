@@ -49,10 +49,10 @@ _log: Final = logging.getLogger("aioglacier.catalog")
 
 @asynccontextmanager
 async def open_file(
-    path: str | os.PathLike[str] | None, *, busy_timeout_seconds: float
+    path: str | os.PathLike[str] | None, *, busy_timeout_seconds: float, begins_new: bool
 ) -> AsyncIterator[SqliteStore]:
     """Open the catalog in a file; see ``Catalog.open`` for what it raises."""
-    opening = _Opening(_resolve(path), busy_timeout_seconds)
+    opening = _Opening(_resolve(path), busy_timeout_seconds, begins_new=begins_new)
     try:
         await opening.run()
         store = SqliteStore(opening.path)
@@ -72,8 +72,9 @@ class _Opening:
     Whoever finds nothing to do needs no lock. Whoever finds something takes it and looks again.
     """
 
-    def __init__(self, path: Path, busy_timeout_seconds: float) -> None:
+    def __init__(self, path: Path, busy_timeout_seconds: float, *, begins_new: bool) -> None:
         self.path = path
+        self._begins_new = begins_new
         self.locks = files.locks_folder(path)
         self.use = _Use(path, self.locks / "in-use")
         self._busy_timeout_seconds = busy_timeout_seconds
@@ -89,6 +90,8 @@ class _Opening:
 
     async def _run(self) -> None:
         was_used = await anyio.to_thread.run_sync(self.locks.is_dir)
+        if not was_used:
+            await self._refuse_other_file()  # before a folder is made beside it
         await anyio.to_thread.run_sync(prepare_folder, self.locks)
         is_network = await anyio.to_thread.run_sync(files.is_on_network, self.path)
         if is_network:
@@ -116,6 +119,17 @@ class _Opening:
                 await anyio.to_thread.run_sync(lock.release)
         await anyio.to_thread.run_sync(self.use.share)
 
+    async def _refuse_other_file(self) -> None:
+        """Refuse a file that is no sound catalog, where no catalog of ours was opened before."""
+        try:
+            await self._inspect(was_used=False, is_trusted=False)
+        except DamagedError as error:
+            raise CatalogError(
+                f"{str(self.path)!r} is no catalog of aioglacier ({error}); it was left as it is. Name "
+                "another file with --catalog PATH",
+                path=str(self.path),
+            ) from error
+
     async def _settle(self, *, was_used: bool, is_network: bool) -> None:
         """With the lock: look again, and do what is to be done."""
         try:
@@ -127,6 +141,8 @@ class _Opening:
         if condition is files.Condition.OLD:
             await self._upgrade(self.path, is_durable=True)
             return
+        if not self._begins_new:
+            await anyio.to_thread.run_sync(files.refuse_to_forget, self.path)
         new = self.path.with_name(f"{self.path.name}.new")
         await anyio.to_thread.run_sync(files.make_empty, new)
         await self._patiently(lambda: files.set_journal(new, is_network=is_network, is_durable=False))

@@ -55,6 +55,7 @@ class Session:
     """What a command is given.
 
     Attributes:
+        begins_catalog: This command fills a new catalog, although a damaged one is kept beside it.
         resume: The command that goes on if this one is stopped now, ``None`` where none does.
         safe: Says what is safe in that case, as "12 of 40 parts are at the service".
     """
@@ -65,6 +66,7 @@ class Session:
         self.output = output
         self.stopper = stopper
         self.resume: str | None = None
+        self.begins_catalog = False
         self.safe: Callable[[], str] = lambda: ""
 
     def same_command(self, **changes: Any) -> str:
@@ -152,7 +154,7 @@ class Session:
 
         try:
             catalog = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.catalog")
-            async with catalog.Catalog.open(self.settings.catalog) as opened:
+            async with catalog.Catalog.open(self.settings.catalog, begins_new=self.begins_catalog) as opened:
                 yield opened
         except ModuleNotFoundError as error:
             if error.name != "asyncpg":

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection").
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: An apostrophe is here too, so that the one in front can be told from one that was there.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def harmless(text: str) -> str:

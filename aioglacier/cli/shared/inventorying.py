@@ -36,6 +36,11 @@ async def tell_of(session: Session, reading: InventoryReading) -> None:
             f"{show_count(reading.conflicting, 'archive')} of another size or tree hash than is on record; "
             "'list' shows them as suspect"
         )
+    if reading.missing:
+        session.output.warn(
+            f"the inventory lacks {show_count(reading.missing, 'archive')} that it should list; 'list' shows "
+            "them as suspect, and the next 'sync' archives what was in them again"
+        )
     for upload in await reading.settle():
         name = repr(upload.source) if upload.source is not None else "standard input"
         begun = f"the upload of {name}, begun {show_time(upload.created)},"

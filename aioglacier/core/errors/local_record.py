@@ -38,8 +38,9 @@ class CatalogDamagedError(CatalogError):
 
     def __init__(self, reason: str, *, path: str, moved_to: str) -> None:
         super().__init__(
-            f"the catalog {path!r} is damaged ({reason}) and was kept as {moved_to!r}; the next command "
-            "begins a new one, and 'aioglacier inventory VAULT' fills it for each vault",
+            f"the catalog {path!r} is damaged ({reason}) and was kept as {moved_to!r}. Put a copy back in "
+            "its place, or begin a new one: 'aioglacier inventory VAULT' fills it for each vault, then "
+            "'aioglacier catalog recover VAULT' for folders",
             path=path,
         )
         self.moved_to = moved_to

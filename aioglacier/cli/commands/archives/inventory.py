@@ -89,6 +89,7 @@ def command(
             lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
         )
     session.resume = session.same_command(is_new=False)
+    session.begins_catalog = True
 
     async def run(glacier: Glacier) -> int:
         if job_id is not None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.catalog import ArchiveRecord, Catalog, Place, Share, VaultReport
-    from aioglacier.catalog.inventory_diff import InventoryDocument
+    from aioglacier.catalog.inventory_document import InventoryDocument
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.core.models import Archive
@@ -290,17 +290,18 @@ def _csv_row(record: Record) -> str:
 def _diff(session: Session, older: str, newer: str) -> int:
     """What differs between two inventories in files: archives added, removed and, which cannot be, changed.
 
-    OLDER and NEWER are as the service wrote them, in JSON or CSV ('inventory VAULT --output FILE'), and may
-    be of any size: a temporary file keeps the older one.
+    OLDER and NEWER are as the service wrote them, or as this program exported them, in JSON or CSV
+    ('inventory VAULT --output FILE'), and may be of any size: a temporary file keeps the older one.
     """
 
     async def diff() -> int:
         import anyio.to_thread  # noqa: PLC0415  # not needed for help
 
         from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # sqlite3, likewise
+        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # likewise
 
         counts = dict.fromkeys(comparing.Change, 0)
-        old, new = comparing.InventoryDocument(Path(older)), comparing.InventoryDocument(Path(newer))
+        old, new = InventoryDocument(Path(older)), InventoryDocument(Path(newer))
         with closing_now(comparing.compare(old, new)) as differences:
             while some := await anyio.to_thread.run_sync(next, differences, None):
                 for change, archive in some:
@@ -342,15 +343,16 @@ def _rebuild(
 ) -> int:
     """Fill the catalog from an inventory of VAULT in a file; 'inventory VAULT' does it from the service.
 
-    It adds, confirms, repairs and casts doubt, and deletes nothing: archives that it does not list may be
-    newer. Doing it again does no harm.
+    It adds, confirms and repairs, and deletes nothing. An archive that it contradicts, or that it does not
+    list although it is three days older, is suspect from then on. Doing it again does no harm.
     """
     check_vault_name(vault)
+    session.begins_catalog = not dry_run
 
     async def rebuild() -> int:
         import anyio.to_thread  # noqa: PLC0415  # not needed for help
 
-        from aioglacier.catalog.inventory_diff import InventoryDocument  # noqa: PLC0415  # sqlite3, likewise
+        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # likewise
 
         document = InventoryDocument(Path(inventory))
         # All of it is read before any of it is recorded: it may be cut short, or of another vault.
@@ -376,9 +378,10 @@ def _rebuild(
                 "added": result.added,
                 "confirmed": result.confirmed,
                 "conflicting": result.conflicting,
+                "missing": result.missing,
             }
             session.output.record(record, _rebuild_text)
-            return Exit.INTEGRITY if result.conflicting else Exit.DONE
+            return Exit.INTEGRITY if result.conflicting or result.missing else Exit.DONE
 
     return session.run_async(rebuild)
 
@@ -410,5 +413,5 @@ def _rebuild_text(record: Mapping[str, Any]) -> str:
     verb = "would be" if record["dry_run"] else "were"
     return (
         f"{show_count(record['added'], 'archive')} of {record['vault']} {verb} added, "
-        f"{record['confirmed']:,} confirmed, {record['conflicting']:,} put in doubt"
+        f"{record['confirmed']:,} confirmed, {record['conflicting'] + record['missing']:,} put in doubt"
     )

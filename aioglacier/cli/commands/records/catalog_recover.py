@@ -63,6 +63,7 @@ def recover(
     from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415
 
     check_vault_name(vault)
+    session.begins_catalog = not dry_run
     options = RecoveryOptions(folder, Tier(tier), max_cost, read_identities(identity_files))
 
     async def run(glacier: Glacier) -> int:
