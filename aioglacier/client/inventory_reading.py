@@ -56,8 +56,8 @@ class InventoryReading:
 
     async def settle(self) -> list[UploadRecord]:
         """Settle uploads whose outcome was unknown, by what the list has; return those settled."""
-        resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
-        settled: list[UploadRecord] = await resuming.settle_all(self._records)
+        outcome = importlib.import_module("aioglacier.recorded.outcome")  # loads SQLite, see Glacier
+        settled: list[UploadRecord] = await outcome.settle_by_inventories(self._records)
         return settled
 
     async def _merge(
