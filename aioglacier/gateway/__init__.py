@@ -1,6 +1,6 @@
-"""The one room that knows AWS: a typed method for each operation, models and errors instead of dicts.
+"""The one room that knows AWS and HTTP.
 
-Other rooms see ``Gateway``, the table of operations. ``VaultCaller`` performs each operation once through one
-``Wire``, which signs with live credentials, sends over aiohttp to one origin, and judges the answer.
-``RetryingGateway`` holds another gateway and is the only layer that tries again.
+``Gateway`` has a typed method for each operation, with models and errors instead of documents and statuses.
+``VaultCaller`` sends each operation once, over a ``Wire`` that signs, sends to one origin and raises what a
+bad answer stands for. ``RetryingGateway`` holds another gateway and is the only layer that tries again.
 """

@@ -1,4 +1,4 @@
-"""The door to a vault service: from options to a gateway that sends each operation once."""
+"""Open a gateway to the vault service, which sends each operation once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
-    """Open a gateway. Configuration and credentials are found now; nothing is sent to the service yet.
+    """Open a gateway. It finds configuration and credentials now and sends nothing to the service yet.
 
     Raises:
-        ConfigurationError: Region, endpoint, profile, proxy or account make no sense.
+        ConfigurationError: Region, endpoint, profile, proxy or account are missing or invalid.
         NoCredentialsError: There are no credentials.
     """
     async with open_wire(options) as wire:

@@ -16,7 +16,7 @@ from yarl import URL
 from aioglacier.core.errors import ConfigurationError, InsecureEndpointError
 from aioglacier.gateway.credentials.boto_session import find_place, open_session
 from aioglacier.gateway.credentials.plain_keys import PlainKeys
-from aioglacier.gateway.credentials.plain_settings import PlainSettings, read_plain
+from aioglacier.gateway.credentials.plain_settings import read_plain
 from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
 from aioglacier.gateway.http.client_session import open_http_session, proxy_for, tls_context
 from aioglacier.gateway.http.wire import Wire
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class _Found(NamedTuple):
-    """What the options stand for, here and now."""
+    """Keys, region, endpoint and certificates of a connection."""
 
     key_source: KeySource
     region: str
@@ -39,16 +39,20 @@ class _Found(NamedTuple):
 
 @asynccontextmanager
 async def open_wire(options: GatewayOptions) -> AsyncIterator[Wire]:
-    """Open a wire. Nothing is sent to the service yet.
+    """Open a wire. It sends nothing to the service yet.
 
     Raises:
-        ConfigurationError: Region, endpoint, profile, proxy or account make no sense.
+        ConfigurationError: Region, endpoint, profile, proxy or account are missing or invalid.
         NoCredentialsError: There are no credentials.
     """
     _check_options(options)
     keep_secrets_out_of_logs()
     plain = await to_thread.run_sync(read_plain, options)
-    found = await _ask(options) if plain is None else _plainly(plain, options)
+    if plain is None:
+        found = await _ask_botocore(options)
+    else:
+        keys = PlainKeys(plain.keys, source=plain.source, options=options)
+        found = _Found(keys, plain.region, plain.endpoint, plain.ca_bundle)
     origin = _check_endpoint(found.endpoint, options)
     is_loopback = origin.host is not None and _is_loopback(origin.host)
     proxy = proxy_for(origin, options, is_loopback=is_loopback)
@@ -65,18 +69,11 @@ async def open_wire(options: GatewayOptions) -> AsyncIterator[Wire]:
         )
 
 
-def _plainly(plain: PlainSettings, options: GatewayOptions) -> _Found:
-    key_source = PlainKeys(plain.keys, source=plain.source, options=options)
-    return _Found(key_source, plain.region, plain.endpoint, plain.ca_bundle)
-
-
-async def _ask(options: GatewayOptions) -> _Found:
-    """Let botocore find it all."""
+async def _ask_botocore(options: GatewayOptions) -> _Found:
     session = await open_session(options)
-    from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # loads botocore, which is there
+    from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # botocore is loaded by now
 
-    is_explicit = options.aws_access_key_id is not None
-    key_source = await find_keys(session, is_explicit=is_explicit)
+    key_source = await find_keys(session, is_explicit=options.aws_access_key_id is not None)
     return _Found(key_source, *await find_place(options))
 
 
@@ -86,26 +83,28 @@ def _check_options(options: GatewayOptions) -> None:
         missing = "aws_secret_access_key" if has_key else "aws_access_key_id"
         raise ConfigurationError(f"{missing} is missing: give both keys or neither")
     if options.aws_session_token is not None and not has_key:
-        raise ConfigurationError("aws_session_token goes with aws_access_key_id and aws_secret_access_key")
+        raise ConfigurationError("aws_session_token needs aws_access_key_id and aws_secret_access_key")
     account = options.account_id
     if account != "-" and not (len(account) == 12 and account.isascii() and account.isdigit()):
-        raise ConfigurationError(f"an account id is 12 digits or '-', not {account!r}")
+        raise ConfigurationError(f"the account id {account!r} is neither 12 digits nor '-'")
     if options.max_connections < 1:
-        raise ConfigurationError(f"max_connections is at least 1, not {options.max_connections}")
+        raise ConfigurationError(f"max_connections must be at least 1, not {options.max_connections}")
 
 
 def _check_endpoint(endpoint: str, options: GatewayOptions) -> URL:
-    """The origin of an endpoint, if bodies may go there."""
+    """Return the origin of an endpoint, if bodies may go there."""
     try:
         url = URL(endpoint)
         origin = url.origin()
     except ValueError as error:
-        raise ConfigurationError(f"{endpoint!r} is no endpoint: {error}") from error
+        raise ConfigurationError(f"the endpoint {endpoint!r} is not a URL: {error}") from error
     if origin.scheme not in {"http", "https"} or origin.host is None:
-        raise ConfigurationError(f"an endpoint begins with https:// (or http://), unlike {endpoint!r}")
+        raise ConfigurationError(
+            f"the endpoint {endpoint!r} is not a URL; it must begin with https:// (or http://)"
+        )
     if url.raw_path not in {"", "/"} or url.raw_query_string or url.raw_user or url.raw_fragment:
         raise ConfigurationError(
-            f"an endpoint is scheme, host and port and nothing more, unlike {endpoint!r}"
+            f"the endpoint {endpoint!r} has more than scheme, host and port; remove the rest"
         )
     if origin.scheme == "http" and not _is_loopback(origin.host) and not options.allow_insecure:
         raise InsecureEndpointError(endpoint)

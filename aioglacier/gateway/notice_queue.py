@@ -1,7 +1,7 @@
-"""An SQS queue that an SNS topic feeds: how the service says that a job is done.
+"""An SQS queue that an SNS topic feeds, by which the service announces that a job is done.
 
-A message is only a hint. It comes at least once, in any order, maybe never, and anyone who may write to the
-queue can send one; so it tells which job to ask about, and nothing else of it is believed.
+A message is only a hint. It comes at least once, in any order, maybe never, and everyone with write access to
+the queue can send one. So only the job's id is read from it, and the service is asked about that job.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ LONG_POLL_SECONDS: Final = 20
 #: The most messages of one answer (the same).
 _MESSAGES_AT_ONCE: Final = 10
 
-#: Longer than a long poll, so that one that is still held open is not taken for lost.
+#: Longer than a long poll, so that a request that SQS holds open does not count as lost.
 _READ_TIMEOUT_SECONDS: Final = 30
 
 
 class JobMessage(NamedTuple):
-    """A message that names a job; ``receipt`` is what removes it from the queue."""
+    """A message that names a job; its ``receipt`` removes it from the queue."""
 
     job_id: JobId
     receipt: str
 
 
 class JobMessageQueue:
-    """The queue. Opened by ``open_queue``."""
+    """Reads one queue. Opened by ``open_queue``."""
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
@@ -55,10 +55,10 @@ class JobMessageQueue:
         return f"<JobMessageQueue {self._url}>"
 
     async def receive(self) -> list[JobMessage]:
-        """Wait up to 20 seconds for messages. Those that name no job stay in the queue.
+        """Wait up to 20 seconds for messages. A message that names no job stays in the queue.
 
         Raises:
-            QueueUnreadableError: SQS could not be asked, or refused.
+            QueueUnreadableError: SQS refused, or could not be reached.
         """
         try:
             answer = await self._client.receive_message(
@@ -70,13 +70,13 @@ class JobMessageQueue:
         for message in answer.get("Messages", ()):
             job_id = find_job_id(message.get("Body", ""))
             if job_id is None:
-                logger.warning("a message in the queue is no notification of a job; it is left there")
+                logger.warning("a message in the queue names no job; it stays there")
             else:
                 messages.append(JobMessage(job_id, message["ReceiptHandle"]))
         return messages
 
     async def remove(self, message: JobMessage) -> None:
-        """Take a message off the queue; if that fails it comes again, which does no harm."""
+        """Remove a message from the queue. If that fails, it comes again, which does no harm."""
         try:
             await self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
         except (BotoCoreError, ClientError, OSError) as error:
@@ -88,13 +88,13 @@ async def open_queue(options: GatewayOptions, url: str) -> AsyncIterator[JobMess
     """Open a queue by its URL, with the same credentials, profile and region as the gateway.
 
     Raises:
-        ConfigurationError: Region, profile or URL make no sense.
+        ConfigurationError: Region, profile or URL are missing or invalid.
     """
     if not url.startswith(("https://", "http://")):
-        raise ConfigurationError(f"a queue is named by its URL, https://..., not {url!r}")
+        raise ConfigurationError(f"the queue {url!r} is not a URL; give the one that SQS shows, https://...")
     session = await to_thread.run_sync(lambda: AioSession(profile=options.profile_name))
     loader = session.get_component("data_loader")
-    # Read in a thread, into the session's cache: on the loop it would take 50 ms.
+    # Reading the model takes 50 ms, so a thread puts it into the session's cache.
     await to_thread.run_sync(loader.load_service_model, "sqs", "service-2")
     try:
         async with session.create_client(
@@ -111,7 +111,7 @@ async def open_queue(options: GatewayOptions, url: str) -> AsyncIterator[JobMess
 
 
 def find_job_id(body: str) -> JobId | None:
-    """The job that a message tells of, in the envelope of SNS or, with raw delivery, without."""
+    """Return the job that a message names, inside the envelope of SNS or, with raw delivery, without it."""
     try:
         document = json.loads(body)
         if isinstance(document, dict) and document.get("Type") == "Notification":

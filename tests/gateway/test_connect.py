@@ -87,8 +87,8 @@ async def test_profile_that_is_not_there() -> None:
 
 
 async def test_no_region() -> None:
-    """The places looked at are named."""
-    with pytest.raises(ConfigurationError, match=r"AWS_REGION.*profile default"):
+    """The message names the profile and what to set."""
+    with pytest.raises(ConfigurationError, match=r"profile 'default'.*AWS_REGION"):
         await origin_of()
 
 

@@ -1,4 +1,4 @@
-"""How to reach the service, as one frozen value made at the edge."""
+"""The options of a connection to the service, as one frozen value."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import Final
 
 from aioglacier.gateway.contract.timeouts import Timeouts
 
-#: What we call ourselves.
+#: The name that requests carry.
 USER_AGENT: Final = "aioglacier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """Who we are, where the service is, and how patient to be.
+    """Credentials, the place of the service, and limits.
 
-    What is ``None`` is found as botocore finds it: environment, profile, container or instance role.
-    ``repr`` shows no secret.
+    botocore's rules find what is ``None``: environment, profile, container or instance role. ``repr`` shows
+    no secret.
 
     Attributes:
         region_name: As "eu-west-1".
         profile_name: A profile of the AWS configuration files.
-        endpoint_url: Another place than AWS's own.
+        endpoint_url: The place of the service, if it is not AWS's own.
         account_id: "-" is the account of the credentials.
-        aws_access_key_id: With ``aws_secret_access_key`` in place of any credentials found elsewhere.
+        aws_access_key_id: With ``aws_secret_access_key``, replaces the credentials of all other sources.
         aws_secret_access_key: See above.
-        aws_session_token: Goes with temporary keys.
+        aws_session_token: The token of temporary keys.
         proxy: URL of an HTTP proxy; ``None`` takes the environment's ``HTTPS_PROXY``, ``NO_PROXY`` and so on.
-        max_connections: Bodies on the way at once, up and down. Control calls come on top.
-        allow_insecure: Whether to talk plain http to a host other than this one. Keys are safe, data is not.
+        max_connections: Bodies sent or received at once. Control calls come on top.
+        allow_insecure: Whether plain http to another machine is allowed. Keys stay safe, data does not.
         timeouts: How long to wait for the other side.
         minimum_rate: Bytes a second that an answer must bring, averaged over ``timeouts.stall`` seconds of
             waiting; a slower answer counts as stalled.

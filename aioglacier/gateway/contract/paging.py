@@ -1,4 +1,4 @@
-"""Lists that come in pages, followed to their end."""
+"""Read a list page by page to its end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def follow(
             return
         if marker in seen:
             raise UnexpectedResponseError(
-                f"the list goes in circles: marker {marker!r} came twice",
+                f"the list does not end: marker {marker!r} came twice",
                 operation=operation,
                 status=200,
                 may_have_taken_effect=False,

@@ -1,4 +1,4 @@
-"""aiobotocore's session, and what botocore finds out about region and endpoint, when they are needed.
+"""aiobotocore's session, and botocore's choice of region and endpoint, loaded only when needed.
 
 aiobotocore takes a quarter of a second of CPU time to load, and session and endpoint another tenth. Plain
 settings need none of it. Everything here that blocks runs in a thread.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where botocore says that requests go."""
+    """Region, endpoint and certificates as botocore finds them."""
 
     region: str
     endpoint: str
@@ -40,7 +40,7 @@ async def find_place(options: GatewayOptions) -> Place:
     """Return region, endpoint and certificates by botocore's own order and rules.
 
     Raises:
-        ConfigurationError: Region or endpoint are missing or make no sense.
+        ConfigurationError: Region or endpoint are missing or invalid.
     """
     return await to_thread.run_sync(resolve_place, options)
 
@@ -63,7 +63,7 @@ def new_session(options: GatewayOptions) -> AioSession:
 
 
 def resolve_place(options: GatewayOptions) -> Place:
-    """Let botocore make a client, which is asked where it would send and sends nothing. Blocks."""
+    """Make a botocore client, and read from it where it would send. Blocks."""
     from botocore.exceptions import BotoCoreError, NoRegionError  # noqa: PLC0415  # as above
     from botocore.session import Session  # noqa: PLC0415
 
@@ -78,10 +78,10 @@ def resolve_place(options: GatewayOptions) -> Place:
         )
     except NoRegionError as error:
         raise ConfigurationError(
-            "no region was found; looked at: region_name, the environment (AWS_REGION, AWS_DEFAULT_REGION) "
-            f"and the profile {session.profile or 'default'} of the AWS configuration files"
+            f"no region, and none in the profile {session.profile or 'default'!r}. Set AWS_REGION, or give "
+            "region_name, --region"
         ) from error
     except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(f"region or endpoint make no sense: {error}") from error
+        raise ConfigurationError(f"region or endpoint are invalid: {error}") from error
     meta = client.meta
     return Place(meta.region_name, meta.endpoint_url, session.get_config_variable("ca_bundle"))

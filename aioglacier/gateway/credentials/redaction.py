@@ -1,8 +1,8 @@
-"""Keeps botocore's debug log from printing secrets.
+"""Keep botocore's debug log from printing secrets.
 
-It is botocore that asks other services for temporary credentials, and at DEBUG it logs what they answer, and
-the signatures it makes, in full. It declines to redact them (botocore issue 2626), so records that hold such
-things are dropped at the loggers that write them. What is sent to Glacier never passes there.
+botocore asks other services for temporary credentials, and at DEBUG it logs their answers and its signatures
+in full. It declines to redact them (botocore issue 2626), so filters at its loggers drop such records.
+Requests to Glacier never pass there.
 """
 
 from __future__ import annotations
@@ -38,6 +38,6 @@ _FILTER: Final = _TelltaleFilter()
 
 
 def keep_secrets_out_of_logs() -> None:
-    """Install the filters; again does nothing."""
+    """Install the filters. A second call does nothing."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_FILTER)

@@ -1,1 +1,1 @@
-"""Requests over HTTP: build, sign, send, wait, judge. The same for every service."""
+"""Requests over HTTP: sign, send, wait, read, judge. The same for every service."""

@@ -24,19 +24,19 @@ from aioglacier.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from aioglacier.gateway.contract.options import GatewayOptions
 
-#: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, which on a slow
-#: line are minutes in which nothing seems to move. At the size of a slice this costs nothing measurable.
+#: Bytes not yet sent that the kernel takes of one connection. By default it takes megabytes, and on a slow
+#: line nothing seems to move for minutes. At the size of a slice the limit costs nothing measurable.
 _UNSENT_LIMIT: Final = 256 * 1024
 
-#: Read ahead of whoever reads a job's output; aiohttp pauses the connection at twice this.
+#: Bytes read ahead of the reader of a job's output; aiohttp pauses the connection at twice as many.
 _READ_AHEAD: Final = 256 * 1024
 
 
 def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -> aiohttp.ClientSession:
-    """The one HTTP session of a gateway; it is entered by its owner.
+    """Make the one HTTP session of a gateway; its owner enters it.
 
-    Connections idle for 12 s are dropped, as in botocore: a connection that the other side closes in the same
-    moment loses a request whose effect is then unknown.
+    It closes connections idle for 12 s, as botocore does: if the other side closes one at the moment in which
+    a request starts, the effect of that request is unknown.
     """
     connector = aiohttp.TCPConnector(
         limit=0, ssl=context or True, keepalive_timeout=12, socket_factory=_new_socket
@@ -60,10 +60,10 @@ def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
 
 
 def proxy_for(origin: URL, options: GatewayOptions, *, is_loopback: bool) -> str | None:
-    """The proxy to use: the one asked for, else the environment's, but never that one for this machine.
+    """Return the proxy to use: the one in the options, or else, unless it is this machine, the environment's.
 
     Raises:
-        ConfigurationError: It is no proxy's URL.
+        ConfigurationError: It is not the URL of a proxy.
     """
     if options.proxy is not None:
         proxies = {"http": options.proxy, "https": options.proxy}
@@ -82,12 +82,12 @@ def proxy_for(origin: URL, options: GatewayOptions, *, is_loopback: bool) -> str
     except ValueError:
         is_sound = False
     if not is_sound:
-        raise ConfigurationError("the proxy is no URL of the form http://host:port")
+        raise ConfigurationError("the proxy is not a URL of the form http://host:port")
     return proxy
 
 
 def environment_proxies(url: str) -> dict[str, str]:
-    """Proxies by scheme, none where the environment makes an exception of this URL."""
+    """Return proxies by scheme, none if the environment excepts this URL."""
     try:
         if proxy_bypass(urlsplit(url).netloc):
             return {}
@@ -97,9 +97,9 @@ def environment_proxies(url: str) -> dict[str, str]:
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
-    """Verification as botocore does it: what was asked for, REQUESTS_CA_BUNDLE, certifi, its own bundle.
+    """Verify as botocore does: by ``ca_bundle``, or REQUESTS_CA_BUNDLE, or certifi, or botocore's bundle.
 
-    There is no way to switch it off. Reading certificates takes 20 ms, mostly without the GIL.
+    Nothing switches it off. Reading certificates takes 20 ms, mostly without the GIL.
 
     Raises:
         ConfigurationError: The certificates cannot be read.
@@ -117,7 +117,7 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
 
 
 def new_context() -> ssl.SSLContext:
-    """A context that trusts nobody yet, as ``botocore.httpsession.create_urllib3_context`` makes it."""
+    """Make a context without authorities, as ``botocore.httpsession.create_urllib3_context`` does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # which checks names, and requires a certificate
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     context.post_handshake_auth = True

@@ -1,18 +1,18 @@
 """A request body that is slices of the caller's memory, or of a file.
 
-aiohttp's own bodies copy the part (``BytesIO``) or send it in one go and stall the loop (``bytes``). This one
-hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and goes on: over TLS
-once it is its turn. So a range of a file needs the memory of one slice.
+aiohttp's own bodies copy the part (``BytesIO``) or send it at once and stall the loop (``bytes``). This one
+hands the transport a slice, waits until the kernel has all of it, lets other tasks run, and continues: over
+TLS when its turn comes. So a range of a file needs the memory of one slice.
 
-Three rules keep the caller's memory his own again as soon as the call is over:
+Three rules make sure that the caller may reuse the memory as soon as the call is over:
 
-- The transport's high-water mark is 0 while the body is sent, so waiting for it means that nothing of the
-  slice is left in user space. (From Python 3.12 on a transport keeps a view of what it could not send yet,
-  and would send it later, whatever the memory holds by then.)
-- Anything but a clean end aborts the transport. Closing it would flush first.
-- ``abandon`` does the same from outside and at once: a cancelled writer task would only get to it later.
+- The transport's high-water mark is 0 while the body is sent, so after the wait nothing of the slice is in
+  user space. (From Python 3.12 on a transport keeps a view of unsent bytes and sends it later, whatever the
+  memory holds by then.)
+- Every end but a clean one aborts the transport. Closing it would flush first.
+- ``abandon`` does the same from outside and at once: a cancelled writer task would abort it later.
 
-A body may be sent again from its start: progress is taken back before.
+A body may be sent again from its start; the progress of the first attempt is subtracted before.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Body
     from aioglacier.gateway.http.fair_turns import Turns
 
-#: Slices grow from the one to the other while they go fast. Small ones show progress: on a line of 64 KB/s
-#: shared by sixteen parts one of 32 KiB takes 8 s, one of 256 KiB would take a minute and look stalled. Large
-#: ones are cheap: measured 0.19 CPU s/GiB in slices of 512 KiB, 0.31 of 256 KiB, 0.29 of 768 KiB, and 0.15 to
-#: 0.17 by a blocking ``sendall``. Larger than what the kernel takes is dear: Python 3.11 copies the rest.
-#: Over TLS it is 0.50 whatever the size from 128 KiB to 512 KiB, and 0.56 by ``sendall``: encrypting is all.
+#: Slices grow from the smallest to the largest while they go fast. Small ones show progress: on a line of 64
+#: KB/s shared by sixteen parts one of 32 KiB takes 8 s, one of 256 KiB would take a minute and look stalled.
+#: Large ones are cheap: measured 0.19 CPU s/GiB in slices of 512 KiB, 0.31 of 256 KiB, 0.29 of 768 KiB, and
+#: 0.15 to 0.17 by a blocking ``sendall``. A slice that the kernel does not take whole is expensive: Python
+#: 3.11 copies the rest. Over TLS it is 0.50 for any size from 128 KiB to 512 KiB, and 0.56 by ``sendall``:
+#: encrypting is all.
 SMALLEST_SLICE: Final = 32 * 1024
 LARGEST_SLICE: Final = 512 * 1024
 
-#: Bytes handed to the kernel without letting other tasks run, which takes a tenth of a millisecond.
+#: Bytes handed to the kernel before other tasks run; they take a tenth of a millisecond.
 _LONGEST_STRETCH: Final = 256 * 1024
 
-#: A slice that took this long is a sign of a slow line.
+#: A slice that takes this long shows a slow line.
 _SLOW_SECONDS: Final = 1.0
 
-#: Where the body before went fast, slices are from the second on as large as took so long: on a line that has
-#: become a hundred times slower since, one takes 10 s, and is followed by the smallest.
+#: If the body before went fast, slices from the second on are so large that one took this long: on a line
+#: that has since become a hundred times slower, one takes 10 s, and the smallest follow it.
 _STRIDE_SECONDS: Final = 0.1
 
 
@@ -58,10 +59,10 @@ class SlicePayload(Payload):
     """Sends a body slice by slice.
 
     Attributes:
-        failure: Why the file that it comes from could not be read on, which aiohttp tells nobody.
-        is_started: Whether a connection was there and the request's head was on its way.
+        failure: The error in reading the body's file, which aiohttp does not pass on.
+        is_started: Whether a connection was open and the request's head on its way.
         is_complete: Whether the kernel has the whole body.
-        started_at: When it was, on the monotonic clock.
+        started_at: The start of sending, on the monotonic clock.
         sent: Bytes handed to the kernel by the current attempt.
     """
 
@@ -91,9 +92,9 @@ class SlicePayload(Payload):
         self.sent = 0
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """The body as text: refused; aiohttp wants the method of every payload, and never calls it here."""
+        """Refuse: aiohttp requires this method and never calls it here."""
         del encoding, errors
-        raise TypeError("what is archived is not text")
+        raise TypeError("a body of bytes is not text")
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send all of it. Called by aiohttp, in a task of its own."""
@@ -105,7 +106,7 @@ class SlicePayload(Payload):
         self.is_started = True
         self.started_at = time.monotonic()
         stride = self._stride
-        # Only what has to be encrypted keeps the loop for long, and one small slice does not.
+        # Only encryption keeps the loop for long, and one small slice does not.
         turns = self._turns if _is_encrypted(transport) and self._length > SMALLEST_SLICE else None
         try:
             transport.set_write_buffer_limits(high=_lowest_high_water(transport), low=0)
@@ -122,7 +123,7 @@ class SlicePayload(Payload):
                 slice_ = await self._take(size)
                 if self._before_last is not None and self.sent + slice_.nbytes == self._length:
                     await self._before_last()
-                # aiohttp writes the request's head and the first slice in one go.
+                # aiohttp writes the request's head and the first slice together.
                 took = await self._send(writer, slice_)
                 if took > _SLOW_SECONDS:
                     size, stride = SMALLEST_SLICE, 0
@@ -137,12 +138,12 @@ class SlicePayload(Payload):
         self._moved()
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        """As ``write``: the length is always that of the body."""
+        """Send all of it; the length is always that of the body."""
         del content_length
         await self.write(writer)
 
     def abandon(self) -> None:
-        """Make sure that nothing more of the body is sent, and that what did not arrive counts as unsent.
+        """Send nothing more of the body, and count an incomplete body as unsent.
 
         Does nothing after a clean end. May be called twice.
         """
@@ -150,7 +151,8 @@ class SlicePayload(Payload):
         if self.is_complete:
             return
         if self._transport is not None:
-            # Python 3.11's has no loop any more once it has sent its last byte after the other side's end.
+            # Python 3.11's transport has no loop any more after it sent its last byte past the other side's
+            # end.
             with suppress(AttributeError):
                 self._transport.abort()
             self._transport = None
@@ -165,7 +167,7 @@ class SlicePayload(Payload):
 
     async def _send(self, writer: AbstractStreamWriter, slice_: memoryview) -> float:
         began = time.monotonic()
-        self._check_wanted()  # it may have been given up while the slice was read
+        self._check_wanted()  # the caller may have given up while the slice was read
         await writer.write(slice_)
         await writer.drain()
         self._check_wanted()
@@ -191,12 +193,12 @@ class SlicePayload(Payload):
 
 
 def _next_slice_size(size: int, stride: int, *, sent: int) -> int:
-    """Double, up to a quarter of what was sent: the first bytes always go fast, into buffers."""
+    """Double, up to a quarter of the bytes sent: the first always go fast, into buffers."""
     return max(SMALLEST_SLICE, min(2 * size, sent // 4, LARGEST_SLICE), min(stride, LARGEST_SLICE))
 
 
 def _lowest_high_water(transport: asyncio.WriteTransport) -> int:
-    """The mark at which any byte left makes ``drain`` wait.
+    """Return the mark at which any byte left makes ``drain`` wait.
 
     A plain transport pauses above its mark, a TLS one at its mark: with 0 it would pause for good. What
     TLS leaves is ciphertext, a copy, so here the mark only keeps the count of bytes sent honest.

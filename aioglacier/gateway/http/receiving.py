@@ -1,16 +1,16 @@
-"""A body received straight into the memory where it is wanted.
+"""Receive a body straight into the reader's memory.
 
-aiohttp gives a body out as ``bytes``: the kernel's bytes go into a new object of up to 256 KiB, from that
-into another one in the parser, which of a body of known length only counts the bytes, then into a queue;
-whoever reads wakes up for each, and copies it once more. That is half a second of CPU for a GiB. Here, once
-the head of an answer is parsed, the transport is given a protocol for the body alone, into whose memory it
-receives, as much at once as the kernel has, and the reader wakes up when all he asked for is there.
+aiohttp hands out a body as ``bytes``: the kernel's bytes go into a new object of up to 256 KiB, from that
+into another one in the parser, which only counts the bytes of a body of known length, then into a queue. The
+reader wakes up for each and copies it once more. That takes half a second of CPU for a GiB. Here, once the
+head of an answer is parsed, the transport gets a protocol for the body alone, receives into its memory as
+much at once as the kernel has, and the reader wakes up when all requested bytes are there.
 
-After the body's last byte the connection is aiohttp's again, to carry the next request. A body that is given
-up is to aiohttp one that was not read to its end, so it closes the connection. Its parser, left in the middle
-of the body, is not used again, as each request has a new one. To that one, bytes that follow the body's last
-byte would be the next answer, so a byte more than the body has is asked for, and a connection on which it
-comes is not used again. Of aiohttp only what has a public name is used.
+After the body's last byte aiohttp has its connection back, to carry the next request. To aiohttp, an
+abandoned body is one that was not read to its end, so it closes the connection. Its parser, left in the
+middle of the body, is not used again, as each request has a new one. That one would take bytes behind the
+body for the next answer, so one byte more than the body has is requested, and a connection that delivers it
+is closed. Only public names of aiohttp are used.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
 
-#: The end of a body, which goes through a block of its own that has room for a byte too many.
+#: The end of a body goes through a block of its own that has room for a byte too many.
 _TAIL: Final = 4096
 
 
 class DirectBody(asyncio.BufferedProtocol):
-    """What is left of one body, on the transport it comes from. Its owner gives the transport back.
+    """The rest of one body, on the transport that brings it. Its owner gives the transport back.
 
-    Nothing is received but while ``fill`` waits for it: at all other times the transport is paused.
+    The transport receives only while ``fill`` waits; at all other times it is paused.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class DirectBody(asyncio.BufferedProtocol):
 
     @classmethod
     def take_over(cls, response: aiohttp.ClientResponse, size: int) -> Self | None:
-        """Take the last ``size`` bytes of a body off aiohttp's hands.
+        """Take the last ``size`` bytes of a body from aiohttp.
 
-        ``None`` where that cannot be, or as long as bytes that aiohttp has received are not read.
+        ``None`` if that is impossible, or while bytes that aiohttp has received are unread.
         """
         content, connection, length = response.content, response.connection, response.content_length
         handler = connection.protocol if connection is not None else None
         transport = handler.transport if handler is not None else None
         if (
-            sys.platform == "win32"  # its loop may have bytes of its own when it is told to pause
+            sys.platform == "win32"  # its loop may hold bytes of its own when it pauses
             or handler is None
             or transport is None
             or transport.is_closing()
@@ -84,10 +84,10 @@ class DirectBody(asyncio.BufferedProtocol):
         return cls(content, handler, transport, content_length=length, size=size)
 
     async def fill(self, view: memoryview, came: Callable[[int], None]) -> None:
-        """Receive as many bytes as ``view`` has, which are no more than are left.
+        """Receive as many bytes as ``view`` has, at most those that are left.
 
-        ``came`` is told of them as they come; what it raises is raised here. When this returns or raises, or
-        is cancelled, nothing is written to the view any more.
+        ``came`` is called with their number as they come; its errors are raised here. When this returns or
+        raises, or is cancelled, nothing writes to the view any more.
 
         Raises:
             aiohttp.ClientError, OSError: The connection was lost.
@@ -105,13 +105,13 @@ class DirectBody(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
 
     def set_exception(self, error: BaseException) -> None:
-        """Raise an error where bytes are waited for, and ever after."""
+        """Raise an error in ``fill``, now and in every later call."""
         self._failure = error
         if self._filled is not None and not self._filled.done():
             self._filled.set_exception(error)
 
     def give_back(self) -> None:
-        """Let aiohttp have its connection. It closes one whose body has not come to its end."""
+        """Give the connection back to aiohttp, which closes it if the body is incomplete."""
         if not self._is_ours:
             return
         self._is_ours = False
@@ -121,10 +121,10 @@ class DirectBody(asyncio.BufferedProtocol):
         if not self._left:
             self._content.feed_eof()
 
-    # --- what the transport calls
+    # --- called by the transport
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go."""
+        """Return the memory for the next bytes."""
         del sizehint
         if len(self._view) < self._left:
             return self._view
@@ -134,7 +134,7 @@ class DirectBody(asyncio.BufferedProtocol):
         return self._tail
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So many are there."""
+        """Count bytes that have come."""
         if self._tail:
             if nbytes > self._left:
                 self._handler.force_close()
@@ -146,7 +146,7 @@ class DirectBody(asyncio.BufferedProtocol):
         try:
             if self._came is not None:
                 self._came(nbytes)
-        except Exception as error:  # noqa: BLE001  # for whoever waits for the bytes
+        except Exception as error:  # noqa: BLE001  # raised where ``fill`` waits
             self._transport.pause_reading()
             self.set_exception(error)
             return
@@ -159,17 +159,17 @@ class DirectBody(asyncio.BufferedProtocol):
                 self._filled.set_result(None)
 
     def eof_received(self) -> bool | None:
-        """The other side has closed; the transport does so too."""
+        """Let the transport close, as the other side did."""
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits, and aiohttp."""
+        """Raise the loss in ``fill``, and pass it to aiohttp."""
         self._is_ours = False
         self.set_exception(exc or aiohttp.ClientPayloadError(self._shortage()))
         self._handler.connection_lost(exc)
 
     def _shortage(self) -> str:
-        """In aiohttp's words for the same."""
+        """Describe the loss in aiohttp's own words."""
         came = self._content_length - self._left
         return (
             "Not enough data to satisfy content length header "
@@ -177,9 +177,9 @@ class DirectBody(asyncio.BufferedProtocol):
         )
 
     def pause_writing(self) -> None:
-        """Aiohttp's affair."""
+        """Pass on to aiohttp."""
         self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        """Aiohttp's affair."""
+        """Pass on to aiohttp."""
         self._handler.resume_writing()

@@ -1,12 +1,13 @@
-"""The two kinds of request bodies, and how each is had slice by slice: memory, and a range of an open file.
+"""The two kinds of request bodies, slice by slice: memory, and a range of an open file.
 
-A range of a file is never in memory as a whole. It is read while it is sent, and again by each attempt, into
-one block that belongs to the body; what was read to be hashed is in the system's page cache as a rule, so the
-second time costs no more than a copy. Where it is not, the loop must not wait for the disk:
+A range of a file is never in memory as a whole. Each attempt reads it while it sends it, into one block that
+belongs to the body. The bytes were read before to be hashed, so as a rule they are in the system's page cache
+and cost no more than a copy. Where they are not, the loop must not wait for the disk:
 
-- On Linux a slice is asked for with ``RWF_NOWAIT``, which gives what the cache has and never waits.
-- What the cache does not have is read by a thread, which also asks the system to fetch what comes next. So is
-  everything where the file's filesystem, or the operating system, does not know the flag.
+- On Linux a slice is read with ``RWF_NOWAIT``, which returns the cached bytes and never waits.
+- A thread reads bytes that are not cached, and asks the system to fetch the next ones. It also reads
+  everything
+  where the file's filesystem or the operating system does not know the flag.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ if TYPE_CHECKING:
     from aioglacier.core.errors import SourceChangedError
     from aioglacier.gateway.contract.protocols import Body
 
-#: The largest slice of a file. As large as any is sent; see ``payload``.
+#: The largest slice of a file, as large as any that ``payload`` sends.
 _BLOCK_SIZE: Final = 512 * 1024
 
-#: How much of what comes next a disk is asked for while what it gave is sent: 8 MiB are 10 ms of a fast one.
+#: Bytes that the disk is asked to fetch ahead: 8 MiB take a fast one 10 ms.
 _READ_AHEAD: Final = 8 * 1024 * 1024
 
 _NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 
 
 class MemorySlices:
-    """Slices of memory are there."""
+    """Slices of memory."""
 
     def __init__(self, body: memoryview) -> None:
         self._body = body.cast("B")
 
     async def take(self, at: int, size: int) -> memoryview:
-        """Up to ``size`` bytes from the body's byte ``at`` on, at least one."""
+        """Return up to ``size`` bytes from the body's byte ``at`` on, at least one."""
         return self._body[at : at + size]
 
 
 class FileSlices:
-    """Slices of a file lie in one block, so each is gone when the next is taken."""
+    """Slices of a file, all in one block: taking the next one overwrites the last."""
 
     def __init__(self, body: FileRange) -> None:
         self._body = body
@@ -55,7 +56,7 @@ class FileSlices:
         self._is_nowait_known = _NOWAIT != 0
 
     async def take(self, at: int, size: int) -> memoryview:
-        """As ``MemorySlices.take``.
+        """Return bytes as ``MemorySlices.take`` does.
 
         Raises:
             SourceChangedError: The file has become shorter.
@@ -67,14 +68,14 @@ class FileSlices:
         return self._block[at - self._start : min(at + size, self._stop) - self._start]
 
     def _read_cached(self, at: int) -> int:
-        """Fill the block with what needs no wait; 0 is nothing, or an end that the thread will meet, too."""
+        """Fill the block without waiting; return the count, 0 also at an end that the thread meets too."""
         if not self._is_nowait_known:
             return 0
         view = self._block[: min(len(self._block), self._body.nbytes - at)]
         try:
             return os.preadv(self._body.descriptor, [view], self._body.offset + at, _NOWAIT)
         except OSError as error:
-            # Not on this filesystem. A disk's error is for the thread, which asks again and tells.
+            # Not on this filesystem. The thread reads again after a disk's error, and raises it.
             self._is_nowait_known = error.errno in {errno.EAGAIN, errno.EIO}
             return 0
 
@@ -90,20 +91,20 @@ class FileSlices:
             raise source_unreadable(body.path, offset, error) from error
         ahead = min(_READ_AHEAD, body.nbytes - at - len(view))
         if ahead and hasattr(os, "posix_fadvise"):
-            with suppress(OSError):  # advice that a filesystem does not take
+            with suppress(OSError):  # a filesystem may ignore advice
                 os.posix_fadvise(body.descriptor, offset + len(view), ahead, os.POSIX_FADV_WILLNEED)
         return len(view)
 
 
 def slices_of(body: Body) -> MemorySlices | FileSlices:
-    """The slices of a body of either kind."""
+    """Return the slices of a body of either kind."""
     return FileSlices(body) if isinstance(body, FileRange) else MemorySlices(body)
 
 
 async def change_in(body: Body) -> SourceChangedError | None:
-    """The error that says so if the body is of a file that has changed since it was opened to be hashed.
+    """Return an error if the body's file has changed since it was opened to be hashed, else ``None``.
 
-    That explains why the service was sent other bytes than were hashed, and sending them again is in vain.
+    The change explains why the service got other bytes than were hashed, and sending them again is useless.
     """
     if not isinstance(body, FileRange):
         return None
@@ -113,7 +114,7 @@ async def change_in(body: Body) -> SourceChangedError | None:
 
 
 async def read_whole(body: Body) -> bytes:
-    """All of a body at once, for doubles of the service, whose bodies are small.
+    """Return all of a body at once, for test doubles, whose bodies are small.
 
     Raises:
         SourceError: As ``FileSlices.take``.

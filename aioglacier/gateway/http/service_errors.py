@@ -1,7 +1,9 @@
-"""What the service says when it does not do a thing, and which error of ours that is.
+"""Turn a refusal of the service into an error of ours.
 
 The code decides, not the status: throttling is a 400, a slow body a 408, and statuses of signature errors
-have changed over the years. Only where no code can be read does the status speak.
+have changed over the years. The status decides only where no code can be read. Some facts stand nowhere but
+in the service's message, so they are read from it here, once, and become the kind or an attribute of the
+error.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.ranges import ByteRange
 
-#: Much of an answer's text is quoted nowhere; a canonical request in an error may run to pages.
+#: Characters of an answer that are quoted; a canonical request in an error fills pages.
 _MESSAGE_LENGTH: Final = 500
 
 _THROTTLED: Final = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException"})
@@ -107,7 +109,7 @@ _NOT_FOUND_BY_OPERATION: Final[Mapping[str, type[ResourceNotFoundError]]] = {
 
 
 class ErrorDocument(NamedTuple):
-    """The body of an error answer; ``code`` is "" where none can be read."""
+    """The body of an error answer; ``code`` is "" if none can be read."""
 
     code: str
     message: str
@@ -147,8 +149,7 @@ def refusal(
         return _not_believed(operation, code, message, request_id, headers, local_time, sent_to)
     if not code and not _may_pass(status):
         return UnexpectedResponseError(
-            f"the answer, status {status}, is none of Glacier's: {_sample(body)}; is there a proxy or portal "
-            "in between?",
+            f"the answer, status {status}, is not Glacier's: {_sample(body)}; is a proxy or portal between?",
             operation=operation,
             status=status,
             may_have_taken_effect=False,
@@ -167,7 +168,7 @@ def refusal(
 
 
 def read_error(body: bytes) -> ErrorDocument:
-    """Code and message of an error document; both empty for anything else."""
+    """Return code and message of an error document, both empty for anything else."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -182,7 +183,7 @@ def read_error(body: bytes) -> ErrorDocument:
 def payload_refusal(
     error: GlacierError, *, what: str, tree_hash: bytes, byte_range: ByteRange | None = None
 ) -> IntegrityError | None:
-    """The integrity error behind a refusal of an upload, if the service did not get the bytes we hashed."""
+    """Return the integrity error behind a refused upload, if the service got other bytes than were hashed."""
     if not isinstance(error, ServiceError) or error.arrived_hash is None:
         return None
     answer = ", ".join(filter(None, (error.code, error.request_id and f"request {error.request_id}")))
@@ -197,13 +198,13 @@ def payload_refusal(
 
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
-    """The answer's ``Date``."""
+    """Return the answer's ``Date``."""
     return _parsed_date(headers.get("Date", ""))
 
 
 @lru_cache(maxsize=16)
 def _parsed_date(text: str) -> datetime | None:
-    """Answers of one second have the same; reading it costs as much as signing a request."""
+    """Cached, as answers of one second share it and reading it costs as much as signing a request."""
     try:
         date = parsedate_to_datetime(text)
     except (TypeError, ValueError):
@@ -212,7 +213,7 @@ def _parsed_date(text: str) -> datetime | None:
 
 
 def printable(text: str) -> str:
-    """Text from outside on one line, without control characters, and not too much of it."""
+    """Return text from outside on one line, without control characters, and cut to a sensible length."""
     line = " ".join(text.split())
     line = "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line
@@ -306,7 +307,7 @@ def _speaks_of_payload(message: str) -> bool:
 
 
 def _retry_after(value: str | None, local_time: datetime) -> float | None:
-    """Seconds to wait, from seconds or a date; ``None`` for anything else."""
+    """Return the seconds to wait, from seconds or a date; ``None`` for anything else."""
     if value is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):

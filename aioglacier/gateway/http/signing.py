@@ -1,8 +1,8 @@
-"""Signature Version 4, lean: the derived key lives a day, and nothing is built but what is hashed.
+"""Signature Version 4 in few steps: the derived key lives a day, and only hashed text is built.
 
 botocore's signer takes 42 us of CPU a request even without its events, most of it in header objects of
 ``email`` and four HMACs that only change at midnight, and its debug log prints tokens and signatures. This
-one takes 10 us and logs nothing. Tests hold the two against each other.
+one takes 10 us and logs nothing. Tests compare the two.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 SERVICE: Final = "glacier"
 
-#: Carries the payload hash where it is known, so that nobody hashes the body again.
+#: Carries the payload hash where it is known, so that the signer need not hash the body again.
 PAYLOAD_HASH_HEADER: Final = "x-amz-content-sha256"
 
-#: What proxies and tracers change on the way; botocore leaves out the same.
+#: Headers that proxies and tracers change on the way; botocore leaves out the same.
 UNSIGNED_HEADERS: Final = frozenset({
     "baggage", "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",
     "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade", "user-agent", "x-amzn-trace-id",
 })  # fmt: skip
 
-#: What only the signer writes, whatever the request says.
+#: Headers that only the signer writes.
 _OWN_HEADERS: Final = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -42,10 +42,10 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Signature:
-    """What signing adds to a request, and what it was made of, for tests.
+    """The signed headers of a request, and for tests the texts behind them.
 
     Attributes:
-        headers: All headers to send; token and signature are among them, which is why there is no repr.
+        headers: All headers to send. They hold token and signature, so there is no repr.
     """
 
     headers: dict[str, str]
@@ -55,7 +55,7 @@ class Signature:
 
 
 class Signer:
-    """Signs for one region, with whatever credentials are right at the moment."""
+    """Signs for one region, with the keys given for each request."""
 
     __slots__ = ("_key", "_key_made_of", "_region")
 
@@ -76,8 +76,8 @@ class Signer:
     ) -> Signature:
         """Sign a request as of ``now``.
 
-        The body is hashed here unless the headers name its hash. A header ``host`` is taken as it is; without
-        one the URL's host is signed.
+        This hashes the body unless the headers name its hash. A header ``host`` is signed as it is; without
+        one the URL's host is.
         """
         timestamp = _timestamp(now.replace(microsecond=0))
         date = timestamp[:8]
@@ -112,7 +112,7 @@ class Signer:
         return Signature(sent, canonical_request, string_to_sign, signature)
 
     def _signing_key(self, secret: str, date: str) -> _Key:
-        """The derived key. It can sign for this region and service on this day only."""
+        """Return the derived key, which can sign for this region and service on this day only."""
         if self._key is None or self._key_made_of != (secret, date):
             key = f"AWS4{secret}".encode()
             for word in (date, self._region, SERVICE, "aws4_request"):
@@ -124,8 +124,8 @@ class Signer:
 class _Key:
     """An HMAC with SHA-256 whose first blocks are hashed once (RFC 2104).
 
-    ``hmac.digest`` hashes them for every message, and lets go of the GIL for what takes a microsecond: a
-    thread that takes it then keeps the loop waiting.
+    ``hmac.digest`` hashes them for every message, and releases the GIL for a microsecond: a thread that takes
+    it keeps the loop waiting.
     """
 
     __slots__ = ("_inner", "_outer")
@@ -146,12 +146,12 @@ class _Key:
 
 @lru_cache(maxsize=4)
 def _timestamp(now: datetime) -> str:
-    """Once a second: the C library takes 10 us for it."""
+    """Format once a second: the C library takes 10 us."""
     return now.strftime("%Y%m%dT%H%M%SZ")
 
 
 def _signed_headers(sent: Mapping[str, str]) -> dict[str, str]:
-    """The headers to sign by their names in lower case, runs of white space made one space."""
+    """Return the headers to sign by their lower-case names, with runs of white space as one space."""
     signed: dict[str, str] = {}
     for name, value in sent.items():
         lower = name.lower()
@@ -163,14 +163,14 @@ def _signed_headers(sent: Mapping[str, str]) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def _canonical_path(path: str) -> str:
-    """Encoded once more, and without dots and empty segments, which few paths have."""
+    """Encode a path once more, and remove dots and empty segments, which few paths have."""
     if "//" in path or "/." in path or not path:
         path = _without_dots(path)
     return quote(path, safe="/~")
 
 
 def _without_dots(path: str) -> str:
-    """RFC 3986, 5.2.4, and without empty segments, as the service expects it and botocore does it."""
+    """Remove dots (RFC 3986, 5.2.4) and empty segments, as the service expects and botocore does."""
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -182,7 +182,7 @@ def _without_dots(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    """Sorted by name, then by value; encoded as it is sent."""
+    """Sort by name, then by value; encoded as it is sent."""
     if not query:
         return ""
     pairs = sorted(pair.partition("=")[::2] for pair in query.split("&"))
@@ -191,7 +191,7 @@ def _canonical_query(query: str) -> str:
 
 @lru_cache(maxsize=16)
 def _host(scheme: str, netloc: str) -> str:
-    """The header ``Host`` that belongs to an origin."""
+    """Return the header ``Host`` of an origin."""
     parts = urlsplit(f"{scheme}://{netloc}")
     host = parts.hostname or ""
     if ":" in host:

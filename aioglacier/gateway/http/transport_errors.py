@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def failure(
     operation: str, payload: SlicePayload, error: Exception, *, origin: str, is_proxied: bool
 ) -> TransportError | SourceError:
-    """Our error for one of aiohttp's, met before the head of the answer was there.
+    """Return our error for one of aiohttp's that came before the head of the answer.
 
-    A body that the kernel does not have whole cannot have taken effect: the service acts on whole bodies.
-    Where it could not be read, that is the error, and not what aiohttp makes of it.
+    A body that the kernel does not have whole cannot have taken effect: the service acts on whole bodies. If
+    the body's file could not be read, its error is returned instead.
     """
     if payload.failure is not None:
         return payload.failure
@@ -51,7 +51,7 @@ def failure(
         )
     if isinstance(error, aiohttp.ClientResponseError):
         return UnexpectedResponseError(
-            f"the answer is no HTTP ({printable(error.message)})", operation=operation, status=error.status
+            f"the answer is not HTTP ({printable(error.message)})", operation=operation, status=error.status
         )
     return ConnectionLostError(
         f"the connection was lost after {payload.sent} of {payload.size} bytes ({reason(error)})",
@@ -83,7 +83,7 @@ def stall_failure(
     stall_seconds: float,
     first_byte_seconds: float,
 ) -> TransportError:
-    """Our error for a request whose time ran out."""
+    """Return our error for a request whose time ran out."""
     if has_body and not payload.is_started:
         return ConnectionFailedError(
             f"no connection to {origin} in time", operation=operation, may_have_taken_effect=False
@@ -96,7 +96,7 @@ def stall_failure(
 
 
 def reason(error: BaseException) -> str:
-    """The words of an error, or those of its cause, or its name."""
+    """Return the words of an error, or those of its cause, or its name."""
     if isinstance(error, aiohttp.ClientPayloadError) and isinstance(error.__cause__, HttpProcessingError):
         return printable(error.__cause__.message)  # the error itself quotes the repr of its cause
     for candidate in (error, error.__cause__):
