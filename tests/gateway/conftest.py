@@ -1,4 +1,4 @@
-"""A server to script and a gateway to it, and no trace of this machine's own AWS settings."""
+"""A scripted server, a gateway to it, and an environment without AWS settings."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def server() -> AsyncIterator[FaultyServer]:
-    """A server that behaves until its script says otherwise."""
+    """Yield a server that behaves until its script says otherwise."""
     async with faulty_server() as faulty:
         yield faulty
 
 
 @pytest.fixture
 async def gateway(server: FaultyServer) -> AsyncIterator[VaultCaller]:
-    """A gateway to ``server``, without retries."""
+    """Yield a gateway to ``server`` without retries."""
     async with open_gateway(options_for(server)) as gateway:
         yield gateway
 
 
 @pytest.fixture(autouse=True)
 def _no_aws_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees this machine's AWS settings or proxies."""
+    """Hide this machine's AWS settings and proxies."""
     for name in os.environ:
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

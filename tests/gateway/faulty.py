@@ -27,7 +27,7 @@ REQUEST_ID = {"x-amzn-RequestId": "AAABBBCCC"}
 
 @dataclass
 class Exchange:
-    """One request as it comes in, and the connection to misbehave on."""
+    """One incoming request and its connection."""
 
     method: str
     target: str
@@ -37,7 +37,7 @@ class Exchange:
     body: bytes = b""
 
     async def read_body(self, size: int | None = None) -> bytes:
-        """Read all of the body, or as much of it as asked."""
+        """Read all of the body, or ``size`` bytes."""
         length = int(self.headers.get("content-length", "0")) if size is None else size
         self.body += await self.reader.readexactly(length)
         return self.body
@@ -71,7 +71,7 @@ class Exchange:
 
 @dataclass
 class FaultyServer:
-    """Answers each request by the next behaviour of its script, and by ``otherwise`` when that is used up."""
+    """Answers each request by the next behaviour of its script, or by ``otherwise`` after the last."""
 
     port: int = 0
     scheme: str = "http"
@@ -81,7 +81,7 @@ class FaultyServer:
 
     @property
     def url(self) -> str:
-        """Its origin."""
+        """Return its origin."""
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def then(self, *behaviours: Callable[[Exchange], Awaitable[None]]) -> None:
@@ -89,7 +89,7 @@ class FaultyServer:
         self.script.extend(behaviours)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         try:
             while head := await _read_head(reader):
                 line, *fields = head.decode("latin-1").split("\r\n")
@@ -178,7 +178,7 @@ def refuses(
 async def faulty_server(
     context: ssl.SSLContext | None = None, *, receive_buffer: int | None = None
 ) -> AsyncIterator[FaultyServer]:
-    """A server on a free port; a small ``receive_buffer`` makes it feel how slowly it reads."""
+    """Run a server on a free port; with a small ``receive_buffer`` a slow reader stops the sender."""
     faulty = FaultyServer(scheme="https" if context else "http")
     tasks: set[asyncio.Task[None]] = set()
 
@@ -210,7 +210,7 @@ SHORT = Timeouts(connect=2.0, stall=0.5, first_byte=0.5)
 
 
 def options_for(server: FaultyServer, **others: Any) -> GatewayOptions:
-    """Options with short timeouts, so that faults show soon."""
+    """Return options with short timeouts."""
     given: dict[str, Any] = {
         "region_name": "us-east-1",
         "endpoint_url": server.url,

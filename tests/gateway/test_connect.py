@@ -1,4 +1,4 @@
-"""From options to an open gateway, as botocore finds things, and what is refused before anything is sent."""
+"""Opening a gateway: settings as botocore finds them, and options refused before any request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYS: dict[str, Any] = {"aws_access_key_id": KEY_ID, "aws_secret_access_key": SE
 
 
 async def origin_of(**options: Any) -> tuple[str, str]:
-    """Origin and region of a gateway opened with these options and keys."""
+    """Return origin and region of a gateway opened with these options and keys."""
     async with open_gateway(GatewayOptions(**(KEYS | options))) as gateway:
         return gateway.origin, gateway.region
 
@@ -39,26 +39,26 @@ async def origin_of(**options: Any) -> tuple[str, str]:
     ],
 )
 async def test_origin_follows_the_region(region: str, origin: str) -> None:
-    """Every partition has its own."""
+    """Every partition has its own domain."""
     assert await origin_of(region_name=region) == (origin, region)
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 async def test_region_from_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    """Either variable does."""
+    """Either variable sets the region."""
     monkeypatch.setenv(variable, "eu-west-1")
     assert (await origin_of())[1] == "eu-west-1"
 
 
 async def test_fips_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The FIPS endpoint is one variable away, for both planes."""
+    """One variable selects the FIPS endpoint."""
     monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     origin, region = await origin_of(region_name="us-east-1")
     assert (origin, region) == ("https://glacier-fips.us-east-1.amazonaws.com", "us-east-1")
 
 
 async def test_endpoint_from_the_environment(monkeypatch: pytest.MonkeyPatch, server: FaultyServer) -> None:
-    """AWS_ENDPOINT_URL_GLACIER steers both planes."""
+    """AWS_ENDPOINT_URL_GLACIER sets the endpoint."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", server.url)
     async with open_gateway(GatewayOptions(region_name="us-east-1", **KEYS)) as gateway:
         assert gateway.origin == server.url
@@ -68,7 +68,7 @@ async def test_endpoint_from_the_environment(monkeypatch: pytest.MonkeyPatch, se
 
 
 async def test_profile_brings_region_and_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A named profile, by option or variable."""
+    """A profile named by option or variable has region and keys."""
     (tmp_path / "config").write_text("[profile archive]\nregion = eu-north-1\n")
     (tmp_path / "credentials").write_text(
         f"[archive]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
@@ -81,7 +81,7 @@ async def test_profile_brings_region_and_keys(monkeypatch: pytest.MonkeyPatch, t
 
 
 async def test_profile_that_is_not_there() -> None:
-    """Named, so that a typing error is seen."""
+    """The message names the missing profile."""
     with pytest.raises(ConfigurationError, match="no-such-profile"):
         await origin_of(profile_name="no-such-profile", region_name="us-east-1")
 
@@ -122,7 +122,7 @@ async def test_no_credentials(server: FaultyServer) -> None:
     ids=lambda wrong: "+".join(name for name in wrong if name not in KEYS or len(wrong) == 1),
 )
 async def test_options_that_make_no_sense(wrong: dict[str, Any]) -> None:
-    """Each is refused before anything is sent, and no secret is repeated."""
+    """Each is refused before any request, and no secret is shown."""
     with pytest.raises(ConfigurationError) as caught:
         async with open_gateway(GatewayOptions(**({"region_name": "us-east-1"} | wrong))):
             pass
@@ -132,7 +132,7 @@ async def test_options_that_make_no_sense(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("host", ["glacier.example.com", "10.0.0.1", "0.0.0.0", "127.0.0.1.example.com"])  # noqa: S104
 async def test_plain_http_to_another_machine_needs_to_be_allowed(host: str) -> None:
-    """Only what stays on this machine goes unencrypted by itself."""
+    """Plain http to another machine is refused unless allowed."""
     with pytest.raises(ConfigurationError, match="plain http"):
         await origin_of(region_name="us-east-1", endpoint_url=f"http://{host}")
     allowed = await origin_of(region_name="us-east-1", endpoint_url=f"http://{host}", allow_insecure=True)
@@ -141,13 +141,13 @@ async def test_plain_http_to_another_machine_needs_to_be_allowed(host: str) -> N
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.9.10"])
 async def test_plain_http_on_this_machine_is_fine(host: str) -> None:
-    """The local Glacier is found without ado."""
+    """Plain http to this machine needs no permission."""
     origin = f"http://{host}:8080"
     assert (await origin_of(region_name="us-east-1", endpoint_url=origin))[0] == origin
 
 
 async def test_proxy_by_option_is_used_by_both_planes(server: FaultyServer) -> None:
-    """Requests go to the proxy, with the origin in the request line."""
+    """Requests go to the proxy with the origin in the request line."""
     options = options_for(
         server, endpoint_url="http://glacier.example.com", allow_insecure=True, proxy=server.url
     )
@@ -160,7 +160,7 @@ async def test_proxy_by_option_is_used_by_both_planes(server: FaultyServer) -> N
 
 
 async def test_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch, server: FaultyServer) -> None:
-    """HTTP_PROXY counts, NO_PROXY too, and this machine is never reached through it."""
+    """HTTP_PROXY and NO_PROXY count, and requests to this machine use no proxy."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     async with open_gateway(options_for(server)) as gateway:
         await gateway.describe_vault("photos")
@@ -172,7 +172,7 @@ async def test_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch, serve
 
 
 async def test_certificate_nobody_vouches_for() -> None:
-    """It is not tried again, and the reason is given."""
+    """The call fails once and names the reason."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -184,14 +184,14 @@ async def test_certificate_nobody_vouches_for() -> None:
 
 
 async def test_certificate_bundle_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The file is named."""
+    """The message names the file."""
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
     with pytest.raises(ConfigurationError, match=r"missing\.pem"):
         await origin_of(region_name="us-east-1")
 
 
 async def test_opening_does_not_stall_the_loop(server: FaultyServer) -> None:
-    """Certificates are read by another thread."""
+    """A thread reads the certificates."""
     stalls: list[float] = []
 
     async def watch() -> None:
@@ -209,7 +209,7 @@ async def test_opening_does_not_stall_the_loop(server: FaultyServer) -> None:
             await gateway.describe_vault("photos")
         watching.cancel()
         worst.append(max(stalls))
-    # About 7 ms where nothing else runs; a busy machine adds its own, so the best of five is judged.
+    # About 7 ms on an idle machine; a busy one adds its own waits, so the best of five counts.
     assert min(worst) < 0.02
 
 

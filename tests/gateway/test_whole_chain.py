@@ -1,4 +1,4 @@
-"""Retries, the wire and the local Glacier together: what faults leave behind at the service."""
+"""Retries, wire and local Glacier together: the state of the service after faults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BODY = bytes(range(256)) * (5 * MIB // 512)
 
 
 class Chain:
-    """A local Glacier and a retrying gateway to it that hardly waits."""
+    """A local Glacier and a retrying gateway with short waits."""
 
     def __init__(self, server: LocalGlacier, gateway: RetryingGateway) -> None:
         self.server = server
@@ -51,18 +51,18 @@ class Chain:
         )
 
     async def archives(self) -> int:
-        """How many archives the vault really holds."""
+        """Return how many archives the vault holds."""
         await self.server.run_inventory()
         return (await self.gateway.describe_vault("photos")).archive_count
 
     def struck(self) -> int:
-        """How often faults struck."""
+        """Return how often faults happened."""
         return sum(fault["struck"] for fault in self.server.faults.snapshot())
 
 
 @asynccontextmanager
 async def opened(directory: Path, **settings: Any) -> AsyncIterator[Chain]:
-    """A chain with a vault."""
+    """Yield a chain with a vault."""
     async with LocalGlacier(
         directory, access_key_id=KEY_ID, secret_access_key=SECRET, is_durable=False, **settings
     ) as server:
@@ -79,7 +79,7 @@ async def opened(directory: Path, **settings: Any) -> AsyncIterator[Chain]:
 
 @pytest.fixture
 async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
-    """A chain with a vault that is empty."""
+    """Yield a chain with an empty vault."""
     async with opened(tmp_path) as chain:
         await chain.gateway.create_vault("photos")
         yield chain
@@ -106,7 +106,7 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
     ids=lambda fault: f"{fault.operation}-{fault.kind}-{fault.moment}-{fault.status or fault.code}",
 )
 async def test_upload_in_parts_survives(chain: Chain, fault: Fault) -> None:
-    """One archive with the right bytes, whatever happened on the way."""
+    """One archive has the right bytes, whatever happened on the way."""
     chain.server.faults.add(fault)
     stored = await chain.upload()
     assert stored.tree_hash in {None, tree_hash(BODY)}
@@ -120,7 +120,7 @@ async def test_upload_in_parts_survives(chain: Chain, fault: Fault) -> None:
 
 
 async def test_archive_whose_answer_was_lost_is_stored_once(chain: Chain) -> None:
-    """The error says how to find it."""
+    """The error says how to find the archive."""
     chain.server.faults.add(Fault("UploadArchive", FaultKind.RESET, Moment.AFTER_COMMIT))
     with pytest.raises(OutcomeUnknownError, match=tree_hash(BODY).hex()):
         await chain.gateway.upload_archive("photos", memoryview(BODY), hashes=hash_part(BODY))
@@ -128,7 +128,7 @@ async def test_archive_whose_answer_was_lost_is_stored_once(chain: Chain) -> Non
 
 
 async def test_part_whose_hash_is_never_echoed_is_given_up(chain: Chain) -> None:
-    """Twice, then the error blames memory."""
+    """A damaged part is sent twice, then the error blames memory."""
     chain.server.faults.add(Fault("UploadMultipartPart", FaultKind.WRONG_HASH, count=None))
     with pytest.raises(IntegrityError, match="memory"):
         await chain.upload()
@@ -136,7 +136,7 @@ async def test_part_whose_hash_is_never_echoed_is_given_up(chain: Chain) -> None
 
 
 async def test_job_whose_answer_was_lost_is_started_once(chain: Chain) -> None:
-    """It is found by its description, and there is one bill."""
+    """A lost job is found by its description and paid once."""
     stored = await chain.upload()
     chain.server.faults.add(Fault("InitiateJob", FaultKind.RESET, Moment.AFTER_COMMIT))
     job_id = await chain.gateway.initiate_archive_retrieval("photos", stored.id, description="unique")
@@ -145,7 +145,7 @@ async def test_job_whose_answer_was_lost_is_started_once(chain: Chain) -> None:
 
 
 async def test_delete_whose_answer_was_lost_is_done(chain: Chain) -> None:
-    """Deleting again is no error."""
+    """A repeated deletion is no error."""
     stored = await chain.upload()
     chain.server.faults.add(Fault("DeleteArchive", FaultKind.RESET, Moment.AFTER_COMMIT))
     await chain.gateway.delete_archive("photos", stored.id)
@@ -153,7 +153,7 @@ async def test_delete_whose_answer_was_lost_is_done(chain: Chain) -> None:
 
 
 async def test_output_that_breaks_off_twice_is_whole(chain: Chain) -> None:
-    """Each connection goes on where the last one ended."""
+    """Each connection continues where the last one ended."""
     stored = await chain.upload()
     job_id = await chain.gateway.initiate_archive_retrieval("photos", stored.id)
     await chain.server.advance(5 * 3600)
@@ -167,7 +167,7 @@ async def test_output_that_breaks_off_twice_is_whole(chain: Chain) -> None:
 
 
 async def test_clock_that_is_twenty_minutes_off_is_named(tmp_path: Path) -> None:
-    """One request, and an error with both clocks."""
+    """A wrong clock ends the call after one request with both times."""
     async with opened(tmp_path, clock_skew_seconds=1200) as chain:
         with pytest.raises(ClockSkewError) as caught:
             await chain.gateway.create_vault("photos")
@@ -179,7 +179,7 @@ async def test_clock_that_is_twenty_minutes_off_is_named(tmp_path: Path) -> None
 
 
 async def test_a_service_that_repeats_upload_ids_is_not_asked_for_ever() -> None:
-    """No two uploads are the same one, and there is an end to asking for another."""
+    """No two callers get the same upload, and the search for lost ones ends."""
     async with faulty_server() as server, open_gateway(options_for(server)) as inner:
         gateway = RetryingGateway(inner)
         await gateway.initiate_multipart_upload("photos", part_size=MIB)

@@ -1,4 +1,4 @@
-"""Where the keys come from that sign requests."""
+"""The source of the keys that sign requests."""
 
 from __future__ import annotations
 

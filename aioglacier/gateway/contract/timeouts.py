@@ -1,4 +1,4 @@
-"""How long to wait for the other side."""
+"""The times to wait for the service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COMPLETION_FACTOR: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait, in seconds, before something counts as failed.
+    """Times to wait, in seconds, before something counts as failed.
 
     None of them limits how long a transfer takes: while bytes move and calls succeed, it goes on.
 

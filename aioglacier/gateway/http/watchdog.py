@@ -1,4 +1,4 @@
-"""How long an exchange may wait: limits that move with the bytes, on the monotonic clock.
+"""Time limits of an exchange that move with its bytes, on the monotonic clock.
 
 aiohttp limits the time only while it connects and, once the whole body is written, while it reads. A peer
 that stops reading blocks it for ever, and one that sends a byte a second never exceeds a read timeout.

@@ -1,4 +1,4 @@
-"""The times to wait for the other side."""
+"""Timeouts of a connection."""
 
 from __future__ import annotations
 

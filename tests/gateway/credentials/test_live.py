@@ -1,4 +1,4 @@
-"""Credentials that refresh, expire, and are looked for anew."""
+"""Keys that botocore refreshes, that expire, and that are looked up again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPIRED = "The security token included in the request is expired"
 
 
 class Process:
-    """A ``credential_process`` that gives the next of some expiry times at each call."""
+    """A ``credential_process`` that prints the next of some expiry times at each call."""
 
     def __init__(self, folder: Path, minutes: Sequence[int]) -> None:
         self._log = folder / "calls"
@@ -53,17 +53,17 @@ class Process:
 
     @property
     def calls(self) -> int:
-        """How often it ran."""
+        """Return how often it ran."""
         return len(self._log.read_text())
 
 
 def found_options(server: FaultyServer) -> GatewayOptions:
-    """Options that leave region and credentials to be found."""
+    """Return options without region and keys."""
     return GatewayOptions(endpoint_url=server.url)
 
 
 async def test_sixteen_tasks_that_need_a_refresh_cause_one(server: FaultyServer, tmp_path: Path) -> None:
-    """The token found at first is nearly over, so every task asks, and one fetches."""
+    """The first token is nearly over, so every task asks, and one refreshes."""
     process = Process(tmp_path, [5, 60])
     async with open_gateway(found_options(server)) as gateway:
         assert process.calls == 1
@@ -75,7 +75,7 @@ async def test_sixteen_tasks_that_need_a_refresh_cause_one(server: FaultyServer,
 
 
 async def test_token_that_the_service_calls_expired_is_replaced(server: FaultyServer, tmp_path: Path) -> None:
-    """However long it should have lasted: others are looked for, once, and the call goes on."""
+    """A token that the service calls expired is looked up once, and the call goes on."""
     process = Process(tmp_path, [60])
 
     async def choosy(exchange: Exchange) -> None:
@@ -93,7 +93,7 @@ async def test_token_that_the_service_calls_expired_is_replaced(server: FaultySe
 
 
 async def test_explicit_token_that_expired_stops_at_once(server: FaultyServer) -> None:
-    """There is nowhere to look for another: one request, then none."""
+    """An explicit token has no other source: after one request no more is sent."""
     server.otherwise = refuses(403, "ExpiredTokenException", EXPIRED)
     async with open_gateway(options_for(server)) as inner:
         gateway = RetryingGateway(inner)
@@ -104,7 +104,7 @@ async def test_explicit_token_that_expired_stops_at_once(server: FaultyServer) -
 
 
 async def test_token_in_the_file_that_expired_is_read_again(server: FaultyServer, tmp_path: Path) -> None:
-    """Whoever writes a new token into the credentials file saves the upload."""
+    """A new token in the credentials file is found and used."""
     (tmp_path / "config").write_text("[default]\nregion = us-east-1\n")
 
     def write(token: str) -> None:
@@ -124,7 +124,7 @@ async def test_token_in_the_file_that_expired_is_read_again(server: FaultyServer
 
 
 async def test_refresh_that_fails_while_the_token_is_over(server: FaultyServer, tmp_path: Path) -> None:
-    """Nothing is sent with a token that ran out."""
+    """No request is sent with an expired token."""
     process = Process(tmp_path, [0, -5])
     async with open_gateway(found_options(server)) as gateway:
         with pytest.raises(CredentialsExpiredError, match="could not be refreshed"):
@@ -136,7 +136,7 @@ async def test_refresh_that_fails_while_the_token_is_over(server: FaultyServer, 
 async def test_refresh_that_fails_while_the_token_is_good(
     server: FaultyServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The token at hand is used, that is said, and it is not asked again before every request."""
+    """The old token is used with a warning, and not every request asks for another."""
     process = Process(tmp_path, [5, -5])
     async with open_gateway(found_options(server)) as gateway:
         for _ in range(3):
@@ -157,7 +157,7 @@ async def test_refresh_that_fails_while_the_token_is_good(
 async def test_keys_and_clocks_that_are_wrong_take_one_request(
     server: FaultyServer, code: str, message: str, kind: type[Exception]
 ) -> None:
-    """Trying again would not help."""
+    """A refusal of the key or the clock is not retried."""
     server.otherwise = refuses(403, code, message, {"Date": "Tue, 24 Nov 2026 12:00:00 GMT"})
     async with open_gateway(options_for(server)) as inner:
         with pytest.raises(kind):
@@ -171,7 +171,7 @@ async def test_role_is_assumed_and_nothing_of_it_logged(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A role of the profile signs, and at DEBUG neither its keys nor those it was bought with appear."""
+    """A role signs, and at DEBUG neither its keys nor the keys that assumed it appear."""
     (tmp_path / "config").write_text(
         "[profile role]\nregion = us-east-1\nsource_profile = base\n"
         "role_arn = arn:aws:iam::012345678901:role/archivist\n"

@@ -1,4 +1,4 @@
-"""What is read without botocore is what botocore would have found, and the rest is left to it."""
+"""Settings read without botocore equal those that botocore finds, and it gets the rest."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ IN_FILE = "[default]\naws_access_key_id = F\naws_secret_access_key = f\n"
 
 
 def every_region() -> list[str]:
-    """The regions of Glacier in every partition, and some that may be opened one day, or never."""
+    """Return the regions of Glacier in every partition, and some that do not exist."""
     session = botocore.session.Session()
     known = [
         region
@@ -54,7 +54,7 @@ def every_region() -> list[str]:
 
 
 async def as_botocore_has_it(options: GatewayOptions) -> PlainSettings:
-    """Return the same settings, all of them found by botocore."""
+    """Return the same settings as botocore finds them."""
     session = await open_session(options)
     credentials: Any = await session.get_credentials()
     frozen = await credentials.get_frozen_credentials()
@@ -64,7 +64,7 @@ async def as_botocore_has_it(options: GatewayOptions) -> PlainSettings:
 
 @pytest.mark.parametrize("region", every_region())
 async def test_every_region_has_the_endpoint_that_botocore_resolves(region: str) -> None:
-    """Or botocore is asked."""
+    """A plain region has the endpoint that botocore resolves."""
     options = GatewayOptions(region_name=region, **GIVEN)
     plain = read_plain(options)
     if plain is None:
@@ -74,7 +74,7 @@ async def test_every_region_has_the_endpoint_that_botocore_resolves(region: str)
 
 
 async def test_regions_of_other_partitions_are_botocores() -> None:
-    """Their domains are not amazonaws.com, or not only."""
+    """Regions of other partitions, with other domains, are left to botocore."""
     for region in (
         "cn-north-1",
         "us-gov-west-1",
@@ -127,7 +127,7 @@ async def test_plain_settings_are_those_that_botocore_finds(
     config: str,
     credentials: str,
 ) -> None:
-    """Given, in the environment and in files, in its order."""
+    """Keys and regions from options, environment and files come in botocore's order."""
     set_up(monkeypatch, tmp_path, environment, config, credentials)
     options = GatewayOptions(**given)
     plain = read_plain(options)
@@ -187,7 +187,7 @@ async def test_anything_else_is_left_to_botocore(
     config: str,
     credentials: str,
 ) -> None:
-    """What might mean something else than it seems to, and what is missing, which botocore refuses."""
+    """Ambiguous or missing settings are left to botocore."""
     set_up(monkeypatch, tmp_path, environment, config, credentials)
     assert read_plain(GatewayOptions(**given)) is None
 
@@ -199,7 +199,7 @@ def set_up(
     config: str,
     credentials: str,
 ) -> None:
-    """Put this into environment and files."""
+    """Write settings into environment and files."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     for name, text in {"config": config, "credentials": credentials}.items():
@@ -221,7 +221,7 @@ def set_up(
 def test_proxies_are_those_that_botocore_takes(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str
 ) -> None:
-    """By scheme, with their exceptions."""
+    """Proxies by scheme and their exceptions are botocore's."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     found = environment_proxies(url)
@@ -232,7 +232,7 @@ def test_proxies_are_those_that_botocore_takes(
 
 
 def test_certificates_are_checked_as_botocore_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Protocols, ciphers, flags and the log of keys."""
+    """Protocols, ciphers, flags and the key log are botocore's."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
     ours, theirs = new_context(), botocore.httpsession.create_urllib3_context()
     for name in ("options", "minimum_version", "maximum_version", "verify_flags", "verify_mode", "protocol",
@@ -244,7 +244,7 @@ def test_certificates_are_checked_as_botocore_does(monkeypatch: pytest.MonkeyPat
 
 
 def test_certificates_without_certifi(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundle that botocore brings is found without loading it."""
+    """The bundle of botocore is found without loading it."""
     monkeypatch.setitem(sys.modules, "certifi", None)
     assert tls_context(None).cert_store_stats()["x509_ca"] > 50
 
@@ -268,7 +268,7 @@ print(json.dumps([name for name in sys.modules if name.partition(".")[0] in {"bo
 
 
 async def test_an_upload_with_plain_settings_does_not_load_botocore(tmp_path: Path) -> None:
-    """In one request and in parts, with keys from the environment."""
+    """Uploads in one request and in parts load no botocore."""
     async with LocalGlacier(tmp_path / "glacier", region="us-east-1") as server:
         async with open_gateway(
             GatewayOptions(endpoint_url=server.url, region_name="us-east-1", **GIVEN)
@@ -299,7 +299,7 @@ print(json.dumps([name for name in sys.modules if name.partition(".")[0] in {"bo
 
 
 async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: Path) -> None:
-    """From the archive's id to the file."""
+    """A retrieval from archive id to file loads no botocore."""
     async with LocalGlacier(tmp_path / "glacier", region="us-east-1", job_delay=0) as server:
         async with open_gateway(
             GatewayOptions(endpoint_url=server.url, region_name="us-east-1", **GIVEN)
@@ -318,7 +318,7 @@ async def test_a_retrieval_with_plain_settings_does_not_load_botocore(tmp_path: 
 async def test_settings_that_change_later_do_not_move_the_connection(
     monkeypatch: pytest.MonkeyPatch, server: FaultyServer
 ) -> None:
-    """A call that loads botocore goes where the first ones went."""
+    """Settings that change later do not move an open connection."""
     async with open_gateway(options_for(server)) as gateway:
         monkeypatch.setenv("AWS_ENDPOINT_URL_GLACIER", "https://glacier.example.com")
         monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "true")
@@ -340,7 +340,7 @@ async def test_settings_that_change_later_do_not_move_the_connection(
 def test_keys_with_characters_that_no_key_has_are_refused_by_name(
     source: str, named: tuple[str, str, str], at: int, wrong: str
 ) -> None:
-    """Wherever they come from; the value itself is not shown."""
+    """The message names the setting and does not show its value."""
     values = ["AKIAEXAMPLE", "secret/+=", "token=="]
     values[at] += wrong
     with pytest.raises(InvalidCredentialsError, match=re.escape(named[at])) as caught:
@@ -349,5 +349,5 @@ def test_keys_with_characters_that_no_key_has_are_refused_by_name(
 
 
 def test_keys_without_a_token_are_fine() -> None:
-    """Most keys have none."""
+    """Keys without a token pass the check."""
     check_keys(Keys("AKIAEXAMPLE", "secret/+="), "env")

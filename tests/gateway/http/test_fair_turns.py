@@ -1,4 +1,4 @@
-"""However many bodies are on their way, one round of the loop sends one slice."""
+"""Turns of bodies: one round of the loop sends one slice, however many bodies there are."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Rounds:
 
 
 async def test_one_turn_a_round_in_the_order_asked_for() -> None:
-    """Three want four turns each: who asks first is first, and never are there two in a round."""
+    """Three tasks take four turns each, first come, first served, and no round has two."""
     turns, rounds = Turns(), Rounds()
     asked: list[str] = []
     taken: list[tuple[int, str]] = []
@@ -66,8 +66,8 @@ async def test_one_turn_a_round_in_the_order_asked_for() -> None:
     assert max(Counter(when for when, _ in taken).values()) == 1
 
 
-async def test_who_gives_up_waiting_keeps_nobody_from_a_turn() -> None:
-    """The turn goes to the next in line; and afterwards there is one for whoever comes, at once."""
+async def test_a_cancelled_wait_does_not_block_other_turns() -> None:
+    """The turn goes to the next in line, and the task after that gets one at once."""
     turns = Turns()
     await turns.take()
     given_up = asyncio.create_task(turns.take())
@@ -83,11 +83,11 @@ async def test_who_gives_up_waiting_keeps_nobody_from_a_turn() -> None:
             coroutine.send(None)
         except StopIteration:
             return
-    raise AssertionError("nobody else wanted it, and still there was a wait")
+    raise AssertionError("there was a wait although no other task wanted a turn")
 
 
 async def test_bodies_over_tls_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Eight parts whose slices the kernel takes at once: no round of the loop encrypts two slices."""
+    """With eight parts whose slices the kernel takes at once, no round of the loop encrypts two."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)

@@ -1,4 +1,4 @@
-"""A body that is slices of the caller's memory: nothing copied, nothing sent late, no stall."""
+"""Bodies in slices of the caller's memory: not copied, not sent late, and no stall."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UPLOAD = UploadId("UPLOAD")
 async def either(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[FaultyServer]:
-    """A server over plain TCP, and one over TLS whose certificate the environment vouches for."""
+    """Yield a server over plain TCP, then one over TLS with a certificate that is trusted."""
     if request.param == "plain":
         async with faulty_server() as server:
             yield server
@@ -53,7 +53,7 @@ async def either(
 
 @pytest.mark.parametrize("size", [1, SMALLEST_SLICE, SMALLEST_SLICE + 1, LARGEST_SLICE * 9 + 7, 16 * MIB])
 async def test_body_arrives_whole_over_any_transport(either: FaultyServer, size: int) -> None:
-    """Every byte in order, progress adding up, from read-only and writable memory alike."""
+    """Every byte arrives in order from read-only and writable memory, and the progress adds up."""
     pattern = bytes(range(251)) * (size // 251 + 1)
     async with open_gateway(options_for(either)) as gateway:
         for body in (memoryview(pattern)[:size], memoryview(bytearray(pattern[:size]))):
@@ -66,7 +66,7 @@ async def test_body_arrives_whole_over_any_transport(either: FaultyServer, size:
 
 
 async def test_several_bodies_reuse_one_connection(either: FaultyServer) -> None:
-    """After a clean end the connection is as good as before."""
+    """A connection carries the next body after a clean end."""
     body = memoryview(bytes(3 * MIB))
     async with open_gateway(options_for(either)) as gateway:
         for _ in range(5):
@@ -76,7 +76,7 @@ async def test_several_bodies_reuse_one_connection(either: FaultyServer) -> None
 
 @pytest.mark.parametrize("end", ["cancelled", "refused"])
 async def test_memory_is_the_callers_again_when_the_call_is_over(either: FaultyServer, end: str) -> None:
-    """However a call ends, what is written over the body afterwards is never sent."""
+    """Bytes that overwrite the body after a call are never sent, however the call ended."""
     received = bytearray()
     go_on = anyio.Event()
     done = anyio.Event()
@@ -139,7 +139,7 @@ async def test_body_is_not_copied(server: FaultyServer, gateway: VaultCaller) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not run there")
 def test_body_over_uvloop() -> None:
-    """The user may choose uvloop: whole body, and nothing sent after a cancellation."""
+    """On uvloop the body arrives whole, and nothing is sent after a cancellation."""
     uvloop = pytest.importorskip("uvloop")
 
     async def main() -> None:
@@ -198,12 +198,12 @@ async def test_four_parts_at_once_do_not_stall_the_loop() -> None:
                 for _ in range(4):
                     sending.start_soon(send)
             watching.cancel_scope.cancel()
-    # The server runs on the same loop and other work on the same machine, so only the bulk is judged.
+    # The server shares the loop, and other programs the machine, so the worst hundredth does not count.
     assert sorted(stalls)[int(len(stalls) * 0.99)] < 0.02
 
 
 async def test_payload_may_be_sent_again_from_its_start() -> None:
-    """What an attempt had counted is taken back before the next."""
+    """Progress of an attempt is subtracted before the next one."""
     moved: list[int] = []
     body = memoryview(bytes(4 * MIB))
     payload = SlicePayload(body, progress=moved.append)
@@ -217,7 +217,7 @@ async def test_payload_may_be_sent_again_from_its_start() -> None:
 
 
 async def test_slices_grow_with_what_is_known_of_the_path(server: FaultyServer) -> None:
-    """Of an unknown path, and of a slow one, small ones; where the body before went fast, the largest."""
+    """Slices are small on an unknown or slow path, and the largest if the body before went fast."""
     first: dict[float, list[int]] = {}
     for rate in (0.0, 1000.0, 1e9):
         moved: list[int] = []
@@ -235,7 +235,7 @@ async def test_slices_grow_with_what_is_known_of_the_path(server: FaultyServer) 
 async def test_what_a_body_was_like_is_known_until_one_fails(
     server: FaultyServer, gateway: VaultCaller
 ) -> None:
-    """The second body of a fast path goes in large slices, the one after a failure in small ones."""
+    """The second body on a fast path has large slices, and one after a failure small ones."""
     body = memoryview(bytes(2 * MIB))
     hashes = hash_part(body)
 
@@ -260,7 +260,7 @@ async def test_what_a_body_was_like_is_known_until_one_fails(
 
 
 async def test_abandoned_payload_is_not_sent(server: FaultyServer) -> None:
-    """Given up before it began, it never begins."""
+    """A body that is abandoned before it begins is not sent."""
     payload = SlicePayload(memoryview(bytes(MIB)))
     payload.abandon()
     payload.abandon()
@@ -271,7 +271,7 @@ async def test_abandoned_payload_is_not_sent(server: FaultyServer) -> None:
 
 
 async def test_server_that_hangs_up_in_the_middle(either: FaultyServer) -> None:
-    """A broken TLS or TCP connection ends the call at once, with the progress taken back."""
+    """A broken TLS or TCP connection ends the call at once and subtracts the progress."""
 
     async def hang_up(exchange: Exchange) -> None:
         await exchange.read_body(200_000)

@@ -1,4 +1,4 @@
-"""A body received straight into memory: every byte, one connection after the other, and no byte too late."""
+"""Bodies received straight into memory: every byte, over used connections, and no byte too late."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BODY = bytes(range(251)) * (5 * MIB // 251)
 async def either(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[FaultyServer]:
-    """A server over plain TCP, and one over TLS whose certificate the environment vouches for."""
+    """Yield a server over plain TCP, then one over TLS with a certificate that is trusted."""
     async with serving(request.param, monkeypatch, tmp_path) as server:
         yield server
 
@@ -45,7 +45,7 @@ async def either(
 def serving(
     kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AbstractAsyncContextManager[FaultyServer]:
-    """A server of one kind."""
+    """Yield a server of one kind."""
     if kind == "plain":
         return faulty_server()
     authority = trustme.CA()
@@ -58,14 +58,14 @@ def serving(
 
 @pytest.fixture
 async def gateway(either: FaultyServer) -> AsyncIterator[VaultCaller]:
-    """A gateway to either server."""
+    """Yield a gateway to either server."""
     async with open_gateway(options_for(either)) as gateway:
         yield gateway
 
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[DirectBody]:
-    """The bodies that were taken over."""
+    """Return the list of bodies that are taken over."""
     found: list[DirectBody] = []
     made = DirectBody.__init__
 
@@ -78,7 +78,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[DirectBody]:
 
 
 async def receive(gateway: Gateway, *sizes: int, byte_range: ByteRange | None = None) -> bytearray:
-    """The output, into views of these sizes and one for the rest."""
+    """Read the output into views of these sizes and one for the rest."""
     async with gateway.get_job_output("photos", JOB, byte_range) as output:
         memory = bytearray(output.size)
         at, told = 0, 0
@@ -98,7 +98,7 @@ async def receive(gateway: Gateway, *sizes: int, byte_range: ByteRange | None = 
 async def test_body_comes_whole_and_the_connection_carries_the_next(
     either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], sizes: tuple[int, ...]
 ) -> None:
-    """In whatever pieces it is asked for, six times over one connection, without aiohttp's copies."""
+    """Pieces of any size arrive six times over one connection, without aiohttp's copies."""
     either.otherwise = answers(200, BODY)
     for _ in range(6):
         assert await receive(gateway, *sizes) == BODY
@@ -108,7 +108,7 @@ async def test_body_comes_whole_and_the_connection_carries_the_next(
 
 @pytest.mark.parametrize("kind", ["plain", "TLS"])
 def test_uvloop_does_it_as_well(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its transports read in another way."""
+    """Transports of uvloop, which read in another way, bring every byte."""
 
     async def run() -> None:
         async with (
@@ -126,7 +126,7 @@ def test_uvloop_does_it_as_well(kind: str, monkeypatch: pytest.MonkeyPatch, tmp_
 async def test_body_that_came_with_its_head_is_copied(
     either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody]
 ) -> None:
-    """There is nothing left to receive."""
+    """An output that is read needs no direct body."""
     either.otherwise = answers(200, b"0123456789" * 10)
     for _ in range(3):
         assert await receive(gateway, 7) == b"0123456789" * 10
@@ -138,7 +138,7 @@ async def test_body_that_came_with_its_head_is_copied(
 async def test_body_in_chunks_is_left_to_the_parser(
     either: FaultyServer, gateway: VaultCaller, taken: list[DirectBody], extra: int
 ) -> None:
-    """Its framing is in between; more bytes than promised are none of the output's."""
+    """Chunked bodies and bodies longer than promised are not received directly."""
     head = "".join(f"{name}: {value}\r\n" for name, value in REQUEST_ID.items())
 
     async def chunked(exchange: Exchange) -> None:
@@ -163,7 +163,7 @@ async def test_body_in_chunks_is_left_to_the_parser(
 
 
 def cuts(after: int, when: anyio.Event, *, reset: bool = False) -> Callable[[Exchange], Awaitable[None]]:
-    """Promise the body, send some of it, and go when it is time to."""
+    """Promise the body, send some of it, and close at the signal."""
 
     async def behave(exchange: Exchange) -> None:
         await exchange.answer(200, BODY[:after], length=len(BODY))
@@ -181,14 +181,14 @@ def cuts(after: int, when: anyio.Event, *, reset: bool = False) -> Callable[[Exc
 async def test_cut_connection_is_our_error(
     either: FaultyServer, gateway: VaultCaller, after: int, reset: bool
 ) -> None:
-    """What was told of is in the view, and the next request is sent on another connection."""
+    """Counted bytes are in the view, and the next request uses another connection."""
     entered = anyio.Event()
     either.then(cuts(after, entered, reset=reset))
     memory = bytearray(len(BODY))
     told: list[int] = []
     async with gateway.get_job_output("photos", JOB) as output:
         entered.set()
-        for _ in range(2):  # and once more it is the same
+        for _ in range(2):  # and again the same
             with pytest.raises(ConnectionLostError) as caught:
                 await output.receive_into(memoryview(memory)[sum(told) :], told.append)
             assert caught.value.is_retryable
@@ -202,7 +202,7 @@ async def test_cut_connection_is_our_error(
 
 
 async def test_connection_that_is_cut_between_two_views(either: FaultyServer, gateway: VaultCaller) -> None:
-    """Nobody waits when it happens; whoever asks next is told."""
+    """A loss between two reads is raised by the next one."""
     received = anyio.Event()
     either.then(cuts(2 * MIB, received, reset=True))
     async with gateway.get_job_output("photos", JOB) as output:
@@ -216,7 +216,7 @@ async def test_connection_that_is_cut_between_two_views(either: FaultyServer, ga
 
 
 async def test_cuts_are_passed_over(either: FaultyServer, gateway: VaultCaller) -> None:
-    """With retries, one view is filled over three connections."""
+    """The retry layer fills one view over three connections."""
 
     async def ranged(exchange: Exchange) -> None:
         asked = exchange.headers.get("range", "bytes=0-")
@@ -236,7 +236,7 @@ async def test_cuts_are_passed_over(either: FaultyServer, gateway: VaultCaller) 
 
 @pytest.mark.parametrize("sent", ["head", "half"])
 async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, sent: str) -> None:
-    """Of one window's length, whatever came before."""
+    """Silence of one window is a stall, whatever came before."""
 
     async def hush(exchange: Exchange) -> None:
         await exchange.answer(200, BODY[: MIB if sent == "half" else 0], length=len(BODY))
@@ -250,7 +250,7 @@ async def test_silence_is_a_stall(either: FaultyServer, gateway: VaultCaller, se
 
 
 async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> None:
-    """Bytes that come more slowly than any line are as good as none."""
+    """Bytes below the minimum rate count as none."""
 
     async def drip(exchange: Exchange) -> None:
         await exchange.answer(200, BODY[:MIB], length=len(BODY))
@@ -261,13 +261,13 @@ async def test_drip_is_a_stall(either: FaultyServer, gateway: VaultCaller) -> No
     either.then(drip)
     began = anyio.current_time()
     with pytest.raises(StalledTransferError, match="only"):
-        # What comes in the first window is enough, and not in the second.
+        # The first bytes are enough for one window and not for the next.
         await receive(gateway)
     assert anyio.current_time() - began < 4
 
 
 async def test_reader_that_takes_his_time_is_no_stall(either: FaultyServer, gateway: VaultCaller) -> None:
-    """Only waiting for the network counts; meanwhile nothing is received, and the sender has to wait."""
+    """Time between reads does not count, and meanwhile the transport receives nothing."""
     sent = 0
 
     async def offer(exchange: Exchange) -> None:
@@ -288,7 +288,7 @@ async def test_reader_that_takes_his_time_is_no_stall(either: FaultyServer, gate
 
 
 async def test_cancelled_view_is_written_no_more(either: FaultyServer, gateway: VaultCaller) -> None:
-    """The memory is another one's at once, and the connection is closed."""
+    """The memory is free at once, and the connection is closed."""
     more, closed = anyio.Event(), anyio.Event()
 
     async def halt(exchange: Exchange) -> None:
@@ -310,7 +310,7 @@ async def test_cancelled_view_is_written_no_more(either: FaultyServer, gateway: 
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(fetch)
-        while memory[MIB - 1] != BODY[MIB - 1]:  # noqa: ASYNC110  # memory tells nobody
+        while memory[MIB - 1] != BODY[MIB - 1]:  # noqa: ASYNC110  # memory has no event
             await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert sum(told) == MIB
@@ -320,11 +320,11 @@ async def test_cancelled_view_is_written_no_more(either: FaultyServer, gateway: 
         await closed.wait()
     assert not any(memory)
     gc.collect()
-    memory.clear()  # which fails as long as anybody has a view of it
+    memory.clear()  # fails while a view of it exists
 
 
 async def test_error_of_the_caller_s_progress_is_his(either: FaultyServer, gateway: VaultCaller) -> None:
-    """It ends the fetch, and does not break the connection's protocol."""
+    """An error of the callback ends the fetch and leaves the connection's protocol whole."""
     either.otherwise = answers(200, BODY)
 
     def refuse(_: int) -> None:
@@ -337,7 +337,7 @@ async def test_error_of_the_caller_s_progress_is_his(either: FaultyServer, gatew
 
 
 async def test_asking_for_more_than_there_is(either: FaultyServer, gateway: VaultCaller) -> None:
-    """Nothing is received, and what there is can be had."""
+    """A view that is too large receives nothing, and the output stays readable."""
     either.otherwise = answers(200, BODY)
     async with gateway.get_job_output("photos", JOB) as output:
         with pytest.raises(ConnectionLostError):
@@ -352,7 +352,7 @@ async def test_asking_for_more_than_there_is(either: FaultyServer, gateway: Vaul
 async def test_bytes_behind_the_last_one_spoil_no_other_answer(
     either: FaultyServer, gateway: VaultCaller
 ) -> None:
-    """A connection with something left on it is not used again."""
+    """A connection with bytes left on it is not used again."""
 
     async def babble(exchange: Exchange) -> None:
         await exchange.answer(
@@ -368,7 +368,7 @@ async def test_bytes_behind_the_last_one_spoil_no_other_answer(
 
 
 async def test_answer_that_closes_its_connection(either: FaultyServer, gateway: VaultCaller) -> None:
-    """It is whole all the same."""
+    """The output is whole nevertheless."""
     either.otherwise = answers(200, BODY, REQUEST_ID | {"Connection": "close"})
     for _ in range(3):
         assert await receive(gateway, MIB) == BODY

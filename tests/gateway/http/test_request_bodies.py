@@ -1,4 +1,4 @@
-"""A body that is a range of a file: whole, read anew for each attempt, never waited for on the loop."""
+"""Bodies from a range of a file: whole, read again for each attempt, and no wait on the loop."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the page cache can b
 
 @contextmanager
 def opened(path: Path, data: bytes = DATA, offset: int = 0, size: int | None = None) -> Iterator[FileRange]:
-    """A range of a file that holds the data."""
+    """Return a range of a file that holds the data."""
     path.write_bytes(data)
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -55,7 +55,7 @@ def opened(path: Path, data: bytes = DATA, offset: int = 0, size: int | None = N
 
 
 def forget(range_: FileRange) -> None:
-    """Take the file out of the system's cache, which may take more than to advise it once."""
+    """Remove the file from the system's cache, which may need more than one call."""
     give_up = time.monotonic() + 10
     while True:
         os.fdatasync(range_.descriptor)
@@ -68,7 +68,7 @@ def forget(range_: FileRange) -> None:
 
 
 def edit(range_: FileRange) -> None:
-    """Write to the file, in another tick of its filesystem's clock."""
+    """Write to the file in another tick of its filesystem's clock."""
     with Path(range_.path).open("r+b") as file:
         file.write(b"edited")
     os.utime(range_.path, ns=(0, 0))
@@ -83,7 +83,7 @@ async def put(gateway: VaultCaller, body: FileRange, data: bytes, moved: list[in
 
 
 class Reads:
-    """Watches reads of files and who makes them.
+    """Records reads of files and their threads.
 
     Attributes:
         waiting: Threads that made reads which may wait for a disk.
@@ -111,7 +111,7 @@ class Reads:
 async def test_every_byte_of_a_range_and_no_other_arrives(
     offset: int, size: int, server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
-    """From any place, of any length, over a connection that is used again; progress adds up."""
+    """Ranges of any place and length arrive over one connection, and the progress adds up."""
     size = size or len(DATA) - offset
     expected = DATA[offset : offset + size]
     with opened(tmp_path / "file", DATA, offset, size) as body:
@@ -127,7 +127,7 @@ async def test_every_byte_of_a_range_and_no_other_arrives(
 async def test_what_the_cache_has_is_read_without_a_thread(
     server: FaultyServer, gateway: VaultCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the filesystem can say that it would have to wait."""
+    """A cached file is read on the loop without waiting, where the filesystem can tell."""
     with opened(tmp_path / "file") as body:
         try:
             os.preadv(body.descriptor, [bytearray(1)], 0, os.RWF_NOWAIT)
@@ -143,7 +143,7 @@ async def test_what_the_cache_has_is_read_without_a_thread(
 async def test_what_the_cache_lacks_is_read_by_threads(
     server: FaultyServer, gateway: VaultCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk is never waited for on the loop, and all of the file arrives."""
+    """A thread reads from the disk, and all of the file arrives."""
     with opened(tmp_path / "file") as body:
         forget(body)
         reads = Reads(monkeypatch)
@@ -154,10 +154,10 @@ async def test_what_the_cache_lacks_is_read_by_threads(
 
 
 @pytest.mark.parametrize("reason", ["filesystem", "system"])
-async def test_where_nobody_can_say_all_is_read_by_threads(
+async def test_without_the_flag_threads_read_everything(
     reason: str, server: FaultyServer, gateway: VaultCaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a filesystem that does not know the question, as in /dev/shm, and where no system call asks it."""
+    """Without the flag, on a filesystem such as /dev/shm or on another system, a thread reads everything."""
     folder = tmp_path
     if reason == "system":
         monkeypatch.setattr("aioglacier.gateway.http.request_bodies._NOWAIT", 0)
@@ -179,7 +179,7 @@ async def test_where_nobody_can_say_all_is_read_by_threads(
 async def test_a_file_cut_short_while_it_is_sent_ends_the_request(
     where: str, server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
-    """At once, with the connection dropped, and nothing counted as sent."""
+    """The call ends at once, the connection is dropped, and nothing counts as sent."""
     gone = anyio.Event()
 
     async def swallow(exchange: Exchange) -> None:
@@ -207,7 +207,7 @@ async def test_a_file_cut_short_while_it_is_sent_ends_the_request(
 
 
 async def test_a_file_that_can_no_longer_be_read_is_named(gateway: VaultCaller, tmp_path: Path) -> None:
-    """With the system's number, and where."""
+    """The error has the system's number and the offset."""
     with opened(tmp_path / "file") as body:
         writable = os.open(tmp_path / "file", os.O_WRONLY)
         try:
@@ -219,7 +219,7 @@ async def test_a_file_that_can_no_longer_be_read_is_named(gateway: VaultCaller, 
 
 
 async def test_a_retry_sends_the_file_from_its_start(server: FaultyServer, tmp_path: Path) -> None:
-    """However far the attempt before had come."""
+    """The second attempt starts at the first byte, however far the first one came."""
 
     async def hang_up(exchange: Exchange) -> None:
         await exchange.read_body(3 * MIB)
@@ -241,7 +241,7 @@ async def test_a_retry_sends_the_file_from_its_start(server: FaultyServer, tmp_p
 async def test_what_was_sent_to_the_end_in_vain_is_taken_back(
     server: FaultyServer, tmp_path: Path, trouble: str
 ) -> None:
-    """The kernel had every byte of the first attempt: the progress is that of the second alone."""
+    """The progress is that of the second attempt alone, although the kernel had all of the first."""
 
     async def fail(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -272,7 +272,7 @@ async def test_what_was_sent_to_the_end_in_vain_is_taken_back(
 async def test_bytes_that_are_not_those_that_were_hashed(
     server: FaultyServer, tmp_path: Path, *, is_edited: bool
 ) -> None:
-    """Refused by the service they are a changed file where that can be seen, and else damage on the way."""
+    """A refusal means a changed file if the change shows, or else damage on the way."""
 
     async def refuse(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -298,7 +298,7 @@ async def test_bytes_that_are_not_those_that_were_hashed(
 async def test_a_refused_archive_in_one_request_is_looked_at_as_well(
     server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
-    """A file that changed after it was hashed is no archive, and says so."""
+    """A file that changed after it was hashed makes no archive but an error."""
 
     async def refuse(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -318,7 +318,7 @@ async def test_a_refused_archive_in_one_request_is_looked_at_as_well(
 async def test_a_cancelled_read_touches_nothing(
     server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
-    """The descriptor may be closed as soon as the call is over, and the next body is whole."""
+    """The descriptor may be closed as soon as the call is over, and the next body arrives whole."""
 
     async def hesitate(exchange: Exchange) -> None:
         await exchange.reader.read(65_536)
@@ -337,7 +337,7 @@ async def test_a_cancelled_read_touches_nothing(
 async def test_a_server_that_hangs_up_while_a_file_is_sent(
     server: FaultyServer, gateway: VaultCaller, tmp_path: Path
 ) -> None:
-    """It is the connection's failure, not the file's."""
+    """The connection fails, and the file is not blamed."""
 
     async def hang_up(exchange: Exchange) -> None:
         await exchange.read_body(200_000)
@@ -349,7 +349,7 @@ async def test_a_server_that_hangs_up_while_a_file_is_sent(
 
 
 async def test_slices_of_a_file_are_taken_in_any_order(tmp_path: Path) -> None:
-    """Whatever lies in the block, an attempt that begins anew gets the first bytes."""
+    """A new attempt gets the first bytes again, whatever is in the block."""
     with opened(tmp_path / "file") as body:
         slices = FileSlices(body)
         for at, size in ((0, 10), (10, 100_000), (len(DATA) - 3, 10), (0, 4), (MIB, 2 * MIB)):

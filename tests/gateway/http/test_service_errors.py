@@ -1,4 +1,4 @@
-"""Which error each answer of the service stands for."""
+"""The error that each refusal of the service stands for."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refused(
     operation: str = "DescribeVault",
     headers: dict[str, str] | None = None,
 ) -> GlacierError:
-    """The error for a refusal in the service's form."""
+    """Return the error for a refusal in the service's form."""
     body = json.dumps({"code": code, "message": message, "type": "Client"}).encode()
     return refusal(operation, status, CIMultiDict(headers or {}), body, local_time=NOW)
 
@@ -111,14 +111,14 @@ def test_code_decides_the_error(status: int, code: str, message: str, kind: type
     ],
 )
 def test_operation_decides_where_the_message_does_not(operation: str, kind: type[GlacierError]) -> None:
-    """What is missing follows from what was asked, where the text is one nobody has seen."""
+    """The operation tells which thing is missing if the text is unknown."""
     assert type(refused(404, "ResourceNotFoundException", "gone", operation=operation)) is kind
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"null", b"[1]", b'{"a":1}', b"\xff\xfe"])
 def test_temporary_statuses_with_any_body(status: int, body: bytes) -> None:
-    """A load balancer's page is as temporary as the service's own word."""
+    """A load balancer's page is as temporary as the service's own document."""
     error = refusal("ListJobs", status, {}, body, local_time=NOW)
     assert isinstance(error, TemporaryServiceError)
     assert error.is_retryable
@@ -129,7 +129,7 @@ def test_temporary_statuses_with_any_body(status: int, body: bytes) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 407])
 @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b"\x1b[31mred\x1b[0m"])
 def test_other_refusals_without_a_code_are_not_glaciers(status: int, body: bytes) -> None:
-    """A proxy's refusal is not taken for the service's, and shows no control characters."""
+    """A proxy's refusal does not count as the service's, and shows no control characters."""
     error = refusal("ListJobs", status, {}, body, local_time=NOW)
     assert isinstance(error, UnexpectedResponseError)
     assert not error.may_have_taken_effect
@@ -163,7 +163,7 @@ def test_statuses_that_do_not_pass_are_permanent(status: int, body: bytes) -> No
     ],
 )
 def test_retry_after_as_seconds_date_or_garbage(header: str | None, seconds: float | None) -> None:
-    """Seconds and dates are read, anything else ignored."""
+    """Seconds and dates are read, and everything else is ignored."""
     error = refused(
         503, "ServiceUnavailableException", headers={} if header is None else {"Retry-After": header}
     )
@@ -179,7 +179,7 @@ def test_retry_after_as_seconds_date_or_garbage(header: str | None, seconds: flo
     ],
 )
 def test_clock_skew_shows_both_clocks_and_their_difference(message: str) -> None:
-    """The trouble is the clock, not the key."""
+    """The error blames the clock, not the key."""
     theirs = NOW + timedelta(minutes=20)
     error = refused(
         403, "InvalidSignatureException", message, headers={"Date": format_datetime(theirs, usegmt=True)}
@@ -192,14 +192,14 @@ def test_clock_skew_shows_both_clocks_and_their_difference(message: str) -> None
 
 
 def test_clock_skew_without_a_date_of_the_service() -> None:
-    """The error stands without the header."""
+    """The error needs no such header."""
     error = refused(403, "InvalidSignatureException", "Signature expired: A")
     assert isinstance(error, ClockSkewError)
     assert error.server_time is None
 
 
 def test_signature_errors_quote_no_canonical_request() -> None:
-    """The service repeats the whole request, with its token; that is not passed on."""
+    """The service repeats the whole request with its token, and the error leaves it out."""
     message = (
         "The request signature we calculated does not match the signature you provided.\n\n"
         "The Canonical String for this request should have been\n'GET\n/\nx-amz-security-token:secret'"
@@ -210,13 +210,13 @@ def test_signature_errors_quote_no_canonical_request() -> None:
 
 
 def test_denied_names_the_action_to_allow() -> None:
-    """Whoever writes the policy needs the action's name."""
+    """The message names the action that the policy must allow."""
     error = refused(403, "AccessDeniedException", operation="UploadArchive")
     assert "glacier:UploadArchive" in str(error)
 
 
 def test_no_longer_supported_says_what_to_use() -> None:
-    """New accounts learn where to go."""
+    """The message names the storage classes that new accounts can use."""
     assert "S3 Glacier storage classes" in str(refused(400, "NoLongerSupportedException"))
 
 
@@ -246,7 +246,7 @@ def test_messages_of_the_service_are_untrusted_text() -> None:
     ],
 )
 def test_damaged_bodies_are_integrity_errors(status: int, code: str, message: str, actual: str) -> None:
-    """The service got other bytes than were hashed: that is no wrong parameter and no wrong key."""
+    """Other bytes than were hashed are an integrity error, not a wrong parameter or key."""
     error = payload_refusal(
         refused(status, code, message, operation="UploadArchive"), what="it", tree_hash=bytes(32)
     )
@@ -255,6 +255,6 @@ def test_damaged_bodies_are_integrity_errors(status: int, code: str, message: st
 
 
 def test_other_refusals_of_bodies_are_not_integrity_errors() -> None:
-    """Only the bytes are."""
+    """Refusals for other reasons are no integrity errors."""
     assert payload_refusal(refused(400, "BadRequest"), what="it", tree_hash=b"") is None
     assert payload_refusal(GlacierError("x"), what="it", tree_hash=b"") is None

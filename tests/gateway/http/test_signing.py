@@ -85,7 +85,7 @@ WORDS = st.text("abcXYZ019 =&+%/:~é", min_size=1, max_size=8)
 
 @st.composite
 def urls(draw: st.DrawFn) -> str:
-    """A URL as this package writes them: the path encoded once, the query too."""
+    """Make a URL as this package does, with path and query encoded once."""
     path = quote("/" + "/".join(draw(st.lists(SEGMENTS.filter(_is_encodable), max_size=6))), safe="/~%")
     pairs = draw(st.lists(st.tuples(WORDS, WORDS), max_size=5))
     return draw(ORIGINS) + path + ("?" + urlencode(pairs) if pairs else "")
@@ -120,7 +120,7 @@ def test_sign_agrees_with_botocore(
     body: bytes,
     is_hash_known: bool,
 ) -> None:
-    """Whatever is asked for, the two signers say the same at every step."""
+    """For any request, the two signers agree at every step."""
     if is_hash_known:
         headers["x-amz-content-sha256"] = "0123456789abcdef" * 4
     ours = Signer(region).sign(credentials, now=now, method=method, url=url, headers=headers, body=body)
@@ -142,12 +142,12 @@ def test_sign_agrees_with_botocore(
 
 
 def test_the_same_headers_stay_unsigned_as_in_botocore() -> None:
-    """What may change on the way is the same for both."""
+    """Both signers leave out the same headers."""
     assert set(SIGNED_HEADERS_BLACKLIST) == UNSIGNED_HEADERS
 
 
 def test_one_signer_follows_new_credentials_and_the_new_day() -> None:
-    """The derived key that is kept is never used for another secret or another date."""
+    """The cached derived key is not used for another secret or date."""
     signer = Signer("eu-west-1")
     for secret in ("one", "two", "one"):
         for now in (NOW, NOW + timedelta(seconds=1), NOW):
@@ -158,7 +158,7 @@ def test_one_signer_follows_new_credentials_and_the_new_day() -> None:
 
 @pytest.mark.parametrize("length", [1, 59, 60, 61, 500])
 def test_keys_of_any_length_sign_as_hmac_does(length: int) -> None:
-    """A key that is longer than a block of the hash is hashed first."""
+    """A key longer than a block of the hash is hashed first."""
     secret = "k" * length
     signature = sign(ReadOnlyCredentials("AKID", secret, None))
     key = f"AWS4{secret}".encode()
@@ -168,13 +168,13 @@ def test_keys_of_any_length_sign_as_hmac_does(length: int) -> None:
 
 
 def test_sign_takes_the_payload_hash_from_its_header() -> None:
-    """A body whose hash is known is not hashed again, whatever it is."""
+    """A body whose hash is known is not hashed again."""
     signature = sign(method="PUT", headers={"x-amz-content-sha256": "0" * 64}, body=b"not hashed")
     assert signature.canonical_request.endswith("\n" + "0" * 64)
 
 
 def test_sign_replaces_what_only_it_may_say() -> None:
-    """A signature, date or token that a request brings along is not sent, however it is spelled."""
+    """A signature, date or token in the request's headers is not sent, in any spelling."""
     given_ = {
         "AUTHORIZATION": "old",
         "X-Amz-Date": "old",
@@ -187,7 +187,7 @@ def test_sign_replaces_what_only_it_may_say() -> None:
 
 
 def test_sign_logs_and_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """The signer of botocore prints the token and the signature at DEBUG; this one is silent."""
+    """This signer logs nothing, while botocore's prints token and signature at DEBUG."""
     signer = Signer("eu-west-1")
     with caplog.at_level(logging.DEBUG):
         signature = signer.sign(KEYS, now=NOW, method="GET", url=PART_URL + "?limit=3", headers={})

@@ -1,4 +1,4 @@
-"""An alarm that is put off again and again, and a reader that is watched."""
+"""Alarms that move, readers that are watched, and slots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def test_alarm_rings_once_at_the_last_moment_that_was_set() -> None:
-    """Put off before it rings, it rings that much later; brought forward, earlier; and then no more."""
+    """A later moment delays the alarm, an earlier one hastens it, and it rings once."""
     loop = asyncio.get_running_loop()
     rang_at: list[float] = []
     rang = anyio.Event()
@@ -45,7 +45,7 @@ async def test_alarm_rings_once_at_the_last_moment_that_was_set() -> None:
 
 @pytest.mark.parametrize("end", ["stop", "unset"])
 async def test_alarm_that_was_taken_back_does_not_ring(end: str) -> None:
-    """Neither once its owner is done nor while it is unset; set again it rings."""
+    """A stopped or unset alarm is silent, and rings when set again."""
     rang = anyio.Event()
     alarm = Alarm(rang.set)
     alarm.set(0.02)
@@ -58,7 +58,7 @@ async def test_alarm_that_was_taken_back_does_not_ring(end: str) -> None:
 
 
 async def test_an_alarm_that_may_be_brought_forward_keeps_its_timer() -> None:
-    """Where it is said by how much; it rings in time all the same."""
+    """With ``look_seconds`` the timer stays, and the alarm rings in time nevertheless."""
     loop = asyncio.get_running_loop()
     rang = anyio.Event()
     alarm = Alarm(rang.set, look_seconds=0.05)
@@ -108,7 +108,7 @@ def _pace(
 
 
 async def test_bytes_that_are_there_are_read_at_once() -> None:
-    """Neither they nor the end need the loop."""
+    """Bytes and the end are returned without a round of the loop."""
     content, pace = _pace()
     content.feed_data(b"one")
     content.feed_data(b"two")
@@ -121,7 +121,7 @@ async def test_bytes_that_are_there_are_read_at_once() -> None:
 
 
 async def test_silence_of_one_window_is_a_stall() -> None:
-    """The reader is told, and stays told."""
+    """The reader gets the error, and gets it again."""
     content, pace = _pace()
     for _ in range(2):
         with anyio.fail_after(5), pytest.raises(StalledTransferError, match="no byte"):
@@ -131,7 +131,7 @@ async def test_silence_of_one_window_is_a_stall() -> None:
 
 
 async def test_time_between_reads_does_not_count() -> None:
-    """A reader that takes longer than the window finds the bytes, and waits a whole window for the next."""
+    """A reader slower than the window finds the bytes, and may wait a whole window for the next."""
     content, pace = _pace(window_seconds=0.1)
     loop = asyncio.get_running_loop()
     for _ in range(3):
@@ -177,7 +177,7 @@ def test_a_rate_at_the_minimum_is_enough_with_pauses_in_it() -> None:
 
 @pytest.mark.parametrize("step", [0.01, 1.0, 3.75, 7.0, 59.0])
 def test_half_the_minimum_is_too_little_in_steps_of_any_length(step: float) -> None:
-    """The first whole window tells."""
+    """The first whole window shows it."""
     rate = SlidingRate(window_seconds=60, minimum_rate=1024)
     steps = 0
     while rate.add(step, int(step * 512)) is None:

@@ -1,4 +1,4 @@
-"""One origin: what is sent where, how often, and which answers are believed."""
+"""Requests to one origin: where they go, how often, and which answers count."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def send_part(gateway: VaultCaller, moved: list[int] | None = None) -> Non
 
 
 async def read_output(gateway: VaultCaller, byte_range: ByteRange | None = None) -> bytes:
-    """Everything a job's output holds."""
+    """Return all bytes of a job's output."""
     async with gateway.get_job_output("photos", JobId("JOB"), byte_range) as output:
         return b"".join([block async for block in output])
 
@@ -84,7 +84,7 @@ every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_requests_are_sent_once_when_the_connection_breaks(
     server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]]
 ) -> None:
-    """Nothing beneath tries again by itself, not even what HTTP calls idempotent."""
+    """No layer below sends a request again, not even one that HTTP calls idempotent."""
     await call(gateway)
     before = len(server.requests)
 
@@ -118,7 +118,7 @@ async def test_redirects_are_refused(
 async def test_a_portals_page_is_no_success(
     server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]]
 ) -> None:
-    """200 and HTML from something that is not Glacier; the raw request alone hands it on."""
+    """A page with status 200 is an error; only the raw request returns it."""
     server.then(answers(200, b"<html>Log in</html>", {"Content-Type": "text/html"}))
     if call is CALLS["raw"]:
         assert (await gateway.request("GET", "vaults/photos")).body == b"<html>Log in</html>"
@@ -129,14 +129,14 @@ async def test_a_portals_page_is_no_success(
 
 
 async def test_a_proxys_407_is_unexpected(server: FaultyServer, gateway: VaultCaller) -> None:
-    """A refusal without Glacier's code is none of Glacier's."""
+    """A refusal without Glacier's code is not Glacier's."""
     server.then(answers(407, b"<html>Who are you?</html>", {}))
     with pytest.raises(UnexpectedResponseError, match="407"):
         await send_part(gateway)
 
 
 async def test_a_success_that_carries_an_error_is_none(server: FaultyServer, gateway: VaultCaller) -> None:
-    """200 and an error document is an error."""
+    """An error document with status 200 is an error."""
     document = json.dumps({"code": "ServiceUnavailableException", "message": "oh", "type": "Server"})
     server.then(answers(201, document.encode()))
     with pytest.raises(UnexpectedResponseError, match="ServiceUnavailableException"):
@@ -149,7 +149,7 @@ async def test_a_success_that_carries_an_error_is_none(server: FaultyServer, gat
 async def test_an_answer_of_a_hundred_thousand_levels(
     server: FaultyServer, gateway: VaultCaller, body: bytes
 ) -> None:
-    """Python reads a thousand; what is deeper is not what was promised, whoever reads it."""
+    """Python reads a thousand levels; deeper documents are unexpected answers in every operation."""
     for call in (gateway.list_jobs("photos"), gateway.describe_vault("photos")):
         server.then(answers(200, body))
         with pytest.raises(UnexpectedResponseError, match="promises"):
@@ -173,7 +173,7 @@ async def test_an_answer_of_a_hundred_thousand_levels(
 async def test_a_success_without_its_proof_is_none(
     server: FaultyServer, gateway: VaultCaller, call: Callable[[VaultCaller], Awaitable[Any]]
 ) -> None:
-    """An empty success has no id, no archive, no document: never ``None`` or an empty dict."""
+    """A success without id, archive or document is an error, never ``None`` or an empty dict."""
     server.then(answers(201, b"{}"))
     with pytest.raises(UnexpectedResponseError) as caught:
         await call(gateway)
@@ -207,7 +207,7 @@ async def test_an_archive_stored_with_another_hash_is_named(
 
 
 async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gateway: VaultCaller) -> None:
-    """64 KiB of an error are enough to judge it by."""
+    """Only 64 KiB of an error are read."""
 
     async def drown(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -222,7 +222,7 @@ async def test_an_endless_error_body_is_read_in_part(server: FaultyServer, gatew
 
 
 async def test_an_answer_that_is_no_http(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Garbage is not retried as if it were a broken line."""
+    """Garbage is no broken connection and is not retried as one."""
 
     async def babble(exchange: Exchange) -> None:
         await exchange.send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
@@ -233,7 +233,7 @@ async def test_an_answer_that_is_no_http(server: FaultyServer, gateway: VaultCal
 
 
 async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
-    """No byte moves for too long; the bytes that moved are taken back."""
+    """The call fails after the stall timeout, and the progress is subtracted again."""
     moved: list[int] = []
 
     async def sleep(exchange: Exchange) -> None:
@@ -251,7 +251,7 @@ async def test_a_peer_that_stops_reading_is_noticed(server: FaultyServer, gatewa
 
 
 async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gateway: VaultCaller) -> None:
-    """The whole request is there, so it may have taken effect."""
+    """The service has the whole request, so it may have taken effect."""
 
     async def sleep(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -269,7 +269,7 @@ async def test_a_peer_that_never_answers_is_noticed(server: FaultyServer, gatewa
 
 @pytest.mark.parametrize("part", ["head", "body"])
 async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: VaultCaller, part: str) -> None:
-    """One byte every now and then is as good as none."""
+    """One byte now and then counts as none."""
 
     async def drip(exchange: Exchange) -> None:
         await exchange.read_body()
@@ -290,7 +290,7 @@ async def test_an_answer_that_drips_is_noticed(server: FaultyServer, gateway: Va
 
 
 async def test_a_slow_line_is_not_a_stalled_one() -> None:
-    """While bytes move no timer fires, however long the whole takes."""
+    """No timer fires while bytes move, however long the body takes."""
 
     async def sip(exchange: Exchange) -> None:
         left = PART.nbytes
@@ -314,7 +314,7 @@ async def test_a_slow_line_is_not_a_stalled_one() -> None:
 @pytest.mark.parametrize("at", ["0", "1", "middle", "all but one", "all"])
 @pytest.mark.parametrize("how", ["closed", "reset"])
 async def test_a_connection_cut_while_sending(at: str, how: str) -> None:
-    """The error says how far it came; unless the body was complete the service cannot have acted."""
+    """The error has the bytes sent; without a complete body the service cannot have acted."""
     size = {"0": 0, "1": 1, "middle": len(PART) // 2, "all but one": len(PART) - 1, "all": len(PART)}[at]
 
     async def cut(exchange: Exchange) -> None:
@@ -327,7 +327,7 @@ async def test_a_connection_cut_while_sending(at: str, how: str) -> None:
         exchange.writer.close()
 
     moved: list[int] = []
-    # A receiver's buffer of its own size could take the other half, and the body would be on its way whole.
+    # A larger receive buffer could take the other half, and the whole body would be on its way.
     async with (
         faulty_server(receive_buffer=64 * 1024) as server,
         open_gateway(options_for(server)) as gateway,
@@ -344,7 +344,7 @@ async def test_a_connection_cut_while_sending(at: str, how: str) -> None:
 
 
 async def test_output_cut_short_is_our_error(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Fewer bytes than promised."""
+    """Fewer bytes than promised are a lost connection."""
 
     async def cut(exchange: Exchange) -> None:
         await exchange.answer(200, b"x" * 1000, length=2000)
@@ -356,7 +356,7 @@ async def test_output_cut_short_is_our_error(server: FaultyServer, gateway: Vaul
 
 
 async def test_output_without_a_length_is_not_believed(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Where nobody said how long it is, its end proves nothing."""
+    """Without a length the end of an output proves nothing."""
 
     async def mumble(exchange: Exchange) -> None:
         await exchange.send(
@@ -376,7 +376,7 @@ async def test_output_without_a_length_is_not_believed(server: FaultyServer, gat
 async def test_output_of_other_bytes_than_asked_for(
     server: FaultyServer, gateway: VaultCaller, status: int, content_range: str | None
 ) -> None:
-    """The wrong range is worse than none."""
+    """Bytes of another range are an error."""
     headers = REQUEST_ID | ({"Content-Range": content_range} if content_range else {})
     server.then(answers(status, b"x" * 100, headers))
     with pytest.raises(UnexpectedResponseError):
@@ -402,7 +402,7 @@ async def test_output_left_early_frees_its_connection(server: FaultyServer) -> N
 
 
 async def test_waiting_for_a_connection_is_bounded(server: FaultyServer) -> None:
-    """With every connection held by outputs that nobody reads, the next body fails instead of waiting."""
+    """When unread outputs hold every connection, the next body fails after a while."""
     async with open_gateway(options_for(server, max_connections=2)) as gateway:
         async with (
             gateway.get_job_output("photos", JobId("JOB")),
@@ -416,7 +416,7 @@ async def test_waiting_for_a_connection_is_bounded(server: FaultyServer) -> None
 
 
 async def test_refused_connections(server: FaultyServer) -> None:
-    """Nobody listens: surely without effect, and worth another try."""
+    """A refused connection had no effect and may be tried again."""
     async with open_gateway(options_for(server, endpoint_url="http://127.0.0.1:1")) as gateway:
         for call in (send_part, CALLS["control POST"]):
             with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:1") as caught:
@@ -426,7 +426,7 @@ async def test_refused_connections(server: FaultyServer) -> None:
 
 
 async def test_refusals_name_what_to_do(server: FaultyServer, gateway: VaultCaller) -> None:
-    """The action of a denied operation, the vault, the service's request."""
+    """The error has the action to allow, the vault and the service's request id."""
     server.then(refuses(403, "AccessDeniedException", "User: x is not authorized"))
     with pytest.raises(AccessDeniedError, match="glacier:UploadMultipartPart") as caught:
         await send_part(gateway)
@@ -444,7 +444,7 @@ async def test_throttling_is_a_400(server: FaultyServer, gateway: VaultCaller) -
 
 
 async def test_a_refusal_before_the_body_ends_the_sending(server: FaultyServer, gateway: VaultCaller) -> None:
-    """An early answer is taken, and the rest of the body is not sent."""
+    """An early answer counts, and the rest of the body is not sent."""
 
     async def interrupt(exchange: Exchange) -> None:
         await exchange.read_body(1)
@@ -483,7 +483,7 @@ async def test_secrets_stay_out_of_logs_and_errors(
 async def test_every_request_is_signed_and_carries_the_token(
     server: FaultyServer, gateway: VaultCaller
 ) -> None:
-    """Both planes sign alike; no compression is asked for, no cookie kept."""
+    """Every request is signed, asks for no compression and keeps no cookie."""
     server.then(answers(200, b"x", REQUEST_ID | {"Set-Cookie": "portal=1"}))
     await read_output(gateway)
     for call in CALLS.values():
@@ -499,7 +499,7 @@ async def test_every_request_is_signed_and_carries_the_token(
 
 
 async def test_two_hundred_cancelled_uploads_leave_nothing(server: FaultyServer) -> None:
-    """No task and no connection is left behind, and the next upload works."""
+    """No task and no connection is left, and the next upload works."""
 
     async def sip(exchange: Exchange) -> None:
         await exchange.read_body(100_000)
@@ -520,12 +520,12 @@ async def test_two_hundred_cancelled_uploads_leave_nothing(server: FaultyServer)
 
 
 def own_tasks() -> set[asyncio.Task[Any]]:
-    """Every task but the server's."""
+    """Return every task but the server's."""
     return {task for task in asyncio.all_tasks() if "faulty_server" not in repr(task.get_coro())}
 
 
 async def test_transport_errors_say_whether_to_try_again() -> None:
-    """The classes that never pass are marked so."""
+    """Permanent errors are marked as such."""
     assert not RedirectRefusedError("x", operation="X", origin="a", location="b").is_retryable
     assert not UnexpectedResponseError("x", operation="X", status=200).is_retryable
     assert TransportError("x", operation="X", may_have_taken_effect=True).is_retryable
