@@ -31,14 +31,14 @@ async def test_alarm_rings_once_at_the_last_moment_that_was_set() -> None:
 
     alarm = Alarm(ring)
     alarm.set(30)
-    alarm.set(0.05)
+    alarm.set(0.5)
     began = loop.time()
     for _ in range(3):
         await anyio.sleep(0.03)
-        alarm.set(0.05)
+        alarm.set(0.5)
     with anyio.fail_after(5):
         await rang.wait()
-    assert rang_at[0] - began >= 0.13
+    assert rang_at[0] - began >= 0.58
     await anyio.sleep(0.1)
     assert len(rang_at) == 1
 
