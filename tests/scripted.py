@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aioglacier.core.errors import GlacierError
     from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.protocols import JobOutput, RawResponse
+    from aioglacier.server import Fault
 
 
 class IdleGateway(Gateway):
@@ -76,6 +77,11 @@ class ScriptedGateway(Gateway):
         """Move the server's virtual clock."""
         assert self._server is not None
         await self._server.advance(seconds)
+
+    def add_faults(self, *faults: Fault) -> None:
+        """Let the server misbehave."""
+        assert self._server is not None
+        self._server.faults.add(*faults)
 
     def fail(
         self, operation: str, error: GlacierError, *, times: int = 1, after_effect: bool = False

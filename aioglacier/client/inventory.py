@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import anyio.to_thread
 
+from aioglacier.core.errors import InventoryError
 from aioglacier.core.inventory_parser import open_inventory_reader
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange, split
@@ -64,6 +65,10 @@ async def read_inventory(
     reader = open_inventory_reader(output_format, vault=vault)
     for piece in split(ByteRange(0, size), _PIECE_SIZE):
         async with gateway.get_job_output(vault, job_id, piece) as answer:
+            if answer.total != size:
+                raise InventoryError(
+                    f"the job promised {size} bytes, the output has {answer.total}", offset=0
+                )
             blocks = [block async for block in answer]
         archives = await anyio.to_thread.run_sync(reader.feed, b"".join(blocks))
         told.inventoried = reader.inventoried

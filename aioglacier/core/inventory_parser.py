@@ -214,6 +214,7 @@ class JsonInventoryReader(InventoryReader):
     def __init__(self, *, vault: str = "") -> None:
         super().__init__(vault=vault)
         self._state: _State = "start"
+        self._has_list = False
 
     def _take(self, *, is_last: bool) -> list[Archive]:
         archives: list[Archive] = []
@@ -254,6 +255,8 @@ class JsonInventoryReader(InventoryReader):
             raise self._error(f"a value cannot be decoded ({error})", at) from error
         if is_last and state != "end":
             raise self._error(f"it is cut short ({state})", end)
+        if is_last and not self._has_list:
+            raise self._error("it is a document without an ArchiveList", end)
         self._at, self._state = at, state
         return archives
 
@@ -263,6 +266,7 @@ class JsonInventoryReader(InventoryReader):
         key, behind = _raw_decode(text, at)
         behind = self._find(":", behind) + 1
         value_at = self._find("", behind)
+        self._has_list = self._has_list or key == "ArchiveList"
         if key == "ArchiveList" and text[value_at] == "[":
             return value_at + 1, "first archive"
         value, behind = _raw_decode(text, value_at)

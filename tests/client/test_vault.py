@@ -10,6 +10,7 @@ import pytest
 import aioglacier
 from aioglacier.client import inventory
 from aioglacier.core.models import VaultEvent
+from aioglacier.server import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +109,19 @@ async def test_an_inventory_goes_on_where_one_with_a_limit_ended(local: aioglaci
         if marker is None:
             break
     assert sorted(seen) == sorted(ids)
+
+
+@pytest.mark.parametrize("body", ['{"code":"InternalServerError"}', "{}", '{"ArchiveList":[]}'])
+async def test_an_answer_that_is_not_the_inventory_is_no_empty_inventory(
+    scripted: ScriptedGateway, vault: aioglacier.Vault, body: str
+) -> None:
+    """A success with fewer bytes than the job promised is an error, and no archive counts as gone."""
+    await vault.upload(DATA)
+    job = await vault.retrieve_inventory()
+    await scripted.advance(24 * 3600 - 1)
+    scripted.add_faults(Fault("GetJobOutput", count=None, status=200, body=body))
+    with pytest.raises(aioglacier.InventoryError, match="the job promised"):
+        [archive async for archive in job.inventory()]
 
 
 async def test_tags_go_in_batches(scripted: ScriptedGateway, vault: aioglacier.Vault) -> None:

@@ -220,7 +220,6 @@ def test_nulls_are_absent_values() -> None:
     document = one().replace('"ArchiveDescription": ""', '"ArchiveDescription": null')
     assert read_json(document) == [make_archive()]
     assert read_json(one(ArchiveDescription=None)) == [make_archive()]
-    assert read_json("{}") == []
 
 
 def test_the_given_vault_counts_until_the_document_names_its_own() -> None:
@@ -484,6 +483,13 @@ def test_no_bytes_make_a_reader_raise_anything_else(document: bytes, cuts: list[
             read(open_inventory_reader(format_), document, cuts)
         except InventoryError as error:
             assert 0 <= error.offset <= len(document)  # noqa: PT017  # raising is allowed, not required
+
+
+@pytest.mark.parametrize("document", [b"{}", b'{"code":"InternalServerError","message":"x"}'])
+def test_a_document_without_a_list_is_no_empty_inventory(document: bytes) -> None:
+    """Only a list that is there, be it empty, says that there are no archives."""
+    with pytest.raises(InventoryError, match="without an ArchiveList"):
+        read(JsonInventoryReader(vault="demo"), document)
 
 
 @given(st.lists(archives, min_size=1, max_size=2), st.data())

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: What each request says of itself.
 _HEADERS: Final = {"User-Agent": USER_AGENT, "x-amz-glacier-version": "2012-06-01"}
 
+#: Arguments that each error of a call carries.
+_FACTS: Final = ("vault", "archive_id", "job_id")
+
 
 class VaultCaller(Gateway):
     """Every operation of the vault API, each sent once."""
@@ -203,8 +206,9 @@ def _read(operation: Operation[Any], answer: Answer, arguments: Arguments) -> An
 
 def _stamp(error: GlacierError, arguments: Arguments) -> None:
     """Let an error say what it is about."""
-    if error.vault is None:
-        error.vault = arguments.get("vault")
+    for name in _FACTS:
+        if getattr(error, name) is None:
+            setattr(error, name, arguments.get(name))
 
 
 @contextmanager
