@@ -1,4 +1,4 @@
-"""What the service refuses in a name or a description, refused here first with a clear sentence."""
+"""Checks of names, ids, descriptions and ranges that refuse early what the service would refuse."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_vault_name(name: str) -> str:
     if _matches(_VAULT_NAME, name) and name not in {".", ".."}:
         return name
     raise VaultNameError(
-        f"{name!r} is no vault name: 1 to {VAULT.max_vault_name_length} characters of a-z, A-Z, 0-9, '_', "
+        f"{name!r} is not a vault name: 1 to {VAULT.max_vault_name_length} characters of a-z, A-Z, 0-9, '_', "
         "'-' and '.', and neither '.' nor '..'",
         name=name,
     )
@@ -45,7 +45,7 @@ def check_vault_name(name: str) -> str:
 def check_id(kind: str, value: str) -> str:
     """Return an archive, upload, job or lock id, or refuse it before it becomes part of a URL.
 
-    Nothing but the alphabet is known of an id, so nothing else is checked. It may begin with "-".
+    Only the alphabet of ids is known, so only that is checked. An id may begin with "-".
 
     Raises:
         InvalidIdError: It is empty, longer than 255 or holds another character.
@@ -53,14 +53,14 @@ def check_id(kind: str, value: str) -> str:
     if _matches(_ID, value):
         return value
     raise InvalidIdError(
-        f"{value!r} is no {kind} id: 1 to 255 characters of a-z, A-Z, 0-9, '_' and '-'",
+        f"{value!r} is not a valid {kind} id: 1 to 255 characters of a-z, A-Z, 0-9, '_' and '-'",
         kind=kind,
         value=value,
     )
 
 
 def check_description(description: str | None) -> str | None:
-    """Return the description, or refuse it; an empty one is none.
+    """Return the description, ``None`` for an empty one, or refuse it.
 
     Raises:
         DescriptionError: Longer than 1,024, or with a character outside 0x20 to 0x7E.
@@ -90,22 +90,22 @@ def _matches(pattern: re.Pattern[str], text: object) -> bool:
 
 
 def check_choice(what: str, kind: type[Choice], value: str) -> Choice:
-    """Return one of a closed set of words, or refuse what is none of them; ``what`` names it in the message.
+    """Return one of a closed set of words, or refuse another word; ``what`` names the set in the message.
 
     Raises:
-        InvalidPlanError: It is none of them.
+        InvalidPlanError: The word is not in the set.
     """
     try:
         return kind(value)
     except ValueError:
         allowed = ", ".join(repr(str(member)) for member in kind)
-        raise InvalidPlanError(f"{value!r} is no {what}: choose one of {allowed}") from None
+        raise InvalidPlanError(f"{value!r} is not a {what}: choose one of {allowed}") from None
 
 
 def check_retrieval_range(
     byte_range: ByteRange | tuple[int, int] | None, size: int | None = None
 ) -> ByteRange | None:
-    """Return the range of an archive to retrieve, or refuse what is not megabyte-aligned.
+    """Return the range of an archive to retrieve, or refuse one that is not megabyte-aligned.
 
     Without the archive's ``size`` the end is left to the service, which allows an unaligned one only at the
     very end of the archive.
@@ -118,7 +118,7 @@ def check_retrieval_range(
     try:
         range_ = byte_range if isinstance(byte_range, ByteRange) else ByteRange(*byte_range)
     except (TypeError, ValueError) as error:
-        raise InvalidRangeError(f"{byte_range!r} is no byte range: {error}", byte_range=None) from error
+        raise InvalidRangeError(f"{byte_range!r} is not a byte range: {error}", byte_range=None) from error
     aligned = range_.start % LEAF_SIZE == 0 if size is None else is_megabyte_aligned(range_, size)
     if aligned:
         return range_
@@ -137,10 +137,10 @@ def check_retrieval_range(
 
 
 def check_aware(name: str, date: datetime | None) -> datetime | None:
-    """An instant, which has a time zone; ``name`` is that of the argument.
+    """Return an instant, or refuse it if it has no time zone; ``name`` is that of the argument.
 
     Raises:
-        InvalidPlanError: It has none.
+        InvalidPlanError: It has no time zone.
     """
     if date is not None and date.tzinfo is None:
         raise InvalidPlanError(f"{name} needs a time zone, as datetime.now(UTC) has; {date} has none")

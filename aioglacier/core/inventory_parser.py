@@ -38,15 +38,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-#: What one entry may take before it counts as malformed. The longest the service writes have about 1,400
-#: characters, or 6,400 if every one in the description were escaped; the rest is room for keys yet unknown.
+#: A longer entry counts as malformed. The longest that the service writes have about 1,400 characters, or
+#: 6,400 if every one in the description were escaped; the rest is room for keys yet unknown.
 MAX_ENTRY_SIZE: Final = MIB
 
 _CSV_COLUMNS: Final = ["ArchiveId", "ArchiveDescription", "CreationDate", "Size", "SHA256TreeHash"]
 
-#: Every place in the document, and where each mark leads. Elsewhere a value is read: a member of the
-#: document where ``"`` is met in "first member" or "member", an archive where ``{`` is met in "first archive"
-#: or "archive".
+#: Every state of the reader, and the state that each mark leads to. Two marks begin a value instead: ``"`` in
+#: "first member" or "member" a member of the document, ``{`` in "first archive" or "archive" an archive.
 _State = Literal[
     "start", "first member", "member", "after member", "first archive", "archive", "after archive", "end"
 ]
@@ -70,10 +69,10 @@ _raw_decode: Final = json.JSONDecoder().raw_decode
 
 
 def open_inventory_reader(output_format: InventoryFormat, *, vault: str = "") -> InventoryReader:
-    """A reader for a document of this format.
+    """Return a reader for a document of this format.
 
     Args:
-        output_format: As the inventory job was asked for it.
+        output_format: The format that the inventory job was initiated with.
         vault: The vault's name, for archives read before the document says it. CSV never does.
     """
     match output_format:
@@ -86,12 +85,12 @@ def open_inventory_reader(output_format: InventoryFormat, *, vault: str = "") ->
 
 
 class InventoryReader(ABC):
-    """Takes one inventory, block by block. Not safe for two threads at once.
+    """Reads one inventory, block by block. Not safe for two threads at once.
 
     Attributes:
-        vault: The name that archives get: as given, and from the document's VaultARN on as that says.
+        vault: The vault's name of each archive: as given, until the document's VaultARN names another.
         vault_arn: The document's VaultARN, ``None`` before it is read and in CSV.
-        inventoried: The document's InventoryDate, likewise.
+        inventoried: The document's InventoryDate, ``None`` before it is read and in CSV.
     """
 
     def __init__(self, *, vault: str = "") -> None:
@@ -123,7 +122,7 @@ class InventoryReader(ABC):
         return self._advance(is_last=False) if self._waiting >= self._enough else []
 
     def close(self) -> list[Archive]:
-        """Say that the document has ended, and return the archives that waited for more.
+        """End the document, and return the archives that waited for more bytes.
 
         A second call returns nothing.
 
@@ -151,7 +150,7 @@ class InventoryReader(ABC):
 
     @abstractmethod
     def _take(self, *, is_last: bool) -> list[Archive]:
-        """Read what is complete of ``_text`` from ``_at`` on, and leave ``_at`` behind it."""
+        """Read the complete entries of ``_text`` from ``_at`` on, and set ``_at`` behind them."""
 
     def _offset_of(self, at: int) -> int:
         done = self._text[:at]
@@ -169,14 +168,14 @@ class InventoryReader(ABC):
         size: object,
         tree_hash: object,
     ) -> Archive:
-        """The checked archive whose entry begins at ``at``."""
+        """Return the checked archive whose entry begins at ``at``."""
         if not (isinstance(archive_id, str) and _is_id(archive_id)):
             raise self._error(f"the ArchiveId {_show(archive_id)} is none", at)
         if description is None:
             description = ""
         elif not isinstance(description, str):
             raise self._error(f"the ArchiveDescription {_show(description)} is no text", at)
-        # A bool is an int, but no size.
+        # A bool is an int, but not a size.
         if type(size) is not int or not 0 <= size <= VAULT.max_archive_size:
             raise self._error(f"the Size {_show(size)} is none that an archive can have", at)
         return Archive(
@@ -208,7 +207,7 @@ class InventoryReader(ABC):
 class JsonInventoryReader(InventoryReader):
     """Reads the JSON form: as the service writes it, and with any order of keys and any white space.
 
-    Unknown keys are passed over, ``null`` is as good as absent, and the vault's name is what VaultARN says.
+    Unknown keys are skipped, ``null`` counts as absent, and VaultARN names the vault.
     """
 
     def __init__(self, *, vault: str = "") -> None:
@@ -261,7 +260,7 @@ class JsonInventoryReader(InventoryReader):
         return archives
 
     def _take_member(self, at: int) -> tuple[int, _State]:
-        """Read ``"key":value`` and go behind it; where the value is the list of archives, go into it."""
+        """Read ``"key":value`` and move behind it, or into it if the value is the list of archives."""
         text = self._text
         key, behind = _raw_decode(text, at)
         behind = self._find(":", behind) + 1
@@ -270,7 +269,7 @@ class JsonInventoryReader(InventoryReader):
         if key == "ArchiveList" and text[value_at] == "[":
             return value_at + 1, "first archive"
         value, behind = _raw_decode(text, value_at)
-        self._find("", behind)  # or a number might go on in the next block
+        self._find("", behind)  # or a number might continue in the next block
         if behind - at > MAX_ENTRY_SIZE:
             raise self._error("the value is longer than any entry can be", at)
         if value is not None and key == "VaultARN":
@@ -282,7 +281,7 @@ class JsonInventoryReader(InventoryReader):
         return behind, "after member"
 
     def _find(self, mark: str, at: int) -> int:
-        """Where the next character that is not white space stands, which is ``mark`` if one is given."""
+        """Return the position of the next character behind white space, ``mark`` if given."""
         space = _skip_space(self._text, at)
         at = space.end() if space else at
         if at == len(self._text):
@@ -299,9 +298,9 @@ class JsonInventoryReader(InventoryReader):
 
 
 class CsvInventoryReader(InventoryReader):
-    """Reads the CSV form, as the service writes it and as RFC 4180 would have it.
+    """Reads the CSV form as the service writes it, and as RFC 4180 has it.
 
-    It does not say which vault it lists, so the name is the one given.
+    The document does not name its vault, so archives get the name that was given.
     """
 
     def __init__(self, *, vault: str = "") -> None:

@@ -1,9 +1,9 @@
 """The state of one upload: which parts are proven to be at the service.
 
-A plain object without I/O. Parts may be proven in any order; whoever carries them asks it what is missing
-and, at the end, for the size and the tree hash of the whole. Resuming is a starting state, not another way
-through the code: prove what the service lists, and what is left is missing. It keeps 32 bytes a part,
-so at most about 1 MiB for the largest archive there can be.
+A plain object without I/O. Parts may be proven in any order. The upload asks it which parts are missing and,
+at the end, for the size and the tree hash of the whole. Resuming is a starting state and no other path of the
+code: the parts that the service lists are proven, the others are missing. It keeps 32 bytes a part, so about
+1 MiB for the largest possible archive.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aioglacier.core.treehash import combine
 
 
 class UploadLedger:
-    """Which parts of one upload are proven, by part index from 0."""
+    """The proven parts of one upload, by part index from 0."""
 
     def __init__(self, part_size: int) -> None:
         self._part_size = part_size
@@ -24,21 +24,21 @@ class UploadLedger:
 
     @property
     def part_size(self) -> int:
-        """Bytes of every part but the last."""
+        """The size of every part but the last, in bytes."""
         return self._part_size
 
     @property
     def sent(self) -> int:
-        """Bytes in proven parts."""
+        """The number of bytes in proven parts."""
         return self._sent
 
     @property
     def parts_sent(self) -> int:
-        """Number of proven parts."""
+        """The number of proven parts."""
         return len(self._parts)
 
     def part_range(self, index: int, size: int) -> ByteRange:
-        """The bytes that part ``index`` of ``size`` bytes holds.
+        """Return the bytes that part ``index`` of ``size`` bytes holds.
 
         Raises:
             TooManyPartsError: The service takes 10,000 parts, and this would be one more.
@@ -65,15 +65,15 @@ class UploadLedger:
         self._sent += size
 
     def is_proven(self, index: int) -> bool:
-        """Whether the part is at the service."""
+        """Return whether the part is at the service."""
         return index in self._parts
 
     def seal(self, parts: int) -> tuple[int, bytes]:
-        """Size and tree hash of the whole, once every one of so many parts is proven.
+        """Return size and tree hash of the whole, once all of so many parts are proven.
 
         Raises:
-            InvalidPlanError: Parts are missing, or there are others, or one that is not the last is short. Of
-                a missing last part the service knows nothing: it would make an archive of the others.
+            InvalidPlanError: Parts are missing, or there are more, or one that is not the last is short. The
+                service does not notice a missing last part: it would make an archive of the others.
         """
         last = parts - 1
         for index in range(parts):

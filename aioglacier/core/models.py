@@ -1,4 +1,4 @@
-"""What the service knows, as frozen values.
+"""The service's vaults, archives, uploads, jobs and settings as frozen values.
 
 Sizes are bytes, instants are aware UTC datetimes, hashes are 32 raw bytes.
 """
@@ -25,7 +25,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T_co]):
-    """One page of a list, and where the next begins; ``marker`` is ``None`` on the last page."""
+    """One page of a list; ``marker`` leads to the next page and is ``None`` on the last one."""
 
     items: tuple[T_co, ...]
     marker: str | None
@@ -39,13 +39,13 @@ class Archive:
     """An archive, as proven by an upload or listed by an inventory.
 
     Attributes:
-        id: The service's name for it, 138 characters today, maybe beginning with "-".
+        id: The service's id, 138 characters today; it may begin with "-".
         vault: The name of its vault.
         size: Bytes.
         tree_hash: SHA-256 tree hash.
-        description: "" where it has none.
-        created: When the service took it. After an upload this is the date of the service's answer, which
-            may differ a little from what the inventory will say.
+        description: "" if it has none.
+        created: The service's date of the archive. After an upload it is the date of the answer, which may
+            differ a little from the date in the inventory.
     """
 
     id: ArchiveId
@@ -63,7 +63,7 @@ class VaultDescription:
     Attributes:
         archive_count: Archives at the last inventory.
         size: Bytes at the last inventory, with 32 KiB of overhead for each archive.
-        inventoried: When the last inventory was made; ``None`` before the first.
+        inventoried: The date of the last inventory; ``None`` before the first.
     """
 
     name: str
@@ -90,10 +90,10 @@ class UploadDescription:
 
 @dataclass(frozen=True, slots=True)
 class UploadedPart:
-    """A part the service has acknowledged.
+    """A part that the service has acknowledged.
 
     Attributes:
-        start: Offset of its first byte. (Its end is not kept: some answers are off by one there.)
+        start: Offset of its first byte. (Its end is not kept: some answers give it one byte too far.)
         tree_hash: As the service computed it.
     """
 
@@ -106,7 +106,7 @@ class StoredArchive:
     """The service's answer to the end of an upload.
 
     Attributes:
-        tree_hash: As the service computed it; ``None`` where the answer does not say.
+        tree_hash: As the service computed it; ``None`` if the answer lacks it.
         stored_at: The date of the answer.
     """
 
@@ -119,7 +119,7 @@ class StoredArchive:
 
 
 class Tier(StrEnum):
-    """How fast and how dear an archive retrieval is: about 1-5 minutes, 3-5 hours, 5-12 hours."""
+    """The speed and price class of a retrieval: about 1-5 minutes, 3-5 hours, 5-12 hours."""
 
     EXPEDITED = "Expedited"
     STANDARD = "Standard"
@@ -127,7 +127,7 @@ class Tier(StrEnum):
 
 
 class JobAction(StrEnum):
-    """What a job does. Select jobs are no longer offered, but may stand in old lists."""
+    """The kind of a job. Select jobs are no longer offered, but may occur in old lists."""
 
     ARCHIVE_RETRIEVAL = "ArchiveRetrieval"
     INVENTORY_RETRIEVAL = "InventoryRetrieval"
@@ -135,7 +135,7 @@ class JobAction(StrEnum):
 
 
 class JobStatus(StrEnum):
-    """How far a job is. There is no cancelling."""
+    """The state of a job. Jobs cannot be cancelled."""
 
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
@@ -143,7 +143,7 @@ class JobStatus(StrEnum):
 
 
 class InventoryFormat(StrEnum):
-    """How an inventory is written. JSON is exact; the service's CSV needs a reader of its own."""
+    """The format of an inventory. JSON is exact; the service's CSV needs a reader of its own."""
 
     JSON = "JSON"
     CSV = "CSV"
@@ -151,14 +151,14 @@ class InventoryFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InventoryParameters:
-    """Which part of a vault's inventory a job lists.
+    """The part of a vault's inventory that a job lists.
 
     Attributes:
         format: JSON or CSV.
         start_date: Only archives created at or after this.
         end_date: Only archives created before this.
         limit: At most this many, at least 1.
-        marker: Where the page before ended; in a finished job: where the next begins, ``None`` at the end.
+        marker: The end of the page before; in a finished job the beginning of the next, or ``None``.
     """
 
     format: InventoryFormat = InventoryFormat.JSON
@@ -176,9 +176,9 @@ class JobDescription:
         archive_size: Bytes of the whole archive.
         archive_tree_hash: Tree hash of the whole archive.
         byte_range: The bytes of the archive that are retrieved; its output counts from their start.
-        tree_hash: Of the retrieved bytes, where they are one node of the archive's tree.
+        tree_hash: The hash of the retrieved bytes, if they are one node of the archive's tree.
         inventory_size: Bytes of the inventory, once the job is done.
-        inventory: What an inventory job lists.
+        inventory: The part of the inventory that the job lists.
     """
 
     id: JobId
@@ -201,12 +201,12 @@ class JobDescription:
 
     @property
     def is_done(self) -> bool:
-        """Whether the job has come to its end, good or bad."""
+        """Whether the job has succeeded or failed."""
         return self.status is not JobStatus.IN_PROGRESS
 
     @property
     def output_size(self) -> int | None:
-        """Bytes of the job's output, where they are known."""
+        """The size of the job's output in bytes, if it is known."""
         if self.action is JobAction.ARCHIVE_RETRIEVAL:
             return self.byte_range.size if self.byte_range else self.archive_size
         return self.inventory_size
@@ -216,7 +216,7 @@ class JobDescription:
 
 
 class VaultEvent(StrEnum):
-    """What a vault can tell an SNS topic."""
+    """An event that a vault can publish to an SNS topic."""
 
     ARCHIVE_RETRIEVAL_COMPLETED = "ArchiveRetrievalCompleted"
     INVENTORY_RETRIEVAL_COMPLETED = "InventoryRetrievalCompleted"
@@ -224,7 +224,7 @@ class VaultEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NotificationConfig:
-    """Which events of a vault go to which SNS topic."""
+    """The events of a vault that are published, and their SNS topic."""
 
     sns_topic: str
     events: frozenset[VaultEvent]
@@ -248,7 +248,7 @@ class VaultLock:
 
 
 class RetrievalStrategy(StrEnum):
-    """How an account's data retrieval policy limits Standard retrievals."""
+    """The rule by which an account's data retrieval policy limits Standard retrievals."""
 
     NONE = "None"
     FREE_TIER = "FreeTier"
@@ -257,7 +257,7 @@ class RetrievalStrategy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetrievalPolicy:
-    """An account's data retrieval policy; ``bytes_per_hour`` goes with that strategy and no other."""
+    """An account's data retrieval policy; ``bytes_per_hour`` belongs to the strategy of that name only."""
 
     strategy: RetrievalStrategy
     bytes_per_hour: int | None = None
@@ -265,7 +265,7 @@ class RetrievalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ProvisionedCapacity:
-    """One bought unit of Expedited capacity."""
+    """One purchased unit of Expedited capacity."""
 
     id: CapacityId
     started: datetime

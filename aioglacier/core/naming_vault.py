@@ -1,4 +1,4 @@
-"""The one place where an error learns which vault it is about."""
+"""The one place that writes the vault's name into errors."""
 
 from __future__ import annotations
 

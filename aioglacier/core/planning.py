@@ -1,29 +1,29 @@
-"""Part sizes and parts: which are allowed, which are chosen, and where each part lies.
+"""Part sizes and parts: the allowed sizes, the chosen size, and the range of each part.
 
-What is chosen when nobody says:
+The choice if the caller gives none:
 
 - Known size: 16 MiB, or the smallest size that fits the archive into 10,000 parts.
 - Unknown size: 8 MiB, which ends at 10,000 x 8 MiB = 78 GiB.
 
-Four things pull at a part size P:
+Four things depend on a part size P:
 
 - **Price.** A part is a request of some 0.00005 dollars, so an archive costs size / P x 0.00005 to send: for
   a TiB 3.28 dollars with parts of 16 MiB and 0.82 with 64 MiB, beside about 4 a month to keep it.
 - **Time.** A connection that carries V bytes a second with round trips of T seconds is busy for P / V of
-  P / V + T. At 20 MB/s and 200 ms that is 81 % for 16 MiB, 68 % for 8 MiB and 21 % for 1 MiB.
-- **Memory.** Of a stream what is on its way is held: n connections hold n x P, so the rate that M bytes of
-  buffers allow is M / (P / V + T). At 256 MiB, 20 MB/s and 200 ms: 258 MB/s with 16 MiB, 432 with 8, 75 with
-  64. A named file is read while it is sent, and its parts take no memory.
+  P / V + T seconds. At 20 MB/s and 200 ms that is 81 % for 16 MiB, 68 % for 8 MiB and 21 % for 1 MiB.
+- **Memory.** The parts of a stream that are being sent are held: n connections hold n x P, so M bytes of
+  buffers allow a rate of M / (P / V + T). At 256 MiB, 20 MB/s and 200 ms: 258 MB/s with 16 MiB, 432 with 8,
+  75 with 64. A named file is read while it is sent, and its parts take no memory.
 - **Loss.** A connection that breaks costs P / 2 on average, sent again, and a killed process up to
   (connections + 1) x P. On a line of 1 MB/s 16 MiB are 17 seconds, and 64 MiB a minute.
 
-16 MiB is where neither doubling nor halving gains much in one of these that it does not lose in another. The
-CPU of a request, below half a millisecond, is lost beside the 10 to 20 it takes to hash 16 MiB. A stream gets
-half of that: its part has to be full before it is hashed, and more of them fit the memory.
+At 16 MiB, doubling or halving gains little in one of these that it does not lose in another. A request takes
+less than half a millisecond of CPU, and hashing 16 MiB takes 10 to 20. A stream gets half of that size: its
+part has to be full before it is hashed, and more parts fit the memory.
 
 The choice depends on the size alone and not on this machine's memory or line: an upload can then be resumed
-from any machine, and the same file has the same parts everywhere. Memory and line decide how many are on
-their way at once instead (``transfer.concurrency``).
+from any machine, and the same file has the same parts everywhere. Memory and line decide instead how many
+parts are sent at once (``transfer.budget.concurrency``).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ DEFAULT_STREAM_PART_SIZE: Final = 8 * MIB
 
 
 def choose_part_size(size: int | None, part_size: int | None = None) -> int:
-    """The part size for an archive of ``size`` bytes (``None``: unknown), checked against the limits.
+    """Return the part size for an archive of ``size`` bytes (``None``: unknown), within the limits.
 
     Raises:
         EmptyArchiveError: The size is 0.
@@ -62,7 +62,7 @@ def choose_part_size(size: int | None, part_size: int | None = None) -> int:
     if size == 0:
         raise EmptyArchiveError("the archive would be empty")
     if size < 0:
-        raise InvalidPlanError(f"an archive's size is a number of bytes from 1, not {size}")
+        raise InvalidPlanError(f"an archive has at least 1 byte, not {size}")
     if size > VAULT.max_archive_size:
         raise InvalidPlanError(
             f"{size} bytes are more than one archive can hold ({VAULT.max_archive_size}); split the source"
@@ -76,7 +76,7 @@ def choose_part_size(size: int | None, part_size: int | None = None) -> int:
 
 
 def check_part_size(part_size: int) -> None:
-    """Refuse what is not 1 MiB x 2**k from 1 MiB to 4 GiB, naming the nearest sizes that are."""
+    """Refuse a part size that is not 1 MiB x 2**k from 1 MiB to 4 GiB, and name the nearest that are."""
     if not isinstance(part_size, int):
         raise InvalidPartSizeError(part_size=part_size, nearest=(DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE))
     if VAULT.min_part_size <= part_size <= VAULT.max_part_size and part_size & (part_size - 1) == 0:
@@ -92,17 +92,17 @@ def check_part_size(part_size: int) -> None:
 
 
 def smallest_part_size(size: int) -> int:
-    """The smallest allowed part size that fits ``size`` bytes into 10,000 parts."""
+    """Return the smallest allowed part size that fits ``size`` bytes into 10,000 parts."""
     needed = -(-size // VAULT.max_parts)
     return max(VAULT.min_part_size, 1 << (needed - 1).bit_length())
 
 
 def count_parts(size: int, part_size: int) -> int:
-    """The number of parts of an archive: all of ``part_size`` but the last, which has 1 byte or more."""
+    """Return the number of parts of an archive: all have ``part_size`` but the last, with 1 byte or more."""
     return -(-size // part_size)
 
 
 def part_ranges(size: int, part_size: int) -> Iterator[ByteRange]:
-    """The parts of an archive of known size, in order."""
+    """Yield the parts of an archive of known size, in order."""
     for start in range(0, size, part_size):
         yield ByteRange(start, min(start + part_size, size))

@@ -1,6 +1,6 @@
-"""Byte ranges, and which of them the service can vouch for.
+"""Byte ranges, and the ranges that the service gives a tree hash for.
 
-Ranges are half-open here; the inclusive form of HTTP is made and read in this module only.
+Ranges are half-open; only this module writes and reads the inclusive form of HTTP.
 
 The service answers a range with its tree hash only if that hash is a node of the archive's own tree. For
 an archive of ``n`` leaves and a range of leaves [p, q) that is so when
@@ -55,12 +55,12 @@ class ByteRange:
         return cls(int(start), int(end) + 1)
 
     def within(self, outer: ByteRange) -> ByteRange:
-        """This range, counted from the start of ``outer`` instead of from 0."""
+        """Return this range, counted from the start of ``outer`` instead of from 0."""
         return ByteRange(self.start - outer.start, self.stop - outer.start)
 
 
 def is_megabyte_aligned(range_: ByteRange, size: int) -> bool:
-    """Whether a retrieval of these bytes of an archive of ``size`` bytes is allowed."""
+    """Return whether a retrieval of these bytes of an archive of ``size`` bytes is allowed."""
     return (
         range_.start % LEAF_SIZE == 0
         and range_.stop <= size
@@ -69,7 +69,7 @@ def is_megabyte_aligned(range_: ByteRange, size: int) -> bool:
 
 
 def is_tree_hash_aligned(range_: ByteRange, size: int) -> bool:
-    """Whether these bytes of an archive of ``size`` bytes are one node of its tree."""
+    """Return whether these bytes of an archive of ``size`` bytes are one node of its tree."""
     if not is_megabyte_aligned(range_, size):
         return False
     leaves = count_leaves(size)
@@ -82,7 +82,7 @@ def is_tree_hash_aligned(range_: ByteRange, size: int) -> bool:
 
 
 def count_leaves(size: int) -> int:
-    """The number of 1 MiB leaves that ``size`` bytes fill or begin."""
+    """Return the number of 1 MiB leaves that ``size`` bytes fill or begin."""
     return -(-size // LEAF_SIZE)
 
 
@@ -101,7 +101,7 @@ def split(range_: ByteRange, piece_size: int) -> Iterator[ByteRange]:
 def tree_nodes(range_: ByteRange, size: int, largest: int) -> Iterator[ByteRange]:
     """Cover bytes of an archive of ``size`` bytes with nodes of its tree, none larger than ``largest``.
 
-    Each piece is tree-hash aligned, so the service vouches for each. Together they reach at most 1 MiB
+    Each piece is tree-hash aligned, so the service gives a hash for each. Together they reach at most 1 MiB
     further than the range on either side. ``largest`` is 1 MiB x 2**k; of a whole archive all pieces but the
     last have that size, so their hashes combine to the archive's.
     """

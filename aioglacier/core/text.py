@@ -1,4 +1,4 @@
-"""Text that strangers wrote: what inventories and descriptions hold is read without trusting it."""
+"""Untrusted text of inventories and descriptions: dates and characters that can be stored."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 
 def parse_utc(text: str) -> datetime | None:
-    """The instant that an ISO 8601 text names, in UTC; ``None`` where it names none or no time zone.
+    """Return the instant of an ISO 8601 text in UTC, or ``None`` if it is not one or has no time zone.
 
-    Takes the service's forms, with and without milliseconds, and the compact ``20120821T170824Z``.
+    It reads the service's forms, with and without milliseconds, and the compact ``20120821T170824Z``.
     """
     try:
         date = datetime.fromisoformat(text)
@@ -20,7 +20,7 @@ def parse_utc(text: str) -> datetime | None:
 
 
 def without_lone_surrogates(text: str) -> str:
-    """The text with U+FFFD for each half of a surrogate pair, so that it can be stored, sent and printed.
+    """Return the text with U+FFFD for each half of a surrogate pair, so that it can be stored and printed.
 
     JSON can hold such halves as escapes, and decoding with "surrogateescape" leaves them for wrong bytes.
     """

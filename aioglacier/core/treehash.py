@@ -3,8 +3,8 @@
 A tree hash is built over leaves of 1 MiB, the last of them shorter: neighbours are hashed in pairs, and an
 odd one at the end goes up unchanged, until one is left. The form used here is a binary counter. A stack
 holds (level, hash) with levels falling from bottom to top; a new leaf is pushed at level 0, and while the
-two on top have the same level they merge into one of the next. At the end what is left folds from the top
-down. That needs one hash a level: 26 of them for the largest archive there can be.
+two on top have the same level they merge into one of the next. At the end the stack folds from the top down.
+That needs one hash a level: 26 of them for the largest possible archive.
 
 The same counter combines part hashes into the hash of the whole, because a part of 2**k MiB is a whole
 subtree. That holds only while every part but the last has the same such size, which is what the service's
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _LEAF_SIZE: Final = 1024 * 1024
 HASH_SIZE: Final = 32
 
-#: With this in the environment, as "0", hashlib is used even where the native core could be.
+#: Set to "0" in the environment, this variable makes hashlib replace the native core.
 NATIVE_SWITCH: Final = "AIOGLACIER_NATIVE"
 
 #: SHA-256 of no bytes: also the tree hash of no bytes, as AWS's own clients have it.
@@ -50,10 +50,10 @@ EMPTY_HASH: Final = sha256(b"").digest()
 
 
 class PartHashes(NamedTuple):
-    """What one part needs before it can be sent.
+    """The hashes that a part needs before it can be sent.
 
     Attributes:
-        payload_hash: SHA-256 of the bytes, which the request's signature covers; empty if nobody wants it.
+        payload_hash: SHA-256 of the bytes, which the request's signature covers; empty if it is not needed.
         tree_hash: SHA-256 tree hash of the bytes, which the service checks and echoes.
         leaves: The SHA-256 of every 1 MiB, 32 bytes each, joined; a later check of any range needs them.
     """
@@ -92,7 +92,7 @@ class TreeHash:
                 self._room = _LEAF_SIZE
 
     def digest(self) -> bytes:
-        """The tree hash of all bytes so far, 32 bytes."""
+        """Return the tree hash of all bytes so far, 32 bytes."""
         if self._room == _LEAF_SIZE:
             return self._counter.root()
         counter = self._counter.copy()
@@ -100,11 +100,11 @@ class TreeHash:
         return counter.root()
 
     def hexdigest(self) -> str:
-        """The tree hash of all bytes so far, 64 hex digits."""
+        """Return the tree hash of all bytes so far, 64 hex digits."""
         return self.digest().hex()
 
     def copy(self) -> TreeHash:
-        """An independent continuation of the same bytes."""
+        """Return an independent copy that continues from the same bytes."""
         twin = TreeHash()
         twin._counter = self._counter.copy()
         twin._leaf = self._leaf.copy()
@@ -113,7 +113,7 @@ class TreeHash:
 
 
 def tree_hash(data: Buffer) -> bytes:
-    """The SHA-256 tree hash of ``data``, 32 bytes."""
+    """Return the SHA-256 tree hash of ``data``, 32 bytes."""
     view = memoryview(data).cast("B")
     if len(view) <= _LEAF_SIZE:  # the only leaf is the root
         return sha256(view).digest()
@@ -121,14 +121,14 @@ def tree_hash(data: Buffer) -> bytes:
 
 
 def chunk_hashes(data: Buffer) -> list[bytes]:
-    """The SHA-256 of every 1 MiB of ``data``, the last chunk shorter; one hash of nothing for no bytes."""
+    """Return the SHA-256 of every 1 MiB of ``data``, the last one shorter; of no bytes one hash."""
     view = memoryview(data).cast("B")
     chunks = [sha256(view[at : at + _LEAF_SIZE]).digest() for at in range(0, len(view), _LEAF_SIZE)]
     return chunks or [EMPTY_HASH]
 
 
 def combine(hashes: Iterable[bytes]) -> bytes:
-    """The tree hash over hashes that are already nodes of one level, in order.
+    """Return the tree hash over hashes that are already nodes of one level, in order.
 
     Given the leaves this is the tree hash; given part hashes it is the tree hash of the whole, if every part
     but the last has the same size of 1 MiB x 2**k. Of no hashes it is the hash of no bytes.
@@ -140,17 +140,17 @@ def combine(hashes: Iterable[bytes]) -> bytes:
 
 
 def combine_leaves(leaves: bytes) -> bytes:
-    """The tree hash over leaf hashes joined into one string, as ``PartHashes.leaves`` has them."""
+    """Return the tree hash over leaf hashes joined into one string, as ``PartHashes.leaves`` has them."""
     return combine(leaves[at : at + HASH_SIZE] for at in range(0, len(leaves), HASH_SIZE))
 
 
 class PartHasher:
-    """Both hashes of one part, fed in pieces of any size, so that each piece is hashed while it is in cache.
+    """Computes both hashes of one part, fed in pieces of any size while each piece is in the CPU's cache.
 
-    Lets go of the GIL for each piece, so threads run this in parallel; one hasher is for one thread. Without
-    the payload hash, as for bytes that arrive, hashlib is enough: alone it is as fast as hashing can be. So
-    it is for a part known to be of one leaf, whose hashes are all the same: the native core takes no longer,
-    but all that a CPU core has for SHA, and up to half as long again where another thread shares the core.
+    It releases the GIL for each piece, so threads run it in parallel; one hasher is for one thread. Without
+    the payload hash, as for bytes that arrive, hashlib alone is as fast. So it is for a part of one leaf,
+    whose hashes are all the same: the native core takes as long there, but it fills all of a CPU core's SHA
+    units, and takes up to half as long again if another thread shares the core.
     """
 
     __slots__ = ("_pair",)
@@ -166,13 +166,13 @@ class PartHasher:
         self._pair.update(data)
 
     def finish(self) -> PartHashes:
-        """The hashes of the part."""
+        """Return the hashes of the part."""
         payload_hash, leaves = self._pair.digests()
         return PartHashes(payload_hash, combine_leaves(leaves), leaves)
 
 
 def hash_part(data: Buffer) -> PartHashes:
-    """Payload hash, tree hash and leaves of one part that lies in memory."""
+    """Return payload hash, tree hash and leaves of one part that lies in memory."""
     view = memoryview(data).cast("B")
     hasher = PartHasher(size=len(view))
     hasher.update(view)
@@ -180,12 +180,12 @@ def hash_part(data: Buffer) -> PartHashes:
 
 
 def hash_core() -> str:
-    """What hashes parts in this process: "native, " and the CPU's instructions, or "hashlib"."""
+    """Return the hasher of this process: "native, " and the CPU's instructions, or "hashlib"."""
     return _CORE
 
 
 class _HashlibPair:
-    """What ``native.HashPair`` is, in two visits to each leaf but the first, until whose end both are one."""
+    """Does the work of ``native.HashPair`` with hashlib, which visits each leaf but the first twice."""
 
     __slots__ = ("_leaf", "_leaves", "_payload", "_room")
 
@@ -226,7 +226,7 @@ _CORE, _NEW_PAIR = _choose()
 
 
 def _cut(data: Buffer, room: int) -> Iterator[memoryview]:
-    """The bytes in pieces that end where leaves do; the first leaf has room for so many more."""
+    """Yield the bytes in pieces that end where leaves do; the first leaf has room for so many more."""
     view = memoryview(data).cast("B")
     while view:
         yield view[:room]

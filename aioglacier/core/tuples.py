@@ -1,8 +1,8 @@
-"""``NamedTuple`` as in ``typing``, without loading that.
+"""``NamedTuple`` as in ``typing``, without loading ``typing``.
 
-Hash workers live from the modules that they do not load: to load ``typing``, with all that it is made of,
-takes as long as to start an interpreter, 10 ms of CPU, for each of them. What they load takes its names for
-annotations from there for type checkers only, and this class from here.
+Hash workers start quickly because they load few modules: ``typing`` and its imports take 10 ms of CPU, as
+long as the start of an interpreter. The modules of a worker import ``typing`` for type checkers only, and
+this class from here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 else:
 
     class _Declared(type):
-        """Makes a class of the fields and methods that a class statement declares, as ``typing`` does."""
+        """Creates a class from the fields and methods that a class statement declares, as ``typing`` does."""
 
         def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> type:
             del bases

@@ -1,14 +1,14 @@
-"""Uploads whose id was lost with the service's answer, and how they are known again.
+"""The facts by which an upload is recognised whose id was lost with the service's answer.
 
-An upload has no name that its maker could choose, and the description belongs to the user: whatever is
-written there stays with the archive for ever and is read by other tools. So a lost upload is known by all
-that is known of it: description, part size, the time since which it can have been begun, and that nobody has
-sent it a part or has its id. One that fits is as good as a new one, since nothing is in it.
+A client cannot name an upload, and the description belongs to the user: it stays with the archive for ever,
+and other tools read it. So a lost upload is recognised by its description, its part size, the time in which
+it can have begun, and the fact that it has no part and no known owner. An upload that fits is as good as a
+new one, because it is empty.
 
-Two who lose an answer at the same moment may find each other's. That does no harm as long as each upload is
-taken once: whoever then gets an id that is taken already asks for another. Of those who keep other records
-nobody can know that, and one of theirs that has just begun looks lost; so what a dead process left is looked
-for only among the uploads of its own time.
+Two processes that lose an answer at the same moment may find each other's upload. That does no harm as long
+as each upload is used once: a process that gets a used id asks for another. Processes with another catalog
+are not known here, and their new uploads look lost; so the uploads of a dead process are looked for only in
+its own time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import UploadDescription
 
-#: How far the service's clock may be behind ours; it accepts signatures within five minutes.
+#: The service's clock may be so far behind ours; it accepts signatures within five minutes.
 CLOCK_TOLERANCE: Final = timedelta(minutes=15)
 
-#: How long after it was intended an upload can have been begun: a quarter of an hour of outage, the clock,
+#: An upload can begin so long after it was intended: a quarter of an hour of outage, the clock's tolerance,
 #: and as much again.
 LATEST_BEGIN: Final = timedelta(hours=1)
 
@@ -37,9 +37,9 @@ def may_be_lost(
     since: datetime,
     until: datetime | None = None,
 ) -> bool:
-    """Whether an unfinished upload may be one that was initiated so between these times, by our clock.
+    """Return whether an unfinished upload may be one that was initiated so between these times.
 
-    It remains to be seen that it has no parts, and that nobody else has its id.
+    The caller still has to check that it has no parts, and that its id is not on record elsewhere.
     """
     return (
         upload.description == (description or "")

@@ -139,7 +139,7 @@ def test_the_range_an_error_suggests_passes(start: int, size: int, archive_size:
 @pytest.mark.parametrize("pair", [(5, 5), (MIB, 0), (-1, 5)])
 def test_what_is_no_range_is_refused(pair: tuple[int, int]) -> None:
     """Empty, backward and negative pairs raise our error, with Python's as its cause."""
-    with pytest.raises(InvalidRangeError, match="is no byte range") as caught:
+    with pytest.raises(InvalidRangeError, match="is not a byte range") as caught:
         check_retrieval_range(pair)
     assert caught.value.byte_range is None
     assert isinstance(caught.value.__cause__, ValueError)
@@ -148,7 +148,7 @@ def test_what_is_no_range_is_refused(pair: tuple[int, int]) -> None:
 def test_a_word_outside_a_closed_set_is_refused_with_the_set() -> None:
     """The message names the thing, the word seen, and the words allowed."""
     assert check_choice("tier", Tier, "Bulk") is Tier.BULK
-    with pytest.raises(InvalidPlanError, match=r"'Fast' is no tier: .*'Expedited', 'Standard', 'Bulk'"):
+    with pytest.raises(InvalidPlanError, match=r"'Fast' is not a tier: .*'Expedited', 'Standard', 'Bulk'"):
         check_choice("tier", Tier, "Fast")
 
 

@@ -1,6 +1,6 @@
 """CloudBerry: ``{"Path":"...","UTCDateModified":"20100310T110623Z","Flags":1}``.
 
-The path is in UTF-7, so ``c01+AF8-s0010`` is ``c01_s0010``; one that is no UTF-7 is taken as it stands. Flags
+The path is in UTF-7, so ``c01+AF8-s0010`` is ``c01_s0010``; a path that is not UTF-7 is taken as it is. Flags
 add up 1 for compressed and 2 for encrypted; not every version writes them. Sources: its makers' answer on
 Stack Overflow; the tests of AWS's own transfer of vaults to S3, where ``path`` occurs as well.
 """

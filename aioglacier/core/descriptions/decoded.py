@@ -1,4 +1,4 @@
-"""What a description was found to say."""
+"""The name and facts that were found in a description."""
 
 from __future__ import annotations
 

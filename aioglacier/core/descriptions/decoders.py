@@ -1,4 +1,4 @@
-"""The list of decoders, in the order they are asked."""
+"""The list of decoders, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from aioglacier.core.text import without_lone_surrogates
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Each takes a description without white space around it and returns what it says, or ``None`` if it is not
-#: in this decoder's format. None may raise, whatever it is given. CloudBerry's JSON is asked before any JSON.
+#: Each takes a description without white space around it and returns its contents, or ``None`` if it is in
+#: another format. No decoder may raise. CloudBerry's JSON is tried before other JSON.
 DECODERS: Final[tuple[Callable[[str], DecodedName | None], ...]] = (
     mt_aws_glacier.decode,
     fastglacier.decode,
@@ -22,9 +22,9 @@ DECODERS: Final[tuple[Callable[[str], DecodedName | None], ...]] = (
 
 
 def decode(description: str) -> DecodedName:
-    """The name in a description: decoded where a known tool wrote it, otherwise the description itself.
+    """Return the name in a description: decoded if a known tool wrote it, otherwise the description itself.
 
-    Never raises. Nothing but the description vouches for the answer, so show it, and never rely on it.
+    It never raises. The name is unverified text, so show it, and never rely on it.
     """
     stripped = description.strip()
     for decoder in DECODERS:

@@ -1,4 +1,4 @@
-"""FastGlacier, and those who write as it does: QNAP's Hybrid Backup Sync, CrushFTP.
+"""FastGlacier, and the tools with the same format: QNAP's Hybrid Backup Sync, CrushFTP.
 
 Versions 2 to 4 read ``<m><v>4</v><p>PATH</p><lm>20120821T170824Z</lm></m>``, from version 3 on maybe with
 ``<ce>compressed:encrypted:md5:size</ce>`` behind; version 1 is ``<ArchiveMetadata><Path>PATH</Path>...``.
@@ -6,7 +6,7 @@ PATH is the base64 of the name in UTF-8. A name that ends in "/" is a folder, an
 space between and inside the tags occurs, and so do quotes around all of it, from CSV that was read naively.
 Sources: fastglacier.com/fastglacier-metadata-format.aspx; the tests of AWS's own transfer of vaults to S3.
 
-The tags are found by pattern: the text is a stranger's, and no XML parser shall expand its entities.
+The tags are found by pattern: the text is untrusted, and an XML parser would expand its entities.
 """
 
 from __future__ import annotations
