@@ -1,23 +1,23 @@
-r"""Reading inventories as a stream: blocks of bytes go in, archives come out.
+r"""A reader of inventories as a stream: blocks of bytes go in, archives come out.
 
-An inventory has about 400 bytes for each archive, so a large vault's has gigabytes. A reader keeps the
-entry that is not complete yet and nothing else: its memory is one block, the archives in it, and at most
-twice ``MAX_ENTRY_SIZE``.
+An inventory has about 400 bytes for each archive, so a large vault's has gigabytes. A reader keeps only the
+entry that is not complete yet: its memory is one block, the archives in it, and at most twice
+``MAX_ENTRY_SIZE``.
 
-- **JSON.** ``raw_decode`` takes one archive after the other out of the text, at the speed of C. Finding the
-  last whole object first and handing the service's ``{...},{...}`` to one ``loads`` call was not faster
-  (0.76 us an archive both ways), and one regular expression for the service's own key order was slower
-  (1.4 us); both would have needed this way as well, for documents that someone has reformatted.
-- **CSV.** The service's is not RFC 4180: it writes a quote as ``\"`` but a backslash as itself, so a
-  description that ends in a backslash cannot be told from left to right. Every other field is of a known
-  form without commas, though, so a line is cut from both ends and what is left is the description.
+- **JSON.** ``raw_decode`` takes one archive after the other out of the text, at the speed of C. Two other
+  ways were tried. To find the last whole object and give the service's ``{...},{...}`` to one ``loads`` call
+  was not faster (0.76 us an archive both ways). One regular expression for the service's own key order was
+  slower (1.4 us). Both would also have needed this way, for documents that a tool has reformatted.
+- **CSV.** The service's form is not RFC 4180: it writes a quote as ``\"`` but a backslash as itself, so
+  reading from left to right does not find the end of a description that ends in a backslash. Every other
+  field has a known form without commas, so a line is cut from both ends, and the rest is the description.
 
-Whether an entry is malformed or only incomplete is not decided by looking at the trouble: what cannot be
-decoded yet waits for more until it is larger than any entry can be, or the document ends. A waiting text is
-not tried again before it has doubled, so blocks of one byte cost no more than twice the work.
+A reader does not decide from an error whether an entry is malformed or only incomplete: text that cannot be
+decoded waits for more until it is larger than any entry can be, or the document ends. Waiting text is tried
+again only when it has doubled, so blocks of one byte cost no more than twice the work.
 
-The content is whatever anybody wrote into the vault. Fields are checked before an ``Archive`` is made of
-them, and what is no archive raises ``InventoryError``.
+The content is untrusted. Fields are checked before an ``Archive`` is made of them, and an invalid one raises
+``InventoryError``.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class InventoryReader(ABC):
         A second call returns nothing.
 
         Raises:
-            InventoryError: The document is cut short. A CSV cut exactly behind a line cannot be told from a
-                whole one: compare its size with the job's ``inventory_size``.
+            InventoryError: The document is cut short. A CSV cut exactly behind a line looks like a whole
+                one: compare its size with the job's ``inventory_size``.
         """
         if self._is_closed:
             return []

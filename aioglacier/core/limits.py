@@ -16,7 +16,7 @@ LEAF_SIZE: Final = MIB
 
 
 class ServiceLimits(NamedTuple):
-    """What one service accepts and how long it keeps it.
+    """The limits of one service: sizes, counts and times.
 
     A named tuple: every program loads it, and a dataclass of this size takes five times as long to make.
 

@@ -1,8 +1,8 @@
-"""From a connection to an operation and back: the order of checks, and every answer's form.
+"""The way from a connection to an operation and back: the order of checks, and the form of every answer.
 
-A request is taken apart, its signature checked, then its API version, its account, and only then the
-operation looks at it. Whatever is refused on the way becomes a JSON error; whatever goes wrong here
-becomes a 500 in the same form, and a line in the log.
+A request is taken apart; then its host, signature, API version and account are checked, and then the
+operation runs. Each refusal becomes a JSON error; each failure of the server becomes a 500 in the same form,
+and a line in the log.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Application:
         self._skew = timedelta(seconds=settings.clock_skew_seconds)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; nothing but cancellation leaves this method as an exception."""
+        """Answer one request; only cancellation leaves this method as an exception."""
         request_id = new_id(REQUEST_ID_LENGTH)
         try:
             return await self._answer(request, request_id)
@@ -101,7 +101,7 @@ class Application:
         takes_bytes = operation is not None and operation.takes_bytes
         digest = hashlib.sha256(body).digest()
         if self._verifier is not None:
-            # The body of an upload is compared with its header when it has arrived.
+            # The body of an upload is compared with its header after it has arrived.
             payload_hash = (sent or digest.hex()) if takes_bytes else digest.hex()
             headers: dict[str, list[str]] = {}
             for name, value in request.headers.items():
@@ -135,7 +135,7 @@ class Application:
                 body = refusal.fault.body.encode()
         response = web.Response(status=refusal.status, body=body, headers=headers)
         if "Expect" in request.headers and not request.content.at_eof():
-            # The body will not be sent; what comes next on this connection would be taken for it.
+            # The body will not be sent; the next request on this connection would be read as the body.
             response.force_close()
         return response
 
@@ -147,7 +147,7 @@ class Application:
 
 
 def _target_path(request: web.BaseRequest) -> str:
-    """The request target in origin form; some clients behind proxies send a whole URL."""
+    """Return the request target in origin form; some clients behind proxies send a whole URL."""
     raw = request.raw_path
     if raw.startswith(("http://", "https://")):
         _, _, rest = raw.partition("://")
@@ -160,7 +160,7 @@ def _find(request: web.BaseRequest, target: Target) -> Operation | None:
     try:
         return find_operation(request.method, target)
     except RefusalError:
-        return None  # the signature is looked at first
+        return None  # the signature is checked first
 
 
 def _check_version(request: web.BaseRequest) -> None:
@@ -172,7 +172,7 @@ def _check_version(request: web.BaseRequest) -> None:
 
 
 def _dropped(request: web.BaseRequest) -> web.StreamResponse:
-    """End a connection that nobody reads from any more."""
+    """End a connection whose client has gone."""
     if request.transport is not None:
         request.transport.abort()
     response = web.Response(status=400)

@@ -1,4 +1,4 @@
-"""HTTP connections of the server: every answer has a request id, also those to what is not HTTP."""
+"""HTTP connections of the server: every answer has a request id, also the answer to malformed HTTP."""
 
 from __future__ import annotations
 

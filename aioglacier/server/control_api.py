@@ -1,16 +1,16 @@
-"""The control endpoints: what a test in another process or language may ask of a local Glacier.
+"""The control endpoints of a local Glacier, for tests in another process or language.
 
 They are not the service's. Their paths begin with ``/_local/``, which no account id can. They need no
-signature: the server listens on the loopback interface unless told otherwise, and who may reach it may move
-its clock. Only a web page may not; a browser names its origin.
+signature: the server listens on the loopback interface by default, and every process that reaches it may move
+its clock. Web pages may not: a browser names its origin, and the Host header is checked.
 
 ::
 
     GET    /_local/status                                  clock, vaults, archives, jobs, faults
     POST   /_local/clock      {"advance_seconds": 3600}    move the virtual clock
     POST   /_local/inventory                               take every vault's inventory now
-    POST   /_local/faults     [{"operation": ...}, ...]    let more go wrong
-    DELETE /_local/faults                                  let nothing go wrong any more
+    POST   /_local/faults     [{"operation": ...}, ...]    add faults
+    DELETE /_local/faults                                  remove all faults
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def answer(site: Site, request: web.BaseRequest, path: str) -> web.Respons
 
 
 async def advance(site: Site, by: float | timedelta) -> None:
-    """Move the virtual clock, and do what became due."""
+    """Move the virtual clock, and wait until the due work is done."""
     site.clock.advance(by)
     await snapshots.catch_up(site)
     await site.housekeeping.caught_up()

@@ -52,11 +52,11 @@ _MAX_HEADERS: Final = 100
 
 
 class StartupError(Exception):
-    """The local Glacier cannot be opened here; the message says why and what to do."""
+    """The local Glacier cannot be opened here; the message has the reason and the remedy."""
 
 
 class LocalGlacier:
-    """A Glacier of one's own, kept in a directory.
+    """A local Glacier in a directory.
 
     ::
 
@@ -68,9 +68,9 @@ class LocalGlacier:
     One object is entered once; the directory may be opened again later, by one server at a time.
 
     Args:
-        directory: Holds everything; made if missing.
+        directory: The folder of all records and bytes; it is created if missing.
         host: The interface to listen on.
-        port: 0 takes a free one; ``port`` tells which.
+        port: 0 takes a free one; the attribute ``port`` has its number.
         region: Part of ARNs and of signatures.
         account_id: Twelve digits; clients may write "-" instead.
         access_key_id: With ``secret_access_key``: every request must be signed with this pair.
@@ -78,20 +78,20 @@ class LocalGlacier:
         credentials: More pairs, also temporary ones.
         allowed_hosts: Names that a request's Host header may have besides localhost, ``host`` and addresses.
             A server without keys refuses all others, so that a web page cannot reach it by a name of its own.
-        clock_skew_seconds: How far the clock that judges signatures is ahead of the real one.
+        clock_skew_seconds: The clock that judges signatures is so far ahead of the real one.
         job_delay: Seconds until a job is done, as one number or by ``Expedited``, ``Standard``, ``Bulk``
             and ``Inventory``; ``None`` takes the service's own, minutes to hours.
         inventory_lag: Seconds from a change of a vault until its inventory, and the numbers of
             DescribeVault, show it; 0 shows it at once.
         clock: The virtual clock that jobs, inventories and expiry go by. It never runs behind the one that
             an earlier server of this directory had.
-        faults: What is to go wrong, as objects or in a JSON file.
-        notify_url: Where notifications of finished jobs are posted.
-        sns_endpoint_url: An SNS, such as moto's, where they are published to their topics, signed with the
-            first pair of keys.
-        ssl_context: Makes it https.
-        is_durable: Whether what was acknowledged also survives a power failure. Without it tests on slow
-            disks are faster, and a kill of the process still loses nothing.
+        faults: Scripted faults, as objects or in a JSON file.
+        notify_url: The URL to which notifications of finished jobs are posted.
+        sns_endpoint_url: An SNS, such as moto's, that publishes them to their topics; requests to it are
+            signed with the first pair of keys.
+        ssl_context: Makes it https. is_durable: Whether acknowledged bytes also survive a power failure.
+        Without it tests on slow disks are
+            faster, and a kill of the process still loses nothing.
         body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
             takes no output for so long is cut off.
         head_idle_seconds: A connection without a complete request head is closed after so long.
@@ -171,22 +171,22 @@ class LocalGlacier:
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 before it is opened, if any was asked for."""
+        """The port that it listens on; before it is opened the port that was given."""
         return self._port
 
     @property
     def settings(self) -> Settings:
-        """What it was told."""
+        """The options that it was created with."""
         return self._settings
 
     @property
     def clock(self) -> VirtualClock:
-        """Its clock; ``advance`` here moves it and also does what became due."""
+        """Its clock; ``LocalGlacier.advance`` moves it and waits until the due work is done."""
         return self._clock
 
     @property
     def faults(self) -> FaultScript:
-        """What is to go wrong; may be changed at any time."""
+        """The scripted faults; they may be changed at any time."""
         return self._faults
 
     async def advance(self, by: float | timedelta) -> None:
@@ -229,7 +229,7 @@ class LocalGlacier:
         """Finish the requests that run, for at most 2 seconds, and close everything."""
         self._site = None
         if self._stack is not None:
-            # Not told of the exception, which a task group would wrap; it goes on by itself.
+            # The exception is not passed in, because a task group would wrap it; it continues by itself.
             await self._stack.aclose()
 
     def _open_site(self) -> Site:

@@ -1,4 +1,4 @@
-"""The service's 33 operations: which method and path is which."""
+"""The service's 33 operations by method and path."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A request target taken apart: the words of its path, the names in it, its query."""
+    """The parts of a request target: the words of its path, the names in it, its query."""
 
     account: str
     shape: tuple[str, ...]
@@ -93,7 +93,7 @@ OPERATIONS: Final[dict[tuple[str, ...], Operation]] = {
 
 
 def parse_target(raw_path: str) -> Target:
-    """Take a request target apart. Doubled and closing slashes are folded; anything else stays as it is.
+    """Take a request target apart. Doubled and closing slashes are folded; nothing else is changed.
 
     Raises:
         RefusalError: The path has "." or ".." as a segment, or bytes that no URL has.
@@ -121,7 +121,7 @@ def check_account(target: Target, account_id: str, raw_path: str) -> None:
     """Refuse a path whose first segment is not this account's id, nor "-".
 
     Raises:
-        RefusalError: It is another account's, or none at all.
+        RefusalError: It is another account's, or not an account.
     """
     if target.account in {"-", account_id}:
         return
@@ -131,10 +131,10 @@ def check_account(target: Target, account_id: str, raw_path: str) -> None:
 
 
 def find_operation(method: str, target: Target) -> Operation:
-    """The operation that a method and a path name.
+    """Return the operation of a method and a path.
 
     Raises:
-        RefusalError: They name none.
+        RefusalError: There is none.
     """
     operation = OPERATIONS.get((method, *target.shape))
     if operation is None:

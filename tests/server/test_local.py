@@ -88,7 +88,7 @@ async def fail_soon() -> None:
 
 async def test_a_second_server_on_a_directory_is_refused(server: LocalGlacier, tmp_path: Path) -> None:
     """With a sentence that says so; the first goes on."""
-    with pytest.raises(StartupError, match="another server works in"):
+    with pytest.raises(StartupError, match="another server uses"):
         async with LocalGlacier(tmp_path / "glacier"):
             pass
     assert server.url

@@ -61,7 +61,7 @@ async def get_data_retrieval_policy(call: Call) -> Answer:
 
 
 def check_retrieval(db: sqlite3.Connection, call: Call, *, tier: str, size: int) -> None:
-    """Refuse a retrieval that would exceed what the policy allows; only the Standard tier is under it.
+    """Refuse a retrieval that would exceed the policy's limit; it applies to the Standard tier only.
 
     Raises:
         RefusalError: 400 PolicyEnforcedException.
@@ -100,7 +100,7 @@ def _purchase(db: sqlite3.Connection, now: int) -> str:
 
 
 def _a_month_later(started: int) -> int:
-    """The same day and time in the next month, or its last day."""
+    """Return the same day and time in the next month, or its last day."""
     moment = datetime.fromtimestamp(started / 1000, UTC)
     year, month = moment.year + moment.month // 12, moment.month % 12 + 1
     day = min(moment.day, calendar.monthrange(year, month)[1])

@@ -45,7 +45,7 @@ async def upload_archive(call: Call) -> Answer:
 
 
 def stored(call: Call, archive_id: str, tree_hash: bytes) -> Answer:
-    """The answer that names a new archive."""
+    """Return the answer that names a new archive."""
     return accepted(
         {
             "x-amz-sha256-tree-hash": tree_hash.hex(),
@@ -94,7 +94,7 @@ def note_change(db: sqlite3.Connection, call: Call, vault: int, *, archives: int
 
 
 async def delete_archive(call: Call) -> Answer:
-    """DeleteArchive; deleting a deleted one succeeds."""
+    """DeleteArchive; deleting a deleted archive succeeds."""
     await call.commit(partial(_delete, call=call))
     call.site.housekeeping.clean_soon()
     return NO_CONTENT
@@ -119,7 +119,7 @@ def _delete(db: sqlite3.Connection, call: Call) -> None:
 
 
 def find_archive(db: sqlite3.Connection, archive_id: str) -> sqlite3.Row | None:
-    """The record of an archive that is not deleted, in whatever vault."""
+    """Return the record of an archive that is not deleted, in any vault."""
     found: sqlite3.Row | None = db.execute(
         "SELECT * FROM archives WHERE id = ? AND deleted_run IS NULL", (archive_id,)
     ).fetchone()
@@ -127,5 +127,5 @@ def find_archive(db: sqlite3.Connection, archive_id: str) -> sqlite3.Row | None:
 
 
 def archive_not_found(archive_id: str) -> RefusalError:
-    """The archive is not there."""
+    """Return the refusal for an archive that does not exist."""
     return not_found(behaviour.ARCHIVE_NOT_FOUND.format(id=archive_id))

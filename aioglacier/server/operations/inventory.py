@@ -20,7 +20,7 @@ _ROWS_AT_A_TIME: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An inventory on disk; ``marker`` is where the next page begins, ``None`` at the end."""
+    """An inventory on disk; ``marker`` leads to the next page and is ``None`` at the end."""
 
     file: str
     size: int
@@ -33,7 +33,7 @@ def write_inventory(
     """Write the output of an inventory job into a file; blocks for a few seconds per million archives.
 
     Raises:
-        LookupError: The vault is no more.
+        LookupError: The vault was deleted.
         OSError: The file cannot be written.
     """
     db.execute("BEGIN")  # one view from the first row to the last
@@ -52,7 +52,7 @@ def write_inventory(
 
 
 class _Rows:
-    """The archives an inventory lists, a thousand at a time; knows afterwards where the next page begins."""
+    """Reads the archives of an inventory, a thousand at a time, and the marker of the next page."""
 
     def __init__(self, db: sqlite3.Connection, job: sqlite3.Row, vault: sqlite3.Row) -> None:
         self._limit = wire.parse_number(job["entry_limit"] or "")
@@ -109,7 +109,7 @@ def _json_entry(row: sqlite3.Row) -> str:
 
 
 def _csv_blocks(rows: _Rows, vault_arn: str, inventoried: int) -> Iterator[str]:
-    del vault_arn, inventoried  # CSV has no place for them
+    del vault_arn, inventoried  # CSV has no field for them
     yield f"ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash{behaviour.CSV_LINE_END}"
     for some in rows:
         yield "".join(_csv_line(row) for row in some)

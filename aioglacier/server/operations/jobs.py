@@ -1,4 +1,4 @@
-"""Jobs: initiating, describing and listing them. Their completion is the housekeeping's."""
+"""Jobs: initiating, describing and listing them. The housekeeping completes them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEPT_MS: Final = VAULT.job_output_seconds * 1000
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What InitiateJob was asked, checked as far as the request itself tells."""
+    """The parameters of InitiateJob, checked as far as the request alone allows."""
 
     description: str | None
     topic: str | None
@@ -59,7 +59,7 @@ def _parse_wish(call: Call) -> _Wish:
         raise missing("Job Parameters")
     fields = call.document()
     wrapped = fields.get("jobParameters")
-    if isinstance(wrapped, dict):  # as the guide's syntax shows, and nobody sends
+    if isinstance(wrapped, dict):  # the guide's syntax, which no client sends
         fields = {name: value for name, value in wrapped.items() if value is not None}
     kind = _text(fields, "Type")
     if kind is None:
@@ -138,7 +138,7 @@ def _parse_range(text: str | None) -> ByteRange | None:
 
 
 def parse_topic(text: str | None) -> str | None:
-    """An SNS topic's ARN; whether the topic exists is not asked."""
+    """Return an SNS topic's ARN; the topic itself is not looked up."""
     if text is not None and not _TOPIC.fullmatch(text):
         raise invalid(behaviour.BAD_TOPIC.format(topic=text))
     return text
@@ -221,10 +221,10 @@ async def describe_job(call: Call) -> Answer:
 
 
 def find_job(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
-    """The record of the job in the path.
+    """Return the record of the job in the path.
 
     Raises:
-        RefusalError: There is none, or no longer.
+        RefusalError: There is no such job, or it has expired.
     """
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM jobs WHERE id = ? AND vault = ?", (call.item, find_vault(db, call)["number"])
@@ -239,7 +239,7 @@ def _job_not_found(call: Call) -> RefusalError:
 
 
 def describe(row: sqlite3.Row, arn: str) -> dict[str, Any]:
-    """The job document of DescribeJob, ListJobs and notifications."""
+    """Return the job document of DescribeJob, ListJobs and notifications."""
     is_inventory = row["action"] == "InventoryRetrieval"
     return {
         "Action": row["action"],

@@ -1,4 +1,4 @@
-"""Which events of a vault go to which SNS topic."""
+"""The events of a vault that are published, and their SNS topic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EVENTS: Final = ("ArchiveRetrievalCompleted", "InventoryRetrievalCompleted")
 
 
 async def set_vault_notifications(call: Call) -> Answer:
-    """SetVaultNotifications, in place of what was set."""
+    """SetVaultNotifications; it replaces the former configuration."""
     configuration = call.document()
     topic, events = configuration.get("SNSTopic"), configuration.get("Events")
     if topic is None:

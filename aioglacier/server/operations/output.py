@@ -1,4 +1,4 @@
-"""GetJobOutput: the bytes of a finished job, whole or in ranges, with a tree hash where there is one."""
+"""GetJobOutput: the bytes of a finished job, whole or in ranges, with a tree hash if the range is a node."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTENT_TYPES: Final = {"JSON": "application/json", "CSV": "text/csv"}
 
 
 async def get_job_output(call: Call) -> Answer:
-    """GetJobOutput; may be called as often as one likes while the job is kept."""
+    """GetJobOutput; it may be called any number of times while the job is kept."""
     await call.site.housekeeping.caught_up()
     return await call.read(partial(_answer, call=call))
 
@@ -55,7 +55,7 @@ def _archive_headers(db: sqlite3.Connection, job: sqlite3.Row, wanted: ByteRange
     headers = {"Content-Type": "application/octet-stream"}
     if job["archive_description"] is not None:
         headers["x-amz-archive-description"] = job["archive_description"]
-    # Inside a job range that is no node of the archive's tree nothing has a checksum.
+    # Inside a job range that is not a node of the archive's tree, no range has a checksum.
     if job["range_hash"] is not None:
         offset = job["range_start"]
         in_archive = ByteRange(wanted.start + offset, wanted.stop + offset)
@@ -66,9 +66,9 @@ def _archive_headers(db: sqlite3.Connection, job: sqlite3.Row, wanted: ByteRange
 
 
 def parse_range(text: str | None, size: int) -> ByteRange | None:
-    """The range a Range header asks of ``size`` bytes, cut at their end; ``None`` for everything.
+    """Return the range of a Range header within ``size`` bytes, cut at their end; ``None`` for all.
 
-    A malformed header, or one with several ranges, asks for everything.
+    A malformed header, or one with several ranges, means all bytes.
 
     Raises:
         RefusalError: The range begins past the end.

@@ -1,6 +1,6 @@
 """A vault's access policy, and the one rule of policies that is enforced here.
 
-Policies are stored and given back as they came. Of both the access and the lock policy, exactly one kind of
+Policies are stored and returned unchanged. Of both the access and the lock policy, exactly one kind of
 statement has an effect: Deny on DeleteArchive with a condition on ``glacier:ArchiveAgeInDays``, or with no
 condition at all. The rest of the policy language is not evaluated.
 """
@@ -63,7 +63,7 @@ async def get_vault_access_policy(call: Call) -> Answer:
 
 
 def parse_policy(call: Call, refusal: str) -> str:
-    """The policy text sent along, if it can be one: JSON with statements, 20 KB at most."""
+    """Return the policy text of the request if it is valid: JSON with statements, 20 KB at most."""
     policy = call.document().get("Policy")
     if policy is None:
         raise missing("Policy")
@@ -103,7 +103,7 @@ def check_delete(call: Call, vault: sqlite3.Row, archive: sqlite3.Row) -> None:
 
 
 def is_lock_alive(vault: sqlite3.Row, now: int) -> bool:
-    """Whether the vault's lock is in place, or in progress and not yet expired."""
+    """Return whether the vault's lock is in place, or in progress and not yet expired."""
     return bool(vault["is_locked"]) or vault["lock_created"] + PROGRESS_MS > now
 
 
@@ -128,7 +128,7 @@ def _covers_delete(statement: dict[str, Any]) -> bool:
 
 
 def _holds(test: str, keys: Any, age_days: float) -> bool:
-    """Whether a condition on the archive's age holds; one on anything else is taken not to."""
+    """Return whether a condition on the archive's age holds; any other condition does not."""
     compare = _COMPARISONS.get(test.lower())
     if compare is None or not isinstance(keys, dict) or not keys:
         return False

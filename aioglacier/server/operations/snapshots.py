@@ -1,9 +1,9 @@
-"""The vault's inventory as the service takes it: a snapshot, about once a day, of what had changed.
+"""The vault's inventory as the service takes it: a snapshot of a changed vault, about once a day.
 
 DescribeVault, DeleteVault and inventory jobs all see the last snapshot, not the vault. A snapshot is due
-``inventory_lag`` after the first change since the one before. Nobody has to be awake at that moment: every
-change and every look first takes the snapshot that is overdue, and since nothing has changed in between it
-is the snapshot that was due.
+``inventory_lag`` after the first change since the one before. No task has to run at that moment: every change
+and every read first takes the overdue snapshot, and because nothing has changed in between it is the one that
+was due.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def take_all(db: sqlite3.Connection, now: int) -> int:
 
 
 def take(db: sqlite3.Connection, vault: int, at: int) -> None:
-    """Take a vault's snapshot, dated ``at``, and forget what the one before still showed."""
+    """Take a vault's snapshot, dated ``at``, and remove the archives that only the one before showed."""
     db.execute(
         "UPDATE vaults SET run = run + 1, inventoried = ?, changed = NULL, "
         "listed_archives = live_archives, listed_size = live_size, "

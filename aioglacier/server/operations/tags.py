@@ -53,7 +53,7 @@ def _add(db: sqlite3.Connection, call: Call, tags: dict[str, str]) -> None:
 
 
 async def remove_tags_from_vault(call: Call) -> Answer:
-    """RemoveTagsFromVault; keys that are not there are no error."""
+    """RemoveTagsFromVault; a missing key is not an error."""
     keys = call.document().get("TagKeys")
     if keys is None:
         raise missing("TagKeys")

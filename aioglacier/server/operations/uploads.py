@@ -32,7 +32,7 @@ REPEAT_MS: Final = behaviour.REPEAT_SECONDS * 1000
 
 @dataclass(frozen=True, slots=True)
 class PartRange:
-    """Where a part lies, and the header that said so."""
+    """The range of a part, and the header that gave it."""
 
     start: int
     size: int
@@ -96,7 +96,7 @@ def _upload_not_found(call: Call) -> RefusalError:
 
 
 async def upload_multipart_part(call: Call) -> Answer:
-    """UploadMultipartPart; the same range again takes the place of the first."""
+    """UploadMultipartPart; the same range sent again replaces the first."""
     size = intake.content_length(call.request)
     if size is None:
         raise missing("Content-Length")
@@ -149,7 +149,7 @@ def _put_part(db: sqlite3.Connection, call: Call, start: int, received: Received
 
 
 async def complete_multipart_upload(call: Call) -> Answer:
-    """CompleteMultipartUpload; again gives the same archive, for a while and for the same size and hash."""
+    """CompleteMultipartUpload; for a while the same size and hash give the same archive again."""
     size_text = call.need_header("x-amz-archive-size")
     hash_text = call.need_header("x-amz-sha256-tree-hash")
     tree_hash = wire.parse_hash("x-amz-sha256-tree-hash", hash_text)
@@ -201,7 +201,7 @@ def _check_whole(db: sqlite3.Connection, upload: sqlite3.Row, size: int, tree_ha
 
 
 async def abort_multipart_upload(call: Call) -> Answer:
-    """AbortMultipartUpload; again succeeds for a while."""
+    """AbortMultipartUpload; a repetition succeeds for a while."""
     await call.commit(partial(_abort, call=call))
     call.site.housekeeping.clean_soon()
     return NO_CONTENT

@@ -23,7 +23,7 @@ def _has_lock(vault: sqlite3.Row, now: int) -> bool:
 
 
 async def initiate_vault_lock(call: Call) -> Answer:
-    """InitiateVaultLock; a lock that is there, in progress or in place, is in the way."""
+    """InitiateVaultLock; a lock in progress or in place makes it fail."""
     policy = parse_policy(call, _BAD_POLICY)
     lock_id = await call.commit(partial(_initiate, call=call, policy=policy))
     return accepted({"x-amz-lock-id": lock_id})
@@ -42,7 +42,7 @@ def _initiate(db: sqlite3.Connection, call: Call, policy: str) -> str:
 
 
 async def complete_vault_lock(call: Call) -> Answer:
-    """CompleteVaultLock; again with the same id succeeds."""
+    """CompleteVaultLock; a repetition with the same id succeeds."""
     await call.commit(partial(_complete, call=call))
     return NO_CONTENT
 

@@ -1,4 +1,4 @@
-"""Vaults: making, showing, listing and deleting them."""
+"""Vaults: creating, describing, listing and deleting them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 
 
 def find_vault(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
-    """The record of the vault in the path.
+    """Return the record of the vault in the path.
 
     Raises:
-        RefusalError: There is none.
+        RefusalError: There is no such vault.
     """
     row: sqlite3.Row | None = db.execute("SELECT * FROM vaults WHERE name = ?", (call.vault,)).fetchone()
     if row is None:
@@ -34,7 +34,7 @@ def find_vault(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
 
 
 async def create_vault(call: Call) -> Answer:
-    """CreateVault; a vault that is there stays as it is."""
+    """CreateVault; an existing vault is not changed."""
     if not _NAME.fullmatch(call.vault):
         raise invalid(f"Invalid vault name: {call.vault}")
     await call.commit(partial(_create, name=call.vault, now=call.now))
@@ -86,7 +86,7 @@ def _page(db: sqlite3.Connection, after: str, limit: int) -> list[sqlite3.Row]:
 
 
 async def delete_vault(call: Call) -> Answer:
-    """DeleteVault: only one that the last inventory found empty and nobody has written to since."""
+    """DeleteVault: only a vault that was empty at the last inventory and unchanged since."""
     await snapshots.catch_up(call.site)
     await call.commit(partial(_delete, call=call))
     call.site.housekeeping.clean_soon()

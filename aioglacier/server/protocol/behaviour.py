@@ -1,10 +1,10 @@
-"""Everything about the service that is not certain, in one table.
+"""The uncertain behaviour of the service, in one table.
 
-Each value is what this server does where the service's documents are silent, contradict each other or
-leave the choice to an implementation. A correction from somebody who can ask the real service is a change
-of one line here. Clients must not depend on any of it.
+Each value is this server's behaviour where the service's documents are silent, contradict each other or leave
+the choice to an implementation. A correction by a user of the real service is a change of one line here.
+Clients must not depend on any of it.
 
-Marks: "unconfirmed" is a guess about the service; "choice" is ours because nobody can observe it.
+Marks: "unconfirmed" is a guess about the service; "choice" is ours, because it cannot be observed.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ EMPTY_DOCUMENT: Final = b"{}"
 #: A path and method that name no operation (unconfirmed).
 UNKNOWN_OPERATION: Final = (404, "UnknownOperationException", "The requested operation does not exist.")
 
-#: A path without an account, or with something that is no account (seen by one SDK as BadRequest).
+#: A path whose first segment is not an account (one SDK has seen BadRequest).
 BAD_ACCOUNT: Final = (400, "BadRequest", "The request path does not begin with an account ID: {path}")
 
 #: "." and ".." as a path segment (choice): the service's signature rules remove them from the path.
@@ -33,7 +33,7 @@ BAD_VERSION: Final = (400, "InvalidParameterValueException", "Invalid API versio
 #: A request that is not well-formed HTTP, such as a control character in a header (code unconfirmed).
 NOT_HTTP: Final = (400, "BadRequest", "The request is not well-formed HTTP: {reason}")
 
-#: A Host header that does not name this server, where no key is needed to ask it (choice).
+#: A Host header that does not name this server, if no key protects it (choice).
 FOREIGN_HOST: Final = (
     403,
     "AccessDeniedException",
@@ -71,7 +71,7 @@ EXPIRED_TOKEN: Final = (
     "The security token included in the request is expired",
 )
 
-#: The body is not what x-amz-content-sha256 says (text and status seen, code unconfirmed).
+#: The body differs from x-amz-content-sha256 (text and status seen, code unconfirmed).
 PAYLOAD_MISMATCH: Final = (
     403,
     "InvalidSignatureException",
@@ -90,7 +90,7 @@ UNSIGNED_PAYLOAD: Final = (
 
 # --- vaults -------------------------------------------------------------------------------------------
 
-#: Deleting a vault that is not there: 204 was reported in 2013, the model lists 404 (unconfirmed).
+#: Deleting a vault that does not exist: 204 was reported in 2013, the model lists 404 (unconfirmed).
 DELETE_MISSING_VAULT_SUCCEEDS: Final = True
 
 NO_ACCESS_POLICY: Final = "No vault access policy is set for: {arn}"  # unconfirmed
@@ -120,7 +120,7 @@ BAD_TAG: Final = "Invalid tag: {tag}"
 #: Deleting an archive id that never existed (choice; the guide speaks of deleted ones only).
 DELETE_UNKNOWN_ARCHIVE_SUCCEEDS: Final = True
 
-#: How long CompleteMultipartUpload and AbortMultipartUpload may be repeated ("a short time"; choice).
+#: CompleteMultipartUpload and AbortMultipartUpload may be repeated for so long ("a short time"; choice).
 REPEAT_SECONDS: Final = 24 * 3600
 
 UPLOAD_NOT_FOUND: Final = "The upload ID was not found: {id}"  # unconfirmed
@@ -136,7 +136,7 @@ BAD_DESCRIPTION: Final = (
 BAD_HASH: Final = "Invalid {header}: {value}"  # seen for x-amz-sha256-tree-hash
 REQUEST_TIMED_OUT: Final = (408, "RequestTimeoutException", "Request timed out.")
 
-#: A body that stands still for so long is given up with 408 (unconfirmed how long; seconds, real time).
+#: A body that stands still for so long is answered with 408 (duration unconfirmed; seconds, real time).
 BODY_IDLE_SECONDS: Final = 60.0
 
 #: A connection without a complete request head is closed after so long (seconds, real time; choice).
@@ -179,12 +179,12 @@ RANGE_NOT_ALIGNED: Final = "Invalid retrieval byte range: {range}"  # unconfirme
 #: A range that covers everything is still answered 206 (unconfirmed).
 FULL_RANGE_STATUS: Final = 206
 
-#: CSV inventories end their lines so (unconfirmed: LF or CRLF).
+#: The end of a line in CSV inventories (unconfirmed: LF or CRLF).
 CSV_LINE_END: Final = "\n"
 
 # --- account ------------------------------------------------------------------------------------------
 
-#: What GetDataRetrievalPolicy says before one was set (shape unconfirmed).
+#: The answer of GetDataRetrievalPolicy before one was set (shape unconfirmed).
 DEFAULT_RULE: Final = {"BytesPerHour": None, "Strategy": "None"}
 
 #: FreeTier: 10 GB a month, pro rata (historic); bytes an hour that jobs of Standard tier may retrieve.

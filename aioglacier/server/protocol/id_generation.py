@@ -1,4 +1,4 @@
-"""Ids of the lengths the service's have. One in 64 begins with "-", as there."""
+"""Ids as long as the service's. One in 64 begins with "-", as at the service."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ REQUEST_ID_LENGTH: Final = 47
 
 
 def new_id(length: int) -> str:
-    """``length`` random characters of ``A-Za-z0-9_-``."""
+    """Return ``length`` random characters of ``A-Za-z0-9_-``."""
     return "".join([_ALPHABET[byte & 63] for byte in secrets.token_bytes(length)])

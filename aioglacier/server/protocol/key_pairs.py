@@ -14,8 +14,8 @@ class Credentials:
     """A key pair whose signatures are accepted.
 
     Attributes:
-        session_token: Must come along as ``x-amz-security-token`` if given.
-        expires: From then on (real time) the pair is answered with ExpiredTokenException.
+        session_token: If given, requests must send it as ``x-amz-security-token``.
+        expires: From this real time on the answer is ExpiredTokenException.
     """
 
     access_key_id: str

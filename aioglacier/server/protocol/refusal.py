@@ -22,7 +22,7 @@ class RefusalError(Exception):
 
     @property
     def type(self) -> str:
-        """Whose fault it is: ``Client`` or ``Server``."""
+        """The side that is at fault: ``Client`` or ``Server``."""
         return "Client" if self.status < 500 else "Server"
 
 
@@ -31,36 +31,36 @@ class ConnectionDroppedError(Exception):
 
 
 def refuse(row: tuple[int, str, str], **values: Any) -> RefusalError:
-    """A refusal from a row of the table of behaviours, its text filled with ``values``."""
+    """Return a refusal from a row of the table of behaviours, its text filled with ``values``."""
     status, code, text = row
     return RefusalError(status, code, text.format(**values) if values else text)
 
 
 def invalid(message: str) -> RefusalError:
-    """A value is wrong, or the state of things does not allow it."""
+    """Return the refusal of a wrong value, or of an operation that the state does not allow."""
     return RefusalError(400, "InvalidParameterValueException", message)
 
 
 def missing(name: str) -> RefusalError:
-    """A header or field is not there."""
+    """Return the refusal for a missing header or field."""
     return RefusalError(400, "MissingParameterValueException", f"Required parameter missing: {name}")
 
 
 def not_found(message: str) -> RefusalError:
-    """A vault, archive, upload, job or setting is not there."""
+    """Return the refusal for a vault, archive, upload, job or setting that does not exist."""
     return RefusalError(404, "ResourceNotFoundException", message)
 
 
 def vault_not_found(arn: str) -> RefusalError:
-    """The vault in the path is not there."""
+    """Return the refusal for a vault that does not exist."""
     return not_found(f"Vault not found for ARN: {arn}")
 
 
 def denied(message: str) -> RefusalError:
-    """Not allowed: another account, a policy, or a lock in the wrong state."""
+    """Return the refusal for another account, by a policy, or for a lock in the wrong state."""
     return RefusalError(403, "AccessDeniedException", message)
 
 
 def limit_exceeded(message: str) -> RefusalError:
-    """One more than the service allows."""
+    """Return the refusal for one more than the service allows."""
     return RefusalError(400, "LimitExceededException", message)

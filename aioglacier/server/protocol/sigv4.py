@@ -1,8 +1,8 @@
-"""AWS Signature Version 4, checked as the service checks it.
+"""The check of AWS Signature Version 4, as the service makes it.
 
-Written from the published rules and not shared with the client, so that a mistake of one is not agreed upon
-by both. The steps are the rules' own: a canonical request, a string to sign, a signature; all three appear
-in the refusal of a wrong one.
+It is written from the published rules and not shared with the client, so that a mistake of one is not a
+mistake of both. The steps are those of the rules: a canonical request, a string to sign, a signature. The
+refusal of a wrong signature shows all three.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SignedRequest:
     payload_hash: str
 
     def header(self, name: str) -> str | None:
-        """A header's value as it is signed: ends trimmed, runs of spaces collapsed, values joined."""
+        """Return a header's value as it is signed: ends trimmed, runs of spaces collapsed, values joined."""
         values = self.headers.get(name)
         if values is None:
             return None
@@ -76,7 +76,7 @@ class Authorization:
 
     @property
     def scope(self) -> str:
-        """What the signing key is limited to."""
+        """The scope that the signing key is limited to."""
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
@@ -91,7 +91,7 @@ class Verifier:
         """Accept the request's signature, or refuse the request.
 
         Raises:
-            RefusalError: Whatever the service answers: no, malformed, unknown, expired, early, late or wrong.
+            RefusalError: The signature is missing, malformed, unknown, expired, early, late or wrong.
         """
         authorization = parse_authorization(request.header("authorization"))
         pair = self._known_pair(authorization, request, now)
@@ -126,7 +126,7 @@ class Verifier:
 
 
 def parse_authorization(text: str | None) -> Authorization:
-    """The parts of the header, which may stand in any order and with or without spaces.
+    """Return the parts of the header, which may come in any order, with or without spaces.
 
     Raises:
         RefusalError: There is no header, or it is malformed.
@@ -149,7 +149,7 @@ def parse_authorization(text: str | None) -> Authorization:
 
 
 def canonical_request(request: SignedRequest, signed_headers: Iterable[str]) -> str:
-    """The request in the one form that both sides sign."""
+    """Return the request in the one form that both sides sign."""
     path, _, query = request.target.partition("?")
     names = sorted(signed_headers)
     lines = "".join(f"{name}:{request.header(name) or ''}\n" for name in names)
@@ -166,12 +166,12 @@ def canonical_request(request: SignedRequest, signed_headers: Iterable[str]) -> 
 
 
 def string_to_sign(canonical: str, amz_date: str, scope: str) -> str:
-    """What the signing key is applied to."""
+    """Return the text that the signing key is applied to."""
     return "\n".join((_ALGORITHM, amz_date, scope, hashlib.sha256(_octets(canonical)).hexdigest()))
 
 
 def sign(secret: str, authorization: Authorization, to_sign: str) -> str:
-    """The signature in hex."""
+    """Return the signature in hex."""
     key = _signing_key(secret, authorization.date, authorization.region, authorization.service)
     return hmac.new(key, _octets(to_sign), hashlib.sha256).hexdigest()
 
@@ -179,7 +179,7 @@ def sign(secret: str, authorization: Authorization, to_sign: str) -> str:
 def authorization_for(
     request: SignedRequest, pair: Credentials, *, date: str, region: str, service: str
 ) -> str:
-    """An ``Authorization`` header over all headers of a request of our own."""
+    """Return an ``Authorization`` header over all headers of a request of our own."""
     names = tuple(sorted(request.headers))
     unsigned = Authorization(pair.access_key_id, date[:8], region, service, names, "")
     to_sign = string_to_sign(canonical_request(request, names), date, unsigned.scope)
@@ -249,7 +249,7 @@ def _check_signed_headers(authorization: Authorization, request: SignedRequest) 
     if "host" not in signed or not signed & {"x-amz-date", "date"}:
         raise _wrong("'Host' and 'X-Amz-Date' or 'Date' must be signed headers.")
     for values in request.headers.values():
-        # The service breaks on such signatures, whatever was signed; clients must not get used to less.
+        # The service fails on such signatures, so clients must not rely on them here.
         if not all(value.isascii() for value in values):
             raise _wrong("The request signature cannot be checked: a header is not ASCII.")
 

@@ -18,21 +18,21 @@ _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    """JSON as the service writes it: compact, keys in alphabetical order, nulls kept."""
+    """Return JSON as the service writes it: compact, keys in alphabetical order, nulls kept."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
         "utf-8", "replace"
     )
 
 
 def decode(body: bytes) -> dict[str, Any]:
-    """A JSON object; what is ``null`` counts as absent.
+    """Return a JSON object without its ``null`` values.
 
     Raises:
         RefusalError: SerializationException, when the body is not one JSON object in UTF-8.
     """
     try:
         document = json.loads(body)
-        # Half a surrogate pair is fine JSON, but neither UTF-8 nor SQLite can hold it.
+        # Half a surrogate pair is valid JSON, but neither UTF-8 nor SQLite can hold it.
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise RefusalError(
@@ -44,26 +44,26 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def instant(milliseconds: int) -> str:
-    """The form of dates in documents, ``2012-03-20T17:03:43.221Z``."""
+    """Return a date as documents have it, ``2012-03-20T17:03:43.221Z``."""
     moment = _EPOCH + timedelta(milliseconds=milliseconds)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
 def instant_or_null(milliseconds: int | None) -> str | None:
-    """As ``instant``, for a thing that may not have happened yet."""
+    """Return the same for an event that may not have happened yet."""
     return None if milliseconds is None else instant(milliseconds)
 
 
 def whole_second(milliseconds: int) -> str:
-    """The form of dates inside an inventory, ``2017-08-22T17:24:07Z``."""
+    """Return a date as inventories have it, ``2017-08-22T17:24:07Z``."""
     return f"{_EPOCH + timedelta(milliseconds=milliseconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def parse_instant(text: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 date with a zone.
+    """Return the milliseconds since 1970 of an ISO 8601 date with a zone.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: The text is not such a date.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -72,19 +72,19 @@ def parse_instant(text: str) -> int:
 
 
 def parse_hash(header: str, text: str) -> bytes:
-    """A SHA-256 from its 64 lower-case hex digits."""
+    """Return a SHA-256 from its 64 lower-case hex digits."""
     if not _HASH.fullmatch(text):
         raise invalid(behaviour.BAD_HASH.format(header=header, value=text))
     return bytes.fromhex(text)
 
 
 def parse_number(text: str) -> int | None:
-    """A non-negative decimal number of at most 18 digits, else ``None``."""
+    """Return a non-negative decimal number of at most 18 digits, else ``None``."""
     return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def check_description(text: str | None) -> str | None:
-    """A description of an archive or job; an empty one is none.
+    """Return the description of an archive or job, ``None`` for an empty one.
 
     Leading spaces are dropped. Doubled spaces inside are kept, as the service seems to do.
     """
@@ -97,7 +97,7 @@ def check_description(text: str | None) -> str | None:
 
 
 def parse_limit(text: str | None, largest: int) -> int:
-    """The page size a list was asked for; ``largest`` when none was."""
+    """Return the page size of a list request; the default is ``largest``."""
     if not text:
         return largest
     limit = parse_number(text)
@@ -107,12 +107,12 @@ def parse_limit(text: str | None, largest: int) -> int:
 
 
 def marker_for(position: int) -> str:
-    """An opaque marker for a position in a list."""
+    """Return an opaque marker for a position in a list."""
     return base64.urlsafe_b64encode(f"at:{position}".encode()).decode()
 
 
 def parse_marker(text: str | None) -> int | None:
-    """The position that ``marker_for`` hid; ``None`` at the start of a list."""
+    """Return the position in a marker of ``marker_for``; ``None`` at the start of a list."""
     if not text:
         return None
     try:

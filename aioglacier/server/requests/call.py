@@ -1,4 +1,4 @@
-"""One request on its way through the server, and the answer it gets."""
+"""One request on its way through the server, and its answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: either ``body``, or the bytes of ``slices`` one after the other."""
+    """The answer's status, headers and bytes: ``body``, or the bytes of ``slices`` in order."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -32,12 +32,12 @@ class Answer:
 
 
 def document(content: dict[str, Any]) -> Answer:
-    """A JSON document, 200."""
+    """Return an answer with a JSON document, 200."""
     return Answer(200, body=wire.encode(content))
 
 
 def accepted(headers: Mapping[str, str], *, status: int = 201) -> Answer:
-    """Something was made; what it is stands in the headers."""
+    """Return an answer that names a new thing in its headers."""
     return Answer(status, headers, behaviour.EMPTY_DOCUMENT)
 
 
@@ -46,13 +46,13 @@ NO_CONTENT = Answer(204)
 
 @dataclass(slots=True)
 class Call:
-    """One request: what it asks for, and the way to everything it needs.
+    """One request with its parameters, and the open parts of the server that it needs.
 
     Attributes:
         vault: The vault's name from the path, "" for the account's operations.
         item: The archive, upload, job or lock id from the path, or "".
-        body: The document sent along; uploads read ``request.content`` themselves.
-        faults: The scripted faults that befall this request.
+        body: The document of the request; uploads read ``request.content`` themselves.
+        faults: The scripted faults of this request.
     """
 
     site: Site
@@ -71,30 +71,30 @@ class Call:
 
     @property
     def now(self) -> int:
-        """The virtual instant, in milliseconds since 1970."""
+        """The time of the virtual clock, in milliseconds since 1970."""
         return self.site.clock.milliseconds()
 
     def header(self, name: str) -> str | None:
-        """A header, if it was sent and is not empty."""
+        """Return a header, if it was sent and is not empty."""
         return self.request.headers.get(name) or None
 
     def need_header(self, name: str) -> str:
-        """A header without which the operation cannot be."""
+        """Return a header that the operation requires."""
         value = self.header(name)
         if value is None:
             raise missing(name)
         return value
 
     def document(self) -> dict[str, Any]:
-        """The JSON object sent along; an empty body counts as an empty object."""
+        """Return the JSON object of the body; an empty body counts as an empty object."""
         return wire.decode(self.body) if self.body.strip() else {}
 
     def location(self, *segments: str) -> str:
-        """A path for the Location header, with the real account id."""
+        """Return a path for the Location header, with the real account id."""
         return "/".join(("", self.site.settings.account_id, "vaults", self.vault, *segments))
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask the records."""
+        """Read from the records."""
         return await self.site.database.read(question)
 
     async def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("aioglacier.server")
 
-#: Read from disk at once, and handed to the connection at once: the first saves changes of thread, the
-#: second keeps what the transport has to buffer, and move about, small.
+#: Bytes that are read from disk at once, and bytes that are given to the connection at once: a large first
+#: number saves changes of thread, a small second one keeps the transport's buffer small.
 _READ_SIZE: Final = MIB
 _WRITE_SIZE: Final = 256 * KIB
 
@@ -47,7 +47,7 @@ async def send_slices(
     try:
         await _send_all(site, response, slices, flip, truncate)
     except (OSError, EOFError) as error:
-        # The head is out, so this cannot become an error answer any more.
+        # The head has been sent, so an error answer is no longer possible.
         if not isinstance(error, (ConnectionError, TimeoutError)):
             _logger.exception("job output could not be read")
         cut(request)

@@ -1,4 +1,4 @@
-"""Scripted faults: what goes wrong, at which request, and at which moment of it.
+"""Scripted faults: their kinds, the requests that they strike, and the moments.
 
 A fault waits for requests of its ``operation`` (all of them for "*") whose path, ``Content-Range`` or
 ``Range`` contains ``where``. Of these it strikes the ``first`` and those after it, ``count`` in all, or each
@@ -6,8 +6,8 @@ with a ``probability``. The script of a test reads "part 3 fails twice with 503"
 
     Fault("UploadMultipartPart", where="bytes 3145728-", count=2, status=503)
 
-The two moments that matter most are ``before_commit``, when the body is here and nothing is done yet, and
-``after_commit``, when all is done and only the answer is missing.
+The two most important moments are ``before_commit``, when the body has arrived and nothing is done yet, and
+``after_commit``, when everything is done and only the answer is missing.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """The kind of a fault."""
 
     #: Answer with ``status``, ``code`` and ``message``, and with ``body`` instead of JSON if given.
     STATUS = "status"
     #: Cut the connection.
     RESET = "reset"
-    #: Wait for ``seconds``, then go on as usual.
+    #: Wait for ``seconds``, then continue as usual.
     DELAY = "delay"
     #: Kill the server's process at once, as a power failure would.
     KILL = "kill"
     #: Announce the whole job output, send ``after_bytes`` of it, wait ``seconds`` and cut the connection.
     TRUNCATE = "truncate"
-    #: Change the byte at ``after_bytes`` of the job output; its checksum header stays right.
+    #: Change the byte at ``after_bytes`` of the job output; its checksum header stays correct.
     FLIP = "flip"
     #: Leave out the answer's ``header``, the checksum unless another is named.
     OMIT_HEADER = "omit_header"
@@ -67,19 +67,19 @@ class FaultKind(StrEnum):
 
 
 class Moment(StrEnum):
-    """When a fault of kind status, reset, delay or kill strikes."""
+    """The moment at which a fault of kind status, reset, delay or kill strikes."""
 
-    #: The head is here and the signature checked.
+    #: The head has arrived and the signature is checked.
     START = "start"
-    #: ``after_bytes`` of the body are here.
+    #: ``after_bytes`` of the body have arrived.
     BODY = "body"
-    #: The body is here, checked and on disk; nothing is recorded.
+    #: The body has arrived, is checked and on disk; nothing is recorded.
     BEFORE_COMMIT = "before_commit"
     #: Everything is done and recorded; nothing is answered.
     AFTER_COMMIT = "after_commit"
 
 
-#: Status and text that go with a code, so a script need name the code only.
+#: Status and text of each code, so that a script needs the code only.
 _KNOWN: Final = {
     "ThrottlingException": (400, "Rate exceeded"),
     "RequestTimeoutException": (408, "Request timed out."),
@@ -113,7 +113,7 @@ _TYPES: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong; see the module's docstring.
+    """One scripted fault; see the module's docstring.
 
     Raises:
         ValueError: A name is unknown, or a value is out of range.
@@ -161,7 +161,7 @@ class Fault:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Fault:
-        """A fault from its JSON form, whose keys are the attributes' names.
+        """Return a fault from its JSON form, whose keys are the attributes' names.
 
         Raises:
             ValueError: A key or a value is unknown.
@@ -174,7 +174,7 @@ class Fault:
         return cls(**document)
 
     def answer(self) -> RefusalError:
-        """The error answer of kind ``status``."""
+        """Return the error answer of kind ``status``."""
         status, message = _KNOWN.get(self.code, (500, "A scripted fault."))
         return ScriptedRefusalError(
             self.status or status, self.code, message if self.message is None else self.message, self
@@ -182,7 +182,7 @@ class Fault:
 
 
 class ScriptedRefusalError(RefusalError):
-    """An error answer that a script asked for."""
+    """An error answer by a script."""
 
     def __init__(self, status: int, code: str, message: str, fault: Fault) -> None:
         super().__init__(status, code, message)
@@ -190,11 +190,11 @@ class ScriptedRefusalError(RefusalError):
 
 
 def load_faults(source: Sequence[Fault] | str | os.PathLike[str]) -> list[Fault]:
-    """Faults as they are, or from a JSON file that holds a list of them.
+    """Return the given faults, or those of a JSON file with a list of them.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It holds something else.
+        ValueError: The file is not a list of faults.
     """
     if isinstance(source, (str, os.PathLike)):
         return parse_faults(json.loads(Path(source).read_bytes()))
@@ -202,10 +202,10 @@ def load_faults(source: Sequence[Fault] | str | os.PathLike[str]) -> list[Fault]
 
 
 def parse_faults(documents: Any) -> list[Fault]:
-    """Faults from a JSON list.
+    """Return faults from a JSON list.
 
     Raises:
-        ValueError: It is no list of faults.
+        ValueError: It is not a list of faults.
     """
     if not isinstance(documents, list) or not all(isinstance(one, dict) for one in documents):
         raise ValueError("faults are a list of objects")
@@ -220,15 +220,15 @@ class FaultScript:
         self.add(*faults)
 
     def add(self, *faults: Fault) -> None:
-        """Let more go wrong."""
+        """Add faults."""
         self._waiting.extend(_Waiting(fault) for fault in faults)
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._waiting.clear()
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Each fault's operation and kind, how many requests it met and how many it struck."""
+        """Return each fault's operation and kind, how many requests it met and how many it struck."""
         return [
             {
                 "operation": one.fault.operation,
@@ -240,7 +240,7 @@ class FaultScript:
         ]
 
     def of_request(self, operation: str, request: web.BaseRequest) -> RequestFaults:
-        """The faults that befall this request."""
+        """Return the faults that strike this request."""
         if not self._waiting:
             return RequestFaults(())
         places = " ".join(
@@ -254,7 +254,7 @@ class FaultScript:
 
 
 class _Waiting:
-    """A fault and what it has met."""
+    """A fault with its counts of requests met and struck."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -283,21 +283,21 @@ class RequestFaults:
         self._body_size = 0
 
     async def at_start(self, request: web.BaseRequest) -> None:
-        """The operation is about to begin."""
+        """Strike before the operation begins."""
         await self._reach(Moment.START, request)
 
     async def during_body(self, request: web.BaseRequest, size: int) -> None:
-        """``size`` more bytes of an upload's body are here."""
+        """Strike after ``size`` more bytes of an upload's body have arrived."""
         if self._faults:
             before, self._body_size = self._body_size, self._body_size + size
             await self._reach(Moment.BODY, request, at_least=before)
 
     async def before_commit(self, request: web.BaseRequest) -> None:
-        """The records are about to change."""
+        """Strike before the records change."""
         await self._reach(Moment.BEFORE_COMMIT, request)
 
     async def after_commit(self, request: web.BaseRequest) -> None:
-        """The records have changed, the answer is about to be sent."""
+        """Strike after the records have changed, before the answer is sent."""
         await self._reach(Moment.AFTER_COMMIT, request)
 
     async def _reach(self, moment: Moment, request: web.BaseRequest, *, at_least: int = 0) -> None:
@@ -316,11 +316,11 @@ class RequestFaults:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def find(self, kind: FaultKind) -> Fault | None:
-        """The first fault of a kind, if there is one."""
+        """Return the first fault of a kind, if there is one."""
         return next((fault for fault in self._faults if fault.kind is kind), None)
 
     def change_headers(self, headers: dict[str, str]) -> None:
-        """Leave out or change headers of a good answer."""
+        """Leave out or change headers of a successful answer."""
         omit = self.find(FaultKind.OMIT_HEADER)
         if omit is not None:
             headers.pop(omit.header, None)
@@ -328,25 +328,25 @@ class RequestFaults:
             headers[_HASH_HEADER] = right[:-1] + ("0" if right[-1] != "0" else "1")
 
     def page_limit(self, limit: int) -> int:
-        """The page size that is really used."""
+        """Return the page size that is used."""
         fault = self.find(FaultKind.SHORT_PAGES)
         return limit if fault is None else min(limit, max(1, fault.limit))
 
     def part_end(self, last: int) -> int:
-        """The last byte of a part as ListParts tells it."""
+        """Return the last byte of a part for ListParts."""
         return last if self.find(FaultKind.WRONG_RANGE) is None else last + 1
 
     def planned_failure(self) -> str | None:
-        """The message with which the job being initiated will fail."""
+        """Return the message with which the job being initiated will fail."""
         fault = self.find(FaultKind.JOB_FAILURE)
         return None if fault is None else fault.message or "The job failed."
 
 
 def cut(request: web.BaseRequest) -> None:
-    """Cut a request's connection, without a goodbye.
+    """Cut a request's connection without an answer.
 
     Raises:
-        ConnectionDroppedError: Always, to leave the operation.
+        ConnectionDroppedError: Always; it ends the operation.
     """
     if request.transport is not None:
         request.transport.abort()

@@ -25,7 +25,8 @@ def check_host(header: str, settings: Settings) -> None:
     """Refuse a request whose Host header names neither this machine nor an allowed name.
 
     Raises:
-        RefusalError: It does. A request without the header, which no browser sends, is accepted.
+        RefusalError: The header names another host. A request without the header, which no browser sends, is
+            accepted.
     """
     try:
         host = (urlsplit(f"//{header}").hostname or "").rstrip(".")

@@ -1,7 +1,7 @@
 """Receiving request bodies: documents whole and bounded, archives in blocks that go straight to disk.
 
-An upload holds at most two blocks of 1 MiB and what the transport reads ahead, whatever its length: one
-block is being filled from the connection while a thread hashes and writes the one before.
+An upload of any length holds at most two blocks of 1 MiB and the transport's read-ahead: one block is filled
+from the connection while a thread hashes and writes the block before.
 """
 
 from __future__ import annotations
@@ -114,10 +114,10 @@ async def _read(request: web.BaseRequest, idle_seconds: float) -> AsyncGenerator
 
 
 async def read_document(request: web.BaseRequest, *, idle_seconds: float) -> bytes:
-    """A body that is a JSON document, or nothing.
+    """Return a body that is a JSON document, or empty.
 
     Raises:
-        RefusalError: It is longer than any document can be, or came too slowly.
+        RefusalError: It is longer than any document can be, or arrived too slowly.
         ConnectionDroppedError: It ended early.
     """
     if (content_length(request) or 0) > behaviour.MAX_DOCUMENT_SIZE:
@@ -129,14 +129,14 @@ async def read_document(request: web.BaseRequest, *, idle_seconds: float) -> byt
 
 
 async def continue_if_expected(request: web.BaseRequest) -> None:
-    """Tell a client that waits for it that its body is wanted."""
+    """Send 100 Continue to a client that waits for it before it sends the body."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
 
 def content_length(request: web.BaseRequest) -> int | None:
-    """The body's announced length.
+    """Return the body's announced length.
 
     Raises:
         RefusalError: The body comes in chunks without a length.
@@ -147,10 +147,10 @@ def content_length(request: web.BaseRequest) -> int | None:
 
 
 def payload_hash_sent(request: web.BaseRequest) -> str | None:
-    """The value of ``x-amz-content-sha256``, in lower case, if the client sent one.
+    """Return the value of ``x-amz-content-sha256``, in lower case, if the client sent one.
 
     Raises:
-        RefusalError: It is something else than a SHA-256.
+        RefusalError: It is not a SHA-256.
     """
     sent = request.headers.get("x-amz-content-sha256")
     if sent is None:
@@ -161,6 +161,6 @@ def payload_hash_sent(request: web.BaseRequest) -> str | None:
 
 
 def check_payload(sent: str, computed: bytes) -> None:
-    """Refuse a body that is not the one that was signed."""
+    """Refuse a body that differs from the signed one."""
     if sent != computed.hex():
         raise refuse(behaviour.PAYLOAD_MISMATCH, computed=computed.hex(), expected=sent)

@@ -25,7 +25,7 @@ class Slice:
 
 
 def new_body(db: sqlite3.Connection) -> int:
-    """The number of a body that has no pieces yet."""
+    """Return the number of a new body, which has no pieces yet."""
     number = db.execute("INSERT INTO bodies DEFAULT VALUES").lastrowid
     if number is None:
         raise RuntimeError("SQLite gave no row number")
@@ -33,7 +33,7 @@ def new_body(db: sqlite3.Connection) -> int:
 
 
 def put_piece(db: sqlite3.Connection, body: int, start: int, received: Received) -> None:
-    """Record a piece, in place of one that began at the same byte."""
+    """Record a piece; it replaces one that begins at the same byte."""
     db.execute(
         "INSERT OR IGNORE INTO doomed SELECT file FROM pieces WHERE body = ? AND start = ?", (body, start)
     )
@@ -45,7 +45,7 @@ def put_piece(db: sqlite3.Connection, body: int, start: int, received: Received)
 
 
 def is_recorded(db: sqlite3.Connection, file: str) -> bool:
-    """Whether a file belongs to a body or is a job's output."""
+    """Return whether a file belongs to a body or is a job's output."""
     found = db.execute(
         "SELECT 1 FROM pieces WHERE file = :file UNION ALL SELECT 1 FROM jobs WHERE output_file = :file",
         {"file": file},
@@ -54,7 +54,7 @@ def is_recorded(db: sqlite3.Connection, file: str) -> bool:
 
 
 def release(db: sqlite3.Connection, body: int) -> None:
-    """Doom a body's files if nothing points to it any more."""
+    """Mark a body's files for removal if no record points to it."""
     held = db.execute(
         "SELECT 1 FROM archives WHERE body = :body AND deleted_run IS NULL "
         "UNION ALL SELECT 1 FROM uploads WHERE body = :body AND state = 'open' "
@@ -69,7 +69,7 @@ def release(db: sqlite3.Connection, body: int) -> None:
 
 
 def slices(db: sqlite3.Connection, body: int, wanted: ByteRange) -> tuple[Slice, ...]:
-    """Which files hold these bytes of a body, and where."""
+    """Return the slices of files that hold these bytes of a body."""
     found = []
     for start, size, file in db.execute(
         "SELECT start, size, file FROM pieces "
@@ -82,10 +82,10 @@ def slices(db: sqlite3.Connection, body: int, wanted: ByteRange) -> tuple[Slice,
 
 
 def range_hash(db: sqlite3.Connection, body: int, size: int, wanted: ByteRange) -> bytes | None:
-    """The tree hash of these bytes of a body of ``size`` bytes, or ``None`` if they are no node of its tree.
+    """Return the tree hash of these bytes of a body of ``size`` bytes; ``None`` if they are not a node.
 
-    A node is either made of whole pieces or lies inside one, since pieces of an archive are all one power
-    of two long.
+    A node consists of whole pieces or lies inside one, because all pieces of an archive have the same power
+    of two as their size.
     """
     if not is_tree_hash_aligned(wanted, size):
         return None

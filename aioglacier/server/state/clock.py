@@ -10,10 +10,10 @@ _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 class VirtualClock:
-    """Real time, moved forward at will.
+    """Real time with an offset that can be moved forward.
 
-    Jobs, inventories, the expiry of uploads, jobs, locks and capacity all go by it; signatures do not, they
-    are judged by the real time. Give one clock to several servers to move them together.
+    Jobs, inventories and the expiry of uploads, jobs, locks and capacity use it; signatures are judged by the
+    real time. Give one clock to several servers to move them together.
     """
 
     def __init__(self, offset_seconds: float = 0.0) -> None:
@@ -27,22 +27,22 @@ class VirtualClock:
 
     @property
     def offset_seconds(self) -> float:
-        """How far this clock is ahead of the real one."""
+        """The number of seconds that this clock is ahead of the real one."""
         return self._offset
 
     def now(self) -> datetime:
-        """The instant, aware, in UTC."""
+        """Return the time, aware, in UTC."""
         return datetime.fromtimestamp(time.time() + self._offset, UTC)
 
     def milliseconds(self) -> int:
-        """The instant as milliseconds since 1970, the precision of the service's documents."""
+        """Return the time as milliseconds since 1970, the precision of the service's documents."""
         return int((time.time() + self._offset) * 1000)
 
     def advance(self, by: float | timedelta) -> None:
         """Move forward, by seconds or by a ``timedelta``.
 
         Raises:
-            TypeError: ``by`` is neither.
+            TypeError: ``by`` is neither a number nor a ``timedelta``.
             ValueError: It is negative, or leads beyond the year 9000: dates of jobs must fit behind it.
         """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by

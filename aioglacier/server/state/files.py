@@ -1,9 +1,9 @@
-"""Where the bytes are: one file for each part or small archive, and one for each job's inventory.
+"""The files of bytes: one for each part or small archive, and one for each job's inventory.
 
-A file is born in ``incoming/``, synced there, named in the records by a committed transaction, and only then
-moved to its shelf in ``data/``. So whatever a crash leaves without a record lies in ``incoming/``, and
-a start looks there and nowhere else. A record may for a moment point to a file that has not been moved yet;
-``open`` looks in both places.
+A file is written in ``incoming/``, synced there, named in the records by a committed transaction, and then
+moved to its shelf in ``data/``. So every file that a crash leaves without a record lies in ``incoming/``, and
+a start looks only there. A record may for a moment point to a file that has not been moved yet; ``open``
+looks in both places.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _LOCK_NAME: Final = "lock"
 
 
 class DirectoryInUseError(Exception):
-    """Another server works in this directory."""
+    """Another server uses this directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Bytes that are on disk, with every hash the service knows of them."""
+    """Bytes on disk, with all hashes that the service computes of them."""
 
     file: str
     size: int
@@ -55,11 +55,11 @@ class Files:
         self._lock: int | None = None
 
     def open_directory(self) -> None:
-        """Make the folders and take the directory for this server.
+        """Create the folders and lock the directory for this server.
 
         Raises:
-            DirectoryInUseError: Another server has it.
-            OSError: It cannot be made or written.
+            DirectoryInUseError: Another server uses it.
+            OSError: It cannot be created or written.
         """
         self._incoming.mkdir(parents=True, exist_ok=True)
         for shelf in range(_SHELVES):
@@ -70,40 +70,40 @@ class Files:
                 _sync_folder(folder)
 
     def close_directory(self) -> None:
-        """Let another server have the directory."""
+        """Unlock the directory for another server."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def new_incoming(self) -> Incoming:
-        """A new file to receive bytes into."""
+        """Return a new file to receive bytes into."""
         return Incoming(self._incoming / secrets.token_hex(16), is_durable=self._is_durable)
 
     def shelve(self, name: str) -> None:
-        """Move a recorded file to its shelf. A file replaced in the meantime is already gone."""
+        """Move a recorded file to its shelf. A file that was replaced in the meantime is already removed."""
         with contextlib.suppress(FileNotFoundError):
             (self._incoming / name).rename(self._shelf(name))
 
     def open(self, name: str) -> int:
-        """A descriptor to read a recorded file with.
+        """Return a descriptor for reading a recorded file.
 
         Raises:
-            FileNotFoundError: It is in neither place.
+            FileNotFoundError: It is in neither folder.
         """
         for path in (self._shelf(name), self._incoming / name):
             with contextlib.suppress(FileNotFoundError):
                 return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        return os.open(self._shelf(name), os.O_RDONLY | os.O_CLOEXEC)  # moved between the two looks
+        return os.open(self._shelf(name), os.O_RDONLY | os.O_CLOEXEC)  # it was moved between the two attempts
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files; those already gone are no error."""
+        """Remove files; a missing file is not an error."""
         for name in names:
-            # In this order, or a file moved between the two lines would stay.
+            # In this order, because a file that is moved between the two lines would stay otherwise.
             (self._incoming / name).unlink(missing_ok=True)
             self._shelf(name).unlink(missing_ok=True)
 
     def sweep(self, is_recorded: Callable[[str], bool]) -> None:
-        """After a crash: shelve what was recorded in time, remove what was not."""
+        """After a crash, move recorded files to their shelves and remove the others."""
         with os.scandir(self._incoming) as entries:
             names = [entry.name for entry in entries]
         for name in names:
@@ -119,8 +119,8 @@ class Files:
 class Incoming:
     """A file being received: written and hashed block by block, in threads.
 
-    ``feed`` and ``finish`` block. They are called one after the other, never at the same time; ``discard``
-    may come from the event loop at any moment, also while a cancelled request's thread still works.
+    ``feed`` and ``finish`` block. They are called one after the other, never at the same time; the
+    event loop may call ``discard`` at any moment, also while a cancelled request's thread still works.
     """
 
     def __init__(self, path: Path, *, is_durable: bool) -> None:
@@ -167,7 +167,7 @@ class Incoming:
             return Received(self.name, self._size, self._payload.digest(), combine_leaves(leaves), leaves)
 
     def discard(self) -> None:
-        """Forget the bytes. May be called at any time, and again."""
+        """Remove the bytes. It may be called at any time, and repeatedly."""
         with self._guard:
             self._is_discarded = True
             if self._file is not None:
@@ -211,6 +211,6 @@ def _lock(path: Path) -> int:
     except OSError as error:
         os.close(file)
         raise DirectoryInUseError(
-            f"another server works in {path.parent}; stop it, or give this one a directory of its own"
+            f"another server uses {path.parent}; stop it, or choose another directory"
         ) from error
     return file

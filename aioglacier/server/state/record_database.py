@@ -1,8 +1,8 @@
 """SQLite, kept off the event loop: one thread writes, a few read.
 
-All changes go through one thread. What waits there when a transaction begins is committed together, each
-change in a savepoint of its own, so many parallel requests share one sync of the disk and one refused
-change does not undo its neighbours.
+One thread makes all changes. The changes that wait when a transaction begins are committed together, each in
+a savepoint of its own, so parallel requests share one sync of the disk, and one refused change does not undo
+the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Changes of one transaction; more would delay the first of them for little gain.
+#: Changes of one transaction, at most; more would delay the first of them for little gain.
 _MAX_BATCH: Final = 64
 _READERS: Final = 4
 
@@ -34,7 +34,7 @@ class Database:
     """The server's records in one file. Use as ``async with``, once.
 
     ``read`` and ``write`` take plain functions of a connection and run them in threads. A function given to
-    ``write`` may raise to undo what it did.
+    ``write`` may raise to undo its change.
     """
 
     def __init__(self, path: Path, *, is_durable: bool) -> None:
@@ -63,7 +63,7 @@ class Database:
             await to_thread.run_sync(self._close)
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask in one consistent view of the records."""
+        """Run a query in one consistent view of the records."""
         return await to_thread.run_sync(self._read, question, limiter=self._read_limiter)
 
     async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
@@ -78,7 +78,7 @@ class Database:
         return result
 
     def open_reader(self) -> sqlite3.Connection:
-        """A connection of the caller's own for a long reading; blocks, and the caller closes it."""
+        """Open a connection for a long reading, which the caller closes; this blocks."""
         return self._connect()
 
     def _connect(self) -> sqlite3.Connection:

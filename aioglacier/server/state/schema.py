@@ -6,8 +6,8 @@
   bytes and a finished job outlives its archive.
 - An inventory is a *run*: it lists the archives up to ``listed_number`` that were not deleted before it.
   ``deleted_run`` keeps a deleted archive as long as the last inventory still shows it.
-- ``doomed`` names files that no piece uses any more and that are still to be removed; it is written in
-  the transaction that ends their use.
+- ``doomed`` names files that no piece uses and that are still to be removed; it is written in the transaction
+  that ends their use.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class SchemaError(Exception):
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Make the tables in a new database, or check that an old one can be used.
+    """Create the tables in a new database, or check that an old one can be used.
 
     Raises:
         SchemaError: The database's version is newer than this library's.

@@ -1,4 +1,4 @@
-"""What a local Glacier is told when it is made, as one frozen object."""
+"""The options of a local Glacier as one frozen object."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where a local Glacier lives and how it behaves.
+    """The folder, address and behaviour of a local Glacier.
 
     Attributes:
-        directory: Holds everything; made if missing.
+        directory: The folder of all records and bytes; it is created if missing.
         credentials: Signatures are checked if there is at least one pair.
-        allowed_hosts: Further names that a Host header may have where no signature protects.
+        allowed_hosts: Further names that a Host header may have if no signature protects the server.
         clock_skew_seconds: Added to the real clock when signatures are judged.
         job_delay: Seconds by tier, ``Inventory`` for inventories.
         inventory_lag: Seconds from a change to the inventory that shows it; 0 shows it at once.
-        notify_url: Notifications are sent there by POST, in SNS's envelope.
-        sns_endpoint_url: Notifications are published there to their topics, as at SNS.
+        notify_url: The URL that notifications are posted to, in SNS's envelope.
+        sns_endpoint_url: The SNS that publishes notifications to their topics.
         is_durable: Whether acknowledged bytes survive a power failure, not only the end of the process.
         body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
             takes no output for so long is cut off.
@@ -53,21 +53,21 @@ class Settings:
 
     @property
     def has_listeners(self) -> bool:
-        """Whether notifications go anywhere."""
+        """Whether notifications are sent."""
         return self.notify_url is not None or self.sns_endpoint_url is not None
 
     @property
     def inventory_lag_ms(self) -> int:
-        """The lag in the unit of the records."""
+        """The lag in milliseconds."""
         return int(self.inventory_lag * 1000)
 
     def vault_arn(self, name: str) -> str:
-        """The ARN of a vault here."""
+        """Return the ARN of a vault."""
         return f"arn:aws:glacier:{self.region}:{self.account_id}:vaults/{name}"
 
 
 def spread_delays(job_delay: float | Mapping[str, float] | None) -> dict[str, float]:
-    """Job delays by tier from one number, a number by tier, or ``None`` for the service's own.
+    """Return job delays by tier from one number, a number by tier, or ``None`` for the service's own.
 
     Raises:
         ValueError: A delay is negative, or a tier is not ``Expedited``, ``Standard``, ``Bulk`` or

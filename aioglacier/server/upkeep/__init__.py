@@ -1,1 +1,1 @@
-"""What happens by itself: jobs end, uploads expire, notifications leave."""
+"""The work of the server without a request: jobs end, uploads expire, notifications are sent."""

@@ -1,4 +1,4 @@
-"""How jobs end and things expire, as changes of the records."""
+"""The end of jobs and the expiry of uploads and jobs, as changes of the records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Notice:
 
 
 def due_jobs(db: sqlite3.Connection, now: int) -> tuple[list[sqlite3.Row], int]:
-    """Some of the jobs that are due, and when to ask again."""
+    """Return some of the due jobs, and the time of the next query."""
     due = db.execute(
         "SELECT * FROM jobs WHERE status = 'InProgress' AND due <= ? ORDER BY due, number LIMIT ?",
         (now, _AT_A_TIME),
@@ -84,7 +84,7 @@ def _end(db: sqlite3.Connection, job: sqlite3.Row, *, status: str, message: str)
 def end_and_notify(
     db: sqlite3.Connection, job: sqlite3.Row, end: Callable[[sqlite3.Connection], None], settings: Settings
 ) -> tuple[str | None, list[Notice]]:
-    """End a job in the way ``end`` does; return its output's file, if it has one, and who is to be told."""
+    """End a job in the way ``end`` does; return its output's file, if it has one, and the notices to send."""
     end(db)
     ended = db.execute("SELECT * FROM jobs WHERE number = ?", (job["number"],)).fetchone()
     vault = db.execute("SELECT * FROM vaults WHERE number = ?", (job["vault"],)).fetchone()
@@ -102,7 +102,7 @@ def end_and_notify(
 
 
 def expire(db: sqlite3.Connection, now: int) -> bool:
-    """Forget some uploads and jobs whose time is over; return whether there may be more."""
+    """Remove some expired uploads and jobs; return whether there may be more."""
     old_uploads = db.execute(
         "SELECT number, body, state FROM uploads WHERE active <= ? LIMIT ?",
         (now - min(uploads.IDLE_MS, uploads.REPEAT_MS), _AT_A_TIME),
@@ -124,21 +124,21 @@ def expire(db: sqlite3.Connection, now: int) -> bool:
 
 
 def doomed_files(db: sqlite3.Connection) -> list[str]:
-    """Some of the files to remove."""
+    """Return some of the files to remove."""
     return [file for (file,) in db.execute("SELECT file FROM doomed LIMIT ?", (_AT_A_TIME,))]
 
 
 def forget_files(db: sqlite3.Connection, names: list[str]) -> None:
-    """The files are removed."""
+    """Record that the files are removed."""
     db.executemany("DELETE FROM doomed WHERE file = ?", [(name,) for name in names])
 
 
 def save_offset(db: sqlite3.Connection, seconds: float) -> None:
-    """Remember how far the virtual clock is ahead."""
+    """Record the offset of the virtual clock."""
     db.execute("INSERT OR REPLACE INTO settings VALUES ('clock_offset_seconds', ?)", (repr(seconds),))
 
 
 def saved_offset(db: sqlite3.Connection) -> float:
-    """How far the virtual clock was ahead when the server stopped."""
+    """Return the offset of the virtual clock when the server stopped."""
     row = db.execute("SELECT value FROM settings WHERE name = 'clock_offset_seconds'").fetchone()
     return 0.0 if row is None else float(row[0])

@@ -1,7 +1,7 @@
-"""What happens by itself: jobs end, notifications go out, what has expired is removed.
+"""The housekeeping: it ends jobs, sends notifications and removes expired things.
 
-One task does it, woken by whoever makes work for it and by the clock. Requests that look at jobs first wait
-until every job that is due has ended, so a job whose delay is 0 has succeeded when it is first described.
+One task does it; operations that make work for it and the clock wake it. Requests that read jobs first wait
+until every due job has ended, so a job whose delay is 0 has succeeded when it is first described.
 """
 
 from __future__ import annotations
@@ -29,39 +29,39 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("aioglacier.server")
 
-#: How long a look at jobs waits for those that are due; a large inventory may take longer and is then
-#: shown as still in progress.
+#: A request that reads jobs waits so long for the due ones; a large inventory may take longer and is then
+#: shown as in progress.
 _PATIENCE_SECONDS: Final = 10.0
 
-#: The clock may be moved by somebody who cannot wake us.
+#: The clock may be moved by code that cannot wake this task.
 _NAP_SECONDS: Final = 1.0
 _FOREVER: Final = 2**62
 _RETRY_MS: Final = 5000
 
-#: Expired things are invisible at once; their bytes may lie a while longer (real time).
+#: Expired things are invisible at once; their bytes are removed so much later (real time).
 _CLEANING_SECONDS: Final = 600.0
 
 
 class Housekeeping:
-    """The one task that looks after time. ``run`` it in the server's task group."""
+    """The task of the housekeeping; ``run`` it in the server's task group."""
 
     def __init__(self) -> None:
         self._site: Site
         self._next_due = 0
         self._meanwhile_due = _FOREVER
-        self._cleanings_asked = 1  # what expired while nobody was here
+        self._cleanings_asked = 1  # for what expired while no server ran
         self._cleanings_done = 0
         self._wake = anyio.Event()
         self._round = anyio.Event()
 
     def expect_job(self, now: int) -> None:
-        """A job was initiated; it may be due at once."""
+        """Note that a job was initiated; it may be due at once."""
         self._next_due = min(self._next_due, now)
         self._meanwhile_due = min(self._meanwhile_due, now)
         self._wake.set()
 
     def clean_soon(self) -> None:
-        """Files may have been doomed, or the clock has moved."""
+        """Note that files may be removed, or that the clock has moved."""
         self._cleanings_asked += 1
         self._wake.set()
 
@@ -73,14 +73,14 @@ class Housekeeping:
             await self._round.wait()
 
     async def caught_up(self) -> None:
-        """Wait until every job that is due has ended, but not for ever."""
+        """Wait until every due job has ended, but only for a limited time."""
         with anyio.move_on_after(_PATIENCE_SECONDS):
             while self._next_due <= self._site.clock.milliseconds():
                 self._wake.set()
                 await self._round.wait()
 
     async def run(self, site: Site, tasks: TaskGroup) -> None:
-        """Look after time until cancelled; sends notifications in ``tasks``."""
+        """Run until cancelled; notifications are sent in ``tasks``."""
         self._site = site
         cleaned_at = anyio.current_time()
         offset = site.clock.offset_seconds
@@ -97,7 +97,7 @@ class Housekeeping:
                     cleaned_at = anyio.current_time()
                     await self._clean()
             except Exception:
-                _logger.exception("housekeeping failed; it goes on")
+                _logger.exception("housekeeping failed; it continues")
             finished, self._round = self._round, anyio.Event()
             finished.set()
             with anyio.move_on_after(self._seconds_to_wait()):
@@ -105,14 +105,14 @@ class Housekeeping:
 
     def _seconds_to_wait(self) -> float:
         until_due = (self._next_due - self._site.clock.milliseconds()) / 1000
-        # Not 0, or a job that cannot be ended for want of disk space would keep us spinning.
+        # Not 0, because a job that cannot end on a full disk would make this loop spin.
         return min(max(until_due, 0.01), _NAP_SECONDS)
 
     async def _end_jobs(self, tasks: TaskGroup) -> None:
         now = self._site.clock.milliseconds()
         if self._next_due > now:
             return
-        self._meanwhile_due = _FOREVER  # jobs initiated from here on lower it
+        self._meanwhile_due = _FOREVER  # later jobs lower it
         try:
             due, next_due = await self._site.database.read(partial(endings.due_jobs, now=now))
             for job in due:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _logger: Final = logging.getLogger("aioglacier.server")
 
-#: Delivery is "at least once" while somebody listens; a webhook that is down is not waited for long.
+#: Delivery is "at least once" while the receiver runs; a webhook that is down is retried for a short time
+#: only.
 _PAUSES_SECONDS: Final = (0.5, 2.0, 8.0)
 _TIMEOUT_SECONDS: Final = 10.0
 
@@ -35,7 +36,7 @@ _SUBJECT: Final = "Notification From Amazon Glacier Service"
 
 
 async def deliver(notice: Notice, settings: Settings) -> None:
-    """Send a notice wherever notices go, trying a few times; what then still fails is logged and dropped."""
+    """Send a notice to each receiver with a few attempts; a notice that still fails is logged and dropped."""
     if settings.notify_url is not None:
         headers = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "Notification"}
         await _deliver(notice, partial(_post, settings.notify_url, envelope(notice), headers))
@@ -57,7 +58,7 @@ async def _deliver(notice: Notice, send: Callable[[], None]) -> None:
 
 
 def envelope(notice: Notice) -> bytes:
-    """The message as SNS sends it, with signature fields that no key has signed."""
+    """Return the message as SNS sends it, with signature fields that no key has signed."""
     return json.dumps(
         {
             "Type": "Notification",
@@ -75,7 +76,7 @@ def envelope(notice: Notice) -> bytes:
 
 
 def _publish(notice: Notice, url: str, settings: Settings) -> None:
-    """Publish as any client of SNS does; signed, because emulators find the service by the signature."""
+    """Publish as a client of SNS does, signed, because emulators find the service by the signature."""
     form = {
         "Action": "Publish",
         "Version": "2010-03-31",
