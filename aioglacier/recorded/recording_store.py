@@ -76,6 +76,7 @@ class RecordingStore:
         self._record = record
         self._parts = _PartLog(records.catalog)
         self._failure: CatalogError | None = None
+        self._has_expired = False
 
     @property
     def record(self) -> UploadRecord | None:
@@ -142,8 +143,9 @@ class RecordingStore:
 
     async def initiate(self, part_size: int) -> UploadId:
         """See ``ArchiveStore``."""
-        if self._record is None:
+        if self._record is None or self._has_expired:
             self._record = await self._recorded(self._intend(part_size=part_size))
+            self._has_expired = False
         passing("upload intent recorded")
         async with self._records.initiating(self._record):
             return await self._initiate(self._record, part_size)
@@ -289,6 +291,7 @@ class RecordingStore:
             await uploads.record_expired(record, error.message)
 
         await self._note(error, expire())
+        self._has_expired = True
 
     async def _note(self, error: BaseException, recording: Awaitable[object]) -> None:
         """Await the record of a failure, which must not hide the failure itself."""

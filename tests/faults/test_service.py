@@ -229,11 +229,12 @@ def test_sv_05_a_part_is_done_only_with_its_own_hash(stand: Stand, kind: FaultKi
     assert len(stand.proxy.requests(f"bytes {MIB}-")) == 2
 
 
+@pytest.mark.parametrize("kind", [FaultKind.WRONG_HASH, FaultKind.OMIT_HEADER])
 @pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "UploadArchive"])
-def test_sv_06_an_archive_with_another_hash_is_suspect(stand: Stand, operation: str) -> None:
-    """Its id is told, it is on record as suspect, nothing is deleted; exit 4."""
+def test_sv_06_an_archive_with_another_hash_is_suspect(stand: Stand, operation: str, kind: FaultKind) -> None:
+    """The error has the id, the record says suspect, and nothing is deleted; exit 4. So without a hash."""
     content = stand.file(SIZE if operation != "UploadArchive" else 1000)
-    stand.glacier.add_faults(Fault(operation, FaultKind.WRONG_HASH))
+    stand.glacier.add_faults(Fault(operation, kind))
     error = stand.cli("--json", *UPLOAD, code=4).error
     assert error["error"] == "IntegrityError"
     assert error["archive_id"] in error["message"]

@@ -88,16 +88,12 @@ class Session:
             make = shlex.join(["aioglacier", "--local", local, "vault", "create", "NAME"])
             raise CommandError(f"--local {local!r}: there is no such folder; {make} makes it", Exit.USAGE)
 
-    def run(
-        self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True, workers_ahead: int = 0
-    ) -> T:
+    def run(self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True) -> T:
         """Connect, and run ``work`` until it ends or a signal stops it.
 
         Args:
             work: What is to be done.
             records: Open the catalog first, and record what is done there.
-            workers_ahead: Hash workers that start meanwhile, for work that is sure to need them: all else
-                that has to be loaded keeps one core busy for a third of a second.
         """
 
         async def connected() -> T:
@@ -107,12 +103,7 @@ class Session:
                 _watch_garbage()
                 return await work(glacier)
 
-        if not workers_ahead:
-            return self.run_async(connected)
-        from aioglacier.transfer.hashing.preload import workers_started_ahead  # noqa: PLC0415  # not needed for help
-
-        with workers_started_ahead(workers_ahead):
-            return self.run_async(connected)
+        return self.run_async(connected)
 
     def run_async(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` until it ends or a signal stops it.

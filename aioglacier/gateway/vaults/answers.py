@@ -58,18 +58,20 @@ def stored_archive(answer: Answer, arguments: Arguments) -> StoredArchive:
 
     Raises:
         ValueError: It names none.
-        IntegrityError: The service computed another tree hash; the archive exists, under the id in the error.
+        IntegrityError: The service names another tree hash, or none; the archive exists, under the id in the
+            error.
     """
     archive_id = answer.headers.get("x-amz-archive-id")
     if not archive_id:
         raise ValueError("a success without an archive id")
     ours: bytes = arguments["tree_hash"] if "tree_hash" in arguments else arguments["hashes"].tree_hash
     theirs = read_tree_hash(answer.headers)
-    if theirs is not None and theirs != ours:
+    if theirs != ours:
+        what = "another tree hash" if theirs else "no tree hash in its answer"
         raise IntegrityError(
-            f"the service stored archive {archive_id} with another tree hash",
+            f"the service stored archive {archive_id} with {what}",
             expected=ours,
-            actual=theirs,
+            actual=theirs or b"",
             archive_id=archive_id,
         )
     return StoredArchive(

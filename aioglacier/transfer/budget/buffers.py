@@ -21,6 +21,7 @@ The memory of a buffer is, by where it will be hashed:
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import os
 import secrets
@@ -28,7 +29,7 @@ import sys
 from collections import deque
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
 #: How long to wait for a buffer while none at all comes free. Longer than the 15 minutes after which a
 #: transfer without progress gives up by itself, so this only ends a wait for buffers that idle writers hold.
 DEFAULT_PATIENCE_SECONDS: Final = 20 * 60
+
+#: How often the first waiter looks whether waiting tasks hold all buffers, and how often the others look
+#: whether they are the first.
+_STANDSTILL_SECONDS: Final = 2.0
+_LATER_SECONDS: Final = 20.0
 
 
 class PartMemory(Protocol):
@@ -66,15 +72,17 @@ class PartBuffer:
         size: Bytes.
         view: The bytes, writable.
         is_private: Whether it was asked for as such.
+        holder: The task that fills it; ``None`` where its end depends on no single task.
         locator: See ``PartMemory``.
     """
 
-    __slots__ = ("_memory", "is_private", "locator", "serial", "size", "view")
+    __slots__ = ("_memory", "holder", "is_private", "locator", "serial", "size", "view")
 
     _serials: Final = count(1)
 
     def __init__(self, memory: PartMemory, size: int, *, is_private: bool = False) -> None:
         self._memory = memory
+        self.holder: asyncio.Task[Any] | None = None
         self.is_private = is_private
         self.serial = next(self._serials)
         self.size = size
@@ -107,14 +115,14 @@ class BufferPool:
         self._patience_seconds = patience_seconds
         self._allocated = 0
         self._lent_size = 0
-        self._lent = 0
+        self._lent: set[PartBuffer] = set()
         self._returns = 0
         self._idle: list[PartBuffer] = []
         self._waiting: deque[_Waiter] = deque()
 
     def __repr__(self) -> str:
         return (
-            f"<BufferPool limit={self._limit} allocated={self._allocated} lent={self._lent} "
+            f"<BufferPool limit={self._limit} allocated={self._allocated} lent={self.lent} "
             f"waiting={len(self._waiting)}>"
         )
 
@@ -126,7 +134,7 @@ class BufferPool:
     @property
     def lent(self) -> int:
         """Buffers that are out."""
-        return self._lent
+        return len(self._lent)
 
     async def acquire(self, size: int, *, is_private: bool = False) -> PartBuffer:
         """Borrow a buffer of ``size`` bytes, waiting while the budget is spent.
@@ -137,7 +145,8 @@ class BufferPool:
         Raises:
             MemoryLimitError: The size alone is more than the budget.
             OSError: The system has no more memory or descriptors to give.
-            WaitTimeoutError: No buffer at all came back for ``patience_seconds``.
+            WaitTimeoutError: No buffer at all came back for ``patience_seconds``, or none can: the tasks that
+                wait hold them all.
         """
         if size > self._limit:
             raise MemoryLimitError(part_size=size, memory_limit=self._limit)
@@ -167,13 +176,14 @@ class BufferPool:
         """
         if self._waiting or self._lent_size + size > self._limit // 2:
             return None
-        if self._count_limit is not None and self._lent >= self._count_limit // 2:
+        if self._count_limit is not None and self.lent >= self._count_limit // 2:
             return None
         return self._take(size, is_private=is_private)
 
     def release(self, buffer: PartBuffer) -> None:
         """Give a buffer back; nobody may touch its bytes any more."""
-        self._lent -= 1
+        self._lent.discard(buffer)
+        buffer.holder = None
         self._lent_size -= buffer.size
         self._returns += 1
         self._idle.append(buffer)
@@ -185,17 +195,36 @@ class BufferPool:
             self._free(self._idle.pop())
 
     async def _wait(self, waiter: _Waiter) -> None:
+        idle_seconds = 0.0
         while not waiter.served.is_set():
-            returns = self._returns
-            with anyio.move_on_after(self._patience_seconds):
+            returns, is_standstill = self._returns, self._is_standstill(waiter)
+            step = _STANDSTILL_SECONDS if self._waiting[0] is waiter else _LATER_SECONDS
+            step = min(step, self._patience_seconds)
+            with anyio.move_on_after(step):
                 await waiter.served.wait()
-            if not waiter.served.is_set() and returns == self._returns:
-                raise WaitTimeoutError(
-                    f"no part buffer came free within {self._patience_seconds:.0f} s: {self._lent} are held "
-                    f"by writers and readers that do not move, and the memory limit of {self._limit} bytes "
-                    "allows no more; finish some of them first, raise the limit or choose smaller parts",
-                    waited_seconds=self._patience_seconds,
+            if waiter.served.is_set():
+                return
+            idle_seconds = idle_seconds + step if returns == self._returns else 0.0
+            if is_standstill and self._is_standstill(waiter):
+                raise self._timed_out(
+                    idle_seconds,
+                    "the tasks that wait fill them all, each in several writers: none can become full",
                 )
+            if idle_seconds >= self._patience_seconds:
+                raise self._timed_out(idle_seconds, "writers and readers that do not move hold them all")
+
+    def _is_standstill(self, waiter: _Waiter) -> bool:
+        """Whether the first waiter waits for buffers that only waiting tasks could fill."""
+        tasks = {each.task for each in self._waiting}
+        return self._waiting[0] is waiter and all(buffer.holder in tasks for buffer in self._lent)
+
+    def _timed_out(self, waited_seconds: float, reason: str) -> WaitTimeoutError:
+        return WaitTimeoutError(
+            f"no part buffer came free within {waited_seconds:.0f} s: {self.lent} are in use, the memory "
+            f"limit of {self._limit} bytes allows no more, and {reason}; finish some writers first, raise "
+            "Limits.memory or choose smaller parts",
+            waited_seconds=waited_seconds,
+        )
 
     def _serve(self) -> None:
         while self._waiting:
@@ -225,13 +254,13 @@ class BufferPool:
         return self._lend(buffer)
 
     def _has_room(self, size: int) -> bool:
-        count = self._lent + len(self._idle)
+        count = self.lent + len(self._idle)
         return self._allocated + size <= self._limit and (
             self._count_limit is None or count < self._count_limit
         )
 
     def _lend(self, buffer: PartBuffer) -> PartBuffer:
-        self._lent += 1
+        self._lent.add(buffer)
         self._lent_size += buffer.size
         return buffer
 
@@ -241,7 +270,7 @@ class BufferPool:
 
 
 class _Waiter:
-    __slots__ = ("buffer", "failure", "is_private", "served", "size")
+    __slots__ = ("buffer", "failure", "is_private", "served", "size", "task")
 
     def __init__(self, size: int, *, is_private: bool) -> None:
         self.size = size
@@ -249,6 +278,7 @@ class _Waiter:
         self.served = anyio.Event()
         self.buffer: PartBuffer | None = None
         self.failure: OSError | None = None
+        self.task = asyncio.current_task()
 
 
 # --- the memory itself --------------------------------------------------------------------------------

@@ -180,11 +180,6 @@ class WorkerProcess:
         if self.is_alive:
             self._process.kill()
 
-    def end(self) -> None:
-        """Kill the process and wait until it is gone, where there is no loop to wait on."""
-        self.kill()
-        self._process.wait()
-
     async def aclose(self) -> None:
         """Kill the process and wait until it is gone, which takes the system about a millisecond."""
         self.kill()

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -34,7 +34,6 @@ from aioglacier.transfer.budget.allowance import default_hash_workers
 from aioglacier.transfer.budget.buffers import PrivateMemory, shared_memory
 from aioglacier.transfer.hashing.hash_threads import HashThreads
 from aioglacier.transfer.hashing.part_job import PartJob, perform
-from aioglacier.transfer.hashing.preload import take_started
 from aioglacier.transfer.hashing.worker import encode_request
 from aioglacier.transfer.hashing.worker_process import CannotStartError, WorkerLostError, WorkerProcess
 
@@ -91,11 +90,6 @@ class Hasher(Protocol):
             WorkerDiedError: Worker after worker died or froze over this job.
         """
         ...
-
-
-def worth_workers(size: int, part_size: int) -> bool:
-    """Whether worker processes pay for an archive of ``size`` bytes."""
-    return part_size > SMALL_PART_SIZE and (size > WORTH_WORKERS or min(size, part_size) > LARGEST_IN_THREAD)
 
 
 @asynccontextmanager
@@ -196,7 +190,6 @@ class ProcessHasher:
         self._largest_in_thread = largest_in_thread
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
-        self._given = take_started(workers)
         self._launched: list[WorkerProcess] = []  # and not ready yet, as far as anybody has looked
         self._engaged = 0
         self._expected = 0
@@ -241,9 +234,8 @@ class ProcessHasher:
     async def aclose(self) -> None:
         """End all workers. Jobs must be done or cancelled before."""
         self._threads.close()
-        for others in (self._given, self._launched):
-            self._idle += others
-            others.clear()
+        self._idle += self._launched
+        self._launched.clear()
         for worker in self._idle:
             worker.kill()  # all at once, and even where nothing can be waited for any more
         with anyio.CancelScope(shield=True):
@@ -258,10 +250,6 @@ class ProcessHasher:
         if (worker := self._take_idle(buffer.serial if buffer else 0)) is not None:
             return worker
         waits = job.length > self._largest_in_thread
-        while given := next((worker for worker in self._given if waits or worker.has_spoken), None):
-            self._given.remove(given)
-            with suppress(CannotStartError):  # nor does it if it died before there was anything to do
-                return await self._when_ready(given)
         if waits:
             while not self._launched:
                 await self._launch()
@@ -274,7 +262,7 @@ class ProcessHasher:
         return None
 
     def _count_workers(self) -> int:
-        return len(self._idle) + len(self._given) + len(self._launched) + self._engaged
+        return len(self._idle) + len(self._launched) + self._engaged
 
     async def _run_in_worker(
         self, worker: WorkerProcess, job: PartJob, buffer: PartBuffer | None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError
+from aioglacier.core.errors import (
+    GlacierError,
+    LengthMismatchError,
+    ResumeMismatchError,
+    UploadExpiredError,
+)
 from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
@@ -29,6 +35,12 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.engine import UploadEngine
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
+
+_log: Final = logging.getLogger("aioglacier.transfer")
+
+#: How often a named file starts again because its upload was removed: by the service after a day without
+#: activity, or by another program.
+_MOST_RESTARTS: Final = 3
 
 
 class SourceUpload:
@@ -55,9 +67,13 @@ class SourceUpload:
         self._resources = resources
         self._options = options
         self._resume = resume
-        size = options.expected_size if source.size is None else source.size
+        self._engine = self._new_engine()
+
+    def _new_engine(self) -> UploadEngine:
+        source = self.source
+        size = self._options.expected_size if source.size is None else source.size
         is_file = isinstance(source, NamedFile)
-        self._engine = open_engine(store, resources, options, size, is_file=is_file)
+        return open_engine(self._store, self._resources, self._options, size, is_file=is_file)
 
     def snapshot(self) -> TransferSnapshot:
         """The counters now."""
@@ -83,12 +99,25 @@ class SourceUpload:
         """Upload what the service lacks. See ``Vault.upload`` for what it raises and what cancelling leaves.
 
         Raises:
+            UploadExpiredError: The service has removed the upload, and the source is a stream or the upload
+                was to be resumed. A named file is uploaded again from its start.
             ResumeMismatchError: The source is not what the upload was begun with. For a named file nothing
                 has been sent then; of a stream, what came before the difference may have been.
         """
         with naming_vault(self._options.vault):
-            async with self._engine as engine:
-                return await self._carry(engine)
+            for _ in range(_MOST_RESTARTS):
+                try:
+                    return await self._run_engine()
+                except UploadExpiredError as error:
+                    if self._resume is not None or not isinstance(self.source, NamedFile):
+                        raise  # what to do without the former parts, or the bytes, is the caller's decision
+                    _log.warning("uploading %r again from its start: %s", self.source.path, error)
+                    self._engine = self._new_engine()
+            return await self._run_engine()
+
+    async def _run_engine(self) -> Archive:
+        async with self._engine as engine:
+            return await self._carry(engine)
 
     async def _carry(self, engine: UploadEngine) -> Archive:
         known: Mapping[int, bytes] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -151,10 +152,13 @@ class ArchiveWriter:
             self._engine.check()
             self._check_room(len(view))
             await self._breathe()
+            task = asyncio.current_task()
             while view:
                 buffer = self._buffer
                 if buffer is None:
                     buffer = self._buffer = await self._engine.acquire()
+                if buffer.holder is not task:
+                    buffer.holder = task
                 count = min(len(view), buffer.size - self._filled, _COPY_SIZE)
                 buffer.view[self._filled : self._filled + count] = view[:count]
                 self._filled += count
@@ -255,6 +259,7 @@ class ArchiveWriter:
 
     def _submit(self) -> None:
         assert self._buffer is not None  # noqa: S101  # it was just filled
+        self._buffer.holder = None
         self._engine.submit(self._buffer, self._filled)
         self._buffer = None
         self._filled = 0

@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given, settings, strategies as st
 
 from aioglacier.core.errors import MemoryLimitError, WaitTimeoutError
+from aioglacier.transfer.budget import buffers
 from aioglacier.transfer.budget.buffers import (
     AnonymousFileMemory,
     BufferPool,
@@ -200,7 +201,7 @@ async def test_patience_ends_when_no_buffer_moves() -> None:
     """If nothing at all comes back in time, the wait ends with an error that names who holds what."""
     pool = BufferPool(KIB, Budget().make, patience_seconds=0)
     held = await pool.acquire(KIB)
-    with pytest.raises(WaitTimeoutError, match="1 are held"):
+    with pytest.raises(WaitTimeoutError, match="1 are in use"):
         await pool.acquire(KIB)
     pool.release(held)
     assert pool.lent == 0
@@ -280,3 +281,44 @@ def test_memory_is_closed_while_a_slice_is_held(kind: type[PrivateMemory]) -> No
     assert bytes(slice_) == b"held"
     del slice_, memory
     assert count_descriptors() <= descriptors
+
+
+async def test_a_task_that_holds_every_buffer_it_waits_for_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing could come free, so the wait ends at once with the reason, not after twenty minutes."""
+    monkeypatch.setattr(buffers, "_STANDSTILL_SECONDS", 0.05)
+    pool = BufferPool(2 * KIB, Budget().make)
+    held = [await pool.acquire(KIB) for _ in range(2)]
+    for buffer in held:
+        buffer.holder = asyncio.current_task()
+    with pytest.raises(WaitTimeoutError, match="each in several writers: none can become full") as caught:
+        await pool.acquire(KIB)
+    assert caught.value.waited_seconds < 1
+    for buffer in held:
+        pool.release(buffer)
+    pool.close()
+
+
+@pytest.mark.parametrize("holder", ["another task", "a request"])
+async def test_a_buffer_that_can_still_come_back_is_waited_for(
+    holder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One buffer that another task fills, or that is being sent, is enough to go on waiting."""
+    monkeypatch.setattr(buffers, "_STANDSTILL_SECONDS", 0.01)
+    pool = BufferPool(2 * KIB, Budget().make)
+    mine, other = [await pool.acquire(KIB) for _ in range(2)]
+    mine.holder = asyncio.current_task()
+    async with anyio.create_task_group() as tasks:
+
+        async def fill() -> None:
+            other.holder = asyncio.current_task() if holder == "another task" else None
+            await anyio.sleep(0.2)  # several looks of the waiter
+            pool.release(other)
+
+        tasks.start_soon(fill)
+        await anyio.lowlevel.checkpoint()
+        again = await pool.acquire(KIB)
+    for buffer in (mine, again):
+        pool.release(buffer)
+    pool.close()

@@ -19,7 +19,6 @@ from aioglacier.transfer.hashing.workers import (
     WORTH_WORKERS,
     ProcessHasher,
     open_hasher,
-    worth_workers,
 )
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -136,19 +135,3 @@ async def test_an_interpreter_that_is_none_costs_one_warning(
         await hash_some(hasher, 4)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "hashing in threads instead" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("size", "part_size", "pays"),
-    [
-        (WORTH_WORKERS, LARGEST_IN_THREAD, False),
-        (WORTH_WORKERS + 1, LARGEST_IN_THREAD, True),
-        (WORTH_WORKERS + 1, MIB, False),
-        (LARGEST_IN_THREAD + 1, 2 * LARGEST_IN_THREAD, True),
-        (LARGEST_IN_THREAD, 2 * LARGEST_IN_THREAD, False),
-        (1, MIB, False),
-    ],
-)
-def test_what_is_worth_workers_before_anything_is_read(size: int, part_size: int, pays: bool) -> None:
-    """For much, unless in parts for threads, and for parts that are not for threads."""
-    assert worth_workers(size, part_size) is pays

@@ -23,13 +23,16 @@ from aioglacier.core.errors import (
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from aioglacier.transfer.budget.allowance import Limits
-from tests.transfer.conftest import DATA, MIB, Served, count_descriptors, serve
+from aioglacier.transfer.upload.source_upload import SourceUpload
+from aioglacier.transfer.upload.sources import as_source
+from tests.transfer.conftest import DATA, MIB, MemoryStore, Served, count_descriptors, options, saved, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from aioglacier.transfer.budget.allowance import HashIn
+    from aioglacier.transfer.resources import TransferResources
 
 SIZE = 3 * MIB + 5
 UPLOAD_PART = "UploadMultipartPart"
@@ -151,6 +154,38 @@ async def test_a_vault_that_is_not_there_is_named(served: Served) -> None:
         await served.glacier.vault("nope").upload(source(), part_size=MIB)  # type: ignore[arg-type]
     assert caught.value.vault == "nope"
     assert taken < 5
+
+
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_file_whose_upload_expires_under_way_goes_up_again(
+    times: int,
+    tmp_path: Path,
+    store: MemoryStore,
+    resources: TransferResources,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """All of the file is sent again, and a warning says so; but not without end."""
+    left = times
+
+    async def before(place: int | str) -> None:
+        nonlocal left
+        if place == 2 * MIB and left:
+            left -= 1
+            raise UploadExpiredError("gone")
+
+    store.before = before
+    path = saved(tmp_path / "source", DATA[: 3 * MIB])
+    upload = SourceUpload(store, resources, options(), await as_source(path))
+    if times == 1:
+        archive = await upload.run()
+        assert archive.tree_hash == tree_hash(DATA[: 3 * MIB])
+        assert store.archives == [DATA[: 3 * MIB]]
+    else:
+        with pytest.raises(UploadExpiredError):
+            await upload.run()
+        assert not store.archives
+    assert store.calls["initiate"] == min(times + 1, 4)
+    assert "again from its start" in caplog.text
 
 
 async def test_an_upload_that_expires_under_way_says_so(served: Served) -> None:

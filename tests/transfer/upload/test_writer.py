@@ -27,6 +27,7 @@ from aioglacier.core.errors import (
     TemporaryServiceError,
     TooManyPartsError,
     UploadFailedError,
+    WaitTimeoutError,
     WriterBusyError,
     WriterClosedError,
 )
@@ -735,3 +736,21 @@ async def test_a_body_that_is_not_all_sent_is_given_up_at_once(
         assert scope.cancelled_caught
     with pytest.raises(WriterClosedError, match="no archive"):
         _ = writer.archive
+
+
+async def test_one_task_that_feeds_more_writers_than_buffers_is_told_why_it_stands_still(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write that can never go on raises at once; the other writers can still be completed."""
+    monkeypatch.setattr("aioglacier.transfer.budget.buffers._STANDSTILL_SECONDS", 0.05)
+    async with (
+        thread_resources(2 * MIB) as resources,
+        open_writer(store, resources, options()) as first,
+        open_writer(store, resources, options()) as second,
+    ):
+        for writer in (first, second):
+            await writer.write(b"some")
+        with pytest.raises(WaitTimeoutError, match="finish some writers first"):
+            async with open_writer(store, resources, options()) as third:
+                await third.write(b"more")
+    assert store.archives == [b"some", b"some"]

@@ -193,7 +193,6 @@ def command(
         _check_there(sources[0])
     return session.run(
         lambda glacier: _upload_all(session, glacier, sources, options),
-        workers_ahead=_workers_needed(sources, options),
     )
 
 
@@ -454,20 +453,6 @@ async def _has_parts(upload: Upload) -> bool:
 
 
 # --- what a file is called, and what goes on
-
-
-def _workers_needed(sources: tuple[str, ...], options: _Options) -> int:
-    """How many hash workers the first source is worth starting: none, one or two."""
-    from aioglacier.transfer.hashing.workers import worth_workers  # noqa: PLC0415  # not needed for help
-
-    size = None if options.recipients is not None else _size_of(sources[0])
-    if not size:
-        return 0
-    try:
-        part_size = choose_part_size(size, options.part_size)
-    except GlacierError:
-        return 0  # opening it will say what is wrong
-    return min(2, count_parts(size, part_size)) if worth_workers(size, part_size) else 0
 
 
 def _size_of(source: str) -> int | None:
