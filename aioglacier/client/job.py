@@ -20,6 +20,7 @@ from aioglacier.core.errors import (
     WaitTimeoutError,
 )
 from aioglacier.core.models import JobAction, JobStatus
+from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.reader import open_reader
 from aioglacier.transfer.download.retrieval_source import GlacierOutput
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from aioglacier.client.notices import Notices
     from aioglacier.core.models import Archive, JobDescription, JobId
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -50,12 +50,14 @@ class Job:
     """A job by its id, whether it exists or not. From ``Vault.retrieve()``, ``Vault.job()`` and the like.
 
     A job cannot be cancelled. It and its output are kept for about a day after it is done, and the output may
-    be read any number of times.
+    be read any number of times. One from ``Vault.find_retrieval()`` gives the bytes that were asked for
+    there, even if it retrieves more.
     """
 
-    def __init__(self, context: VaultContext, job_id: JobId) -> None:
+    def __init__(self, context: VaultContext, job_id: JobId, part: ByteRange | None = None) -> None:
         self._context = context
         self._id = job_id
+        self._part = part
 
     def __repr__(self) -> str:
         return f"<Job {self._context.name} {self._id}>"
@@ -123,9 +125,9 @@ class Job:
     ) -> AsyncIterator[ArchiveReader]:
         """Open the output, or a half-open range of it that counts from the output's start.
 
-        The bytes of an archive are verified before they are given out, whatever the range. An inventory, and
-        a job for an archive range that is no node of the archive's tree, come without hashes: there only the
-        size is checked.
+        The bytes of an archive are verified before they are given out, whatever the range. Only the size is
+        checked of an inventory, and of an archive range that is no node of the archive's tree, unless the
+        catalog has the hashes of its upload.
 
         Raises:
             JobNotReadyError: The job is not done.
@@ -219,12 +221,22 @@ class Job:
 
     async def _output(self) -> GlacierOutput:
         description = await self._describe_done()
+        size = self._size_of(description)
+        leaves = b""
+        if self._context.records is not None and description.archive_id is not None:
+            start = description.byte_range.start if description.byte_range is not None else 0
+            part = self._part or ByteRange(0, size)
+            wanted = ByteRange(start + part.start, start + part.stop)
+            if part.size != size or description.tree_hash is None:
+                leaves = await self._context.records.leaves_of(description.archive_id, wanted)
         return GlacierOutput(
             self._context.gateway,
             self._context.name,
             self._id,
-            size=self._size_of(description),
+            size=size,
             tree_hash=description.tree_hash,
+            part=self._part,
+            leaves=leaves,
         )
 
     def _size_of(self, description: JobDescription) -> int:

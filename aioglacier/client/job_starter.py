@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from aioglacier.core.errors import AccessDeniedError, IntegrityError, JobFailedError
+from aioglacier.core.errors import AccessDeniedError, IntegrityError, InvalidPlanError, JobFailedError
 from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus
+from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.contract.paging import follow
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.core.models import JobDescription, JobId, Page, Tier
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.vault_context import VaultContext
+
+#: A job, and where in its output the wanted bytes are; ``None`` for all of it.
+FoundJob: TypeAlias = "tuple[JobId, ByteRange | None]"
+
+_Found = TypeVar("_Found")
 
 #: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
 JOB_NONCE_PREFIX: Final = "aioglacier "
@@ -85,12 +90,17 @@ class JobStarter:
 
     # --- jobs that are there
 
-    async def find_archive(self, archive_id: str, byte_range: ByteRange | None) -> JobDescription | None:
-        """Return a job, running or done, that retrieves just these bytes of an archive."""
+    async def find_archive(self, archive_id: str, byte_range: ByteRange | None) -> FoundJob | None:
+        """Return the job with the smallest output, running or done, that retrieves these bytes."""
+        best: tuple[int, FoundJob] | None = None
         async for job in follow("ListJobs", self._list):
-            if retrieves(job, archive_id, byte_range):
-                return job
-        return None
+            part = find_in_output(job, archive_id, byte_range)
+            if part is None:
+                continue
+            size = job.byte_range.size if job.byte_range is not None else job.archive_size or part.size
+            if best is None or size < best[0]:
+                best = size, (job.id, None if part.size == size else part)
+        return best[1] if best is not None else None
 
     async def find_inventory(self, output_format: InventoryFormat) -> JobDescription | None:
         """Return a job, running or done, that lists the whole inventory in a format."""
@@ -115,16 +125,16 @@ class JobStarter:
         byte_range: ByteRange | None,
         target: str | os.PathLike[str] | None,
         is_new: bool,
-    ) -> tuple[JobId, bool]:
+    ) -> tuple[FoundJob, bool]:
         """Find or start a retrieval; see ``Vault.find_or_start_retrieval``."""
         found = await _if_allowed(self.find_archive(archive_id, byte_range))
         if found is not None:
-            return found.id, False
+            return found, False
         await self.refuse_to_pay_again(archive_id, byte_range, target, gives_up=is_new)
         started = self.start_archive(
             archive_id, tier=tier, byte_range=byte_range, sns_topic=None, description=None
         )
-        return await started, True
+        return (await started, None), True
 
     async def find_or_start_inventory(self, *, is_new: bool) -> tuple[JobId, bool]:
         """Find or start an inventory job; see ``Vault.find_or_start_inventory``."""
@@ -171,12 +181,11 @@ class JobStarter:
             return None
         return await records.catalog.archives.get(records.place, ArchiveId(archive_id))
 
-    async def check_record(self, job: JobDescription) -> None:
-        """Compare the archive of a finished job with the one on record.
-
-        Raises:
-            IntegrityError: Their tree hashes differ.
-        """
+    async def check_job(self, job: JobDescription, archive_id: str | None) -> None:
+        """Check a job before its output is used; see ``Vault.check_job``."""
+        if archive_id and job.archive_id != archive_id:
+            given = f"archive {job.archive_id}" if job.archive_id else "an inventory"
+            raise InvalidPlanError(f"job {job.id} retrieves {given}, not archive {archive_id}")
         if job.archive_id is None or job.archive_tree_hash is None:
             return
         known = await self.find_record(job.archive_id)
@@ -193,7 +202,7 @@ class JobStarter:
         return await self._context.gateway.list_jobs(self._context.name, marker=marker)
 
 
-async def _if_allowed(search: Awaitable[JobDescription | None]) -> JobDescription | None:
+async def _if_allowed(search: Awaitable[_Found | None]) -> _Found | None:
     try:
         return await search
     except AccessDeniedError as error:
@@ -201,12 +210,15 @@ async def _if_allowed(search: Awaitable[JobDescription | None]) -> JobDescriptio
         return None
 
 
-def retrieves(job: JobDescription, archive_id: str, wanted: ByteRange | None) -> bool:
-    """Whether a job, running or done, retrieves just these bytes of an archive."""
-    if job.archive_id != archive_id or job.status is JobStatus.FAILED:
-        return False
-    whole = job.byte_range is None or job.byte_range.size == job.archive_size
-    return whole if wanted is None else job.byte_range == wanted
+def find_in_output(job: JobDescription, archive_id: str, wanted: ByteRange | None) -> ByteRange | None:
+    """Return where in a job's output some bytes of an archive are; ``None`` if it does not retrieve them."""
+    if job.archive_id != archive_id or job.status is JobStatus.FAILED or job.archive_size is None:
+        return None
+    whole = ByteRange(0, job.archive_size)
+    given, wanted = job.byte_range or whole, wanted or whole
+    if not given.start <= wanted.start < wanted.stop <= given.stop:
+        return None
+    return ByteRange(wanted.start - given.start, wanted.stop - given.start)
 
 
 def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:

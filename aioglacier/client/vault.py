@@ -459,9 +459,13 @@ class Vault:
     async def find_retrieval(
         self, archive_id: str, *, byte_range: ByteRange | tuple[int, int] | None = None
     ) -> Job | None:
-        """A job, running or done, that retrieves just these bytes, so that it need not be paid twice."""
+        """Find a job, running or done, that retrieves these bytes, so that they need not be paid twice.
+
+        It may retrieve more; the returned job gives the bytes asked for here. Of several jobs the one with
+        the smallest output is chosen.
+        """
         found = await JobStarter(self._context).find_archive(archive_id, check_retrieval_range(byte_range))
-        return self._job(found.id) if found is not None else None
+        return Job(self._context, *found) if found is not None else None
 
     async def find_inventory_retrieval(
         self, output_format: InventoryFormat | str = InventoryFormat.JSON
@@ -493,14 +497,14 @@ class Vault:
         Raises:
             JobFailedError: The job for this target came to nothing.
         """
-        job_id, is_started = await JobStarter(self._context).find_or_start_archive(
+        found, is_started = await JobStarter(self._context).find_or_start_archive(
             ArchiveId(check_id("archive", archive_id)),
             tier=check_choice("tier", Tier, tier),
             byte_range=check_retrieval_range(byte_range),
             target=target,
             is_new=is_new,
         )
-        return self._job(job_id), is_started
+        return Job(self._context, *found), is_started
 
     async def check_not_paid(
         self, archive_id: str, byte_range: ByteRange | None, target: str | os.PathLike[str]
@@ -516,13 +520,14 @@ class Vault:
         """Return what the catalog knows of an archive; ``None`` without a catalog."""
         return await JobStarter(self._context).find_record(archive_id)
 
-    async def check_record(self, job: JobDescription) -> None:
-        """Compare the archive of a job with the one on record.
+    async def check_job(self, job: JobDescription, archive_id: str | None = None) -> None:
+        """Check that a job is one for this archive, and that the archive is the one on record.
 
         Raises:
-            IntegrityError: Their tree hashes differ.
+            InvalidPlanError: The job retrieves another archive, or an inventory.
+            IntegrityError: The service has another tree hash for the archive than is on record.
         """
-        await JobStarter(self._context).check_record(job)
+        await JobStarter(self._context).check_job(job, archive_id)
 
     async def find_or_start_inventory(self, *, is_new: bool = False) -> tuple[Job, bool]:
         """Return a job that lists the whole vault, and whether it was started just now.

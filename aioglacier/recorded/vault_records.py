@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog import ArchiveState, DownloadState, JobState, Place
 from aioglacier.core.errors import ServiceError, TemporaryServiceError
+from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import JobAction, JobStatus
+from aioglacier.core.ranges import ByteRange, count_leaves
+from aioglacier.core.treehash import HASH_SIZE
 from aioglacier.files.crashpoints import passing
 from aioglacier.recorded.recording_store import RecordingStore
 from aioglacier.recorded.upload_records import UploadRecords
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
         Tier,
         UploadDescription,
     )
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
@@ -194,6 +196,23 @@ class VaultRecords:
             await self.catalog.downloads.record_ended(download, DownloadState.FAILED, "begun anew")
 
     # --- archives
+
+    async def leaves_of(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> bytes:
+        """Return the recorded leaf hashes of an archive, or of a range of whole MiB; ``b""`` if one lacks."""
+        found = await self.catalog.archives.get(self.place, archive_id)
+        if found is None or found.upload is None or found.state is not ArchiveState.STORED:
+            return b""
+        wanted = byte_range or ByteRange(0, found.archive.size)
+        leaves = bytearray()
+        start = 0
+        async for part in self.catalog.uploads.list_parts(found.upload):
+            if len(part.leaves) != count_leaves(part.size) * HASH_SIZE:
+                return b""
+            first = max(wanted.start - start, 0) // LEAF_SIZE
+            last = count_leaves(max(min(wanted.stop - start, part.size), 0))
+            leaves += part.leaves[first * HASH_SIZE : last * HASH_SIZE]
+            start += part.size
+        return bytes(leaves) if len(leaves) == count_leaves(wanted.size) * HASH_SIZE else b""
 
     async def delete(self, archive_id: ArchiveId, delete: Callable[[], Awaitable[None]]) -> None:
         """Delete an archive and record it, before and after, if it is on record at all."""

@@ -180,6 +180,30 @@ async def test_a_job_that_is_there_is_found_again(scripted: ScriptedGateway, vau
     assert await vault.find_retrieval(archive.id) is None
 
 
+async def test_a_job_for_more_gives_the_bytes_asked_for(
+    scripted: ScriptedGateway, vault: Vault, tmp_path: Path
+) -> None:
+    """A range inside a job that exists is read from its output, and no other job is paid for."""
+    archive = await archived(vault)
+    job = await vault.retrieve(archive.id)
+    await scripted.advance(5 * 3600)
+    found = await vault.find_retrieval(archive.id, byte_range=(MIB, 2 * MIB))
+    assert found is not None
+    assert found.id == job.id
+    await found.download(tmp_path / "part")
+    async with found.open_reader() as reader:
+        assert await reader.read() == (tmp_path / "part").read_bytes() == DATA[MIB : 2 * MIB]
+
+
+async def test_a_job_for_another_archive_is_refused(vault: Vault) -> None:
+    """The output of a job is not taken for an archive that the job does not retrieve (a32)."""
+    one, other = await archived(vault), await archived(vault)
+    description = await (await vault.retrieve(one.id)).describe()
+    await vault.check_job(description, one.id)
+    with pytest.raises(InvalidPlanError, match=f"retrieves archive {one.id}, not archive {other.id}"):
+        await vault.check_job(description, other.id)
+
+
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
 async def test_dates_without_a_time_zone_are_refused(
     name: str, scripted: ScriptedGateway, vault: Vault

@@ -9,11 +9,11 @@ import pytest
 import aioglacier
 from aioglacier.catalog import ArchiveState, JobState
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
+from tests.cli.conftest import MIB, data
+from tests.recorded.conftest import SIZE, House
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.recorded.conftest import House
 
 
 async def test_jobs_and_downloads_are_on_record(house: House, tmp_path: Path) -> None:
@@ -62,3 +62,19 @@ async def test_a_deletion_is_on_record(house: House) -> None:
     assert await state() is ArchiveState.STORED
     await house.vault.delete_archive(archive.id)
     assert await state() is ArchiveState.DELETED
+
+
+async def test_a_damaged_range_without_a_hash_of_the_service_is_fetched_again(
+    house: House, tmp_path: Path
+) -> None:
+    """A range that is no node of the tree is verified by the leaf hashes on record (a12)."""
+    archive = await house.vault.upload(house.file, part_size=MIB)
+    job = await house.vault.retrieve(archive.id, byte_range=(MIB, 4 * MIB))
+    assert (await job.wait_until_done()).tree_hash is None
+    house.server.faults.add(Fault("GetJobOutput", FaultKind.FLIP, after_bytes=5, count=1))
+    await job.download(tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == data(SIZE)[MIB : 4 * MIB]
+    house.server.faults.add(Fault("GetJobOutput", FaultKind.FLIP, after_bytes=5, count=3))
+    with pytest.raises(aioglacier.IntegrityError, match="damaged 3 times"):
+        await job.download(tmp_path / "again")
+    assert not (tmp_path / "again").exists()

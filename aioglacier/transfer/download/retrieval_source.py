@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
 from aioglacier.core.limits import MIB
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.treehash import HASH_SIZE, combine_leaves
 from aioglacier.transfer.hashing.part_job import PartJob
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import JobId
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.contract.protocols import JobOutput
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.budget.buffers import PartBuffer
@@ -54,24 +55,55 @@ class ArchiveOutput(Protocol):
         """Open some of the bytes, counted from the start of the output."""
         ...
 
+    def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
+        """Return the tree hash that these bytes had when they were uploaded, where it is on record."""
+        ...
+
 
 class GlacierOutput:
-    """The output of a finished job."""
+    """The output of a finished job, or a range of it that begins at a multiple of 1 MiB.
+
+    ``leaves`` are the leaf hashes of these bytes from their upload, joined, where they are on record. With
+    them every piece is verified, also one for which the service gives no hash.
+    """
 
     def __init__(
-        self, gateway: Gateway, vault: str, job_id: JobId, *, size: int, tree_hash: bytes | None
+        self,
+        gateway: Gateway,
+        vault: str,
+        job_id: JobId,
+        *,
+        size: int,
+        tree_hash: bytes | None,
+        part: ByteRange | None = None,
+        leaves: bytes = b"",
     ) -> None:
         self._gateway = gateway
         self._vault = vault
         self._job_id = job_id
-        self.size = size
-        self.tree_hash = tree_hash
-        self.name = f"job {job_id}"
+        self._part = part or ByteRange(0, size)
+        self._is_whole = self._part == ByteRange(0, size)
+        self._leaves = leaves
+        self.size = self._part.size
+        self.tree_hash = tree_hash if self._is_whole else None
+        if self.tree_hash is None and leaves:
+            self.tree_hash = combine_leaves(leaves)
+        self.name = f"job {job_id}" if self._is_whole else f"job {job_id}, bytes {self._part}"
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
-        whole = byte_range.start == 0 and byte_range.stop == self.size
-        return self._gateway.get_job_output(self._vault, self._job_id, None if whole else byte_range)
+        if self._is_whole and byte_range == self._part:
+            return self._gateway.get_job_output(self._vault, self._job_id, None)
+        start = self._part.start
+        wanted = ByteRange(start + byte_range.start, start + byte_range.stop)
+        return self._gateway.get_job_output(self._vault, self._job_id, wanted)
+
+    def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
+        """See ``ArchiveOutput``."""
+        if not self._leaves:
+            return None
+        first, last = byte_range.start // MIB, -(-byte_range.stop // MIB)
+        return combine_leaves(self._leaves[first * HASH_SIZE : last * HASH_SIZE])
 
 
 def choose_piece_size(resources: TransferResources) -> int:
@@ -126,7 +158,8 @@ async def until_undamaged(
 ) -> bytes:
     """Fetch bytes until they are what the service vouches for, and return their tree hash.
 
-    Where the service gives no hash for these bytes, the hash is only computed: the whole has to be compared.
+    Where neither the service nor the record has a hash for these bytes, the hash is only computed: the whole
+    has to be compared.
 
     Raises:
         IntegrityError: They differed each of three times.
@@ -134,6 +167,7 @@ async def until_undamaged(
     failures = 0
     while True:
         promised, actual = await attempt()
+        promised = promised or output.recorded_hash(byte_range)
         if promised is None or promised == actual:
             return actual
         failures += 1

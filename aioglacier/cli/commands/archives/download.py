@@ -223,12 +223,12 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
         check_room(options.target, _size(known, options) or 0, is_encrypted=options.identities is not None)
     job, is_new = await _job(session, vault, options)
     description = await job.describe()
+    await vault.check_job(description, options.archive_id)
     if vault.records is not None and options.target != STDOUT:
         await vault.records.begin_download(description, options.target)
     if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
         return not_yet(session, options.vault, description)
     description = await wait(session, job, description)
-    await vault.check_record(description)
     await _fetch(session, job, options)
     session.output.record(_record(options, description), _text)
     return Exit.DONE
