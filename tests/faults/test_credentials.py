@@ -302,7 +302,7 @@ def test_cr_09_an_endpoint_that_is_none_is_named(stand: Stand, lies: Lies) -> No
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 def test_cr_10_a_line_break_in_a_key_is_named_by_its_variable(stand: Stand, name: str) -> None:
     """A key from a file often ends with one: exit 6 without a request, and without the key."""
-    environment = {**stand.cli.environment, "AWS_SESSION_TOKEN": "token-of-nobody"}
+    environment = {**stand.cli.environment, "AWS_SESSION_TOKEN": "token-of-a-test"}
     environment[name] += "\n"
     told = replace(stand.cli, environment=environment)("vault", "list", code=6).err
     assert f"{name} contains a line break" in told

@@ -37,10 +37,10 @@ class OpenAnswer:
         self.headers: Mapping[str, str] = response.headers
         self.content_length = response.content_length
         self._response = response
+        self._stall_seconds = stall_seconds
+        self._minimum_rate = minimum_rate
         self._moved = moved
-        self._pace = Pace(
-            response.content, operation=operation, window_seconds=stall_seconds, minimum_rate=minimum_rate
-        )
+        self._started: Pace | None = None
 
     async def next_block(self) -> bytes:
         """Return the next bytes of the body, ``b""`` at its end.
@@ -50,7 +50,7 @@ class OpenAnswer:
             ConnectionLostError: The connection broke.
         """
         try:
-            block = await self._pace.next_block()
+            block = await self._pace().next_block()
         except (aiohttp.ClientError, OSError) as error:
             raise self._lost(error) from error
         self._moved()
@@ -68,7 +68,7 @@ class OpenAnswer:
             came(count)
 
         try:
-            await self._pace.fill(body, view, moved)
+            await self._pace().fill(body, view, moved)
         except (aiohttp.ClientError, OSError) as error:
             raise self._lost(error) from error
 
@@ -96,7 +96,19 @@ class OpenAnswer:
 
     def close(self) -> None:
         """End the watch. May be called twice."""
-        self._pace.stop()
+        if self._started is not None:
+            self._started.stop()
+
+    def _pace(self) -> Pace:
+        """Start the watch with the first read: most answers have no body."""
+        if self._started is None:
+            self._started = Pace(
+                self._response.content,
+                operation=self.operation,
+                window_seconds=self._stall_seconds,
+                minimum_rate=self._minimum_rate,
+            )
+        return self._started
 
     def _lost(self, error: Exception) -> ConnectionLostError:
         return ConnectionLostError(
