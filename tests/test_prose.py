@@ -61,7 +61,6 @@ PENDING: set[str] = {
     "tests/client",
     "tests/core",
     "tests/endurance",
-    "tests/faults",
     "tests/files",
     "tests/gateway/retry",
     "tests/gateway/vaults",

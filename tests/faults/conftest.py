@@ -1,4 +1,4 @@
-"""A local Glacier, a proxy in front of it that makes trouble, and the real program or library behind both."""
+"""A local Glacier, a proxy that injects trouble, and the real program or library as the client."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ SHORT = Timeouts(connect=2.0, stall=0.4, first_byte=0.8)
 
 @dataclass
 class Stand:
-    """The three, and a vault "v".
+    """Service, proxy and program, and a vault "v".
 
     Attributes:
         folder: Where the program runs, and where it keeps its records.
         glacier: The service.
-        proxy: What the program takes for it.
+        proxy: The service, as the program sees it.
     """
 
     folder: Path
@@ -58,11 +58,11 @@ class Stand:
 
     @property
     def cli(self) -> Cli:
-        """The program, told to use the proxy."""
+        """Return the program's command with the proxy as the service."""
         return self.cli_at(self.proxy.url)
 
     def cli_at(self, url: str) -> Cli:
-        """The program, told to use another place."""
+        """Return the program's command with another service."""
         keys = {
             "AWS_ACCESS_KEY_ID": self.glacier.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.glacier.secret_access_key,
@@ -70,13 +70,13 @@ class Stand:
         return Cli(self.folder, ("--endpoint-url", url, "--region", "us-east-1"), keys)
 
     def file(self, size: int, name: str = "big", seed: int = 1) -> bytes:
-        """A file in the program's folder; its bytes."""
+        """Make a file in the program's folder; return its bytes."""
         content = data(size, seed)
         (self.folder / name).write_bytes(content)
         return content
 
     def stored(self) -> list[tuple[int, str]]:
-        """Size and tree hash of every archive, by the service's inventory, not asked through the proxy."""
+        """Return size and tree hash of every archive from an inventory, fetched without the proxy."""
         with asking(self.glacier) as service:
             wish = {"Type": "inventory-retrieval"}
             job_id = service.initiate_job(vaultName="v", jobParameters=wish)["jobId"]
@@ -84,11 +84,11 @@ class Stand:
         return [(entry["Size"], entry["SHA256TreeHash"]) for entry in json.loads(output)["ArchiveList"]]
 
     def elsewhere(self) -> dict[str, str]:
-        """An environment for looking at the service with another record than the program's own."""
+        """Return an environment with another catalog than the program's own."""
         return {"XDG_DATA_HOME": str(self.folder / "elsewhere")}
 
     def count(self, what: str) -> int:
-        """How many "archives", "uploads" or "jobs" the service has at this moment."""
+        """Return how many "archives", "uploads" or "jobs" the service has now."""
         count = self.glacier.status()[what]
         assert isinstance(count, int)
         return count
@@ -97,19 +97,19 @@ class Stand:
     def started(
         self, *arguments: str, lies: Lies | None = None, environment: Mapping[str, str] | None = None
     ) -> Iterator[Running]:
-        """The program in the background, believing lies if given any, which only a new process does."""
+        """Start the program in the background, with a false clock if given, which needs a new process."""
         more = {**(lies.environment if lies is not None else {}), **(environment or {})}
         start = self.cli.started if "LD_PRELOAD" not in more else self.cli.loaded
         with start(*arguments, env=self.cli.env(more)) as process:
             yield process
 
     def ended(self, process: Running, code: int = 0) -> Done:
-        """Wait for the end of the program, which must be this."""
+        """Wait for the end of the program and compare its exit code."""
         out, err = process.communicate(timeout=60)
         return self.cli.judge(process.returncode, out, err, code)
 
     def killed(self, size: int, *missing: int) -> bytes:
-        """An upload of "big" in parts of 1 MiB, killed when all but these parts are at the service."""
+        """Kill an upload of "big" in parts of 1 MiB when the service has all but these parts."""
         content = self.file(size)
         for index in missing:
             self.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {index * MIB}-", since=Since.BODY, at=9))
@@ -125,16 +125,16 @@ class Stand:
         return content
 
     def parts_sent(self) -> int:
-        """How many parts the service has acknowledged through the proxy."""
+        """Return how many parts the service has acknowledged through the proxy."""
         return sum(seen.status == 204 for seen in self.proxy.requests("PUT /-/vaults/v/multipart-uploads/"))
 
     def proven(self, content: bytes) -> None:
-        """The service has exactly this archive, and no unfinished upload."""
+        """Assert that the service has exactly this archive and no unfinished upload."""
         assert self.stored() == [(len(content), tree_hash(content).hex())]
         assert self.count("uploads") == 0
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """Look at the program's catalog, or change it."""
+        """Read or change the program's catalog."""
         with (
             closing(sqlite3.connect(self.folder / ".local/share/aioglacier/catalog.db")) as database,
             database,
@@ -142,20 +142,20 @@ class Stand:
             return database.execute(statement).fetchall()
 
     def go_on(self, resume: str) -> Done:
-        """Run the command that an error names; it says by itself where the vaults are."""
+        """Run the command that an error names, which contains the service's address."""
         name, *arguments = shlex.split(resume)
         assert name == "aioglacier"
         return replace(self.cli, arguments=())(*arguments)
 
     def struck(self) -> None:
-        """Wait until the first trouble has struck."""
+        """Wait until the first trouble strikes."""
         wait_for(lambda: self.proxy.struck() > 0, otherwise=lambda: str(self.proxy.seen))
 
     @asynccontextmanager
     async def connect(
         self, *, policy: RetryPolicy = QUICK, max_concurrency: int | None = None, **options: Any
     ) -> AsyncIterator[Glacier]:
-        """The library, with short times unless told otherwise."""
+        """Connect with the library, by default with short timeouts."""
         given: dict[str, Any] = {
             "region_name": "us-east-1",
             "endpoint_url": self.proxy.url,
@@ -179,7 +179,7 @@ def _session() -> Session:
 
 @contextmanager
 def asking(glacier: ServedGlacier) -> Iterator[Any]:
-    """A client of the service that is not ours: it needs no process, and believes nothing that ours does."""
+    """Return a foreign client of the service, which needs no process and shares no code with ours."""
     client: Any = _session().create_client("glacier", **glacier.client_arguments)  # type: ignore[arg-type]
     try:
         yield client
@@ -204,7 +204,7 @@ def glacier(tmp_path: Path) -> Iterator[ServedGlacier]:
 
 @pytest.fixture
 def stand(glacier: ServedGlacier, tmp_path: Path) -> Iterator[Stand]:
-    """All three."""
+    """Yield service, proxy and program."""
     folder = tmp_path / "home"
     folder.mkdir()
     with proxying(glacier.url) as proxy:
@@ -216,7 +216,7 @@ def stand(glacier: ServedGlacier, tmp_path: Path) -> Iterator[Stand]:
 
 @pytest.fixture
 def lies(tmp_path: Path) -> Iterator[Lies]:
-    """Lies about time, to be believed by programs that are started with their environment."""
+    """Yield a false clock for programs that start with its environment."""
     folder = tmp_path / "lies"
     folder.mkdir()
     with lying(folder) as told:
@@ -225,13 +225,13 @@ def lies(tmp_path: Path) -> Iterator[Lies]:
 
 @pytest.fixture
 def retries(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What was logged of failed attempts."""
+    """Return the log of failed attempts."""
     return lambda: [record.getMessage() for record in caplog.records if getattr(record, "is_trouble", False)]
 
 
 @pytest.fixture(autouse=True)
 def _no_aws_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees this machine's AWS settings."""
+    """Hide this machine's AWS settings from every test."""
     for name in os.environ:
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Lies that a program under test is told, about time and about a disk; see ``lies.c``."""
+"""A false clock and a faulty disk for a program under test; see ``lies.c``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LAYOUT = struct.Struct("dddqq256s")
 
 
 class Lies:
-    """What programs are told; it may change while they run.
+    """The false clock and disk of programs; they may change while programs run.
 
     Attributes:
-        environment: What lets a program believe it.
+        environment: The variables that apply them to a program.
     """
 
     def __init__(self, library: Path, file: Path, memory: mmap.mmap) -> None:
@@ -38,17 +38,17 @@ class Lies:
         self._tell()
 
     def speed(self, times: float) -> None:
-        """Let monotonic time run so much faster, from now on."""
+        """Let monotonic time run faster by this factor from now on."""
         self._speed = times
         self._tell()
 
     def jump(self, seconds: float) -> None:
-        """Let so much monotonic time have passed at once, as it has for a program that was stopped."""
+        """Let monotonic time jump, as it does for a stopped program."""
         self._jump = seconds
         self._tell()
 
     def bad_block(self, name: str, offset: int, *, reads: int) -> None:
-        """Let so many reads of this byte of a file of this name fail with EIO."""
+        """Let a number of reads of this byte of a file of this name fail with EIO."""
         self._bad = (offset, reads, name.encode())
         self._tell()
 
@@ -61,10 +61,10 @@ class Lies:
 
 @contextmanager
 def lying(folder: Path) -> Iterator[Lies]:
-    """Build the library, which takes a tenth of a second, and tell the truth until asked otherwise."""
+    """Build the library, which takes a tenth of a second; without further calls the clock is right."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("lies are told by a C library, and there is no compiler to build it")
+        pytest.skip("the false clock is a C library, and no compiler is installed")
     library, file = folder / "lies.so", folder / "lies"
     source = Path(__file__).with_name("lies.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)

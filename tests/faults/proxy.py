@@ -1,4 +1,4 @@
-"""A TCP proxy that makes trouble, at a byte and in a direction that a script names.
+"""A TCP proxy that injects trouble at a scripted byte and direction.
 
 It stands between any client and any server, in a thread of its own with its own event loop, so the program
 under test may be this process or another. A script reads "reset the first part after 1,000 bytes of body"::
@@ -7,10 +7,10 @@ under test may be this process or another. A script reads "reset the first part 
         ...  # talk to proxy.url
 
 It follows HTTP just far enough to know where a request begins and ends, and which answer is its own. With
-``is_raw`` it knows nothing, as befits TLS: each connection is then one long request and one long answer.
+``is_raw``, for TLS, it follows nothing: each connection is then one long request and one long answer.
 
-An answer is touched only once its head has come, so trouble at byte 0 of an answer means: the service has
-done the work, and nobody is told.
+The proxy touches an answer only after its head has arrived, so trouble at byte 0 of an answer means that the
+service has done the work and the client gets no answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _BLOCK = 64 * 1024
 
 #: Turns of the loop in which a connection that the system has accepted becomes a task: its transport is made,
-#: then connected, then its task begins. Before that nobody could close it.
+#: then connected, then its task begins. Nothing can close it before that.
 _TURNS_TO_ACCEPT = 5
 
 #: A rate is kept by pieces of this length.
@@ -51,7 +51,7 @@ _GOODBYE_SECONDS = 5.0
 
 
 class Kind(StrEnum):
-    """What goes wrong."""
+    """A kind of trouble."""
 
     #: Close the connection on both sides, politely.
     FIN = auto()
@@ -77,7 +77,7 @@ class Way(StrEnum):
 
 
 class Since(StrEnum):
-    """Where counting begins."""
+    """The start of counting."""
 
     START = auto()
     BODY = auto()
@@ -86,15 +86,15 @@ class Since(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One thing that goes wrong.
+    """One scripted trouble.
 
     Attributes:
-        kind: What.
-        way: In which direction.
+        kind: Its kind.
+        way: Its direction.
         where: Strikes only requests that have this in their first line, ``Content-Range`` or ``Range``.
-        at: So many bytes pass before; from ``Since.END`` it counts backwards and is 0 or negative.
-        first: The first of those requests that it strikes, from 1.
-        count: How many it strikes, ``None`` for all.
+        at: The number of bytes before it; from ``Since.END`` it counts backwards and is 0 or negative.
+        first: The number of the first of those requests that it strikes, from 1.
+        count: The number of requests that it strikes, ``None`` for all.
     """
 
     kind: Kind
@@ -110,17 +110,17 @@ class Trouble:
 
 @dataclass
 class Seen:
-    """A request that came by.
+    """A request that the proxy forwarded.
 
     Attributes:
         line: Its first line.
         ranges: Its ``Content-Range`` and ``Range``.
-        size: Bytes of its body; infinite where only its end tells.
+        size: Bytes of its body; infinite without a stated length.
         began: By the monotonic clock.
         up: Bytes of it that were forwarded, head included.
         status: Of the answer, 0 if none came.
         down: Bytes of the answer that were forwarded.
-        struck: What befell it.
+        struck: The troubles that struck it.
     """
 
     line: str
@@ -139,7 +139,7 @@ class Proxy:
     Attributes:
         target: Where requests go; may be changed for connections to come.
         seen: Every request, in the order they began.
-        connections: How many were accepted.
+        connections: The number of accepted connections.
     """
 
     def __init__(self, target: str, *, is_raw: bool, receive_buffer: int | None) -> None:
@@ -157,15 +157,15 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """Return the URL for clients."""
         return f"{URL(self.target).scheme}://127.0.0.1:{self._port}"
 
     def add(self, *troubles: Trouble) -> None:
-        """Let more go wrong."""
+        """Add troubles."""
         self._waiting.extend(_Waiting(trouble) for trouble in troubles)
 
     def clear(self) -> None:
-        """Let nothing more go wrong; what is frozen stays so."""
+        """Remove all troubles; frozen connections stay frozen."""
         self._waiting.clear()
 
     def go_away(self) -> None:
@@ -177,11 +177,11 @@ class Proxy:
         self._portal.call(self._listen)
 
     def requests(self, where: str) -> list[Seen]:
-        """The requests that have this in their first line or ranges."""
+        """Return the requests with this text in their first line or ranges."""
         return [one for one in self.seen if where in f"{one.line} {one.ranges}"]
 
     def struck(self) -> int:
-        """How often anything went wrong."""
+        """Return how often a trouble struck."""
         return sum(len(one.struck) for one in self.seen)
 
     # --- the life of the proxy, in its own thread
@@ -304,7 +304,7 @@ class Proxy:
             client.writer.write_eof()
 
     async def _deliver_again(self, seen: Seen, copy: bytearray | None) -> None:
-        """Deliver what the script wants delivered after this request was answered."""
+        """Deliver the requests that the script delays until this one was answered."""
         late = [each for each in self._late if (each[0].line, each[0].ranges) == (seen.line, seen.ranges)]
         self._late = [each for each in self._late if each not in late]
         for again in [*(request for _, request in late), *([bytes(copy)] if copy else [])]:
@@ -334,13 +334,13 @@ class Proxy:
 def proxying(
     target: str, *troubles: Trouble, is_raw: bool = False, receive_buffer: int | None = None
 ) -> Iterator[Proxy]:
-    """Run a proxy in front of ``target``; it is gone at the end of the block, with all its connections.
+    """Run a proxy in front of ``target``; the end of the block closes it and all its connections.
 
     Args:
         target: An origin, as ``http://127.0.0.1:8080``.
-        troubles: What goes wrong.
+        troubles: The scripted troubles.
         is_raw: Follow no HTTP; for TLS.
-        receive_buffer: A small one lets clients feel at once that nobody reads.
+        receive_buffer: A small one makes clients wait at once when the proxy does not read.
     """
     proxy = Proxy(target, is_raw=is_raw, receive_buffer=receive_buffer)
     proxy.add(*troubles)
@@ -362,7 +362,7 @@ class _CutError(Exception):
 
 @dataclass
 class _Waiting:
-    """A trouble, how many requests it met, and how many it struck."""
+    """A trouble with the numbers of matching and struck requests."""
 
     trouble: Trouble
     met: int = 0
@@ -378,7 +378,7 @@ class _End:
 
 
 async def _both(*works: Coroutine[None, None, None]) -> None:
-    """Do both; the first error ends the other."""
+    """Run both; the first error cancels the other."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -392,7 +392,7 @@ async def _both(*works: Coroutine[None, None, None]) -> None:
 
 
 def _points(troubles: list[Trouble], way: Way, *, head: int, body: float) -> deque[tuple[float, Trouble]]:
-    """The byte at which each trouble strikes a message, in order."""
+    """Return the byte at which each trouble strikes a message, in order."""
     origin = {Since.START: 0, Since.BODY: head, Since.END: head + body}
     found = [
         (origin[trouble.since] + trouble.at, trouble)
@@ -405,7 +405,7 @@ def _points(troubles: list[Trouble], way: Way, *, head: int, body: float) -> deq
 async def _pieces(
     block: bytes, reader: asyncio.StreamReader, size: float, points: deque[tuple[float, Trouble]]
 ) -> AsyncIterator[bytes]:
-    """A message, whose beginning is read already, with all that befalls it on the way."""
+    """Forward a message whose beginning is already read, with its troubles."""
     offset, rate, is_flipped = 0, math.inf, False
     while True:
         while points and points[0][0] <= offset:
@@ -439,7 +439,7 @@ async def _pieces(
 
 
 async def _read_head(reader: asyncio.StreamReader) -> bytes:
-    """The head of a message with its empty line; nothing at the end of the connection."""
+    """Return the head of a message with its empty line, or nothing at the end of the connection."""
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:

@@ -34,11 +34,11 @@ FIRST, SECOND = (
 
 @dataclass
 class Renewal:
-    """What the endpoint of a container answers: a pair with so many minutes to live, a status, or nothing.
+    """The answers of a container's endpoint: keys with a lifetime in minutes, a status, or nothing.
 
     Attributes:
         answers: One for each request; the last is repeated.
-        asked: How many requests came.
+        asked: The number of requests.
     """
 
     answers: list[tuple[Credentials, float] | int | None]
@@ -55,11 +55,11 @@ class Renewal:
 
 @contextmanager
 def renewing(*answers: tuple[Credentials, float] | int | None) -> Iterator[Renewal]:
-    """An endpoint for credentials on this machine, as containers have one."""
+    """Run an endpoint for credentials on this machine, like that of containers."""
     renewal = Renewal(list(answers))
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        """Answers."""
+        """A handler that answers."""
 
         def do_GET(self) -> None:
             """Give the next answer."""
@@ -85,7 +85,7 @@ def renewing(*answers: tuple[Credentials, float] | int | None) -> Iterator[Renew
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     class Server(http.server.ThreadingHTTPServer):
         """Serves it."""
@@ -107,7 +107,7 @@ def renewing(*answers: tuple[Credentials, float] | int | None) -> Iterator[Renew
 
 @pytest.fixture
 def temporary(tmp_path: Path) -> Iterator[Stand]:
-    """A stand whose service knows two pairs of temporary credentials; the program has none yet."""
+    """Yield a stand whose service knows two pairs of temporary credentials; the program has none."""
     folder = tmp_path / "home"
     folder.mkdir()
     server = LocalGlacier(
@@ -121,7 +121,7 @@ def temporary(tmp_path: Path) -> Iterator[Stand]:
 
 
 def with_(stand: Stand, pair: Credentials) -> Cli:
-    """The program with these credentials in its environment."""
+    """Return the environment of the program with these credentials."""
     assert pair.session_token is not None
     keys = {
         "AWS_ACCESS_KEY_ID": pair.access_key_id,
@@ -132,12 +132,12 @@ def with_(stand: Stand, pair: Credentials) -> Cli:
 
 
 def renewed(stand: Stand, renewal: Renewal) -> Cli:
-    """The program in a container."""
+    """Return the environment of the program in a container."""
     return replace(stand.cli, environment={"AWS_CONTAINER_CREDENTIALS_FULL_URI": renewal.url})
 
 
 def test_cr_01_no_credentials_end_it_before_a_byte_is_read(stand: Stand) -> None:
-    """Exit 6 with what to set; standard input still holds all that was in it."""
+    """The exit code is 6, the message names the variables to set, and standard input is unread."""
     cli = replace(stand.cli, environment={})
     with subprocess.Popen(
         ["sh", "-c", '"$@"; echo "exit $?"; cat', "sh", *cli.command("upload", "v", "-")],
@@ -154,7 +154,7 @@ def test_cr_01_no_credentials_end_it_before_a_byte_is_read(stand: Stand) -> None
 
 
 def test_cr_02_a_token_is_renewed_while_an_upload_runs(temporary: Stand, lies: Lies) -> None:
-    """When its time is nearly up the next request is signed with another; no request fails."""
+    """Shortly before its expiry, a new token signs the next request; no request fails."""
     content = temporary.file(SIZE)
     temporary.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {MIB}-", since=Since.BODY, at=9, seconds=1))
     with renewing((FIRST, 17), (SECOND, 600)) as renewal:
@@ -171,7 +171,7 @@ def test_cr_02_a_token_is_renewed_while_an_upload_runs(temporary: Stand, lies: L
 
 
 def test_cr_03_a_token_that_expires_for_good_stops_it_at_once(temporary: Stand) -> None:
-    """Exit 6 with all state kept; with a new token the named command sends only what is missing."""
+    """The exit code is 6 with all state kept; with a new token, the named command sends only the rest."""
     content = temporary.file(12 * MIB)
     temporary.glacier.add_faults(
         Fault("UploadMultipartPart", code="ExpiredTokenException", first=6, count=None)
@@ -183,7 +183,7 @@ def test_cr_03_a_token_that_expires_for_good_stops_it_at_once(temporary: Stand) 
     refused = [seen for seen in temporary.proxy.requests("PUT") if seen.status == 403]
     assert 1 <= len(refused) <= 4
     sent = temporary.parts_sent()
-    assert 0 < error["sent"] <= sent * MIB  # an answer may have been on its way
+    assert 0 < error["sent"] <= sent * MIB  # an answer may have been in flight
     temporary.glacier.clear_faults()
     temporary.proxy.seen.clear()
     name, *arguments = error["resume"].split()
@@ -198,7 +198,7 @@ def test_cr_03_a_token_that_expires_for_good_stops_it_at_once(temporary: Stand) 
 def test_cr_04_a_renewal_that_fails_lets_the_token_be_used_while_it_lasts(
     temporary: Stand, trouble: tuple[Credentials, float] | int
 ) -> None:
-    """13 minutes are left: the upload goes on with what there is."""
+    """The upload continues with a token that has 13 minutes left."""
     temporary.file(SIZE)
     with renewing((FIRST, 13), trouble) as renewal:
         renewed(temporary, renewal)(*UPLOAD)
@@ -207,7 +207,7 @@ def test_cr_04_a_renewal_that_fails_lets_the_token_be_used_while_it_lasts(
 
 
 def test_cr_04_a_token_that_is_over_and_cannot_be_renewed_is_not_used(temporary: Stand) -> None:
-    """Exit 6, and nothing was sent with it."""
+    """The exit code is 6, and no request was sent with the expired token."""
     temporary.file(SIZE)
     with renewing((FIRST, 0.01), 500) as renewal:
         error = renewed(temporary, renewal)("--json", *UPLOAD, code=6).error
@@ -217,7 +217,7 @@ def test_cr_04_a_token_that_is_over_and_cannot_be_renewed_is_not_used(temporary:
 
 
 def test_cr_06_a_clock_that_is_off_is_named_with_the_difference(stand: Stand, lies: Lies) -> None:
-    """Exit 6 after two requests at most, with both times."""
+    """The exit code is 6 after two requests at most, and the message has both times."""
     stand.file(SIZE)
     lies.wall(-1200)
     with stand.started("--json", *UPLOAD, lies=lies) as process:
@@ -231,7 +231,7 @@ def test_cr_06_a_clock_that_is_off_is_named_with_the_difference(stand: Stand, li
 
 @pytest.mark.parametrize("step", [-3600, 86400])
 def test_cr_07_a_clock_that_steps_disturbs_no_timer(tmp_path: Path, lies: Lies, step: int) -> None:
-    """In the middle of an upload it is another day; a service that minds no signatures notices nothing."""
+    """A step of the clock by a day in the middle of an upload changes nothing."""
     content = data(4 * MIB)
     (tmp_path / "big").write_bytes(content)
     server = LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0, is_durable=False)
@@ -270,7 +270,7 @@ def test_cr_08_what_can_be_done_without_a_denied_action_is_done(
 
 
 def test_cr_08_an_action_that_is_needed_is_named(stand: Stand) -> None:
-    """To go on with an upload its parts must be listed: exit 7, with the action to allow."""
+    """Resuming an upload needs the list of its parts: exit 7, with the action to allow."""
     stand.killed(SIZE, 1)
     stand.glacier.add_faults(Fault("ListParts", code="AccessDeniedException", count=None))
     done = stand.cli("--json", *UPLOAD, code=7)
@@ -279,7 +279,7 @@ def test_cr_08_an_action_that_is_needed_is_named(stand: Stand) -> None:
 
 
 def test_cr_09_a_wrong_region_is_named_and_gets_no_data(stand: Stand) -> None:
-    """The region that was used and what the service says of it; not one part is sent."""
+    """The error names the used region and the service's answer; no part is sent."""
     stand.file(SIZE)
     cli = replace(stand.cli, arguments=("--endpoint-url", stand.proxy.url, "--region", "eu-west-1"))
     error = cli("--json", *UPLOAD, code=6).error
@@ -289,7 +289,7 @@ def test_cr_09_a_wrong_region_is_named_and_gets_no_data(stand: Stand) -> None:
 
 
 def test_cr_09_an_endpoint_that_is_none_is_named(stand: Stand, lies: Lies) -> None:
-    """No connection can be made there: exit 5 in the end, with the place."""
+    """An endpoint without a server ends with exit 5, and the message names it."""
     stand.file(SIZE)
     stand.proxy.go_away()
     with stand.started("--json", *UPLOAD, lies=lies) as process:
@@ -301,8 +301,8 @@ def test_cr_09_an_endpoint_that_is_none_is_named(stand: Stand, lies: Lies) -> No
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 def test_cr_10_a_line_break_in_a_key_is_named_by_its_variable(stand: Stand, name: str) -> None:
-    """A key from a file often ends with one: exit 6 without a request, and without the key."""
-    environment = {**stand.cli.environment, "AWS_SESSION_TOKEN": "token-of-a-test"}
+    """A key with a line break at its end gives exit 6 without a request, and the message hides the key."""
+    environment = {**stand.cli.environment, "AWS_SESSION_TOKEN": "unknown-token"}
     environment[name] += "\n"
     told = replace(stand.cli, environment=environment)("vault", "list", code=6).err
     assert f"{name} contains a line break" in told
@@ -311,7 +311,7 @@ def test_cr_10_a_line_break_in_a_key_is_named_by_its_variable(stand: Stand, name
 
 
 def test_cr_11_a_refresh_that_returns_expired_keys_stops_it_at_once(temporary: Stand) -> None:
-    """Exit 6, where the first keys are expired and where the service says so later."""
+    """The exit code is 6, whether the first keys are expired or the service says so later."""
     with renewing((FIRST, -5)) as renewal:
         told = renewed(temporary, renewal)("vault", "list", code=6).err
         assert "could not be refreshed" in told

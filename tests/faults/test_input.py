@@ -23,7 +23,7 @@ UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 
 
 def test_in_01_an_empty_file_is_told_of_and_nothing_is_sent(stand: Stand) -> None:
-    """Alone it is exit 2 without a request; among others they go on, it is listed, and that is exit 3."""
+    """An empty file alone gives exit 2 without a request; among others it is listed, exit 3."""
     (stand.folder / "empty").write_bytes(b"")
     error = stand.cli("--json", "upload", "v", "empty", code=2).error
     assert error["error"] == "EmptyArchiveError"
@@ -37,7 +37,7 @@ def test_in_01_an_empty_file_is_told_of_and_nothing_is_sent(stand: Stand) -> Non
 
 
 def test_in_07_a_writer_that_dies_is_seen_where_the_size_is_declared(stand: Stand) -> None:
-    """With ``--expected-size`` both numbers are told and there is no archive; without, its end is its end."""
+    """With ``--expected-size`` the error has both numbers and no archive is made."""
     stand.file(SIZE)
     dies = "head -c 2000000 big; kill -9 $$"
 
@@ -62,7 +62,7 @@ def test_in_07_a_writer_that_dies_is_seen_where_the_size_is_declared(stand: Stan
 
 
 def test_in_09_a_stream_is_told_its_ceiling_at_the_start(stand: Stand) -> None:
-    """10,000 parts of 8 MiB, or of what was asked for."""
+    """The ceiling is 10,000 parts of 8 MiB, or of the given part size."""
     assert "up to 78.1 GiB" in stand.cli("upload", "v", "-", stdin=b"x").err
     assert "up to 9.77 GiB" in stand.cli("upload", "v", "-", "--part-size", "1MiB", stdin=b"x").err
     assert not stand.cli("upload", "v", "-", "--expected-size", "1", stdin=b"x").err
@@ -84,7 +84,7 @@ NAMES = [
 
 
 def test_in_13_every_name_comes_back_byte_for_byte_and_is_printed_escaped(stand: Stand) -> None:
-    """From the description at the service, and from the catalog; the terminal sees none of the controls."""
+    """Names come back from description and catalog; the terminal gets no control character."""
     folder = os.fsencode(stand.folder)
     for number, name in enumerate(NAMES):
         Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"%d" % number)
@@ -102,13 +102,13 @@ def test_in_13_every_name_comes_back_byte_for_byte_and_is_printed_escaped(stand:
 
 
 def name_in(description: str) -> bytes:
-    """The name that a description holds: as text, or where text would not do in JSON."""
+    """Return the name in a description: as text, or in JSON where text does not suffice."""
     is_json = description.startswith("{")
     return os.fsencode(json.loads(description)["path"] if is_json else decode(description).name)
 
 
 def test_in_14_a_file_that_changes_while_it_is_read_is_no_archive(stand: Stand) -> None:
-    """An edit in place of the same length: path and field are named, and how to abort what was begun."""
+    """For an edit in place, the error names path and field, and the command that aborts the upload."""
     stand.file(6 * MIB)
     stand.proxy.add(Trouble(Kind.FREEZE, where="bytes 0-", since=Since.BODY, at=9, seconds=1))
     with stand.started("--json", *UPLOAD, "--description", "d") as process:
@@ -142,7 +142,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("reads", [2, 1000])
 def test_in_17_a_bad_block_is_read_again_and_then_named(stand: Stand, lies: Lies, reads: int) -> None:
-    """Twice unreadable it is read the third time; for good, it is an error with path, number and offset."""
+    """A third attempt reads a block that failed twice; a lasting failure names path and offset."""
     content = stand.file(SIZE)
     lies.bad_block("big", MIB + 500_000, reads=reads)
     done = subprocess.run(
@@ -166,7 +166,7 @@ def test_in_17_a_bad_block_is_read_again_and_then_named(stand: Stand, lies: Lies
 
 
 def test_in_17_of_several_files_the_others_are_archived(stand: Stand) -> None:
-    """One that vanished is listed with its name and reason; rerun, only it is missing still; exit 3."""
+    """A vanished file is listed with its name and reason, exit 3; after a second run, only it is missing."""
     for name in ("a", "c"):
         (stand.folder / name).write_bytes(name.encode())
     done = stand.cli("--json", "upload", "v", "a", "b", "c", code=3)
@@ -188,7 +188,7 @@ def test_in_18_a_source_that_is_cut_short_kills_nobody(stand: Stand) -> None:
 
 
 def test_in_19_links_in_a_circle_end(stand: Stand) -> None:
-    """It is told as unreadable; a link to a file is archived as the file it leads to."""
+    """A circle of links is reported as unreadable; a link to a file is archived as that file."""
     (stand.folder / "a").symlink_to("b")
     (stand.folder / "b").symlink_to("a")
     stand.file(1000)
@@ -201,7 +201,7 @@ def test_in_19_links_in_a_circle_end(stand: Stand) -> None:
 
 
 def test_in_16_what_never_ends_or_never_begins_is_refused_by_kind(stand: Stand) -> None:
-    """A FIFO without a writer, a socket, a device and a file of /proc: nobody waits for them."""
+    """A FIFO without a writer, a socket, a device and a file of /proc are refused without waiting."""
     os.mkfifo(stand.folder / "fifo")
     kinds = ["fifo", "/dev/zero", "/proc/self/status", "."]
     with stand.started("--json", "upload", "v", *kinds) as process:

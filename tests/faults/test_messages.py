@@ -1,7 +1,7 @@
-"""What an error tells: what was done, where, how far it came, how often it was tried, and how to go on.
+"""Contents of errors: operation, place, progress, attempts, and the command that continues.
 
-Every class of the tree that the program can meet is met here by a real fault, or by another test of this
-folder, and judged by the same rules.
+Every error class that the program can raise is raised here by a real fault, or in another test of this
+folder, and checked by the same rules.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def echoed(stand: Stand) -> None:
     stand.glacier.add_faults(Fault("UploadMultipartPart", FaultKind.WRONG_HASH, count=None))
 
 
-#: What goes wrong in an upload in parts, and the error that it is.
+#: Troubles of an upload in parts, and their errors.
 UPLOADS: dict[str, tuple[Callable[[Stand], None], str]] = {
     "denied": (refused("AccessDeniedException"), "AccessDeniedError"),
     "wrong": (refused("InvalidParameterValueException"), "InvalidParameterError"),
@@ -83,7 +83,7 @@ def judge(stand: Stand, error: dict[str, Any], text: str) -> None:
 
 @pytest.mark.parametrize("case", UPLOADS)
 def test_an_upload_that_fails_tells_all_there_is(stand: Stand, case: str) -> None:
-    """Operation, vault, upload, range or path, attempts, the service's request and code, the way on."""
+    """The error has operation, vault, upload, place, attempts, request id, code and the next command."""
     prepare, expected = UPLOADS[case]
     stand.file(SIZE)
     prepare(stand)
@@ -96,7 +96,7 @@ def test_an_upload_that_fails_tells_all_there_is(stand: Stand, case: str) -> Non
 
 
 def test_trouble_that_lasts_tells_the_last_refusal(stand: Stand, lies: Lies) -> None:
-    """After a quarter of an hour of 503: attempts, time, what is safe, the service's request, the way on."""
+    """After a quarter of an hour of 503, the error has attempts, time, progress and next command."""
     stand.file(SIZE)
     stand.glacier.add_faults(Fault("UploadMultipartPart", status=503, first=2, count=None))
     with stand.started("--json", *UPLOAD, lies=lies) as process:
@@ -133,7 +133,7 @@ def test_trouble_that_lasts_tells_the_last_refusal(stand: Stand, lies: Lies) -> 
 def test_a_vault_that_is_gone_is_named_with_the_request(
     stand: Stand, command: tuple[str, ...], expected: str
 ) -> None:
-    """Exit 7, with operation, vault, status, code and request."""
+    """The exit code is 7, and the error has operation, vault, status, code and request id."""
     stand.file(SIZE)
     stand.cli("vault", "delete", "v", "--yes")
     done = stand.cli("--json", *command, code=7)
@@ -152,7 +152,7 @@ def test_a_vault_that_is_gone_is_named_with_the_request(
 def test_what_is_not_there_is_named_with_the_request(
     stand: Stand, command: tuple[str, ...], expected: str
 ) -> None:
-    """Exit 7, likewise."""
+    """The exit code is 7, and the error has the same facts."""
     done = stand.cli("--json", *command, code=7)
     assert done.error["error"] == expected
     judge(stand, done.error, done.err)

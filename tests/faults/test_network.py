@@ -1,4 +1,4 @@
-"""NE: connections that are cut, frozen, slow or damaged, and things in between that are not Glacier."""
+"""NE: connections that are cut, frozen, slow or damaged, and intermediaries that are not Glacier."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 async def test_ne_01_a_connection_cut_at_any_byte_costs_one_more_request(
     stand: Stand, since: Since, at: int
 ) -> None:
-    """The same part goes again on a new connection, and the archive is exact."""
+    """The same part is sent again on a new connection, and the archive is exact."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FIN, where=SECOND, since=since, at=at))
     async with stand.connect() as glacier:
@@ -67,7 +67,7 @@ async def test_ne_01_a_connection_cut_at_any_byte_costs_one_more_request(
 async def test_ne_02_a_reset_is_told_as_one(
     stand: Stand, way: Way, since: Since, at: int, retries: Callable[[], list[str]]
 ) -> None:
-    """How far it came is said, and not that there was no connection."""
+    """The message states the progress, and not a missing connection."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.RST, way, where=SECOND, since=since, at=at))
     async with stand.connect() as glacier:
@@ -80,11 +80,11 @@ async def test_ne_02_a_reset_is_told_as_one(
     assert len(stand.proxy.requests(SECOND)) == 2
 
 
-# --- connections on which nothing moves; the program's own times, on a clock that runs faster
+# --- connections without movement; the program's own times, on a faster clock
 
 
 def test_ne_03_a_peer_that_stops_reading_is_a_stalled_transfer(stand: Stand, lies: Lies) -> None:
-    """After a minute without a byte the part goes again, and nobody has to do anything."""
+    """After a minute without a byte, the part is sent again automatically."""
     assert Timeouts().stall == 60
     content = stand.file(9 * MIB)
     stand.proxy.add(Trouble(Kind.FREEZE, where="bytes 0-", since=Since.BODY, at=100))
@@ -99,7 +99,7 @@ def test_ne_03_a_peer_that_stops_reading_is_a_stalled_transfer(stand: Stand, lie
 
 
 def test_ne_04_a_peer_that_never_answers_is_given_up_in_time(stand: Stand, lies: Lies) -> None:
-    """Two minutes for a part and ten for a completion, which joins many; then each is sent again."""
+    """A part waits two minutes for its answer, a completion ten; then each is sent again."""
     assert Timeouts().first_byte == 120
     assert Timeouts().completion == 600
     content = stand.file(SIZE)
@@ -133,7 +133,7 @@ async def test_ne_05_an_answer_that_drips_is_as_good_as_none(stand: Stand, since
 
 
 def download(stand: Stand, content: bytes, *, code: int = 0) -> str:
-    """Upload without trouble, let trouble begin, download; what was told."""
+    """Upload without trouble, add trouble, download; return the messages."""
     troubles = [waiting.trouble for waiting in stand.proxy._waiting]
     stand.proxy.clear()
     archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
@@ -145,7 +145,7 @@ def download(stand: Stand, content: bytes, *, code: int = 0) -> str:
 
 
 def test_ne_06_a_download_that_is_cut_goes_on_where_it_was(stand: Stand) -> None:
-    """What has come is not asked for again; after its head, the message and the type are ours."""
+    """Received bytes are not requested again; the error after the head is one of ours."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FIN, Way.DOWN, where="/output", since=Since.BODY, at=MIB))
     told = download(stand, content)
@@ -156,7 +156,7 @@ def test_ne_06_a_download_that_is_cut_goes_on_where_it_was(stand: Stand) -> None
 
 
 def test_ne_08_a_bit_flipped_on_the_way_up_is_sent_again(stand: Stand) -> None:
-    """The service refuses the part, and it goes again from the same memory."""
+    """The service refuses the part, which is sent again from the same memory."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FLIP, where=SECOND, since=Since.BODY, at=77, count=2))
     stand.cli(*UPLOAD)
@@ -165,7 +165,7 @@ def test_ne_08_a_bit_flipped_on_the_way_up_is_sent_again(stand: Stand) -> None:
 
 
 def test_ne_08_bits_flipped_again_and_again_are_an_integrity_error(stand: Stand) -> None:
-    """The third refusal ends it with both hashes and a word on memory; nothing is stored."""
+    """The third refusal ends the upload with both hashes and a hint at memory; nothing is stored."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FLIP, where=SECOND, since=Since.BODY, at=77, count=None))
     error = stand.cli("--json", *UPLOAD, code=4).error
@@ -179,7 +179,7 @@ def test_ne_08_bits_flipped_again_and_again_are_an_integrity_error(stand: Stand)
 
 
 def test_ne_09_bits_flipped_on_the_way_down_give_no_file(stand: Stand) -> None:
-    """The range is fetched twice more, then it is an integrity error and nothing has the final name."""
+    """The range is fetched twice more; then an integrity error ends the download without a file."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FLIP, Way.DOWN, where="/output", since=Since.BODY, at=99, count=None))
     told = download(stand, content, code=4)
@@ -201,7 +201,7 @@ def test_ne_09_a_bit_flipped_once_on_the_way_down_costs_one_more_request(stand: 
 
 
 async def test_ne_10_requests_delivered_twice_have_one_effect(stand: Stand) -> None:
-    """Every part, the completion and the deletion come twice; there is one archive, and then none."""
+    """Every part, the completion and the deletion arrive twice; one archive is made, and then deleted."""
     content = stand.file(SIZE)
     for where in ("PUT", "POST /-/vaults/v/multipart-uploads/", "DELETE"):
         stand.proxy.add(Trouble(Kind.TWICE, where=where, count=None))
@@ -215,7 +215,7 @@ async def test_ne_10_requests_delivered_twice_have_one_effect(stand: Stand) -> N
 
 
 async def test_ne_11_a_first_attempt_that_lands_late_does_no_harm(stand: Stand) -> None:
-    """The same range always carries the same bytes, so whichever came last is right."""
+    """The same range always has the same bytes, so the last arrival is right."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.LATE, where=SECOND))
     async with stand.connect() as glacier:
@@ -229,7 +229,7 @@ async def test_ne_11_a_first_attempt_that_lands_late_does_no_harm(stand: Stand) 
 
 @pytest.mark.parametrize("how", ["refused", "black hole"])
 def test_ne_12_an_outage_of_five_minutes_is_waited_out(stand: Stand, lies: Lies, how: str) -> None:
-    """Nobody listens, or nobody answers, in the middle of an upload; then all goes on by itself."""
+    """An upload waits for a server that does not listen or answer, and continues."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FREEZE, where=SECOND, since=Since.BODY, at=9))
     with stand.started("-v", *UPLOAD, lies=lies) as process, ExitStack() as hole:
@@ -252,7 +252,7 @@ def test_ne_12_an_outage_of_five_minutes_is_waited_out(stand: Stand, lies: Lies,
 
 @contextmanager
 def black_hole(url: str) -> Iterator[None]:
-    """At this address connections are neither accepted nor refused: the queue of those that wait is full."""
+    """Yield an address that neither accepts nor refuses connections: its queue is full."""
     place = ("127.0.0.1", int(url.rpartition(":")[2]))
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
@@ -283,7 +283,7 @@ async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) 
 
 
 def test_ne_20_a_region_that_does_not_exist_fails_in_seconds(tmp_path: Path) -> None:
-    """Its host never had an address, so exit 5 comes after 5 s and names the region that may be meant."""
+    """A host without an address gives exit 5 after 5 s, and the message suggests a region."""
     began = time.monotonic()
     told = Cli(tmp_path, ("--region", "eu-west-11"), keys())("vault", "list", code=5).err
     assert 5 <= time.monotonic() - began < 60
@@ -291,7 +291,7 @@ def test_ne_20_a_region_that_does_not_exist_fails_in_seconds(tmp_path: Path) -> 
 
 
 def test_ne_13_an_outage_beyond_patience_ends_with_a_way_on(stand: Stand, lies: Lies) -> None:
-    """After 15 minutes without progress: exit 5, how much is safe, and a command that sends only the rest."""
+    """After 15 minutes without progress: exit 5, the progress, and a command that sends only the rest."""
     assert RetryPolicy().no_progress_seconds == 900
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FREEZE, where=SECOND, since=Since.BODY, at=9, count=None))
@@ -314,12 +314,12 @@ def test_ne_13_an_outage_beyond_patience_ends_with_a_way_on(stand: Stand, lies: 
     stand.proven(content)
 
 
-# --- what is in between
+# --- intermediaries
 
 
 @contextmanager
 def secure(tmp_path: Path, host: str = "127.0.0.1") -> Iterator[tuple[LocalGlacier, Path]]:
-    """A Glacier over TLS whose certificate is for ``host``, and the certificates to trust."""
+    """Yield a Glacier over TLS with a certificate for ``host``, and the certificates to trust."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(host).configure_cert(context)
@@ -334,7 +334,7 @@ def secure(tmp_path: Path, host: str = "127.0.0.1") -> Iterator[tuple[LocalGlaci
 def test_ne_14_a_certificate_that_is_not_accepted_ends_it_at_once(
     stand: Stand, tmp_path: Path, wrong: str
 ) -> None:
-    """Exit 1 with the reason, after one connection: time does not heal it."""
+    """A bad certificate gives exit 1 with the reason after one connection, without retries."""
     with (
         secure(tmp_path, "127.0.0.1" if wrong == "certificate" else "example.com") as (server, bundle),
         proxying(server.url, is_raw=True) as proxy,
@@ -350,7 +350,7 @@ def test_ne_14_a_certificate_that_is_not_accepted_ends_it_at_once(
 def test_ne_14_tls_that_is_cut_inside_a_record_is_begun_again(
     stand: Stand, tmp_path: Path, kind: Kind
 ) -> None:
-    """A broken connection like any other, in either direction."""
+    """Damaged TLS counts as a broken connection, in either direction."""
     content = stand.file(SIZE)
     with secure(tmp_path) as (server, bundle), proxying(server.url, is_raw=True) as proxy:
         cli = stand.cli_at(proxy.url)
@@ -364,11 +364,11 @@ def test_ne_14_tls_that_is_cut_inside_a_record_is_begun_again(
 
 @contextmanager
 def answering(status: int, headers: dict[str, str], body: bytes) -> Iterator[tuple[str, list[str]]]:
-    """Something that answers every request like this; its URL, and the requests it saw."""
+    """Run a server with one answer to every request; yield its URL and its requests."""
     seen: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        """Answers."""
+        """A handler that answers."""
 
         def answer(self) -> None:
             """Read the request, and answer."""
@@ -383,7 +383,7 @@ def answering(status: int, headers: dict[str, str], body: bytes) -> Iterator[tup
         do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815  # as the base class calls them
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -395,7 +395,7 @@ def answering(status: int, headers: dict[str, str], body: bytes) -> Iterator[tup
 
 @pytest.mark.parametrize("status", [200, 407])
 def test_ne_15_a_portals_page_is_never_a_success(stand: Stand, status: int) -> None:
-    """Whatever is asked for, 200 with a page or a proxy's 407 is named as what it is; exit 1."""
+    """A page with status 200, or a proxy's 407, is named as such; exit 1."""
     stand.file(SIZE)
     with answering(status, {"Content-Type": "text/html"}, b"<html>Log in</html>") as (url, seen):
         for arguments in (("vault", "list"), UPLOAD, ("delete", "v", "A", "--yes")):
@@ -406,7 +406,7 @@ def test_ne_15_a_portals_page_is_never_a_success(stand: Stand, status: int) -> N
 
 
 def test_ne_15_a_proxys_502_is_waited_out(stand: Stand, lies: Lies) -> None:
-    """A page with 502 is trouble that passes; in the end it is exit 5, and never a success."""
+    """A page with 502 is retried, ends with exit 5, and is never a success."""
     with answering(502, {"Content-Type": "text/html"}, b"<html>Bad Gateway</html>") as (url, seen):
         cli = stand.cli_at(url)
         with cli.loaded("--json", "vault", "list", env=cli.env(lies.environment)) as process:
@@ -434,7 +434,7 @@ def test_ne_16_a_redirect_is_refused_with_both_places(stand: Stand, status: int)
 
 
 def test_ne_18_no_request_waits_for_permission_to_send(stand: Stand) -> None:
-    """There is no ``Expect`` header, so nobody can be silent before ``100 Continue``."""
+    """No request has an ``Expect`` header, so no server can withhold ``100 Continue``."""
     stand.file(SIZE)
     heads: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -451,7 +451,7 @@ def test_ne_18_no_request_waits_for_permission_to_send(stand: Stand) -> None:
 
 
 def test_ne_19_a_slow_line_is_no_stall(stand: Stand, lies: Lies) -> None:
-    """16 MiB at 64 KB/s, four minutes by the program's clock: one attempt, no complaint."""
+    """16 MiB at 64 KB/s take four minutes by the program's clock, in one attempt without a warning."""
     content = stand.file(16 * MIB)
     stand.proxy.add(Trouble(Kind.RATE, where="POST", rate=64_000 * 200))
     with stand.started("-v", "upload", "v", "big", lies=lies) as process:

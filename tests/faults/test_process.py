@@ -1,4 +1,4 @@
-"""PR, DC, CC: processes that are killed or stopped, and machines that grant too little."""
+"""PR, DC, CC: killed and stopped processes, and machines with too few resources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 COMPLETE = "POST /-/vaults/v/multipart-uploads/"
 
-#: What an upload in a single request passes.
+#: Crash points of an upload in a single request.
 WHOLE = ("single request intended", "single request answered")
 
 
@@ -38,7 +38,7 @@ def crash(stand: Stand, point: str, *arguments: str, environment: Mapping[str, s
 
 
 def test_pr_02_an_upload_whose_id_was_never_recorded_is_found(stand: Stand) -> None:
-    """Killed between the service's answer and the record of it: no second one is begun."""
+    """After a kill between the service's answer and its record, no second upload is begun."""
     content = stand.file(SIZE)
     crash(stand, "upload initiated", *UPLOAD)
     assert stand.count("uploads") == 1
@@ -48,7 +48,7 @@ def test_pr_02_an_upload_whose_id_was_never_recorded_is_found(stand: Stand) -> N
 
 
 def test_pr_02_an_upload_of_another_time_is_not_taken_for_a_lost_one(stand: Stand) -> None:
-    """An upload that somebody begins days later, with the same description, is left to him."""
+    """An upload that another client begins days later, with the same description, is left alone."""
     content = stand.file(SIZE)
     crash(stand, "upload intent recorded", *UPLOAD)
     stand.rows("UPDATE uploads SET created = created - 2 * 86400 * 1000000")
@@ -61,7 +61,7 @@ def test_pr_02_an_upload_of_another_time_is_not_taken_for_a_lost_one(stand: Stan
 
 
 def test_pr_03_an_archive_made_and_not_recorded_is_not_sent_again(stand: Stand) -> None:
-    """Completing is repeated, and names the archive; not one part goes again."""
+    """Completing is repeated and names the archive; no part is sent again."""
     content = stand.file(SIZE)
     crash(stand, "completed", *UPLOAD)
     assert stand.rows("SELECT state FROM uploads") == [("completing",)]
@@ -72,7 +72,7 @@ def test_pr_03_an_archive_made_and_not_recorded_is_not_sent_again(stand: Stand) 
 
 
 def test_pr_03_an_outcome_that_is_unknown_is_settled_by_an_inventory(stand: Stand) -> None:
-    """The upload is gone: exit 5 with size, hash and the way out; nothing is sent, and the file stays."""
+    """An upload that no longer exists gives exit 5 with size, hash and the next command; nothing is sent."""
     content = stand.file(SIZE)
     crash(stand, "completed", *UPLOAD)
     parts = len(stand.proxy.requests("PUT"))
@@ -99,7 +99,7 @@ def test_pr_03_an_outcome_that_is_unknown_is_settled_by_an_inventory(stand: Stan
 
 @pytest.mark.parametrize("point", WHOLE)
 def test_pr_03_a_single_request_that_was_cut_off_is_never_repeated_blind(stand: Stand, point: str) -> None:
-    """It has no id to ask for: only an inventory tells, and until then nothing is sent again."""
+    """A request without an id is settled by an inventory only; until then nothing is sent again."""
     stand.file(1000)
     crash(stand, point, "upload", "v", "big")
     sent = len(stand.proxy.requests("/archives"))
@@ -109,7 +109,7 @@ def test_pr_03_a_single_request_that_was_cut_off_is_never_repeated_blind(stand: 
 
 
 def test_pr_08_a_program_that_was_stopped_for_twenty_minutes_goes_on(stand: Stand, lies: Lies) -> None:
-    """Its connections are dead by then: they are made anew, and its requests signed anew."""
+    """The dead connections are opened again, and requests are signed again."""
     content = stand.file(SIZE)
     stand.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {MIB}-", since=Since.BODY, at=9))
     with stand.started(*UPLOAD, lies=lies) as process:
@@ -124,7 +124,7 @@ def test_pr_08_a_program_that_was_stopped_for_twenty_minutes_goes_on(stand: Stan
 
 
 def limited(stand: Stand, limit: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """The program under a limit that a shell sets."""
+    """Run the program under a limit that a shell sets."""
     return subprocess.run(
         ["sh", "-c", f'{limit}; exec "$@"', "sh", *stand.cli.command(*arguments)],
         cwd=stand.folder,
@@ -141,7 +141,7 @@ def limited(stand: Stand, limit: str, *arguments: str) -> subprocess.CompletedPr
 def test_pr_14_a_machine_that_grants_little_is_enough_or_is_told_at_the_start(
     stand: Stand, limit: str, code: int
 ) -> None:
-    """Fewer files mean fewer connections; too few are named before anything is sent."""
+    """Fewer files give fewer connections; too few give an error before anything is sent."""
     stand.file(SIZE)
     done = limited(stand, limit, *UPLOAD)
     stand.cli.judge(done.returncode, done.stdout, done.stderr, code)
@@ -153,7 +153,7 @@ def test_pr_14_a_machine_that_grants_little_is_enough_or_is_told_at_the_start(
 
 
 def memory_group(size: int) -> Path | None:
-    """A new group of processes that may use so much memory together, if this machine lets us make one."""
+    """Make a control group with a limit of memory, if this machine allows it."""
     for root, name in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
         group = Path(root) / f"aioglacier-test-{os.getpid()}"
         with suppress(OSError):
@@ -169,7 +169,7 @@ def memory_group(size: int) -> Path | None:
 
 @contextmanager
 def small_memory(size: int) -> Iterator[Path]:
-    """Such a group: whoever writes himself in belongs to it."""
+    """Yield a control group; a process that writes its pid there belongs to it."""
     group = memory_group(size)
     if group is None:
         pytest.skip("memory cannot be limited here")
@@ -181,7 +181,7 @@ def small_memory(size: int) -> Iterator[Path]:
 
 
 def test_pr_14_a_container_of_256_mib_is_enough(stand: Stand) -> None:
-    """A file that is larger than all memory goes up, and nobody is killed for want of it."""
+    """A file larger than all memory is uploaded, and no process is killed for lack of memory."""
     (stand.folder / "big").touch()
     os.truncate(stand.folder / "big", 300 * MIB)
     with small_memory(256 * MIB) as group:
@@ -194,7 +194,7 @@ def test_pr_14_a_container_of_256_mib_is_enough(stand: Stand) -> None:
 def test_pr_15_a_place_that_can_keep_no_record_is_told_before_anything_is_read(
     stand: Stand, home: str
 ) -> None:
-    """Exit 8 without a request; a TMPDIR that is not there disturbs nobody."""
+    """A full disk gives exit 8 without a request; a missing TMPDIR changes nothing."""
     stand.file(SIZE)
     error = stand.cli("--json", *UPLOAD, environment={"HOME": home}, code=8).error
     assert error["error"] == "CatalogError"
@@ -208,7 +208,7 @@ def test_pr_15_a_place_that_can_keep_no_record_is_told_before_anything_is_read(
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """A filesystem of so many bytes; skips where none can be mounted."""
+    """Mount a file system of a given size; skip where mounting is impossible."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -220,7 +220,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 def test_dc_01_no_room_for_a_record_stops_everything_remote(stand: Stand) -> None:
-    """Exit 8, and no request after the record that failed; with room it goes on, and nothing is lost."""
+    """A failed record gives exit 8 and no further request; with room, the command continues without loss."""
     content = stand.file(SIZE)
     with small_disk(stand.folder / "disk", MIB) as disk:
         cli = replace(stand.cli, environment={**stand.cli.environment, "XDG_DATA_HOME": str(disk)})
@@ -243,7 +243,7 @@ def test_dc_01_no_room_for_a_record_stops_everything_remote(stand: Stand) -> Non
 
 
 def test_dc_02_no_room_for_a_download_is_told_with_both_numbers(stand: Stand) -> None:
-    """Needed and free bytes, before any is fetched; nothing has the final name."""
+    """The error has needed and free bytes before any is fetched; no file has the final name."""
     stand.file(SIZE)
     archive_id = stand.cli("--json", *UPLOAD).record["archive_id"]
     with small_disk(stand.folder / "disk", 2 * MIB) as disk:
@@ -257,7 +257,7 @@ def test_dc_02_no_room_for_a_download_is_told_with_both_numbers(stand: Stand) ->
 
 
 def test_dc_04_a_damaged_catalog_is_kept_aside_with_the_way_to_a_new_one(stand: Stand) -> None:
-    """Exit 8 naming both files and the command, at every command, until an inventory fills a new one."""
+    """Every command exits with 8, names both files and the repair, until an inventory fills a new catalog."""
     stand.file(1000)
     archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
     (catalog,) = (stand.folder / ".local").rglob("catalog.db")
@@ -273,7 +273,7 @@ def test_dc_04_a_damaged_catalog_is_kept_aside_with_the_way_to_a_new_one(stand: 
 
 
 def test_cc_05_an_upload_that_is_about_to_expire_is_told_of(stand: Stand) -> None:
-    """Some hours before the 24 are over, the next command for that vault says so."""
+    """Some hours before an upload expires, the next command for that vault warns."""
     stand.killed(SIZE, 1)
     stand.rows("UPDATE uploads SET active = active - 3600000000 * 21")
     (stand.folder / "other").write_bytes(b"other")
@@ -283,7 +283,7 @@ def test_cc_05_an_upload_that_is_about_to_expire_is_told_of(stand: Stand) -> Non
 
 
 def test_pr_07_nobody_at_standard_output_or_error_harms_an_upload(stand: Stand) -> None:
-    """Closed from the beginning, or by a reader who leaves: the archive is made all the same."""
+    """With a closed output, or a reader that leaves, the archive is made."""
     for number, end in enumerate((">&-", "2>&-", "| true", "2>&1 | true"), start=1):
         stand.file(1000, f"file {number}", seed=number)
         command = shlex.join(stand.cli.command("upload", "v", f"file {number}"))

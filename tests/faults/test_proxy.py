@@ -1,4 +1,4 @@
-"""The proxy makes exactly the trouble that it is asked for; without any it changes nothing."""
+"""The proxy injects exactly the scripted trouble; without a script it changes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BODY = bytes(range(256)) * 400
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with what it was sent, and keeps count."""
+    """A handler that returns the request's body and counts requests."""
 
     protocol_version = "HTTP/1.1"
     bodies: list[bytes]
@@ -36,7 +36,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -45,7 +45,7 @@ class Server(http.server.ThreadingHTTPServer):
     bodies: list[bytes]
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away is the point here."""
+        """Ignore clients that leave, which is intended here."""
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def put(proxy: Proxy, path: str = "/a", body: bytes = BODY) -> bytes:
 
 @pytest.mark.parametrize("is_raw", [False, True])
 def test_without_a_script_nothing_changes(server: Server, *, is_raw: bool) -> None:
-    """Requests and answers pass as they are, also several on one connection."""
+    """Requests and answers pass unchanged, also several on one connection."""
     with troubled(server, is_raw=is_raw) as proxy:
         connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
         for body in (BODY, b"", BODY[:99]):
@@ -98,7 +98,7 @@ def test_without_a_script_nothing_changes(server: Server, *, is_raw: bool) -> No
     ("since", "at"), [(Since.START, 0), (Since.BODY, 0), (Since.BODY, 5000), (Since.END, 0)]
 )
 def test_a_connection_is_cut_at_a_byte(server: Server, kind: Kind, since: Since, at: int) -> None:
-    """So many bytes were forwarded, the client sees its connection end, and the next request works."""
+    """The given number of bytes is forwarded, the client's connection ends, and the next request works."""
     with troubled(server, Trouble(kind, where="/a", since=since, at=at)) as proxy:
         with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
             put(proxy)
@@ -110,7 +110,7 @@ def test_a_connection_is_cut_at_a_byte(server: Server, kind: Kind, since: Since,
 
 
 def test_an_answer_is_swallowed(server: Server) -> None:
-    """The server has done its work, and the client hears nothing."""
+    """The server has done its work, and the client gets no answer."""
     with troubled(server, Trouble(Kind.FIN, Way.DOWN)) as proxy:
         with pytest.raises(http.client.RemoteDisconnected):
             put(proxy)
@@ -136,7 +136,7 @@ def test_a_bit_is_flipped(server: Server, way: Way) -> None:
 
 
 def test_a_delay_and_a_rate_take_their_time(server: Server) -> None:
-    """A pause at a byte, and from another on so many bytes a second."""
+    """A pause begins at one byte, and a rate limit at another."""
     pause = Trouble(Kind.FREEZE, at=10, seconds=0.2)
     slow = Trouble(Kind.RATE, Way.DOWN, since=Since.BODY, rate=len(BODY) * 2)
     with troubled(server, pause, slow) as proxy:
@@ -157,7 +157,7 @@ def test_a_frozen_request_is_not_read(server: Server) -> None:
 
 
 def test_a_request_is_delivered_twice(server: Server) -> None:
-    """The server does it twice, and the client hears once."""
+    """The server performs the request twice, and the client gets one answer."""
     with troubled(server, Trouble(Kind.TWICE)) as proxy:
         assert put(proxy) == BODY
         assert server.bodies == [BODY, BODY]
@@ -175,7 +175,7 @@ def test_a_late_request_lands_after_its_repetition(server: Server) -> None:
 
 
 def test_first_and_count_choose_occurrences(server: Server) -> None:
-    """The second and third of those requests."""
+    """Only the second and third matching requests are struck."""
     with troubled(server, Trouble(Kind.FIN, where="/a", first=2, count=2)) as proxy:
         outcomes = []
         for path in ("/a", "/b", "/a", "/a", "/a"):
@@ -187,7 +187,7 @@ def test_first_and_count_choose_occurrences(server: Server) -> None:
 
 
 def test_a_proxy_can_be_away_for_a_while(server: Server) -> None:
-    """Connections are refused until it is back, at the same place."""
+    """Connections are refused until the proxy is back at the same address."""
     with troubled(server) as proxy:
         assert put(proxy) == BODY
         proxy.go_away()

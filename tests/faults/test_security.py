@@ -1,4 +1,4 @@
-"""SE: what others wrote, what must stay secret, and who may read what is written here."""
+"""SE: foreign text, secrets, and permissions of files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 
 
 def test_se_01_a_restore_does_not_follow_a_planted_link(stand: Stand) -> None:
-    """A folder of the archive is a link in the target: nothing is written through it, all else is; exit 3."""
+    """Nothing is written through a link in place of a folder; the rest is restored, exit 3."""
     tree, back, outside = (stand.folder / name for name in ("tree", "back", "outside"))
     for folder in (tree, tree / "link", back, outside):
         folder.mkdir()
@@ -53,10 +53,10 @@ def test_se_01_a_restore_does_not_follow_a_planted_link(stand: Stand) -> None:
 
 
 def test_se_03_nothing_that_is_logged_or_told_is_secret(stand: Stand) -> None:
-    """Everything at -vvv, through retries, a refusal and the traceback of a crash."""
+    """No secret appears at -vvv, through retries, a refusal and the traceback of a crash."""
     stand.file(SIZE)
     (stand.folder / "site").mkdir()
-    token = "a-token-that-nobody-may-see"
+    token = "a-token-that-must-stay-secret"
     stand.glacier.add_faults(
         Fault("UploadMultipartPart", status=500, count=2),
         Fault("CompleteMultipartUpload", code="AccessDeniedException"),
@@ -73,7 +73,7 @@ def test_se_03_nothing_that_is_logged_or_told_is_secret(stand: Stand) -> None:
 
 
 def test_se_05_certificates_are_checked_whatever_the_environment_says(stand: Stand, tmp_path: Path) -> None:
-    """Nothing that other programs take for permission to look away is one."""
+    """No variable that disables verification in other programs does so here."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     server = LocalGlacier(tmp_path / "tls", ssl_context=context)
@@ -89,13 +89,13 @@ def test_se_05_certificates_are_checked_whatever_the_environment_says(stand: Sta
 
 
 def modes(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Everything below a folder with its permissions."""
+    """Return everything below a folder with its permissions."""
     for path in folder.rglob("*"):
         yield path, path.lstat().st_mode & 0o777
 
 
 def test_se_06_what_is_written_is_for_its_owner_alone(stand: Stand) -> None:
-    """With a umask of 000, in the middle of an upload and of a download: 0600, folders 0700."""
+    """With a umask of 000, files have 0600 and folders 0700 during an upload and a download."""
     stand.file(SIZE)
     old = os.umask(0)
     try:
@@ -127,8 +127,8 @@ def test_se_06_what_is_written_is_for_its_owner_alone(stand: Stand) -> None:
 
 
 def test_se_07_secrets_are_in_no_argument_environment_or_file(stand: Stand) -> None:
-    """While an upload runs: in no command line, in no worker's environment, in nothing that was written."""
-    stand.file(33 * MIB)  # the first part is one for a hash worker
+    """During an upload, no command line, worker environment or written file contains a secret."""
+    stand.file(33 * MIB)  # a hash worker hashes the first part
     secret = stand.glacier.secret_access_key.encode()
     stand.proxy.add(Trouble(Kind.FREEZE, where=f"bytes {32 * MIB}-", since=Since.BODY, at=9))
     command = ("upload", "v", "big", "--part-size", "32MiB")
@@ -146,7 +146,7 @@ def test_se_07_secrets_are_in_no_argument_environment_or_file(stand: Stand) -> N
 
 
 def test_se_08_a_size_beyond_all_bounds_is_seen_before_a_byte_is_fetched(stand: Stand) -> None:
-    """An archive that is said to have 100 TB does not fit, and that is told with both numbers."""
+    """An announced archive of 100 TB does not fit, and the error has both numbers."""
     stand.file(1000)
     archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
     stand.cli("download", "v", f"--archive-id={archive_id}", "back")
@@ -170,7 +170,7 @@ def test_se_08_a_size_beyond_all_bounds_is_seen_before_a_byte_is_fetched(stand: 
 
 
 def described(job: dict[str, object], archive_id: str, size: int) -> str:
-    """A job's description as the service writes it, with another size."""
+    """Return a job's description in the service's form with another size."""
     document = {
         "JobId": job["job_id"],
         "Action": "ArchiveRetrieval",
@@ -188,7 +188,7 @@ def described(job: dict[str, object], archive_id: str, size: int) -> str:
 
 
 async def test_se_08_an_endless_body_is_left_at_its_expected_size() -> None:
-    """Whoever promised 100 bytes is not read for ever."""
+    """An answer that announced 100 bytes is not read beyond them."""
 
     async def drown(exchange: Exchange) -> None:
         await exchange.send(
@@ -214,7 +214,7 @@ async def test_se_08_an_endless_body_is_left_at_its_expected_size() -> None:
 
 
 def test_se_09_names_are_data(stand: Stand) -> None:
-    """To the catalog as to a spreadsheet: no cell of an export begins as a formula does."""
+    """Names are data in the catalog and in a spreadsheet: no exported cell begins a formula."""
     evil = ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "'); DROP TABLE archives; --"]
     for number, name in enumerate(evil):
         stand.file(1000, f"file {number}", seed=number)
@@ -230,7 +230,7 @@ def test_se_09_names_are_data(stand: Stand) -> None:
 
 
 def test_se_11_nothing_is_deleted_when_a_check_fails(stand: Stand) -> None:
-    """A download that cannot be verified asks for no deletion, nor does an upload that cannot."""
+    """A download or upload that fails verification deletes nothing."""
     content = stand.file(SIZE)
     archive_id = stand.cli("--json", *UPLOAD).record["archive_id"]
     stand.glacier.add_faults(Fault("GetJobOutput", FaultKind.FLIP, after_bytes=9, count=None))
@@ -245,7 +245,7 @@ def test_se_11_nothing_is_deleted_when_a_check_fails(stand: Stand) -> None:
 
 
 def test_se_12_nothing_is_unpickled() -> None:
-    """No module of the package can: none imports what unpickles or evaluates."""
+    """No module of the package imports code that unpickles or evaluates."""
     forbidden = {"pickle", "marshal", "shelve", "dill", "yaml"}
     for path in Path(aioglacier.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -262,7 +262,7 @@ def test_se_12_nothing_is_unpickled() -> None:
 
 
 def test_se_04_a_redirect_from_https_to_http_is_refused(stand: Stand, tmp_path: Path) -> None:
-    """TLS is not left for plain http, not even to the same host."""
+    """A redirect from TLS to plain http is refused, even to the same host."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -281,7 +281,7 @@ def test_se_04_a_redirect_from_https_to_http_is_refused(stand: Stand, tmp_path: 
     "path", [b"../x", b"/etc/x", b"a/../../x", b"a\0b", b"", b".", b"..", b"a//b", b"a/./b", b"x/.."]
 )
 def test_se_01_a_path_that_leads_out_of_its_folder_is_refused(tmp_path: Path, path: bytes) -> None:
-    """Wherever it comes from, before anything is opened; and nothing is made."""
+    """An unsafe path is refused before anything is opened or made."""
     beneath = Beneath(os.fsencode(tmp_path))
     try:
         with pytest.raises(UnsafePathError):

@@ -1,4 +1,4 @@
-"""SV: a service that refuses, forgets, repeats itself, answers wrongly or not at all."""
+"""SV: a service that refuses, forgets, repeats, or answers wrongly or not at all."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ HTML = "<html>Something is wrong</html>"
 
 
 def lost_answer(where: str, count: int = 1) -> Trouble:
-    """The service does it, and nobody is told."""
+    """The service performs the request, and no answer arrives."""
     return Trouble(Kind.RST, Way.DOWN, where=where, count=count)
 
 
-# --- refusals that pass, and refusals that do not
+# --- temporary and permanent refusals
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429])
 async def test_sv_01_what_may_pass_is_tried_again(stand: Stand, status: int) -> None:
-    """Whatever the body is: JSON, a page, nothing, or a code that is known to pass under a wrong status."""
+    """The status decides for any body: JSON, a page, nothing, or a code that belongs to another status."""
     content = stand.file(4 * MIB)
     bodies: list[dict[str, Any]] = [
         {},
@@ -69,7 +69,7 @@ async def test_sv_21_statuses_that_do_not_pass_take_one_request(stand: Stand, st
     assert archive.size == 2 * MIB
 
 
-#: Successes of the service's own that cannot be read as one.
+#: Answers with status 200 that are no success.
 NO_SUCCESS = {
     "an error": '{"code": "InternalFailure", "message": "no"}',
     "cut short": '{"JobList": [{"JobId": "a',
@@ -81,7 +81,7 @@ NO_SUCCESS = {
 
 @pytest.mark.parametrize("kind", NO_SUCCESS)
 async def test_sv_22_a_list_that_cannot_be_read_is_asked_for_again(stand: Stand, kind: str) -> None:
-    """Twice more; the third error is the one that is raised, and shows the answer."""
+    """Two more attempts follow; the third error is raised and shows the answer."""
     no_success = {"status": 200, "body": NO_SUCCESS[kind], "headers": {"x-amzn-RequestId": "A"}}
     async with stand.connect() as glacier:
         stand.glacier.add_faults(Fault("ListJobs", count=2, **no_success))  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ def test_sv_01_waits_are_short_at_first_and_a_minute_at_most() -> None:
 async def test_sv_02_retry_after_is_heeded_within_reason(
     stand: Stand, header: str, least: float, retries: Callable[[], list[str]]
 ) -> None:
-    """Seconds and dates up to the longest wait; garbage, and ten years, not at all."""
+    """Seconds and dates are obeyed up to the longest wait; garbage and ten years are ignored."""
     if header == "in nine minutes":
         header = format_datetime(datetime.now(UTC) + timedelta(minutes=9), usegmt=True)
     stand.glacier.add_faults(Fault("DescribeVault", status=503, headers={"Retry-After": header}))
@@ -149,7 +149,7 @@ async def test_sv_02_retry_after_is_heeded_within_reason(
 def test_sv_03_a_refusal_for_good_stops_everything_at_once(
     stand: Stand, fault: dict[str, object], error: str, code: int
 ) -> None:
-    """One request of the refused part; the others, which hang, are let go within a second."""
+    """The refused part is sent once; other hanging requests are cancelled within a second."""
     stand.file(SIZE)
     stand.glacier.add_faults(Fault("UploadMultipartPart", where=f"bytes {MIB}-", **fault))  # type: ignore[arg-type]
     for other in (0, 2 * MIB):
@@ -160,7 +160,7 @@ def test_sv_03_a_refusal_for_good_stops_everything_at_once(
         process.wait(10)
         took = time.monotonic() - began
         done = stand.ended(process, code)
-    assert took < 2  # of it about half a second to end Python
+    assert took < 2  # about half a second of it ends Python
     assert done.error["error"] == error
     assert done.error["vault"] == "v"
     assert len(stand.proxy.requests(f"bytes {MIB}-")) == 1
@@ -176,11 +176,11 @@ def test_sv_03_a_vault_that_is_not_there_takes_one_request(stand: Stand) -> None
     assert len(stand.proxy.seen) == 1
 
 
-# --- answers without their proof, or with a wrong one
+# --- answers with a missing or wrong proof
 
 
 def test_sv_04_an_upload_begun_without_an_id_is_no_success(stand: Stand) -> None:
-    """It is asked for twice more; then the message says that the answer lacks it, and no part is sent."""
+    """Two more attempts follow; then the message names the missing field, and no part is sent."""
     stand.file(SIZE)
     stand.glacier.add_faults(
         Fault("InitiateMultipartUpload", FaultKind.OMIT_HEADER, count=3, header="x-amz-multipart-upload-id"),
@@ -199,7 +199,7 @@ UNPROVEN = {
 
 @pytest.mark.parametrize("how", UNPROVEN)
 def test_sv_04_a_completion_without_an_archive_id_is_asked_for_again(stand: Stand, how: str) -> None:
-    """The archive may be there, so it is completed again at once, and by the next run."""
+    """The archive may exist, so the completion is repeated at once, and by the next run."""
     content = stand.file(SIZE)
     stand.glacier.add_faults(Fault("CompleteMultipartUpload", count=3, **UNPROVEN[how]))  # type: ignore[arg-type]
     done = stand.cli("--json", *UPLOAD, code=5)
@@ -216,7 +216,7 @@ def test_sv_04_a_completion_without_an_archive_id_is_asked_for_again(stand: Stan
 
 @pytest.mark.parametrize("kind", [FaultKind.WRONG_HASH, FaultKind.OMIT_HEADER])
 def test_sv_05_a_part_is_done_only_with_its_own_hash(stand: Stand, kind: FaultKind) -> None:
-    """Answered once without it the part goes again; twice, and it is an integrity error."""
+    """A part answered without a tree hash is sent again; a second such answer is an integrity error."""
     content = stand.file(SIZE)
     stand.glacier.add_faults(Fault("UploadMultipartPart", kind, where=f"bytes {MIB}-"))
     stand.cli(*UPLOAD)
@@ -232,7 +232,7 @@ def test_sv_05_a_part_is_done_only_with_its_own_hash(stand: Stand, kind: FaultKi
 @pytest.mark.parametrize("kind", [FaultKind.WRONG_HASH, FaultKind.OMIT_HEADER])
 @pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "UploadArchive"])
 def test_sv_06_an_archive_with_another_hash_is_suspect(stand: Stand, operation: str, kind: FaultKind) -> None:
-    """The error has the id, the record says suspect, and nothing is deleted; exit 4. So without a hash."""
+    """The error has the id, the record says suspect, and nothing is deleted; exit 4, also without a hash."""
     content = stand.file(SIZE if operation != "UploadArchive" else 1000)
     stand.glacier.add_faults(Fault(operation, kind))
     error = stand.cli("--json", *UPLOAD, code=4).error
@@ -243,11 +243,11 @@ def test_sv_06_an_archive_with_another_hash_is_suspect(stand: Stand, operation: 
     assert (stand.folder / "big").read_bytes() == content
 
 
-# --- answers that are lost after the deed
+# --- answers that are lost after the effect
 
 
 def test_sv_07_a_lost_upload_is_found(stand: Stand) -> None:
-    """The answer to its beginning never came: in the end there is one archive and no orphan."""
+    """After a lost answer to the initiation, one archive and no orphan upload exist in the end."""
     content = stand.file(SIZE)
     stand.proxy.add(lost_answer(INITIATE))
     stand.cli(*UPLOAD)
@@ -256,7 +256,7 @@ def test_sv_07_a_lost_upload_is_found(stand: Stand) -> None:
 
 
 def test_sv_08_a_part_whose_answer_is_lost_goes_again(stand: Stand) -> None:
-    """It is the same part then."""
+    """The repeated part is the same part."""
     content = stand.file(SIZE)
     stand.proxy.add(lost_answer(f"bytes {MIB}-", count=2))
     stand.cli(*UPLOAD)
@@ -265,7 +265,7 @@ def test_sv_08_a_part_whose_answer_is_lost_goes_again(stand: Stand) -> None:
 
 
 def test_sv_09_a_completion_whose_answer_is_lost_is_repeated(stand: Stand) -> None:
-    """The same archive is named, and there is one."""
+    """A repeated completion names the same archive, and only one exists."""
     content = stand.file(SIZE)
     stand.proxy.add(lost_answer(COMPLETE, count=2))
     record = stand.cli("--json", *UPLOAD).record
@@ -274,7 +274,7 @@ def test_sv_09_a_completion_whose_answer_is_lost_is_repeated(stand: Stand) -> No
 
 
 def test_sv_10_a_job_whose_answer_is_lost_is_not_paid_twice(stand: Stand) -> None:
-    """It is found among the vault's jobs."""
+    """The job is found among the vault's jobs."""
     content = stand.file(SIZE)
     archive_id = stand.cli("--json", *UPLOAD).record["archive_id"]
     stand.proxy.add(lost_answer("POST /-/vaults/v/jobs"))
@@ -285,7 +285,7 @@ def test_sv_10_a_job_whose_answer_is_lost_is_not_paid_twice(stand: Stand) -> Non
 
 
 def test_sv_11_a_deletion_whose_answer_is_lost_is_done(stand: Stand) -> None:
-    """The repetition finds nothing, and that is success."""
+    """The repeated deletion finds nothing, which is a success."""
     stand.file(1000)
     archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
     stand.proxy.add(lost_answer("DELETE"))
@@ -294,11 +294,11 @@ def test_sv_11_a_deletion_whose_answer_is_lost_is_done(stand: Stand) -> None:
     assert stand.count("archives") == 0
 
 
-# --- uploads that go on, and uploads that are gone
+# --- continued and expired uploads
 
 
 def test_sv_12_an_expired_upload_begins_anew_and_says_what_goes_again(stand: Stand) -> None:
-    """A day later the parts are gone: all of them go again, at once, and that is told."""
+    """Parts that expired after a day are all sent again at once, and a message says so."""
     content = stand.killed(SIZE, 1)
     # Parts are recorded after they were acknowledged, so a kill may come between.
     ((recorded,),) = stand.rows("SELECT count(*) FROM parts")
@@ -310,7 +310,7 @@ def test_sv_12_an_expired_upload_begins_anew_and_says_what_goes_again(stand: Sta
 
 
 def test_sv_12_a_stream_whose_upload_expires_cannot_be_had_again(stand: Stand) -> None:
-    """Standard input is read once: exit 7."""
+    """An expired upload of standard input gives exit 7."""
     content = stand.file(2 * MIB + 9)
     command = stand.cli.command("--json", "upload", "v", "-", "--part-size", "1MiB")
     with subprocess.Popen(
@@ -327,13 +327,13 @@ def test_sv_12_a_stream_whose_upload_expires_cannot_be_had_again(stand: Stand) -
 
 
 def reordered(process: subprocess.Popen[bytes], rest: bytes) -> tuple[int, bytes, bytes]:
-    """Feed the rest, and wait for the end."""
+    """Write the rest of the input and wait for the end."""
     out, err = process.communicate(rest, timeout=20)
     return process.returncode, out, err
 
 
 def test_sv_13_every_page_of_parts_is_read(stand: Stand) -> None:
-    """However short the pages are, only the gaps are sent."""
+    """With pages of any length, only missing parts are sent."""
     content = stand.killed(6 * MIB, 1, 4)
     stand.glacier.add_faults(Fault("ListParts", FaultKind.SHORT_PAGES, limit=1, count=None))
     stand.glacier.add_faults(Fault("ListParts", FaultKind.WRONG_RANGE, count=None))
@@ -347,7 +347,7 @@ def test_sv_13_every_page_of_parts_is_read(stand: Stand) -> None:
 
 @pytest.mark.parametrize("other", [("--part-size", "2MiB"), ("--description", "another")])
 def test_sv_14_an_upload_goes_on_only_as_it_was_begun(stand: Stand, other: tuple[str, str]) -> None:
-    """Another part size or description: both values are told, and no part is sent."""
+    """For another part size or description, the error has both values, and no part is sent."""
     stand.killed(SIZE, 1)
     arguments = [*UPLOAD, *other]
     error = stand.cli("--json", *arguments, code=4).error
@@ -358,7 +358,7 @@ def test_sv_14_an_upload_goes_on_only_as_it_was_begun(stand: Stand, other: tuple
 
 
 def test_sv_14_an_upload_belongs_to_its_vault(stand: Stand) -> None:
-    """Asked for in another vault it is not found, or does not agree with the record; no part is sent."""
+    """An upload of another vault is not found, or disagrees with the record; no part is sent."""
     stand.killed(SIZE, 1)
     stand.cli_at(stand.glacier.url)("vault", "create", "w")
     ((upload_id,),) = stand.rows("SELECT upload_id FROM uploads")
@@ -370,7 +370,7 @@ def test_sv_14_an_upload_belongs_to_its_vault(stand: Stand) -> None:
 
 
 def test_sv_15_a_source_that_changed_since_sends_nothing(stand: Stand) -> None:
-    """The first range that differs is named, and the way out; exit 4."""
+    """The error names the first different range and the next command; exit 4."""
     content = stand.killed(4 * MIB, 0)
     (stand.folder / "big").write_bytes(content[: 2 * MIB + 5] + b"X" + content[2 * MIB + 6 :])
     done = stand.cli("--json", *UPLOAD, code=4)
@@ -382,7 +382,7 @@ def test_sv_15_a_source_that_changed_since_sends_nothing(stand: Stand) -> None:
 
 @pytest.mark.parametrize("lie", ["less", "more"])
 def test_sv_16_the_service_knows_better_than_the_record(stand: Stand, lie: str) -> None:
-    """Parts that are not on record are not sent again; parts that are, and are not there, are."""
+    """Unrecorded parts at the service are not sent again; recorded parts that it lacks are."""
     content = stand.killed(4 * MIB, 1, 3)
     if lie == "more":
         columns = "size, tree_hash, leaves FROM parts WHERE part_index = 0"
@@ -401,7 +401,7 @@ def test_sv_16_the_service_knows_better_than_the_record(stand: Stand, lie: str) 
 
 
 def retrieval(stand: Stand, *more: str, code: int = 0) -> dict[str, object]:
-    """Upload, and download; the error as JSON if there has to be one."""
+    """Upload and download; return the error as JSON, if any."""
     stand.file(1000)
     archive_id = stand.cli("--json", "upload", "v", "big").record["archive_id"]
     done = stand.cli("--json", "download", "v", f"--archive-id={archive_id}", "back", *more, code=code)
@@ -409,7 +409,7 @@ def retrieval(stand: Stand, *more: str, code: int = 0) -> dict[str, object]:
 
 
 def test_sv_17_a_job_that_fails_gives_the_services_reason(stand: Stand) -> None:
-    """Exit 7, no second job."""
+    """The exit code is 7, and no second job is started."""
     stand.glacier.add_faults(Fault("InitiateJob", FaultKind.JOB_FAILURE, message="Out of tapes."))
     error = retrieval(stand, code=7)
     assert (error["error"], error["status_message"]) == ("JobFailedError", "Out of tapes.")
@@ -417,7 +417,7 @@ def test_sv_17_a_job_that_fails_gives_the_services_reason(stand: Stand) -> None:
 
 
 def test_sv_17_output_that_is_gone_is_asked_for_again_only_on_request(stand: Stand) -> None:
-    """A job by its id is not replaced by another, paid one."""
+    """A job given by its id is not replaced by another paid one."""
     retrieval(stand)
     job_id = stand.cli("--json", "jobs", "list", "v").record["job_id"]
     stand.glacier.advance(30 * 3600)
@@ -434,14 +434,14 @@ def test_sv_17_output_that_is_gone_is_asked_for_again_only_on_request(stand: Sta
     ],
 )
 def test_sv_19_a_retrieval_that_is_refused_is_asked_for_once(stand: Stand, code: str, error: str) -> None:
-    """Exit 7; asking again would be refused again."""
+    """The exit code is 7 without a retry."""
     stand.glacier.add_faults(Fault("InitiateJob", code=code, count=None))
     assert retrieval(stand, code=7)["error"] == error
     assert [one["struck"] for one in stand.glacier.fault_counts()] == [1]
 
 
 def test_sv_20_an_unknown_error_is_shown_as_it_is(stand: Stand) -> None:
-    """10 MiB of it are not read, a code that nobody knows is text, and escapes do not reach the terminal."""
+    """An error body of 10 MiB is not read, an unknown code is text, and escapes do not reach the terminal."""
     stand.file(1000)
     stand.glacier.add_faults(
         Fault("UploadArchive", status=418, code="TeapotException", message="short and \x1b[31mstout")

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 
-#: How many faults of each kind there are. Whoever finds another adds a row, and a test.
+#: The number of faults of each kind. A new fault needs a row and a test.
 COUNTS = {"IN": 20, "PR": 16, "NE": 20, "SV": 22, "CR": 11, "DC": 15, "CC": 12, "SE": 12}
 
 #: Each row: its id, and the tests that it names.
@@ -24,21 +24,21 @@ ROWS = {
 
 @cache
 def names(path: str) -> set[str]:
-    """The tests of a file."""
+    """Return the tests of a file."""
     tree = ast.parse((ROOT / path).read_text())
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
     return {function.name for function in functions if function.name.startswith("test_")}
 
 
 def test_every_fault_has_its_row() -> None:
-    """All ids are there, once and in order."""
+    """All ids exist, once and in order."""
     expected = [f"{kind}-{number:02}" for kind, count in COUNTS.items() for number in range(1, count + 1)]
     assert re.findall(r"^\| ([A-Z]{2}-\d\d) \|", PAGE, re.MULTILINE) == expected
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_names_tests_that_exist(row: str) -> None:
-    """A fault without a test is a hope, and so is a test without a body."""
+    """Every fault has a test with a body."""
     assert ROWS[row]
     for test in ROWS[row]:
         path, _, name = test.partition("::")
@@ -46,7 +46,7 @@ def test_every_row_names_tests_that_exist(row: str) -> None:
 
 
 def test_tests_named_after_a_row_are_in_it() -> None:
-    """Whoever reads the row finds them all."""
+    """A row names all its tests."""
     for path in sorted((ROOT / "tests" / "faults").glob("test_*.py")):
         relative = str(path.relative_to(ROOT))
         for name in names(relative):
