@@ -1,4 +1,4 @@
-"""What tests of software that uses Glacier need: a local Glacier as a pytest fixture.
+"""A local Glacier as a pytest fixture, for tests of software that uses Glacier.
 
 **The fixtures** are there wherever aioglacier and pytest are installed; nothing has to be imported or
 configured. ``local_glacier`` is a running local Glacier, empty, in a folder that goes with the test. It runs

@@ -1,4 +1,4 @@
-"""The one fixture that pytest-asyncio wants made in its own way; loaded only beside it."""
+"""The fixture ``glacier`` for pytest-asyncio, which wants its own kind; loaded only beside it."""
 
 from __future__ import annotations
 

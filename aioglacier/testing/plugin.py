@@ -22,7 +22,7 @@ MARKER = "local_glacier"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and the fixture for pytest-asyncio if that is here."""
+    """Register the marker, and the fixture for pytest-asyncio if that is installed."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(**options): how the fixture local_glacier behaves in this test; the arguments of "
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def local_glacier_options() -> dict[str, Any]:
-    """How ``local_glacier`` behaves: the arguments of ``LocalGlacier`` as a dict. Override it as you like.
+    """The arguments of ``LocalGlacier`` for ``local_glacier``, as a dict. Override it as you like.
 
     Markers are added to it; nearer ones win.
     """
@@ -62,7 +62,7 @@ def local_glacier(
         options |= marker.kwargs
     if "access_key_id" not in options and "credentials" not in options:
         options |= {"access_key_id": ACCESS_KEY_ID, "secret_access_key": SECRET_ACCESS_KEY}
-    options.setdefault("is_durable", False)  # no test asks what a power failure leaves
+    options.setdefault("is_durable", False)  # no test checks what a power failure leaves
     with (
         tempfile.TemporaryDirectory(prefix="glacier-", dir=tmp_path_factory.getbasetemp()) as folder,
         serving(LocalGlacier(folder, **options)) as served,

@@ -31,7 +31,7 @@ _TEST_MEMORY: Final = 64 * 1024 * 1024
 
 
 class ServedGlacier:
-    """A local Glacier that is running somewhere else in this process. Made by ``serving()``.
+    """A local Glacier that runs in another thread of this process. Made by ``serving()``.
 
     Its methods block, and may be called from any thread, also inside async tests: the server has a loop of
     its own and goes on.
@@ -46,34 +46,34 @@ class ServedGlacier:
 
     @property
     def url(self) -> str:
-        """Where clients find it; an ``endpoint_url``."""
+        """The URL for clients, an ``endpoint_url``."""
         return self._server.url
 
     @property
     def region(self) -> str:
-        """What requests are signed for, and part of ARNs."""
+        """The region that requests are signed for, and part of ARNs."""
         return self._server.settings.region
 
     @property
     def account_id(self) -> str:
-        """Part of ARNs; clients may write "-" instead."""
+        """The account in ARNs; clients may write "-" instead."""
         return self._server.settings.account_id
 
     @property
     def access_key_id(self) -> str:
-        """Of the pair to sign with; of a server that checks no signatures, any pair."""
+        """The access key of the pair to sign with; any pair if the server checks no signatures."""
         pairs = self._server.settings.credentials
         return pairs[0].access_key_id if pairs else ACCESS_KEY_ID
 
     @property
     def secret_access_key(self) -> str:
-        """Goes with ``access_key_id``."""
+        """The secret key of that pair."""
         pairs = self._server.settings.credentials
         return pairs[0].secret_access_key if pairs else SECRET_ACCESS_KEY
 
     @property
     def client_arguments(self) -> dict[str, str]:
-        """What boto3, aiobotocore and ``aioglacier.connect()`` need to find it, as keywords.
+        """The keywords with which boto3, aiobotocore and ``aioglacier.connect()`` find it.
 
         ::
 
@@ -100,7 +100,7 @@ class ServedGlacier:
 
     @property
     def now(self) -> datetime:
-        """What its virtual clock shows, aware, in UTC."""
+        """The time of its virtual clock, aware, in UTC."""
         return self._server.clock.now()
 
     def advance(self, by: float | timedelta) -> None:
@@ -112,19 +112,19 @@ class ServedGlacier:
         self._portal.call(self._server.run_inventory)
 
     def add_faults(self, *faults: Fault) -> None:
-        """Let more go wrong; see ``aioglacier.server.Fault``."""
+        """Add faults; see ``aioglacier.server.Fault``."""
         self._portal.call(self._server.faults.add, *faults)
 
     def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._portal.call(self._server.faults.clear)
 
     def fault_counts(self) -> list[dict[str, Any]]:
-        """Of each fault: operation, kind, how many requests it met and how many it struck."""
+        """Return operation and kind of each fault, and the requests that it met and struck."""
         return self._portal.call(self._server.faults.snapshot)
 
     def status(self) -> dict[str, Any]:
-        """What is there at this moment, not at the last inventory: archives, jobs, uploads, vaults, clock."""
+        """Return the current state, not that of the last inventory: archives, jobs, uploads, vaults."""
         with urllib.request.urlopen(f"{self.url}/_local/status", timeout=30) as answer:  # noqa: S310  # ours
             status: dict[str, Any] = json.load(answer)
         return status

@@ -25,7 +25,7 @@ ASYNCIO = ("-o", "asyncio_default_fixture_loop_scope=function")
 
 
 def run(pytester: pytest.Pytester, *options: str, passed: int = 0, failed: int = 0, errors: int = 0) -> str:
-    """Run the tests that were written, in a process of their own; return what was printed."""
+    """Run the written tests in another process, and return its output."""
     pytester.path.joinpath("pytest.ini").write_text(INI)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *options, timeout=60)
     result.assert_outcomes(passed=passed, failed=failed, errors=errors)
@@ -33,7 +33,7 @@ def run(pytester: pytest.Pytester, *options: str, passed: int = 0, failed: int =
 
 
 def test_importing_the_plugin_loads_no_server_and_no_client_of_aws() -> None:
-    """Whoever has aioglacier installed pays for its plug-in in every run of pytest, so it is light."""
+    """The plug-in loads little, because every run of pytest loads it."""
     program = "import json, sys, aioglacier.testing.plugin; print(json.dumps(list(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     loaded = set(json.loads(answer.stdout))
@@ -113,13 +113,13 @@ def test_an_async_test_runs_under_pytest_asyncio_by_itself(pytester: pytest.Pyte
 
 
 def test_a_blocking_test_that_asks_for_an_async_client_is_told(pytester: pytest.Pytester) -> None:
-    """The fixture ``glacier`` says who can use it, in place of a puzzle about coroutines."""
+    """The fixture ``glacier`` fails with the names of the plug-ins that can use it."""
     pytester.makepyfile("def test_it(glacier): pass")
     assert "the fixture 'glacier' is for async tests" in run(pytester, *ANYIO, errors=1)
 
 
 def test_options_come_from_a_fixture_and_from_markers(pytester: pytest.Pytester) -> None:
-    """The nearest word counts: the test's marker, then its module's, then the overridden fixture."""
+    """The test's marker wins over its module's, and that over the overridden fixture."""
     pytester.makeconftest(
         """
         import pytest
@@ -167,7 +167,7 @@ def test_options_come_from_a_fixture_and_from_markers(pytester: pytest.Pytester)
 
 
 def test_the_plugin_tells_its_manual(pytester: pytest.Pytester) -> None:
-    """``pytest --fixtures`` and ``--markers`` name what the plug-in adds, and hide how."""
+    """``pytest --fixtures`` and ``--markers`` list the public fixtures and the marker only."""
     fixtures = pytester.runpytest_subprocess("--fixtures", *ANYIO, timeout=60).stdout.str()
     assert "local_glacier -- " in fixtures
     assert "_glacier_of" not in fixtures

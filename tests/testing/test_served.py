@@ -1,4 +1,4 @@
-"""A local Glacier in a thread of its own, as tests hold it."""
+"""A local Glacier in its own thread, as tests use it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def boto_client(local_glacier: ServedGlacier) -> Any:
-    """boto3's client, which tries once."""
+    """Return boto3's client, which tries once."""
     once = Config(retries={"total_max_attempts": 1})
     return boto3.client("glacier", config=once, **local_glacier.client_arguments)
 
 
 def test_serving_ends_with_the_block(tmp_path: Path) -> None:
-    """No thread stays, the folder can be opened again, and what was archived is still there."""
+    """After the block no thread is left, and the folder opens again with its archives."""
     before = set(threading.enumerate())
     with serving(LocalGlacier(tmp_path)) as local_glacier:
         boto_client(local_glacier).create_vault(vaultName="v")
@@ -34,7 +34,7 @@ def test_serving_ends_with_the_block(tmp_path: Path) -> None:
             "v"
         ]
     for thread in set(threading.enumerate()) - before:
-        thread.join(timeout=10)  # one that was told to end may still be about to
+        thread.join(timeout=10)  # an ending thread may need a moment
         assert not thread.is_alive(), thread.name
 
 
@@ -46,7 +46,7 @@ def test_a_folder_that_cannot_be_used_is_told_to_the_caller(tmp_path: Path) -> N
 
 
 def test_advance_moves_the_clock_and_ends_jobs(local_glacier: ServedGlacier) -> None:
-    """After a day's advance the inventory is there and its job can be started and ended."""
+    """After a day's advance, an inventory job can be started and finished."""
     client = boto_client(local_glacier)
     client.create_vault(vaultName="v")
     client.upload_archive(vaultName="v", body=b"1")
@@ -58,7 +58,7 @@ def test_advance_moves_the_clock_and_ends_jobs(local_glacier: ServedGlacier) -> 
 
 
 def test_an_inventory_can_be_taken_at_once(local_glacier: ServedGlacier) -> None:
-    """``run_inventory`` shows what was archived without moving the clock."""
+    """``run_inventory`` takes the inventory without moving the clock."""
     client = boto_client(local_glacier)
     client.create_vault(vaultName="v")
     client.upload_archive(vaultName="v", body=b"1")
@@ -67,7 +67,7 @@ def test_an_inventory_can_be_taken_at_once(local_glacier: ServedGlacier) -> None
 
 
 def test_faults_strike_are_counted_and_cleared(local_glacier: ServedGlacier) -> None:
-    """A fault strikes as often as scripted; cleared ones strike no more."""
+    """A fault strikes as often as scripted, and not after it was cleared."""
     client = boto_client(local_glacier)
     local_glacier.add_faults(
         Fault("CreateVault", code="ThrottlingException"), Fault("ListVaults", count=None)
@@ -86,7 +86,7 @@ def test_faults_strike_are_counted_and_cleared(local_glacier: ServedGlacier) -> 
 
 
 def test_the_status_is_that_of_this_moment(local_glacier: ServedGlacier) -> None:
-    """Archives, jobs, open uploads and vaults are counted as they are, not as the last inventory saw them."""
+    """The status counts archives, jobs, uploads and vaults as they are now."""
     client = boto_client(local_glacier)
     client.create_vault(vaultName="v")
     archive_id = client.upload_archive(vaultName="v", body=b"1")["archiveId"]
@@ -98,7 +98,7 @@ def test_the_status_is_that_of_this_moment(local_glacier: ServedGlacier) -> None
 
 
 async def test_connect_works_on_any_event_loop(local_glacier: ServedGlacier) -> None:
-    """An async test may open as many connections as it likes, and block in between."""
+    """An async test may open several connections, and block in between."""
     async with local_glacier.connect() as one, local_glacier.connect() as other:
         vault = await one.create_vault("v")
         archive = await vault.upload(b"1")

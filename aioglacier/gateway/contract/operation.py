@@ -1,4 +1,4 @@
-"""One operation of a service as data: its request, what its answer becomes, when it may be sent again.
+"""One operation of a service as data: its request, its result, and when it may be sent again.
 
 A service's table is a class whose methods have typed signatures and no bodies. Each is decorated with its row
 and hands the row and the arguments, by name, to ``perform``. A gateway is a table and one ``perform``: one
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Repeat(Enum):
-    """When an operation may be sent again."""
+    """The failures after which an operation may be sent again."""
 
     ALWAYS = auto()
     IF_WITHOUT_EFFECT = auto()
@@ -38,7 +38,7 @@ class Repeat(Enum):
 
 
 class Recovery(Enum):
-    """What the retry layer does about an answer that was lost, beside sending the request again."""
+    """The retry layer's answer to a lost answer, beside sending the request again."""
 
     NONE = auto()
     FIND_UPLOAD = auto()
@@ -47,14 +47,14 @@ class Recovery(Enum):
 
 
 class Rule(NamedTuple):
-    """How an operation may be repeated.
+    """The conditions under which an operation may be repeated.
 
     Attributes:
-        repeat: When.
-        recovery: What else is done where an attempt may have taken effect.
+        repeat: The failures after which it may be sent again.
+        recovery: The further step where an attempt may have taken effect.
         gone: The error which, met by a repetition, says that an earlier attempt did the work.
         is_progress: Whether a success shows that trouble is over.
-        hint: What to say where the outcome stays unknown.
+        hint: The advice in the error where the outcome stays unknown.
     """
 
     repeat: Repeat = Repeat.ALWAYS
@@ -70,7 +70,7 @@ REPEATABLE: Final = Rule()
 
 @dataclass(frozen=True, eq=False)
 class Operation(Generic[T]):
-    """One row. Used as a decorator, it binds itself to a method.
+    """One row of a table. As a decorator, it binds itself to a method.
 
     Attributes:
         name: The operation's name in the API.
@@ -115,7 +115,7 @@ class Operation(Generic[T]):
 
 
 class Performer(ABC):
-    """What a table rests on.
+    """The base of a table: it performs rows.
 
     Attributes:
         region: The region that requests are signed for.
@@ -139,7 +139,7 @@ class Performer(ABC):
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> RawResponse:
-        """Send one signed request, for what has no row; any status is returned but a redirect's.
+        """Send one signed request that has no row; return an answer of any status except a redirect's.
 
         ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
         """

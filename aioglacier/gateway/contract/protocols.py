@@ -1,4 +1,4 @@
-"""What crosses the gateway's door: bodies with their callbacks, the output of a job, a raw answer."""
+"""Types that cross the gateway's door: bodies with their callbacks, job output, raw answers."""
 
 from __future__ import annotations
 
@@ -9,75 +9,75 @@ if TYPE_CHECKING:
 
     from aioglacier.files.reading import FileRange
 
-    #: What a request sends: memory, or a range of an open file, which every attempt reads anew. It must not
-    #: change until the call is over; what changes all the same is refused by its hashes.
+    #: The bytes that a request sends: memory, or a range of an open file, which every attempt reads again.
+    #: They must not change until the call is over; the service refuses bytes that do not match their hashes.
     Body = memoryview | FileRange
 
-    #: Told how many more bytes have been handed to the connection, and, as a negative number, how many of
-    #: them were in vain because the attempt failed. Of a success the sum is the size. Must be quick.
+    #: Called with the number of bytes that were handed to the connection, and with a negative number when the
+    #: attempt failed and they have to be sent again. After a success, the sum is the size. Must be quick.
     Progress = Callable[[int], None]
 
-    #: Awaited, at each attempt, when all of a body but its last slice was handed over. The request cannot
-    #: take effect before it returns. It must not raise: what then becomes of the attempt is not defined.
+    #: Awaited, at each attempt, when all of a body except its last slice was handed over. The request cannot
+    #: take effect before it returns. It must not raise: the outcome of the attempt would be undefined.
     BeforeLast = Callable[[], Awaitable[None]]
 
 
 class QueueUnreadableError(Exception):
-    """A queue of notifications cannot be read now; whoever listens falls back to asking the service."""
+    """A queue of notifications cannot be read now; the listener asks the service instead."""
 
 
 class JobOutput(Protocol):
-    """An open answer with the bytes, or some of the bytes, of a job's output. Its bytes are read once."""
+    """An open answer with all or some bytes of a job's output. They can be read once."""
 
     @property
     def size(self) -> int:
-        """Bytes this answer promises."""
+        """The number of bytes in this answer."""
         ...
 
     @property
     def total(self) -> int:
-        """Bytes of the whole output."""
+        """The number of bytes in the whole output."""
         ...
 
     @property
     def tree_hash(self) -> bytes | None:
-        """The service's tree hash of exactly these bytes, where it can vouch for them."""
+        """The service's tree hash of exactly these bytes, if it sends one."""
         ...
 
     @property
     def description(self) -> str:
-        """The archive's description, "" without one."""
+        """The archive's description, ``""`` without one."""
         ...
 
     @property
     def content_type(self) -> str:
-        """As sent."""
+        """The content type that the service sent."""
         ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes, in blocks as they arrive.
+        """Yield the bytes in blocks as they arrive.
 
         Raises:
-            ConnectionLostError: Fewer bytes came than promised.
-            StalledTransferError: They stopped coming.
+            ConnectionLostError: The connection ended before the last byte.
+            StalledTransferError: The bytes stopped.
         """
         ...
 
     async def receive_into(self, view: memoryview, progress: Progress) -> None:
-        """Fill ``view`` with the next bytes, where it can be without a copy on the way.
+        """Fill ``view`` with the next bytes, without a copy on the way where possible.
 
-        ``progress`` is told of bytes that are in the view, in order. When this returns or raises, or is
-        cancelled, the view is the caller's again; what was not told of does not count.
+        ``progress`` is called with the number of bytes that are in the view, in order. When this returns or
+        raises, or is cancelled, the view is the caller's again; bytes that were not reported do not count.
 
         Raises:
-            ConnectionLostError: Fewer bytes came than promised, or fewer are left than were asked for.
-            StalledTransferError: They stopped coming.
+            ConnectionLostError: The connection ended early, or fewer bytes are left than were asked for.
+            StalledTransferError: The bytes stopped.
         """
         ...
 
 
 class RawResponse(Protocol):
-    """An answer to a request that has no method of its own."""
+    """The answer to a request that has no method of its own."""
 
     @property
     def status(self) -> int:
@@ -86,10 +86,10 @@ class RawResponse(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """By name, in any case."""
+        """The headers; names are found whatever their case."""
         ...
 
     @property
     def body(self) -> bytes:
-        """All of it, but of an error at most its first 64 KiB."""
+        """The whole body, or the first 64 KiB of an error's."""
         ...

@@ -1,7 +1,7 @@
-"""Signs that the path or the service is given more than it takes.
+"""Count the signs that the path or the service gets more than it can take.
 
-Counted where attempts fail, in the retry layer, and read by whoever decides how many bodies go at once. A
-count, and no call-back: who reads it does so when it has a decision to make.
+The retry layer counts them where attempts fail. The concurrency controller reads the count when it has a
+decision to make, so no call-back is needed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Congestion:
     """The count of one gateway.
 
     Attributes:
-        signs: Attempts that failed for want of capacity, on the way or at the service.
+        signs: The number of attempts that failed for lack of capacity, on the way or at the service.
     """
 
     def __init__(self) -> None:
@@ -37,9 +37,9 @@ class Congestion:
 
 
 def is_congestion(error: GlacierError) -> bool:
-    """Whether less at once might have kept this from happening.
+    """Return whether fewer requests at once might have prevented this error.
 
-    A refused or broken connection says nothing of the sort: that is an outage, and over when it is over.
+    A refused or broken connection is an outage, which fewer requests would not end.
     """
     if isinstance(error, StalledTransferError | ThrottledError):
         return True

@@ -1,4 +1,4 @@
-"""Uploads that a lost answer left behind, taken instead of beginning others; see ``core.upload_identity``."""
+"""Find the upload that a lost answer left behind, before another is begun; see ``core.upload_identity``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from aioglacier.core.models import UploadId
     from aioglacier.gateway.vaults.gateway import Gateway
 
-#: Uploads that were begun here in the last quarter of an hour, if a hundred are each second.
+#: As many uploads as begin in a quarter of an hour, at a hundred a second.
 _REMEMBERED: Final = 100_000
 
 
 class LostUploads:
-    """Knows which uploads were given to somebody, so that no two callers get the same."""
+    """The uploads that were given to callers, so that no two callers get the same."""
 
     def __init__(self) -> None:
         self._taken: OrderedDict[UploadId, None] = OrderedDict()
 
     def take(self, upload_id: UploadId) -> bool:
-        """Give an upload to one caller; false if another has it."""
+        """Return whether the upload is free, and note that it now belongs to the caller."""
         if upload_id in self._taken:
             return False
         self._taken[upload_id] = None
@@ -37,7 +37,7 @@ class LostUploads:
     async def find(
         self, gateway: Gateway, vault: str, *, description: str | None, part_size: int, since: datetime
     ) -> UploadId | None:
-        """Take an upload that may have been begun so, and that nobody has sent a part.
+        """Take and return an upload that fits and has no parts, or return ``None``.
 
         Raises:
             GlacierError: The uploads cannot be listed.

@@ -1,15 +1,15 @@
-"""How long to try, and how long to wait before trying again.
+"""Decide how long to try, and how long to wait before the next attempt.
 
-Three bounds:
+There are three bounds:
 
-- **No progress.** While bytes move or calls succeed anywhere in the gateway, trouble may last. A call gives
-  up once nothing has moved for 15 minutes, or once it has failed ten times and nothing has succeeded for so
-  long: a peer that takes bytes and always drops them moves them in vain.
+- **No progress.** While bytes move or calls succeed anywhere in the gateway, calls go on. A call gives up
+  when no byte has moved for 15 minutes, or when it has failed ten times and no call has succeeded in that
+  time: a peer that takes bytes and always drops them makes no progress.
 - **Full jitter.** A wait is a random part of a ceiling that doubles up to 60 s, so that tasks which failed
   together do not return together.
-- **A budget.** Repetitions of all calls draw from one bucket that refills by one a second. When it is empty
-  they wait their turn rather than fail, so a storm of failures stays a trickle of requests, and its end finds
-  everybody still trying.
+- **A budget.** Repetitions of all calls draw from one bucket that refills by one a second. When it is empty,
+  they wait for their turn and do not fail. So a storm of failures causes few requests, and all calls go on
+  when it ends.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 #: Attempts after which moving bytes in vain no longer counts as progress.
 _ATTEMPTS_IN_VAIN: Final = 10
 
-#: A Retry-After beyond this is taken for garbage.
+#: A longer Retry-After is ignored as garbage.
 _LONGEST_SANE_RETRY_AFTER: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """The numbers.
+    """The numbers of the three bounds.
 
     Attributes:
-        no_progress_seconds: How long to go on without any progress.
+        no_progress_seconds: The longest time without any progress.
         first_ceiling_seconds: The longest first wait.
         longest_wait_seconds: The longest wait.
-        budget: Repetitions that may be made at once, over all calls.
-        budget_per_second: How fast the budget refills.
+        budget: The number of repetitions at once, over all calls.
+        budget_per_second: The number of repetitions that the budget regains each second.
     """
 
     no_progress_seconds: float = 900.0
@@ -49,7 +49,7 @@ class RetryPolicy:
 
 
 class Patience:
-    """What all calls of a gateway know together. Plain: reads the clock it is given and never waits."""
+    """The memory that all calls of a gateway share. It reads the given clock and never waits."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Patience:
 
     @property
     def moved_at(self) -> float:
-        """When bytes moved last, or a call succeeded."""
+        """The time at which bytes moved last, or a call succeeded."""
         return self._moved_at
 
     def moved(self) -> None:
@@ -82,12 +82,12 @@ class Patience:
     def wait_before(
         self, attempt: int, *, began_at: float, retry_after_seconds: float | None
     ) -> float | None:
-        """Seconds to wait before another attempt, or ``None`` to give up.
+        """Return the seconds to wait before another attempt, or ``None`` to give up.
 
         Args:
-            attempt: How many attempts were made.
-            began_at: When the first was.
-            retry_after_seconds: What the service asked for.
+            attempt: The number of attempts so far.
+            began_at: The time of the first.
+            retry_after_seconds: The wait that the service asked for.
         """
         now = self._clock()
         limit = self._policy.no_progress_seconds
@@ -108,7 +108,7 @@ class Patience:
         return wait
 
     def _take(self, now: float) -> float:
-        """Take one token, and say how long until it is really there."""
+        """Take one token, and return the seconds until the bucket has it."""
         rate = self._policy.budget_per_second
         self._tokens = min(float(self._policy.budget), self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now

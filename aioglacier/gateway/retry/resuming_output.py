@@ -1,7 +1,7 @@
-"""A job's output that survives broken connections: each new one goes on where the last broke off.
+"""A job's output that survives broken connections: the next connection continues where the last one ended.
 
-The bytes are continued, not repeated: the reader has them already, and the tree hash of the first answer
-covers the whole range, however many connections brought it.
+No byte is read twice. The tree hash of the first answer covers the whole range, whatever the number of
+connections.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ResumingOutput:
-    """A ``JobOutput`` over as many connections as it takes. Entered to open, left to close."""
+    """A ``JobOutput`` over any number of connections. Entering opens it, leaving closes it."""
 
     def __init__(self, gateway: Gateway, retrier: Retrier, arguments: Arguments) -> None:
         self._gateway = gateway
@@ -54,7 +54,7 @@ class ResumingOutput:
         await self._stack.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The bytes. Read them once."""
+        """Yield the bytes. They can be read once."""
         while True:
             try:
                 async for block in self._current:
@@ -93,7 +93,7 @@ class ResumingOutput:
         return self._retrier.begin(GET_JOB_OUTPUT.name, self._arguments["vault"], GET_JOB_OUTPUT.rule)
 
     async def _go_on(self, error: GlacierError) -> None:
-        """Open the rest. A broken connection is a failed attempt; bytes that came begin a new call."""
+        """Open the rest. A broken connection counts as a failed attempt; received bytes begin a new call."""
         await self._stack.aclose()
         if self._came > self._came_before_call:
             self._call = self._begin()

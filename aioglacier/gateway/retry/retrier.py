@@ -1,4 +1,4 @@
-"""One call over all its attempts."""
+"""Send one call again until it succeeds, cannot succeed, or patience ends."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Call:
-    """What is known of a call so far.
+    """The history of one call.
 
     Attributes:
-        patient_since: When patience with it began: with the first attempt, or after a long sleep.
-        refusals: Attempts after which the service said that other bytes had arrived.
-        renewals: Attempts that met expired credentials.
-        unproven: Attempts whose success came without its proof.
+        patient_since: The time at which patience began: the first attempt, or the end of a long sleep.
+        refusals: The number of attempts after which the service reported other bytes.
+        renewals: The number of attempts that met expired credentials.
+        unproven: The number of attempts that succeeded without proof.
         is_unclear: Whether an attempt may have taken effect although it failed.
     """
 
@@ -66,7 +66,7 @@ class Call:
 
 
 class Retrier:
-    """Decides after each failure, waits, and tries again. Shared by all calls of a gateway."""
+    """Decide after each failure, wait, and try again. All calls of a gateway share one."""
 
     def __init__(
         self,
@@ -92,15 +92,15 @@ class Retrier:
         *,
         look: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
-        """Attempt until it succeeds, cannot succeed, or patience ends.
+        """Make attempts until one succeeds, none can succeed, or patience ends.
 
         Args:
-            call: Made by ``begin``; tells afterwards what happened.
+            call: Made by ``begin``; holds the history afterwards.
             attempt: Sends the request once.
             look: Looks for the effect of an attempt whose outcome is unclear, before another is made.
 
         Raises:
-            GlacierError: That of the last attempt, with ``attempts``, ``elapsed_seconds`` and ``vault``.
+            GlacierError: The error of the last attempt, with ``attempts``, ``elapsed_seconds`` and ``vault``.
         """
         while True:
             call.attempts += 1
@@ -129,7 +129,7 @@ class Retrier:
                 return found
 
     async def run_until_gone(self, call: Call, attempt: Callable[[], Awaitable[None]]) -> None:
-        """As ``run``; that the thing is gone is success if an earlier attempt may have seen to that."""
+        """Run a call that removes something; it succeeds too if an earlier attempt may have removed it."""
         gone = call.rule.gone
         try:
             await self.run(call, attempt)
@@ -138,7 +138,7 @@ class Retrier:
                 raise
 
     def conclude(self, call: Call, error: GlacierError) -> None:
-        """Tell a last error what only the call knows."""
+        """Add the facts that only the call knows to its last error."""
         error.attempts = call.attempts
         error.elapsed_seconds = self._clock() - call.began_at
         if error.vault is None:
@@ -150,15 +150,15 @@ class Retrier:
             error.args = (f"{error.message}; {hint}", *error.args[1:])
 
     def _has_slept_since(self, attempted_at: float) -> bool:
-        """Whether this process, or the machine, was asleep, so that nothing was tried.
+        """Return whether this process, or the machine, slept during the attempt.
 
-        A wait in which no byte moves ends much sooner.
+        An attempt in which no byte moves ends much sooner.
         """
         stood_still = self._clock() - max(attempted_at, self.patience.moved_at)
         return stood_still >= _LONGEST_WAIT_SECONDS
 
     def _decide(self, call: Call, error: GlacierError, *, may_look: bool) -> float | None:
-        """Seconds to wait before another attempt, or ``None`` for no other."""
+        """Return the seconds to wait before another attempt, or ``None`` for no other."""
         self.congestion.note(error)
         call.is_unclear = call.is_unclear or not is_without_effect(error)
         call.refusals += isinstance(error, IntegrityError)
@@ -202,5 +202,5 @@ class Retrier:
             return await look()
         except GlacierError as failure:
             self.conclude(call, error)
-            error.add_note(f"looking for its effect failed too: {failure}")
+            error.add_note(f"the search for its effect failed too: {failure}")
             raise error from failure

@@ -1,4 +1,4 @@
-"""The one layer that tries again: a gateway that holds a gateway."""
+"""The only layer that tries again: a gateway that holds a gateway."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
     Attempt = Callable[[], Awaitable[Any]]
 
-#: An upload that was begun here may be taken by another call before its answer is heard, which happens to one
-#: after a lost answer; a service that gives ids again and again is none.
+#: After a lost answer, another call may take an upload before its own answer arrives, so its id may come
+#: twice. A service that repeats ids more often is broken.
 _TAKEN_IDS: Final = 10
 
-#: How far the service's clock may be behind ours for a job of its to count as started by this call; it
+#: The service's clock may be this far behind ours for a job to count as started by this call. The service
 #: accepts signatures within five minutes.
 _CLOCK_TOLERANCE: Final = timedelta(minutes=10)
 
 
 class RetryingGateway(Gateway):
-    """Tries again where that is safe and may help; see ``rules`` and ``patience``.
+    """A gateway that tries again where this is safe and may help; see ``rules`` and ``patience``.
 
     Errors that leave here carry ``attempts``, ``elapsed_seconds`` and ``vault``.
     """
@@ -71,14 +71,14 @@ class RetryingGateway(Gateway):
 
     @property
     def congestion(self) -> Congestion:
-        """The signs that too much was on its way at once."""
+        """The count of signs that too many requests ran at once."""
         return self._retrier.congestion
 
     def __repr__(self) -> str:
         return f"<RetryingGateway over {self._gateway!r}>"
 
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
-        """Do one operation, again where its rule allows, and recover what a lost answer left behind."""
+        """Perform one operation, again where its rule allows, and find what a lost answer left behind."""
         rule = operation.rule
         call = self._retrier.begin(operation.name, arguments.get("vault"), rule)
         if operation.largest_body is not None:
@@ -98,7 +98,7 @@ class RetryingGateway(Gateway):
 
     @asynccontextmanager
     async def open_output(self, arguments: Arguments) -> AsyncIterator[JobOutput]:
-        """Open a job's output; where the connection breaks off, another one goes on."""
+        """Open a job's output; after a broken connection, another one continues."""
         async with ResumingOutput(self._gateway, self._retrier, arguments) as output:
             yield output
 
@@ -111,17 +111,17 @@ class RetryingGateway(Gateway):
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> RawResponse:
-        """Send one request; only GET and HEAD are sent again, and only where no answer came at all."""
+        """Send one request. Only GET and HEAD are sent again, and only after no answer at all."""
         attempt = partial(self._gateway.request, method, path, query=query, headers=headers, body=body)
         if method.upper() not in {"GET", "HEAD"}:
             return await attempt()
         return await self._retrier.run(self._retrier.begin(f"{method} {path}"), attempt)
 
     async def _run_or_say_unknown(self, call: Call, attempt: Attempt, arguments: Arguments) -> Any:
-        """Store an archive, or say that it may be stored although no answer names it.
+        """Store an archive, or report that it may be stored although no answer names it.
 
-        A first completion that finds no upload is believed; after a lost answer it is not, because the upload
-        is gone either way.
+        "No such upload" is a result at the first attempt. After a lost answer it proves nothing, because the
+        lost attempt may have completed the upload.
         """
         try:
             return await self._retrier.run(call, attempt)
@@ -146,9 +146,9 @@ class RetryingGateway(Gateway):
             raise unknown from error
 
     async def _begin_upload(self, call: Call, attempt: Attempt, arguments: Arguments) -> UploadId:
-        """Begin an upload once: where an answer is lost, the upload that it left behind is taken.
+        """Begin an upload once: after a lost answer, take the upload that it left behind.
 
-        It has no name to know it by; see ``core.upload_identity``.
+        The upload has no name to find it by; see ``core.upload_identity``.
         """
         since = self._now()
 
@@ -178,7 +178,7 @@ class RetryingGateway(Gateway):
         return await self._retrier.run(call, begin, look=look)
 
     async def _start_job(self, call: Call, attempt: Attempt, arguments: Arguments) -> JobId:
-        """Start a job once: where an answer is lost, the job is found by its description, if it has one."""
+        """Start a job once: after a lost answer, find the job by its description, if it has one."""
         description = arguments.get("description")
         since = self._now() - _CLOCK_TOLERANCE
 
@@ -193,7 +193,7 @@ class RetryingGateway(Gateway):
         return await self._retrier.run(call, attempt, look=look if description else None)
 
     def _noting(self, progress: Progress | None) -> Progress:
-        """A progress callback that also tells patience that bytes move."""
+        """Return a progress callback that also reports the moving bytes to patience."""
 
         def note(count: int) -> None:
             if count > 0:
@@ -205,7 +205,7 @@ class RetryingGateway(Gateway):
 
 
 def _is_same(job: JobDescription, arguments: Arguments) -> bool:
-    """Whether a job does what a call asked for."""
+    """Return whether a job does the work that a call asked for."""
     if "archive_id" not in arguments:
         return job.action is JobAction.INVENTORY_RETRIEVAL
     byte_range = arguments.get("byte_range")

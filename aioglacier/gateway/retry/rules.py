@@ -1,4 +1,4 @@
-"""What a failed attempt allows. The operations' own rules are a column of their table.
+"""Decide what a failed attempt allows. The operations' own rules are a column of their table.
 
 The question is always the same: may the attempt that failed have taken effect? If surely not, any operation
 may be sent again. If it may have, only one that can be done twice.
@@ -19,17 +19,17 @@ from aioglacier.core.errors import (
     UnexpectedResponseError,
 )
 
-#: Attempts at one body in all, where the service says that other bytes arrived, and where it says nothing.
+#: Attempts at one body, if the service reports other bytes, and if it reports nothing.
 _ATTEMPTS_IF_REFUSED: Final = 3
 _ATTEMPTS_IF_ECHO_DIFFERS: Final = 2
 
-#: Attempts in all at an operation that may be repeated, where a success comes without its proof: it is cut
-#: short, carries an error document or lacks an id.
+#: Attempts at a repeatable operation whose success lacks its proof: it is cut short, carries an error
+#: document or lacks an id.
 ATTEMPTS_AT_PROOF: Final = 3
 
 
 def is_without_effect(error: GlacierError) -> bool:
-    """Whether the service surely did not do what it was asked.
+    """Return whether the service surely did not perform the operation.
 
     408 and 429 refuse the request, and 503 is sent before work begins; 500, 502 and 504 may come after it.
     """
@@ -41,22 +41,22 @@ def is_without_effect(error: GlacierError) -> bool:
 
 
 def is_unproven(error: GlacierError) -> bool:
-    """Whether an answer of the service's own was a success that could not be read as one."""
+    """Return whether the service answered with a success that could not be read."""
     return isinstance(error, UnexpectedResponseError) and error.may_have_taken_effect
 
 
 def may_pass(error: GlacierError) -> bool:
-    """Whether the same request may succeed later, by the error alone."""
+    """Return whether the same request may succeed later, by the error alone."""
     return isinstance(error, ServiceError | TransportError) and error.is_retryable
 
 
 def is_attempt_left(error: GlacierError, *, refusals: int, renewals: int) -> bool:
-    """Whether errors that time does not heal are worth another attempt.
+    """Return whether an error that does not pass with time deserves another attempt.
 
     Args:
-        error: What the last attempt met.
-        refusals: How many attempts met an IntegrityError, this one included.
-        renewals: How many attempts met expired credentials, this one included.
+        error: The error of the last attempt.
+        refusals: The number of attempts that met an IntegrityError, this one included.
+        renewals: The number of attempts that met expired credentials, this one included.
     """
     if isinstance(error, CredentialsExpiredError):
         return renewals == 1 and error.code is not None

@@ -23,7 +23,7 @@ TREE_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 
 
 def nothing(answer: Answer, arguments: Arguments) -> None:
-    """Return ``None``: the answer says no more than that it is a success."""
+    """Return ``None``, because the answer has no content."""
 
 
 def header(name: str, kind: Callable[[str], T]) -> Callable[[Answer, Arguments], T]:

@@ -1,4 +1,4 @@
-"""Arguments as they are written into a request, each checked first."""
+"""Check arguments and write them into a request."""
 
 from __future__ import annotations
 

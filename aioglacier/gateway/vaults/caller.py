@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.http.request import Answer
     from aioglacier.gateway.http.wire import Wire
 
-#: What each request says of itself.
+#: Headers of every request.
 _HEADERS: Final = {"User-Agent": USER_AGENT, "x-amz-glacier-version": "2012-06-01"}
 
 #: Arguments that each error of a call carries.
@@ -106,7 +106,7 @@ class VaultCaller(Gateway):
         )
 
     async def _send_body(self, operation: Operation[Any], arguments: Arguments) -> Any:
-        """Send bytes as they are; where the service got others than were hashed, say so."""
+        """Send bytes as they are. If others than the hashed ones arrived, raise ``IntegrityError``."""
         body: Body = arguments["body"]
         _check_size(operation, arguments)
         try:
@@ -166,7 +166,7 @@ def _path(template: str, account: str, ids: tuple[str, ...]) -> str:
 
 
 def _check_header(name: str, value: str) -> None:
-    """Refuse what would end a header early, or is not one."""
+    """Refuse a header that has a control character or an invalid name."""
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
         raise InvalidPlanError(f"{name!r} is not the name of a header")
     if not re.fullmatch(r"[\t\x20-\x7e\x80-\U0010ffff]*", value):
@@ -197,7 +197,11 @@ def _document(operation: Operation[Any], arguments: Arguments) -> memoryview:
 
 
 def _read(operation: Operation[Any], answer: Answer, arguments: Arguments) -> Any:
-    """Return the result that an answer holds; one that is cut, or of another kind, is an error of ours."""
+    """Return the result of an answer.
+
+    Raises:
+        UnexpectedResponseError: The answer is cut, or of another kind.
+    """
     try:
         return operation.reads(answer, arguments)
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -205,7 +209,7 @@ def _read(operation: Operation[Any], answer: Answer, arguments: Arguments) -> An
 
 
 def _stamp(error: GlacierError, arguments: Arguments) -> None:
-    """Let an error say what it is about."""
+    """Add the vault, archive and job of a call to its error."""
     for name in _FACTS:
         if getattr(error, name) is None:
             setattr(error, name, arguments.get(name))
@@ -248,5 +252,5 @@ def _check_size(operation: Operation[Any], arguments: Arguments) -> None:
 
 
 def _name_of(arguments: Arguments) -> str:
-    """Return what a body is, for a message."""
+    """Return the name of a body for a message."""
     return f"the part at byte {arguments['start']}" if "start" in arguments else "the archive"

@@ -1,4 +1,4 @@
-"""The service's documents as models. Absent and null mean the same."""
+"""Convert the service's JSON documents to models, and models to documents. Null means absent."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ T = TypeVar("T")
 
 
 def read_date(text: str) -> datetime:
-    """A date of the service, with or without milliseconds, ``Z`` or an offset; none means UTC."""
+    """Read a date with or without milliseconds, ``Z`` or an offset; without an offset it is UTC."""
     date = datetime.fromisoformat(text)
     return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def write_date(date: datetime) -> str:
-    """A date as the service reads it, to the second."""
+    """Write a date as the service reads it, to the second."""
     return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -57,7 +57,7 @@ def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[
 
 
 def read_vault(document: Mapping[str, Any]) -> VaultDescription:
-    """DescribeVault, and an item of ListVaults."""
+    """Read the answer to DescribeVault, or an item of ListVaults."""
     inventoried = document.get("LastInventoryDate")
     return VaultDescription(
         name=document["VaultName"],
@@ -70,7 +70,7 @@ def read_vault(document: Mapping[str, Any]) -> VaultDescription:
 
 
 def read_upload(document: Mapping[str, Any]) -> UploadDescription:
-    """An item of ListMultipartUploads, and the head of ListParts."""
+    """Read an item of ListMultipartUploads, or the head of ListParts."""
     return UploadDescription(
         id=UploadId(document["MultipartUploadId"]),
         vault_arn=document["VaultARN"],
@@ -81,13 +81,13 @@ def read_upload(document: Mapping[str, Any]) -> UploadDescription:
 
 
 def read_part(document: Mapping[str, Any]) -> UploadedPart:
-    """Only the start: answers have been seen whose end is one too large."""
+    """Read a part's start and hash. Its end is ignored: some answers have it one too large."""
     start = document["RangeInBytes"].partition("-")[0]
     return UploadedPart(start=int(start), tree_hash=bytes.fromhex(document["SHA256TreeHash"]))
 
 
 def read_job(document: Mapping[str, Any]) -> JobDescription:
-    """DescribeJob, and an item of ListJobs."""
+    """Read the answer to DescribeJob, or an item of ListJobs."""
     completed = document.get("CompletionDate")
     byte_range = document.get("RetrievalByteRange")
     archive_id = document.get("ArchiveId")
@@ -115,30 +115,30 @@ def read_job(document: Mapping[str, Any]) -> JobDescription:
 
 
 def read_parts(document: Mapping[str, Any]) -> tuple[UploadDescription, Page[UploadedPart]]:
-    """ListParts: the upload, and one page of its parts."""
+    """Read the answer to ListParts: the upload, and one page of its parts."""
     return read_upload(document), page_of("Parts", read_part)(document)
 
 
 def read_notifications(document: Mapping[str, Any]) -> NotificationConfig:
-    """GetVaultNotifications."""
+    """Read the answer to GetVaultNotifications."""
     return NotificationConfig(
         sns_topic=document["SNSTopic"], events=frozenset(map(VaultEvent, document.get("Events") or ()))
     )
 
 
 def read_access_policy(document: Mapping[str, Any]) -> str:
-    """GetVaultAccessPolicy."""
+    """Read the answer to GetVaultAccessPolicy."""
     policy: str = document["Policy"]
     return policy
 
 
 def read_tags(document: Mapping[str, Any]) -> dict[str, str]:
-    """ListTagsForVault."""
+    """Read the answer to ListTagsForVault."""
     return dict(document.get("Tags") or {})
 
 
 def read_lock(document: Mapping[str, Any]) -> VaultLock:
-    """GetVaultLock."""
+    """Read the answer to GetVaultLock."""
     expires = document.get("ExpirationDate")
     return VaultLock(
         policy=document["Policy"],
@@ -149,7 +149,7 @@ def read_lock(document: Mapping[str, Any]) -> VaultLock:
 
 
 def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
-    """No rule means that nothing is limited."""
+    """Read the answer to GetDataRetrievalPolicy; without a rule, retrievals are not limited."""
     rules = (document.get("Policy") or {}).get("Rules") or [{}]
     return RetrievalPolicy(
         strategy=RetrievalStrategy(rules[0].get("Strategy") or RetrievalStrategy.NONE),
@@ -158,7 +158,7 @@ def read_retrieval_policy(document: Mapping[str, Any]) -> RetrievalPolicy:
 
 
 def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, ...]:
-    """ListProvisionedCapacity."""
+    """Read the answer to ListProvisionedCapacity."""
     return tuple(
         ProvisionedCapacity(
             id=CapacityId(unit["CapacityId"]),
@@ -170,7 +170,7 @@ def read_capacities(document: Mapping[str, Any]) -> tuple[ProvisionedCapacity, .
 
 
 def write_retrieval_policy(policy: RetrievalPolicy) -> dict[str, Any]:
-    """The ``Policy`` of SetDataRetrievalPolicy."""
+    """Return the ``Policy`` of SetDataRetrievalPolicy."""
     rule: dict[str, Any] = {"Strategy": str(policy.strategy)}
     if policy.bytes_per_hour is not None:
         rule["BytesPerHour"] = policy.bytes_per_hour
@@ -178,7 +178,7 @@ def write_retrieval_policy(policy: RetrievalPolicy) -> dict[str, Any]:
 
 
 def write_inventory(parameters: InventoryParameters) -> dict[str, str]:
-    """The ``InventoryRetrievalParameters`` of a job, all of them strings."""
+    """Return the ``InventoryRetrievalParameters`` of a job, all of them strings."""
     written = {
         "StartDate": write_date(parameters.start_date) if parameters.start_date else None,
         "EndDate": write_date(parameters.end_date) if parameters.end_date else None,

@@ -69,12 +69,12 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.operation import Arguments
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, JobOutput, Progress
 
-#: A second job is paid twice; the retry layer looks for the first in ListJobs before it asks again.
+#: A second job costs the same again, so the retry layer looks for the first in ListJobs before it asks again.
 _JOB: Final = Rule(
     Repeat.IF_WITHOUT_EFFECT,
     recovery=Recovery.FIND_JOB,
-    hint="the job may run all the same: look at the vault's jobs before starting another, or give jobs a "
-    "description of their own, by which a lost one is found",
+    hint="the job may run all the same: look at the vault's jobs before starting another, or give each job "
+    "its own description, by which a lost one is found",
 )
 
 GET_JOB_OUTPUT: Final = Operation(
@@ -83,7 +83,7 @@ GET_JOB_OUTPUT: Final = Operation(
     "vaults/{vault}/jobs/{job_id}/output",
     nothing,
     headers={"Range": argument("byte_range", "bytes={}".format)},
-    # An answer that opens and then breaks off brings nothing; its bytes count, when they come.
+    # The head of an answer is no progress yet; its bytes are.
     rule=Rule(is_progress=False),
 )
 

@@ -20,13 +20,13 @@ _NOTHING = memoryview(b"")
 
 
 class HttpJobOutput:
-    """A job's output, or a range of it. Read it once; its owner closes it."""
+    """A job's output, or a range of it. It can be read once; its owner closes it."""
 
     def __init__(self, answer: OpenAnswer, byte_range: ByteRange | None) -> None:
         """Read the head of an answer.
 
         Raises:
-            UnexpectedResponseError: It does not say how long it is, or holds other bytes than asked for.
+            UnexpectedResponseError: Its length is missing, or it holds other bytes than asked for.
         """
         headers = answer.headers
         self.size, self.total = _extent(answer, byte_range)
@@ -39,12 +39,12 @@ class HttpJobOutput:
         self._direct: DirectBody | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """See ``JobOutput``."""
+        """Yield the bytes; see ``JobOutput``."""
         while block := await self._next_block():
             yield block
 
     async def receive_into(self, view: memoryview, progress: Progress) -> None:
-        """See ``JobOutput``."""
+        """Fill ``view`` with the next bytes; see ``JobOutput``."""
         at = 0
 
         def came(count: int) -> None:
@@ -66,15 +66,15 @@ class HttpJobOutput:
             else:
                 self._rest = memoryview(await self._next_block())
         if self._came == self.size and not self._rest and self._direct is None:
-            await self._next_block()  # which is the end, and lets the connection be used again
+            await self._next_block()  # the end, after which the connection may be used again
 
     def close(self) -> None:
-        """Read no more."""
+        """End reading. May be called twice."""
         if self._direct is not None:
             self._direct.give_back()
 
     def _take_over(self) -> DirectBody | None:
-        """The body without aiohttp, once what that has received is read."""
+        """Take the body from aiohttp, once the bytes that aiohttp has received are read."""
         if self._direct is None:
             self._direct = self._answer.take_over(self.size - self._came)
         return self._direct
@@ -101,7 +101,7 @@ class HttpJobOutput:
 
 
 def _extent(answer: OpenAnswer, asked: ByteRange | None) -> tuple[int, int]:
-    """How many bytes an answer brings, and how many the whole output has."""
+    """Return the number of bytes in an answer, and in the whole output."""
     length = answer.content_length
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", "").strip())
     if answer.status == 206 and match and asked is not None:

@@ -1,4 +1,4 @@
-"""How long to wait, and when to give up, on a clock that tests move."""
+"""Waits between attempts, and the end of patience, on a clock that tests move."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aioglacier.gateway.retry.patience import Patience, RetryPolicy
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that only the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -19,7 +19,7 @@ class Clock:
 
 
 def patience(clock: Clock, *, draw: float = 1.0, **numbers: float) -> Patience:
-    """Patience that always draws the same jitter, and has a budget for everything unless told."""
+    """Return patience with a fixed jitter and, by default, an ample budget."""
     policy = RetryPolicy(**({"budget": 10_000} | numbers))  # type: ignore[arg-type]  # a test's shorthand
     return Patience(policy, clock=clock, draw=lambda: draw)
 
@@ -36,7 +36,7 @@ def test_waits_double_up_to_a_minute() -> None:
 
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_waits_are_a_random_part_of_the_ceiling(attempt: int, draw: float) -> None:
-    """Full jitter: anything from none to the ceiling, and never more than a minute."""
+    """A wait lies between zero and the ceiling, and never exceeds a minute."""
     clock = Clock()
     wait = patience(clock, draw=draw).wait_before(attempt, began_at=clock.now, retry_after_seconds=None)
     assert wait is not None
@@ -44,7 +44,7 @@ def test_waits_are_a_random_part_of_the_ceiling(attempt: int, draw: float) -> No
 
 
 def test_retry_after_is_honoured_up_to_a_cap() -> None:
-    """A minute at most, and nonsense not at all."""
+    """Retry-After counts up to a minute; nonsense is ignored."""
     clock = Clock()
 
     def wait(seconds: float) -> float | None:
@@ -71,7 +71,7 @@ def test_gives_up_after_fifteen_minutes_without_progress() -> None:
 
 
 def test_bytes_that_move_anywhere_extend_patience() -> None:
-    """Trouble may last while others get on."""
+    """A call goes on failing while bytes move elsewhere."""
     clock = Clock()
     patient = patience(clock)
     clock.now += 850
@@ -83,7 +83,7 @@ def test_bytes_that_move_anywhere_extend_patience() -> None:
 
 
 def test_bytes_that_move_in_vain_do_not_extend_it_for_ever() -> None:
-    """After ten failures only a success counts."""
+    """After ten failures, only a success counts as progress."""
     clock = Clock()
     patient = patience(clock)
     clock.now += 1000
@@ -95,7 +95,7 @@ def test_bytes_that_move_in_vain_do_not_extend_it_for_ever() -> None:
 
 
 def test_a_storm_is_held_to_the_budget() -> None:
-    """However many calls fail together, repetitions come no faster than the bucket refills."""
+    """Repetitions of many calls come no faster than the bucket refills."""
     clock = Clock()
     patient = patience(clock, draw=0.0, budget=10, budget_per_second=2.0)
     waits = [patient.wait_before(1, began_at=clock.now, retry_after_seconds=None) for _ in range(50)]
@@ -104,7 +104,7 @@ def test_a_storm_is_held_to_the_budget() -> None:
 
 
 def test_budget_refills_and_the_end_of_a_storm_finds_it_usable() -> None:
-    """An empty bucket is no sentence: later calls are repeated as ever."""
+    """After the bucket has refilled, calls are repeated without delay."""
     clock = Clock()
     patient = patience(clock, draw=0.0, budget=2, budget_per_second=1.0)
     for _ in range(5):
@@ -114,7 +114,7 @@ def test_budget_refills_and_the_end_of_a_storm_finds_it_usable() -> None:
 
 
 def test_a_process_that_slept_for_hours_tries_once_more() -> None:
-    """The clock is monotonic: a call that began after the sleep has all its patience."""
+    """A call that began after the sleep has all its patience."""
     clock = Clock()
     patient = patience(clock)
     clock.now += 86_400

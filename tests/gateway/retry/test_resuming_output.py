@@ -1,4 +1,4 @@
-"""A job's output over as many connections as it takes, over real sockets."""
+"""A job's output over several connections, over real sockets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JOB = JobId("JOB")
 def serves(
     *, cut_after: int | None = None, total: int = len(OUTPUT)
 ) -> Callable[[Exchange], Awaitable[None]]:
-    """Serve the output or the range asked for, and cut the connection after some bytes."""
+    """Return a behaviour that serves the requested range and cuts the connection after some bytes."""
 
     async def behave(exchange: Exchange) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", exchange.headers.get("range", ""))
@@ -47,14 +47,14 @@ def serves(
 
 @pytest.fixture
 async def gateway(server: FaultyServer) -> AsyncIterator[Gateway]:
-    """A retrying gateway that hardly waits."""
+    """Yield a retrying gateway with short waits."""
     server.otherwise = serves()
     async with open_gateway(options_for(server)) as inner:
         yield RetryingGateway(inner, RetryPolicy(first_ceiling_seconds=0.001, longest_wait_seconds=0.001))
 
 
 async def read(gateway: Gateway, byte_range: ByteRange | None = None) -> tuple[bytes, bytes | None]:
-    """The output and the hash that came with it."""
+    """Return the output and its hash."""
     async with gateway.get_job_output("photos", JOB, byte_range) as output:
         block = b"".join([block async for block in output])
         assert output.size == len(block)
@@ -66,7 +66,7 @@ async def read(gateway: Gateway, byte_range: ByteRange | None = None) -> tuple[b
 async def test_output_is_continued_not_repeated(
     server: FaultyServer, gateway: Gateway, byte_range: ByteRange | None
 ) -> None:
-    """Cut three times, once before any byte: every byte comes once, under the first answer's hash."""
+    """After three cuts, one before any byte, each byte arrives once, with the first answer's hash."""
     server.then(serves(cut_after=300_000), serves(cut_after=0), serves(cut_after=100_000))
     whole = byte_range or ByteRange(0, len(OUTPUT))
     expected = OUTPUT[whole.start : whole.stop]
@@ -78,7 +78,7 @@ async def test_output_is_continued_not_repeated(
 
 
 async def test_output_that_is_gone_in_the_middle(server: FaultyServer, gateway: Gateway) -> None:
-    """A job that was forgotten meanwhile is no reason to go on."""
+    """If the job has expired meanwhile, its error ends the reading."""
     server.then(
         serves(cut_after=1000), refuses(404, "ResourceNotFoundException", "The job ID was not found: JOB")
     )
@@ -87,14 +87,14 @@ async def test_output_that_is_gone_in_the_middle(server: FaultyServer, gateway: 
 
 
 async def test_output_that_changed_its_size(server: FaultyServer, gateway: Gateway) -> None:
-    """Another length is another output."""
+    """An output of another length is an error."""
     server.then(serves(cut_after=1000), serves(total=len(OUTPUT) + 1))
     with pytest.raises(UnexpectedResponseError, match="now has"):
         await read(gateway)
 
 
 async def test_output_that_never_gets_on_ends_with_the_patience(server: FaultyServer) -> None:
-    """Each connection breaks at once: the error of the last one comes, with the number of attempts."""
+    """If each connection breaks at once, the last error has the number of attempts."""
     server.otherwise = serves(cut_after=0)
     async with open_gateway(options_for(server)) as inner:
         policy = RetryPolicy(

@@ -1,4 +1,4 @@
-"""Which operation is sent again after what."""
+"""Each operation is sent again only after failures that allow it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Bench:
 
     @property
     def october(self) -> ArchiveId:
-        """The archive that the vault holds."""
+        """The id of the archive in the vault."""
         assert self._october is not None
         return self._october
 
@@ -87,19 +87,19 @@ class Bench:
             self.glacier.fail(operation, error, after_effect=after_effect)
 
     def calls(self, operation: str) -> int:
-        """How often an operation was sent."""
+        """Return the number of requests of an operation."""
         return self.glacier.calls[operation]
 
 
 @pytest.fixture
 def idle() -> Bench:
-    """A bench without a service behind its script."""
+    """Return a bench without a service behind its script."""
     return Bench(ScriptedGateway(IdleGateway()))
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    """A bench with a vault that holds one archive."""
+    """Yield a bench with a vault of one archive."""
     async with scripted_gateway(tmp_path / "glacier") as glacier:
         await glacier.create_vault("photos")
         body = b"october"
@@ -109,18 +109,18 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def temporary(status: int = 500, operation: str = "X", **others: Any) -> TemporaryServiceError:
-    """A refusal that may pass."""
+    """Return a temporary refusal."""
     kind = ThrottledError if status in {400, 429} else TemporaryServiceError
     return kind("no", operation=operation, code="", status=status, **others)
 
 
 def lost(*, may_have_taken_effect: bool = True) -> ConnectionLostError:
-    """A connection that broke."""
+    """Return the error of a broken connection."""
     return ConnectionLostError("lost", operation="X", may_have_taken_effect=may_have_taken_effect)
 
 
 def refused() -> ConnectionFailedError:
-    """A connection that never was."""
+    """Return the error of a refused connection."""
     return ConnectionFailedError("refused", operation="X", may_have_taken_effect=False)
 
 
@@ -140,7 +140,7 @@ LASTING: list[GlacierError] = [
 
 
 def named(error: GlacierError) -> str:
-    """A test's name for an error."""
+    """Return the name of an error for a test's id."""
     return f"{type(error).__name__}-{getattr(error, 'status', '')}"
 
 
@@ -172,7 +172,7 @@ IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
 @pytest.mark.parametrize("error", PASSING, ids=named)
 @pytest.mark.parametrize("operation", IDEMPOTENT)
 async def test_idempotent_operations_are_sent_again(idle: Bench, operation: str, error: GlacierError) -> None:
-    """Twice failed, before or after the effect, and the third time it is done."""
+    """After one failure before the effect and one after it, the third attempt succeeds."""
     idle.fails(operation, error)
     idle.fails(operation, error, after_effect=True)
     await IDEMPOTENT[operation](idle.gateway)
@@ -182,7 +182,7 @@ async def test_idempotent_operations_are_sent_again(idle: Bench, operation: str,
 
 @pytest.mark.parametrize("error", LASTING, ids=named)
 async def test_lasting_errors_take_one_attempt(idle: Bench, error: GlacierError) -> None:
-    """What time does not heal is raised at once."""
+    """A lasting error is raised at once."""
     idle.fails("DescribeVault", error)
     with pytest.raises(type(error)) as caught:
         await idle.gateway.describe_vault("photos")
@@ -191,7 +191,7 @@ async def test_lasting_errors_take_one_attempt(idle: Bench, error: GlacierError)
 
 
 async def test_an_outage_is_waited_out_for_fifteen_minutes(idle: Bench) -> None:
-    """Then the last error comes, with attempts and time."""
+    """After 15 minutes the last error is raised, with attempts and time."""
     idle.glacier.fail("DescribeVault", refused(), times=10_000)
     with pytest.raises(ConnectionFailedError) as caught:
         await idle.gateway.describe_vault("photos")
@@ -228,14 +228,14 @@ async def test_a_name_that_never_had_an_address_is_given_up_in_seconds(bench: Be
 async def test_what_less_at_once_might_have_kept_from_happening_is_counted(
     idle: Bench, error: GlacierError, signs: int
 ) -> None:
-    """NE-19: 408, throttling and stalls are signs of congestion; outages and a broken service are none."""
+    """NE-19: 408, throttling and stalls are signs of congestion; outages are not."""
     idle.fails("DescribeVault", error, error)
     await idle.gateway.describe_vault("photos")
     assert idle.gateway.congestion.signs == 2 * signs
 
 
 async def test_a_machine_that_slept_in_an_attempt_is_no_outage(idle: Bench) -> None:
-    """An attempt that took longer than any may was no attempt: patience begins when it fails."""
+    """Patience begins again after an attempt that took longer than any may."""
     retrier = Retrier(clock=lambda: idle.now, sleep=idle._sleep)
     attempts: list[float] = []
 
@@ -250,14 +250,14 @@ async def test_a_machine_that_slept_in_an_attempt_is_no_outage(idle: Bench) -> N
 
 
 async def test_retry_after_is_waited_for(idle: Bench) -> None:
-    """The service knows best, within reason."""
+    """A wait is at least as long as Retry-After."""
     idle.fails("DescribeVault", temporary(503, retry_after_seconds=30.0))
     await idle.gateway.describe_vault("photos")
     assert idle.waits[0] >= 30
 
 
 async def test_expired_credentials_are_tried_once_more_at_once(idle: Bench) -> None:
-    """The gateway within looks for others; a second refusal is final."""
+    """Expired credentials allow one more attempt; a second refusal is final."""
     expired = CredentialsExpiredError("expired", code="ExpiredTokenException")
     idle.fails("DescribeVault", expired)
     await idle.gateway.describe_vault("photos")
@@ -277,7 +277,7 @@ async def upload(bench: Bench) -> None:
 
 
 async def archives(bench: Bench) -> int:
-    """How many archives the vault holds."""
+    """Return the number of archives in the vault."""
     return (await bench.glacier.describe_vault("photos")).archive_count
 
 
@@ -287,7 +287,7 @@ async def archives(bench: Bench) -> int:
     ids=named,
 )
 async def test_archive_is_sent_again_if_the_attempt_had_no_effect(bench: Bench, error: GlacierError) -> None:
-    """Refused unread, or never whole at the service."""
+    """An archive that the service did not receive whole is sent again."""
     bench.fails("UploadArchive", error, error)
     await upload(bench)
     assert bench.calls("UploadArchive") == 3
@@ -301,7 +301,7 @@ async def test_archive_is_sent_again_if_the_attempt_had_no_effect(bench: Bench, 
     ids=named,
 )
 async def test_archive_is_not_sent_again_if_it_may_be_stored(bench: Bench, error: GlacierError) -> None:
-    """One archive, and an error that says how to find it."""
+    """One archive is stored, and the error has its size and hash."""
     bench.fails("UploadArchive", error, after_effect=True)
     with pytest.raises(OutcomeUnknownError, match=HASHES.tree_hash.hex()) as caught:
         await upload(bench)
@@ -312,7 +312,7 @@ async def test_archive_is_not_sent_again_if_it_may_be_stored(bench: Bench, error
 
 
 async def test_archive_answered_without_an_id_may_be_stored(bench: Bench) -> None:
-    """A success without its proof is no reason to store it twice."""
+    """An archive is not sent again after a success without an id."""
     bench.fails(
         "UploadArchive", UnexpectedResponseError("no id", operation="X", status=201), after_effect=True
     )
@@ -321,24 +321,24 @@ async def test_archive_answered_without_an_id_may_be_stored(bench: Bench) -> Non
 
 
 async def test_archive_that_met_a_portal_is_not_stored(bench: Bench) -> None:
-    """An answer that is none of Glacier's says so itself."""
+    """A portal's page shows that the archive is not stored."""
     error = UnexpectedResponseError("portal", operation="X", status=200, may_have_taken_effect=False)
     bench.fails("UploadArchive", error)
     with pytest.raises(UnexpectedResponseError, match="portal"):
         await upload(bench)
 
 
-# --- uploads whose beginning nobody was told of
+# --- uploads whose first answer was lost
 
 
 async def uploads(bench: Bench) -> list[UploadId]:
-    """The unfinished uploads."""
+    """Return the ids of the unfinished uploads."""
     return [upload.id for upload in (await bench.glacier.list_multipart_uploads("photos")).items]
 
 
 @pytest.mark.parametrize("error", [lost(), temporary(502)], ids=named)
 async def test_upload_whose_answer_was_lost_is_taken(bench: Bench, error: GlacierError) -> None:
-    """No second one is begun, and no two calls are given the same."""
+    """The lost upload is taken, and no two calls get the same."""
     mine = [await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")]
     bench.fails("InitiateMultipartUpload", error, error, after_effect=True)
     async with anyio.create_task_group() as group:
@@ -355,7 +355,7 @@ async def test_upload_whose_answer_was_lost_is_taken(bench: Bench, error: Glacie
 
 
 async def test_upload_that_another_may_have_begun_is_left_alone(bench: Bench) -> None:
-    """Another description, another part size, or a part in it."""
+    """An upload with another description, part size or a part is not taken."""
     other = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB, description="d")
     await bench.glacier.upload_multipart_part("photos", other, memoryview(BODY), start=0, hashes=HASHES)
     await bench.glacier.initiate_multipart_upload("photos", part_size=2 * MIB, description="d")
@@ -367,7 +367,7 @@ async def test_upload_that_another_may_have_begun_is_left_alone(bench: Bench) ->
 
 
 async def test_upload_that_cannot_be_looked_for_is_begun_again(bench: Bench) -> None:
-    """Who may upload may not be allowed to list: an empty upload stays behind, which costs nothing."""
+    """Without the right to list, another upload is begun; the empty one costs nothing."""
     bench.fails("InitiateMultipartUpload", lost(), after_effect=True)
     denied = AccessDeniedError("no", operation="X", code="AccessDeniedException", status=403)
     bench.fails("ListMultipartUploads", denied)
@@ -379,7 +379,7 @@ async def test_upload_that_cannot_be_looked_for_is_begun_again(bench: Bench) -> 
 
 
 async def begin(bench: Bench) -> UploadId:
-    """An upload with its one part sent."""
+    """Return an upload whose one part is sent."""
     upload_id = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB)
     await bench.glacier.upload_multipart_part("photos", upload_id, memoryview(BODY), start=0, hashes=HASHES)
     bench.glacier.calls.clear()
@@ -387,7 +387,7 @@ async def begin(bench: Bench) -> UploadId:
 
 
 def damaged(*, was_refused: bool) -> IntegrityError:
-    """A part that arrived otherwise."""
+    """Return the error of a part that arrived damaged."""
     error = IntegrityError("damaged", expected=bytes(32), actual=b"\1" * 32)
     error.__cause__ = InvalidParameterError("no", operation="X", code="", status=400) if was_refused else None
     return error
@@ -397,7 +397,7 @@ def damaged(*, was_refused: bool) -> IntegrityError:
 async def test_damaged_part_is_sent_again_and_then_blamed_on_memory(
     bench: Bench, was_refused: bool, attempts: int
 ) -> None:
-    """Refused three times, or echoed wrongly twice; no wait in between."""
+    """A part is sent three times if refused, twice if echoed wrongly, without a wait."""
     upload_id = await begin(bench)
     error = damaged(was_refused=was_refused)
 
@@ -417,7 +417,7 @@ async def test_damaged_part_is_sent_again_and_then_blamed_on_memory(
 
 
 async def test_part_is_sent_again_and_progress_adds_up(bench: Bench) -> None:
-    """Parts are idempotent; a late first attempt does no harm."""
+    """A part is sent again after a lost answer."""
     upload_id = await begin(bench)
     bench.fails("UploadMultipartPart", lost(), temporary(408), after_effect=True)
     moved: list[int] = []
@@ -439,7 +439,7 @@ async def complete(bench: Bench, upload_id: UploadId) -> Any:
 
 @pytest.mark.parametrize("error", PASSING, ids=named)
 async def test_complete_whose_answer_was_lost_is_repeated(bench: Bench, error: GlacierError) -> None:
-    """The same archive, once."""
+    """The repeated completion returns the same archive."""
     upload_id = await begin(bench)
     bench.fails("CompleteMultipartUpload", error, error, after_effect=True)
     stored = await complete(bench, upload_id)
@@ -448,7 +448,7 @@ async def test_complete_whose_answer_was_lost_is_repeated(bench: Bench, error: G
 
 
 async def test_complete_that_finds_the_upload_gone_after_a_lost_answer(bench: Bench) -> None:
-    """It may be stored or not: the inventory will tell."""
+    """If the upload is gone after a lost answer, the outcome is unknown."""
     upload_id = await begin(bench)
     gone = UploadNotFoundError("gone", operation="X", code="ResourceNotFoundException", status=404)
     bench.fails("CompleteMultipartUpload", lost(), gone)
@@ -459,7 +459,7 @@ async def test_complete_that_finds_the_upload_gone_after_a_lost_answer(bench: Be
 
 
 async def test_complete_that_is_not_proven_is_repeated(bench: Bench) -> None:
-    """A success without an archive id is asked for again, twice; then the outcome is unknown."""
+    """A completion without an archive id is repeated twice; then the outcome is unknown."""
     unproven = UnexpectedResponseError("no id", operation="X", status=201)
     upload_id = await begin(bench)
     bench.fails("CompleteMultipartUpload", unproven, unproven, after_effect=True)
@@ -478,13 +478,13 @@ async def test_complete_that_is_not_proven_is_repeated(bench: Bench) -> None:
 
 
 async def test_complete_of_an_upload_that_never_was(bench: Bench) -> None:
-    """A first answer is believed."""
+    """A first completion that finds no upload raises its error."""
     with pytest.raises(UploadNotFoundError):
         await complete(bench, UploadId("A" * 92))
 
 
 async def test_abort_and_deletes_that_find_it_gone_after_a_lost_answer(bench: Bench) -> None:
-    """The earlier attempt did it."""
+    """A repetition that finds nothing succeeds after a lost answer."""
     upload_id = await begin(bench)
     gone = UploadNotFoundError("gone", operation="X", code="ResourceNotFoundException", status=404)
     bench.fails("AbortMultipartUpload", lost(), gone)
@@ -500,7 +500,7 @@ async def test_abort_and_deletes_that_find_it_gone_after_a_lost_answer(bench: Be
 
 
 async def jobs(bench: Bench) -> int:
-    """How many jobs the service has."""
+    """Return the number of jobs."""
     return len((await bench.glacier.list_jobs("photos")).items)
 
 
@@ -508,7 +508,7 @@ async def jobs(bench: Bench) -> int:
 async def test_job_whose_answer_was_lost_is_found_by_its_description(
     bench: Bench, error: GlacierError
 ) -> None:
-    """One job, one bill."""
+    """After a lost answer, the job is found and not started again."""
     archive_id = bench.october
     bench.fails("InitiateJob", error, after_effect=True)
     job_id = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="unique")
@@ -521,7 +521,7 @@ async def test_job_whose_answer_was_lost_is_found_by_its_description(
 
 
 async def test_job_that_was_lost_on_the_way_is_asked_for_again(bench: Bench) -> None:
-    """Nothing is found, so nothing was started."""
+    """If no job is found, it is asked for again."""
     bench.fails("InitiateJob", lost())
     await bench.gateway.initiate_archive_retrieval("photos", bench.october, description="unique")
     assert bench.calls("InitiateJob") == 2
@@ -529,7 +529,7 @@ async def test_job_that_was_lost_on_the_way_is_asked_for_again(bench: Bench) -> 
 
 
 async def test_job_of_the_same_description_from_before_is_not_taken_for_ours(bench: Bench) -> None:
-    """Only one created since the call began is ours."""
+    """An older job with the same description is not taken."""
     archive_id = bench.october
     old = await bench.gateway.initiate_archive_retrieval("photos", archive_id, description="nightly")
     await bench.glacier.advance(3600)
@@ -539,7 +539,7 @@ async def test_job_of_the_same_description_from_before_is_not_taken_for_ours(ben
 
 
 async def test_job_without_a_description_is_not_asked_for_twice(bench: Bench) -> None:
-    """There is nothing to look for, so the error says what to look at."""
+    """Without a description, the error advises to look at the vault's jobs."""
     bench.fails("InitiateJob", lost(), after_effect=True)
     with pytest.raises(ConnectionLostError, match="look at the vault's jobs"):
         await bench.gateway.initiate_archive_retrieval("photos", bench.october)
@@ -547,7 +547,7 @@ async def test_job_without_a_description_is_not_asked_for_twice(bench: Bench) ->
 
 
 async def test_job_that_surely_was_not_started_is_asked_for_again(bench: Bench) -> None:
-    """Throttling and refused connections are no reason to look."""
+    """After throttling or a refused connection, no job is looked for."""
     bench.fails("InitiateJob", temporary(400), refused(), temporary(503))
     await bench.gateway.initiate_archive_retrieval("photos", bench.october)
     assert bench.calls("ListJobs") == 0
@@ -555,7 +555,7 @@ async def test_job_that_surely_was_not_started_is_asked_for_again(bench: Bench) 
 
 
 async def test_job_that_cannot_be_looked_for(bench: Bench) -> None:
-    """Without the right to list jobs the lost answer stays lost, and the reason is noted."""
+    """Without the right to list jobs, the error of the lost answer notes the reason."""
     bench.fails("InitiateJob", lost(), after_effect=True)
     bench.fails("ListJobs", AccessDeniedError("glacier:ListJobs", operation="ListJobs", code="", status=403))
     with pytest.raises(ConnectionLostError) as caught:
@@ -565,7 +565,7 @@ async def test_job_that_cannot_be_looked_for(bench: Bench) -> None:
 
 @pytest.mark.parametrize("error", PASSING, ids=named)
 async def test_lock_and_purchase_are_never_sent_again(idle: Bench, error: GlacierError) -> None:
-    """Not even after errors that surely had no effect."""
+    """A lock and a purchase are never sent again, whatever the error."""
     idle.fails("InitiateVaultLock", error)
     idle.fails("PurchaseProvisionedCapacity", error)
     with pytest.raises(type(error)):
@@ -577,7 +577,7 @@ async def test_lock_and_purchase_are_never_sent_again(idle: Bench, error: Glacie
 
 
 async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
-    """The same id locks it again."""
+    """Completing a lock again with its id succeeds."""
     lock_id = await bench.gateway.initiate_vault_lock("photos", POLICY)
     bench.fails("CompleteVaultLock", lost(), after_effect=True)
     await bench.gateway.complete_vault_lock("photos", LockId(lock_id))
@@ -587,7 +587,7 @@ async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
 
 
 async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
-    """Opening is tried again; see test_resume for breaks in the middle."""
+    """Opening an output is tried again; see test_resuming_output for breaks in the middle."""
     job_id = await bench.glacier.initiate_archive_retrieval("photos", bench.october)
     await bench.glacier.advance(5 * 3600)
     bench.fails("GetJobOutput", lost(), temporary(503))
@@ -598,7 +598,7 @@ async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
 
 
 async def test_region_and_origin_are_those_within(idle: Bench) -> None:
-    """A wrapping gateway is transparent."""
+    """Region and origin are those of the gateway within."""
     assert idle.gateway.region == idle.glacier.region
     assert idle.gateway.origin == idle.glacier.origin
     assert "ScriptedGateway" in repr(idle.gateway)

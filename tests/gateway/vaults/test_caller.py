@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 async def test_lists_that_are_not_as_promised(
     server: FaultyServer, gateway: VaultCaller, body: bytes
 ) -> None:
-    """What is missing, null or of another kind is seen, and the vault is named."""
+    """A member that is missing, null or of another kind is an error that names the vault."""
     server.then(answers(200, body, REQUEST_ID))
     with pytest.raises(UnexpectedResponseError, match="promises") as caught:
         await gateway.list_multipart_uploads("photos")
@@ -47,7 +47,7 @@ async def test_lists_that_are_not_as_promised(
 
 
 async def test_markers_are_encoded(server: FaultyServer, gateway: VaultCaller) -> None:
-    """They are the service's, and may hold anything."""
+    """A marker is encoded, because it may hold any character."""
     document = b'{"UploadsList": [], "Marker": null}'
     server.then(answers(200, document, REQUEST_ID))
     page = await gateway.list_multipart_uploads("photos", limit=7, marker="a/b c&d=~é")
@@ -57,7 +57,7 @@ async def test_markers_are_encoded(server: FaultyServer, gateway: VaultCaller) -
 
 
 async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Page and filters go in the query, those that were asked for."""
+    """Page and filters are in the query, if they are given."""
     for _ in range(2):
         server.then(answers(200, b'{"JobList": [], "Marker": "m"}', REQUEST_ID))
     page = await gateway.list_jobs("photos", completed=False, status=JobStatus.FAILED, limit=7, marker="a/b")
@@ -71,7 +71,7 @@ async def test_jobs_are_listed_as_asked(server: FaultyServer, gateway: VaultCall
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"JobId": "J"}'])
 async def test_a_job_that_is_not_as_promised(server: FaultyServer, gateway: VaultCaller, body: bytes) -> None:
-    """What is missing is seen, and the vault is named."""
+    """A missing member is an error that names the vault."""
     server.then(answers(200, body, REQUEST_ID))
     with pytest.raises(UnexpectedResponseError, match="promises") as caught:
         await gateway.describe_job("photos", JobId("J"))
@@ -79,7 +79,7 @@ async def test_a_job_that_is_not_as_promised(server: FaultyServer, gateway: Vaul
 
 
 async def test_a_job_that_begins_without_an_id(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Is none."""
+    """A job without an id is an error."""
     server.then(answers(202, b"{}", REQUEST_ID))
     with pytest.raises(UnexpectedResponseError, match="promises") as caught:
         await gateway.initiate_archive_retrieval("photos", ArchiveId("A"))
@@ -87,7 +87,7 @@ async def test_a_job_that_begins_without_an_id(server: FaultyServer, gateway: Va
 
 
 async def test_an_upload_that_begins_without_an_id(server: FaultyServer, gateway: VaultCaller) -> None:
-    """Is none."""
+    """An upload without an id is an error."""
     server.then(answers(201, b"{}", REQUEST_ID | {"x-amz-multipart-upload-id": ""}))
     with pytest.raises(UnexpectedResponseError, match="promises"):
         await gateway.initiate_multipart_upload("photos", part_size=2**20)

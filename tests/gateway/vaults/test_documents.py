@@ -1,4 +1,4 @@
-"""The service's documents, in every form they were seen in."""
+"""The service's documents, in each form that was observed."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from aioglacier.gateway.vaults import documents
     ],
 )
 def test_dates_with_and_without_milliseconds_and_offset(text: str) -> None:
-    """All name the same instant, in UTC."""
+    """All forms of a date give the same instant, in UTC."""
     date = documents.read_date(text)
     assert date == datetime(2012, 3, 20, 17, 3, 43, tzinfo=UTC)
     assert date.tzinfo is UTC
 
 
 def test_dates_keep_their_milliseconds() -> None:
-    """What is there is kept."""
+    """Milliseconds are kept."""
     assert documents.read_date("2012-03-20T17:03:43.221Z").microsecond == 221_000
 
 
 def test_dates_are_written_to_the_second_in_utc() -> None:
-    """As the service reads them."""
+    """Dates are written in UTC, to the second."""
     date = datetime(2012, 3, 20, 18, 3, 43, 221_000, tzinfo=timezone(timedelta(hours=1)))
     assert documents.write_date(date) == "2012-03-20T17:03:43Z"
 
@@ -66,7 +66,7 @@ JOB = {
 
 
 def test_job_as_recorded_with_nulls() -> None:
-    """The recorded form of an inventory job."""
+    """An inventory job with nulls is read."""
     job = documents.read_job(JOB)
     assert (job.action, job.status) == (JobAction.INVENTORY_RETRIEVAL, JobStatus.IN_PROGRESS)
     assert job.inventory == InventoryParameters()
@@ -74,14 +74,14 @@ def test_job_as_recorded_with_nulls() -> None:
 
 
 def test_job_with_nulls_left_out() -> None:
-    """Absent and null mean the same."""
+    """A member that is absent counts as null."""
     assert documents.read_job({name: value for name, value in JOB.items() if value}) == documents.read_job(
         JOB
     )
 
 
 def test_archive_job_as_recorded() -> None:
-    """Everything an archive job has."""
+    """Each member of an archive job is read."""
     job = documents.read_job(
         JOB
         | {
@@ -106,12 +106,12 @@ def test_archive_job_as_recorded() -> None:
 
 
 def test_job_of_a_tier_nobody_knows() -> None:
-    """A new tier must not make old jobs unreadable."""
+    """A job of an unknown tier is read without a tier."""
     assert documents.read_job(JOB | {"Tier": "Glacial"}).tier is None
 
 
 def test_vault_with_null_numbers() -> None:
-    """The guide says that numbers may be null."""
+    """A number that is null counts as zero."""
     vault = documents.read_vault(
         {
             "CreationDate": "2026-11-20T10:00:00.123Z",
@@ -125,7 +125,7 @@ def test_vault_with_null_numbers() -> None:
 
 @pytest.mark.parametrize("text", ["0-4194303", "0-4194304"])
 def test_part_trusts_only_the_start_of_its_range(text: str) -> None:
-    """Ends that are one too large have been seen."""
+    """The end of a part's range is ignored, as some answers have it one too large."""
     assert documents.read_part({"RangeInBytes": text, "SHA256TreeHash": "00" * 32}).start == 0
 
 
@@ -145,12 +145,12 @@ def test_part_trusts_only_the_start_of_its_range(text: str) -> None:
     ],
 )
 def test_retrieval_policy_of_any_shape(document: dict[str, object], policy: RetrievalPolicy) -> None:
-    """The default answer's shape is not known for sure."""
+    """A policy without rules limits nothing, whatever its shape."""
     assert documents.read_retrieval_policy(document) == policy
 
 
 def test_inventory_parameters_are_written_as_strings() -> None:
-    """Even the limit; what is not asked for is left out."""
+    """All parameters are strings; absent ones are left out."""
     parameters = InventoryParameters(
         format=InventoryFormat.CSV, start_date=datetime(2026, 1, 1, tzinfo=UTC), limit=10, marker="M"
     )

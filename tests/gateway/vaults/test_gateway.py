@@ -161,7 +161,7 @@ def assert_fits(shape: Any, value: Any) -> None:
     "method", [name for name, row in ROWS.items() if row.name.startswith(("Initiate", "Purchase"))]
 )
 def test_ids_are_read_from_the_headers_of_the_model(model: ServiceModel, method: str) -> None:
-    """What an operation begins is named by a header of its answer."""
+    """The id of a new job, upload or lock is in the header that the model names."""
     row = ROWS[method]
     headers = members(model.operation_model(row.name).output_shape, "header")
     named = [name for name in headers if name.endswith("-id")]
