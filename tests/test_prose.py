@@ -54,11 +54,9 @@ PENDING: set[str] = {
     "tests/catalog",
     "tests/cli",
     "tests/client",
-    "tests/core",
     "tests/endurance",
     "tests/files",
     "tests/recorded",
-    "tests/server",
     "tests/tasks",
     "tests/transfer",
 }

@@ -1,4 +1,4 @@
-"""What several tests of the core share: the published vectors, and the bytes they are computed from."""
+"""The published tree hash vectors and the bytes that they are computed from."""
 
 from __future__ import annotations
 

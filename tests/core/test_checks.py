@@ -1,4 +1,4 @@
-"""Names, ids, descriptions and retrieval ranges: what passes, and how the rest is refused."""
+"""Checks of names, ids, descriptions and retrieval ranges: accepted values and refusals."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_vault_names_of_the_alphabet_pass(name: str) -> None:
     "name", ["", ".", "..", "a/b", "a b", "ä", "a\n", "\na", "a\0", "x" * 256, "\u0661", "a?b"]
 )
 def test_other_vault_names_are_refused(name: str) -> None:
-    """What the service refuses, and the two names that vanish from every path, stop here."""
+    """Names that the service refuses, and the two that vanish from every path, are refused here."""
     with pytest.raises(VaultNameError) as caught:
         check_vault_name(name)
     assert caught.value.name == name
@@ -48,7 +48,7 @@ def test_other_vault_names_are_refused(name: str) -> None:
 
 @given(st.text(ID_ALPHABET, min_size=1, max_size=255))
 def test_ids_of_the_alphabet_pass(value: str) -> None:
-    """An id is not parsed, and its length says nothing; it may begin with a hyphen."""
+    """An id is not parsed; it may have any length and begin with a hyphen."""
     assert check_id("archive", value) == value
     assert check_id("job", f"-{value[1:]}") == f"-{value[1:]}"
 
@@ -58,7 +58,7 @@ def test_ids_of_the_alphabet_pass(value: str) -> None:
 )
 def test_other_ids_are_refused(value: str) -> None:
     """Nothing that could change the path of a URL passes as an id."""
-    with pytest.raises(InvalidIdError, match="is no job id") as caught:
+    with pytest.raises(InvalidIdError, match="is not a valid job id") as caught:
         check_id("job", value)
     assert (caught.value.kind, caught.value.value) == ("job", value)
 
@@ -111,7 +111,7 @@ def test_no_range_is_the_whole_archive() -> None:
 
 
 def test_without_the_size_only_the_start_is_checked() -> None:
-    """An unaligned end may be the archive's, which only the service knows then."""
+    """Without the size, an unaligned end may be that of the archive."""
     assert check_retrieval_range((MIB, MIB + 5)) == ByteRange(MIB, MIB + 5)
     with pytest.raises(InvalidRangeError, match="retrieve 0-2097151 instead"):
         check_retrieval_range((5, MIB + 5))
@@ -119,7 +119,7 @@ def test_without_the_size_only_the_start_is_checked() -> None:
 
 @given(st.integers(0, 5 * MIB), st.integers(1, 5 * MIB), st.integers(1, 5 * MIB))
 def test_the_range_an_error_suggests_passes(start: int, size: int, archive_size: int) -> None:
-    """Whatever is refused, following the sentence's advice works, and covers what was asked for."""
+    """The range that the refusal suggests is accepted, and covers the one that was given."""
     range_ = ByteRange(start, start + size)
     if is_megabyte_aligned(range_, archive_size):
         assert check_retrieval_range(range_, archive_size) == range_
@@ -154,7 +154,7 @@ def test_a_word_outside_a_closed_set_is_refused_with_the_set() -> None:
 
 @pytest.mark.parametrize("value", [5, b"photos", None])
 def test_names_and_ids_that_are_no_text_are_refused_as_such(value: Any) -> None:
-    """What is not a str is refused by the same error as a wrong one."""
+    """A value that is not a str is refused by the same error as a wrong str."""
     with pytest.raises(VaultNameError):
         check_vault_name(value)
     with pytest.raises(InvalidIdError):
@@ -162,7 +162,7 @@ def test_names_and_ids_that_are_no_text_are_refused_as_such(value: Any) -> None:
 
 
 def test_a_description_that_is_no_text_is_refused() -> None:
-    """Bytes are not encoded by guess."""
+    """Bytes are refused, not decoded by guess."""
     text: Any = b"november"
     with pytest.raises(DescriptionError, match="is a str"):
         check_description(text)

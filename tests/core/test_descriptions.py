@@ -100,7 +100,7 @@ def test_fastglacier_is_decoded(name: str, modified: datetime, version: str, ext
     ],
 )
 def test_recorded_and_odd_descriptions_are_decoded(description: str, expected: DecodedName) -> None:
-    """What was seen in real vaults, and what comes near it."""
+    """Descriptions of real vaults, and texts that resemble them."""
     assert decode(description) == expected
 
 
@@ -137,7 +137,7 @@ def test_recorded_and_odd_descriptions_are_decoded(description: str, expected: D
     ],
 )
 def test_what_is_in_no_known_format_is_its_own_name(description: str) -> None:
-    """Near misses are not decoded, and nothing is lost of them."""
+    """Similar texts are not decoded, and returned completely."""
     assert decode(description) == DecodedName(description, None, "plain")
 
 

@@ -1,4 +1,4 @@
-"""Inventories as a stream: both formats, any split, nasty descriptions, and documents that are broken."""
+"""Inventories as a stream: both formats, any split, difficult descriptions, and damaged documents."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def read_csv(document: str | bytes) -> list[Archive]:
 
 
 def make_archive(number: int = 0, description: str = "") -> Archive:
-    """An archive told apart by its number."""
+    """Return an archive that differs by its number."""
     return Archive(
         id=ArchiveId(f"-id{number}"),
         vault="demo",
@@ -140,14 +140,14 @@ def make_archive(number: int = 0, description: str = "") -> Archive:
 
 
 def one(**fields: object) -> str:
-    """A document of one archive, with these fields changed, or left out where ``None``."""
+    """Return a document of one archive, with these fields changed, or left out where ``None``."""
     entry = {**to_fields(make_archive()), **fields}
     return json.dumps({"ArchiveList": [{key: entry[key] for key in entry if entry[key] is not None}]})
 
 
 @given(st.lists(archives, max_size=6), st.lists(st.integers(0, 3000), max_size=12))
 def test_any_split_of_json_gives_the_same_archives(listed: list[Archive], cuts: list[int]) -> None:
-    """However the document is cut into blocks, the archives are those that were written, in order."""
+    """Any cut into blocks gives the archives that were written, in order."""
     reader = JsonInventoryReader()
     assert read(reader, to_json(listed), cuts) == listed
     assert (reader.vault_arn, reader.vault) == (ARN, "demo")
@@ -166,9 +166,9 @@ def test_any_split_of_csv_gives_the_same_archives(
     cuts: list[int],
     end: str,
     quote_all: bool,  # hypothesis passes by position
-    has_last_end: bool,  # likewise
+    has_last_end: bool,  # also of the last line
 ) -> None:
-    """Whatever the line ends, the quoting and the cuts, nasty descriptions come back exactly."""
+    """Any line ends, quoting and cuts give back the descriptions exactly."""
     document = to_csv(listed, end=end, quote_all=quote_all)
     if not has_last_end:
         document = document.removesuffix(end.encode())
@@ -371,7 +371,7 @@ def test_every_cut_of_json_is_found(listed: list[Archive], data: st.DataObject) 
 
 @given(st.lists(archives, min_size=1, max_size=3), st.data())
 def test_a_csv_cut_inside_a_line_is_found(listed: list[Archive], data: st.DataObject) -> None:
-    """What is left of a line is no archive; only a cut behind a whole line goes unseen."""
+    """A cut line is not an archive; only a cut behind a whole line is not noticed."""
     document = to_csv(listed)
     short = document[: data.draw(st.integers(0, len(document) - 1))]
     whole_lines = {at + step for at in range(len(document)) if document[at] == ord("\n") for step in (0, 1)}
@@ -442,7 +442,7 @@ def test_an_entry_longer_than_any_is_refused_however_it_is_split(
 
 
 def test_feeding_a_closed_reader_is_refused() -> None:
-    """The end was said; more bytes are a mistake."""
+    """More bytes after the end are refused."""
     reader = JsonInventoryReader()
     assert read(reader, to_json([])) == []
     with pytest.raises(InventoryError, match="closed"):
@@ -477,7 +477,7 @@ def test_memory_does_not_grow_with_the_document(make: type[InventoryReader]) -> 
 @example(b'{"ArchiveList":[{"Size":NaN}]}', [3])
 @example(b"\xef\xbb\xbf{}", [1])
 def test_no_bytes_make_a_reader_raise_anything_else(document: bytes, cuts: list[int]) -> None:
-    """Whatever comes, archives or an InventoryError come out."""
+    """Any bytes give archives or an InventoryError."""
     for format_ in InventoryFormat:
         try:
             read(open_inventory_reader(format_), document, cuts)

@@ -1,4 +1,4 @@
-"""The service's numbers hang together."""
+"""The limits of the service fit together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aioglacier.core import limits, planning, treehash
 
 
 def test_limits_hang_together() -> None:
-    """The numbers that follow from others do."""
+    """Limits that follow from others have the value that follows."""
     assert limits.LEAF_SIZE == limits.VAULT.min_part_size == treehash.TreeHash.block_size
     assert limits.VAULT.max_archive_size == 40_000 * limits.GIB
     assert limits.VAULT.max_part_size == limits.LEAF_SIZE << 12

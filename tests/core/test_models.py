@@ -1,4 +1,4 @@
-"""The models: frozen values, and the few questions they answer."""
+"""The models are frozen values, and their properties follow from their fields."""
 
 from __future__ import annotations
 

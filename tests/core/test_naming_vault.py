@@ -1,4 +1,4 @@
-"""Errors learn which vault they are about."""
+"""Errors carry the vault that they are about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both hashing cores, the native one and hashlib's, give the same hashes; and which of them is taken."""
+"""Both hashing cores, the native one and hashlib's, give the same hashes; the right one is chosen."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def expected(data: Buffer) -> tuple[bytes, bytes]:
 
 
 def run_python(program: str, *arguments: str, command: tuple[str, ...] = (), **environment: str) -> str:
-    """What a program prints in a Python that sees only the standard library."""
+    """Return the output of a program in a Python that sees only the standard library."""
     done = subprocess.run(
         [*command, sys.executable, "-I", "-S", "-c", program, *arguments],
         env=os.environ | environment,

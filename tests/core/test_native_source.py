@@ -1,4 +1,4 @@
-"""The native core's source, built anew: under sanitizers, and for the other kind of CPU in an emulator."""
+"""The native core's source, built again: under sanitizers, and for the other kind of CPU in an emulator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ needs_instructions = pytest.mark.skipif(
 
 
 def run(*command: str | Path, **environment: str) -> str:
-    """What a command prints, which must end well."""
+    """Return the output of a command, which must succeed."""
     done = subprocess.run(
         [str(word) for word in command],
         env=os.environ | environment,

@@ -1,4 +1,4 @@
-"""Part sizes: allowed, chosen, refused; and the parts that follow from them."""
+"""Part sizes: allowed, chosen and refused, and the parts that follow from them."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ sizes = st.one_of(
 
 
 def test_the_part_sizes_are_all_there_are() -> None:
-    """From 1 MiB to 4 GiB there are thirteen."""
+    """There are thirteen part sizes from 1 MiB to 4 GiB."""
     assert (PART_SIZES[0], PART_SIZES[-1]) == (VAULT.min_part_size, VAULT.max_part_size)
 
 
 @given(sizes)
 def test_the_smallest_part_size_is_a_fitting_power_of_two(size: int) -> None:
-    """It is allowed, fits the archive into 10,000 parts, and the next smaller does not."""
+    """The smallest part size fits the archive into 10,000 parts, and the next smaller one does not."""
     part_size = smallest_part_size(size)
     assert part_size in PART_SIZES
     assert count_parts(size, part_size) <= VAULT.max_parts
@@ -59,14 +59,14 @@ def test_the_smallest_part_size_changes_exactly_at_the_border(size: int) -> None
 
 @given(sizes)
 def test_the_chosen_part_size_is_at_least_the_default(size: int) -> None:
-    """Without a wish it is 16 MiB, or what the size needs."""
+    """The default is 16 MiB, or more if the size needs it."""
     assert choose_part_size(size) == max(DEFAULT_PART_SIZE, smallest_part_size(size))
     assert choose_part_size(size) in PART_SIZES
 
 
 @given(sizes, st.sampled_from(PART_SIZES))
 def test_a_part_size_asked_for_is_taken_or_refused(size: int, part_size: int) -> None:
-    """It is never changed: it fits, or the error names the smallest that does."""
+    """A given part size is used unchanged, or the error names the smallest that fits."""
     if count_parts(size, part_size) <= VAULT.max_parts:
         assert choose_part_size(size, part_size) == part_size
         return
@@ -78,7 +78,7 @@ def test_a_part_size_asked_for_is_taken_or_refused(size: int, part_size: int) ->
 
 
 def test_a_stream_gets_its_own_default() -> None:
-    """Of unknown size the parts are 8 MiB, or what is asked for."""
+    """A stream of unknown size has parts of 8 MiB, or of the given size."""
     assert choose_part_size(None) == DEFAULT_STREAM_PART_SIZE == 8 * MIB
     assert choose_part_size(None, 64 * MIB) == 64 * MIB
 
@@ -135,7 +135,7 @@ def test_a_part_size_is_refused_unless_it_is_one_of_the_thirteen(part_size: int)
 
 @given(st.integers(1, 3000), st.integers(1, 400))
 def test_the_parts_cover_the_archive(size: int, part_size: int) -> None:
-    """In order, without gap, all of one size but the last, which has at least one byte."""
+    """Parts follow each other without a gap, all of one size but the last, which has at least one byte."""
     parts = list(part_ranges(size, part_size))
     assert len(parts) == count_parts(size, part_size)
     assert [part.start for part in parts] == [index * part_size for index in range(len(parts))]

@@ -1,4 +1,4 @@
-"""Byte ranges, their two forms, and which of them the service vouches for."""
+"""Byte ranges, their two forms, and the ranges that are nodes of the tree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ranges = st.builds(lambda start, size: ByteRange(start, start + size), st.intege
 
 
 def nodes(first: int, last: int) -> set[tuple[int, int]]:
-    """Every node of the tree over the leaves [first, last), by recursive split."""
+    """Yield every node of the tree over the leaves [first, last), by recursive split."""
     found = {(first, last)}
     if last - first > 1:
         half = 1
@@ -57,7 +57,7 @@ def test_alignment_equals_the_published_table(vectors: dict[str, Any], pattern: 
 
 @pytest.mark.parametrize("leaves", [*range(1, 40), 63, 64, 65])
 def test_alignment_is_being_a_node_of_the_tree(leaves: int) -> None:
-    """The closed form says of every range what building the tree says, full last leaf or not."""
+    """The closed form agrees for every range with the tree that is built, full last leaf or not."""
     tree = nodes(0, leaves)
     for size in (leaves * MIB, leaves * MIB - MIB // 2):
         for first in range(leaves):
@@ -68,14 +68,14 @@ def test_alignment_is_being_a_node_of_the_tree(leaves: int) -> None:
 
 
 def test_a_range_past_the_end_is_not_aligned() -> None:
-    """What reaches past the archive is neither retrievable nor vouched for."""
+    """A range past the archive's end cannot be retrieved and has no tree hash."""
     assert not is_megabyte_aligned(ByteRange(0, 2 * MIB), MIB)
     assert not is_tree_hash_aligned(ByteRange(0, 2 * MIB), MIB)
 
 
 @given(ranges)
 def test_the_inclusive_form_goes_there_and_back(range_: ByteRange) -> None:
-    """What is written for a header reads back as the same range, its last byte included."""
+    """The form that is written for a header is read back as the same range."""
     assert ByteRange.parse(str(range_)) == range_
     assert str(range_).endswith(f"-{range_.stop - 1}")
     assert range_.size == range_.stop - range_.start >= 1
@@ -93,7 +93,7 @@ def test_parse_refuses_what_is_no_inclusive_range(text: str) -> None:
 
 @given(st.text())
 def test_parse_raises_nothing_but_value_errors(text: str) -> None:
-    """Whatever a header says, it is a range or a ValueError."""
+    """Any header is a range or a ValueError."""
     try:
         range_ = ByteRange.parse(text)
     except ValueError:
@@ -144,7 +144,7 @@ def test_split_covers_the_range_and_cuts_at_multiples(start: int, size: int, pie
 
 @given(st.integers(1, 70 * MIB), st.integers(0, 6))
 def test_split_of_an_archive_gives_only_aligned_pieces(size: int, exponent: int) -> None:
-    """Pieces of 1 MiB x 2**k of a whole archive are all vouched for by the service."""
+    """Pieces of 1 MiB x 2**k of a whole archive are all tree-hash aligned."""
     assert all(is_tree_hash_aligned(piece, size) for piece in split(ByteRange(0, size), MIB << exponent))
 
 

@@ -1,4 +1,4 @@
-"""Dates and text of strangers."""
+"""Dates and text from untrusted documents."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_dates_are_read_into_utc(text: str, date: datetime) -> None:
     ["", "now", "2017-08-22", "2017-08-22T17:24:07", "2017-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"],
 )
 def test_what_names_no_instant_is_none(text: str) -> None:
-    """No time zone, no date, or one that is out of range in UTC."""
+    """A text without a time zone, without a date, or out of range in UTC is ``None``."""
     assert parse_utc(text) is None
 
 
@@ -51,7 +51,7 @@ def test_text_without_surrogates_is_unchanged(text: str) -> None:
 
 @given(st.text(st.characters()))
 def test_any_text_becomes_encodable(text: str) -> None:
-    """What comes out can be stored and sent as UTF-8."""
+    """The result can be stored and sent as UTF-8."""
     assert without_lone_surrogates(f"{text}\udc80").encode()
 
 

@@ -38,7 +38,7 @@ def slow_root(nodes: Sequence[bytes]) -> bytes:
 
 
 def slow_tree_hash(data: bytes) -> bytes:
-    """A tree hash that shares no line with the one it checks."""
+    """Return a tree hash by code that shares no line with the tested one."""
     leaves = []
     while len(data) > MIB:
         leaves.append(sha256(data[:MIB]).digest())
@@ -47,13 +47,13 @@ def slow_tree_hash(data: bytes) -> bytes:
 
 
 def fill(vector: dict[str, Any], byte: bytes) -> bytes:
-    """Bytes of one value, as long as the vector says."""
+    """Return bytes of one value, as long as the vector has it."""
     size: int = vector["size"]
     return byte * size
 
 
 def test_pattern_is_the_published_one(vectors: dict[str, Any], pattern: bytes) -> None:
-    """The bytes made here are those the vectors were computed from."""
+    """The bytes made here are those that the vectors were computed from."""
     assert pattern[:16].hex() == vectors["pattern_first_16_hex"]
     assert {at: pattern[int(at)] for at in vectors["pattern_at"]} == vectors["pattern_at"]
 
@@ -176,7 +176,7 @@ def test_knowing_the_size_changes_no_hash(size: int, with_payload: bool) -> None
 
 
 def test_copy_goes_its_own_way() -> None:
-    """A copy made inside a leaf continues alone, and so does the original."""
+    """A copy made inside a leaf continues independently of the original."""
     head, tail = b"x" * (MIB + 7), b"y" * MIB
     original = TreeHash(head)
     twin = original.copy()
@@ -197,7 +197,7 @@ def test_tree_hash_describes_itself_as_hashlib_does() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 3 * MIB])
 def test_a_part_hashed_leaf_by_leaf_has_the_hashes_of_the_whole(size: int) -> None:
-    """Feeding the leaves one after the other is what hashing the part in memory does."""
+    """Feeding the leaves one after the other gives the hashes of the part in memory."""
     data = memoryview(_DATA)[:size]
     hasher = PartHasher()
     for at in range(0, size, MIB):
@@ -208,7 +208,7 @@ def test_a_part_hashed_leaf_by_leaf_has_the_hashes_of_the_whole(size: int) -> No
 
 @pytest.mark.parametrize("size", [0, 1, MIB, 2 * MIB + 1])
 def test_a_part_hashed_without_its_payload_has_the_same_tree(size: int) -> None:
-    """Whoever wants only the tree hash gets it and the leaves, and no payload hash that could be wrong."""
+    """Without the payload hash, tree hash and leaves are the same, and the payload hash is empty."""
     hasher = PartHasher(with_payload=False)
     hasher.update(memoryview(_DATA)[:size])
     assert hasher.finish() == hash_part(_DATA[:size])._replace(payload_hash=b"")

@@ -35,7 +35,7 @@ class Theirs(typing.NamedTuple):
 
 
 def test_they_are_like_those_of_typing() -> None:
-    """Fields, defaults, the words of a ``repr``, comparison, and the way through a pickle."""
+    """Fields, defaults, ``repr``, comparison and pickling equal those of ``typing``."""
     assert Ours._fields == Theirs._fields
     assert Ours._field_defaults == Theirs._field_defaults
     assert Ours.__doc__ == Theirs.__doc__
@@ -49,7 +49,7 @@ def test_they_are_like_those_of_typing() -> None:
 
 
 def test_they_have_the_methods_that_were_declared() -> None:
-    """Of the instance and of the class."""
+    """Methods of the instance and of the class are there."""
     assert Ours.of("ab") == (2, "ab")
     assert Ours.of("ab").is_named
     assert not Ours(2).is_named

@@ -44,7 +44,7 @@ class Boto:
         self.resource = boto3.resource("glacier", **settings)
 
     async def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """The operation's parsed answer; ``operation`` in snake case."""
+        """Return the operation's parsed answer; ``operation`` is in snake case."""
         arguments.setdefault("vaultName", "v")
         if (
             "vaultName"
@@ -58,7 +58,7 @@ class Boto:
         return answer
 
     async def refused(self, operation: str, **arguments: Any) -> tuple[int, str, str]:
-        """Status, code and message of the error that the operation must end in."""
+        """Return status, code and message of the error that the operation must raise."""
         with pytest.raises(ClientError) as caught:
             await self(operation, **arguments)
         answer = caught.value.response
@@ -104,14 +104,14 @@ class Boto:
         return job_id
 
     async def output(self, job_id: str, **arguments: Any) -> bytes:
-        """A job's output."""
+        """Return a job's output."""
         body = (await self("get_job_output", jobId=job_id, **arguments))["body"]
         data = await to_thread.run_sync(body.read)
         assert isinstance(data, bytes)
         return data
 
     async def inventory(self, **parameters: Any) -> dict[str, Any]:
-        """The inventory of a vault, through a job."""
+        """Return the inventory of a vault, through a job."""
         job_id = await self.job(Type="inventory-retrieval", **parameters)
         document = json.loads(await self.output(job_id))
         assert isinstance(document, dict)
@@ -120,7 +120,7 @@ class Boto:
 
 @dataclass
 class Plain:
-    """An answer as it came."""
+    """An answer as it was received."""
 
     status: int
     headers: Mapping[str, str]
@@ -140,7 +140,7 @@ class Plain:
 
 
 async def send(server: LocalGlacier, method: str, path: str, body: bytes = b"", **headers: str) -> Plain:
-    """One request by hand; "_" in a header's name stands for "-", and a header of "" is left out."""
+    """Send one request by hand; "_" in a header's name stands for "-", and an empty header is left out."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return await to_thread.run_sync(_send, server.url, method, path, body, given)
 
@@ -161,7 +161,7 @@ def _send(url: str, method: str, path: str, body: bytes, given: dict[str, str]) 
 
 
 def deny_delete(days: object = "365", **changes: Any) -> str:
-    """The guide's lock policy: no deletion before an age in days."""
+    """Return the guide's lock policy: no deletion before an age in days."""
     statement = {
         "Principal": "*",
         "Effect": "Deny",
@@ -175,7 +175,7 @@ def deny_delete(days: object = "365", **changes: Any) -> str:
 
 
 def hashes(data: bytes) -> dict[str, str]:
-    """The two headers that go with an upload, as arguments of ``send``."""
+    """Return the two hash headers of an upload, as arguments of ``send``."""
     return {
         "x_amz_content_sha256": hashlib.sha256(data).hexdigest(),
         "x_amz_sha256_tree_hash": tree_hash(data).hex(),
@@ -200,7 +200,7 @@ anyio.run(main)
 
 @contextmanager
 def serving(directory: Path, faults: Path | None = None) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server in a process of its own, to be killed; gives the process and the URL."""
+    """Run a server in a process of its own, to be killed; yield the process and the URL."""
     arguments = [sys.executable, "-c", _SERVE, str(directory)]
     if faults is not None:
         arguments.append(str(faults))
@@ -221,7 +221,7 @@ def serving(directory: Path, faults: Path | None = None) -> Iterator[tuple[subpr
 
 @pytest.fixture(autouse=True)
 def no_server_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No test may make the server fail inside."""
+    """Fail a test that makes the server fail inside."""
     yield
     failed = [
         record
@@ -234,7 +234,7 @@ def no_server_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[LocalGlacier]:
-    """A local Glacier that is quick: jobs end and inventories show changes at once. It wants signatures."""
+    """A quick local Glacier: jobs end and inventories show changes at once. It requires signatures."""
     async with LocalGlacier(
         tmp_path / "glacier",
         access_key_id=ACCESS_KEY_ID,

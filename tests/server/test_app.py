@@ -1,4 +1,4 @@
-"""Clients that do everything wrong: the answer is 4xx or a closed connection, and others are still served."""
+"""Clients that send malformed requests: the answer is 4xx or a closed connection, and others are served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEAD = "Host: localhost\r\nx-amz-glacier-version: 2012-06-01\r\n"
 async def raw(server: LocalGlacier, *pieces: bytes) -> bytes:
     """Send bytes as they are; everything that comes back until the server closes.
 
-    A server that waits for more is told, after half a second, that there is none.
+    After half a second the client closes its half, for a server that waits for more.
     """
     received = b""
     async with await anyio.connect_tcp("127.0.0.1", server.port) as stream:
@@ -39,7 +39,7 @@ async def raw(server: LocalGlacier, *pieces: bytes) -> bytes:
 
 
 def uploading(size: int | str, **headers: str) -> bytes:
-    """The head of an UploadArchive with a body of b"x" announced as ``size`` bytes."""
+    """Return the head of an UploadArchive with a body of b"x" announced as ``size`` bytes."""
     given = {**hashes(b"x"), **headers}
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in given.items())
     return f"POST /-/vaults/v/archives HTTP/1.1\r\n{HEAD}{lines}Content-Length: {size}\r\n\r\n".encode()
@@ -68,14 +68,14 @@ def uploading(size: int | str, **headers: str) -> bytes:
     ],
 )
 async def test_malformed_requests_are_refused(faithful: LocalGlacier, request_bytes: bytes) -> None:
-    """A 4xx or nothing, never a 5xx, never a hang."""
+    """The answer is a 4xx or a closed connection, never a 5xx or a hang."""
     answer = await raw(faithful, request_bytes)
     assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer[:80]
     assert (await send(faithful, "GET", "/-/vaults")).status == 200
 
 
 async def test_header_bytes_beyond_ascii_do_no_harm(faithful: LocalGlacier) -> None:
-    """They are refused where they have a meaning, and echoed nowhere as they are."""
+    """They are refused in headers that have a meaning, and never echoed unchanged."""
     await send(faithful, "PUT", "/-/vaults/v")
     head = b"POST /-/vaults/v/multipart-uploads HTTP/1.1\r\n" + HEAD.encode()
     for header in (
@@ -114,7 +114,7 @@ async def test_no_id_or_name_leaves_the_directory(faithful: LocalGlacier, tmp_pa
 
 
 async def test_a_body_in_chunks_is_refused(faithful: LocalGlacier) -> None:
-    """Without a length no upload begins."""
+    """An upload needs a length."""
     head = uploading("0").replace(b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n")
     answer = await raw(faithful, head, b"1\r\nx\r\n0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400")
@@ -122,7 +122,7 @@ async def test_a_body_in_chunks_is_refused(faithful: LocalGlacier) -> None:
 
 
 async def test_100_continue_comes_before_the_body(faithful: LocalGlacier) -> None:
-    """And the final answer after it."""
+    """The final answer follows the body."""
     await send(faithful, "PUT", "/-/vaults/v")
     async with await anyio.connect_tcp("127.0.0.1", faithful.port) as stream:
         with fail_after(10):
@@ -133,7 +133,7 @@ async def test_100_continue_comes_before_the_body(faithful: LocalGlacier) -> Non
 
 
 async def test_a_refused_expectation_gets_its_answer_at_once(faithful: LocalGlacier) -> None:
-    """Without the body being sent; the connection does not go on."""
+    """The answer comes without the body, and the connection ends."""
     async with await anyio.connect_tcp("127.0.0.1", faithful.port) as stream:
         with fail_after(10):
             await stream.send(uploading(10**9, Expect="100-continue"))
@@ -143,7 +143,7 @@ async def test_a_refused_expectation_gets_its_answer_at_once(faithful: LocalGlac
 
 
 async def test_a_body_that_stops_is_answered_with_408(tmp_path: Path) -> None:
-    """After the time that was set, and nothing of it is kept."""
+    """The upload is refused after the configured time, and none of it is kept."""
     async with LocalGlacier(tmp_path, body_idle_seconds=0.2) as server:
         await send(server, "PUT", "/-/vaults/v")
         async with await anyio.connect_tcp("127.0.0.1", server.port) as stream:
@@ -160,26 +160,26 @@ async def test_a_body_that_stops_is_answered_with_408(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_ends_early_leaves_nothing(faithful: LocalGlacier, tmp_path: Path) -> None:
-    """The client went away in the middle."""
+    """A client that disconnects in the middle leaves no file."""
     await send(faithful, "PUT", "/-/vaults/v")
     async with await anyio.connect_tcp("127.0.0.1", faithful.port) as stream:
         await stream.send(uploading(100) + b"some")
     await raw(faithful, uploading(100), b"some")
     with fail_after(10):
-        while list((tmp_path / "faithful" / "incoming").iterdir()):  # noqa: ASYNC110  # nobody would tell
+        while list((tmp_path / "faithful" / "incoming").iterdir()):  # noqa: ASYNC110  # it has no event
             await anyio.sleep(0.01)
     assert (await send(faithful, "GET", "/-/vaults/v")).status == 200
 
 
 async def test_a_document_too_long_is_refused(faithful: LocalGlacier) -> None:
-    """A megabyte of JSON is no job."""
+    """A megabyte of JSON is not a job."""
     await send(faithful, "PUT", "/-/vaults/v")
     answer = await send(faithful, "POST", "/-/vaults/v/jobs", b'{"Type":"' + b"x" * 2**20 + b'"}')
     assert answer.error == (400, "SerializationException")
 
 
 async def test_requests_in_one_connection_are_answered_in_order(faithful: LocalGlacier) -> None:
-    """Also if they are sent together."""
+    """Pipelined requests are answered in order."""
     one = f"GET /-/vaults/nothere HTTP/1.1\r\n{HEAD}\r\n".encode()
     last = f"GET /-/vaults HTTP/1.1\r\n{HEAD}Connection: close\r\n\r\n".encode()
     answer = await raw(faithful, one * 20 + last)
@@ -228,7 +228,7 @@ async def test_a_head_that_does_not_end_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
-    """It had asked for 64 MiB and then stopped reading."""
+    """A client that stops reading 64 MiB loses its connection."""
     async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0, body_idle_seconds=0.3) as server:
         boto = Boto(server.url)
         await boto("create_vault")
@@ -244,13 +244,13 @@ async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_an_absolute_target_is_understood(faithful: LocalGlacier) -> None:
-    """As a client behind a proxy sends it, with whatever host."""
+    """A client behind a proxy sends the whole URL with the service's host."""
     target = "http://glacier.eu-west-1.amazonaws.com/-/vaults"
     answer = await send(faithful, "GET", target, Host="glacier.eu-west-1.amazonaws.com")
     assert answer.status == 200
 
 
 async def test_a_head_request_has_no_body(faithful: LocalGlacier) -> None:
-    """No operation is a HEAD, and the refusal is only a head."""
+    """HEAD is not an operation, and its refusal is only a head."""
     answer = await send(faithful, "HEAD", "/-/vaults")
     assert (answer.status, answer.body) == (404, b"")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def test_control_endpoints_serve_other_languages(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """Status, clock, inventory and faults, by plain JSON."""
+    """Status, clock, inventory and faults work by plain JSON."""
     await slow_boto.upload(b"x")
 
     async def control(method: str, what: str, content: object = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ async def test_control_endpoints_serve_other_languages(faithful: LocalGlacier, s
 
 
 async def test_control_endpoints_refuse_nonsense(faithful: LocalGlacier) -> None:
-    """With 400 or 404, and nobody can kill the process from outside."""
+    """Invalid requests get 400 or 404, and a fault that kills the process is refused."""
     for path, body in (
         ("clock", b""),
         ("clock", b"{"),

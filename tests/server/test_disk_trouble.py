@@ -1,4 +1,4 @@
-"""A disk that is full, and files that are not what the records say."""
+"""A full disk, and files that differ from the records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server acknowledged is there after it was killed, and what it did not leaves no trace."""
+"""Acknowledged bytes survive a kill of the server, and other bytes leave no trace."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_a_recorded_file_still_in_incoming_is_found_and_shelved(tmp_path: 
 
 
 async def test_a_kill_under_load_keeps_every_acknowledged_archive(tmp_path: Path) -> None:
-    """Eight clients upload until the server dies; what each was told is true afterwards."""
+    """Eight clients upload until the server dies; each acknowledged archive is there afterwards."""
     acknowledged: dict[str, bytes] = {}
     with serving(tmp_path) as (process, url):
         boto = Boto(url)

@@ -1,4 +1,4 @@
-"""Opening and closing a local Glacier: what can go wrong, what is left, what it keeps."""
+"""Opening and closing a local Glacier: errors, leftovers, and the state that it keeps."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MIB = 1024 * 1024
 
 
 def open_descriptors() -> int:
-    """How many descriptors this process has open."""
+    """Return the number of open descriptors of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_everything_is_kept_for_the_next_server(tmp_path: Path) -> None:
-    """Vaults, archives, open uploads, jobs, settings and the clock."""
+    """Vaults, archives, open uploads, jobs, settings and the clock are kept."""
     async with LocalGlacier(tmp_path) as server:
         boto = Boto(server.url)
         await boto("create_vault")
@@ -51,7 +51,7 @@ async def test_everything_is_kept_for_the_next_server(tmp_path: Path) -> None:
 
 
 async def test_a_job_that_became_due_while_closed_ends_at_the_start(tmp_path: Path) -> None:
-    """On the date at which it was due."""
+    """The job is completed at the date at which it was due."""
     async with LocalGlacier(tmp_path) as server:
         boto = Boto(server.url)
         await boto("create_vault")
@@ -65,7 +65,7 @@ async def test_a_job_that_became_due_while_closed_ends_at_the_start(tmp_path: Pa
 
 
 def test_another_task_may_close_it(tmp_path: Path) -> None:
-    """As the fixtures of pytest-asyncio do, which open and close in two tasks."""
+    """The fixtures of pytest-asyncio open and close it in two tasks."""
     with asyncio.Runner() as runner:
         server = LocalGlacier(tmp_path)
         runner.run(server.__aenter__())
@@ -87,7 +87,7 @@ async def fail_soon() -> None:
 
 
 async def test_a_second_server_on_a_directory_is_refused(server: LocalGlacier, tmp_path: Path) -> None:
-    """With a sentence that says so; the first goes on."""
+    """The message names the directory, and the first server continues."""
     with pytest.raises(StartupError, match="another server uses"):
         async with LocalGlacier(tmp_path / "glacier"):
             pass
@@ -95,7 +95,7 @@ async def test_a_second_server_on_a_directory_is_refused(server: LocalGlacier, t
 
 
 async def test_a_port_in_use_is_named(server: LocalGlacier, tmp_path: Path) -> None:
-    """And the directory is free again afterwards."""
+    """The directory is free again afterwards."""
     with pytest.raises(
         StartupError, match=f"cannot listen on 127.0.0.1:{server.port}: the address is in use"
     ):
@@ -106,7 +106,7 @@ async def test_a_port_in_use_is_named(server: LocalGlacier, tmp_path: Path) -> N
 
 
 async def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """A file in its place."""
+    """A file in place of the directory is named."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(StartupError, match="file/sub cannot hold a local Glacier"):
         async with LocalGlacier(tmp_path / "file" / "sub"):
@@ -114,7 +114,7 @@ async def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 async def test_records_of_a_newer_version_are_refused(tmp_path: Path) -> None:
-    """Instead of being misread."""
+    """The records are not misread."""
     async with LocalGlacier(tmp_path):
         pass
     with sqlite3.connect(tmp_path / "glacier.sqlite3") as db:
@@ -126,7 +126,7 @@ async def test_records_of_a_newer_version_are_refused(tmp_path: Path) -> None:
 
 
 def test_arguments_are_checked(tmp_path: Path) -> None:
-    """At once, not when the server is opened."""
+    """Wrong arguments are refused before the server is opened."""
     wrong: list[dict[str, Any]] = [
         {"access_key_id": "AK"},
         {"account_id": "12-34"},
@@ -151,14 +151,14 @@ async def test_it_is_entered_once(tmp_path: Path) -> None:
 
 
 async def test_an_error_in_the_block_leaves_as_it_is(tmp_path: Path) -> None:
-    """Not wrapped into a group."""
+    """The error is not wrapped into a group."""
     with pytest.raises(KeyError):
         async with LocalGlacier(tmp_path):
             raise KeyError
 
 
 async def test_nothing_is_left_after_the_block(tmp_path: Path) -> None:
-    """No task, no thread of its own, no socket, no descriptor."""
+    """No task, thread, socket or descriptor is left."""
     async with LocalGlacier(tmp_path / "warm-up") as server:
         await send(server, "GET", "/-/vaults")
     before = open_descriptors()
@@ -175,7 +175,7 @@ async def test_nothing_is_left_after_the_block(tmp_path: Path) -> None:
 
 
 async def test_closing_does_not_wait_for_an_idle_or_stuck_client(tmp_path: Path) -> None:
-    """One that keeps its connection, and one that has sent half a body."""
+    """One client keeps its connection, and one has sent half a body."""
     async with LocalGlacier(tmp_path) as server:
         await send(server, "PUT", "/-/vaults/v")
         idle = await anyio.connect_tcp("127.0.0.1", server.port)
@@ -239,7 +239,7 @@ async def test_the_loop_is_never_blocked(tmp_path: Path) -> None:
 async def test_an_unexpected_error_becomes_a_500_and_a_line_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A file that somebody removed from the directory: the client sees a service that fails, and retries."""
+    """A file that was removed from the directory gives a failing service, and the client retries."""
     async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0) as server:
         boto = Boto(server.url)
         await boto("create_vault")
@@ -259,7 +259,7 @@ async def test_an_unexpected_error_becomes_a_500_and_a_line_in_the_log(
 
 
 async def test_faults_may_be_given_as_a_file(tmp_path: Path) -> None:
-    """A path in place of objects."""
+    """A path may replace the objects."""
     path = tmp_path / "faults.json"
     path.write_text('[{"operation": "ListVaults", "status": 502, "body": ""}]')
     async with LocalGlacier(tmp_path / "glacier", faults=path) as server:
@@ -270,7 +270,7 @@ async def test_faults_may_be_given_as_a_file(tmp_path: Path) -> None:
 
 
 async def test_https_works_with_a_certificate(tmp_path: Path) -> None:
-    """Upload and output over TLS."""
+    """Upload and output work over TLS."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -288,7 +288,7 @@ async def test_https_works_with_a_certificate(tmp_path: Path) -> None:
 
 
 def test_it_works_on_uvloop(tmp_path: Path) -> None:
-    """The user's choice of loop is free."""
+    """The caller may choose the event loop."""
 
     async def use() -> bytes:
         async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0) as server:

@@ -20,34 +20,34 @@ MIB = 1024 * 1024
 
 
 class Zeros(io.RawIOBase):
-    """A seekable file of zeros that is not there."""
+    """A seekable file of zeros without a file on disk."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._at = 0
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a narrower buffer
-        """Give zeros."""
+        """Return zeros."""
         count = min(len(buffer), self._size - self._at)
         buffer[:count] = bytes(count)
         self._at += count
         return count
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move about."""
+        """Move the position."""
         self._at = offset + {0: 0, 1: self._at, 2: self._size}[whence]
         return self._at
 
     def tell(self) -> int:
-        """Where we are."""
+        """Return the position."""
         return self._at
 
     def seekable(self) -> bool:
-        """Yes."""
+        """Return true."""
         return True
 
     def readable(self) -> bool:
-        """Yes."""
+        """Return true."""
         return True
 
 

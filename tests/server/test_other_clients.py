@@ -1,4 +1,4 @@
-"""Programs that others wrote, unchanged, against the local Glacier."""
+"""Programs of others, unchanged, against the local Glacier."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def test_every_operation_of_the_service_has_a_route() -> None:
 
 
 async def test_every_setting_needs_its_vault(faithful: LocalGlacier) -> None:
-    """404 for a vault that is not there, in all of them."""
+    """Each setting answers 404 for a vault that does not exist."""
     policy = json.dumps({"Policy": deny_delete()}).encode()
     notifications = json.dumps({"SNSTopic": TOPIC, "Events": ["ArchiveRetrievalCompleted"]}).encode()
     requests: list[tuple[str, str, bytes]] = [

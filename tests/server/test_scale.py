@@ -29,7 +29,7 @@ V = {"vaultName": "photos"}
 
 
 class Steps:
-    """How many instructions SQLite ran, over all connections made while this was in place."""
+    """Counts the instructions that SQLite runs in all connections made in its block."""
 
     def __init__(self) -> None:
         self.count = 0

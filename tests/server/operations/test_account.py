@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_default_retrieval_policy_is_none(faithful: LocalGlacier) -> None:
-    """In the service's form."""
+    """An account without a policy answers in the service's form."""
     answer = await send(faithful, "GET", "/-/policies/data-retrieval")
     assert answer.body == b'{"Policy":{"Rules":[{"BytesPerHour":null,"Strategy":"None"}]}}'
 
@@ -30,7 +30,7 @@ async def test_the_default_retrieval_policy_is_none(faithful: LocalGlacier) -> N
     ],
 )
 async def test_a_retrieval_policy_comes_back(boto: Boto, rule: dict[str, Any]) -> None:
-    """What was set is what is shown."""
+    """The policy that was set is returned."""
     await boto("set_data_retrieval_policy", Policy={"Rules": [rule]})
     assert (await boto("get_data_retrieval_policy"))["Policy"]["Rules"] == [rule]
 
@@ -47,13 +47,13 @@ async def test_a_retrieval_policy_comes_back(boto: Boto, rule: dict[str, Any]) -
     ],
 )
 async def test_a_wrong_retrieval_policy_is_refused(boto: Boto, rules: list[dict[str, Any]]) -> None:
-    """Exactly one rule; a rate with BytesPerHour and only there."""
+    """A policy has exactly one rule, and BytesPerHour only with its strategy."""
     status, code, _ = await boto.refused("set_data_retrieval_policy", Policy={"Rules": rules})
     assert (status, code) == (400, "InvalidParameterValueException")
 
 
 async def test_two_units_of_capacity_last_a_month(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """The third is refused until one has expired."""
+    """The third unit is refused until one has expired."""
     ids = [(await slow_boto("purchase_provisioned_capacity"))["capacityId"] for _ in range(2)]
     assert all(len(one) == 24 for one in ids)
     assert (await slow_boto.refused("purchase_provisioned_capacity"))[1] == "LimitExceededException"
@@ -75,7 +75,7 @@ async def test_two_units_of_capacity_last_a_month(faithful: LocalGlacier, slow_b
     ],
 )
 def test_a_month_ends_on_the_same_day_or_the_last(start: str, end: str) -> None:
-    """To the second."""
+    """A unit expires a calendar month later, to the second."""
 
     def milliseconds(text: str) -> int:
         return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
@@ -84,7 +84,7 @@ def test_a_month_ends_on_the_same_day_or_the_last(start: str, end: str) -> None:
 
 
 async def test_the_account_in_the_path_is_checked(faithful: LocalGlacier) -> None:
-    """A dash and the own id work, another's is denied, none is a bad request."""
+    """A dash and the own id work, another id is denied, and other text is a bad request."""
     assert (await send(faithful, "GET", "/012345678901/vaults")).status == 200
     other = await send(faithful, "GET", "/123456789012/vaults")
     assert other.error == (403, "AccessDeniedException")
@@ -94,7 +94,7 @@ async def test_the_account_in_the_path_is_checked(faithful: LocalGlacier) -> Non
 
 
 async def test_the_api_version_must_be_right(faithful: LocalGlacier) -> None:
-    """Missing has the recorded text."""
+    """A missing version gets the recorded text."""
     missing = await send(faithful, "GET", "/-/vaults", x_amz_glacier_version="")
     assert missing.error == (400, "MissingParameterValueException")
     assert missing.message == "Required parameter missing: API version"
@@ -103,7 +103,7 @@ async def test_the_api_version_must_be_right(faithful: LocalGlacier) -> None:
 
 
 async def test_unknown_operations_are_refused(faithful: LocalGlacier) -> None:
-    """Whatever the method or path."""
+    """A method or a path without an operation is refused."""
     for method, path in (
         ("POST", "/-/vaults"),
         ("PATCH", "/-/vaults/v"),

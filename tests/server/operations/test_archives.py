@@ -76,7 +76,7 @@ async def test_a_wrong_upload_is_refused(
 
 
 async def test_a_wrong_tree_hash_is_told_both_values(faithful: LocalGlacier) -> None:
-    """The service names what was sent and what it computed."""
+    """The refusal names the hash that was sent and the computed one."""
     await send(faithful, "PUT", "/-/vaults/v")
     wrong = hashlib.sha256(b"other").hexdigest()
     headers = hashes(b"x") | {"x_amz_sha256_tree_hash": wrong}
@@ -85,7 +85,7 @@ async def test_a_wrong_tree_hash_is_told_both_values(faithful: LocalGlacier) -> 
 
 
 async def test_a_refused_upload_leaves_no_file(faithful: LocalGlacier, tmp_path: Path) -> None:
-    """What was received is removed before the answer."""
+    """The received bytes are removed before the answer."""
     await send(faithful, "PUT", "/-/vaults/v")
     headers = hashes(b"x") | {"x_amz_sha256_tree_hash": "0" * 64}
     assert (await send(faithful, "POST", "/-/vaults/v/archives", b"x", **headers)).status == 400

@@ -54,7 +54,7 @@ async def test_csv_has_the_service_s_escapes(boto: Boto) -> None:
 
 
 async def test_an_empty_vault_has_an_empty_inventory(boto: Boto) -> None:
-    """In the quick mode a vault that was never written to has one too."""
+    """In the quick mode an unused vault has an inventory, too."""
     inventory = await boto.inventory()
     assert inventory["ArchiveList"] == []
     assert inventory["VaultARN"] == ARN
@@ -100,7 +100,7 @@ async def test_the_faithful_inventory_lags_a_day(faithful: LocalGlacier, slow_bo
 async def test_the_snapshot_is_that_of_its_time_not_of_the_look(
     faithful: LocalGlacier, slow_boto: Boto
 ) -> None:
-    """A change after the inventory was due is in the next one, though nobody looked in between."""
+    """A change after the inventory was due is in the next one, although no request came in between."""
     await slow_boto.upload(b"first")
     await faithful.advance(DAY + 3600)
     await slow_boto.upload(b"second")
@@ -135,7 +135,7 @@ async def test_limit_and_marker_page_an_inventory(boto: Boto) -> None:
 
 
 async def test_dates_filter_an_inventory(server: LocalGlacier, boto: Boto) -> None:
-    """From StartDate on, up to but not including EndDate."""
+    """Archives from StartDate on, before EndDate, are listed."""
     first = await boto.upload(b"1")
     await server.advance(DAY)
     second = await boto.upload(b"2")

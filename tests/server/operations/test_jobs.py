@@ -1,4 +1,4 @@
-"""Jobs: initiated, described, listed; when they end, and how."""
+"""Jobs: initiating, describing and listing them, and their end."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def test_an_inventory_job_in_progress_has_the_service_s_bytes(
 async def test_wrong_parameters_are_refused(
     faithful: LocalGlacier, body: bytes, code: str, message: str
 ) -> None:
-    """Each with its code and text."""
+    """Each wrong parameter is refused with its code and text."""
     await send(faithful, "PUT", "/-/vaults/v")
     answer = await send(faithful, "POST", "/-/vaults/v/jobs", body)
     assert answer.error[1] == code
@@ -149,7 +149,7 @@ async def test_wrong_parameters_are_refused(
 async def test_parameters_may_be_wrapped_and_hold_nulls(
     server: LocalGlacier, boto: Boto, tmp_path: Path
 ) -> None:
-    """As in the guide's syntax, which its own examples do not follow."""
+    """Parameters in the guide's syntax work like those of its examples, which differ."""
     del server, boto
     async with LocalGlacier(tmp_path / "other", job_delay=0, inventory_lag=0) as other:
         await send(other, "PUT", "/-/vaults/v")
@@ -212,7 +212,7 @@ async def test_a_running_job_fails_when_its_archive_is_deleted(
 
 
 async def test_a_scripted_job_fails_with_its_message(server: LocalGlacier, boto: Boto) -> None:
-    """The second job is as always."""
+    """The first job fails with the message, the second succeeds."""
     archive_id = await boto.upload(b"x")
     server.faults.add(Fault("InitiateJob", FaultKind.JOB_FAILURE, message="no tape drive"))
     failed = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)

@@ -35,6 +35,6 @@ async def test_notifications_are_set_replaced_and_deleted(boto: Boto) -> None:
     [{"SNSTopic": TOPIC, "Events": ["Oops"]}, {"SNSTopic": "x", "Events": ["ArchiveRetrievalCompleted"]}, {}],
 )
 async def test_wrong_notifications_are_refused(boto: Boto, configuration: dict[str, Any]) -> None:
-    """An unknown event, no topic."""
+    """An unknown event and a missing topic are refused."""
     status, _, _ = await boto.refused("set_vault_notifications", vaultNotificationConfig=configuration)
     assert status == 400

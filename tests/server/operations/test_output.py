@@ -34,7 +34,7 @@ def pattern(size: int) -> bytes:
 
 @pytest.mark.parametrize("part_size", [None, MIB, 2 * MIB, 4 * MIB, 8 * MIB])
 async def test_every_aligned_range_has_the_published_checksum(boto: Boto, part_size: int | None) -> None:
-    """And the others have none, however the archive was uploaded."""
+    """Aligned ranges have the published checksum, others none, however the archive was uploaded."""
     data = pattern(CASES["size"])
     archive_id = await (boto.upload(data) if part_size is None else boto.upload_parts(data, part_size))
     job_id = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)
@@ -52,7 +52,7 @@ async def test_every_aligned_range_has_the_published_checksum(boto: Boto, part_s
 
 
 async def test_ranges_of_a_job_count_from_its_own_range(boto: Boto) -> None:
-    """Inside an aligned job range aligned ranges have checksums, inside another none has."""
+    """Inside an aligned job range aligned ranges have checksums; inside another range none has."""
     data = pattern(CASES["size"])
     archive_id = await boto.upload_parts(data, MIB)
     aligned = await boto.job(
@@ -75,7 +75,7 @@ async def test_ranges_of_a_job_count_from_its_own_range(boto: Boto) -> None:
 
 
 async def test_whole_output_is_200_with_its_headers(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """Length, type, description and checksum, and no Content-Range."""
+    """The answer has length, type, description and checksum, and no Content-Range."""
     archive_id = await slow_boto.upload(b"hello", archiveDescription="greeting")
     job_id = await slow_boto.job(Type="archive-retrieval", ArchiveId=archive_id)
     await faithful.advance(4 * 3600)
@@ -91,7 +91,7 @@ async def test_whole_output_is_200_with_its_headers(faithful: LocalGlacier, slow
 
 
 async def test_a_range_past_the_end_is_400(boto: Boto) -> None:
-    """Not 416, and the text repeats the range."""
+    """The status is not 416, and the text repeats the range."""
     archive_id = await boto.upload(b"hello")
     job_id = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)
     status, code, message = await boto.refused("get_job_output", jobId=job_id, range="bytes=5-9")
@@ -119,12 +119,12 @@ async def test_a_range_past_the_end_is_400(boto: Boto) -> None:
     ],
 )
 def test_range_headers_are_read_as_the_service_does(text: str | None, expected: ByteRange | None) -> None:
-    """Clipped at the end; what is malformed asks for everything."""
+    """A range is cut at the end, and a malformed one means all bytes."""
     assert parse_range(text, 100) == expected
 
 
 def test_a_range_header_that_begins_past_the_end_is_refused() -> None:
-    """Also an open one."""
+    """An open range past the end is refused, too."""
     for text in ("bytes=100-", "bytes=100-200"):
         with pytest.raises(RefusalError):
             parse_range(text, 100)

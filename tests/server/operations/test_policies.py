@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def test_an_access_policy_comes_back_as_it_was(boto: Boto) -> None:
-    """Byte for byte, until it is deleted."""
+    """The policy is returned byte for byte, until it is deleted."""
     assert (await boto.refused("get_vault_access_policy"))[0] == 404
     policy = deny_delete()
     await boto("set_vault_access_policy", policy={"Policy": policy})
@@ -35,7 +35,7 @@ async def test_a_wrong_policy_is_refused(boto: Boto, policy: str) -> None:
 
 
 async def test_a_policy_of_20_kb_is_accepted(boto: Boto) -> None:
-    """The longest there can be."""
+    """The longest allowed policy is accepted."""
     policy = deny_delete(Sid="x" * (20480 - len(deny_delete(Sid=""))))
     assert len(policy) == 20480
     await boto("set_vault_access_policy", policy={"Policy": policy})
@@ -61,7 +61,7 @@ async def test_a_policy_of_20_kb_is_accepted(boto: Boto) -> None:
     ],
 )
 async def test_of_access_policies_only_denied_deletions_act(boto: Boto, policy: str, *, denied: bool) -> None:
-    """The rest is kept and not evaluated, however odd."""
+    """Other statements are kept and not evaluated."""
     await boto("set_vault_access_policy", policy={"Policy": policy})
     archive_id = await boto.upload(b"x")
     if denied:

@@ -16,7 +16,7 @@ ACCENTED = "d\N{LATIN SMALL LETTER E WITH ACUTE}p"
 
 
 async def test_tags_are_added_overwritten_and_removed(boto: Boto) -> None:
-    """Keys are case-sensitive, unknown ones are no error."""
+    """Keys are case-sensitive, and removing an unknown one is not an error."""
     assert (await boto("list_tags_for_vault"))["Tags"] == {}
     await boto(
         "add_tags_to_vault",
@@ -32,7 +32,7 @@ async def test_tags_are_added_overwritten_and_removed(boto: Boto) -> None:
 
 
 async def test_the_51st_tag_is_refused_and_none_of_its_request_is_set(boto: Boto) -> None:
-    """50 tags a vault, 10 a request."""
+    """A vault takes 50 tags, a request 10."""
     for start in range(0, 50, 10):
         await boto("add_tags_to_vault", Tags={f"k{start + number}": "v" for number in range(10)})
     await boto("add_tags_to_vault", Tags={"k0": "changed"})
@@ -70,6 +70,6 @@ async def test_wrong_tags_are_refused(boto: Boto, tags: dict[str, str]) -> None:
     ],
 )
 async def test_wrong_tag_documents_are_refused(faithful: LocalGlacier, path: str, body: bytes) -> None:
-    """Missing or of another type."""
+    """A document that lacks the tags, or has them in another type, is refused."""
     await send(faithful, "PUT", "/-/vaults/v")
     assert (await send(faithful, "POST", f"/-/vaults/v/{path}", body)).status == 400

@@ -59,7 +59,7 @@ async def test_parts_in_any_order_make_the_archive(boto: Boto) -> None:
 
 
 async def test_initiate_names_the_upload(boto: Boto) -> None:
-    """A new upload has an id of 92 characters, a location, and stands in the list."""
+    """A new upload has an id of 92 characters and a location, and is listed."""
     answer = await boto("initiate_multipart_upload", partSize=str(4 * MIB), archiveDescription="film")
     assert len(answer["uploadId"]) == 92
     assert answer["location"] == f"/012345678901/vaults/v/multipart-uploads/{answer['uploadId']}"
@@ -71,7 +71,7 @@ async def test_initiate_names_the_upload(boto: Boto) -> None:
 
 @pytest.mark.parametrize("size", ["0", "1048575", "3145728", "8589934592", "-1", "x", "1e6"])
 async def test_other_part_sizes_are_refused(boto: Boto, size: str) -> None:
-    """1 MiB times a power of two, up to 4 GiB."""
+    """Part sizes are 1 MiB times a power of two, up to 4 GiB."""
     status, code, message = await boto.refused("initiate_multipart_upload", partSize=size)
     assert (status, code) == (400, "InvalidParameterValueException")
     assert message == (
@@ -124,7 +124,7 @@ async def test_a_range_may_name_the_total(faithful: LocalGlacier, slow_boto: Bot
 
 
 async def test_the_same_range_again_replaces_the_part(boto: Boto, server: LocalGlacier) -> None:
-    """The later bytes win, and the earlier file goes."""
+    """The later bytes replace the part, and the earlier file is removed."""
     upload_id = await initiate(boto)
     await put(boto, upload_id, 0, b"first")
     await put(boto, upload_id, 0, b"second!")
@@ -151,7 +151,7 @@ async def test_a_wrong_part_hash_is_refused(boto: Boto) -> None:
 
 
 async def test_complete_refuses_what_does_not_fit_and_leaves_the_upload_open(boto: Boto) -> None:
-    """No parts, a gap, a short inner part, a wrong size, a wrong hash: all can be mended."""
+    """No parts, a gap, a short inner part, a wrong size or hash are refused, and can be corrected."""
     data = os.urandom(2 * MIB + 1)
     right = {"archiveSize": str(len(data)), "checksum": tree_hash(data).hex()}
     upload_id = await initiate(boto)
@@ -174,7 +174,7 @@ async def test_complete_refuses_what_does_not_fit_and_leaves_the_upload_open(bot
 
 
 async def test_complete_again_gives_the_same_archive(boto: Boto, server: LocalGlacier) -> None:
-    """For 24 hours, and for the same size and hash only."""
+    """For 24 hours the same size and hash give the same archive."""
     upload_id = await initiate(boto)
     await put(boto, upload_id, 0, b"data")
     right = {"uploadId": upload_id, "archiveSize": "4", "checksum": tree_hash(b"data").hex()}
@@ -193,7 +193,7 @@ async def test_complete_again_gives_the_same_archive(boto: Boto, server: LocalGl
 
 
 async def test_missing_headers_of_complete_are_named(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """Size and hash must both come."""
+    """Size and hash are both required."""
     path = f"/-/vaults/v/multipart-uploads/{await initiate(slow_boto)}"
     answer = await send(faithful, "POST", path, x_amz_archive_size="1")
     assert answer.error == (400, "MissingParameterValueException")
@@ -223,7 +223,7 @@ async def test_abort_removes_the_parts_and_succeeds_again(
 async def test_an_idle_upload_expires_and_a_part_keeps_it(
     boto: Boto, server: LocalGlacier, tmp_path: Path
 ) -> None:
-    """24 hours after the last activity it is gone, and its bytes with it."""
+    """24 hours after the last activity the upload and its bytes are gone."""
     upload_id = await initiate(boto)
     await server.advance(23 * 3600)
     await put(boto, upload_id, 0, b"data")
@@ -264,7 +264,7 @@ async def test_lists_are_paged(boto: Boto) -> None:
 
 
 async def test_an_upload_belongs_to_its_vault(boto: Boto) -> None:
-    """Another vault does not know it."""
+    """The upload is not found in another vault."""
     upload_id = await initiate(boto)
     await boto("create_vault", vaultName="other")
     assert (await boto.refused("list_parts", vaultName="other", uploadId=upload_id))[0] == 404

@@ -15,7 +15,7 @@ DAY = 24 * 3600
 
 
 async def test_a_lock_goes_from_in_progress_to_locked(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """And then nothing can undo it."""
+    """A completed lock cannot be undone."""
     assert (await slow_boto.refused("get_vault_lock"))[0] == 404
     await slow_boto("abort_vault_lock")
     answer = await slow_boto("initiate_vault_lock", policy={"Policy": deny_delete()})
@@ -57,7 +57,7 @@ async def test_a_lock_in_progress_expires_after_24_hours(faithful: LocalGlacier,
 
 
 async def test_a_lock_denies_young_deletions_only(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """An archive of 364 days stays, one of 366 goes."""
+    """An archive of 364 days cannot be deleted, one of 366 can."""
     answer = await slow_boto("initiate_vault_lock", policy={"Policy": deny_delete()})
     await slow_boto("complete_vault_lock", lockId=answer["lockId"])
     archive_id = await slow_boto.upload(b"x")

@@ -1,4 +1,4 @@
-"""Vaults: made, shown, listed and deleted as the service does it."""
+"""Vaults: created, described, listed and deleted as at the service."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_delete_vault_takes_everything_along(boto: Boto, server: LocalGlac
 
 
 async def test_boto3_s_resources_work(boto: Boto) -> None:
-    """The resource layer finds its way through vaults, archives and jobs."""
+    """The resource layer works with vaults, archives and jobs."""
 
     def use() -> bytes:
         account = boto.resource.Account("-")

@@ -1,4 +1,4 @@
-"""Signatures: the published vectors, and every way in which one can be wrong."""
+"""Signatures: the published vectors, and wrong signatures of every kind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VECTORS: list[dict[str, Any]] = json.loads(
 
 
 def request_of(vector: dict[str, Any]) -> SignedRequest:
-    """The request that a vector describes."""
+    """Return the request that a vector describes."""
     query = "&".join(f"{quote(name)}={quote(value)}" for name, value in vector["query"])
     headers = {name: [value] for name, value in vector["headers_signed"].items()}
     headers["authorization"] = [vector["authorization"]]
@@ -42,12 +42,12 @@ def request_of(vector: dict[str, Any]) -> SignedRequest:
 
 
 def instant_of(vector: dict[str, Any]) -> datetime:
-    """When a vector was signed."""
+    """Return the time at which a vector was signed."""
     return datetime.strptime(vector["amz_date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def verifier_for(vector: dict[str, Any]) -> Verifier:
-    """A verifier that knows a vector's credentials."""
+    """Return a verifier that knows a vector's credentials."""
     pair = Credentials(vector["access_key_id"], vector["secret_access_key"], vector["security_token"])
     return Verifier([pair], region=vector["region"])
 
@@ -73,14 +73,14 @@ def test_a_published_request_is_accepted(vector: dict[str, Any]) -> None:
 
 
 def refusal_of(request: SignedRequest, now: datetime, vector: dict[str, Any]) -> RefusalError:
-    """How a request is refused."""
+    """Return the refusal of a request."""
     with pytest.raises(RefusalError) as caught:
         verifier_for(vector).verify(request, now)
     return caught.value
 
 
 def changed(vector: dict[str, Any], **headers: str | None) -> SignedRequest:
-    """A vector's request with some headers changed, or left out for ``None``."""
+    """Return a vector's request with some headers changed, or left out for ``None``."""
     request = request_of(vector)
     changes = {name.replace("_", "-"): value for name, value in headers.items()}
     kept = {name: values for name, values in request.headers.items() if name not in changes}
@@ -184,7 +184,7 @@ def test_the_parts_of_the_header_stand_in_any_order_without_spaces() -> None:
 
 
 def test_an_expired_pair_is_told_so() -> None:
-    """Temporary credentials end with a code of their own."""
+    """Expired temporary credentials have a code of their own."""
     vector = VECTORS[0]
     pair = Credentials(
         vector["access_key_id"],
@@ -197,14 +197,14 @@ def test_an_expired_pair_is_told_so() -> None:
 
 
 async def test_a_wrong_secret_is_refused_before_the_operation(server: LocalGlacier) -> None:
-    """Even for a vault that is not there the answer is about the signature."""
+    """The answer is about the signature, also for a vault that does not exist."""
     stranger = Boto(server.url, aws_secret_access_key="not-it")
     status, code, _ = await stranger.refused("describe_vault", vaultName="nothere")
     assert (status, code) == (403, "InvalidSignatureException")
 
 
 async def test_unsigned_requests_are_refused_where_keys_are_set(server: LocalGlacier) -> None:
-    """No signature, no answer; also for paths that name no operation."""
+    """An unsigned request is refused, also for a path that names no operation."""
     for path in ("/-/vaults", "/nothing/at/all"):
         assert (await send(server, "GET", path)).error == (400, "MissingAuthenticationTokenException")
 
@@ -230,7 +230,7 @@ async def test_a_session_token_must_come_along(tmp_path: Path) -> None:
 
 
 async def test_a_skewed_server_refuses_and_its_date_header_tells(tmp_path: Path) -> None:
-    """The Date header of the answer is the clock that judged."""
+    """The Date header of the answer shows the clock that judged."""
     async with LocalGlacier(
         tmp_path,
         access_key_id=ACCESS_KEY_ID,

@@ -1,4 +1,4 @@
-"""Scripted faults: each kind, each moment, and what is left behind."""
+"""Scripted faults: each kind, each moment, and the state that they leave."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 
 
 async def test_a_part_fails_twice_and_then_succeeds(server: LocalGlacier, boto: Boto) -> None:
-    """Only the part whose range was named."""
+    """Only the part with the named range fails."""
     upload_id = (await boto("initiate_multipart_upload", partSize=str(MIB)))["uploadId"]
     server.faults.add(Fault("UploadMultipartPart", where=f"bytes {MIB}-", count=2, status=503))
 
@@ -63,7 +63,7 @@ async def test_a_part_fails_twice_and_then_succeeds(server: LocalGlacier, boto: 
 async def test_a_code_is_enough(
     server: LocalGlacier, boto: Boto, code: str, status: int, message: str | None
 ) -> None:
-    """Status and text follow from it."""
+    """Status and text follow from the code."""
     server.faults.add(Fault("*", code=code, count=None))
     for operation in ("list_vaults", "describe_vault"):
         answer = await boto.refused(operation)
@@ -78,7 +78,7 @@ async def test_a_code_is_enough(
 async def test_before_and_after_the_commit_differ_in_what_is_there(
     server: LocalGlacier, boto: Boto, kind: FaultKind, moment: Moment
 ) -> None:
-    """The client sees the same; the archive is there only after."""
+    """The client sees the same answer; the archive exists only after the commit."""
     server.faults.add(Fault("UploadArchive", kind, moment))
     with pytest.raises((ConnectionClosedError, boto.client.exceptions.ClientError)):
         await boto.upload(b"x")
@@ -90,7 +90,7 @@ async def test_before_and_after_the_commit_differ_in_what_is_there(
 
 
 async def test_a_job_whose_answer_was_lost_is_done_in_time(server: LocalGlacier, boto: Boto) -> None:
-    """Nobody has heard of the job, and still it ends as any other."""
+    """A job whose answer was lost ends like any other."""
     archive_id = await boto.upload(b"x")
     server.faults.add(Fault("InitiateJob", FaultKind.RESET, Moment.AFTER_COMMIT))
     with pytest.raises(ConnectionClosedError):
@@ -100,7 +100,7 @@ async def test_a_job_whose_answer_was_lost_is_done_in_time(server: LocalGlacier,
 
 
 async def test_every_changing_operation_can_fail_after_its_effect(server: LocalGlacier, boto: Boto) -> None:
-    """Initiated jobs and uploads, completed uploads and deleted archives are there although nobody heard."""
+    """Jobs, uploads, archives and deletions take effect although the answer is lost."""
 
     async def lost(operation: str, **arguments: Any) -> None:
         server.faults.add(Fault("*", FaultKind.RESET, Moment.AFTER_COMMIT))
@@ -127,7 +127,7 @@ async def test_every_changing_operation_can_fail_after_its_effect(server: LocalG
 
 
 async def test_408_after_some_of_the_body(faithful: LocalGlacier) -> None:
-    """The upload is given up in the middle, and the answer still arrives."""
+    """The upload is refused in the middle of its body, and the answer still arrives."""
     await send(faithful, "PUT", "/-/vaults/v")
     faithful.faults.add(
         Fault("UploadArchive", moment=Moment.BODY, after_bytes=3 * MIB, code="RequestTimeoutException")
@@ -150,7 +150,7 @@ async def test_a_reset_in_the_middle_of_a_body_leaves_nothing(faithful: LocalGla
 
 
 async def test_output_is_cut_off_where_asked(server: LocalGlacier, boto: Boto) -> None:
-    """The announced length is right, the body is not."""
+    """The announced length is right, and the body is shorter."""
     data = b"x" * (2 * MIB)
     archive_id = await boto.upload(data)
     job_id = await boto.job(Type="archive-retrieval", ArchiveId=archive_id)
@@ -176,7 +176,7 @@ async def test_one_byte_of_output_is_changed(server: LocalGlacier, boto: Boto) -
 
 
 async def test_answers_can_lack_or_garble_their_headers(server: LocalGlacier, boto: Boto) -> None:
-    """No checksum, no id, a wrong checksum, an empty body, an end one too large, a short page."""
+    """The answer lacks a checksum or an id, or has a wrong checksum, an empty body, or a short page."""
     server.faults.add(Fault("UploadArchive", FaultKind.OMIT_HEADER))
     assert "checksum" not in await boto("upload_archive", body=b"x")
     server.faults.add(Fault("UploadArchive", FaultKind.WRONG_HASH))
@@ -199,7 +199,7 @@ async def test_answers_can_lack_or_garble_their_headers(server: LocalGlacier, bo
 
 
 async def test_an_answer_can_be_anything(faithful: LocalGlacier) -> None:
-    """HTML from a proxy, a redirect, a Retry-After."""
+    """The answer is HTML of a proxy, a redirect, or has Retry-After."""
     faithful.faults.add(
         Fault(
             "ListVaults",
@@ -215,13 +215,13 @@ async def test_an_answer_can_be_anything(faithful: LocalGlacier) -> None:
 
 
 async def test_a_delay_only_delays(faithful: LocalGlacier) -> None:
-    """The request then goes on as always."""
+    """The request continues as usual after the delay."""
     faithful.faults.add(Fault("CreateVault", FaultKind.DELAY, seconds=0.05))
     assert (await send(faithful, "PUT", "/-/vaults/v")).status == 201
 
 
 async def test_first_and_count_choose_occurrences(faithful: LocalGlacier) -> None:
-    """The second and third of five."""
+    """The second and third of five requests fail."""
     faithful.faults.add(Fault("ListVaults", first=2, count=2))
     statuses = [(await send(faithful, "GET", "/-/vaults")).status for _ in range(5)]
     assert statuses == [200, 500, 500, 200, 200]
@@ -246,7 +246,7 @@ def test_an_unknown_operation_is_refused_with_the_nearest_name() -> None:
 
 
 def test_faults_come_from_a_file(tmp_path: Path) -> None:
-    """A list of objects; what is unknown is named."""
+    """The file holds a list of objects; an unknown key is named."""
     path = tmp_path / "faults.json"
     path.write_text(json.dumps([{"operation": "ListVaults", "kind": "reset", "moment": "after_commit"}]))
     assert load_faults(path) == [Fault("ListVaults", FaultKind.RESET, Moment.AFTER_COMMIT)]
@@ -257,5 +257,5 @@ def test_faults_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_script_costs_nothing() -> None:
-    """No faults, no counting."""
+    """Without faults no request is counted."""
     assert FaultScript().snapshot() == []

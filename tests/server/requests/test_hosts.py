@@ -1,4 +1,4 @@
-"""The Host header, which shows whether a web page asks by a name of its own."""
+"""The Host header, which shows whether a web page uses a name of its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SETTINGS = Settings(Path(), host="192.0.2.7", allowed_hosts=("Depot.example",))
     ],
 )
 def test_addresses_and_allowed_names_pass(header: str) -> None:
-    """No web page can have them as a name of its own."""
+    """A web page cannot have these as a name of its own."""
     check_host(header, SETTINGS)
 
 
@@ -57,7 +57,7 @@ def test_other_names_are_refused(header: str) -> None:
 
 
 async def test_without_keys_no_operation_answers_to_a_foreign_name(faithful: LocalGlacier) -> None:
-    """Neither the vault API nor the control endpoints."""
+    """The vault API and the control endpoints refuse the name."""
     for method, path in (("GET", "/-/vaults"), ("PUT", "/-/vaults/v"), ("GET", "/_local/status")):
         answer = await send(faithful, method, path, Host=f"evil.example:{faithful.port}")
         assert answer.status == 403

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 async def test_one_clock_moves_two_servers(tmp_path: Path) -> None:
-    """A clock given to both is the same for both, also when it is moved by itself."""
+    """A clock given to two servers is the same for both, also when it is moved directly."""
     clock = VirtualClock()
     async with (
         LocalGlacier(tmp_path / "a", clock=clock) as one,
@@ -32,7 +32,7 @@ async def test_one_clock_moves_two_servers(tmp_path: Path) -> None:
 
 
 def test_a_clock_goes_forward_only() -> None:
-    """Neither behind the real one nor back."""
+    """A clock is never behind the real one, and never moves back."""
     clock = VirtualClock(10)
     clock.advance(5)
     assert clock.offset_seconds == 15
@@ -55,7 +55,7 @@ def test_a_clock_takes_a_timedelta() -> None:
 
 
 async def test_a_clock_moved_by_itself_is_remembered(tmp_path: Path) -> None:
-    """Also if the server closes right afterwards."""
+    """The offset is kept if the server closes right afterwards."""
     async with LocalGlacier(tmp_path) as server:
         server.clock.advance(5000)
     async with LocalGlacier(tmp_path) as server:

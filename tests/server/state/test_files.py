@@ -1,4 +1,4 @@
-"""Receiving files: hashes, places, and what is swept away."""
+"""Received files: hashes, folders, and the sweep after a crash."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_hashes_do_not_depend_on_how_bytes_arrive(files: Files, size: int) -> No
 
 
 def test_a_file_is_found_before_and_after_it_is_shelved(files: Files, tmp_path: Path) -> None:
-    """And shelving it twice, or after its removal, does nothing."""
+    """A file is found in both folders; shelving it twice or after its removal does nothing."""
     incoming = files.new_incoming()
     incoming.feed([b"x"])
     name = incoming.finish().file
@@ -71,7 +71,7 @@ def test_a_file_is_found_before_and_after_it_is_shelved(files: Files, tmp_path: 
 
 
 def test_discard_may_come_at_any_time(files: Files, tmp_path: Path) -> None:
-    """Before, between and after blocks, and twice; later blocks are dropped."""
+    """A discard before, between or after blocks, or twice, drops later blocks."""
     for blocks in range(3):
         incoming = files.new_incoming()
         for _ in range(blocks):
@@ -83,13 +83,13 @@ def test_discard_may_come_at_any_time(files: Files, tmp_path: Path) -> None:
 
 
 def test_nothing_received_cannot_be_finished(files: Files) -> None:
-    """There are no empty archives."""
+    """An empty archive is refused."""
     with pytest.raises(ValueError, match="nothing was received"):
         files.new_incoming().finish()
 
 
 def test_a_sweep_keeps_what_is_recorded(files: Files, tmp_path: Path) -> None:
-    """The rest goes, whatever its name."""
+    """Files without a record are removed, whatever their name."""
     names = []
     for _ in range(4):
         incoming = files.new_incoming()
@@ -102,7 +102,7 @@ def test_a_sweep_keeps_what_is_recorded(files: Files, tmp_path: Path) -> None:
 
 
 def test_a_directory_has_one_owner(files: Files, tmp_path: Path) -> None:
-    """Until it is closed."""
+    """A second owner is refused until the first has closed the directory."""
     other = Files(tmp_path, is_durable=True)
     with pytest.raises(DirectoryInUseError):
         other.open_directory()

@@ -22,12 +22,12 @@ def put(db: sqlite3.Connection, name: str) -> None:
 
 
 def names_in(db: sqlite3.Connection) -> list[int]:
-    """All rows' names."""
+    """Return all rows' names."""
     return [int(name) for (name,) in db.execute("SELECT name FROM settings")]
 
 
 async def test_a_change_that_fails_undoes_itself_and_no_other(tmp_path: Path) -> None:
-    """Of many committed together only the failing ones are missing."""
+    """Of many changes committed together only the failing ones are missing."""
     failed: list[int] = []
 
     def change(db: sqlite3.Connection, number: int) -> int:
@@ -53,7 +53,7 @@ async def test_a_change_that_fails_undoes_itself_and_no_other(tmp_path: Path) ->
 
 
 async def test_a_change_is_visible_to_the_next_reader(tmp_path: Path) -> None:
-    """As soon as it was acknowledged."""
+    """The change is visible as soon as it was acknowledged."""
     async with Database(tmp_path / "db", is_durable=True) as database:
         for number in range(20):
             await database.write(partial(put, name=str(number)))
@@ -62,7 +62,7 @@ async def test_a_change_is_visible_to_the_next_reader(tmp_path: Path) -> None:
 
 
 async def test_a_failing_reader_gets_its_own_error(tmp_path: Path) -> None:
-    """And its connection goes on to serve others."""
+    """The connection of a failed reader serves others afterwards."""
     async with Database(tmp_path / "db", is_durable=True) as database:
         for _ in range(10):
             with pytest.raises(sqlite3.OperationalError, match="no such table"):
@@ -78,7 +78,7 @@ async def test_the_writing_thread_ends_with_the_block(tmp_path: Path) -> None:
 
 
 async def test_the_journal_is_written_ahead_and_synced(tmp_path: Path) -> None:
-    """WAL, and a full sync of every commit."""
+    """The database uses WAL and a full sync of every commit."""
     async with Database(tmp_path / "db", is_durable=True) as database:
         mode = await database.write(lambda db: db.execute("PRAGMA journal_mode").fetchone()[0])
         synchronous = await database.write(lambda db: db.execute("PRAGMA synchronous").fetchone()[0])

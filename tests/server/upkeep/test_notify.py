@@ -21,7 +21,7 @@ TOPIC = "arn:aws:sns:us-east-1:012345678901:"
 
 
 class Inbox:
-    """A webhook that keeps what it gets, after refusing the first ``refusals`` posts."""
+    """A webhook that keeps the posts it receives, after refusing the first ``refusals``."""
 
     def __init__(self, refusals: int = 0) -> None:
         self.url = ""
@@ -52,7 +52,7 @@ class Inbox:
 
 
 async def test_the_vault_s_topic_and_the_job_s_own_both_hear(tmp_path: Path) -> None:
-    """One message each, with the job document as a string inside the envelope."""
+    """Each topic gets one message, with the job document as a string inside the envelope."""
     async with Inbox().listening() as inbox, LocalGlacier(tmp_path, notify_url=inbox.url) as server:
         boto = Boto(server.url)
         await boto("create_vault")
@@ -75,7 +75,7 @@ async def test_the_vault_s_topic_and_the_job_s_own_both_hear(tmp_path: Path) -> 
 
 
 async def test_a_webhook_that_is_down_for_a_moment_hears_later(tmp_path: Path) -> None:
-    """Delivery is tried again."""
+    """Delivery is repeated."""
     async with (
         Inbox(refusals=1).listening() as inbox,
         LocalGlacier(tmp_path, notify_url=inbox.url, job_delay=0) as server,
@@ -88,7 +88,7 @@ async def test_a_webhook_that_is_down_for_a_moment_hears_later(tmp_path: Path) -
 
 
 async def test_a_webhook_that_is_not_there_disturbs_nothing(tmp_path: Path) -> None:
-    """The job ends and the server closes at once."""
+    """The job ends, and the server closes at once."""
     async with LocalGlacier(tmp_path, notify_url="http://127.0.0.1:9/", job_delay=0) as server:
         boto = Boto(server.url)
         await boto("create_vault")
