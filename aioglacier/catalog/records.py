@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, Final, NewType
 
 if TYPE_CHECKING:
     import os
@@ -101,6 +101,10 @@ class SourceIdentity:
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
+#: The outcome of an upload whose archive was reported.
+TOLD: Final = "told"
+
+
 @dataclass(frozen=True, slots=True)
 class UploadRecord:
     """One upload, in parts or in a single request.
@@ -136,6 +140,11 @@ class UploadRecord:
     outcome: str
     created: datetime
     active: datetime
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its archive was reported, so that the next run need not."""
+        return self.outcome == TOLD
 
 
 @dataclass(frozen=True, slots=True)

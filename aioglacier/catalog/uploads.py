@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import archives
 from aioglacier.catalog.records import (
+    TOLD,
     ArchiveState,
     PartRecord,
     UploadRecord,
@@ -76,7 +77,6 @@ UNFINISHED: Final = (UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETIN
 _FRUITLESS: Final = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED})
 
 #: The outcome of a completed upload whose archive was reported.
-_TOLD: Final = "told"
 
 #: Records fetched at a time: of an upload, and of a part with its leaves.
 _PAGE: Final = 500
@@ -236,7 +236,7 @@ class Uploads:
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
-            outcome = _TOLD if is_told else ""
+            outcome = TOLD if is_told else ""
             self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
             return archives.keep_archive(
                 connection,
@@ -254,7 +254,7 @@ class Uploads:
         await self._database.write(
             lambda connection: connection.rows(
                 "UPDATE uploads SET outcome = ? WHERE number = ? AND state = ?",
-                (_TOLD, upload, UploadState.COMPLETED.value),
+                (TOLD, upload, UploadState.COMPLETED.value),
             )
         )
 
@@ -328,8 +328,8 @@ class Uploads:
         found = await self._database.read(question)
         return found[0] if found else None
 
-    async def find_untold(self, place: Place, source: str) -> UploadRecord | None:
-        """The upload of the latest archive of this source in this vault, if that was never reported."""
+    async def find_latest(self, place: Place, source: str) -> UploadRecord | None:
+        """Return the upload of the latest archive of this source in this vault."""
 
         def question(connection: Connection) -> list[UploadRecord]:
             latest = f"SELECT upload FROM archives WHERE place = ? AND source = ? {_LATEST}"  # noqa: S608
@@ -337,8 +337,7 @@ class Uploads:
             return _select(connection, is_it, find_place(connection, place), escape_path(source))
 
         found = await self._database.read(question)
-        is_untold = found and found[0].state is UploadState.COMPLETED and found[0].outcome != _TOLD
-        return found[0] if is_untold else None
+        return found[0] if found and found[0].state is UploadState.COMPLETED else None
 
     async def find_described(self, place: Place, description: str) -> UploadRecord | None:
         """The latest upload of a stream with this description."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ class InventoryReading:
         added: Archives that were not on record.
         confirmed: Archives on record that the list has with the same size and tree hash.
         conflicting: Archives on record that the list has with another size or tree hash.
+        missing: Archives on record that the whole list should have and does not; they are suspect now.
         is_dated: Whether the list says when it was made; CSV does not, and is not read into the catalog.
     """
 
@@ -56,9 +56,9 @@ class InventoryReading:
 
     async def settle(self) -> list[UploadRecord]:
         """Settle uploads whose outcome was unknown, by what the list has; return those settled."""
-        outcome = importlib.import_module("aioglacier.recorded.outcome")  # loads SQLite, see Glacier
-        settled: list[UploadRecord] = await outcome.settle_by_inventories(self._records)
-        return settled
+        from aioglacier.recorded.outcome import settle_by_inventories  # noqa: PLC0415  # loads SQLite
+
+        return await settle_by_inventories(self._records)
 
     async def _merge(
         self, batch: list[Archive], inventoried: datetime | None, *, is_whole: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
@@ -229,8 +229,12 @@ class Vault:
         expected_size: int | None = None,
         resume: bool = True,
         restart: bool = False,
+        again: bool = False,
     ) -> AbstractAsyncContextManager[ResumedUpload]:
-        """Upload a file, going on with its unfinished upload where the catalog has one on record.
+        """Upload a file, going on with its unfinished upload, and skip it if it is stored and unchanged.
+
+        The catalog knows which upload is a file's. Where it has none on record, unfinished uploads with the
+        same description are tried, and their parts compared with the file before anything is sent.
 
         Use it with ``async with``, and ``run()`` what it gives.
 
@@ -243,11 +247,12 @@ class Vault:
             part_size: Likewise; ``None`` takes that of the upload that goes on.
             expected_size: As in ``open_writer``.
             resume: Go on with an unfinished upload; otherwise leave it alone and begin anew.
-            restart: Abort the unfinished upload and begin anew, even where its outcome is unknown.
+            restart: Abort the file's unfinished upload and begin again, even where its outcome is unknown.
+            again: Make another archive of a file that is on record as stored and unchanged.
 
         Raises:
             ConfigurationError: The connection has no catalog.
-            UploadLockedError: Somebody else uploads this file to this vault.
+            UploadLockedError: Another process or task uploads this file to this vault.
             CatalogMismatchError: What is on record is of another account.
             ResumeMismatchError: It was begun with another part size or description. Nothing was sent.
             OutcomeUnknownError: The archive may have been made before; an inventory will tell.
@@ -261,9 +266,35 @@ class Vault:
         )
         resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
         taken: AbstractAsyncContextManager[ResumedUpload] = resuming.open_or_resume(
-            self._context.recorded(), path, options, resume=resume, restart=restart
+            self._context.recorded(),
+            path,
+            options,
+            resume=resume,
+            restart=restart,
+            again=again,
+            by_description=True,
         )
         return taken
+
+    @asynccontextmanager
+    async def lock_upload(
+        self, upload_id: str, path: str | os.PathLike[str] | None = None
+    ) -> AsyncIterator[None]:
+        """Keep every other process from going on with an upload, or with its file, while the block runs.
+
+        Args:
+            upload_id: The upload.
+            path: A file that the upload goes on with, if not the one on record.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+            UploadLockedError: Another process goes on with it.
+        """
+        from aioglacier.recorded.described_uploads import lock_upload  # noqa: PLC0415  # loads SQLite
+
+        async with AsyncExitStack() as stack:
+            await lock_upload(stack, self._context.recorded(), check_id("upload", upload_id), path=path)
+            yield
 
     async def delete_archive(self, archive_id: str) -> None:
         """Delete an archive. It is gone at once and listed for a day or more; repeating it is no error.

@@ -1,18 +1,21 @@
 """Uploading a file where the catalog may have an unfinished upload of it.
 
 ``recorded.outcome`` says what became of that upload. Here it is continued, reported or replaced, for one
-process and one task at a time: the file is locked while the block runs.
+process and one task at a time: the file is locked while the block runs. A file that is on record as stored,
+and has not changed since, is not sent again unless asked for. Where nothing is on record, an unfinished
+upload may be known by its description, see ``recorded.described_uploads``.
 """
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aioglacier.catalog import SourceIdentity, UploadState
 from aioglacier.core.errors import ResumeMismatchError, UploadExpiredError
 from aioglacier.core.planning import choose_part_size
+from aioglacier.recorded.described_uploads import PASSED_OVER, Candidate, PassedOver, find_candidates, prepare
 from aioglacier.recorded.outcome import Gone, Made, NeverMade, Open, find_outcome, give_up
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -52,6 +55,9 @@ class ResumedUpload:
         expired: One that was to go on, and is gone.
         aborted: One that was aborted on request.
         former: An archive of an earlier version of the file, which was not reported until now.
+        is_stored: Whether the file was archived and reported before, and is unchanged: nothing is sent.
+        candidates: Unfinished uploads with the file's description, tried one by one: their parts prove them.
+        passed_over: Those that were left alone, and why.
     """
 
     def __init__(self, context: RecordedVault, file: NamedFile, options: UploadOptions) -> None:
@@ -60,15 +66,23 @@ class ResumedUpload:
         self.expired: Expired | None = None
         self.aborted: UploadRecord | None = None
         self.former: Archive | None = None
+        self.is_stored = False
+        self.candidates: list[Candidate] = []
+        self.passed_over: list[PassedOver] = []
         self._context = context
         self._options = options
         self._upload: SourceUpload | None = None
         self._archive: Archive | None = None
 
     @property
+    def vault(self) -> str:
+        """The name of the vault."""
+        return self._context.name
+
+    @property
     def is_new(self) -> bool:
         """Whether nothing of the file is known to be at the service."""
-        return self.continued is None
+        return self.continued is None and not self.candidates
 
     @property
     def archive(self) -> Archive | None:
@@ -86,6 +100,8 @@ class ResumedUpload:
         """Upload the missing parts; see ``Vault.upload`` for the errors."""
         if self._archive is not None:
             return self._archive
+        if self.candidates and (archive := await self._run_candidates()) is not None:
+            return archive
         assert self._upload is not None  # noqa: S101  # it was prepared before it was given out
         try:
             return await self._upload.run()
@@ -101,22 +117,65 @@ class ResumedUpload:
         if self._upload is not None:
             self._upload.drain(seconds)
 
-    async def prepare(self, *, resume: bool, restart: bool, in_parts: bool) -> None:
+    async def prepare(
+        self, *, resume: bool, restart: bool, again: bool, in_parts: bool, by_description: bool
+    ) -> None:
         """Find out where to begin; see ``open_or_resume``."""
-        record = await self._find_unfinished() if resume else None
-        if record is not None and restart:
+        record = await self._find_record(resume=resume, again=again)
+        if record is not None and restart and not record.is_told:
             await self._give_up(record)
         elif record is not None and await self._take(record):
             return
+        elif by_description and resume and not restart and self._may_have_parts():
+            self.candidates, self.passed_over = await find_candidates(self._context, self.file, self._options)
         if in_parts:
             await self._begin_in_parts()
         else:
             self._begin()
 
-    async def _find_unfinished(self) -> UploadRecord | None:
+    async def _find_record(self, *, resume: bool, again: bool) -> UploadRecord | None:
+        """Return the unfinished upload of the file, else the upload of its latest archive."""
         uploads, place = self._context.catalog.uploads, self._context.place
-        record = await uploads.find_unfinished(place, self.file.path)
-        return record or await uploads.find_untold(place, self.file.path)
+        record = await uploads.find_unfinished(place, self.file.path) if resume else None
+        if record is None and (resume or not again):
+            record = await uploads.find_latest(place, self.file.path)
+        return None if record is not None and again and record.is_told else record
+
+    def _is_as_wanted(self, archive: Archive) -> bool:
+        wanted = self._options
+        return archive.description == (wanted.description or "") and (
+            wanted.expected_size in {None, archive.size}
+        )
+
+    def _may_have_parts(self) -> bool:
+        """Whether an upload of the file has parts, and may have begun on another machine."""
+        wanted, size = self._options, self.file.size
+        if wanted.expected_size not in {None, size}:
+            return False
+        return wanted.part_size is not None or size > choose_part_size(size, None)
+
+    async def _run_candidates(self) -> Archive | None:
+        """Try the uploads with the file's description.
+
+        Raises:
+            ResumeMismatchError: One was begun with other bytes, and none with these.
+        """
+        mismatch: ResumeMismatchError | None = None
+        new, waiting, self.candidates = self._upload, self.candidates, []
+        for candidate in waiting:
+            async with AsyncExitStack() as stack:
+                try:
+                    self._upload = await prepare(stack, self._context, self.file, candidate)
+                    return await self._upload.run()
+                except ResumeMismatchError as error:
+                    error.upload_id = candidate.upload.id
+                    mismatch = mismatch or error
+                except PASSED_OVER as error:
+                    self.passed_over.append(PassedOver(candidate.upload, error))
+        if mismatch is not None:
+            raise mismatch
+        self._upload = new
+        return None
 
     async def _give_up(self, record: UploadRecord) -> None:
         if record.state is UploadState.COMPLETED:
@@ -136,10 +195,13 @@ class ResumedUpload:
             case Open() as found:
                 return await self._go_on(found)
             case Made(found, archive):
-                if found.identity == SourceIdentity(*self.file.identity):
-                    self.continued, self._archive = found, archive
+                is_same = found.identity == SourceIdentity(*self.file.identity)
+                if record.is_told:
+                    is_same = is_same and self._is_as_wanted(archive)
+                if is_same:
+                    self.continued, self._archive, self.is_stored = found, archive, record.is_told
                     return True
-                self.former = archive
+                self.former = None if record.is_told else archive
             case Gone():
                 pass
         await self._context.catalog.uploads.record_told(outcome.record.number)
@@ -187,7 +249,9 @@ async def open_or_resume(
     *,
     resume: bool = True,
     restart: bool = False,
+    again: bool = True,
     in_parts: bool = False,
+    by_description: bool = False,
 ) -> AsyncIterator[ResumedUpload]:
     """See ``Vault.open_or_resume``.
 
@@ -198,7 +262,13 @@ async def open_or_resume(
     with context.naming():
         async with context.catalog.lock_source(context.place, file.path):
             upload = ResumedUpload(context, file, options)
-            await upload.prepare(resume=resume, restart=restart, in_parts=in_parts)
+            await upload.prepare(
+                resume=resume,
+                restart=restart,
+                again=again,
+                in_parts=in_parts,
+                by_description=by_description,
+            )
             yield upload
 
 

@@ -196,9 +196,9 @@ def test_a_file_that_changed_since_is_not_gone_on_with(tmp_path: Path) -> None:
         done = cli("--json", "upload", "v", "big", "--part-size", "1MiB", code=4)
         error = done.error
         assert (error["error"], error["byte_range"]) == ("ResumeMismatchError", "0-1048575")
-        assert "--restart" in error["message"]
+        assert "--restart" in error["notes"][0]
         assert error["resume"] is None
-        assert advised(error["message"])[-1] == f"--upload-id={upload['upload_id']}"
+        assert advised(error["notes"][-1])[-1] == f"--upload-id={upload['upload_id']}"
         assert not done.out
         assert sent(cli) == PARTS - 1
         done = cli("--json", "upload", "v", "big", "--part-size", "1MiB", "--no-resume")
@@ -233,7 +233,7 @@ def test_an_upload_goes_on_with_the_part_size_it_began_with(tmp_path: Path) -> N
         error = cli("--json", "upload", "v", "big", "--part-size", "2MiB", code=4).error
         assert error["error"] == "ResumeMismatchError"
         assert "1048576 bytes, but now it is 2097152 bytes" in error["message"]
-        assert "--restart" in error["message"]
+        assert "--restart" in error["notes"][0]
         other = cli("--json", "upload", "v", "big", "--description", "another", code=4).error
         assert "'big', but now it is 'another'" in other["message"]
         assert sent(cli) == PARTS - 1

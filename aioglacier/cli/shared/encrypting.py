@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
-from aioglacier.cli.shared.uploading import STDIN, open_stdin, run_upload
+from aioglacier.cli.shared.uploading import STDIN, RunningUploads, open_stdin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.bulk.formats.age import Identities, Recipients
-    from aioglacier.cli.program.session import Session
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
 
@@ -59,7 +58,7 @@ def refuse_with_encryption(
 
 
 async def upload_sealed(
-    session: Session,
+    running: RunningUploads,
     vault: Vault,
     source: str,
     recipients: Recipients,
@@ -72,7 +71,6 @@ async def upload_sealed(
     from aioglacier.core.planning import choose_part_size  # noqa: PLC0415
     from aioglacier.transfer.upload.named_file import look_at_file  # noqa: PLC0415
 
-    session.resume = None
     async with AsyncExitStack() as stack:
         if source == STDIN:
             sealed = await stack.enter_async_context(sealing(open_stdin(), recipients))
@@ -83,7 +81,7 @@ async def upload_sealed(
             file = stack.enter_context(open(named.path, "rb", buffering=0))  # noqa: ASYNC230, PTH123, SIM115
             sealed = await stack.enter_async_context(sealing(file, recipients, named.check_unchanged))
         upload = await vault.prepare_upload(sealed, description=description, part_size=part_size)
-        return await run_upload(session, "standard input" if source == STDIN else source, upload)
+        return await running.run("standard input" if source == STDIN else source, upload, can_go_on=False)
 
 
 class Save(Protocol):

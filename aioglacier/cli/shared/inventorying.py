@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.sizes import show_count, show_time
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ async def inventory_job(
     return job, await job.describe()
 
 
-async def tell_of(session: Session, reading: InventoryReading) -> None:
-    """Print what an inventory has brought, and which uploads it has settled."""
+async def tell_of(session: Session, reading: InventoryReading) -> Exit:
+    """Print what an inventory has brought and which uploads it has settled; return the exit code."""
     if not reading.is_dated:
         session.output.note("a list in CSV has no date, so it was not read into the catalog")
-        return
+        return Exit.DONE
     session.output.note(f"{show_count(reading.added, 'archive')} new to the catalog")
     if reading.conflicting:
         session.output.warn(
@@ -39,7 +40,7 @@ async def tell_of(session: Session, reading: InventoryReading) -> None:
     if reading.missing:
         session.output.warn(
             f"the inventory lacks {show_count(reading.missing, 'archive')} that it should list; 'list' shows "
-            "them as suspect, and the next 'sync' archives what was in them again"
+            "them as suspect, and the next 'sync' sends their files again"
         )
     for upload in await reading.settle():
         name = repr(upload.source) if upload.source is not None else "standard input"
@@ -48,3 +49,4 @@ async def tell_of(session: Session, reading: InventoryReading) -> None:
             session.output.note(f"{begun} has become archive {upload.archive_id}")
         else:
             session.output.note(f"{begun} has not become an archive; it may be uploaded again")
+    return Exit.INTEGRITY if reading.missing or reading.conflicting else Exit.DONE

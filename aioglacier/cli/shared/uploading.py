@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Final
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
-from aioglacier.cli.render.progress import showing
-from aioglacier.cli.render.sizes import show_count
+from aioglacier.cli.render.progress import Speed, State, following, showing
+from aioglacier.cli.render.sizes import show_count, show_rate, show_size
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
     GlacierError,
@@ -19,10 +19,9 @@ from aioglacier.core.errors import (
     SourceChangedError,
     SourceUnreadableError,
 )
-from aioglacier.core.models import UploadId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from aioglacier.bulk.streams.upload import StreamUpload
     from aioglacier.cli.program.session import Session
@@ -47,33 +46,96 @@ def open_stdin() -> io.FileIO:
     return file
 
 
-async def run_upload(
-    session: Session, label: str, upload: SourceUpload | ResumedUpload, *, is_resume: bool = False
-) -> Archive:
-    """Run an upload, with progress, and with something to say if it is stopped."""
+class RunningUploads:
+    """The uploads of one command, side by side: one line of progress, and one answer to a signal.
 
-    def safe() -> str:
-        counters = upload.snapshot()
-        if is_resume and not counters.taken:
-            return "what was sent before is still at the service"
-        return (
-            f"{show_count(counters.done, 'byte')} of it kept by the service"
-            if session.resume
-            else "no archive was made"
-        )
+    Attributes:
+        stored: Sources that were skipped, because they are stored and unchanged.
+    """
 
-    session.safe = safe
-    async with showing(session.output, label, upload, is_resume=is_resume):
-        # What cannot be read again is better stopped at once: nothing could go on with it.
-        with gently(session, upload) if session.resume else nullcontext():
+    def __init__(self, session: Session, count: int = 1) -> None:
+        self.stored: set[str] = set()
+        self._session = session
+        self._count = count
+        self._ended = 0
+        self._ended_size = 0
+        self._speed = Speed(is_resume=False)
+        self._running: dict[str, tuple[SourceUpload | ResumedUpload, bool]] = {}
+
+    async def run(
+        self,
+        label: str,
+        upload: SourceUpload | ResumedUpload,
+        *,
+        is_resume: bool = False,
+        can_go_on: bool = True,
+    ) -> Archive:
+        """Run one of them.
+
+        Args:
+            label: Its source.
+            upload: The upload.
+            is_resume: Whether some of it may be at the service.
+            can_go_on: Whether another run can go on with it; if not, a signal stops it at once.
+        """
+        output, is_alone = self._session.output, self._count == 1
+        if is_alone and not can_go_on:
+            self._session.resume = None
+        self._running[label] = upload, is_resume
+        self._session.safe = self._safe
+        async with AsyncExitStack() as stack:
+            if is_alone:
+                await stack.enter_async_context(showing(output, label, upload, is_resume=is_resume))
+                if can_go_on:
+                    stack.enter_context(gently(self._session, self))
             archive = await upload.run()
-    session.safe = lambda: ""
-    return archive
+        del self._running[label]
+        self._ended += 1
+        self._ended_size += archive.size
+        if not self._running:
+            self._session.safe = lambda: ""
+        return archive
+
+    @asynccontextmanager
+    async def showing(self) -> AsyncIterator[None]:
+        """Show several as one, and let parts on their way arrive when a signal comes."""
+        if self._count == 1:
+            yield
+            return
+        async with following(self._session.output, self._look):
+            with gently(self._session, self):
+                yield
+
+    def drain(self, seconds: float) -> None:
+        """Stop gently; see ``SourceUpload.drain``."""
+        for upload, _ in self._running.values():
+            upload.drain(seconds)
+
+    def _safe(self) -> str:
+        counters = [upload.snapshot() for upload, _ in self._running.values()]
+        if any(resumes for _, resumes in self._running.values()) and not any(each.taken for each in counters):
+            return "the parts that were sent before are still at the service"
+        if self._session.resume is None:
+            return "no archive was made"
+        return f"{show_count(sum(each.done for each in counters), 'byte')} of it kept by the service"
+
+    def _look(self) -> State:
+        counters = [upload.snapshot() for upload, _ in self._running.values()]
+        done = self._ended_size + sum(each.done for each in counters)
+        rate = self._speed.look(
+            time.monotonic(), self._ended_size + sum(each.moved for each in counters), done
+        )
+        facts = (
+            f"{self._ended:,} of {show_count(self._count, 'file')} done",
+            f"{show_size(done)} sent",
+            show_rate(round(rate), 1) if rate else "",
+        )
+        return State("uploading", self._ended, self._count, facts)
 
 
 @contextmanager
-def gently(session: Session, upload: SourceUpload | ResumedUpload | StreamUpload) -> Iterator[None]:
-    """Let what is on its way arrive when a signal comes in the block."""
+def gently(session: Session, upload: RunningUploads | StreamUpload) -> Iterator[None]:
+    """Let parts on their way arrive when a signal comes in the block."""
     import asyncio  # noqa: PLC0415  # not needed for help
 
     loop = asyncio.get_running_loop()
@@ -81,34 +143,22 @@ def gently(session: Session, upload: SourceUpload | ResumedUpload | StreamUpload
         yield
 
 
+async def run_side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run some work in several tasks; the first error ends all of them."""
+    import anyio  # noqa: PLC0415  # not needed for help
+
+    from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
+
+    with first_cause():
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(work)
+
+
 async def note_told(vault: Vault, archive: Archive) -> None:
     """Record that an archive was printed, so that the next run need not report it."""
     if vault.records is not None:
         await vault.records.uploads.note_reported(archive)
-
-
-@asynccontextmanager
-async def keep_others_out(vault: Vault, upload_id: str, source: str | None = None) -> AsyncIterator[None]:
-    """Keep every other process from going on with this upload, or with its file, during the block.
-
-    ``source`` is another file that it is to go on with.
-
-    Raises:
-        UploadLockedError: Another one does.
-        ResumeMismatchError: It is an upload to another vault.
-    """
-    records = vault.records
-    assert records is not None  # noqa: S101  # the command line always keeps a catalog
-    async with AsyncExitStack() as stack:
-        locks = {upload_id}
-        record = await records.uploads.find(UploadId(upload_id))
-        if record is not None and record.source is not None:
-            locks.add(record.source)
-        if source is not None:
-            locks.add(_absolute(source))
-        for lock in sorted(locks):
-            await stack.enter_async_context(records.catalog.lock_source(records.place, lock))
-        yield
 
 
 def offer_restart(
@@ -123,10 +173,6 @@ def offer_restart(
     if upload_id:
         error.add_note(f"to only abort it: {abort_command(session, vault, upload_id)}")
     return error
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  # a name of any bytes
 
 
 def abort_command(session: Session, vault: str, upload_id: str) -> str:

@@ -15,7 +15,6 @@ import click
 
 from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.progress import counting
@@ -112,8 +111,7 @@ def command(
             async with closing(reading.archives()) as archives:
                 async for _ in archives:
                     pass
-        await tell_of(session, reading)
-        return Exit.DONE
+        return await tell_of(session, reading)
 
     return session.run(run)
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.exits import is_about_one_item
+from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.parameters import PART_SIZE, SIZE
 from aioglacier.cli.program.session import worst_exit
@@ -27,44 +27,39 @@ from aioglacier.cli.shared.idling import warn_of_idle
 from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
 from aioglacier.cli.shared.uploading import (
     STDIN,
+    RunningUploads,
     abort_command,
     describe_name,
-    keep_others_out,
     note_told,
-    offer_restart,
     open_stdin,
     point_to_abort,
-    run_upload,
+    run_side_by_side,
 )
 from aioglacier.core.checks import check_description, check_vault_name
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
-    AccessDeniedError,
     EmptyArchiveError,
     GlacierError,
-    MemoryLimitError,
     OutcomeUnknownError,
-    ResumeMismatchError,
     SourceUnreadableError,
-    UploadExpiredError,
-    UploadLockedError,
-    UploadNotFoundError,
 )
 from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
-    from aioglacier.client.upload import Upload
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
     from aioglacier.recorded.resume import ResumedUpload
+
+
+#: Sources at once. They share one budget of memory and connections; small ones mostly wait for answers.
+_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +70,7 @@ class _Options:
     expected_size: int | None
     resume: bool
     restart: bool
+    again: bool
     recipients: Recipients | None = None
 
 
@@ -93,7 +89,8 @@ class _Options:
     help="Bytes that must come; otherwise no archive is made. For a pipe whose writer may fail.",
 )
 @click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
-@click.option("--restart", is_flag=True, help="Abort the unfinished upload of the same file, and begin anew.")
+@click.option("--restart", is_flag=True, help="Abort the unfinished upload of the file, and begin again.")
+@click.option("--again", is_flag=True, help="Make another archive of a file that is stored and unchanged.")
 @RECIPIENT
 @RECIPIENTS_FILE
 @click.option(
@@ -117,6 +114,7 @@ def command(
     expected_size: int | None,
     no_resume: bool,
     restart: bool,
+    again: bool,
     recipients: tuple[str, ...],
     recipient_files: tuple[str, ...],
     roll_over: bool,
@@ -186,7 +184,8 @@ def command(
         choose_part_size(expected_size, part_size)
     if restart and no_resume:
         raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
-    options = _Options(vault, description, part_size, expected_size, not no_resume, restart, keys)
+    sources = tuple({os.path.abspath(each): each for each in reversed(sources)}.values())[::-1]  # noqa: PTH100
+    options = _Options(vault, description, part_size, expected_size, not no_resume, restart, again, keys)
     if dry_run:
         return _plan_all(session, sources, options)
     if len(sources) == 1:
@@ -252,34 +251,51 @@ def _plan_text(record: Mapping[str, Any]) -> str:
 
 
 async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
+    """Upload the sources side by side, and print each archive as soon as there is one."""
     vault = glacier.vault(options.vault)
     await warn_of_idle(session, vault)
-    codes = []
-    for done, source in enumerate(sources):
-        session.resume = session.same_command(sources=sources[done:], restart=False)
-        try:
-            archive = await _upload(session, vault, source, options)
-        except GlacierError as error:
-            point_to_abort(session, error, options.vault)
-            if len(sources) == 1 or not is_about_one_item(error):
-                _point_to_upload(session, error, source, options)
-                raise
-            codes.append(tell(session.output, failure_of(error, item=source)))
-        else:
-            session.output.record({**archive_record(archive), "source": source}, _archive_text)
-            await note_told(vault, archive)
+    codes: list[Exit] = []
+    left = list(sources)
+    waiting = iter(sources)
+    running = RunningUploads(session, len(sources))
+
+    async def upload_waiting() -> None:
+        for source in waiting:
+            try:
+                archive = await _upload(session, running, vault, source, options)
+            except GlacierError as error:
+                point_to_abort(session, error, options.vault)
+                if len(sources) == 1 or not is_about_one_item(error):
+                    _point_to_upload(session, error, source, options)
+                    raise
+                codes.append(tell(session.output, failure_of(error, item=source)))
+            else:
+                session.output.record(
+                    {**archive_record(archive), "source": source, "skipped": source in running.stored},
+                    _archive_text,
+                )
+                await note_told(vault, archive)
+            left.remove(source)
+            session.resume = session.same_command(sources=tuple(left), restart=False)
+
+    session.resume = session.same_command(restart=False)
+    async with running.showing():
+        await run_side_by_side(upload_waiting, min(_AT_ONCE, len(sources)))
     return worst_exit(len(codes), len(sources), codes)
 
 
 def _archive_text(record: Mapping[str, Any]) -> str:
     is_told = record["source"] in {STDIN, decode(record["description"]).name}
-    return archive_text({key: value for key, value in record.items() if key != "source" or not is_told})
+    without = {"skipped", *(["source"] if is_told else [])}
+    return archive_text({key: value for key, value in record.items() if key not in without})
 
 
-async def _upload(session: Session, vault: Vault, source: str, options: _Options) -> Archive:
+async def _upload(
+    session: Session, running: RunningUploads, vault: Vault, source: str, options: _Options
+) -> Archive:
     if options.recipients is not None:
         return await upload_sealed(
-            session,
+            running,
             vault,
             source,
             options.recipients,
@@ -287,53 +303,46 @@ async def _upload(session: Session, vault: Vault, source: str, options: _Options
             part_size=options.part_size,
         )
     if source == STDIN:
-        return await _upload_stdin(session, vault, options)
-    taken = vault.open_or_resume(
+        return await _upload_stdin(session, running, vault, options)
+    async with vault.open_or_resume(
         source,
         description=_description_for(source, options),
         part_size=options.part_size,
         expected_size=options.expected_size,
         resume=options.resume,
         restart=options.restart,
-    )
-    try:
-        return await _run_taken(session, vault, source, options, taken)
-    except ResumeMismatchError as error:
-        raise offer_restart(session, error, options.vault, error.upload_id) from error
-
-
-async def _run_taken(
-    session: Session,
-    vault: Vault,
-    source: str,
-    options: _Options,
-    taken: AbstractAsyncContextManager[ResumedUpload],
-) -> Archive:
-    async with taken as upload:
-        _tell_what_was_found(session, upload)
-        if upload.is_new and options.resume:
-            archive = await _go_on(session, vault, source, options)
-            if archive is not None:
-                return archive
+        again=options.again,
+    ) as upload:
+        _tell_what_was_found(session, source, upload)
+        if upload.is_stored:
+            running.stored.add(source)
         try:
-            return await run_upload(session, source, upload, is_resume=not upload.is_new)
+            return await running.run(source, upload, is_resume=not upload.is_new)
         finally:
             _tell_what_expired(session, upload)
 
 
-def _tell_what_was_found(session: Session, upload: ResumedUpload) -> None:
+def _tell_what_was_found(session: Session, source: str, upload: ResumedUpload) -> None:
     record = upload.continued
     if upload.former is not None:
         session.output.warn(
-            f"{upload.file.path!r} as it was before is archive {upload.former.id}; nobody was told of it yet"
+            f"{source!r} as it was before is archive {upload.former.id}, which was never printed"
         )
     if upload.aborted is not None:
         begun = show_time(upload.aborted.created)
         session.output.note(f"aborted upload {upload.aborted.upload_id}, begun {begun}")
-    if upload.archive is not None:
-        session.output.note("a former run has made the archive, and was stopped before it could say so")
+    if upload.is_stored:
+        session.output.note(
+            f"{source!r} is stored and unchanged, so it was skipped; --again makes another archive"
+        )
+    elif upload.archive is not None:
+        session.output.note("the run before made the archive, and was stopped before it printed it")
     elif record is not None:
         session.output.note(f"going on with the upload begun {show_time(record.created)}")
+    elif upload.candidates:
+        session.output.note(
+            f"going on with the upload begun {show_time(upload.candidates[0].upload.started)}"
+        )
     _tell_what_expired(session, upload)
 
 
@@ -342,69 +351,19 @@ def _tell_what_expired(session: Session, upload: ResumedUpload) -> None:
     if expired is not None:
         session.output.warn(
             f"upload {expired.record.upload_id}, begun {show_time(expired.record.created)}, has expired, so "
-            f"the file is uploaded anew: {show_count(expired.size, 'byte')} that had been sent go again"
+            f"the file is sent again: {show_count(expired.size, 'byte')} of it had been sent before"
+        )
+    passed_over, upload.passed_over = upload.passed_over, []
+    for found, error in passed_over:
+        session.output.warn(
+            f"the unfinished upload of {found.description!r} begun {show_time(found.started)} is left alone: "
+            f"{error}; to abort it: {abort_command(session, upload.vault, found.id)}"
         )
 
 
-async def _go_on(session: Session, vault: Vault, source: str, options: _Options) -> Archive | None:
-    """Finish an unfinished upload of the same file that is not on record as this file's, if there is one.
-
-    Raises:
-        ResumeMismatchError: There is one, and it was begun with other bytes.
-    """
-    found = await _unfinished(session, vault, source, options)
-    if options.restart:
-        for upload in found:
-            await upload.abort()
-            session.output.note(f"aborted upload {upload.id}, begun {show_time(upload.started)}")
-        return None
-    mismatch: ResumeMismatchError | None = None
-    for candidate in found:
-        if not _may_go_on(candidate, source, options) or not await _has_parts(candidate):
-            continue
-        try:
-            async with keep_others_out(vault, candidate.id):
-                going_on = await vault.prepare_resume(candidate.id, source, awaits_report=True)
-                session.output.note(f"going on with the upload begun {show_time(candidate.started)}")
-                return await run_upload(session, source, going_on, is_resume=True)
-        except UploadLockedError:
-            session.output.warn(
-                f"another process uploads something with the description {candidate.description!r} now, "
-                "which is left alone"
-            )
-        except ResumeMismatchError as error:
-            error.upload_id = candidate.id
-            mismatch = mismatch or error
-        except (MemoryLimitError, UploadNotFoundError, UploadExpiredError) as error:
-            session.output.warn(f"upload {candidate.id} cannot be continued: {error}")
-    if mismatch is not None:
-        raise mismatch
-    _tell_of_other_part_size(session, found, options)
-    return None
-
-
-def _may_go_on(upload: Upload, source: str, options: _Options) -> bool:
-    return options.part_size in {None, upload.part_size} and (
-        count_parts(_size_of(source) or 0, upload.part_size) <= VAULT.max_parts
-    )
-
-
-def _tell_of_other_part_size(session: Session, found: list[Upload], options: _Options) -> None:
-    if options.part_size is None:
-        return
-    for upload in found:
-        if upload.part_size != options.part_size:
-            session.output.warn(
-                f"the unfinished upload begun {show_time(upload.started)} has parts of "
-                f"{show_size(upload.part_size)}, and {show_size(options.part_size)} were asked for, so the "
-                "file is uploaded anew; to abort "
-                f"the other upload: {abort_command(session, upload.vault, upload.id)}"
-            )
-            return
-
-
-async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Archive:
-    session.resume = None
+async def _upload_stdin(
+    session: Session, running: RunningUploads, vault: Vault, options: _Options
+) -> Archive:
     file = open_stdin()
     await vault.sweep_uploads()
     status = os.fstat(0)
@@ -425,31 +384,7 @@ async def _upload_stdin(session: Session, vault: Vault, options: _Options) -> Ar
         part_size=part_size,
         expected_size=options.expected_size,
     )
-    return await run_upload(session, "standard input", upload)
-
-
-async def _unfinished(session: Session, vault: Vault, source: str, options: _Options) -> list[Upload]:
-    """Unfinished uploads that this file may have begun, the newest first."""
-    description = _description_for(source, options) or ""
-    size = _size_of(source)
-    if not size or options.expected_size not in {None, size}:
-        return []  # opening it will say what is wrong
-    is_asked_for = options.restart or options.part_size is not None
-    if not is_asked_for and size <= choose_part_size(size, None):
-        return []  # it goes in one request
-    try:
-        found = [upload async for upload in vault.uploads() if upload.description == description]
-    except AccessDeniedError as error:
-        session.output.warn(f"unfinished uploads cannot be looked for: {error}")
-        return []
-    return sorted(found, key=lambda upload: upload.started, reverse=True)
-
-
-async def _has_parts(upload: Upload) -> bool:
-    """Whether there is anything to prove that it is ours, and anything to gain."""
-    async for _ in upload.parts():
-        return True
-    return False
+    return await running.run("standard input", upload, can_go_on=False)
 
 
 # --- what a file is called, and what goes on

@@ -26,11 +26,10 @@ from aioglacier.cli.shared.id_arguments import gather_ids, several_ids, take_id
 from aioglacier.cli.shared.idling import warn_of_idle
 from aioglacier.cli.shared.uploading import (
     STDIN,
-    keep_others_out,
+    RunningUploads,
     note_told,
     open_stdin,
     point_to_abort,
-    run_upload,
 )
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError
@@ -141,13 +140,13 @@ def _resume(
 
     async def resume(glacier: Glacier) -> int:
         vault_ = glacier.vault(vault)
-        async with keep_others_out(vault_, upload_id, source=None if source == STDIN else source):
+        async with vault_.lock_upload(upload_id, None if source == STDIN else source):
             upload = await vault_.prepare_resume(
                 upload_id, open_stdin() if source == STDIN else source, awaits_report=source != STDIN
             )
             try:
-                archive = await run_upload(
-                    session, "standard input" if source == STDIN else source, upload, is_resume=True
+                archive = await RunningUploads(session).run(
+                    "standard input" if source == STDIN else source, upload, is_resume=True
                 )
             except (SourceChangedError, ResumeMismatchError) as error:
                 point_to_abort(session, error, vault)
