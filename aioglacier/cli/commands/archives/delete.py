@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.exits import is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import gather_ids, several_ids
+from aioglacier.cli.shared.uploading import run_side_by_side
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import GlacierError
+from aioglacier.core.errors import GlacierError, ServiceError, TemporaryServiceError
 from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
@@ -63,27 +63,32 @@ def command(
 
 
 async def _delete(session: Session, glacier: Glacier, vault: str, ids: list[str]) -> int:
-    import anyio  # noqa: PLC0415  # not needed for help
+    """Delete archives, several at once. One that is refused does not keep the others.
 
-    from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
-
+    Trouble that concerns all of them ends the run, after deletions under way have been answered.
+    """
     codes: list[Exit] = []
     waiting = iter(ids)
+    trouble: list[GlacierError] = []
 
     async def delete_waiting() -> None:
         for archive_id in waiting:
+            if trouble:
+                return
             try:
                 await glacier.vault(vault).delete_archive(archive_id)
             except GlacierError as error:
-                if len(ids) == 1 or not is_about_one_item(error):
+                if not isinstance(error, ServiceError) or isinstance(error, TemporaryServiceError):
+                    trouble.append(error)
+                    return
+                if len(ids) == 1:
                     raise
                 codes.append(tell(session.output, failure_of(error, item=archive_id)))
             else:
                 record = {"archive_id": archive_id, "vault": vault, "deleted": True}
                 session.output.record(record, lambda record: f"deleted {record['archive_id']}")
 
-    with first_cause():
-        async with anyio.create_task_group() as tasks:
-            for _ in range(_AT_ONCE):
-                tasks.start_soon(delete_waiting)
+    await run_side_by_side(delete_waiting, _AT_ONCE)
+    if trouble:
+        raise trouble[0]
     return worst_exit(len(codes), len(ids), codes)
