@@ -115,6 +115,6 @@ def test_a_failed_job_is_not_paid_again_unasked(tmp_path: Path) -> None:
         other = ("--json", "download", "v", f"--archive-id={'B' * 138}", "back")
         error = cli(*other, code=7).error
         assert (error["error"], error["job_id"]) == ("JobFailedError", "A" * 92)
-        assert "--new" in error["message"]
+        assert "--new" in error["notes"][0]
         assert cli(*other, "--new", code=7).error["error"] == "ArchiveNotFoundError"  # it was asked for
         assert [each["job_id"] for each in cli("--json", "jobs", "list", "v").records] == [job]

@@ -249,7 +249,7 @@ def test_another_part_size_is_told_of(tmp_path: Path) -> None:
         elsewhere = Cli(cli.folder, (*cli.arguments, "--catalog", "other.db"), cli.environment)
         told = elsewhere("upload", "v", "big", "--part-size", "2MiB").err
         assert told.count("warning") == 1
-        assert "has parts of 1 MiB, and 2 MiB were asked for" in told
+        assert "has parts of 1048576 bytes, and 2097152 were asked for" in told
         assert sent(cli) == PARTS - 1
         Cli(cli.folder, (), cli.environment)(*advised(told))
         assert sent(cli) == 0
@@ -277,7 +277,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
             out, err = process.communicate(timeout=30)
         told = cli.judge(process.returncode, out, err, 1).err
         assert "to go on" not in told
-        assert "nothing can go on" in told
+        assert "cannot be continued" in told
         Cli(cli.folder, (), cli.environment)(*advised(told))
         assert sent(cli) == 0
 

@@ -161,31 +161,23 @@ async def note_told(vault: Vault, archive: Archive) -> None:
         await vault.records.uploads.note_reported(archive)
 
 
-def offer_restart(
-    session: Session, error: ResumeMismatchError, vault: str, upload_id: str | None
-) -> ResumeMismatchError:
-    """Say how to get on where the file is not what its unfinished upload was begun with."""
-    error.vault, error.upload_id = vault, upload_id
+def offer_restart(error: ResumeMismatchError) -> None:
+    """Say how to go on where the file is not the one that its unfinished upload began with."""
     error.add_note(
         "--restart aborts the unfinished upload and sends the file from the beginning; --no-resume leaves "
         "that upload alone"
     )
-    if upload_id:
-        error.add_note(f"to only abort it: {abort_command(session, vault, upload_id)}")
-    return error
 
 
 def abort_command(session: Session, vault: str, upload_id: str) -> str:
-    """The command line that aborts an upload."""
+    """Return the command line that aborts an upload."""
     return session.command("uploads", "abort", vault, f"--upload-id={upload_id}")
 
 
 def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
-    """Where nothing can go on with an upload, since its file is another one now, name what ends it."""
-    if not isinstance(error, SourceChangedError | ResumeMismatchError) or error.upload_id is None:
-        return
-    session.resume = None
-    if not getattr(error, "__notes__", None):
+    """Name the command that ends an upload whose file has changed, since nothing can continue it."""
+    if isinstance(error, SourceChangedError | ResumeMismatchError) and error.upload_id is not None:
+        session.resume = None
         command = abort_command(session, vault, error.upload_id)
         error.add_note(f"upload {error.upload_id} cannot be continued; to abort it: {command}")
 

@@ -31,6 +31,7 @@ from aioglacier.cli.shared.uploading import (
     abort_command,
     describe_name,
     note_told,
+    offer_restart,
     open_stdin,
     point_to_abort,
     run_side_by_side,
@@ -41,6 +42,7 @@ from aioglacier.core.errors import (
     EmptyArchiveError,
     GlacierError,
     OutcomeUnknownError,
+    ResumeMismatchError,
     SourceUnreadableError,
 )
 from aioglacier.core.limits import VAULT
@@ -264,6 +266,8 @@ async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ..
             try:
                 archive = await _upload(session, running, vault, source, options)
             except GlacierError as error:
+                if isinstance(error, ResumeMismatchError) and source != STDIN:
+                    offer_restart(error)
                 point_to_abort(session, error, options.vault)
                 if len(sources) == 1 or not is_about_one_item(error):
                     _point_to_upload(session, error, source, options)
