@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import UploadDescription
     from aioglacier.recorded.vault_context import RecordedVault
-    from aioglacier.transfer.upload.sources import NamedFile
+    from aioglacier.transfer.upload.named_file import NamedFile
 
 _log: Final = logging.getLogger("aioglacier.recorded.described_uploads")
 
