@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.parameters import AMOUNT
+from aioglacier.cli.shared.confirming import confirm
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
     from aioglacier.bulk.pricing import Prices
+    from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
 
 PRICES: Final = click.option(
@@ -53,3 +55,21 @@ def cost_text(record: Any) -> str:
     if record["cost"] is None:
         return f"unknown (the list of {record['prices_seen']} lacks a price of {record['prices_of']})"
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
+
+
+def confirm_expedited(
+    session: Session, tier: Tier, cost: float, prices: Prices, what: str, *, yes: bool
+) -> None:
+    """Ask before an Expedited retrieval, which costs several times as much as the other tiers.
+
+    Raises:
+        UsageError: There is no terminal to ask on. Nothing was started.
+        Abort: The answer is no.
+    """
+    if tier is not Tier.EXPEDITED or session.settings.local is not None:
+        return
+    confirm(
+        f"{what} by tier Expedited for about {prices.show(cost)} (list of {prices.seen})?",
+        yes=yes,
+        otherwise="Nothing was started",
+    )

@@ -13,10 +13,12 @@ from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import gather_ids, several_ids
+from aioglacier.cli.shared.losing_files import LOSE_FILES, refuse_to_lose_files
 from aioglacier.cli.shared.uploading import run_side_by_side
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import GlacierError, ServiceError, TemporaryServiceError
 from aioglacier.core.limits import VAULT
+from aioglacier.core.models import ArchiveId
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.exits import Exit
@@ -30,6 +32,7 @@ _AT_ONCE: Final = 4
 @click.argument("vault")
 @several_ids("archive")
 @YES
+@LOSE_FILES
 @DRY_RUN
 @click.pass_obj
 def command(
@@ -39,6 +42,7 @@ def command(
     more_ids: tuple[str, ...],
     file: str | None,
     yes: bool,
+    lose_files: bool,
     dry_run: bool,
 ) -> int:
     """Delete archives of VAULT by their ids, for good.
@@ -59,7 +63,13 @@ def command(
         yes=yes,
     )
     session.resume = session.same_command(yes=True) if file != "-" else None
-    return session.run(lambda glacier: _delete(session, glacier, vault, ids))
+
+    async def delete(glacier: Glacier) -> int:
+        archives = [ArchiveId(each) for each in ids]
+        await refuse_to_lose_files(session, glacier.vault(vault), archives, lose_files=lose_files)
+        return await _delete(session, glacier, vault, ids)
+
+    return session.run(delete)
 
 
 async def _delete(session: Session, glacier: Glacier, vault: str, ids: list[str]) -> int:

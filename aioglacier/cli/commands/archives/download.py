@@ -6,6 +6,7 @@ is asked for before it is sure that the target can be written.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,11 +20,12 @@ from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
+from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import not_yet, wait
-from aioglacier.cli.shared.money import TIER, cost_record, cost_text
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
 from aioglacier.core.errors import JobFailedError
@@ -60,6 +62,9 @@ class _Options:
     target: str
     job_id: str | None
     tier: Tier
+    yes: bool
+    max_cost: float | None
+    price_list: str | None
     byte_range: ByteRange | None
     overwrite: bool
     waits: bool
@@ -75,6 +80,9 @@ class _Options:
 @click.option("--archive-id", metavar="ID", help="In place of the argument.")
 @click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
 @TIER
+@YES
+@MAX_COST
+@PRICES
 @click.option(
     "--byte-range",
     type=RANGE,
@@ -103,6 +111,9 @@ def command(
     archive_id: str | None,
     job_id: str | None,
     tier: str,
+    yes: bool,
+    max_cost: float | None,
+    price_list: str | None,
     byte_range: ByteRange | None,
     identity_files: tuple[str, ...],
     overwrite: bool,
@@ -137,6 +148,9 @@ def command(
         target,
         job_id,
         Tier(tier),
+        yes,
+        max_cost,
+        price_list,
         check_retrieval_range(byte_range),
         overwrite,
         waits=not no_wait,
@@ -189,7 +203,7 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
         job = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
         if job is None and not options.is_new and options.target != STDOUT:
             await vault.check_not_paid(options.archive_id, options.byte_range, options.target)
-    prices = load_prices(glacier.region)
+    prices = load_prices(glacier.region, options.price_list)
     cost = 0.0 if job is not None else None if size is None else prices.retrieval(options.tier, size, 1)
     facts = {
         "vault": options.vault,
@@ -221,6 +235,7 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     known = await vault.find_record(options.archive_id) if options.archive_id else None
     if known is not None and options.target != STDOUT:
         check_room(options.target, _size(known, options) or 0, is_encrypted=options.identities is not None)
+    await _check_spending(session, glacier, vault, options, _size(known, options))
     job, is_new = await _job(session, vault, options)
     description = await job.describe()
     await vault.check_job(description, options.archive_id)
@@ -232,6 +247,24 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     await _fetch(session, job, options)
     session.output.record(_record(options, description), _text)
     return Exit.DONE
+
+
+async def _check_spending(
+    session: Session, glacier: Glacier, vault: Vault, options: _Options, size: int | None
+) -> None:
+    """Refuse a job that would cost too much, and ask before one of tier Expedited, if one is needed."""
+    from aioglacier.bulk.pricing import check_cost, load_prices  # noqa: PLC0415  # not needed for help
+
+    is_limited = options.max_cost is not None or options.tier is Tier.EXPEDITED
+    if options.job_id is not None or not is_limited:
+        return
+    if await vault.find_retrieval(options.archive_id, byte_range=options.byte_range) is not None:
+        return
+    prices = load_prices(glacier.region, options.price_list)
+    cost = math.nan if size is None else prices.retrieval(options.tier, size, 1)
+    check_cost(cost, options.max_cost, prices, "this retrieval")
+    what = f"Retrieve {show_size(size)}" if size is not None else "Retrieve an archive of unknown size"
+    confirm_expedited(session, options.tier, cost, prices, what, yes=options.yes)
 
 
 async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:

@@ -12,9 +12,10 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE, TIME
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, cost_record, cost_text
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--modified-after", type=TIME, metavar="TIME", help="Only files changed at TIME or later.")
 @click.option("--modified-before", type=TIME, metavar="TIME", help="Only files changed before TIME.")
 @TIER
+@YES
 @IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
@@ -64,6 +66,7 @@ def command(
     modified_after: datetime | None,
     modified_before: datetime | None,
     tier: str,
+    yes: bool,
     identity_files: tuple[str, ...],
     overwrite: bool,
     ahead: int | None,
@@ -107,7 +110,7 @@ def command(
     )
 
     async def run(glacier: Glacier) -> int:
-        return await _run(session, glacier, vault, directory, options, price_list, is_dry=dry_run)
+        return await _run(session, glacier, vault, directory, options, price_list, yes=yes, is_dry=dry_run)
 
     return session.run(run)
 
@@ -120,6 +123,7 @@ async def _run(
     options: RestoreOptions,
     price_list: str | None,
     *,
+    yes: bool,
     is_dry: bool,
 ) -> int:
     from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
@@ -143,6 +147,11 @@ async def _run(
         }
         session.output.record(record, _plan_text)
         return Exit.DONE
+    if options.tier is Tier.EXPEDITED and not yes:
+        plan = await FolderRestore(glacier.vault(vault), directory, prices, options).plan()
+        what = f"Start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
+        if plan.retrievals:
+            confirm_expedited(session, options.tier, plan.cost, prices, what, yes=yes)
     session.safe = lambda: "what was restored is in its place"
     speed = Speed(is_resume=False)
     started = time.monotonic()

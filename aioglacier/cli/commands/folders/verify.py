@@ -11,9 +11,10 @@ from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
+from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import snapshot_record, telling
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, cost_record, cost_text
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
 )
 @TIER
+@YES
 @IDENTITY
 @click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
 @MAX_COST
@@ -49,6 +51,7 @@ def command(
     quick: bool,
     sample: int,
     tier: str,
+    yes: bool,
     identity_files: tuple[str, ...],
     dry_run: bool,
     max_cost: float | None,
@@ -79,7 +82,7 @@ def command(
     )
 
     async def run(glacier: Glacier) -> int:
-        return await _run(session, glacier, directory, vault, options, price_list, is_dry=dry_run)
+        return await _run(session, glacier, directory, vault, options, price_list, yes=yes, is_dry=dry_run)
 
     return session.run(run)
 
@@ -92,6 +95,7 @@ async def _run(
     options: VerifyOptions,
     price_list: str | None,
     *,
+    yes: bool,
     is_dry: bool,
 ) -> int:
     from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415
@@ -110,6 +114,9 @@ async def _run(
         }
         session.output.record(record, _plan_text)
         return Exit.DONE
+    if options.sample:
+        what = f"Retrieve a sample of {show_count(options.sample, 'MiB')}"
+        confirm_expedited(session, options.tier, verify.sample_cost(), prices, what, yes=yes)
     started = time.monotonic()
     async with telling(session, verify.snapshot, lambda: _state(verify)):
         done = await verify.run()

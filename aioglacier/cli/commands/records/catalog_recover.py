@@ -9,9 +9,10 @@ import click
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.sizes import show_count, show_size
+from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, cost_record, cost_text
+from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.models import Tier
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     "the path that it had.",
 )
 @TIER
+@YES
 @IDENTITY
 @DRY_RUN
 @MAX_COST
@@ -45,6 +47,7 @@ def recover(
     vault: str,
     folder: str | None,
     tier: str,
+    yes: bool,
     identity_files: tuple[str, ...],
     dry_run: bool,
     max_cost: float | None,
@@ -80,6 +83,9 @@ def recover(
                 f"the catalog has no archive of vault {vault} that 'sync' made and that is on no record; "
                 f"'aioglacier inventory {vault}' reads the service's list into it"
             )
+        if plan.jobs:
+            what = f"Start {show_count(plan.jobs, 'job')} for {show_size(plan.retrieved)} or more"
+            confirm_expedited(session, options.tier, plan.cost, prices, what, yes=yes)
         await recovery.run()
         return _report(session, vault, recovery, plan, prices)
 

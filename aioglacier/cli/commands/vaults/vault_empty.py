@@ -22,6 +22,7 @@ from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.inventorying import inventory_job
 from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.losing_files import LOSE_FILES, refuse_to_lose_files
 from aioglacier.client.emptying import why_not_deletable
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.limits import VAULT
@@ -38,9 +39,10 @@ if TYPE_CHECKING:
 @make_command("empty", short_help="Delete every archive of a vault.")
 @click.argument("name")
 @YES
+@LOSE_FILES
 @DRY_RUN
 @click.pass_obj
-def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:
+def empty(session: Session, name: str, yes: bool, lose_files: bool, dry_run: bool) -> int:
     """Delete every archive that the last inventory of the vault NAME lists, for good.
 
     Waits for an inventory job first, 3 to 5 hours, and says in the end when the vault itself can be deleted,
@@ -57,6 +59,7 @@ def empty(session: Session, name: str, yes: bool, dry_run: bool) -> int:
     session.resume = session.same_command(yes=True)
 
     async def run(glacier: Glacier) -> int:
+        await refuse_to_lose_files(session, glacier.vault(name), None, lose_files=lose_files)
         return await _empty(session, glacier.vault(name))
 
     return session.run(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.cli.conftest import Cli
 from tests.cli.test_signals import faulty
 
 if TYPE_CHECKING:
@@ -26,3 +27,20 @@ def test_one_refusal_does_not_keep_the_others(tmp_path: Path) -> None:
         assert {done.error["item"]} == ids - deleted
         states = {record["archive_id"]: record["state"] for record in cli("--json", "list", "v").records}
         assert {id_ for id_, state in states.items() if state == "stored"} == ids - deleted
+
+
+def test_files_that_would_be_lost_are_named(bare: Cli) -> None:
+    """A02: deleting what synced files rest on needs a word of its own, for archives and whole vaults."""
+    cli = Cli(bare.folder, ("--local", "glacier"))
+    cli("vault", "create", "v")
+    (bare.folder / "tree").mkdir()
+    (bare.folder / "tree" / "a").write_text("kept")
+    cli("sync", "tree", "v")
+    archive_id = cli("--json", "list", "v").record["archive_id"]
+    for words in (["delete", "v", "--yes", f"--archive-id={archive_id}"], ["vault", "empty", "v", "--yes"]):
+        refused = cli(*words, code=2).err
+        assert "tree/a" in refused
+        assert "--lose-files" in refused
+    assert cli("--json", "list", "v").record["state"] == "stored"
+    cli("delete", "v", "--yes", "--lose-files", f"--archive-id={archive_id}")
+    assert not cli("--json", "inventory", "v").records
