@@ -63,6 +63,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "vault_records",
         "vault_context",
         "outcome",
+        "described_uploads",
         "resume",
     ),
     "bulk": (
