@@ -1,4 +1,4 @@
-"""What every command has in common: global options in either place, and a session."""
+"""The base of every command: global options in either place, and a session."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Command(click.Command):
             raise
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Where the rest is told."""
+        """Name the help with the global options and the exit codes."""
         super().format_epilog(ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text("Global options and exit codes: aioglacier --help")
@@ -97,7 +97,7 @@ CommandGroup.group_class = CommandGroup
 
 
 def start(ctx: click.Context) -> Session:
-    """The session of this command line, made from all that was parsed."""
+    """Make the session of this command line from the parsed options."""
     settings = Settings.of(ctx.meta)
     root = ctx.find_root()
     session = Session(

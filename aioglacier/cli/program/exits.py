@@ -12,7 +12,7 @@ from aioglacier.core import errors
 
 
 class Exit(IntEnum):
-    """How it ended."""
+    """The exit codes."""
 
     DONE = 0
     OTHER = 1
@@ -115,7 +115,7 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
 
 
 def exit_of(error: errors.GlacierError) -> Exit:
-    """The exit code of an error: its class's, or that of the nearest class above it."""
+    """Return the exit code of an error: its class's, or that of the nearest class above it."""
     for class_ in type(error).__mro__:
         if class_ in CODES:
             return CODES[class_]
@@ -123,7 +123,7 @@ def exit_of(error: errors.GlacierError) -> Exit:
 
 
 def is_about_one_item(error: errors.GlacierError) -> bool:
-    """Whether, of several items, only this one is concerned, so that the others are still worth trying."""
+    """Return whether an error concerns only one of several items, so that the others are worth trying."""
     return isinstance(
         error,
         (

@@ -1,4 +1,4 @@
-"""Errors as they are told: one record, one short text, one exit code, never a traceback."""
+"""Errors as one record, one short text and one exit code, never a traceback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RESUMABLE: Final = frozenset(
 
 
 class Failure(NamedTuple):
-    """How something went wrong.
+    """An error, ready to print.
 
     Attributes:
         record: For ``--json``.
@@ -42,7 +42,7 @@ class Failure(NamedTuple):
 def failure_of(
     error: BaseException, *, resume: str | None = None, safe: str = "", item: str | None = None
 ) -> Failure:
-    """What to tell of an error.
+    """Return the record, the text and the exit code of an error.
 
     Args:
         error: The error.

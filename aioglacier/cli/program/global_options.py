@@ -18,7 +18,7 @@ _KEY: Final = "aioglacier.cli.program.global_options."
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the global options say; see their help.
+    """The values of the global options; see their help.
 
     Attributes:
         local: A folder that holds a local Glacier to use instead of AWS.
@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def of(cls, meta: Mapping[str, Any]) -> Settings:
-        """What was given, from the dictionary that all contexts of one command line share."""
+        """Return the given values, from the dictionary that all contexts of one command line share."""
         given = {field.name: meta[_KEY + field.name] for field in fields(cls) if _KEY + field.name in meta}
         settings = cls(**given)
         if settings.local is not None and settings.endpoint_url is not None:
@@ -60,7 +60,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:
-    """The options anew, for one command; hidden where the help of the program has told of them."""
+    """Make the options for one command, hidden where the help of the program shows them."""
 
     def option(*names: str, **settings: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=_keep, hidden=hidden, **settings)
@@ -70,17 +70,17 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             "--region", metavar="NAME", help="AWS region, as eu-west-1. Default: as for all of AWS's tools."
         ),
         option("--profile", metavar="NAME", help="Profile of the AWS configuration files."),
-        option("--endpoint-url", metavar="URL", help="Another place than AWS's own."),
+        option("--endpoint-url", metavar="URL", help="Another endpoint than AWS's own."),
         option(
             "--allow-insecure",
             is_flag=True,
-            help="Talk plain http to another machine: anyone on the way can read and change archives.",
+            help="Allow plain http to another machine: anyone on the way can read and change archives.",
         ),
         option("--account-id", metavar="ID", help="Twelve digits. Default: the account of the credentials."),
         option(
             "--local",
             metavar="DIR",
-            help="Use a local Glacier kept in DIR: no account, no credentials, no cost, no waiting.",
+            help="Use a local Glacier in the folder DIR: no account, no cost, no waiting.",
         ),
         option(
             "--catalog",

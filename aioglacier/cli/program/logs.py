@@ -1,7 +1,7 @@
 """Logging to standard error: warnings always, more with -v, secrets never.
 
-The library logs each attempt that failed. While a service is away those are several a second, and all say the
-same, so without -v one line tells of the trouble, and another one of its end.
+The library logs each failed attempt. While a service is away those are several a second, and all say the
+same, so without -v one line reports the trouble, and another one its end.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _LEVELS: Final = (
 )
 
 
-#: Trouble that lasts, or comes back, is told of this often.
+#: Seconds between two lines about trouble that lasts or comes back.
 _SECONDS_BETWEEN: Final = 30.0
 
 
 def start_logging(*, verbose: int, quiet: bool) -> None:
-    """Log to standard error from now on. Tracebacks are ours only, and with -vv or more."""
+    """Log to standard error from now on. Only -vv shows tracebacks, and only those of this package."""
     own, others = _LEVELS[min(verbose, len(_LEVELS) - 1)]
     logging.raiseExceptions = False
     logging.captureWarnings(capture=True)
@@ -46,7 +46,7 @@ def start_logging(*, verbose: int, quiet: bool) -> None:
 
 
 class Calm(logging.Filter):
-    """Lets warnings pass, and of attempts that fail and succeed what is news."""
+    """Lets warnings pass, and of failed attempts only news: trouble that begins, lasts or ends."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

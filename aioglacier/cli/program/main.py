@@ -1,7 +1,6 @@
-"""The program: finds a command by its name, loads it, runs it, and turns what comes out into an exit code.
+"""The program: find a command by its name, load it, run it, and return its exit code.
 
-Nothing is imported for a command that is not run: the help of the whole program, and commands that talk to
-no service, answer before an AWS client could even be loaded.
+Only the command that runs is imported, so the help and commands without a service answer at once.
 """
 
 from __future__ import annotations
@@ -80,13 +79,13 @@ class Program(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Tell of the commands without loading them."""
+        """List the commands without loading them."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Tell of the exit codes."""
+        """List the exit codes."""
         del ctx
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])

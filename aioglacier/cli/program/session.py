@@ -33,7 +33,7 @@ T = TypeVar("T")
 _FILES: Final = 24
 _FILES_LOCAL: Final = 48
 
-#: Commands on a local Glacier are short, mostly; whoever waits longer than this wants to know why.
+#: Commands on a local Glacier are mostly short, so a longer wait ends with an explanation.
 _PATIENCE_SECONDS: Final = 5.0
 _LOOK_AGAIN_SECONDS: Final = 0.1
 
@@ -44,7 +44,7 @@ _log: Final = logging.getLogger("aioglacier.cli")
 
 
 class CommandError(Exception):
-    """What a command found wrong by itself, with the exit code it ends with."""
+    """An error that a command found by itself, with its exit code."""
 
     def __init__(self, message: str, code: Exit = Exit.OTHER) -> None:
         super().__init__(message)
@@ -52,12 +52,12 @@ class CommandError(Exception):
 
 
 class Session:
-    """What a command is given.
+    """The settings, output, signals and connection of one command.
 
     Attributes:
-        begins_catalog: This command fills a new catalog, although a damaged one is kept beside it.
-        resume: The command that goes on if this one is stopped now, ``None`` where none does.
-        safe: Says what is safe in that case, as "12 of 40 parts are at the service".
+        begins_catalog: Whether the command fills a new catalog, although a damaged one is kept beside it.
+        resume: The command line that goes on if this one is stopped now, ``None`` if there is none.
+        safe: Returns what is safe in that case, as "12 of 40 parts are at the service".
     """
 
     def __init__(self, ctx: click.Context, settings: Settings, output: Output, stopper: Stopper) -> None:
@@ -92,8 +92,8 @@ class Session:
         """Connect, and run ``work`` until it ends or a signal stops it.
 
         Args:
-            work: What is to be done.
-            records: Open the catalog first, and record what is done there.
+            work: The work.
+            records: Open the catalog first, and record the work there.
         """
 
         async def connected() -> T:
@@ -109,7 +109,7 @@ class Session:
         """Run ``work`` until it ends or a signal stops it.
 
         Raises:
-            StoppedError: A signal did. What ``work`` had open has been closed.
+            StoppedError: A signal stopped it. Everything that ``work`` had open was closed.
         """
         import asyncio  # noqa: PLC0415  # not everything the command line does needs a loop
 
@@ -183,7 +183,7 @@ class Session:
 async def _enter(
     stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Glacier]], settings: Settings
 ) -> Glacier:
-    """Connect; a local Glacier that another command uses is waited for.
+    """Connect, and wait for a local Glacier that another command uses.
 
     Raises:
         CommandError: That took too long.
@@ -213,7 +213,7 @@ async def _enter(
 
 
 def _watch_garbage() -> None:
-    """Look for garbage more often from now on, and never again among what has been loaded."""
+    """Collect garbage more often from now on, and never look at the loaded modules again."""
     if gc.get_threshold()[0] > _COLLECT_AFTER:  # the process is ours
         gc.freeze()
         gc.set_threshold(_COLLECT_AFTER)
@@ -229,7 +229,7 @@ def _is_in_use(error: BaseException) -> bool:
 
 
 def _allow_open_files(needed: int) -> None:
-    """See that as many files may be open as a transfer takes, before one fails for it half-way.
+    """Raise the limit of open files to what a transfer needs, before one fails half-way.
 
     Raises:
         CommandError: The limit is lower, and cannot be raised.
@@ -249,7 +249,7 @@ def _allow_open_files(needed: int) -> None:
 
 
 def worst_exit(failed: int, total: int, codes: Iterable[Exit]) -> Exit:
-    """The exit code of several items: a single one's own, else whether any failed."""
+    """Return the exit code of several items: a single item's own, otherwise whether any failed."""
     if not failed:
         return Exit.DONE
     return next(iter(codes)) if total == 1 else Exit.SOME_FAILED

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-#: A clean stop that takes longer is given up: whoever sent the signal is waiting, and was promised ten
-#: seconds, of which a busy machine may need some to end a process.
+#: A clean stop that takes longer is given up: the promise is ten seconds, and a busy machine needs some of
+#: them to end a process.
 PATIENCE_SECONDS: Final = 8.5
 
-#: How long what is on its way may take to arrive; the rest is for ending properly.
+#: Seconds for parts on their way to arrive; the rest is for closing.
 DRAIN_SECONDS: Final = 6.0
 
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -57,14 +57,14 @@ class Stopper:
         return StoppedError(self._signal) if self._signal is not None else None
 
     def install(self) -> None:
-        """Listen. A signal that whoever started this program wants ignored (nohup) stays ignored."""
+        """Listen. A signal that is ignored when the program starts (nohup) stays ignored."""
         for name in _SIGNALS:
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._handle)
 
     def retire(self) -> None:
-        """Listen no more: the exit code is decided, and the interpreter is about to end.
+        """Stop listening: the exit code is decided, and the interpreter is about to end.
 
         Ignored signals stay so while it ends; handlers in Python would not.
         """

@@ -1,1 +1,1 @@
-"""What people and programs read: sizes, records, progress."""
+"""Output for people and programs: sizes, records, progress."""

@@ -1,7 +1,7 @@
-"""Where output goes: records to standard output, everything else to standard error.
+"""Output: records go to standard output, everything else to standard error.
 
-A record is one dictionary; it is printed as a line of JSON or as text made from the same dictionary. Whoever
-reads standard output may leave at any time (``| head``), which is no error of the work that is being told of.
+A record is one dictionary, printed as a line of JSON or as text made from the same dictionary. The reader of
+standard output may leave at any time (``| head``); that is no error of the work itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Output:
 
     Attributes:
         is_json: Whether records and errors are JSON.
-        is_quiet: Whether nothing is said but results and errors.
+        is_quiet: Whether only results and errors are printed.
         is_closed: Whether the reader of standard output went away.
         to_stderr: Whether results go to standard error, because standard output carries an archive.
         show_cursor: Shows the cursor again while a progress display hides it.
@@ -41,12 +41,12 @@ class Output:
         self.show_cursor: Callable[[], None] = lambda: None
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and hasattr(stream, "reconfigure"):
-                # A description may hold what this terminal's encoding cannot; show it escaped.
+                # A description may hold characters that this terminal's encoding lacks; show them escaped.
                 stream.reconfigure(errors="backslashreplace")
 
     @property
     def shows_progress(self) -> bool:
-        """Whether somebody looks at standard error who would like to see things move."""
+        """Whether standard error is a terminal that can show progress."""
         if self.is_quiet or sys.stderr is None:
             return False
         try:
@@ -57,7 +57,7 @@ class Output:
     def record(
         self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str], *, is_last: bool = True
     ) -> None:
-        """Print one record. Whoever reads sees it now, or with the last of many."""
+        """Print one record, at once or with the last of many."""
         self.write((json.dumps(record) if self.is_json else as_text(record)) + "\n", is_last=is_last)
 
     def line(self, text: str) -> None:
@@ -68,8 +68,8 @@ class Output:
         """Print a piece of the result.
 
         Raises:
-            OSError: It could not be written, for another reason than that the reader left. It was printed to
-                standard error instead, since it may name an archive that is nowhere else named.
+            OSError: It could not be written, although the reader is there. It was printed to standard error
+                instead, since it may be the only mention of an archive.
         """
         stream: TextIO | None = sys.stderr if self.to_stderr else sys.stdout
         if self.is_closed:
@@ -90,12 +90,12 @@ class Output:
             raise
 
     def note(self, text: str) -> None:
-        """Say what goes on, to people."""
+        """Print a notice for people."""
         if not self.is_quiet and not self.is_json:
             self._stderr(text)
 
     def warn(self, text: str) -> None:
-        """Say what somebody should know, whoever it is."""
+        """Print a warning for people and programs."""
         if self.is_json:
             self._stderr(json.dumps({"warning": redact(text)}))
         elif not self.is_quiet:
@@ -106,7 +106,7 @@ class Output:
         self._stderr(redact(json.dumps(record) if self.is_json else text))
 
     def close(self) -> None:
-        """Give standard output up, so that what is still buffered fails nowhere, also at exit."""
+        """Give up standard output, so that buffered output raises no error, not even at exit."""
         self.is_closed = True
         with suppress(OSError, ValueError, AttributeError):
             null = os.open(os.devnull, os.O_WRONLY)
@@ -120,7 +120,7 @@ class Output:
         self.show_cursor()
 
     def flush(self) -> None:
-        """See that everything has been written; raises as ``line``."""
+        """Write everything out; raises as ``line``."""
         if sys.stdout is None or self.is_closed:
             return
         try:

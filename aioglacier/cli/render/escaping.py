@@ -1,4 +1,4 @@
-"""What strangers wrote, made safe to print: a description may hold escapes that command a terminal."""
+"""Text made safe to print: a description may hold escapes that command a terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 _SECRET_NAMES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
-#: Whatever follows one of these words is a secret, or is made from one.
+#: A secret, or something made from one, follows each of these words.
 _SECRETS: Final = re.compile(
     r"""(?ix)
     ( signature [=:]\s* | x-amz-security-token ['":=\s,b]+ | x-amz-signature [=:]\s*
@@ -21,7 +21,7 @@ _HIDDEN: Final = "[hidden]"
 
 
 def escape(text: str) -> str:
-    r"""The text on one line: what does not print, from ESC to U+202E, becomes ``\x1b`` or ``\u202e``."""
+    r"""Return the text on one line: characters that do not print become ``\x1b`` or ``\u202e``."""
     if text.isprintable():
         return text
     return "".join(
@@ -31,7 +31,7 @@ def escape(text: str) -> str:
 
 
 def redact(text: str) -> str:
-    """The text without secret keys, session tokens, signatures, and passwords in URLs."""
+    """Return the text without secret keys, session tokens, signatures, and passwords in URLs."""
     for name in _SECRET_NAMES:
         secret = os.environ.get(name, "")
         if len(secret) >= 8:

@@ -1,4 +1,4 @@
-"""Lists that may be left in the middle, because whoever reads the output has gone."""
+"""Lists that end early, because the reader of the output went away."""
 
 from __future__ import annotations
 

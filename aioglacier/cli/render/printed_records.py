@@ -1,4 +1,4 @@
-"""Records: what the service's models look like to the command line, and as text.
+"""Records: the service's models as the command line prints them, in JSON and as text.
 
 Keys are the contract of ``--json``: none is ever renamed. Sizes are bytes, hashes hex, times ISO 8601 UTC,
 byte ranges ``START-END`` with both ends included.
@@ -27,7 +27,7 @@ _SIZE_KEYS: Final = frozenset({"size", "part_size", "sent", "archive_size", "inv
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can have it."""
+    """Return a value as JSON has it."""
     match value:
         case bytes():
             return value.hex()
@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
 
 
 def archive_record(archive: Archive) -> Record:
-    """An archive; ``name`` and ``modified`` are what its description says, whichever tool wrote it."""
+    """Return an archive; ``name`` and ``modified`` come from its description, from whichever tool."""
     found = decode(archive.description)
     return {
         "archive_id": archive.id,
@@ -63,7 +63,7 @@ def archive_record(archive: Archive) -> Record:
 
 
 def vault_record(vault: VaultDescription) -> Record:
-    """A vault."""
+    """Return a vault."""
     return {
         "name": vault.name,
         "arn": vault.arn,
@@ -75,7 +75,7 @@ def vault_record(vault: VaultDescription) -> Record:
 
 
 def job_record(vault: str, job: JobDescription) -> Record:
-    """A job."""
+    """Return a job."""
     return {
         "job_id": job.id,
         "vault": vault,
@@ -98,9 +98,9 @@ def job_record(vault: str, job: JobDescription) -> Record:
 
 
 def upload_record(upload: Upload, *, parts: int, record: UploadRecord | None = None) -> Record:
-    """An unfinished upload of which the service has so many parts; the last one may be shorter.
+    """Return an unfinished upload with its number of parts; the last one may be shorter.
 
-    ``record`` is what the catalog knows of it.
+    ``record`` is the catalog's record of it.
     """
     return {
         "upload_id": upload.id,
@@ -117,7 +117,7 @@ def upload_record(upload: Upload, *, parts: int, record: UploadRecord | None = N
 
 
 def local_upload_record(record: UploadRecord, *, parts: int = 0) -> Record:
-    """An upload that only the catalog knows of: its outcome is unknown, or it may never have begun."""
+    """Return an upload that only the catalog knows: its outcome is unknown, or it may never have begun."""
     return {
         "upload_id": record.upload_id,
         "vault": record.place.vault,
@@ -171,7 +171,7 @@ def upload_text(record: Mapping[str, Any]) -> str:
 
 
 def as_text(headline: str, record: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
-    """A headline, and below it every other value there is."""
+    """Return a headline, and below it every other value."""
     shown = {
         key.replace("_", " "): show_exact_size(value) if key in _SIZE_KEYS else escape(str(value))
         for key, value in record.items()

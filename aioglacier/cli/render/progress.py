@@ -1,6 +1,6 @@
-"""Progress: a line on standard error that moves, where somebody looks at it; nothing at all elsewhere.
+"""Progress: a line on standard error that moves, on a terminal only.
 
-Transfers are not told to report: their counters are looked at ten times a second.
+Transfers do not report: their counters are polled ten times a second.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS: Final = 0.1
 
-#: The rate shown is that of so many seconds: long enough to be read, short enough to be true.
+#: The rate is that of the last seconds: enough to be steady, and few enough to be current.
 _RATE_SECONDS: Final = 8.0
 
-#: With so many facts beside it a label has to keep so many columns, or facts go.
+#: The columns that a label keeps, by the number of facts beside it; otherwise a fact is dropped.
 _LABEL_WIDTHS: Final = (1, 4, 12, 16)
 
 #: A shorter bar says nothing.
@@ -42,7 +42,7 @@ class Transfer(Protocol):
 
 
 class Speed:
-    """How fast bytes move, from counters looked at now and then. Bytes that a resume finds do not count."""
+    """The rate of a transfer, from polled counters. Bytes that a resume finds do not count."""
 
     def __init__(self, *, is_resume: bool) -> None:
         self._seen: deque[tuple[float, int]] = deque()
@@ -69,9 +69,9 @@ class Speed:
 async def showing(
     output: Output, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
 ) -> AsyncIterator[None]:
-    """Show how a transfer gets on while the block runs, and in one line how it went if that ``sums_up``.
+    """Show the progress of a transfer while the block runs, and a summary if it ``sums_up``.
 
-    A resume begins with a check of what is there already, while no counter moves.
+    A resume begins with a check of the parts that are there, while no counter moves.
     """
     if not output.shows_progress:
         yield
@@ -115,7 +115,7 @@ def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Sp
 
 @contextmanager
 def waiting(output: Output, text: str) -> Iterator[None]:
-    """Show that something is waited for, and for how long already."""
+    """Show what the block waits for, and for how long already."""
     if not output.shows_progress:
         output.note(text)
         yield
@@ -140,13 +140,13 @@ async def counting(
 
 
 class State(NamedTuple):
-    """What is to be shown of some work at one moment.
+    """The state of some work at one moment.
 
     Attributes:
-        label: What it is at.
-        done: How much of it is done.
-        total: How much there is, ``None`` while nobody knows.
-        facts: What is told of it, the dearest first.
+        label: The present step.
+        done: The amount that is done.
+        total: The whole amount, ``None`` while it is unknown.
+        facts: What to show beside it, the most important first.
     """
 
     label: str
@@ -157,7 +157,7 @@ class State(NamedTuple):
 
 @asynccontextmanager
 async def following(output: Output, look: Callable[[], State]) -> AsyncIterator[None]:
-    """Show how some work gets on while the block runs, by looking at it."""
+    """Show the progress of some work while the block runs, by polling it."""
     if not output.shows_progress:
         yield
         return
@@ -199,12 +199,12 @@ async def _polling(look: Callable[[], None]) -> AsyncIterator[None]:
 
 
 class Line(NamedTuple):
-    """What fits on one line.
+    """The parts of one line that fit.
 
     Attributes:
-        label: What it is about, maybe shortened.
+        label: The label, shortened if need be.
         bar: Columns left for a bar; 0 where there is no room for one.
-        facts: What is told of it.
+        facts: The facts that fit.
     """
 
     label: str
@@ -218,7 +218,7 @@ def fit(width: int, label: str, *facts: str) -> Line:
     The last fact goes first, and so on to the first one, which stays; the label is shortened, and a bar gets
     what is left.
     """
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  # only where somebody looks
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415  # only on a terminal
 
     kept = [fact for fact in facts if fact]
     wide = cell_len(label)
@@ -254,7 +254,7 @@ def _counting_facts(task: Task) -> tuple[str, ...]:
 
 @contextmanager
 def _display(output: Output, facts_of: Callable[[Task], tuple[str, ...]]) -> Iterator[Progress]:
-    from rich.console import Console  # noqa: PLC0415  # only where somebody looks
+    from rich.console import Console  # noqa: PLC0415  # only on a terminal
     from rich.progress import Progress, ProgressColumn  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -262,7 +262,7 @@ def _display(output: Output, facts_of: Callable[[Task], tuple[str, ...]]) -> Ite
     console = Console(stderr=True)
 
     class Whole(ProgressColumn):
-        """All there is to see, as wide as the terminal is now."""
+        """The whole line, as wide as the terminal is now."""
 
         def render(self, task: Task) -> Text:
             label, bar, facts = fit(console.width, task.description, *facts_of(task))

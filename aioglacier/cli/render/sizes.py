@@ -26,23 +26,23 @@ _NAMES: Final = ("KiB", "MiB", "GiB", "TiB")
 
 
 def parse_size(text: str) -> int:
-    """Bytes from ``64MiB``, ``4GiB`` or plain bytes; ``MB`` and the like are powers of ten.
+    """Return bytes from ``64MiB``, ``4GiB`` or plain bytes; ``MB`` and the like are powers of ten.
 
-    Negative numbers are read as well: what a size is for decides whether they make sense.
+    Negative numbers are read, too: the use of a size decides whether they are valid.
 
     Raises:
-        ValueError: It is no size.
+        ValueError: The text is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(match[2].lower()) if match else None
     if match is None or unit is None:
         hint = "; M may be MiB or MB, say which" if match and match[2].upper() in {"K", "M", "G", "T"} else ""
-        raise ValueError(f"{text!r} is no size as 64MiB, 4GiB or 1048576{hint}")
+        raise ValueError(f"{text!r} is not a size such as 64MiB, 4GiB or 1048576{hint}")
     return int(match[1]) * unit
 
 
 def show_size(size: int) -> str:
-    """The size in the largest unit that leaves at least 1, with up to three digits: ``1.50 GiB``."""
+    """Return the size in the largest unit that leaves at least 1, with up to three digits: ``1.50 GiB``."""
     if size < 1024:
         return f"{size} bytes" if size != 1 else "1 byte"
     value, names = size / 1024, list(reversed(_NAMES))
@@ -56,23 +56,23 @@ def show_size(size: int) -> str:
 
 
 def show_exact_size(size: int) -> str:
-    """The size for a glance, and to the byte where that says more."""
+    """Return the size in a unit, and also in bytes where that says more."""
     return show_size(size) if size < 1024 else f"{show_size(size)} ({size:,} bytes)"
 
 
 def show_count(count: int, what: str) -> str:
-    """The number with its noun: ``1 archive``, ``1,024 archives``."""
+    """Return the number with its noun: ``1 archive``, ``1,024 archives``."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def show_rate(size: int, seconds: float) -> str:
-    """Bytes in a time as MB/s, a million bytes a second."""
+    """Return bytes in a time as MB/s, a million bytes a second."""
     rate = size / 1e6 / max(seconds, 1e-9)
     return f"{rate:,.0f} MB/s" if rate >= 9.95 else f"{rate:.1f} MB/s"
 
 
 def show_seconds(seconds: float) -> str:
-    """A time of work or waiting: ``0.41 s``, ``12.0 s``, ``3:07 min``, ``4:05 h``."""
+    """Return a time of work or waiting: ``0.41 s``, ``12.0 s``, ``3:07 min``, ``4:05 h``."""
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 60:
@@ -81,7 +81,7 @@ def show_seconds(seconds: float) -> str:
 
 
 def show_left(seconds: float) -> str:
-    """A time still to come, which nobody knows to the hundredth: ``4 s``, ``3:07 min``, ``4:05 h``."""
+    """Return a remaining time, without fractions: ``4 s``, ``3:07 min``, ``4:05 h``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -91,5 +91,5 @@ def show_left(seconds: float) -> str:
 
 
 def show_time(time: datetime) -> str:
-    """A time to the minute, as "2026-11-22 12:00 UTC"."""
+    """Return a time to the minute, as "2026-11-22 12:00 UTC"."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

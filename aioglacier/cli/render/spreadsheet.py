@@ -1,4 +1,4 @@
-"""CSV as RFC 4180 has it, of which a spreadsheet runs nothing."""
+"""CSV as RFC 4180 has it, without cells that a spreadsheet would run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What makes a spreadsheet take a cell for a formula (OWASP, "CSV Injection").
-#: An apostrophe is here too, so that the one in front can be told from one that was there.
+#: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection"). The apostrophe is here, too, so
+#: that the one in front can be distinguished from one that was there.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 def harmless(text: str) -> str:
-    """The text with an apostrophe in front, if a spreadsheet would take it for a formula."""
+    """Return the text, with an apostrophe in front if a spreadsheet would take it for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def csv_line(cells: Iterable[object]) -> str:
-    """One line, with its end."""
+    """Return one line, with its end."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(cells)
     return line.getvalue()

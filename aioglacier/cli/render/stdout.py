@@ -1,8 +1,8 @@
-"""Bytes to standard output, without ever standing still where a signal could not be heeded.
+"""Bytes to standard output, without a blocked thread that ignores signals.
 
-Whoever reads a pipe may pause for hours, and a write to it would block its thread for as long, also when the
-program is told to stop. So a pipe is waited for on the event loop, and written to without blocking: on
-Linux by opening it a second time, since the flag on the descriptor we got would be everybody's who shares it.
+The reader of a pipe may pause for hours, and a write to it would block its thread for as long, even when a
+signal comes. So the event loop waits until the pipe is ready, and writes do not block: on Linux the pipe is
+opened a second time, since the flag on the inherited descriptor would hold for every process that shares it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class StandardOutput:
         """Write all of the bytes.
 
         Raises:
-            BrokenPipeError: Nobody reads any more.
+            BrokenPipeError: The reader went away.
             OSError: They cannot be written.
         """
         import anyio  # noqa: PLC0415  # not needed for help
@@ -56,7 +56,7 @@ class StandardOutput:
 
 @contextmanager
 def open_stdout() -> Iterator[StandardOutput]:
-    """Standard output, written to from here alone.
+    """Open standard output for bytes.
 
     Raises:
         TargetError: It is closed.

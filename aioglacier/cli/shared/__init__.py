@@ -1,1 +1,1 @@
-"""What several commands share."""
+"""Options, questions and messages of several commands."""

@@ -1,4 +1,4 @@
-"""``--dry-run``: what a command that changes something, or pays, would do."""
+"""``--dry-run``: the plan of a command that changes something or costs money."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
 
 DRY_RUN: Final = click.option(
-    "--dry-run", is_flag=True, help="Say what would be done and cost; change nothing, pay nothing."
+    "--dry-run", is_flag=True, help="Print the plan and its cost. Change nothing, pay nothing."
 )
 
 
 def tell_plan(session: Session, operation: str, text: str, **facts: Any) -> int:
-    """Print what would be asked of the service, and end.
+    """Print the request that would be made, and end.
 
     Args:
         session: The session.
         operation: The service's name of it.
         text: The same for people, as in "would ...".
-        facts: What it would be asked with.
+        facts: Its parameters.
     """
 
     def shown(_: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Options of encryption: recipients are named, identities are in files, so no secret is on a command line."""
+"""Options of encryption. Identities are in files, so no secret is on a command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ IDENTITY: Final = click.option(
 def refuse_with_encryption(
     *, expected_size: int | None, restart: bool, no_resume: bool, stream: str | None
 ) -> None:
-    """Refuse what has no meaning for something that is never the same twice."""
+    """Refuse options that an encrypted upload cannot have, since its bytes differ each time."""
     given = {
         "--expected-size": expected_size is not None,
         "--restart": restart,
@@ -88,7 +88,7 @@ class Save(Protocol):
     """Fetches something to a file."""
 
     async def __call__(self, target: str, *, overwrite: bool) -> None:
-        """Fetch it, verified; only then there is a file of this name."""
+        """Fetch it; a file of this name appears only once it is verified."""
         ...
 
 
@@ -110,7 +110,7 @@ async def save_unsealed(target: str, identities: Identities | None, save: Save, 
 async def unsealed(
     write: Callable[[bytes], Awaitable[None]], identities: Identities | None
 ) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """``write``, or what decrypts for it if there are identities."""
+    """Give ``write``, or a function that decrypts for it if there are identities."""
     if identities is None:
         yield write
         return

@@ -1,4 +1,4 @@
-"""What the commands of folders share: options, the money that things cost, and events for programs."""
+"""Progress and failures of the commands for folders, for people and for programs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
 
-#: How often programs are told how far it is.
+#: Seconds between two records of progress.
 _EVENT_SECONDS: Final = 1.0
 
 
 def tell_failures(session: Session, failures: Sequence[PathFailure], count: int) -> None:
-    """List what failed; what is no longer known one by one is counted."""
+    """List the failures, and count those that are not kept one by one."""
     import os  # noqa: PLC0415
 
     for path, error in failures:
@@ -35,7 +35,7 @@ def tell_failures(session: Session, failures: Sequence[PathFailure], count: int)
 async def telling(
     session: Session, snapshot: Callable[[], Any], look: Callable[[], State]
 ) -> AsyncIterator[None]:
-    """Show people how it gets on, or tell programs, once a second, while the block runs."""
+    """Show progress to people, or print it for programs once a second, while the block runs."""
     if not session.output.is_json or session.output.is_quiet:
         async with following(session.output, look):
             yield
@@ -59,5 +59,5 @@ async def telling(
 
 
 def snapshot_record(snapshot: Any) -> Record:
-    """Counters as a record."""
+    """Return counters as a record."""
     return {name: plain(value) for name, value in asdict(snapshot).items()}

@@ -43,7 +43,7 @@ def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: 
 
     Raises:
         UsageError: There are too few arguments, or too many.
-        InvalidIdError: It is none.
+        InvalidIdError: It is not an id.
     """
     names = [*([f"{kind.upper()}_ID"] if option is None else []), *others]
     if len(arguments) < len(names):
@@ -58,11 +58,11 @@ def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: 
 
 
 def gather_ids(kind: str, arguments: Sequence[str], options: Sequence[str], file: str | None) -> list[str]:
-    """All ids, from arguments, options and a file with one a line, each once and checked.
+    """Return all ids, from arguments, options and a file with one a line, each once and checked.
 
     Raises:
-        UsageError: There is none.
-        InvalidIdError: One is none.
+        UsageError: No id was given.
+        InvalidIdError: One is not an id.
     """
     given = [*arguments, *options]
     if file is not None:

@@ -1,4 +1,4 @@
-"""Unfinished uploads that the service will soon remove, because nothing was sent to them for almost a day."""
+"""Warnings about unfinished uploads that the service will soon remove, idle for almost a day."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST: Final = 3
 
 
 def idle_warning(upload: UploadRecord) -> str | None:
-    """What to say of an upload that has been idle for long; ``None`` if it has not."""
+    """Return a warning for an upload that has been idle for long, otherwise ``None``."""
     if upload.upload_id is None or datetime.now(UTC) - upload.active < _WARN_AFTER:
         return None
     return (
@@ -31,7 +31,7 @@ def idle_warning(upload: UploadRecord) -> str | None:
 
 
 async def warn_of_idle(session: Session, vault: Vault) -> None:
-    """Warn of uploads to a vault that will soon be gone."""
+    """Warn of uploads to a vault that the service will soon remove."""
     if vault.records is None:
         return
     unfinished = vault.records.catalog.uploads.list_unfinished(vault.records.place)

@@ -1,4 +1,4 @@
-"""Waiting for a job, which may take hours, so that people know what they wait for."""
+"""Wait for a job, which may take hours, and show what for."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def not_yet(session: Session, vault: str, job: JobDescription) -> Exit:
 async def wait(
     session: Session, job: Job, description: JobDescription, *, timeout_seconds: float | None = None
 ) -> JobDescription:
-    """Wait until the job is done; one that is done already is not spoken of.
+    """Wait until the job is done; print nothing if it is done already.
 
     Raises:
-        JobFailedError: The service gave the job up.
-        WaitTimeoutError: It was not done in time; it goes on.
+        JobFailedError: The job failed.
+        WaitTimeoutError: It was not done in time; the job goes on at the service.
     """
     if description.status is JobStatus.SUCCEEDED:
         return description

@@ -19,7 +19,7 @@ PRICES: Final = click.option(
     "--prices",
     "price_list",
     metavar="FILE",
-    help="A price list of your own, in place of the one that is here.",
+    help="Your own price list, instead of the built-in one.",
 )
 MAX_COST: Final = click.option(
     "--max-cost",
@@ -32,7 +32,7 @@ TIER: Final = click.option(
     type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
     default=Tier.STANDARD.value,
     show_default=True,
-    help="How fast and how dear: minutes, 3-5 hours, 5-12 hours.",
+    help="Speed and price of retrievals: 1-5 minutes, 3-5 hours, 5-12 hours.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Standard input to as many archives as it takes, and such a stream back."""
+"""Archive standard input in as many archives as it needs, and bring such a stream back."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ STDOUT = "-"
 
 
 def count_parts_of_piece(part_size: int | None, piece_size: int | None) -> int:
-    """How many parts an archive has before the next one begins."""
+    """Return how many parts an archive has before the next one begins."""
     if piece_size is None:
         return VAULT.max_parts
     return max(1, min(VAULT.max_parts, piece_size // choose_part_size(None, part_size)))
 
 
 def plan_record(vault: str, description: str | None, part_size: int | None, piece_size: int | None) -> Record:
-    """What an upload that rolls over would do, as far as can be told of a stream."""
+    """Return the plan of an upload that rolls over, as far as it is known of a stream."""
     size = choose_part_size(None, part_size)
     parts = count_parts_of_piece(part_size, piece_size)
     return {
@@ -66,7 +66,7 @@ async def upload_rolling(
     position: int | None,
     recipients: Recipients | None,
 ) -> int:
-    """Archive standard input; what it has become is printed."""
+    """Archive standard input, and print the manifest."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415
     from aioglacier.bulk.streams.upload import StreamUpload  # noqa: PLC0415  # not needed for help
 
@@ -86,7 +86,7 @@ async def upload_rolling(
 
         def safe() -> str:
             if recipients is not None:
-                return "nothing can go on with an encrypted stream"
+                return "an encrypted stream cannot be continued"
             return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
 
         begun = await rolling.begin()
@@ -121,7 +121,7 @@ def _upload_text(record: Mapping[str, Any]) -> str:
 async def plan_rolling(
     session: Session, glacier: Glacier, vault: str, archive_id: str, target: str, tier: Tier
 ) -> int:
-    """What bringing it back would cost; of a stream on no record only the manifest's job is known."""
+    """Print what a stream would cost; without a record of it, only the manifest's job is known."""
     from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.streams.download import find_manifest  # noqa: PLC0415
 
@@ -157,7 +157,7 @@ async def download_rolling(
     overwrite: bool,
     identities: Identities | None = None,
 ) -> int:
-    """Bring a stream back, as one."""
+    """Bring a stream back as one."""
     from aioglacier.bulk.streams.download import StreamDownload, read_manifest  # noqa: PLC0415  # as above
 
     place = glacier.vault(vault)

@@ -1,4 +1,4 @@
-"""What is common to commands that upload: standard input, locks, progress, and what to say when it fails."""
+"""Uploads of a command: standard input, progress, signals, and advice after errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STDIN: Final = "-"
 
 
 def open_stdin() -> io.FileIO:
-    """Standard input without a buffer, so that a pipe is waited for and not read ahead.
+    """Open standard input without a buffer, so that a pipe is not read ahead.
 
     Raises:
         SourceUnreadableError: It is closed.
@@ -156,7 +156,7 @@ async def run_side_by_side(work: Callable[[], Coroutine[Any, Any, None]], count:
 
 
 async def note_told(vault: Vault, archive: Archive) -> None:
-    """Record that an archive was printed, so that the next run need not report it."""
+    """Record that an archive was printed, so that the next run need not print it."""
     if vault.records is not None:
         await vault.records.uploads.note_reported(archive)
 
@@ -183,7 +183,7 @@ def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
 
 
 def describe_name(name: str) -> str:
-    """The description that a file gets: its name, or JSON where that could not be read back as it is."""
+    """Return the description of a file: its name, or JSON if the name would not be read back unchanged."""
     if name.isascii() and name.isprintable() and decode(name).name == name:
         return name
     return json.dumps({"path": name})

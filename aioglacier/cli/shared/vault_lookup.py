@@ -1,4 +1,4 @@
-"""Which vault is meant, where nothing is asked of the service: the options, and what is on record."""
+"""The vault that the options mean, found on record without asking the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def find_place(session: Session, catalog: Catalog, vault: str) -> Place | None:
-    """The vault of this name that the options mean; ``None`` where none is on record.
+    """Return the vault of this name that the options mean, ``None`` if none is on record.
 
     Raises:
         CommandError: They mean several.
@@ -32,7 +32,7 @@ async def find_place(session: Session, catalog: Catalog, vault: str) -> Place | 
 
 
 async def require_place(session: Session, catalog: Catalog, vault: str) -> Place:
-    """The same where one must be on record.
+    """Return the same, which must be on record.
 
     Raises:
         CommandError: None is, or they mean several.
@@ -47,7 +47,7 @@ async def require_place(session: Session, catalog: Catalog, vault: str) -> Place
 
 
 def is_meant(place: Place, settings: Settings) -> bool:
-    """Whether the options let this vault be meant."""
+    """Return whether the options may mean this vault."""
     if settings.local is not None:
         return place.endpoint == f"local:{os.path.realpath(settings.local)}"
     endpoint = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER")
@@ -60,7 +60,7 @@ def is_meant(place: Place, settings: Settings) -> bool:
 
 
 def make_place(settings: Settings, vault: str, *, region: str | None) -> Place:
-    """The vault of this name that the options mean, for a catalog that has nothing of it yet.
+    """Return the vault of this name that the options mean, for a catalog without a record of it.
 
     Args:
         settings: The options.
@@ -73,7 +73,7 @@ def make_place(settings: Settings, vault: str, *, region: str | None) -> Place:
     from aioglacier.catalog import Place  # noqa: PLC0415  # SQLite takes long to load
 
     if settings.local is not None:
-        from aioglacier.client.local_endpoint import REGION  # noqa: PLC0415  # the server, likewise
+        from aioglacier.client.local_endpoint import REGION  # noqa: PLC0415  # loads the server
 
         return Place(vault, REGION, settings.account_id, f"local:{os.path.realpath(settings.local)}")
     found = _region(settings) or region

@@ -1,4 +1,4 @@
-"""``aioglacier delete``: archives go, for good."""
+"""``aioglacier delete``: delete archives for good."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ def command(
 ) -> int:
     """Delete archives of VAULT by their ids, for good.
 
-    An archive is gone at once, though inventories list it for a day or more. One that is gone already is no
-    error. Storage of an archive is charged for 90 days even if it is deleted earlier.
+    An archive is gone at once, though inventories list it for a day or more. Deleting it twice is no error.
+    At least 90 days of storage are charged. Files that 'sync' archived and that rest on these archives are
+    named, and only --lose-files deletes them.
     """
     check_vault_name(vault)
     ids = gather_ids("archive", given, more_ids, file)

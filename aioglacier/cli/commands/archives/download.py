@@ -1,7 +1,7 @@
-"""``aioglacier download``: a retrieval job is found or started, waited for, and its output fetched, verified.
+"""``aioglacier download``: find or start a retrieval job, wait for it, and fetch its output, verified.
 
-A job costs money and hours, so one that retrieves the same bytes, running or done, is used again; and nothing
-is asked for before it is sure that the target can be written.
+A job costs money and hours, so one that retrieves the same bytes, running or done, is used again. No job is
+started before the target is known to be writable.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _Options:
 @click.argument("vault")
 @click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
 @click.option("--archive-id", metavar="ID", help="In place of the argument.")
-@click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
+@click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one.")
 @TIER
 @YES
 @MAX_COST
@@ -93,13 +93,13 @@ class _Options:
 @IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
 @click.option(
-    "--new", "is_new", is_flag=True, help="Pay for another job, where the one before came to nothing."
+    "--new", "is_new", is_flag=True, help="Pay for another job if the one before failed or is gone."
 )
 @click.option(
     "--manifest",
     "is_manifest",
     is_flag=True,
-    help="ARCHIVE_ID is the manifest of a stream of several archives: retrieve those, as one.",
+    help="ARCHIVE_ID is the manifest of a stream of several archives: retrieve all of them as one.",
 )
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
 @DRY_RUN
@@ -124,14 +124,13 @@ def command(
 ) -> int:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
 
-    A job that retrieves the same bytes is used if there is one, running or done; otherwise one is started,
-    which costs money. Then it waits, for hours if need be: it may be stopped and started again. What was
-    fetched and verified stays in a hidden file beside TARGET until the archive is complete; only then
-    does TARGET appear. Where a job was paid for this download, and has failed or is gone, another is started
-    only with --new.
+    If a job for the same bytes is there, running or done, it is used; otherwise one is started, which costs
+    money. The command waits for the job, which takes hours: you can stop it and run it again. The bytes
+    fetched so far stay in a hidden file beside TARGET, and TARGET appears once it is complete and verified.
+    If a job for this download failed or is gone, another one is started only with --new.
 
-    With --no-wait and a job that is not done, the job is printed, and the same command fetches later.
-    With --job-id, ARCHIVE_ID may be left out. With --identity, what was encrypted is decrypted.
+    With --no-wait, a job that is not done is printed and the exit code is 75; run the same command later.
+    With --job-id you can leave ARCHIVE_ID out. With --identity an encrypted archive is decrypted.
     """
     from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
 
@@ -191,7 +190,7 @@ def command(
 
 
 async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
-    """Whether a job is there, and what another would cost; of an archive on no record that is not known."""
+    """Print whether a job is there, and the price of another one if the size of the archive is on record."""
     from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
 
     vault = glacier.vault(options.vault)
@@ -224,7 +223,7 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
 
 
 def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
-    """Bytes that come, where they are known."""
+    """Return the size of the output, where it is known."""
     sizes = [known.archive.size] if known is not None else []
     sizes += [options.byte_range.size] if options.byte_range is not None else []
     return min(sizes, default=None)
@@ -324,7 +323,7 @@ async def fetch(
 ) -> None:
     """Fetch the output of a finished job to a file, or to standard output, verified and with progress.
 
-    With ``identities`` standard output gets what was encrypted.
+    With ``identities``, standard output gets the decrypted bytes.
     """
     if target == STDOUT:
         await _fetch_to_stdout(session, job, identities)
@@ -348,7 +347,7 @@ async def _fetch_to_stdout(session: Session, job: Job, identities: Identities | 
                 await write(block)
 
 
-# --- what is told
+# --- the record
 
 
 def _record(options: _Options, job: JobDescription) -> Record:

@@ -1,9 +1,8 @@
 """``aioglacier inventory``: the service's own list of a vault, read into the catalog, printed or exported.
 
-The document that the service wrote is what ``--output FILE`` keeps, byte for byte. CSV is always written
-here: the service's own cannot be read by other programs where a description holds quotes, and would need
-a job of its own. Here it is RFC 4180, and a description that a spreadsheet would take for a formula gets
-an apostrophe in front.
+``--output FILE`` keeps the service's document byte for byte. CSV is always written here, as RFC 4180: other
+programs cannot read the service's own CSV if a description holds quotes, and it would need another job. A
+description that a spreadsheet would take for a formula gets an apostrophe in front.
 """
 
 from __future__ import annotations
@@ -51,8 +50,8 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 )
 @click.option("--output", "target", metavar="FILE", help="Write to FILE, which appears once it is complete.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
-@click.option("--job-id", metavar="ID", help="The job to use, instead of looking for one or starting one.")
-@click.option("--new", "is_new", is_flag=True, help="Start a new job, also where one would do.")
+@click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one.")
+@click.option("--new", "is_new", is_flag=True, help="Start a new job, even if one that would do is there.")
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
 @DRY_RUN
 @click.pass_obj
@@ -69,12 +68,12 @@ def command(
 ) -> int:
     """List the archives of VAULT as of its last inventory, which is about a day old.
 
-    The list comes from a job that takes 3 to 5 hours. One that is there already is used, running or
-    done, unless the service has made another inventory since. Stop it at will: the same command goes on.
+    The list comes from a job that takes 3 to 5 hours. A job that is there already is used, running or done,
+    unless the service has made another inventory since. You can stop the command; run it again to go on.
 
-    It is read into the catalog too, where "list VAULT" finds it; nothing is deleted there. An upload whose
-    outcome was unknown is settled by it: the list has an archive of that size and tree hash or, three days
-    later, has none.
+    The list is also read into the catalog, where "list VAULT" finds it; nothing is deleted there. It settles
+    uploads whose outcome was unknown: it has an archive of that size and tree hash or, three days later, has
+    none.
     """
     check_vault_name(vault)
     if job_id is not None:

@@ -1,4 +1,4 @@
-"""``aioglacier jobs``: retrievals by their ids, whoever started them."""
+"""``aioglacier jobs``: retrievals by their ids, from this program or another one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ID = click.option("--job-id", metavar="ID", help="In place of the argument.")
 
 @click.group("jobs", cls=CommandGroup)
 def command() -> None:
-    """Retrievals: list, show, wait, fetch the output. They are kept about a day after they are done."""
+    """Retrievals: list, show, wait, fetch the output. The service keeps them about a day after they end."""
 
 
 @command.command("list")
@@ -47,8 +47,8 @@ def command() -> None:
 def _list(session: Session, vault: str, status: str | None) -> int:
     """List the jobs of VAULT, those running and those done within about a day.
 
-    One that was about to be started when the program was stopped is listed as "Intent": it may be among the
-    others, and the command that was stopped will find it.
+    "Intent" is a job that was about to be started when the program was stopped: it may be among the others,
+    and the command that was stopped will find it.
     """
     check_vault_name(vault)
 

@@ -1,4 +1,4 @@
-"""``aioglacier list``: what the catalog knows of a vault, at once; nothing is asked of the service."""
+"""``aioglacier list``: print the archives of a vault from the catalog, without asking the service."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def command(session: Session, vault: str) -> int:
     """List the archives of VAULT that the catalog knows: those uploaded from here, and those of inventories.
 
-    Nothing is asked of the service, so it costs nothing and takes no time, and needs no credentials.
-    "inventory VAULT" fetches what others have uploaded.
+    The service is not asked, so this is free, immediate, and needs no credentials. "inventory VAULT" fetches
+    archives that other machines have uploaded.
 
     "seen" is the date of the last inventory that lists an archive; a new one is not seen for a day or more.
     """

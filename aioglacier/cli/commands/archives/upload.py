@@ -1,10 +1,4 @@
-"""``aioglacier upload``: files or standard input become archives; an interrupted file goes on by itself.
-
-The catalog knows which upload is a file's. Where it knows of none, because another machine began it or the
-catalog was lost, an unfinished upload is recognised by its description. Either way its parts prove it: each
-is hashed again from the file before anything is sent. One that fails that proof is somebody else's, or the
-file has changed: whoever called decides.
-"""
+"""``aioglacier upload``: archive files or standard input, and go on with interrupted files."""
 
 from __future__ import annotations
 
@@ -88,7 +82,7 @@ class _Options:
 @click.option(
     "--expected-size",
     type=SIZE,
-    help="Bytes that must come; otherwise no archive is made. For a pipe whose writer may fail.",
+    help="Make an archive only of so many bytes; for a pipe whose writer may fail.",
 )
 @click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
 @click.option("--restart", is_flag=True, help="Abort the unfinished upload of the file, and begin again.")
@@ -103,7 +97,7 @@ class _Options:
 @click.option("--piece-size", type=SIZE, help="With --roll-over: bytes of an archive. Default: 10,000 parts.")
 @click.option("--stream", metavar="NAME", help="With --roll-over: go on with this stream, read again.")
 @click.option(
-    "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream instead."
+    "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
 @click.pass_obj
@@ -130,23 +124,23 @@ def command(
     Prints each archive once the service has proven it by its size and tree hash. Keep the archive's id: it is
     the only name it has.
 
-    A file whose upload was interrupted goes on where it stopped when the same command is run again: every
-    part that the service has is first hashed again and compared. Without activity the service forgets an
-    unfinished upload after 24 hours. An unfinished upload of standard input is aborted. A SOURCE that was
-    printed is done: named again, it becomes another archive.
+    Several files go up side by side. Run the same command again after an interruption: files that are stored
+    and unchanged are skipped (--again sends another copy), and an unfinished upload goes on where it stopped,
+    after the parts that the service has are hashed again and compared. The service removes an upload after 24
+    idle hours. An interrupted upload of standard input is aborted.
 
-    If the file is no longer what its unfinished upload began with, nothing is sent: --restart aborts that
-    upload and begins anew, --no-resume leaves it alone.
+    If a file has changed since its unfinished upload began, nothing is sent: --restart aborts that upload and
+    sends the file from the beginning, --no-resume leaves the upload alone.
 
-    With standard input, end of file is all that is seen of the program that writes: if it dies, what came
-    until then becomes an archive, unless --expected-size says otherwise.
+    If the program that writes to standard input dies, the bytes until then become an archive, unless
+    --expected-size says how many must come.
 
-    With --roll-over it becomes several archives if need be, and a last one that ties them together: the
-    manifest, by whose id 'download --manifest' brings all of it back as one. If that is interrupted, the
-    command that is printed goes on.
+    With --roll-over, standard input becomes as many archives as it needs, and a last one, the manifest, whose
+    id brings all of it back with 'download --manifest'. After an interruption, run the command that is
+    printed.
 
-    With --recipient what is read is encrypted on its way, and no name goes with it unless --description says
-    one. Since it is never the same twice, nothing can go on with it: what is interrupted begins anew.
+    With --recipient the bytes are encrypted before they leave this machine, and the file's name is not sent
+    unless --description says it. An encrypted upload differs each time, so it cannot be resumed.
     """
     from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415  # not needed for help
 
@@ -197,7 +191,7 @@ def command(
     )
 
 
-# --- what would be done
+# --- the plan
 
 
 def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> int:
@@ -249,7 +243,7 @@ def _plan_text(record: Mapping[str, Any]) -> str:
     return as_text(f"{record['source']}: would be uploaded {how}", record, without={"source"})
 
 
-# --- doing it
+# --- the uploads
 
 
 async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
@@ -391,7 +385,7 @@ async def _upload_stdin(
     return await running.run("standard input", upload, can_go_on=False)
 
 
-# --- what a file is called, and what goes on
+# --- names and sizes
 
 
 def _size_of(source: str) -> int | None:
@@ -408,7 +402,7 @@ def _description_for(source: str, options: _Options) -> str | None:
 
 
 def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:
-    """Where the same command would not go on with just this upload, name one that does."""
+    """Name the command that goes on with this upload, where the same command would not."""
     if isinstance(error, OutcomeUnknownError):
         session.resume = session.command("inventory", "--", options.vault)  # which settles it
     elif error.upload_id is not None and (source == STDIN or not options.resume):

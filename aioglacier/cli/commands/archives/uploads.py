@@ -48,7 +48,7 @@ _ID = click.option("--upload-id", metavar="ID", help="In place of the argument."
 
 @click.group("uploads", cls=CommandGroup)
 def command() -> None:
-    """Unfinished uploads: list, show, resume, abort. Without activity for 24 hours they are removed."""
+    """Unfinished uploads: list, show, resume, abort. The service removes them after 24 idle hours."""
 
 
 async def _record(vault: Vault, upload: Upload) -> Record:
@@ -63,9 +63,9 @@ async def _record(vault: Vault, upload: Upload) -> Record:
 @click.argument("vault")
 @click.pass_obj
 def _list(session: Session, vault: str) -> int:
-    """List the unfinished uploads of VAULT. What was sent is counted in parts; the last may be shorter.
+    """List the unfinished uploads of VAULT, with the number of parts sent; the last one may be shorter.
 
-    Those whose outcome is unknown are known here alone: after "completing" the archive may be there.
+    Uploads of unknown outcome are listed from the record here: after "completing" the archive may be there.
     """
     check_vault_name(vault)
 
@@ -87,7 +87,7 @@ def _list(session: Session, vault: str) -> int:
 
 
 async def _records(vault: Vault) -> AsyncIterator[Record]:
-    """What the service has, then what only the catalog knows of."""
+    """Yield the uploads at the service, then those that only the catalog knows."""
     await vault.sweep_uploads()
     at_service = set()
     async with closing(vault.uploads()) as uploads:
@@ -189,18 +189,18 @@ def _abort(
     yes: bool,
     dry_run: bool,
 ) -> int:
-    """Forget unfinished uploads of VAULT and what they have sent. Asks first on a terminal.
+    """Abort unfinished uploads of VAULT, and remove their parts. Asks first on a terminal.
 
-    One that is gone already is no error.
+    Aborting an upload twice is no error.
     """
     check_vault_name(vault)
     ids = gather_ids("upload", given, more_ids, file)
     what = f"upload {ids[0]}" if len(ids) == 1 else show_count(len(ids), "upload")
     if dry_run:
         return tell_plan(
-            session, "AbortMultipartUpload", f"forget {what} and all parts sent", vault=vault, upload_ids=ids
+            session, "AbortMultipartUpload", f"abort {what} and remove its parts", vault=vault, upload_ids=ids
         )
-    confirm(f"Forget {what} and all parts sent?", yes=yes, is_final=False)
+    confirm(f"Abort {what} and remove all parts sent?", yes=yes, is_final=False)
 
     async def abort(glacier: Glacier) -> int:
         codes = []

@@ -1,8 +1,8 @@
 """``aioglacier demo``: an archive there and back against a local Glacier, in a minute, without an account.
 
-Everything is as it would be with AWS but for the place: the same client, signed requests over HTTP, retrieval
-jobs. What came back is compared byte for byte, and the tree hash with another implementation, written here
-from the definition in the developer guide.
+Apart from the place, everything is as with AWS: the same client, signed requests over HTTP, retrieval jobs.
+The restored bytes are compared with the original, and the tree hash with a second implementation, written
+here from the definition in the developer guide.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class _Demo:
     facts: dict[str, Any] = field(default_factory=dict)
 
     async def run(self) -> None:
-        """Do it all, telling of each step as it is done."""
+        """Run all steps, and print each one when it is done."""
         from anyio import from_thread, to_thread  # noqa: PLC0415  # not needed for help
 
         from aioglacier.client.glacier import connect  # noqa: PLC0415
@@ -146,7 +146,7 @@ class _Demo:
                 return await writer.complete()
 
     def tell(self, *, is_kept: bool) -> None:
-        """Say how it ended."""
+        """Print the end."""
         output = self.session.output
         if output.is_json:
             seconds = {name: round(taken, 3) for name, taken in self.seconds.items()}
@@ -159,7 +159,7 @@ class _Demo:
             look = f"aioglacier --local {self.folder / 'glacier'} vault list"
             self._say(f"All of it is in {self.folder}; look at it with: {look}")
         else:
-            self._say("The folder is gone again; --keep DIR leaves it for a look.")
+            self._say("The folder is removed; use --keep DIR to look at it.")
         self._say(
             "Next: aioglacier --local DIR vault create photos; aioglacier --local DIR upload photos FILE"
         )
@@ -203,7 +203,7 @@ def _is_same(path: Path, other: Path, check: Callable[[], None]) -> bool:
 
 
 def simple_tree_hash(path: Path, check: Callable[[], None] = lambda: None) -> bytes:
-    """The tree hash, written down from its definition, sharing nothing with the one that is checked."""
+    """Return the tree hash by its definition, without any code of the one that is checked."""
     with path.open("rb") as file:
         level = []
         while leaf := file.read(1024 * 1024):

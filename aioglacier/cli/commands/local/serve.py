@@ -165,7 +165,7 @@ def _text(record: Mapping[str, Any]) -> str:
 
 
 def _delays(given: tuple[str, ...]) -> float | dict[str, float] | None:
-    """One number for all, or numbers by tier, or nothing."""
+    """Return one number for all tiers, or numbers by tier, or ``None``."""
     delays: dict[str, float] = {}
     for each in given:
         tier, _, text = each.rpartition("=")

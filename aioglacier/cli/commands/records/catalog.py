@@ -1,4 +1,4 @@
-"""``aioglacier catalog``: reports of the local record; only ``recover`` asks the service for anything."""
+"""``aioglacier catalog``: reports of the local record; only ``recover`` asks the service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.render.console import Record
     from aioglacier.core.models import Archive
 
-#: Ids that are listed of what is there many times.
+#: Ids printed for one set of duplicates.
 _IDS: Final = 100
 
 _COLUMNS: Final = (
@@ -51,20 +51,19 @@ _COLUMNS: Final = (
 def command() -> None:
     """The local record: check, report, find duplicates, compare inventories, export, rebuild, recover.
 
-    Nothing but 'recover' asks the service for anything. Each command takes --catalog, a file or a PostgreSQL
-    database.
+    Only 'recover' asks the service. Each command takes --catalog, a file or a PostgreSQL database.
     """
 
 
 command.add_command(recover)
 
 
-@command.command("check", short_help="Is it sound? Every page and every archive's checksum.")
+@command.command("check", short_help="Check every page and every archive's checksum.")
 @click.pass_obj
 def _check(session: Session) -> int:
-    """Look at every page of the catalog, and compare every archive with its checksum.
+    """Check every page of the catalog, and compare every archive with its checksum.
 
-    A file that is not sound is kept under another name, and the exit code is 8. If single archives are
+    A damaged file is kept under another name, and the exit code is 8. If single archives are
     damaged, the exit code is 4: they are listed as suspect, and 'aioglacier inventory VAULT' repairs them.
     """
 
@@ -84,13 +83,13 @@ def _check_text(record: Mapping[str, Any]) -> str:
     return f"{record['catalog']}: {verdict}"
 
 
-@command.command("report", short_help="What is in each vault, by age and size, and what it cost.")
+@command.command("report", short_help="Show the size, age and cost of each vault.")
 @click.argument("vault", required=False)
 @click.pass_obj
 def _report(session: Session, vault: str | None) -> int:
-    """How much is in VAULT, or in each vault on record, by age and size, and what it has cost.
+    """Show how much is in VAULT, or in each vault on record, by age and size, and what it has cost.
 
-    "unknown" are archives that only inventories tell of; "unseen" those that no inventory lists yet.
+    "unknown" are archives that only inventories name; "unseen" are those that no inventory lists yet.
     Deleting an archive younger than 90 days costs as much as keeping it for 90.
     """
 
@@ -168,11 +167,11 @@ def _between(least: int, below: int | None, unit: str) -> str:
     return f"{least} or more {unit}" if below is None else f"{least} to {below} {unit}"
 
 
-@command.command("duplicates", short_help="What a vault holds more than once.")
+@command.command("duplicates", short_help="List archives that a vault has more than once.")
 @click.argument("vault")
 @click.pass_obj
 def _duplicates(session: Session, vault: str) -> int:
-    """What VAULT holds more than once: archives of the same size and tree hash."""
+    """List archives of VAULT that have the same size and tree hash."""
 
     async def duplicates() -> int:
         count = wasted = 0
@@ -218,15 +217,15 @@ def _duplicate_text(record: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *([f"  and {more:,} more"] if more else [])])
 
 
-@command.command("unknown", short_help="Archives that only inventories tell of.")
+@command.command("unknown", short_help="List archives that only inventories name.")
 @click.argument("vault")
 @click.pass_obj
 def _unknown(session: Session, vault: str) -> int:
-    """Archives of VAULT that only inventories tell of: nothing here says what they were made from."""
+    """List archives of VAULT that only inventories name: their source is not on record."""
     return _list(session, vault, is_csv=False, is_unknown=True)
 
 
-@command.command("export", short_help="Everything on record of a vault, as CSV or JSON.")
+@command.command("export", short_help="Print everything on record of a vault, as CSV or JSON.")
 @click.argument("vault")
 @click.option(
     "--format",
@@ -288,7 +287,7 @@ def _csv_row(record: Record) -> str:
 @click.argument("newer", type=click.Path(exists=True, dir_okay=False))
 @click.pass_obj
 def _diff(session: Session, older: str, newer: str) -> int:
-    """What differs between two inventories in files: archives added, removed and, which cannot be, changed.
+    """List the differences between two inventories in files: archives added, removed or changed.
 
     OLDER and NEWER are as the service wrote them, or as this program exported them, in JSON or CSV
     ('inventory VAULT --output FILE'), and may be of any size: a temporary file keeps the older one.
@@ -297,8 +296,8 @@ def _diff(session: Session, older: str, newer: str) -> int:
     async def diff() -> int:
         import anyio.to_thread  # noqa: PLC0415  # not needed for help
 
-        from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # sqlite3, likewise
-        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # likewise
+        from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # loads sqlite3
+        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
 
         counts = dict.fromkeys(comparing.Change, 0)
         old, new = InventoryDocument(Path(older)), InventoryDocument(Path(newer))
@@ -343,8 +342,9 @@ def _rebuild(
 ) -> int:
     """Fill the catalog from an inventory of VAULT in a file; 'inventory VAULT' does it from the service.
 
-    It adds, confirms and repairs, and deletes nothing. An archive that it contradicts, or that it does not
-    list although it is three days older, is suspect from then on. Doing it again does no harm.
+    Archives are added, confirmed or repaired, and none is deleted. An archive that the inventory contradicts,
+    or does not list although it is three days older, is suspect from then on. You can run this again without
+    harm.
     """
     check_vault_name(vault)
     session.begins_catalog = not dry_run
@@ -352,10 +352,10 @@ def _rebuild(
     async def rebuild() -> int:
         import anyio.to_thread  # noqa: PLC0415  # not needed for help
 
-        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # likewise
+        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
 
         document = InventoryDocument(Path(inventory))
-        # All of it is read before any of it is recorded: it may be cut short, or of another vault.
+        # Read all of it before recording any of it: it may be cut short, or be of another vault.
         date = await anyio.to_thread.run_sync(_read_through, document, vault, inventoried)
         async with session.open_catalog() as catalog:
             place = await find_place(session, catalog, vault)

@@ -1,4 +1,4 @@
-"""``aioglacier account``: what belongs to no vault."""
+"""``aioglacier account``: settings of the account in one region."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command() -> None:
 
 @command.group("policy")
 def _policy() -> None:
-    """How much Standard retrievals may cost: the data retrieval policy of the account in this region."""
+    """The data retrieval policy of the account: a limit on the cost of Standard retrievals."""
 
 
 @_policy.command("show")

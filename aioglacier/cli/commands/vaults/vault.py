@@ -1,4 +1,4 @@
-"""``aioglacier vault``: vaults themselves; what belongs to one has a module of its own beside this."""
+"""``aioglacier vault``: create, list, show and delete vaults."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ for _each in (empty, tags, policy, lock, notifications):
 @DRY_RUN
 @click.pass_obj
 def _create(session: Session, name: str, dry_run: bool) -> int:
-    """Create the vault NAME. That it exists already is no error."""
+    """Create the vault NAME. It is no error if it exists already."""
     check_vault_name(name)
     if dry_run:
         return tell_plan(session, "CreateVault", f"create vault {name}", name=name)
