@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 #: Every command, in the order of the help: where it lives, and what it does in one line.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "upload": ("archives.upload", "Archive files, or standard input."),
-    "download": ("archives.download", "Retrieve an archive, verified, to a file or standard output."),
-    "list": ("archives.list", "The archives of a vault that are on record here, at once."),
+    "download": ("archives.download", "Retrieve an archive to a file or standard output, verified."),
+    "list": ("archives.list", "List the archives of a vault from the local record."),
     "inventory": (
         "archives.inventory",
-        "Read the service's list of a vault into the record; print or export.",
+        "Fetch the service's list of a vault; print or export it.",
     ),
-    "sync": ("folders.sync", "Take a folder to a vault: what is new or has changed."),
+    "sync": ("folders.sync", "Archive the new and changed files of a folder."),
     "restore": ("folders.restore", "Bring a folder back from a vault, or some of it."),
-    "verify": ("folders.verify", "Compare a folder, the catalog and the vault."),
+    "verify": ("folders.verify", "Compare a folder, the local record and the vault."),
     "delete": ("archives.delete", "Delete archives."),
-    "vault": ("vaults.vault", "Create, list, show, empty and delete vaults; tags, policies, locks."),
+    "vault": ("vaults.vault", "Create, list, show, empty, delete vaults; tags, policies, locks."),
     "jobs": ("archives.jobs", "Retrievals: list, show, wait, fetch the output."),
     "uploads": ("archives.uploads", "Unfinished uploads: list, show, resume, abort."),
-    "account": ("vaults.account", "The account's retrieval policy and Expedited capacity."),
+    "account": ("vaults.account", "Show or set the retrieval policy and Expedited capacity."),
     "catalog": (
         "records.catalog",
-        "The local record: check, report, diff, export, rebuild, recover.",
+        "Check, report, compare, export, rebuild the local record.",
     ),
     "tree-hash": ("local.tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
     "serve": ("local.serve", "Run a local Glacier as a server."),
-    "demo": ("local.demo", "An archive there and back, without an account; the place to begin."),
+    "demo": ("local.demo", "Try an archive there and back, without an account."),
 }
 
 
@@ -77,6 +77,11 @@ class Program(click.Group):
         module = COMMANDS[cmd_name][0]
         command: click.Command = importlib.import_module(f"aioglacier.cli.commands.{module}").command
         return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands before the options, so that they are on the first screen."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""
@@ -120,9 +125,11 @@ root: Final = Program(
     ],
     help=(
         "Archive to Amazon S3 Glacier vaults, and back.\n\n"
-        "Options below may stand before or behind the command. Sizes are 64MiB, 4GiB or plain bytes. An id "
-        "may begin with '-': write --archive-id=ID, --job-id=ID, --upload-id=ID, or put -- before it. "
-        "Results go to standard output; progress, warnings and errors to standard error."
+        "To begin without an account: aioglacier demo. Every command has its own --help.\n\n"
+        "The options below may stand before or after the command. A SIZE is 64MiB, 4GiB or plain bytes. A TIME "
+        "is 2026-11-25 or 2026-11-25T13:00:00Z, without a zone in this machine's. If an id begins with '-', "
+        "write --archive-id=ID, --job-id=ID or --upload-id=ID, or put -- before it. Results go to standard "
+        "output; progress, warnings and errors go to standard error."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     subcommand_metavar="COMMAND ...",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection"). The apostrophe is here, too, so
-#: that the one in front can be distinguished from one that was there.
+#: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection"). The apostrophe is here, too,
+#: so that the one in front can be distinguished from one that was there.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
