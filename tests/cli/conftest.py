@@ -1,4 +1,4 @@
-"""The real program, started as a process, and what it said."""
+"""The real program, started as a process, and its output."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Cli:
         return self.judge(actual, out, err, code)
 
     def judge(self, actual: int, out: bytes, err: bytes, code: int) -> Done:
-        """What ended, once it is as it should be."""
+        """Check how a run ended, and return it."""
         text = err.decode(errors="surrogateescape")
         assert "Traceback" not in text, text
         assert SECRET not in text
@@ -116,7 +116,7 @@ class Cli:
 
     @contextmanager
     def loaded(self, *arguments: str, **settings: Any) -> Iterator[subprocess.Popen[bytes]]:
-        """Likewise, but with loading the program, as whoever uses it starts it."""
+        """Also run it in the background, but load the program, as a user starts it."""
         settings = {
             "stdin": subprocess.DEVNULL,
             "stdout": subprocess.PIPE,
@@ -157,7 +157,7 @@ def serving(cli: Cli, *arguments: str, is_killed: bool = False) -> Iterator[str]
 def wait_for(
     condition: Callable[[], bool], *, seconds: float = 30, otherwise: Callable[[], str] = lambda: ""
 ) -> None:
-    """Look until it is so."""
+    """Poll until the condition holds."""
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, otherwise()
@@ -179,13 +179,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Cli:
-    """The program, told nothing."""
+    """The program without options."""
     return Cli(tmp_path)
 
 
 @pytest.fixture
 def cli(tmp_path: Path, server: str) -> Cli:
-    """The program, told to use the server, with the right keys in its environment."""
+    """The program with the server's URL, and the right keys in its environment."""
     return Cli(tmp_path, ("--endpoint-url", server, "--region", "us-east-1"), keys())
 
 

@@ -77,7 +77,7 @@ def test_text_says_what_json_says(cli: Cli, vault: str) -> None:
 
 
 def test_several_files_of_which_some_fail(cli: Cli, vault: str) -> None:
-    """The others are archived; each failure is told with its name; exit 3."""
+    """The others are archived; each failure is printed with its name; exit 3."""
     (cli.folder / "good").write_bytes(b"good")
     (cli.folder / "better").write_bytes(b"better")
     (cli.folder / "empty").write_bytes(b"")
@@ -102,7 +102,7 @@ def test_one_file_that_cannot_be(cli: Cli, vault: str, name: str, code: int) -> 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(cli: Cli, vault: str) -> None:
-    """Permission denied is told with the file's name; exit 1."""
+    """Permission denied is reported with the file's name; exit 1."""
     (cli.folder / "locked").write_bytes(b"locked")
     (cli.folder / "locked").chmod(0)
     assert "locked" in cli("upload", vault, "locked", code=1).err
@@ -229,7 +229,7 @@ def test_the_output_of_any_job(cli: Cli, vault: str) -> None:
 
 
 def test_an_archive_that_is_not_there(cli: Cli, vault: str) -> None:
-    """Exit 7 for an id nobody has, also one that begins with "-", and no file is left."""
+    """Exit 7 for an unknown id, also one that begins with "-", and no file is left."""
     for name in ("A" * 138, "-" + "A" * 137):
         done: Done = cli("--json", "download", vault, "--", name, "target", code=7)
         assert done.error["error"] == "ArchiveNotFoundError"

@@ -170,7 +170,7 @@ def test_a_deletion_that_was_killed(killed: Cli, request: pytest.FixtureRequest,
 def test_a_stream_that_was_killed_at_its_start(
     killed: Cli, glacier: str, request: pytest.FixtureRequest, point: str
 ) -> None:
-    """Nobody can go on with it; the next stream to the vault leaves no upload of it behind (PR-02)."""
+    """It cannot be continued; the next stream to the vault leaves no upload of it behind (PR-02)."""
     vault = vault_of(request)
     with (
         (killed.folder / "large").open("rb") as stdin,

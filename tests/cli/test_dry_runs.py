@@ -1,6 +1,6 @@
-"""Whatever changes something or costs money says beforehand what it would do; everything answers in JSON.
+"""Commands that change something or cost money print their plan with --dry-run; all answer in JSON.
 
-Each command is in one of the two tables. A new one that is in neither fails here, so nobody forgets it.
+Each command is in one of the two tables. A new one that is in neither fails here.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ POLICY = {
     "Version": "2012-10-17",
     "Statement": [
         {
-            "Sid": "nobody",
+            "Sid": "none",
             "Effect": "Deny",
             "Principal": "*",
             "Action": "glacier:DeleteArchive",
@@ -200,7 +200,7 @@ def files_of(folder: Path) -> list[str]:
 
 
 def test_a_plan_says_whether_a_job_is_there_and_what_another_costs(house: tuple[Cli, dict[str, str]]) -> None:
-    """What is paid for costs nothing; a range of it that is not does."""
+    """A finished job costs nothing; another range of the archive does."""
     program, ids = house
     there = program("download", "photos", "--archive-id", ids["ARCHIVE"], "new-file", "--dry-run").record
     assert (there["operation"], there["job_id"], there["cost"]) == ("GetJobOutput", ids["JOB"], 0)

@@ -25,7 +25,7 @@ def tree(root: type[errors.GlacierError]) -> Iterator[type[errors.GlacierError]]
 
 @pytest.mark.parametrize("class_", list(tree(errors.GlacierError)))
 def test_every_error_has_its_place_in_the_table(class_: type[errors.GlacierError]) -> None:
-    """Whoever adds an error decides how the program ends with it."""
+    """Every class of errors has an exit code."""
     assert class_ in CODES
 
 

@@ -1,4 +1,4 @@
-"""The catalog that every command keeps: what is wrong with it is told before anything is sent; exit 8."""
+"""The catalog of every command: trouble with it is reported before anything is sent; exit 8."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def catalog_of(cli: Cli) -> Path:
-    """Where it is."""
+    """Return the path of the catalog."""
     return cli.folder / ".local" / "share" / "aioglacier" / "catalog.db"
 
 
@@ -91,7 +91,7 @@ def test_an_upload_to_another_vault_is_not_resumed_there(tmp_path: Path) -> None
 
 
 def test_another_account_is_told_of(cli: Cli, vault: str) -> None:
-    """What is on record of the vault is of another account than these credentials (DC-09)."""
+    """Credentials of another account than the record of the vault are refused (DC-09)."""
     content = data(MIB)
     archive_id = cli("--json", "upload", vault, "-", stdin=content).record["archive_id"]
     cli("download", vault, f"--archive-id={archive_id}", "back")
@@ -104,7 +104,7 @@ def test_another_account_is_told_of(cli: Cli, vault: str) -> None:
 
 
 def test_a_failed_job_is_not_paid_again_unasked(tmp_path: Path) -> None:
-    """Where a job for this download is gone, another one is started with ``--new`` only (SV-17)."""
+    """If the job for this download is gone, only ``--new`` starts another one (SV-17)."""
     with faulty(tmp_path) as cli:
         archive_id = cli("--json", "upload", "v", "big").record["archive_id"]
         arguments = ("--json", "download", "v", f"--archive-id={archive_id}", "back")

@@ -1,4 +1,4 @@
-"""What needs no service: the demo, the server, tree hashes, and a local Glacier in a folder."""
+"""Commands without a service: the demo, the server, tree hashes, and a local Glacier in a folder."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_server_refuses_what_makes_no_sense(bare: Cli, options: list[str]) -> 
 
 
 def test_a_folder_is_served_once(bare: Cli) -> None:
-    """A second server, and a program that would use the folder itself, are told so, and what to do."""
+    """A second server, and a program that would use the folder itself, say so, and what to do."""
     with serving(bare, "glacier"):
         assert "glacier" in bare("serve", "glacier", code=1).err
         told = bare("--local", "glacier", "vault", "list", code=5).err
@@ -144,7 +144,7 @@ def test_tree_hashes_look_like_sha256sum(bare: Cli) -> None:
 
 
 def test_tree_hashes_go_on_after_a_file_that_cannot_be_read(bare: Cli) -> None:
-    """Each failure is told; of several files that is exit 3, of one exit 1."""
+    """Each failure is printed; exit 3 for several files, exit 1 for one."""
     (bare.folder / "good").write_bytes(b"good")
     done = bare("tree-hash", "missing", "good", ".", code=3)
     assert done.text.endswith("  good\n")
@@ -164,5 +164,5 @@ def test_a_line_break_in_a_name_stays_in_its_line(bare: Cli) -> None:
 
 
 def test_pipes_and_devices_are_hashed_as_streams(bare: Cli) -> None:
-    """What has no size is read to its end."""
+    """A file without a size is read to its end."""
     assert bare("tree-hash", "/dev/null").text == f"{hashlib.sha256().hexdigest()}  /dev/null\n"

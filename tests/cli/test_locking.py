@@ -21,13 +21,13 @@ LAST_HANGS = hang("UploadMultipartPart", f"bytes {5 * MIB}-")
 
 
 def locks(folder: Path) -> list[Path]:
-    """The files of the locks of whoever has this home."""
+    """Return the lock files of the user with this home."""
     return list((folder / ".local" / "share" / "aioglacier" / "catalog.db.locks").glob("*.lock"))
 
 
 @pytest.mark.parametrize("name", ["big", "./sub/../big"])
 def test_a_file_is_uploaded_by_one_process_at_a_time(tmp_path: Path, name: str) -> None:
-    """The second one is refused at once, is told by whom, and does not touch what the first one sends."""
+    """The second one is refused at once, names the first one, and does not touch its upload."""
     with faulty(tmp_path, LAST_HANGS) as cli:
         (tmp_path / "sub").mkdir()
         with cli.started(*UPLOAD) as process:
@@ -88,7 +88,7 @@ def test_the_profile_makes_no_difference_to_a_lock(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """Whatever the umask: files 0600 and folders 0700, in ``XDG_DATA_HOME`` if that is set (SE-06)."""
+    """Under any umask, files are 0600 and folders 0700, in ``XDG_DATA_HOME`` if that is set (SE-06)."""
     with faulty(tmp_path) as cli:
         before = os.umask(0)
         try:
@@ -103,7 +103,7 @@ def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_is_done_where_nothing_can_be_kept(tmp_path: Path) -> None:
-    """A home that cannot be written to is told of before anything is read or sent; exit 8 (PR-15)."""
+    """A home that cannot be written is reported before anything is read or sent; exit 8 (PR-15)."""
     with faulty(tmp_path) as cli:
         (tmp_path / "file").write_bytes(b"in the way")
         where = {"XDG_DATA_HOME": os.fspath(tmp_path / "file")}

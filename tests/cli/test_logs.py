@@ -1,4 +1,4 @@
-"""What is logged to a terminal: news, and no floods."""
+"""Logs on a terminal: news, and no floods."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_trouble_is_told_of_once(tmp_path: Path) -> None:
 
 
 def test_trouble_that_lasts_is_told_of_now_and_then() -> None:
-    """Every 30 seconds; and trouble that comes and goes is told of no more often than that."""
+    """One line every 30 seconds, also for trouble that comes and goes."""
     now = 0.0
     calm = Calm(lambda: now)
 

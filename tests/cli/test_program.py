@@ -1,4 +1,4 @@
-"""The program as a whole: help, global options, what is loaded, and how errors are told."""
+"""The program as a whole: help, global options, loaded modules, and errors."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_entry_point_is_declared() -> None:
 
 
 def test_without_click_one_line_says_what_to_install(bare: Cli) -> None:
-    """Whoever installed the library alone is told of the extra, and shown no traceback."""
+    """A user of the library alone reads the name of the extra, and no traceback."""
     program = (
         "import sys; sys.modules['click'] = None; from aioglacier.__main__ import main; sys.exit(main())"
     )
@@ -175,7 +175,7 @@ def test_no_credentials(bare: Cli) -> None:
 
 
 def test_a_file_that_is_not_there_is_told_before_credentials_are_looked_for(bare: Cli) -> None:
-    """Whoever mistyped its name need not set up an account to learn that."""
+    """A mistyped name is reported without an account."""
     error = bare("--region", "eu-west-1", "--json", "upload", "v", "missing", code=1).error
     assert (error["error"], error["path"]) == ("SourceUnreadableError", "missing")
 
@@ -206,7 +206,7 @@ def test_global_options_stand_before_or_behind_the_command(bare: Cli) -> None:
 
 
 def test_a_folder_that_can_hold_nothing(bare: Cli) -> None:
-    """``--local`` on a file is told, with exit 2."""
+    """``--local`` on a file is refused with exit 2."""
     (bare.folder / "file").write_text("")
     assert "file" in bare("--local", "file", "vault", "list", code=2).err
 
@@ -280,7 +280,7 @@ def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> No
 
 
 def test_a_standard_output_that_is_closed(cli: Cli, vault: str) -> None:
-    """The archive's id is told on standard error, and the exit code says that something was wrong."""
+    """The archive's id goes to standard error, and the exit code shows the trouble."""
     (cli.folder / "file").write_bytes(b"archived")
     command = shlex.join(cli.command("--json", "upload", vault, "file"))
     done = subprocess.run(

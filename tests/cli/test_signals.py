@@ -95,7 +95,7 @@ def test_a_signal_during_an_upload(tmp_path: Path, number: signal.Signals, code:
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    """Where the first one waits for the service, the second does not."""
+    """The first signal waits for the service, the second does not."""
     hanging = [hang("UploadMultipartPart", "bytes 1048576-"), hang("AbortMultipartUpload")]
     with (
         faulty(tmp_path, *hanging) as cli,
@@ -175,7 +175,7 @@ def test_a_kill_loses_nothing_that_was_sent(tmp_path: Path) -> None:
 
 
 def left_behind(cli: Cli) -> dict[str, Any]:
-    """What an upload in parts of 1 MiB leaves when it is killed before the last of them has arrived."""
+    """Kill an upload in parts of 1 MiB before the last one has arrived, and return its record."""
     with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
         wait_for(lambda: sent(cli) == PARTS - 1)
         process.kill()  # a signal would wait for the last part
@@ -215,7 +215,7 @@ def test_a_file_that_changed_since_is_not_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_restart_forgets_the_old_upload(tmp_path: Path) -> None:
-    """``--restart`` aborts what the file began before, though it could go on, and archives it anew."""
+    """``--restart`` aborts the file's unfinished upload, though it could go on, and sends the file again."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
         left_behind(cli)
         (tmp_path / "big").write_bytes(data(SIZE, seed=2))
@@ -297,7 +297,7 @@ def test_uploads_are_aborted_by_their_ids(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_pauses_does_not_keep_it_from_stopping(cli: Cli, vault: str) -> None:
-    """``download -`` into a pipe that nobody reads ends with the signal, and not when somebody reads."""
+    """``download -`` into a pipe without a reader ends with the signal, and not with the next read."""
     archive_id = cli("--json", "upload", vault, "-", stdin=data(8 * MIB)).record["archive_id"]
     with cli.started("download", vault, "-", f"--archive-id={archive_id}") as process:
         assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees: progress, questions, and a cursor that comes back."""
+"""The view at a terminal: progress, questions, and a cursor that comes back."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What it has shown, without the escapes."""
+        """Return the shown text, without the escapes."""
         return _ESCAPES.sub("", self.raw)
 
     def shows(self, pattern: str) -> bool:
@@ -139,7 +139,7 @@ def test_nothing_moves_where_nobody_looks(cli: Cli, vault: str) -> None:
 
 
 def test_an_error_under_a_progress_bar_keeps_its_code(cli: Cli) -> None:
-    """What goes wrong while the bar is shown is told as it is anywhere else."""
+    """An error while the bar is shown is printed as anywhere else."""
     (cli.folder / "file").write_bytes(data(3 * MIB))
     with on_terminal(cli, "upload", "nowhere", "file", "--part-size", "1MiB") as terminal:
         assert "Vault not found" in terminal.end(7)
@@ -165,7 +165,7 @@ def test_a_signal_at_a_question_is_a_stop(cli: Cli, vault: str) -> None:
 
 
 def lines(shown: str) -> list[str]:
-    """What was on the line of the progress, one time after the other."""
+    """Return the successive states of the progress line."""
     return [_ESCAPES.sub("", each) for each in re.split(r"[\r\n]+", shown)]
 
 

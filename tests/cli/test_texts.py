@@ -1,4 +1,4 @@
-"""What is written for people, and read from them."""
+"""Texts written for people, and read from them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_a_vault_is_emptied_and_may_be_deleted_later(tmp_path: Path) -> None:
         assert "no inventory yet" in fresh["why_not_deletable"]
         for seed in range(3):
             cli("upload", "v", "-", stdin=data(10, seed))
-        cli("vault", "empty", "v", code=2)  # nobody to ask
+        cli("vault", "empty", "v", code=2)  # no terminal to ask on
         emptied = cli("--json", "vault", "empty", "v", "--yes").record
         while not emptied["deleted"]:  # until the inventory, a second late, lists them
             emptied = cli("--json", "vault", "empty", "v", "--yes").record

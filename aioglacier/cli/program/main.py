@@ -126,10 +126,10 @@ root: Final = Program(
     help=(
         "Archive to Amazon S3 Glacier vaults, and back.\n\n"
         "To begin without an account: aioglacier demo. Every command has its own --help.\n\n"
-        "The options below may stand before or after the command. A SIZE is 64MiB, 4GiB or plain bytes. A TIME "
-        "is 2026-11-25 or 2026-11-25T13:00:00Z, without a zone in this machine's. If an id begins with '-', "
-        "write --archive-id=ID, --job-id=ID or --upload-id=ID, or put -- before it. Results go to standard "
-        "output; progress, warnings and errors go to standard error."
+        "The options below may stand before or after the command. A SIZE is 64MiB, 4GiB or plain bytes. A "
+        "TIME is 2026-11-25 or 2026-11-25T13:00:00Z, without a zone in this machine's. If an id begins with "
+        "'-', write --archive-id=ID, --job-id=ID or --upload-id=ID, or put -- before it. Results go to "
+        "standard output; progress, warnings and errors go to standard error."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     subcommand_metavar="COMMAND ...",
@@ -149,7 +149,7 @@ def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = Non
             code = int(result or Exit.DONE)
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
-    except BaseException as error:  # noqa: BLE001  # whatever it is, one line tells of it
+    except BaseException as error:  # noqa: BLE001  # every error ends in one line
         code = int(_report(error, ctx, arguments))
     session = ctx.obj if ctx is not None and isinstance(ctx.obj, Session) else None
     output = session.output if session is not None else Output()

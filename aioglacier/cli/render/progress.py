@@ -79,7 +79,7 @@ async def showing(
     speed = Speed(is_resume=is_resume)
     started = time.monotonic()
     with _display(output, _transfer_facts) as display:
-        idle = "checking what was sent" if is_resume else ""
+        idle = "checking the parts sent" if is_resume else ""
         task = display.add_task(escape(label), total=None, rate="", left="", flight="", idle=idle)
 
         async with _polling(lambda: _show(display, task, transfer.snapshot(), speed, idle)):

@@ -53,7 +53,7 @@ def refuse_with_encryption(
     for option, is_given in given.items():
         if is_given:
             raise click.UsageError(
-                f"{option} does not go with --recipient: what is encrypted differs each time"
+                f"{option} does not go with --recipient: an encrypted upload differs each time"
             )
 
 

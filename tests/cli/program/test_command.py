@@ -1,4 +1,4 @@
-"""What every command refuses before it does anything: empty words, and a local Glacier that is not there."""
+"""Refusals of every command before it does anything: empty words, and a local Glacier that is missing."""
 
 from __future__ import annotations
 

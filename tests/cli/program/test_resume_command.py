@@ -99,7 +99,7 @@ def command_lines(draw: st.DrawFn) -> tuple[str, ...]:
 
 
 def meant(ctx: click.Context) -> tuple[str, Settings, dict[str, Any]]:
-    """What a command line means: the command, the global options and the parameters."""
+    """Return the meaning of a command line: the command, the global options and the parameters."""
     hidden = {
         str(each.name) for each in ctx.command.params if isinstance(each, click.Option) and each.hide_input
     }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 4
 
 
-@make_command("delete", short_help="Delete archives.")
+@make_command("delete")
 @click.argument("vault")
 @several_ids("archive")
 @YES

@@ -72,9 +72,7 @@ class _Options:
     identities: Identities | None
 
 
-@make_command(
-    "download", short_help="Retrieve an archive, verified, to a file or standard output.", resumes=True
-)
+@make_command("download", resumes=True)
 @click.argument("vault")
 @click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
 @click.option("--archive-id", metavar="ID", help="In place of the argument.")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
 
 
-@make_command("inventory", short_help="Read the service's list of a vault; print or export it.")
+@make_command("inventory")
 @click.argument("vault")
 @click.option(
     "--format",

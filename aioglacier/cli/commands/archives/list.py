@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.render.console import Record
 
 
-@make_command("list", short_help="The archives of a vault that are on record here.")
+@make_command("list")
 @click.argument("vault")
 @click.pass_obj
 def command(session: Session, vault: str) -> int:

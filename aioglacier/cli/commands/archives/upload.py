@@ -70,7 +70,7 @@ class _Options:
     recipients: Recipients | None = None
 
 
-@make_command("upload", short_help="Archive files, or standard input.")
+@make_command("upload")
 @click.argument("vault")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("verify", short_help="Compare a folder, the catalog and the vault.", resumes=True)
+@make_command("verify", resumes=True)
 @click.argument("directory", metavar="DIR")
 @click.argument("vault")
 @click.option("--quick", is_flag=True, help="Compare sizes and times only; read no file.")

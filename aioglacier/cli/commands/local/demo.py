@@ -40,7 +40,7 @@ _SEED: Final = 20120820  # the day Glacier began
 _VAULT: Final = "demo"
 
 
-@make_command("demo", short_help="An archive there and back, without an account; the place to begin.")
+@make_command("demo")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.option("--size", type=SIZE, default="256MiB", show_default=True, help="Size of the file to make.")
 @click.option(

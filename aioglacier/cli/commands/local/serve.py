@@ -25,7 +25,7 @@ _KEY_VARIABLE: Final = "AIOGLACIER_SERVE_ACCESS_KEY_ID"
 _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # its name
 
 
-@make_command("serve", short_help="Run a local Glacier as a server.")
+@make_command("serve")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The interface to listen on.")
 @click.option(
@@ -79,7 +79,7 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     "--faults",
     type=click.Path(exists=True, dir_okay=False),
     metavar="FILE",
-    help="JSON: what is to go wrong.",
+    help="A JSON file with the faults to make.",
 )
 @click.option("--notify-url", metavar="URL", help="Where notifications of finished jobs are posted.")
 @click.option("--sns-endpoint-url", metavar="URL", help="An SNS where they are published to their topics.")

@@ -35,7 +35,7 @@ _SMALL: Final = 4 * MIB
 _MAX_THREADS: Final = 8
 
 
-@make_command("tree-hash", short_help="Print SHA-256 tree hashes, like sha256sum.")
+@make_command("tree-hash")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.pass_obj
 def command(session: Session, files: tuple[str, ...]) -> int:
@@ -105,7 +105,7 @@ def _hash_leaves(fd: int, size: int) -> bytes:
             while filled < length:
                 count = os.preadv(fd, [leaf[filled:length]], offset + filled)
                 if count == 0:
-                    break  # cut short meanwhile, which the size will tell
+                    break  # the file was cut short, which its size will show
                 filled += count
             leaves += sha256(leaf[:filled]).digest()
         return bytes(leaves)

@@ -1,4 +1,4 @@
-"""``aioglacier catalog recover``: what is in bundles, learned from the bundles, where the catalog is lost."""
+"""``aioglacier catalog recover``: fill a new catalog from the bundles of a vault."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command(
-    "recover", short_help="Learn what is in bundles from their ends; a catalog was lost.", resumes=True
-)
+@make_command("recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True)
 @click.argument("vault")
 @click.option(
     "--folder",
@@ -55,12 +53,12 @@ def recover(
 ) -> int:
     """Fill a new catalog with what 'sync' took to VAULT, so that 'restore' works again.
 
-    Run 'inventory VAULT' before. Of each bundle that is on no record the last MiBs are retrieved, which are
-    paid jobs of some hours: its index is there. Stop it at will: the same command goes on.
+    Run 'inventory VAULT' first. The index of each bundle that is not on record is read from its last MiBs:
+    these are paid jobs of some hours. You can stop the command; run it again to go on.
 
-    What was removed from the folder before the catalog was lost is there again, since only the catalog knew.
-    Large files, which are archives by themselves, come back too, but not those that were encrypted: nothing
-    tells their names. They are listed, and the exit code is 3.
+    Files that were removed from the folder before the catalog was lost are there again, since only the catalog
+    knew. Large files, which are archives by themselves, come back, too. Encrypted ones do not, since their
+    names are unknown: they are listed, and the exit code is 3.
     """
     from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415
@@ -116,7 +114,7 @@ def _report(
     for archive_id, error in done.damaged:
         session.output.warn(f"bundle {archive_id} cannot be read: {error}")
     for archive_id in done.homeless:
-        session.output.warn(f"of archive {archive_id} nothing tells the folder; name one with --folder")
+        session.output.warn(f"the folder of archive {archive_id} is unknown; name one with --folder")
     if done.outdated:
         session.output.warn(
             f"{show_count(len(done.outdated), 'archive')} were made before a sync that is on record, whose "
