@@ -124,7 +124,7 @@ def test_a_resume_says_what_it_does(tmp_path: Path) -> None:
         with on_terminal(cli, "upload", "v", "big", "--part-size", "1MiB") as terminal:
             shown = terminal.end(0)
         assert "going on with the upload begun" in shown
-        assert "checking what was sent" in shown
+        assert "checking the parts sent" in shown
         assert "big: 12.0 MiB in" in shown
 
 

@@ -388,13 +388,6 @@ async def _upload_stdin(
 # --- names and sizes
 
 
-def _size_of(source: str) -> int | None:
-    try:
-        return os.stat(source).st_size  # noqa: PTH116
-    except OSError:
-        return None  # opening it will say what is wrong
-
-
 def _description_for(source: str, options: _Options) -> str | None:
     if options.description is not None or source == STDIN or options.recipients is not None:
         return options.description

@@ -56,7 +56,7 @@ def recover(
     Run 'inventory VAULT' first. The index of each bundle that is not on record is read from its last MiBs:
     these are paid jobs of some hours. You can stop the command; run it again to go on.
 
-    Files that were removed from the folder before the catalog was lost are there again, since only the catalog
+    Files that were removed from the folder before the catalog was lost are there again: only the catalog
     knew. Large files, which are archives by themselves, come back, too. Encrypted ones do not, since their
     names are unknown: they are listed, and the exit code is 3.
     """
