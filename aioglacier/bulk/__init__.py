@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.findings import Finding, Trouble
     from aioglacier.bulk.formats.age import Identities, Recipients, read_identities, read_recipients
+    from aioglacier.bulk.losses import Loss, find_losses
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.bulk.pricing import Prices, load_prices
     from aioglacier.bulk.recover import FolderRecovery, Recovered, RecoveryOptions, RecoveryPlan
@@ -37,6 +38,7 @@ _HOMES: Final = {
     "FolderSync": "sync.sync",
     "FolderVerify": "verify",
     "Identities": "formats.age",
+    "Loss": "losses",
     "Manifest": "streams.manifest",
     "PathFailure": "path_failures",
     "Piece": "streams.manifest",
@@ -57,6 +59,7 @@ _HOMES: Final = {
     "Trouble": "findings",
     "VerifyOptions": "verify",
     "VerifySnapshot": "verify",
+    "find_losses": "losses",
     "find_manifest": "streams.download",
     "load_prices": "pricing",
     "read_identities": "formats.age",
@@ -71,6 +74,7 @@ __all__ = [
     "FolderSync",
     "FolderVerify",
     "Identities",
+    "Loss",
     "Manifest",
     "PathFailure",
     "Piece",
@@ -91,6 +95,7 @@ __all__ = [
     "Trouble",
     "VerifyOptions",
     "VerifySnapshot",
+    "find_losses",
     "find_manifest",
     "load_prices",
     "read_identities",

@@ -1,4 +1,4 @@
-"""What a comparison of folder, catalog and vault finds."""
+"""The findings of a comparison of folder, catalog and vault."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Trouble(StrEnum):
-    """What may be wrong.
+    """The kinds of findings.
 
     Attributes:
         MISSING: On record, and not in the folder.
@@ -19,6 +19,10 @@ class Trouble(StrEnum):
         DAMAGED: A piece of an archive came back with other bytes than were sent.
         UNAVAILABLE: A piece of an archive that was asked for did not come back.
         SEALED: A file came back as it was sent, and no identity opens it.
+        LOST: No archive has any version of a path any more.
+        OUTDATED: Only an older version of a path is stored: the archive of the newest is not proven.
+        AWAITED: It is not known yet whether the archive of a path was made.
+        UNARCHIVED: In the folder, and not on record; the next ``sync`` archives it.
     """
 
     MISSING = "missing"
@@ -30,11 +34,25 @@ class Trouble(StrEnum):
     DAMAGED = "damaged"
     UNAVAILABLE = "unavailable"
     SEALED = "sealed"
+    LOST = "lost"
+    OUTDATED = "outdated"
+    AWAITED = "awaited"
+    UNARCHIVED = "unarchived"
 
 
 #: Worse than a folder that has changed since the last ``sync``.
 SERIOUS: Final = frozenset(
-    {Trouble.ROTTEN, Trouble.SUSPECT, Trouble.UNLISTED, Trouble.DAMAGED, Trouble.UNAVAILABLE, Trouble.SEALED}
+    {
+        Trouble.ROTTEN,
+        Trouble.SUSPECT,
+        Trouble.UNLISTED,
+        Trouble.DAMAGED,
+        Trouble.UNAVAILABLE,
+        Trouble.SEALED,
+        Trouble.LOST,
+        Trouble.OUTDATED,
+        Trouble.AWAITED,
+    }
 )
 
 

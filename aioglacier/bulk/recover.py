@@ -1,18 +1,17 @@
-"""What is in a vault of folders, learned from the vault itself: for whoever has lost the catalog.
+"""The records of folders, rebuilt from the vault itself when the catalog is lost.
 
-An inventory tells which archives are bundles, by their descriptions. The end of each says where its index is,
-and the index lists its members. So of a bundle no more is retrieved than its last MiBs, and each archive is
-recorded as a ``sync`` of the time when it was made: what came later takes the place of what was before.
+An inventory names the bundles by their descriptions. The end of each says where its index is, and the index
+lists its members. So only the last MiBs of a bundle are retrieved. Each archive is recorded as a ``sync`` of
+the time when it was made, so newer versions come after older ones.
 
-What only the catalog had does not come back: when files were removed, so they are there again; permissions
-and times that were changed later; attributes and holes of files that are archives by themselves, and the
-names of such files that were encrypted.
+Some facts were only in the catalog and stay lost: removals, renames of stored content, later permissions and
+times, attributes and holes of big files, and the names of big files that were encrypted.
 
-A catalog in which a later ``sync`` of the folder is on record takes no archive from before that: whatever is
-recorded last is the current version. A new one takes all of them, in their order.
+If a later ``sync`` of the folder is on record, older archives are left out, because the version recorded last
+is the current one. A new catalog takes all of them in their order.
 
-Each bundle counts once all of it is recorded. What a kill leaves is removed by the next run, which goes on
-with the bundles that are not on record, and uses the jobs that are there.
+A bundle counts once all of it is recorded. The next run removes the rest of a killed one, goes on with the
+bundles that are not on record, and uses the jobs that exist.
 """
 
 from __future__ import annotations
@@ -58,12 +57,12 @@ _AHEAD: Final = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True)
 class RecoveryOptions:
-    """How what is in a vault is learned.
+    """The options of a recovery.
 
     Attributes:
         folder: Only bundles of this folder, and record them under its path; ``None`` for all, each under the
             path that it had.
-        tier: How fast and how dear.
+        tier: The retrieval tier.
         max_cost: Refuse what costs more, in the currency of the prices.
         identities: Secret keys for what is encrypted.
     """
@@ -80,22 +79,24 @@ class LargeFile:
 
     Attributes:
         folder: The name of the folder that it is of.
+        tree: The identity of that folder; "" if the description lacks it.
         entry: What its description says of it.
     """
 
     archive: Archive
     folder: str
+    tree: str
     entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryPlan:
-    """What is to be learned.
+    """The archives that a recovery will read or record.
 
     Attributes:
         bundles: Bundles that are on no record as such.
-        files: Archives of one file, likewise.
-        unnamed: Those that were encrypted, or have too long a path, so that nothing tells their names.
+        files: Archives of one file that are on no record.
+        unnamed: Those that were encrypted, or have too long a path, so that their names are not known.
         jobs: Jobs to start, at least: a longer index takes another.
         retrieved: Bytes that they retrieve.
         cost: By the price list.
@@ -111,7 +112,7 @@ class RecoveryPlan:
 
 @dataclass(slots=True)
 class Recovered:
-    """How far it is; also what came of it in the end.
+    """The progress of a recovery, and its result.
 
     Attributes:
         bundles: Bundles that were read.
@@ -145,6 +146,7 @@ class FolderRecovery:
 
     def __init__(self, vault: Vault, prices: Prices, options: RecoveryOptions | None = None) -> None:
         self._done = Recovered()
+        self._hosts: dict[str, str] = {}
         self._options = options or RecoveryOptions()
         self._context = vault.context.recorded()
         self._prices = prices
@@ -152,12 +154,12 @@ class FolderRecovery:
 
     @property
     def done(self) -> Recovered:
-        """How far it is."""
+        """The progress."""
         self._done.jobs_started, self._done.cost = self._reader.jobs_started, self._reader.cost
         return self._done
 
     async def plan(self) -> RecoveryPlan:
-        """What ``run`` would do at least; nothing is asked for but the list of jobs."""
+        """Return the least that ``run`` would do; only the list of jobs is asked for."""
         bundles: list[Archive] = []
         files: list[LargeFile] = []
         unnamed: list[Archive] = []
@@ -171,7 +173,9 @@ class FolderRecovery:
             elif fields.get("aioglacier") == "file" and self._is_file_meant(fields):
                 entry = described_file(record.archive, fields)
                 if entry is not None:
-                    files.append(LargeFile(record.archive, fields["folder"], entry))
+                    files.append(
+                        LargeFile(record.archive, fields["folder"], str(fields.get("tree", "")), entry)
+                    )
                 else:
                     unnamed.append(record.archive)
         bundles.sort(key=lambda archive: archive.created)
@@ -202,23 +206,45 @@ class FolderRecovery:
                 trailers.append((archive, await self._reader.read_trailer(archive)))
             except IntegrityError as error:
                 self._done.damaged.append((archive.id, error))
-        roots = {tree.root for tree in await catalog.trees.list(self._context.place)}
-        roots |= {self._root(trailer) for _, trailer in trailers}
+        homes = await self._find_homes(trailers)
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
         steps += [(large.archive, large) for large in plan.files]
         for archive, what in sorted(steps, key=lambda step: step[0].created):
-            home = self._root(what) if isinstance(what, BundleTrailer) else self._home(what, roots)
-            if home is None:
+            root = homes.get(what.tree) if what.tree in homes else self._home(what, homes)
+            if root is None:
                 self._done.homeless.append(archive.id)
-            elif await self._is_outdated(archive, home):
+            elif await self._is_outdated(archive, what.tree, root):
                 self._done.outdated.append(archive.id)
             elif isinstance(what, BundleTrailer):
-                await self._record_bundle(archive, what)
+                await self._record_bundle(archive, what, root)
             else:
-                await self._record_file(what, home)
+                await self._record_file(what, root)
         for tree in await catalog.trees.list(self._context.place):
             await catalog.bundles.drop_fruitless(tree)
         return self.done
+
+    async def _find_homes(self, trailers: list[tuple[Archive, BundleTrailer]]) -> dict[str, str | None]:
+        """Return the path of each folder by its identity; ``None`` for one that is not meant.
+
+        Raises:
+            ConfigurationError: A folder was named, and bundles of several others might be meant.
+        """
+        known = await self._context.catalog.trees.list(self._context.place)
+        self._hosts = {trailer.tree: trailer.host for _, trailer in trailers}
+        roots = {tree.identity: tree.root for tree in known}
+        roots |= {trailer.tree: trailer.root or "" for _, trailer in trailers}
+        if self._options.folder is None:
+            return dict(roots)
+        wanted = _absolute(self._options.folder)
+        found = [trailer.tree for _, trailer in trailers]  # oldest first
+        named = [tree for tree in found if _is_path_of(roots[tree], wanted)]
+        here = machine_name()[:16]
+        named = [tree for tree in named if self._hosts.get(tree) in {here, ""}] or named
+        if not named and len(set(found)) > 1:
+            names = ", ".join(sorted({repr(roots[tree]) for tree in found}))
+            raise ConfigurationError(f"no bundle is of {wanted!r}; there are bundles of {names}")
+        chosen = (named or found or [""])[-1]
+        return {tree: wanted if tree == chosen else None for tree in roots}
 
     def _is_meant(self, folder: object) -> bool:
         """Whether a bundle is one of the folder that was named, as far as its description tells."""
@@ -230,12 +256,13 @@ class FolderRecovery:
         folder = self._options.folder
         return folder is None or "folder" not in fields or fields["folder"] == file_folder(_absolute(folder))
 
-    def _home(self, large: LargeFile, roots: set[str]) -> str | None:
-        """The folder that a file is of: the one that was named, or the only one of this name."""
+    def _home(self, what: BundleTrailer | LargeFile, homes: dict[str, str | None]) -> str | None:
+        """Return the folder of a file that no bundle tells of: the named one, or the only one of its name."""
         if self._options.folder is not None:
             return _absolute(self._options.folder)
-        fitting = [root for root in roots if file_folder(root) == large.folder]
-        return fitting[0] if len(fitting) == 1 else None
+        name = what.folder if isinstance(what, LargeFile) else None
+        fitting = {root for root in homes.values() if root and file_folder(root) == name}
+        return fitting.pop() if len(fitting) == 1 else None
 
     def _check_readable(self, plan: RecoveryPlan) -> None:
         if all("folder" in read_description(archive.description) for archive in plan.bundles):
@@ -250,23 +277,39 @@ class FolderRecovery:
                 "--folder"
             )
 
-    def _root(self, trailer: BundleTrailer) -> str:
-        if self._options.folder is not None:
-            return _absolute(self._options.folder)
-        return trailer.root or ""
-
-    async def _is_outdated(self, archive: Archive, root: str) -> bool:
+    async def _is_outdated(self, archive: Archive, identity: str, root: str) -> bool:
         """Whether a ``sync`` of the folder that began after the archive was made is on record."""
-        catalog = self._context.catalog
-        for tree in await catalog.trees.list(self._context.place):
-            if tree.root == root:
-                last = await catalog.runs.find(tree, datetime.now(UTC) + _AHEAD)
-                return last != await catalog.runs.find(tree, archive.created)
-        return False
+        runs = self._context.catalog.runs
+        tree = await self._find_tree(identity, root)
+        if tree is None:
+            return False
+        return await runs.find(tree, datetime.now(UTC) + _AHEAD) != await runs.find(tree, archive.created)
+
+    async def _find_tree(self, identity: str, root: str) -> TreeRecord | None:
+        """Return the folder on record with this identity, or else the one of its machine at this path."""
+        trees = await self._context.catalog.trees.list(self._context.place)
+        same = [tree for tree in trees if tree.identity == identity]
+        same += [tree for tree in trees if tree.root == root and tree.host in {self._host(identity), ""}]
+        return same[0] if same else None
+
+    def _host(self, identity: str) -> str:
+        """Return the machine of a folder; a folder that was named is one of this machine from now on."""
+        found = self._hosts.get(identity, "") if self._options.folder is None else ""
+        here = machine_name()
+        return here if not found or here.startswith(found) else found
+
+    async def _open_tree(self, identity: str, root: str) -> TreeRecord:
+        trees, place = self._context.catalog.trees, self._context.place
+        if (tree := await self._find_tree(identity, root)) is not None:
+            return tree
+        host, owner = self._host(identity), user_name()
+        if not identity:
+            return await trees.open(place, root, host=host, owner=owner)
+        return await trees.adopt(place, identity, root, host=host, owner=owner)
 
     # --- recording
 
-    async def _record_bundle(self, archive: Archive, trailer: BundleTrailer) -> None:
+    async def _record_bundle(self, archive: Archive, trailer: BundleTrailer, root: str) -> None:
         async def record(tree: TreeRecord, run: RunNumber, upload: UploadNumber) -> int:
             pages = read_index(
                 index, trailer, tree=tree.number, run=run, upload=upload, identities=self._options.identities
@@ -291,7 +334,7 @@ class FolderRecovery:
         try:
             index = await self._reader.read_index(archive, trailer)
             is_sealed = trailer.encryption is not None
-            await self._record(archive, self._root(trailer), record, is_bundle=True, is_sealed=is_sealed)
+            await self._record(archive, trailer.tree, root, record, is_bundle=True, is_sealed=is_sealed)
         except IntegrityError as error:
             self._done.damaged.append((archive.id, error))
             return
@@ -304,12 +347,13 @@ class FolderRecovery:
             await self._context.catalog.entries.add([entry])
             return 1
 
-        await self._record(large.archive, root, record)
+        await self._record(large.archive, large.tree, root, record)
         self._done.files += 1
 
     async def _record(
         self,
         archive: Archive,
+        identity: str,
         root: str,
         record: Callable[[TreeRecord, RunNumber, UploadNumber], Awaitable[int]],
         *,
@@ -322,8 +366,8 @@ class FolderRecovery:
         identities = self._options.identities
         names = sorted(identities.names or ()) if is_sealed and identities is not None else []
         async with catalog.lock_source(place, root):
-            tree = await catalog.trees.open(place, root, host=machine_name(), owner=user_name())
-            settings = {"recovered": archive.id, "recipients": names}
+            tree = await self._open_tree(identity, root)
+            settings = {"recovered": archive.id, "recipients": names, "is_encrypted": is_sealed}
             run = await catalog.runs.begin(tree, "sync", settings, started=archive.created)
             upload = await uploads.record_intent(place, part_size=PART_SIZE, description=archive.description)
             async with catalog.lock_source(place, upload.nonce):  # or it would be taken for a dead one
@@ -350,3 +394,8 @@ class FolderRecovery:
 
 def _absolute(folder: str) -> str:
     return os.path.realpath(folder)
+
+
+def _is_path_of(root: str, wanted: str) -> bool:
+    """Whether a folder is at a path; a trailer may have only the end of a long path."""
+    return root == wanted or (bool(root) and not root.startswith("/") and wanted.endswith(root))

@@ -1,7 +1,7 @@
-"""What a stopped ``sync`` left, brought to an end before the next one looks at anything.
+"""The uploads that a stopped ``sync`` left, settled before the next one scans the folder.
 
-Afterwards each bundle of the folder is an archive, or is nowhere; one whose outcome nobody can tell yet
-counts as an archive until an inventory tells.
+Afterwards each bundle of the folder is an archive or is nowhere. If the outcome of one is not known yet, its
+files are not sent again until an inventory tells.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[OutcomeUnknownError]:
-    """Settle what is unfinished of a folder. Returns what nobody can tell yet."""
+    """Settle the unfinished uploads of a folder. Return those whose outcome is not known yet."""
     catalog = context.catalog
     unknown: list[OutcomeUnknownError] = []
     for bundle in await catalog.bundles.unfinished(tree):
@@ -37,10 +37,10 @@ async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[Outcom
     return unknown
 
 
-async def mend_folder(context: RecordedVault, tree: TreeRecord) -> None:
-    """For whoever only reads: see that no version is there twice after a ``sync`` that was stopped.
+async def drop_fruitless_versions(context: RecordedVault, tree: TreeRecord) -> None:
+    """Remove the versions of uploads that came to nothing, before a restore or verify reads the folder.
 
-    While a ``sync`` runs nothing is touched: what it has recorded already counts once it is complete.
+    While a ``sync`` runs nothing is touched: its versions count once their archives are proven.
     """
     catalog = context.catalog
     if await catalog.runs.last_state(tree) == "completed":

@@ -19,29 +19,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.pricing import check_cost
-from aioglacier.bulk.settling import mend_folder, outcome_of
+from aioglacier.bulk.settling import drop_fruitless_versions, outcome_of
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
-from aioglacier.bulk.sync.scan import Scan, signed
+from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, signed
 from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
-from aioglacier.catalog.folders.entries import Expense
+from aioglacier.catalog.folders.entries import Expense, Standing
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
 from aioglacier.files.beneath import Beneath
+from aioglacier.files.host import machine_name
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.pricing import Prices
+    from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.folders.entries import StoredEntry, TreeRecord
+    from aioglacier.catalog.folders.entries import Entry, StoredEntry, TreeRecord
     from aioglacier.client.vault import Vault
 
 
@@ -57,12 +61,12 @@ _FORMATS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """How thorough.
+    """The options of a comparison.
 
     Attributes:
         reads_files: Read and hash every file; otherwise sizes and times are compared.
         sample: MiB to retrieve and compare.
-        tier: How fast and how dear.
+        tier: The retrieval tier.
         max_cost: Refuse what costs more.
         seed: Chooses the sample; the same seed of the same archives, the same sample. ``None`` goes on with
             that of a run that was stopped, or takes another.
@@ -79,7 +83,7 @@ class VerifyOptions:
 
 @dataclass(frozen=True, slots=True)
 class VerifySnapshot:
-    """How far it is.
+    """The progress of a comparison.
 
     Attributes:
         files: Paths compared.
@@ -126,6 +130,7 @@ class FolderVerify:
         self._root = os.path.realpath(os.fsdecode(directory))
         self._prices = prices
         self._counts = _Counts()
+        self._ahead = _Ahead(iter(()), set())
         self._sample = VaultSample(
             vault,
             prices,
@@ -137,7 +142,7 @@ class FolderVerify:
 
     @property
     def findings(self) -> list[Finding]:
-        """What is not as it should be, so far."""
+        """The findings so far."""
         return self._counts.findings
 
     def snapshot(self) -> VerifySnapshot:
@@ -155,7 +160,7 @@ class FolderVerify:
         )
 
     def sample_cost(self) -> float:
-        """What the sample costs at most, by the price list."""
+        """Return the most that the sample can cost, by the price list."""
         sample = self._options.sample
         return self._prices.retrieval(self._options.tier, sample * LEAF_SIZE, sample)
 
@@ -170,13 +175,21 @@ class FolderVerify:
         check_cost(self.sample_cost(), self._options.max_cost, self._prices, "this sample")
         catalog = self._context.catalog
         trees = await catalog.trees.list(self._context.place)
-        tree = next((tree for tree in trees if tree.root == self._root), None)
+        here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
+        tree = here[0] if here else None
         if tree is None:
             raise ConfigurationError(
                 f"the catalog knows nothing of {self._root!r} in vault {self._context.name!r}; 'sync' "
                 "takes it there"
             )
-        await mend_folder(self._context, tree)
+        await drop_fruitless_versions(self._context, tree)
+        identities = self._options.identities
+        recipients = await catalog.runs.recipients(tree)
+        if self._options.sample and identities is not None and recipients and not identities.fit(recipients):
+            raise ConfigurationError(
+                f"{tree.root!r} was encrypted to {', '.join(recipients)}, and no identity given is one of "
+                "theirs; nothing was asked for"
+            )
         seed = await self._choose_seed(tree)
         settings = {"sample": self._options.sample, "seed": seed}
         run = await catalog.runs.begin(tree, "verify", settings)
@@ -216,18 +229,45 @@ class FolderVerify:
     # --- the folder
 
     async def _compare_files(self, tree: TreeRecord) -> None:
-        known = 0
-        async for page in self._context.catalog.entries.stored(tree):
-            known += len(page)
+        entries = self._context.catalog.entries
+        unproven = await self._find_unproven(tree)
+        settings = await self._context.catalog.runs.last_settings(tree)
+        path_filter = make_filter(settings.get("exclude", ()), settings.get("include", ()))
+        self._ahead = _Ahead(iter(Scan(os.fsencode(self._root), path_filter)), unproven)
+        async for page in entries.stored(tree):
             for at in range(0, len(page), _FILES_AT_ONCE):
                 await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
-        found = await run_in_thread(lambda: sum(1 for _ in Scan(os.fsencode(self._root))))
-        missing = sum(finding.trouble is Trouble.MISSING for finding in self.findings)
-        self._counts.unarchived = max(0, found - (known - missing))
+            for stored in page:
+                if stored.entry.kind == "hardlink":
+                    await self._compare_link(tree, stored.entry)
+        for path in await run_in_thread(self._ahead.rest):
+            self._note_unarchived(path)
+
+    async def _find_unproven(self, tree: TreeRecord) -> set[bytes]:
+        """Report the paths on record that no proven archive has."""
+        found: set[bytes] = set()
+        async for page in self._context.catalog.entries.unproven(tree):
+            for entry, standing in page:
+                found.add(entry.path)
+                lost = Trouble.AWAITED if standing is Standing.AWAITED else Trouble.LOST
+                self._find(lost, show_path(entry.path))
+        return found
+
+    async def _compare_link(self, tree: TreeRecord, link: Entry) -> None:
+        """Report a hard link whose file was archived again since: it is recorded with the old content."""
+        target = await self._context.catalog.entries.stored_at(tree, link.target or b"", None)
+        if target is None or target.entry.since > link.since:
+            self._find(Trouble.CHANGED, show_path(link.path))
+
+    def _note_unarchived(self, path: bytes) -> None:
+        self._counts.unarchived += 1
+        self._find(Trouble.UNARCHIVED, show_path(path))
 
     def _compare_some(self, page: list[StoredEntry]) -> None:
         with Beneath(os.fsencode(self._root)) as beneath:
             for stored in page:
+                for path in self._ahead.up_to(stored.entry.path):
+                    self._note_unarchived(path)
                 self._counts.files += 1
                 try:
                     trouble = self._compare_path(stored, beneath)
@@ -235,6 +275,8 @@ class FolderVerify:
                     trouble = Trouble.MISSING
                 except (OSError, UnsafePathError):
                     trouble = Trouble.UNREADABLE
+                if trouble is None and stored.is_older:
+                    trouble = Trouble.OUTDATED
                 if trouble is not None:
                     self._find(trouble, show_path(stored.entry.path))
 
@@ -276,13 +318,40 @@ class FolderVerify:
             record = await catalog.archives.get(place, upload.archive_id) if upload.archive_id else None
             if record is None:
                 continue
-            archives.append(record)
+            if record.state is ArchiveState.DELETED:
+                continue  # files that it had and no other has are reported by name
             self._counts.archives += 1
             if record.state is not ArchiveState.STORED:
                 self._find(Trouble.SUSPECT, record.archive.id)
-            elif _should_be_listed(record, inventoried):
+                continue
+            archives.append(record)
+            if _should_be_listed(record, inventoried):
                 self._find(Trouble.UNLISTED, record.archive.id)
         return archives
+
+
+class _Ahead:
+    """The scan of the folder beside the record, both in the order of paths: what is only in the folder."""
+
+    def __init__(self, scan: Iterator[Found], reported: set[bytes]) -> None:
+        self._scan = scan
+        self._reported = reported
+        self._next = next(scan, None)
+
+    def up_to(self, path: bytes) -> Iterator[bytes]:
+        """Yield the paths before one on record that are not on record themselves."""
+        while self._next is not None and self._next.path <= path:
+            if self._next.path < path and self._is_missing(self._next):
+                yield self._next.path
+            self._next = next(self._scan, None)
+
+    def rest(self) -> list[bytes]:
+        """Return the paths behind the last one on record."""
+        found = [self._next] if self._next is not None else []
+        return [each.path for each in (*found, *self._scan) if self._is_missing(each)]
+
+    def _is_missing(self, found: Found) -> bool:
+        return found.kind not in SPECIAL_KINDS and found.path not in self._reported
 
 
 def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:

@@ -167,7 +167,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """Where folders go."""
+    """Return a local Glacier and a catalog of the test."""
     return Place(tmp_path)
 
 

@@ -99,7 +99,7 @@ def test_a_file_of_patterns_that_is_not_there_is_exit_code_2(program: Cli, tmp_p
 
 
 def test_how_large_a_file_in_a_bundle_may_be_can_be_chosen(program: Cli, tmp_path: Path) -> None:
-    """What is larger is an archive of its own; it comes back the same."""
+    """A larger file is an archive of its own, and comes back the same."""
     tree = tmp_path / "tree"
     tree.mkdir()
     for size in (0, 100, 101, 5000):
@@ -181,7 +181,7 @@ def test_what_a_run_cost_is_on_record(program: Cli, tmp_path: Path) -> None:
 
 
 async def test_the_command_to_go_on_with_asks_for_the_same(program: Cli, tmp_path: Path) -> None:
-    """What was chosen, how it is stored and what may be spent hold for the rest, too."""
+    """The selection, the encryption and the limit of costs hold for the rest, too."""
     tree = make_tree(tmp_path / "tree")
     program("sync", "tree", "photos", "--catalog=catalog.db")
     options = ["--compress", "--checksum", "--bundle-size=4194304", "--max-cost=0.5", "--exclude=*.o"]

@@ -158,11 +158,11 @@ async def test_a_folder_whose_path_is_long_comes_back(place: Place, tmp_path: Pa
 def test_a_path_that_is_too_long_for_a_description_is_cut() -> None:
     """At its beginning, and the description says so."""
     path = b"\xff" * 200 + b"/end"
-    told = json.loads(describe_file(path, "/a/folder", mode=0o644, mtime_ns=2, uid=6, gid=7))
+    told = json.loads(describe_file(path, "/a/folder", "t" * 32, mode=0o644, mtime_ns=2, uid=6, gid=7))
     assert told["cut"]
     assert told["path"].endswith("/end")
     for root in ("/a/folder", "\udcff" * 200):
-        assert len(describe_file(path, root, mode=0o644, mtime_ns=2, uid=6, gid=7)) <= 1024
+        assert len(describe_file(path, root, "t" * 32, mode=0o644, mtime_ns=2, uid=6, gid=7)) <= 1024
 
 
 async def test_an_index_that_is_longer_than_the_end_takes_another_job(
@@ -235,7 +235,7 @@ def index_of(content: bytes) -> tuple[bytes, BundleTrailer]:
     index = (
         member_header(b".aioglacier/index-000000.jsonl.zst", size=len(frame)) + frame + padding(len(frame))
     )
-    return index, BundleTrailer(4096, len(index), 1, None, None, short_hash(index), "/a")
+    return index, BundleTrailer(4096, len(index), 1, None, None, short_hash(index), "t", "h", "/a")
 
 
 def read_all(index: bytes, trailer: BundleTrailer) -> list[Entry]:
@@ -268,7 +268,7 @@ def test_a_line_of_an_index_is_an_entry() -> None:
     ],
 )
 def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
-    """Whoever may write to a vault can make one: it is an error like any other, and no crash."""
+    """Anyone who can write to a vault can make one: it is an error of ours, and no crash."""
     with pytest.raises(IntegrityError, match="not a bundle"):
         read_all(*index_of(line.encode()))
 
@@ -305,7 +305,8 @@ def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"index_size": float("inf")}, {"compression": []}, {"root": 7}, {"members": "many"}]
+    "change",
+    [{"index_size": float("inf")}, {"compression": []}, {"root": 7}, {"tree": 7}, {"members": "many"}],
 )
 def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:
     """As above."""
@@ -316,6 +317,7 @@ def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -
         "members": 1,
         "compression": None,
         "index_hash": "00" * 16,
+        "tree": "t",
         "root": "/a",
     }
     assert decode_trailer(skippable_frame(checked_text(told), SKIPPABLE_SIZE), 4096).root == "/a"
@@ -324,7 +326,7 @@ def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -
 
 
 async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: Place, tree: Path) -> None:
-    """What others have put into the vault is passed over, or listed as damaged."""
+    """Archives of other programs are passed over, or listed as damaged."""
     await place.sync(tree)
     index, trailer = index_of(b"")
     told = {
@@ -334,6 +336,7 @@ async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: P
         "members": trailer.members,
         "compression": None,
         "index_hash": short_hash(index).hex(),
+        "tree": "t",
         "root": "/a",
     }
     async with place.vault() as vault:
@@ -371,7 +374,7 @@ async def test_a_recovery_that_was_killed_goes_on(place: Place, tmp_path: Path, 
     "end", [b"", b"x" * 100, b".aioglacier/bundle.json".ljust(BLOCK, b"\0") + b"{" * 1536]
 )
 def test_what_is_no_end_of_a_bundle_is_refused(end: bytes) -> None:
-    """Whatever it is."""
+    """The error is one of integrity, whatever the bytes are."""
     with pytest.raises(IntegrityError, match="not a bundle"):
         decode_trailer(end, len(end))
 
@@ -397,8 +400,8 @@ def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> 
 async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tree: Path) -> None:
     """The trailer has its hash, since the service vouches for no range that is no node of the tree."""
     await place.sync(tree)
+    (archive,) = await place.archives()
     async with place.vault() as vault:
-        (archive,) = await place.archives()
         reader = BundleReader(vault, load_prices("us-east-1"), tier=Tier.STANDARD, max_cost=None)
         trailer = await reader.read_trailer(archive)
         await reader.read_index(archive, trailer)
@@ -408,7 +411,7 @@ async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tre
 
 def test_a_trailer_with_a_flipped_bit_is_refused() -> None:
     """Whichever it is."""
-    trailer = encode_trailer(BundleTrailer(4096, 512, 1, None, None, bytes(16), "/a"))
+    trailer = encode_trailer(BundleTrailer(4096, 512, 1, None, None, bytes(16), "t", "h", "/a"))
     assert decode_trailer(trailer, 9000).root == "/a"
     text = trailer.index(b"{")
     for at in range(text, trailer.index(b"}")):

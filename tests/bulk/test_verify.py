@@ -46,7 +46,11 @@ async def test_what_was_changed_lost_or_added_is_told(place: Place, tree: Path) 
     (tree / "old").unlink()
     (tree / "new").touch()
     found = await verify(place, tree)
-    assert set(found.findings) == {(Trouble.CHANGED, "private"), (Trouble.MISSING, "old")}
+    assert set(found.findings) == {
+        (Trouble.CHANGED, "private"),
+        (Trouble.MISSING, "old"),
+        (Trouble.UNARCHIVED, "new"),
+    }
     assert found.snapshot().unarchived == 1
 
 
@@ -92,13 +96,13 @@ async def test_a_sample_that_was_stopped_goes_on_with_its_jobs(place: Place, tmp
 
 
 async def ranges(place: Place) -> set[object]:
-    """What of archives was asked for."""
+    """Return the ranges of archives that were asked for."""
     async with place.vault() as vault:
         return {job.byte_range async for job in vault.jobs() if job.archive_id is not None}
 
 
 async def test_an_archive_that_is_gone_is_found_by_the_sample(place: Place, tree: Path) -> None:
-    """Whoever deleted it."""
+    """The missing archive is named, whichever program deleted it."""
     await place.sync(tree)
     (archive,) = await place.archives()
     async with place.vault() as vault:

@@ -87,6 +87,7 @@ def make_errors() -> list[errors.GlacierError]:
         errors.OutcomeUnknownError("m", size=5, tree_hash=b"\1" * 32),
         errors.JobFailedError("m", job_id="j", status_message="why"),
         errors.InventoryError("m", offset=5),
+        errors.NotStoredError("m"),
         errors.WaitTimeoutError("m", waited_seconds=1.5),
         errors.WorkerDiedError("m", exit_code=-9),
         errors.CatalogBusyError("m", waited_seconds=30.0),

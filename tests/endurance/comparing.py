@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: What each differs in is told of so many at most.
+#: Differences are described for so many paths at most.
 _TOLD: Final = 20
 
 _BLOCK: Final = 1024 * 1024
@@ -24,7 +24,7 @@ _RSYNC: Final = ("rsync", "-naciHX", "--delete", "--numeric-ids", "--modify-wind
 
 
 def differences(source: Path, back: Path) -> list[str]:
-    """What differs, in words; nothing if they are the same.
+    """Return the differences in words, an empty list if there are none.
 
     rsync is left out where there is none, see ``has_rsync``.
     """

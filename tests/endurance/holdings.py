@@ -1,4 +1,4 @@
-"""What this process holds of the machine, to be compared before and after."""
+"""The resources that this process holds, to be compared before and after."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Holdings:
 
     @classmethod
     def now(cls) -> Holdings:
-        """Count, after what nobody refers to any more is gone."""
+        """Count, after objects without references are gone."""
         gc.collect()
         me = psutil.Process()
         shared = Path("/dev/shm")  # noqa: S108  # where the kernel shows them

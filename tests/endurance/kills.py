@@ -55,7 +55,7 @@ _HEAD_SIZE: Final = 500
 
 @dataclass
 class Toll:
-    """What the kills have cost.
+    """The cost of the kills.
 
     Attributes:
         seeds: Files uploaded.
@@ -160,7 +160,7 @@ async def _compare(server: Served, wanted: Counter[bytes], toll: Toll) -> None:
         await job.wait_until_done()
         found = Counter([entry.tree_hash async for entry in job.inventory()])
         toll.faults += [f"lost: {hash_.hex()}" for hash_ in wanted - found]
-        toll.faults += [f"nobody wanted, or wanted once: {hash_.hex()}" for hash_ in found - wanted]
+        toll.faults += [f"wanted by no upload, or by one: {hash_.hex()}" for hash_ in found - wanted]
         toll.faults += [f"orphan: {upload}" async for upload in vault.uploads()]
 
 

@@ -7,7 +7,7 @@ The long run, of which ``test_round_trip.py`` is a short one::
 
 Each folder, and one made of whatever is odd, goes to a vault of its own in each way of ``WAYS``: with and
 without bundles, compressed, encrypted. ``sync`` is killed (SIGKILL) at random moments and run again until
-it is through, ``restore`` likewise. Then the two folders are compared by rsync, by diff, and by looking.
+it is through, and so does ``restore``. Then the two folders are compared by rsync, by diff, and by looking.
 Besides: the service has no archive that is not on record, no upload is open, another ``sync`` asks for
 nothing, ``verify`` finds nothing, and a restore that was killed has not paid for anything twice.
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 MIB: Final = 1024 * 1024
 
-#: What a sync is told besides, and whether it encrypts.
+#: More options of a sync, and whether it encrypts.
 WAYS: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
     "bundles": ((), False),
     "compressed": (("--compress", "--bundle-size=8MiB"), False),
@@ -66,7 +66,7 @@ _SHARED: Final = 2 * MIB
 
 @dataclass
 class Tally:
-    """What was seen.
+    """The measurements.
 
     Attributes:
         trips: Folders that went there and back.
@@ -151,7 +151,7 @@ class Traveller:
         archives = self._run("inventory", vault)
         listed = {record["archive_id"]: record["size"] for record in archives if "archive_id" in record}
         for record in self._run("catalog", "unknown", vault):
-            self._fault(vault, f"an archive that nobody knows of: {record}")
+            self._fault(vault, f"an archive that no record knows: {record}")
         for record in self._run("uploads", "list", vault):
             self._fault(vault, f"an upload that is open: {record}")
         on_record = {record["archive_id"] for record in self._run("list", vault)}
@@ -244,7 +244,7 @@ def fetch_member(folder: Path, *, files: int = 70) -> int:
 
 
 def make_odd(root: Path) -> Path:
-    """What few folders have: odd names, links, holes, attributes, and files that are archives themselves."""
+    """Make odd names, links, holes, attributes, and files that are archives themselves."""
     make_tree(root, files=400)
     chance = random.Random(2)  # noqa: S311  # the same each time
     for size in (MIB - 1, MIB, 16 * MIB, 16 * MIB + 1, 40 * MIB):

@@ -114,7 +114,7 @@ async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
 
 
 def _print_tasks() -> None:
-    """Where everything waits; for a soak that seems to stand still, ``kill -USR1`` it."""
+    """Print where every task waits; send ``kill -USR1`` to a soak that seems to stand still."""
     for task in asyncio.all_tasks():
         print(f"{task.get_name()}:")
         waiting: Any = task.get_coro()
@@ -129,7 +129,7 @@ def _print_tasks() -> None:
 def _kill_a_worker(chance: random.Random) -> bool:
     found = []
     for child in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):  # or dead already, and nobody has looked since
+        with suppress(psutil.NoSuchProcess):  # or it died since the last look
             if any("worker" in word for word in child.cmdline()):
                 found.append(child)
     if found:

@@ -72,7 +72,7 @@ POINTS = st.sampled_from(
     ]
 )
 
-#: What goes wrong once, and must not be noticed by whoever uploads.
+#: Faults that strike once, and that an upload must survive.
 DAMAGE_UP = st.sampled_from(
     [
         Fault("UploadMultipartPart", FaultKind.WRONG_HASH),
@@ -84,7 +84,7 @@ DAMAGE_UP = st.sampled_from(
     ]
 )
 
-#: Likewise, of whoever downloads.
+#: Faults that a download must survive.
 DAMAGE_DOWN = st.sampled_from(
     [
         Fault("GetJobOutput", FaultKind.FLIP),
@@ -205,7 +205,7 @@ class Storage(RuleBasedStateMachine):
         path = self._new_file(size)
         data = path.read_bytes()
         if self._program("upload", "--part-size=1MiB", VAULT, str(path), crash_at=point) == 0:
-            # It was told, so that going on would make a second one.
+            # It was reported, so that going on would make a second one.
             (archive_id,) = self._call(partial(self._find, data))
             self.archives[path] = archive_id, data
         else:
@@ -220,7 +220,7 @@ class Storage(RuleBasedStateMachine):
 
     @rule(path=names, size=SIZES)
     def change_and_restart(self, path: Path, size: int) -> None:
-        """Change an interrupted file; it begins anew, and what was before is an archive or nothing."""
+        """Change an interrupted file; it begins again, and the upload before became an archive or nothing."""
         if path not in self.unfinished:
             return
         before = self.unfinished[path]

@@ -52,7 +52,7 @@ WEIGHTS: Mapping[str, int] = {
 
 
 class SourceFailedError(Exception):
-    """What a source of ours raises half-way."""
+    """The error of a source that fails half-way."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Slice:
 
 @dataclass
 class Tally:
-    """How actions ended.
+    """The number of actions by their ends.
 
     Attributes:
         done: By action.
@@ -86,7 +86,7 @@ class Tally:
 
 
 class Traffic:
-    """A seeded sequence of actions on one vault that nobody else uses.
+    """A seeded sequence of actions on one vault that no other test uses.
 
     Attributes:
         tally: How they ended.
@@ -150,7 +150,7 @@ class Traffic:
             listed.pop(archive_id, None)
         allowed = Counter(self._unclear_hashes)
         for entry in listed.values():
-            assert allowed[entry.tree_hash] > 0, f"nobody has stored {entry}"
+            assert allowed[entry.tree_hash] > 0, f"no action has stored {entry}"
             allowed[entry.tree_hash] -= 1
         left = {upload.id async for upload in self._vault.uploads()}
         assert left <= set(self._kept), f"uploads that no error named: {left - set(self._kept)}"

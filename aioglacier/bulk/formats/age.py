@@ -71,7 +71,7 @@ class Identities:
     """Secret keys: what is encrypted to one of them can be read. For any thread.
 
     Attributes:
-        names: The public keys that belong to them; ``None`` if that cannot be told of all of them.
+        names: The public keys that belong to them; ``None`` if some are not known.
     """
 
     def __init__(self, keys: Sequence[Any], names: frozenset[str] | None = None) -> None:
@@ -114,7 +114,7 @@ class Identities:
 
 
 class SealingCoder:
-    """Makes members of a bundle whose names and contents nobody can read.
+    """Makes members of a bundle that show no name and no content.
 
     A member is a file ``members/NUMBER.age``; encrypted in it is the member as it would have been.
     """
@@ -138,7 +138,7 @@ def sealed_member(name: bytes, content: bytes, recipients: Recipients) -> bytes:
 
 
 def unseal_member(raw: bytes, identities: Identities | None) -> bytes:
-    """What is encrypted in such a member.
+    """Return the content of such a member.
 
     Raises:
         ConfigurationError: There is no identity, or none that fits.
@@ -150,7 +150,7 @@ def unseal_member(raw: bytes, identities: Identities | None) -> bytes:
 
 
 def no_identity() -> ConfigurationError:
-    """What to say where a secret key is needed and none was given."""
+    """Return the error for a missing secret key."""
     return ConfigurationError("it is encrypted; give the file of a secret key that opens it with --identity")
 
 
@@ -257,7 +257,7 @@ def _lines(text: bytes) -> Iterator[tuple[int, str]]:
 
 
 class _Inlet:
-    """What age reads from: blocks, in the small pieces that it asks for."""
+    """The reading end of age: cuts blocks into the small pieces that it asks for."""
 
     def __init__(self, take: Callable[[], bytes]) -> None:
         self.failure: BaseException | None = None
@@ -278,7 +278,7 @@ class _Inlet:
 
 
 class _Outlet:
-    """What age writes to: its small pieces, put together to blocks."""
+    """The writing end of age: joins its small pieces into blocks."""
 
     def __init__(self, give: Callable[[bytes], object]) -> None:
         self.failure: BaseException | None = None
@@ -293,7 +293,7 @@ class _Outlet:
         return len(piece)
 
     def flush(self) -> None:
-        """See ``io.RawIOBase.flush``; whoever waits for more gets more at once."""
+        """See ``io.RawIOBase.flush``; blocks leave when they are full."""
 
     def give_all(self) -> None:
         """Give what is waiting."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def sealing(
     source: object, recipients: Recipients, confirm: Callable[[], object] = lambda: None
 ) -> AsyncIterator[MemoryObjectReceiveStream[bytes]]:
-    """What is encrypted of a stream, as something that can be archived while the block runs.
+    """Encrypt a stream, and give it as a source that can be archived while the block runs.
 
     It is never the same twice, so an upload of it cannot be resumed.
 

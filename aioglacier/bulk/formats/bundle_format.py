@@ -39,6 +39,9 @@ BUNDLE_SIZE: Final = 4096 * MIB
 #: A skippable frame begins with 8 bytes of its own.
 _LONGEST_TRAILER: Final = SKIPPABLE_SIZE - 8
 
+#: Characters of a machine's name in a trailer.
+_LONGEST_HOST: Final = 16
+
 
 @dataclass(frozen=True, slots=True)
 class BundleTrailer:
@@ -51,6 +54,8 @@ class BundleTrailer:
         compression: Of the members; "zstd" or ``None``.
         encryption: Of the members and the index; "age" or ``None``.
         index_hash: The first 16 bytes of the SHA-256 of the index, as it is stored.
+        tree: The random identity of the folder.
+        host: The machine of the folder, as far as there is room; "" in an encrypted bundle.
         root: The folder, or the end of its path; ``None`` in an encrypted bundle.
     """
 
@@ -60,6 +65,8 @@ class BundleTrailer:
     compression: str | None
     encryption: str | None
     index_hash: bytes
+    tree: str
+    host: str
     root: str | None
 
 
@@ -72,11 +79,12 @@ def encode_trailer(trailer: BundleTrailer) -> bytes:
         "members": trailer.members,
         "compression": trailer.compression,
         "index_hash": trailer.index_hash.hex(),
+        "tree": trailer.tree,
     }
     if trailer.encryption is not None:
         text = checked_text({**fields, "encryption": trailer.encryption})
     else:
-        text = _with_root(fields, trailer.root or "")
+        text = _with_root({**fields, "host": trailer.host[:_LONGEST_HOST]}, trailer.root or "")
     header = tar.member_header(TRAILER_NAME, size=tar.BLOCK, mode=0o600)
     plain = header + text.ljust(tar.BLOCK) + tar.END
     if not trailer.compression or trailer.encryption is not None:
@@ -133,6 +141,9 @@ def decode_trailer(end: bytes, size: int) -> BundleTrailer:
             )
         if fields.pop("check") != _check(fields):
             raise ValueError("it was damaged")
+        tree, host = fields["tree"], fields.get("host", "")
+        if not (isinstance(tree, str) and isinstance(host, str)):
+            raise TypeError(f"its folder is {tree!r} of {host!r}")
         found = BundleTrailer(
             whole_number(fields["index_position"]),
             whole_number(fields["index_size"]),
@@ -140,6 +151,8 @@ def decode_trailer(end: bytes, size: int) -> BundleTrailer:
             fields["compression"],
             fields.get("encryption"),
             bytes.fromhex(fields["index_hash"]),
+            tree,
+            host,
             fields.get("root"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:

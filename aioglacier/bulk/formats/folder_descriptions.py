@@ -42,7 +42,7 @@ def describe_sealed_file() -> str:
     return json.dumps({"aioglacier": "file", "id": secrets.token_hex(8)})
 
 
-def describe_file(path: bytes, root: str, *, mode: int, mtime_ns: int, uid: int, gid: int) -> str:
+def describe_file(path: bytes, root: str, tree: str, *, mode: int, mtime_ns: int, uid: int, gid: int) -> str:
     """Return all that is needed of a file, should the catalog be lost.
 
     Of a path that is too long the end is kept, and ``cut`` says so.
@@ -50,6 +50,7 @@ def describe_file(path: bytes, root: str, *, mode: int, mtime_ns: int, uid: int,
     facts = {
         "aioglacier": "file",
         "folder": file_folder(root),
+        "tree": tree,
         "mode": mode,
         "mtime_ns": mtime_ns,
         "uid": uid,

@@ -17,7 +17,7 @@ _SKIPPABLE: Final = (0x184D2A50).to_bytes(4, "little")
 #: What a member can have at most, decoded: the largest file with its headers, or a page of an index.
 _LARGEST: Final = 64 * 1024 * 1024
 
-#: Bytes of a frame decoded at once where nobody says how much it holds: they make 32 MiB at the very most.
+#: Bytes of a frame decoded at once if its header names no size: they make 32 MiB at the very most.
 _STEP: Final = 1024
 
 
@@ -65,7 +65,7 @@ def skipped_text(frame: bytes) -> bytes | None:
 
 
 def split_frame(frames: bytes) -> tuple[bytes, bytes]:
-    """What the first of several frames holds, and those after it.
+    """Return the content of the first of several frames, and the frames after it.
 
     Raises:
         IntegrityError: There is no whole frame, or it holds more than any member has.

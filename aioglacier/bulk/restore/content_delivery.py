@@ -64,13 +64,15 @@ class ContentDelivery:
         """
         batch: list[tuple[Entry, bytes]] = []
         size = 0
+        raw = b""
         for stored in members:
             entry = stored.entry
             gap = (entry.position or 0) - position
-            await _skip(reader, gap)
-            raw = await _read(reader, entry.stored or 0)
-            position += gap + len(raw)
-            self.fetched += gap + len(raw)
+            if not raw or gap != -len(raw):  # two paths with the same content are one member
+                await _skip(reader, gap)
+                raw = await _read(reader, entry.stored or 0)
+                position += gap + len(raw)
+                self.fetched += gap + len(raw)
             batch.append((entry, raw))
             size += len(raw)
             if len(batch) >= _MEMBERS_AT_ONCE or size >= _BYTES_AT_ONCE:
@@ -119,7 +121,7 @@ class ContentDelivery:
         entry = stored.entry
         folder, name = await run_in_thread(partial(placer.open_big, path))
         try:
-            # By its descriptor, so that nobody's link leads the workers that write it astray.
+            # By its descriptor, so that no link leads the threads that write it astray.
             is_linux = sys.platform == "linux"
             way = f"/proc/{os.getpid()}/fd/{folder}" if is_linux else _folder_of(self._root, path)
             fetched = name if entry.encryption is None else name + b".age"

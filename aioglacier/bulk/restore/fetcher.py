@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +21,13 @@ from aioglacier.core.errors import (
     JobFailedError,
     JobNotFoundError,
     TargetError,
+    UploadLockedError,
 )
+from aioglacier.core.models import JobAction
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.restore.existing_jobs import ExistingJobs
@@ -41,7 +43,10 @@ if TYPE_CHECKING:
 #: Outputs fetched at once; each keeps several connections busy by itself.
 FETCHERS: Final = 2
 
-#: How often an output that is gone is asked for anew.
+#: How often another restore is looked for that asks for the same.
+_LOOK_AGAIN_SECONDS: Final = 0.1
+
+#: How often an output that is gone is asked for again.
 _RENEWALS: Final = 3
 
 
@@ -53,6 +58,7 @@ _ONE_RETRIEVAL: Final = (
     ArchiveNotFoundError,
     JobNotFoundError,
     TargetError,
+    UploadLockedError,
 )
 
 
@@ -84,6 +90,7 @@ class Fetcher:
         existing: ExistingJobs,
         options: RestoreOptions,
         prices: Prices,
+        detached: Mapping[bytes, StoredEntry],
         paths_of: Callable[[Entry], list[bytes]],
         done: Callable[[int, int], None],
         fail: Callable[[bytes, GlacierError], None],
@@ -99,10 +106,13 @@ class Fetcher:
         self._open_placer = open_placer
         self._options = options
         self._prices = prices
+        self._detached = detached
         self._paths_of = paths_of
         self._fail = fail
         self._delivery = ContentDelivery(root, options.identities, paths_of, done=done, fail=fail)
         self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = dict(existing.jobs)
+        self._dead: set[str] = set()
+        self._looked_at = existing.looked_at
         self._ahead = 0
         self._fetched_some = anyio.Event()
 
@@ -121,6 +131,15 @@ class Fetcher:
             for _ in range(FETCHERS):
                 tasks.start_soon(self._fetch_all, take.clone())
             take.close()
+
+    async def refuse(self, retrievals: Sequence[Retrieval]) -> None:
+        """Report what no identity opens; nothing is paid for it."""
+        if not retrievals:
+            return
+        error = ConfigurationError("it was encrypted to others: none of the identities opens it")
+        async with self._placing() as placer:
+            for retrieval in retrievals:
+                await self._fail_all(retrieval, error, placer)
 
     # --- jobs
 
@@ -146,14 +165,40 @@ class Fetcher:
         key = (retrieval.archive_id, retrieval.byte_range)
         if (job := self._jobs.get(key)) is not None:
             return job
+        async with self._alone(key):
+            job = await self._find_started(key) or await self._start(retrieval)
+        self._jobs[key] = job
+        return job
+
+    @asynccontextmanager
+    async def _alone(self, key: tuple[ArchiveId, ByteRange | None]) -> AsyncIterator[None]:
+        """Keep other restores from asking for the same range meanwhile, so that it is paid for once."""
+        catalog, place = self._context.catalog, self._context.place
+        async with AsyncExitStack() as stack:
+            while True:
+                with suppress(UploadLockedError):
+                    await stack.enter_async_context(catalog.lock_source(place, f"retrieval {key}"))
+                    break
+                await anyio.sleep(_LOOK_AGAIN_SECONDS)
+            yield
+
+    async def _find_started(self, key: tuple[ArchiveId, ByteRange | None]) -> Job | None:
+        """Return the job that another restore has started since the service was asked for its list."""
+        record = await self._context.catalog.jobs.find_like(
+            self._context.place, JobAction.ARCHIVE_RETRIEVAL, archive_id=key[0], byte_range=key[1]
+        )
+        if record is None or record.job_id is None or record.job_id in self._dead:
+            return None
+        return self._vault.job(record.job_id) if record.created >= self._looked_at else None
+
+    async def _start(self, retrieval: Retrieval) -> Job:
         cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
-        check_cost(self.cost + cost, self._options.max_cost, self._prices, "asking for outputs anew")
+        check_cost(self.cost + cost, self._options.max_cost, self._prices, "asking for outputs again")
         job = await self._vault.retrieve(
             retrieval.archive_id, tier=self._options.tier, byte_range=retrieval.byte_range
         )
         self.started += 1
         self.cost += cost
-        self._jobs[key] = job
         return job
 
     @asynccontextmanager
@@ -193,18 +238,27 @@ class Fetcher:
         await self._fetch(asked, placer)
 
     async def _renew(self, asked: _Asked, placer: Placer) -> None:
-        """Ask anew for what has not been fetched of an output that had its day."""
+        """Ask again for the rest of an output that has expired."""
         old = asked.retrieval
         self._jobs.pop((old.archive_id, old.byte_range), None)
+        self._dead.add(asked.job.id)
         missing = await run_in_thread(partial(self._missing, await self._members(old), placer))
         gap = self._prices.worthwhile_gap(self._options.tier)
-        for retrieval in plan_retrievals([needed_of(stored) for stored in missing], gap):
+        for new in plan_retrievals([needed_of(stored) for stored in missing], gap):
+            retrieval = replace(new, is_detached=old.is_detached)
             job = await self._ask(retrieval)
             self.waiting += 1
             await self._fetch_patiently(_Asked(retrieval, job, asked.renewals + 1), placer)
 
     async def _members(self, retrieval: Retrieval) -> list[StoredEntry]:
-        """What a retrieval is for, and what is in its place already among it."""
+        """Return the files of a retrieval, also those that are in their places already."""
+        if retrieval.is_detached:
+            return [
+                stored
+                for stored in sorted(self._detached.values(), key=lambda each: each.entry.position or 0)
+                if stored.entry.upload == retrieval.upload
+                and retrieval.first <= (stored.entry.position or 0) <= retrieval.last
+            ]
         found: list[StoredEntry] = []
         pages = self._context.catalog.entries.stored_in(
             self._tree,
@@ -252,13 +306,13 @@ class Fetcher:
                 if placer.is_there(stored.entry, self._paths_of(stored.entry)[0]):
                     continue
             except (GlacierError, OSError):
-                continue  # it was told of before
+                continue  # it was reported before
             missing.append(stored)
         return missing
 
 
 def needed_of(stored: StoredEntry) -> Needed:
-    """Where the content of a version lies."""
+    """Return where the content of a version lies."""
     entry = stored.entry
     assert stored.archive_id is not None  # noqa: S101  # only such are wanted
     return Needed(

@@ -119,6 +119,8 @@ class Outline:
     def _make_link(self, are_files_left: bool, entry: Entry) -> None:
         if entry.kind != "hardlink" or entry.target is None:
             return
+        if entry.path in self._planner.detached:
+            return  # written as a file
         names = self._planner.aliases.get(entry.target, [])
         first = names[0] if names else entry.target
         if first == entry.path:

@@ -1,8 +1,8 @@
 """Restored files are put into their places: verified, on disk, and only then under their names.
 
 A file is written under a name of its own beside its place, one that only depends on its path, so that what a
-kill leaves there is used up by the next run. Some hundred are written, the file system is told to put them on
-disk, and then they get their names.
+kill leaves there is used up by the next run. Some hundred are written, the file system puts them on disk, and
+then they get their names.
 
 Everything is done from the descriptors of folders, see ``files.beneath``. It blocks: a ``Placer`` is for one
 thread at a time.
@@ -40,7 +40,7 @@ _PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 
 class Placed(NamedTuple):
-    """What became of one path.
+    """The result for one path.
 
     Attributes:
         error: Why it is not in its place; ``None`` if it is.
@@ -325,7 +325,7 @@ def _failed(path: bytes, error: GlacierError | OSError) -> Placed:
 
 
 def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:
-    """What kept a path from being written, as an error of ours."""
+    """Return an error of ours for a path that could not be written."""
     if isinstance(error, GlacierError):
         return error
     shown = os.fsdecode(path)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -26,11 +26,15 @@ from aioglacier.bulk.restore.outline import Outline
 from aioglacier.bulk.restore.placer import Placer, open_up
 from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.restore_plan import RestorePlan, RestorePlanner
-from aioglacier.bulk.settling import mend_folder, outcome_of
+from aioglacier.bulk.settling import drop_fruitless_versions, outcome_of
 from aioglacier.catalog.folders.entries import Expense
-from aioglacier.core.errors import ConfigurationError, TargetError
+from aioglacier.core.errors import ConfigurationError, NotStoredError, TargetError
+from aioglacier.files.host import machine_name
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
+
+#: Older versions that are named one by one.
+_NAMED: Final = 20
 
 if TYPE_CHECKING:
     from aioglacier.bulk.pricing import Prices
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RestoreSnapshot:
-    """How far a restore is.
+    """The progress of a restore.
 
     Attributes:
         files: Files to bring back, 0 until the plan is made.
@@ -91,6 +95,7 @@ class FolderRestore:
         self._restored = self._restored_size = 0
         self._outline: Outline | None = None
         self._refused: dict[str, str] = {}
+        self._older: list[bytes] = []
         self._fetcher: Fetcher | None = None
 
     @property
@@ -101,7 +106,13 @@ class FolderRestore:
     @property
     def notices(self) -> list[str]:
         """Sentences about what was restored otherwise than it was archived."""
-        return [f"the {kind} of some paths could not be set: {why}" for kind, why in self._refused.items()]
+        found = [f"the {kind} of some paths could not be set: {why}" for kind, why in self._refused.items()]
+        for path in self._older[:_NAMED]:
+            shown = os.fsdecode(path)
+            found.append(f"{shown!r} is an older version: the archive of the newest one is not proven")
+        if len(self._older) > _NAMED:
+            found.append(f"so are {len(self._older) - _NAMED} more")
+        return found
 
     def snapshot(self) -> RestoreSnapshot:
         """The counters now."""
@@ -122,7 +133,7 @@ class FolderRestore:
         )
 
     async def plan(self) -> RestorePlan:
-        """What ``run`` would ask for if no job were there yet; nothing is asked for or written."""
+        """Return what ``run`` would ask for without any job; nothing is asked for or written."""
         tree, run = await self._find()
         is_there = await anyio.Path(self._root).is_dir()
         placer = await run_in_thread(partial(self._open_placer, is_made=False)) if is_there else None
@@ -171,15 +182,17 @@ class FolderRestore:
         if wanted is not None:
             root = await run_in_thread(partial(os.path.realpath, wanted))
             trees = [tree for tree in trees if tree.root in {wanted, root}]
+        if len(trees) > 1:
+            trees = [tree for tree in trees if tree.host in {machine_name(), ""}] or trees
         if len(trees) != 1:
-            names = ", ".join(repr(tree.root) for tree in trees)
+            names = ", ".join(f"{tree.root!r} of {tree.host or 'an unknown machine'}" for tree in trees)
             vault = self._context.name
             raise ConfigurationError(
                 f"the catalog knows several folders in vault {vault!r}: {names}; say which with --folder"
                 if trees
                 else f"the catalog knows no such folder in vault {vault!r}; 'sync' takes one there"
             )
-        await mend_folder(self._context, trees[0])
+        await drop_fruitless_versions(self._context, trees[0])
         at = self._options.selection.at
         if at is None:
             return trees[0], None
@@ -189,7 +202,7 @@ class FolderRestore:
         return trees[0], run
 
     def _planner(self, tree: TreeRecord, run: RunNumber | None) -> RestorePlanner:
-        return RestorePlanner(self._context.catalog.entries, tree, run, self._options, self._prices)
+        return RestorePlanner(self._context, tree, run, self._options, self._prices)
 
     def _open_placer(self, *, is_made: bool) -> Placer:
         root = os.fsencode(self._root)
@@ -234,7 +247,13 @@ class FolderRestore:
         check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
         await self._check_room(plan, placer)
         self._plan = plan
-        await self._check_identities(tree, plan)
+        self._check_identities(planner, plan)
+        self._older = planner.older
+        for path, reason in planner.lost.items():
+            shown = os.fsdecode(path)
+            error = NotStoredError(f"{shown!r} cannot be restored: {reason}")
+            error.file = shown
+            self._failures.add(path, error)
         await outline.make_first()
         self._fetcher = Fetcher(
             self._vault,
@@ -245,10 +264,12 @@ class FolderRestore:
             existing=existing,
             options=self._options,
             prices=self._prices,
+            detached=planner.detached,
             paths_of=planner.paths_of,
             done=self._done,
             fail=self._failures.add,
         )
+        await self._fetcher.refuse(planner.unreadable)
         await self._fetcher.run(plan.retrievals)
         await outline.make_links(are_files_left=bool(self._fetcher.left))
         await outline.finish_folders()
@@ -265,7 +286,7 @@ class FolderRestore:
                 free=free,
             )
 
-    async def _check_identities(self, tree: TreeRecord, plan: RestorePlan) -> None:
+    def _check_identities(self, planner: RestorePlanner, plan: RestorePlan) -> None:
         """Refuse to pay for files that could not be decrypted then.
 
         Raises:
@@ -273,14 +294,12 @@ class FolderRestore:
         """
         if not plan.is_encrypted:
             return
-        identities = self._options.identities
-        if identities is None:
+        if self._options.identities is None:
             raise no_identity()
-        recipients = await self._context.catalog.runs.recipients(tree)
-        if recipients and not identities.fit(recipients):
+        if planner.unreadable and not plan.retrievals:
             raise ConfigurationError(
-                f"what is to be restored was encrypted to {', '.join(recipients)}, and no identity given "
-                "is one of theirs; nothing was asked for"
+                f"what is to be restored was encrypted to {', '.join(sorted(planner.others))}, and no "
+                "identity given is one of theirs; nothing was asked for"
             )
 
     def _done(self, count: int, size: int) -> None:

@@ -18,12 +18,12 @@ AHEAD: Final = 64 * 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """How a folder comes back.
+    """The options of a restore.
 
     Attributes:
-        selection: What of it.
+        selection: Which paths and versions.
         folder: Which of the folders in the vault, by its path then; needed if there are several.
-        tier: How fast and how dear.
+        tier: The retrieval tier.
         overwrite: Replace what is there and differs.
         max_cost: Refuse what costs more, in the currency of the prices.
         ahead: Bytes asked for ahead of what was fetched.

@@ -53,6 +53,7 @@ class Retrieval:
         last: See ``first``.
         members: How many members it is for.
         is_asked: It was asked for before.
+        is_detached: It is for hard links that become files of their own.
     """
 
     upload: int
@@ -64,6 +65,7 @@ class Retrieval:
     last: int
     members: int
     is_asked: bool = False
+    is_detached: bool = False
 
     @property
     def size(self) -> int:
@@ -99,7 +101,7 @@ def plan_retrievals(
 
 
 class _Jobs:
-    """What there are jobs for, to be looked up in the order of positions."""
+    """The ranges that have jobs, looked up in the order of positions."""
 
     def __init__(self, asked: Mapping[ArchiveId, Sequence[ByteRange]]) -> None:
         self._asked = asked
@@ -148,7 +150,7 @@ class _Run:
         return True
 
     def retrieval(self) -> Retrieval:
-        """What to ask for."""
+        """Return the retrieval to ask for."""
         first = self._first
         is_all = self._start == 0 and self._stop == first.archive_size
         return Retrieval(

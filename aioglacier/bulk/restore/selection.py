@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SelectionOptions:
-    """What is asked for; of nothing that is given, everything.
+    """The conditions that a path must meet; without any, every path does.
 
     Attributes:
         patterns: As in a ``.gitignore``; a path is meant if one matches it or a folder that it is in.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Bytes asked for ahead of what is fetched. An output is kept for a day: at 1 MB/s so much comes in one.
 AHEAD: Final = 64 * 1024 * MIB
 
-#: How often an output that is gone is asked for anew.
+#: How often an output that is gone is asked for again.
 _RENEWALS: Final = 3
 
 #: A manifest of a million pieces has less.

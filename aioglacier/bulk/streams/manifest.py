@@ -27,11 +27,11 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What ties a stream together.
+    """The list of the archives of a stream.
 
     Attributes:
         stream: Its name, 16 hex digits.
-        description: As whoever began it gave it.
+        description: As it was given when the stream began.
         pieces: In order.
     """
 
@@ -88,10 +88,10 @@ class Manifest:
 
 
 def describe_piece(stream: str, index: int, description: str) -> str:
-    """What the service keeps with a piece; the first is number 0."""
+    """Return the description of a piece; the first is number 0."""
     return json.dumps({"aioglacier": "piece", "stream": stream, "piece": index, "of": description})
 
 
 def describe_manifest(stream: str, description: str) -> str:
-    """What the service keeps with the manifest."""
+    """Return the description of the manifest."""
     return json.dumps({"aioglacier": "manifest", "stream": stream, "of": description})

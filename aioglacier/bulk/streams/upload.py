@@ -135,7 +135,7 @@ class StreamUpload:
             ConfigurationError: There is no stream of this name on record.
             ResumeMismatchError: The source is another one, or begins elsewhere: ``byte_range`` or the message
                 say where. Of a stream that is read again, nothing before that was sent again.
-            OutcomeUnknownError: Whether a piece was made, nobody can tell yet.
+            OutcomeUnknownError: It is not known yet whether a piece was made.
             GlacierError: As ``Vault.upload``.
         """
         stream = await self.begin()

@@ -1,7 +1,7 @@
 """Big files: each is an archive of its own, and goes on where a former run has stopped.
 
-The archive is recorded before the entry is. A kill between the two is no loss: the upload's record says that
-nobody was told of the archive yet, and the next run is.
+The archive is recorded before the entry is. A kill between the two is no loss: the record of the upload says
+that the archive was not reported yet, and the next run records the entry.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import anyio
 from aioglacier.bulk.formats.attributes import encode_extra
 from aioglacier.bulk.formats.folder_descriptions import describe_file
 from aioglacier.bulk.sync.folder_files import hash_file, look_at_file
-from aioglacier.bulk.sync.packing import Touched, touch
+from aioglacier.bulk.sync.packing import Touched, find_content, point_to, touch
 from aioglacier.bulk.sync.seal_files import archive_sealed
 from aioglacier.catalog.folders.entries import Entry
 from aioglacier.catalog.records import UploadNumber
@@ -36,6 +36,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import MIB
 from aioglacier.core.planning import count_parts
+from aioglacier.files.reading import FileIdentity
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.recorded.resume import ResumedUpload, open_or_resume
 from aioglacier.tasks.threads import run_in_thread
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
-    from aioglacier.files.reading import FileIdentity
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
@@ -74,7 +74,8 @@ class BigFiles:
     Attributes:
         archived: Files that are archives now.
         archived_size: Their bytes.
-        recorded: Files that had only been touched.
+        recorded: Files whose content was stored already.
+        linked: Those of them whose content was at another path.
         requests: Asked of the service.
     """
 
@@ -84,10 +85,16 @@ class BigFiles:
         root: str,
         fail: Callable[[bytes, GlacierError], None],
         recipients: Recipients | None = None,
+        *,
+        least: int = 0,
     ) -> None:
+        self._least = least
+        self._sizes: set[int] | None = None
+        self._asking = anyio.Lock()
         self.archived = 0
         self.archived_size = 0
         self.recorded = 0
+        self.linked = 0
         self.requests = 0
         self._moved = 0
         self._context = context
@@ -136,12 +143,7 @@ class BigFiles:
     async def _upload(self, tree: TreeRecord, run: RunNumber, change: Change) -> None:
         found, known = change
         assert found is not None  # noqa: S101  # see above
-        if known is not None and await self._is_only_touched(found, known):
-            entries = self._context.catalog.entries
-            _, attributes = await self._look_at(found)
-            entry = _entry(tree, run, found, attributes)
-            moved = await touch(entries, [Touched(known, entry)])
-            await entries.add(moved)
+        if await self._is_stored(tree, run, found, known):
             self.recorded += 1
             return
         if self._recipients is not None:
@@ -153,14 +155,37 @@ class BigFiles:
             # It has changed since a former run began with it, and what that had sent is of no more use.
             await self._archive(tree, run, found, restart=True)
 
-    async def _is_only_touched(self, found: Found, known: Known) -> bool:
-        if known.upload is None or (known.kind, known.size) != (found.kind, found.size):
+    async def _is_stored(self, tree: TreeRecord, run: RunNumber, found: Found, known: Known | None) -> bool:
+        """Record a version that points to content in the vault, if there is any; then nothing is sent."""
+        entries, place = self._context.catalog.entries, self._context.place
+        is_known = known is not None and (known.kind, known.size) == (found.kind, found.size)
+        async with self._asking:  # once for all files
+            if self._sizes is None:
+                self._sizes = await entries.sizes_on_record(place, self._least)
+        if not is_known and found.size not in self._sizes:
             return False
-        expected = known.content_hash
-        if expected is None:
-            expected = (await self._context.catalog.uploads.get_number(UploadNumber(known.upload))).tree_hash
+        identity, attributes = await self._look_at(found)
         with _reading(found):
-            return await run_in_thread(partial(hash_file, self._root, found.path)) == expected
+            content_hash = await run_in_thread(partial(hash_file, self._root, found.path))
+        if identity.difference((await self._look_at(found))[0]):
+            return False  # the upload says what changes
+        entry = _entry(tree, run, found, attributes)._replace(content_hash=content_hash)
+        if is_known and known is not None and known.upload is not None:
+            expected = known.content_hash
+            if expected is None:
+                expected = (
+                    await self._context.catalog.uploads.get_number(UploadNumber(known.upload))
+                ).tree_hash
+            if content_hash == expected:
+                await entries.add(await touch(entries, [Touched(known, entry)]))
+                return True
+        pair = (found.size, content_hash)
+        stored = await find_content(self._context, [pair], self._recipients)
+        if pair not in stored:
+            return False
+        await entries.add([point_to(entry, stored[pair])])
+        self.linked += 1
+        return True
 
     async def _look_at(self, found: Found) -> tuple[FileIdentity, dict[str, bytes]]:
         with _reading(found):
@@ -190,6 +215,7 @@ class BigFiles:
         description = describe_file(
             found.path,
             self._root,
+            tree.identity,
             mode=found.mode,
             mtime_ns=found.mtime_ns,
             uid=found.uid,
@@ -198,6 +224,10 @@ class BigFiles:
         options = UploadOptions(context.name, description, keep_unfinished=True)
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         expected, _ = await self._look_at(found)
+        with _reading(found):
+            there = FileIdentity.of(await run_in_thread(partial(os.stat, path)))
+        if field := expected.difference(there):
+            raise source_changed(path, field)  # before anything is begun for it
         async with open_or_resume(context, path, options, restart=restart, in_parts=True) as upload:
             # The upload reads by the path, and at each opening compares the file with what it was at first.
             if field := expected.difference(upload.file.identity):

@@ -130,6 +130,8 @@ class BundleWriter:
             self._record.compression,
             self._record.encryption,
             self._index_hash.digest()[:16],
+            self._tree.identity,
+            self._tree.host if self._recipients is None else "",
             self._tree.root if self._recipients is None else None,
         )
         await self._writer.write(encode_trailer(trailer))

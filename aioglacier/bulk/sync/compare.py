@@ -1,7 +1,7 @@
 """A scan and the catalog, merged: what is new, what has changed, what is gone.
 
-Both come in the order of paths, and both are read once, page by page. Nothing but the facts of ``lstat`` is
-looked at here; whoever reads a file that seems to have changed may find that its content has not.
+Both come in the order of paths, and both are read once, page by page. Only the facts of ``lstat`` are
+compared here; the packer may find that the content of a changed file is the same.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Comparison:
         looked_at: Paths that the scan has given so far.
         size: Their bytes.
         unchanged: How many of them are as on record.
+        unchanged_folders: How many of those are folders, once all is compared.
         skipped: Paths of a kind that is not archived.
     """
 
@@ -75,6 +76,7 @@ class Comparison:
         self.looked_at = 0
         self.size = 0
         self.unchanged = 0
+        self.unchanged_folders = 0
         self.skipped: list[tuple[bytes, str]] = []
         self._scan = scan
         self._known = known
@@ -86,7 +88,8 @@ class Comparison:
         following = iter(self._known)
         known = next(following, None)
         is_thorough = self._is_thorough
-        looked_at = size = unchanged = 0
+        looked_at = size = unchanged = folders = 0
+        changed = _ChangedFiles(self._scan)
         for found in self._scan:
             path = found[0]
             looked_at += 1
@@ -101,22 +104,28 @@ class Comparison:
                 if found.kind in SPECIAL_KINDS:
                     self.skipped.append((path, found.kind))
                 else:
+                    changed.add(path)
                     yield Change(found, None)
                 continue
-            if known[-1] is Standing.LOST and known[1] == "file":
-                yield Change(found, None)  # its content is nowhere, whatever the facts say
-            elif found[:9] != known[:9] or (found[9] is not None and found[9] != known[9]):
-                if found.kind in SPECIAL_KINDS:
-                    self.skipped.append((path, found.kind))
-                    yield Change(None, Known(*known))
-                else:
-                    yield Change(found, Known(*known))
-            elif is_thorough and found[2]:
+            if found.kind in SPECIAL_KINDS:
+                self.skipped.append((path, found.kind))
+                yield Change(None, Known(*known))
+            elif known[-1] is Standing.LOST:
+                changed.add(path)
+                yield Change(found, None)  # its archive is gone, whatever the facts say
+            elif (
+                found[:9] != known[:9]
+                or (found[9] is not None and (found[9] != known[9] or found[9] in changed))
+                or (is_thorough and found[2])
+            ):
+                changed.add(path)
                 yield Change(found, Known(*known))
             else:
                 unchanged += 1
+                folders += found[1] == "directory"
             known = next(following, None)
         self.looked_at, self.size, self.unchanged = looked_at, size, unchanged
+        self.unchanged_folders = folders
         while known is not None:
             if self._is_gone(known[0]):
                 yield Change(None, Known(*known))
@@ -127,6 +136,26 @@ class Comparison:
         if self._filter is not None and self._filter.excludes_within(path):
             return False
         return not any(_is_within(path, failure.path) for failure in self._scan.failures)
+
+
+class _ChangedFiles:
+    """The files that have changed and have more names, which then change with them.
+
+    A hard link stands for the content that its file had when the link was recorded. So it is recorded again
+    whenever its file is.
+    """
+
+    def __init__(self, scan: Scan) -> None:
+        self._linked = scan.linked
+        self._paths: set[bytes] = set()
+
+    def __contains__(self, path: bytes) -> bool:
+        return path in self._paths
+
+    def add(self, path: bytes) -> None:
+        """Note a changed path."""
+        if self._linked and path in self._linked:
+            self._paths.add(path)
 
 
 def _is_within(path: bytes, failed: bytes) -> bool:

@@ -95,6 +95,8 @@ class FolderLook:
             if found is not None:
                 counters.changed += 1
                 counters.changed_size += found.size
+                if change.known is not None and change.known.kind != "directory":
+                    counters.kept_files += 1
                 if found.kind == "file" and found.size > self._options.largest_member:
                     anyio.from_thread.run(to_files.send, change)
                     return

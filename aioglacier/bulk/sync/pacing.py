@@ -1,4 +1,4 @@
-"""How long packing may wait for a part to be gone, before it fills another buffer beside.
+"""The time that packing may wait for a part to be sent before it fills another buffer.
 
 A buffer of a bundle has 64 MiB, so one more or less is what decides how much memory a ``sync`` takes. Small
 files take seconds to pack into a part, and a service nearby takes the part in less than one: then one buffer
@@ -22,7 +22,7 @@ _MOST_SECONDS: Final = 30.0
 
 
 class Patience:
-    """What is left of it, for all bundles of one ``sync``.
+    """The patience that is left, for all bundles of one ``sync``.
 
     Attributes:
         is_spent: Parts go side by side from now on.

@@ -16,23 +16,28 @@ import os
 import stat
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from aioglacier.bulk.formats import tar
+from aioglacier.bulk.formats.age import AGE
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
 from aioglacier.bulk.path_failures import PathFailure
 from aioglacier.bulk.sync.scan import signed
-from aioglacier.catalog.folders.entries import Entries, Entry
+from aioglacier.catalog.folders.entries import Entries, Entry, StoredContent
 from aioglacier.core.errors import GlacierError, SourceChangedError, SourceUnreadableError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.formats.coder import Coder
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.scan import Found
+    from aioglacier.recorded.vault_context import RecordedVault
+
+FindContent: TypeAlias = "Callable[[Sequence[tuple[int, bytes]]], Mapping[tuple[int, bytes], StoredContent]]"
 
 #: Larger files are archives of their own. Below this a request of its own costs more than a month of storage,
 #: and a member of a bundle is held in memory.
@@ -53,6 +58,21 @@ class Touched(NamedTuple):
     entry: Entry
 
 
+class Removal(NamedTuple):
+    """A path that is on record and gone from the folder."""
+
+    number: int
+    path: bytes
+    kind: str
+
+
+class _Member(NamedTuple):
+    """A path that was read: its record, and the bytes of its tar member."""
+
+    entry: Entry
+    blocks: Sequence[bytes]
+
+
 @dataclass(slots=True)
 class Packed:
     """Some changes, ready to be written; positions count from the start of ``blob``.
@@ -60,16 +80,18 @@ class Packed:
     Attributes:
         blob: Members, one after the other.
         entries: Their records.
-        gone: Rows of paths that are no more.
-        touched: What is only to be recorded.
+        gone: Paths that are gone from the folder.
+        touched: Files whose metadata changed.
+        linked: Records of files whose content is stored already, at this path or another.
         failed: What could not be read.
         size: Bytes of content.
     """
 
     blob: bytes = b""
     entries: list[Entry] = field(default_factory=list)
-    gone: list[int] = field(default_factory=list)
+    gone: list[Removal] = field(default_factory=list)
     touched: list[Touched] = field(default_factory=list)
+    linked: list[Entry] = field(default_factory=list)
     failed: list[PathFailure] = field(default_factory=list)
     size: int = 0
 
@@ -86,7 +108,20 @@ class Packer:
         coder: Coder | None,
         compression: str | None,
         encryption: str | None = None,
+        find_content: FindContent = lambda _: {},
     ) -> None:
+        """Open the folder.
+
+        Args:
+            root: The folder.
+            tree: Its number on record.
+            run: The run.
+            coder: Compresses and encrypts members.
+            compression: The name of the compression.
+            encryption: The name of the encryption.
+            find_content: Returns where contents lie in the vault already, by size and tree hash.
+        """
+        self._find_content = find_content
         self._root = root
         self._beneath = Beneath(root)
         self._tree = tree
@@ -102,49 +137,56 @@ class Packer:
     def pack(self, changes: Iterable[Change]) -> Packed:
         """Read what has changed. Files that cannot be read are listed, and the others are packed."""
         packed = Packed()
-        pieces: list[bytes] = []
-        position = 0
+        members: list[_Member] = []
         for found, known in changes:
             if found is None:
                 if known is not None:
-                    packed.gone.append(known.number)
+                    packed.gone.append(Removal(known.number, known.path, known.kind))
                 continue
             try:
-                pieces_of_it = self._pack_one(packed, found, known)
+                member = self._read(packed, found, known)
             except GlacierError as error:
                 packed.failed.append(PathFailure(found.path, error))
-                continue
             except OSError as error:
                 packed.failed.append(PathFailure(found.path, _unreadable(found.path, error)))
-                continue
-            if pieces_of_it is None:
-                continue
-            entry, member = pieces_of_it
-            if self._coder is not None:
-                member = (self._coder.encode(b"".join(member)),)
-            stored = sum(map(len, member))
-            packed.entries.append(entry._replace(position=position, stored=stored))
-            pieces += member
-            position += stored
-            packed.size += entry.size
+            else:
+                if member is not None:
+                    members.append(member)
         self._beneath.forget()  # it may be moved before the next
-        packed.blob = b"".join(pieces)
+        self._put_together(packed, members)
         return packed
 
-    def _pack_one(
-        self, packed: Packed, found: Found, known: Known | None
-    ) -> tuple[Entry, Sequence[bytes]] | None:
-        """The record and the bytes of one path; ``None`` where nothing is to be sent."""
+    def _put_together(self, packed: Packed, members: list[_Member]) -> None:
+        """Point to content that is stored already, and make members of all else."""
+        stored = self._find_content(
+            [(entry.size, entry.content_hash) for entry, _ in members if entry.size and entry.content_hash]
+        )
+        pieces: list[bytes] = []
+        position = 0
+        for entry, blocks in members:
+            if entry.content_hash and (content := stored.get((entry.size, entry.content_hash))) is not None:
+                packed.linked.append(point_to(entry, content))
+                continue
+            coded = (self._coder.encode(b"".join(blocks)),) if self._coder is not None else blocks
+            size = sum(map(len, coded))
+            packed.entries.append(entry._replace(position=position, stored=size))
+            pieces += coded
+            position += size
+            packed.size += entry.size
+        packed.blob = b"".join(pieces)
+
+    def _read(self, packed: Packed, found: Found, known: Known | None) -> _Member | None:
+        """Return the record and the bytes of one path; ``None`` where only its metadata changed."""
         match found.kind:
             case "file":
-                return self._pack_file(packed, found, known)
+                return self._read_file(packed, found, known)
             case "directory":
                 attributes = self._folder_attributes(found)
                 entry = self._entry(found, extra=encode_extra(attributes))
-                if known is not None:
+                if known is not None and known.kind == "directory":
                     packed.touched.append(Touched(known, entry))
                     return None
-                return entry, (_header(found, tar.FOLDER, attributes=attributes),)
+                return _Member(entry, (_header(found, tar.FOLDER, attributes=attributes),))
             case "symlink":
                 fd, name = self._beneath.parent(found.path)
                 target = os.readlink(name, dir_fd=fd)
@@ -156,7 +198,7 @@ class Packer:
         if known is not None and (known.kind, known.target) == (found.kind, target):
             packed.touched.append(Touched(known, entry))
             return None
-        return entry, (_header(found, flag, target),)
+        return _Member(entry, (_header(found, flag, target),))
 
     def _folder_attributes(self, found: Found) -> dict[str, bytes]:
         if not found.path:
@@ -171,9 +213,7 @@ class Packer:
         finally:
             os.close(fd)
 
-    def _pack_file(
-        self, packed: Packed, found: Found, known: Known | None
-    ) -> tuple[Entry, Sequence[bytes]] | None:
+    def _read_file(self, packed: Packed, found: Found, known: Known | None) -> _Member | None:
         found, content, attributes = self._read_settled(found)
         content_hash = tree_hash(content)
         extra = encode_extra(attributes, has_holes=found.blocks * 512 < found.size)
@@ -190,7 +230,7 @@ class Packer:
             mtime_ns=found.mtime_ns,
             attributes=attributes,
         )
-        return entry, (header, content, tar.padding(len(content)))
+        return _Member(entry, (header, content, tar.padding(len(content))))
 
     def _read_settled(self, found: Found) -> tuple[Found, bytes, dict[str, bytes]]:
         """The content of a file that stays as it is while it is read."""
@@ -299,7 +339,7 @@ def _difference(before: os.stat_result, after: os.stat_result, size: int) -> str
 
 
 def _as_found(found: Found, status: os.stat_result) -> Found:
-    """What is known of a file that was read.
+    """Return the facts of a file that was read.
 
     One that changed within the last tick of the file system's clock may change again without its times
     showing it. Its ``ctime`` is recorded as 0, so that the next run reads it once more. (Its ``mtime`` tells
@@ -324,6 +364,29 @@ def _unreadable(path: bytes, error: OSError, offset: int | None = None) -> Sourc
     where = f" at byte {offset}" if offset else ""
     return SourceUnreadableError(
         f"{name!r} cannot be read{where}: {reason}", path=name, errno=error.errno, offset=offset
+    )
+
+
+async def find_content(
+    context: RecordedVault, wanted: Sequence[tuple[int, bytes]], recipients: Recipients | None
+) -> Mapping[tuple[int, bytes], StoredContent]:
+    """Return where contents lie in a vault, encrypted to these recipients or not at all."""
+    return await context.catalog.entries.find_content(
+        context.place,
+        wanted,
+        encryption=AGE if recipients is not None else None,
+        recipients=recipients.names if recipients is not None else (),
+    )
+
+
+def point_to(entry: Entry, content: StoredContent) -> Entry:
+    """Return a version of a path whose content lies in the vault already."""
+    return entry._replace(
+        upload=content.upload,
+        position=content.position,
+        stored=content.stored,
+        compression=content.compression,
+        encryption=content.encryption,
     )
 
 

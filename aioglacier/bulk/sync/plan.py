@@ -1,4 +1,4 @@
-"""What a ``sync`` is asked for, and what it would do."""
+"""The options of a ``sync``, and the plan that a dry run prints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """How a folder is taken to a vault.
+    """The options of a ``sync``.
 
     Attributes:
         exclude: Patterns as in a ``.gitignore``.
@@ -31,6 +31,7 @@ class SyncOptions:
         largest_member: Larger files are archives of their own; at most 16 MiB.
         recipients: Encrypt to these.
         allows_plain: Encrypt nothing, although the ``sync`` before did.
+        accepts_removals: Record paths as removed even if they are most of the folder.
     """
 
     exclude: Sequence[str] = ()
@@ -41,11 +42,12 @@ class SyncOptions:
     largest_member: int = LARGEST_MEMBER
     recipients: Recipients | None = None
     allows_plain: bool = False
+    accepts_removals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SyncPlan:
-    """What a ``sync`` would do.
+    """The work of a ``sync``, at most.
 
     Attributes:
         files: Paths to archive, at most: the content of some may turn out to be on record.

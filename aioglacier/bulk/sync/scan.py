@@ -9,7 +9,7 @@ their bytes, and a scan and a catalog can be compared in one pass.
   every link was met yet.)
 - Folders are opened one below the other by their descriptors, never through a link, so a scan stays inside
   whatever is moved about meanwhile, and no loop of links ends it.
-- What cannot be looked at is told of, and the scan goes on.
+- A path that cannot be looked at is reported, and the scan goes on.
 
 It blocks: it is for a thread.
 """
@@ -99,12 +99,14 @@ class Scan:
 
     Attributes:
         failures: What could not be looked at so far.
+        linked: Files met so far that have more names than one.
     """
 
     def __init__(
         self, root: bytes, path_filter: PathFilter | None = None, *, names_at_once: int = NAMES_AT_ONCE
     ) -> None:
         self.failures: list[ScanFailure] = []
+        self.linked: set[bytes] = set()
         self._root = root
         self._filter = path_filter
         self._names_at_once = names_at_once
@@ -127,7 +129,7 @@ class Scan:
                 folder.close()
 
     def _next(self, folders: list[_Folder]) -> Iterator[Found]:
-        """What comes next in the innermost folder, down to a folder in it or to its end."""
+        """Yield the next paths of the innermost folder, up to a folder in it or to its end."""
         folder = folders[-1]
         fd, prefix, path_filter = folder.fd, folder.path, self._filter
         lstat = os.stat
@@ -197,6 +199,8 @@ class Scan:
             self._links[key] = (first or found.path, left - 1)
         else:
             self._links.pop(key, None)
+        if first is None:
+            self.linked.add(found.path)
         return found if first is None else found._replace(kind="hardlink", target=first, size=0)
 
     def _fail(self, path: bytes, error: OSError) -> None:

@@ -55,7 +55,7 @@ async def archive_sealed(
         entry: What is known of the file.
         root: The folder.
         recipients: Whom to encrypt to.
-        note: Is told the writer.
+        note: Is called with the writer.
 
     Raises:
         SourceError: The file cannot be read, or changed meanwhile. No archive was made.

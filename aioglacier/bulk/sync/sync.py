@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+import anyio.from_thread
 
 from aioglacier.bulk.path_failures import PathFailure, PathFailures
 from aioglacier.bulk.settling import outcome_of, settle_folder
@@ -19,7 +20,7 @@ from aioglacier.bulk.sync.big_files import BigFiles
 from aioglacier.bulk.sync.bundling import Bundling
 from aioglacier.bulk.sync.compare import Change
 from aioglacier.bulk.sync.look import FolderLook
-from aioglacier.bulk.sync.packing import Packer, touch
+from aioglacier.bulk.sync.packing import Packer, Removal, find_content, touch
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.sync_progress import SyncCounters, SyncSnapshot
@@ -31,13 +32,15 @@ from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.catalog import Catalog
-    from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
+    from aioglacier.catalog.folders.entries import RunNumber, StoredContent, TreeRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
 
@@ -50,6 +53,7 @@ class FolderSync:
 
     Attributes:
         unknown: Archives of former runs of which it is not known yet whether they were made.
+        notices: Sentences for the user, once the run has ended.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class FolderSync:
         prices: Prices | None = None,
     ) -> None:
         self.unknown: list[OutcomeUnknownError] = []
+        self.notices: list[str] = []
         self._options = options or SyncOptions()
         self._prices = prices
         self._context = vault.context.recorded()
@@ -68,8 +73,16 @@ class FolderSync:
         self._counters = SyncCounters()
         self._look = FolderLook(self._root, self._options, self._context.catalog.entries)
         self._bundling = Bundling(self._context, self._options, self._counters)
-        self._big_files = BigFiles(self._context, self._root, self._failures.add, self._options.recipients)
-        self._gone: list[int] = []
+        self._big_files = BigFiles(
+            self._context,
+            self._root,
+            self._failures.add,
+            self._options.recipients,
+            least=self._options.largest_member,
+        )
+        self._gone: list[Removal] = []
+        self._held_back: list[Removal] = []
+        self._ended: tuple[TreeRecord, RunNumber] | None = None
         self._is_draining = False
         self._stoppable = anyio.CancelScope()
 
@@ -77,6 +90,14 @@ class FolderSync:
     def failures(self) -> list[PathFailure]:
         """Paths that could not be archived, each with its error; the first thousand."""
         return self._failures.kept
+
+    @property
+    def held_back(self) -> int:
+        """Paths that are gone from the folder and were not recorded as removed, because they are most of it.
+
+        The disk of the folder may not be mounted; see ``accept_removals`` and ``SyncOptions``.
+        """
+        return len(self._held_back)
 
     @property
     def given_up(self) -> int:
@@ -142,14 +163,38 @@ class FolderSync:
                 raise
             if not self._is_draining:
                 self._look.list_failures(self._failures)
+                await self._note_state(tree)
             await self._end(tree, run, "stopped" if self._is_draining else "")
         return self.snapshot()
 
+    async def accept_removals(self) -> None:
+        """Record the removals that ``run`` held back, once someone has confirmed them."""
+        assert self._ended is not None  # noqa: S101  # nothing was held back
+        tree, run = self._ended
+        context = self._context
+        async with context.catalog.lock_source(context.place, self._root):
+            gone = [each.number for each in self._held_back]
+            await context.catalog.runs.end(tree, run, counters=self._counted(), gone=gone)
+        self._counters.removed += len(self._held_back)
+        self._held_back = []
+
+    async def _note_state(self, tree: TreeRecord) -> None:
+        """Decide which removals are recorded, and note what the user should know."""
+        comparison, counters = self._look.comparison, self._counters
+        assert comparison is not None  # noqa: S101  # the look is over
+        files = sum(each.kind != "directory" for each in self._gone)
+        kept = comparison.unchanged - comparison.unchanged_folders + counters.kept_files
+        if files - counters.linked - self._big_files.linked > kept and not self._options.accepts_removals:
+            self._gone, self._held_back = [], self._gone
+        counters.removed = len(self._gone)
+        if self._options.recipients is not None and await self._context.catalog.entries.has_plain(tree):
+            self.notices.append(
+                "older copies of files in this folder are not encrypted and stay readable in the vault; "
+                "'aioglacier delete' removes their archives"
+            )
+
     async def _end(self, tree: TreeRecord, run: RunNumber, outcome: str) -> None:
-        snapshot = self.snapshot()
-        names = {*SyncSnapshot.__dataclass_fields__} - {"current", "is_looking"}
-        counters = {name: getattr(snapshot, name) for name in sorted(names)}
-        prices = self._prices
+        snapshot, prices = self.snapshot(), self._prices
         spent = Expense(
             "UploadMultipartPart",
             snapshot.requests,
@@ -157,8 +202,16 @@ class FolderSync:
             price=prices.uploads(snapshot.requests) if prices else None,
             currency=prices.currency if prices else None,
         )
-        runs, gone = self._context.catalog.runs, self._gone
-        await runs.end(tree, run, counters=counters, outcome=outcome, spent=spent, gone=gone)
+        gone = [each.number for each in self._gone]
+        self._ended = tree, run
+        await self._context.catalog.runs.end(
+            tree, run, counters=self._counted(), outcome=outcome, spent=spent, gone=gone
+        )
+
+    def _counted(self) -> dict[str, Any]:
+        snapshot = self.snapshot()
+        names = {*SyncSnapshot.__dataclass_fields__} - {"current", "is_looking"}
+        return {name: getattr(snapshot, name) for name in sorted(names)}
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
         """Look at nothing more, and finish within so many seconds the archives that are being made.
@@ -180,7 +233,8 @@ class FolderSync:
         """Return what ``run`` would do, from looking at everything; nothing is sent or recorded."""
         context = self._context
         trees = await context.catalog.trees.list(context.place)
-        tree = next((tree for tree in trees if tree.root == self._root), None)
+        here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
+        tree = here[0] if here else None
         planning = Planning(self._options, context)
         await run_in_thread(partial(self._look.compare, tree, planning.add))
         comparison = self._look.comparison
@@ -216,6 +270,7 @@ class FolderSync:
             coder=self._bundling.make_coder(),
             compression=self._bundling.compression,
             encryption=self._bundling.encryption,
+            find_content=lambda wanted: anyio.from_thread.run(self._find_content, wanted),
         )
         try:
             async with take, give:
@@ -232,11 +287,17 @@ class FolderSync:
         for failed in packed.failed:
             self._failures.add(*failed)
         entries = self._context.catalog.entries
-        moved = await touch(entries, packed.touched)
-        await entries.add(moved)
+        await entries.add([*await touch(entries, packed.touched), *packed.linked])
         self._gone += packed.gone
         self._counters.removed += len(packed.gone)
-        self._counters.recorded += len(packed.touched)
+        self._counters.recorded += len(packed.touched) + len(packed.linked)
+        self._counters.linked += len(packed.linked)
+
+    async def _find_content(
+        self, wanted: Sequence[tuple[int, bytes]]
+    ) -> Mapping[tuple[int, bytes], StoredContent]:
+        """Return where contents lie in the vault, encrypted as this run encrypts."""
+        return await find_content(self._context, wanted, self._options.recipients)
 
 
 def _settings(options: SyncOptions) -> dict[str, Any]:
@@ -258,9 +319,10 @@ async def _check_still_sealed(
     """
     if recipients is not None or allows_plain:
         return
-    before = await catalog.runs.recipients(tree, is_last=True)
-    if before:
+    last = await catalog.runs.last_settings(tree)
+    names = ", ".join(last.get("recipients", ()))
+    if names or last.get("is_encrypted"):
         raise ConfigurationError(
-            f"the last sync of {tree.root!r} was encrypted to {', '.join(before)}, and this one would not "
+            f"the last sync of {tree.root!r} was encrypted{names and f' to {names}'}, and this one would not "
             "be; name a recipient, or use --no-encryption"
         )

@@ -18,7 +18,7 @@ class SyncSnapshot:
         changed_size: Bytes of the files among them.
         archived: Paths that were packed or uploaded; they count once their archive is made.
         archived_size: Their bytes.
-        recorded: Paths that were recorded without sending anything, because only their metadata changed.
+        recorded: Paths that were recorded without sending anything: their content is stored already.
         removed: Paths that are gone from the folder.
         failed: Paths that could not be archived.
         archives: Archives made.
@@ -46,7 +46,12 @@ class SyncSnapshot:
 
 @dataclass(slots=True)
 class SyncCounters:
-    """What the stages of one ``sync`` count; see ``SyncSnapshot``."""
+    """The counts of the stages of one ``sync``; see ``SyncSnapshot``.
+
+    Attributes:
+        kept_files: Changed files and links that were on record and are still there.
+        linked: Files whose content was stored already.
+    """
 
     changed: int = 0
     changed_size: int = 0
@@ -54,6 +59,8 @@ class SyncCounters:
     archived_size: int = 0
     recorded: int = 0
     removed: int = 0
+    kept_files: int = 0
+    linked: int = 0
     archives: int = 0
     requests: int = 0
     sent: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog.folders.entry_records import RunNumber
@@ -107,6 +108,11 @@ class Runs:
         row = await self._first(tree, "sync")
         return None if row is None else str(row["state"])
 
+    async def last_settings(self, tree: TreeRecord) -> dict[str, Any]:
+        """Return the settings of the latest ``sync``."""
+        row = await self._first(tree, "sync")
+        return {} if row is None else dict(row["settings"])
+
     async def stopped_settings(self, tree: TreeRecord, kind: str) -> dict[str, Any]:
         """Return the settings of the latest run of a kind if it was interrupted, otherwise an empty dict."""
         row = await self._first(tree, kind)
@@ -122,19 +128,28 @@ class Runs:
         found = await self._database.read(question)
         return found[0] if found else None
 
-    async def recipients(self, tree: TreeRecord, *, is_last: bool = False) -> list[str]:
-        """Return whom files of a folder were encrypted to, by any ``sync`` or by the last one."""
+    async def recipients(self, tree: TreeRecord) -> list[str]:
+        """Return whom files of a folder were encrypted to, by any ``sync``."""
 
         def question(connection: Connection) -> list[str]:
             names: dict[str, None] = {}
-            limit = "LIMIT 1" if is_last else ""
             for row in RUNS.select(
-                connection, f"tree = ? AND kind = 'sync' ORDER BY number DESC {limit}", tree.number
+                connection, "tree = ? AND kind = 'sync' ORDER BY number DESC", tree.number
             ):
                 names |= dict.fromkeys(row["settings"].get("recipients", ()))
             return list(names)
 
         return await self._database.read(question)
+
+    async def recipients_of(self, upload: int) -> list[str]:
+        """Return whom the archive of an upload was encrypted to, as far as is on record."""
+        rows = await self._database.read(
+            lambda connection: connection.rows(
+                "SELECT r.settings FROM runs AS r JOIN bundles AS b ON b.run = r.number WHERE b.upload = ?",
+                (upload,),
+            )
+        )
+        return list(json.loads(rows[0][0]).get("recipients", ())) if rows else []
 
 
 def insert_expense(

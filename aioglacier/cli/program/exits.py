@@ -104,6 +104,7 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.OutcomeUnknownError: Exit.TEMPORARY,
     errors.JobFailedError: Exit.REFUSED,
     errors.InventoryError: Exit.INTEGRITY,
+    errors.NotStoredError: Exit.INTEGRITY,
     errors.WaitTimeoutError: Exit.NOT_YET,
     errors.WorkerDiedError: Exit.TEMPORARY,
     errors.CatalogError: Exit.CATALOG,

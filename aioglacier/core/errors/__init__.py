@@ -59,6 +59,7 @@
         OutcomeUnknownError                     an answer was lost, and the service cannot repeat it
         JobFailedError
         InventoryError                          an inventory document is cut short or damaged
+        NotStoredError                          no proven archive has the file
         WaitTimeoutError
         WorkerDiedError
         CatalogError                            the local record cannot be used, or contradicts
@@ -83,6 +84,7 @@ from aioglacier.core.errors.failed_transfer import (
     IntegrityError,
     InventoryError,
     JobFailedError,
+    NotStoredError,
     OutcomeUnknownError,
     ResumeMismatchError,
     UploadExpiredError,
@@ -190,6 +192,7 @@ __all__ = [
     "MemoryLimitError",
     "NoCredentialsError",
     "NoLongerSupportedError",
+    "NotStoredError",
     "OutcomeUnknownError",
     "PolicyEnforcedError",
     "RedirectRefusedError",

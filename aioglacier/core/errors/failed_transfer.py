@@ -102,6 +102,10 @@ class InventoryError(GlacierError):
         self.offset = offset
 
 
+class NotStoredError(GlacierError):
+    """No proven archive has a file that was archived before; ``file`` is its path."""
+
+
 class WaitTimeoutError(GlacierError):
     """A wait reached its time limit; the job or upload continues.
 

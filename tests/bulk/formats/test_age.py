@@ -1,4 +1,4 @@
-"""Folders that are encrypted before they leave: they come back, and nobody else can read them."""
+"""Folders that are encrypted before they leave: they come back, and no other key reads them."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ async def test_an_encrypted_sync_killed_at_any_point_is_made_good_by_the_next(
 
 
 async def test_a_plan_counts_what_encryption_adds(place: Place, tmp_path: Path, key: Key) -> None:
-    """What is foreseen is about what is sent."""
+    """The plan of a dry run is close to what is sent."""
     tree = tmp_path / "tree"
     tree.mkdir()
     for number in range(300):
@@ -280,9 +280,9 @@ def test_a_file_without_a_usable_identity_is_refused(tmp_path: Path, text: str, 
 
 def test_what_is_no_recipient_is_refused(tmp_path: Path) -> None:
     """As is a file without any."""
-    with pytest.raises(ConfigurationError, match="age1nobody"):
-        read_recipients(["age1nobody"])
-    (tmp_path / "empty").write_text("# nobody\n")
+    with pytest.raises(ConfigurationError, match="age1invalid"):
+        read_recipients(["age1invalid"])
+    (tmp_path / "empty").write_text("# empty\n")
     with pytest.raises(ConfigurationError, match="no recipients"):
         read_recipients([], [tmp_path / "empty"])
     assert read_recipients([]) is None
@@ -290,8 +290,8 @@ def test_what_is_no_recipient_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 3 * MIB + 7])
-def test_streams_are_read_back_by_whoever_is_meant(key: Key, size: int) -> None:
-    """Whatever the size of the blocks, and the same as what is sealed in memory."""
+def test_streams_are_read_back_by_their_recipient(key: Key, size: int) -> None:
+    """Any size of blocks gives the same as sealing in memory."""
     content = os.urandom(size)
     source = io.BytesIO(content)
     sealed: list[bytes] = []
@@ -338,7 +338,7 @@ def test_a_failure_at_either_end_of_a_stream_is_raised_as_it_was(key: Key) -> No
 
 
 def test_a_sample_is_decrypted_where_a_key_is_given(program: Cli, tmp_path: Path, key: Key) -> None:
-    """It counts what a key opened, and a key that opens nothing is a serious finding."""
+    """The files that a key opened are counted; a key that cannot fit is refused before anything is paid."""
     make_tree(tmp_path / "tree", files=8)
     program("sync", f"--recipient={key.recipient}", "tree", "photos")
     verify = ("verify", "--sample=100", "--json", "tree", "photos")
@@ -346,8 +346,7 @@ def test_a_sample_is_decrypted_where_a_key_is_given(program: Cli, tmp_path: Path
     done = program(*verify, f"--identity={key.file}").records[-1]
     assert (done["troubles"], done["opened"] > 8) == (0, True)
     other = Key(tmp_path, "other")
-    findings = program(*verify, f"--identity={other.file}", code=4).records[:-1]
-    assert {finding["trouble"] for finding in findings} == {"sealed"}
+    assert "nothing was asked for" in program(*verify, f"--identity={other.file}", code=2).err
     program("verify", f"--identity={key.file}", "tree", "photos", code=2)
 
 
@@ -432,7 +431,7 @@ async def test_a_source_that_changed_while_it_was_encrypted_is_no_archive(place:
 
 
 async def test_a_stream_that_is_cut_off_is_noticed_at_its_end(key: Key) -> None:
-    """What was written until then is right."""
+    """The bytes written until then are right."""
     assert key.recipients is not None
     assert key.identities is not None
     content = os.urandom(3 * MIB)

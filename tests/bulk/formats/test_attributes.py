@@ -8,7 +8,7 @@ from aioglacier.bulk.formats.attributes import decode_extra, encode_extra
 
 
 def test_attributes_and_holes_come_back_as_they_were() -> None:
-    """What was encoded is decoded, and a file without either has no extra."""
+    """Decoding gives back what was encoded, and a file without either has no extra."""
     extra = encode_extra({"user.note": b"\0kept\xff"}, has_holes=True)
     assert decode_extra(extra) == ({"user.note": b"\0kept\xff"}, True)
     assert encode_extra({}) is None

@@ -15,14 +15,14 @@ NAMES = [b"a", LONG, b"x" * 255, b"\xff\xfe\n", b"p/" * 120 + b"q" * 50, b"dir" 
 
 
 def read(archive: bytes) -> list[tarfile.TarInfo]:
-    """What the standard library makes of it."""
+    """Return the members that the standard library finds."""
     with tarfile.open(fileobj=io.BytesIO(archive + tar.END)) as opened:
         return opened.getmembers()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_comes_back_byte_for_byte(name: bytes) -> None:
-    """Whatever its length and bytes."""
+    """Any length and any bytes of a name come back."""
     flag = tar.FOLDER if name.endswith(b"/") else tar.REGULAR
     (member,) = read(tar.member_header(name, type_flag=flag))
     assert member.name.encode(errors="surrogateescape") == name.rstrip(b"/")
@@ -45,7 +45,7 @@ def test_numbers_come_back(size: int, mode: int, uid: int, gid: int, mtime_ns: i
 
 
 def test_a_pax_header_carries_attributes_long_targets_and_the_exact_time() -> None:
-    """Where there is one anyway, it says all."""
+    """A pax header that is needed anyway also has the sub-second time."""
     target = b"t" * 300
     header = tar.member_header(
         b"l", type_flag=tar.SYMLINK, target=target, mtime_ns=1_500_000_001, attributes={"user.a": b"b"}

@@ -53,7 +53,7 @@ def test_all_of_an_archive_is_asked_for_without_a_range() -> None:
     st.integers(0, 8 * MIB),
 )
 def test_every_member_is_covered_by_allowed_ranges(members: list[tuple[int, int]], gap: int) -> None:
-    """Whatever lies where."""
+    """Any layout of members is covered exactly once."""
     size = 53 * MIB + 77
     wanted = [needed(start, min(stored, size - start), size=size) for start, stored in sorted(members)]
     planned = list(plan_retrievals(wanted, gap))

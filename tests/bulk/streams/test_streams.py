@@ -121,7 +121,7 @@ class Breaking(io.BytesIO):
 
 @pytest.mark.parametrize("at", [MIB // 2, 2 * MIB, 3 * MIB, 5 * MIB + 1, 7 * MIB])
 async def test_a_broken_stream_goes_on_when_it_is_read_again(place: Place, at: int) -> None:
-    """What was sent is compared and not sent again."""
+    """Bytes that were sent are compared and not sent again."""
     content = os.urandom(SIZE)
     async with place.vault() as vault:
         broken = StreamUpload(vault, Breaking(content, at), part_size=MIB, parts=2)
@@ -168,7 +168,7 @@ async def test_another_stream_does_not_go_on_with_it(place: Place, changed: int)
 
 
 async def test_a_finished_stream_is_reported_again_without_being_read(place: Place) -> None:
-    """Whoever was killed before he could say so says so now."""
+    """A run that was killed before it could report its stream reports it now."""
     async with place.vault() as vault:
         manifest, archive = await upload(vault, b"x" * SIZE)
         again = StreamUpload(vault, Breaking(b"", 0), part_size=MIB, parts=2, stream=manifest.stream)

@@ -1,4 +1,4 @@
-"""How many buffers the bundles of a ``sync`` take: one where parts go sooner than they are packed."""
+"""The bundles of a ``sync`` take one buffer if parts are sent sooner than they are packed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_small_files_and_a_quick_service_take_one_buffer() -> None:
 
 
 def test_a_busy_machine_makes_no_difference() -> None:
-    """What slows packing and sending alike changes nothing, and one part may hang meanwhile."""
+    """A machine that slows packing and sending alike changes nothing, and one part may hang."""
     patience = Patience()
     assert all(sends(patience, 60.0, 20.0) for _ in range(50))
     assert all(sends(patience, 6.0, 1.0) for _ in range(20))

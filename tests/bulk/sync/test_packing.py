@@ -135,7 +135,7 @@ def test_a_file_that_has_vanished_is_listed(tmp_path: Path, packer: Packer) -> N
 
 
 def test_a_file_that_became_a_link_is_not_followed(tmp_path: Path, packer: Packer) -> None:
-    """What it points to is somebody else's."""
+    """The file behind a link is not read."""
     (tmp_path / "a").write_bytes(b"a")
     wanted = changes(tmp_path)
     (tmp_path / "a").unlink()
@@ -171,7 +171,7 @@ def test_a_file_that_outgrew_a_member_is_left_for_the_next_run(tmp_path: Path, p
     "path", [b"", b"/etc/x", b"../x", b"a/../../x", b"a//b", b"a/./b", b"a\0b", b"/", b".."]
 )
 def test_a_path_that_is_none_below_a_folder_is_refused(path: bytes) -> None:
-    """Whatever would lead out of it, or nowhere."""
+    """No path leads out of the folder, or nowhere."""
     with pytest.raises(UnsafePathError):
         check_path(path)
 

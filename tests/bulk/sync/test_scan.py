@@ -16,7 +16,7 @@ from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 
 def paths(root: Path, **options: object) -> list[bytes]:
-    """What a scan gives."""
+    """Return the paths that a scan gives."""
     exclude = options.get("exclude", ())
     assert isinstance(exclude, (list, tuple))
     return [found.path for found in Scan(os.fsencode(root), make_filter(exclude))]

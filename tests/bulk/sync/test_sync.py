@@ -61,7 +61,7 @@ async def test_what_was_packed_becomes_an_archive(place: Place, many: Path, tmp_
 
 
 async def test_a_stopped_run_is_none_that_came_to_its_end(place: Place, many: Path) -> None:
-    """What it has not looked at is not recorded as removed, and no time refers to it."""
+    """Paths that it has not looked at are not recorded as removed, and no time refers to the run."""
     await drained(place, many)
     async with place.vault() as vault:
         assert vault.records is not None
@@ -81,7 +81,7 @@ async def test_what_is_not_done_in_time_is_aborted(place: Place, many: Path) -> 
 
 
 async def test_a_big_file_is_kept_where_it_was_stopped(place: Place, tmp_path: Path) -> None:
-    """What has arrived of it does not go again."""
+    """The parts that have arrived are not sent again."""
     root = tmp_path / "big"
     root.mkdir()
     with (root / "file").open("wb") as file:
@@ -134,7 +134,7 @@ async def test_a_vault_that_does_not_exist_leaves_no_record(place: Place, many: 
 
 
 async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -> None:
-    """What was archived before the vault was deleted is still known."""
+    """The records from before the vault was deleted stay."""
     await drained(place, many)
     async with place.vault() as vault:
         async for archive in (await _inventory(vault)).inventory():

@@ -159,6 +159,8 @@ async def _run(
         done = await restore.run()
     session.safe = lambda: ""
     tell_failures(session, restore.failures, done.failed)
+    for sentence in restore.notices:
+        session.output.warn(sentence)
     record = {
         "event": "summary",
         "vault": vault,

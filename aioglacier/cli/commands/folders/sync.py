@@ -47,6 +47,12 @@ if TYPE_CHECKING:
     "--no-encryption", is_flag=True, help="Encrypt nothing from now on, although the sync before did."
 )
 @click.option(
+    "--accept-removals",
+    is_flag=True,
+    help="Record paths as removed even if they are most of the folder; otherwise none is, and the exit code "
+    "is 3: the disk may not be mounted.",
+)
+@click.option(
     "--bundle-up-to",
     type=SIZE,
     help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
@@ -70,6 +76,7 @@ def command(
     recipients: tuple[str, ...],
     recipient_files: tuple[str, ...],
     no_encryption: bool,
+    accept_removals: bool,
     bundle_up_to: int | None,
     bundle_size: int | None,
     dry_run: bool,
@@ -109,6 +116,7 @@ def command(
         largest_member=LARGEST_MEMBER if bundle_up_to is None else bundle_up_to,
         recipients=read_recipients(recipients, recipient_files),
         allows_plain=no_encryption,
+        accepts_removals=accept_removals,
     )
 
     async def run(glacier: Glacier) -> int:
@@ -162,8 +170,13 @@ async def _run(
             done = await sync.run()
     session.safe = lambda: ""
     tell_failures(session, sync.failures, done.failed)
-    for unknown in sync.unknown:
-        session.output.warn(str(unknown))
+    for sentence in (*map(str, sync.unknown), *sync.notices):
+        session.output.warn(sentence)
+    if sync.held_back:
+        session.output.warn(
+            f"{show_count(sync.held_back, 'path')} on record, most of the folder, are gone from it. Nothing "
+            "was recorded as removed: the disk may not be mounted. Use --accept-removals if they are removed"
+        )
     record = {
         "event": "summary",
         "vault": vault,
@@ -178,7 +191,7 @@ async def _run(
             f"'aioglacier inventory {vault}' tells what became of archives whose outcome is unknown, in some "
             "days at the latest; then run this again"
         )
-    if done.failed > untold:
+    if done.failed > untold or sync.held_back:
         return Exit.SOME_FAILED
     return Exit.TEMPORARY if untold or sync.unknown else Exit.DONE
 

@@ -1,0 +1,478 @@
+"""The one promise: whatever happens to a folder, its catalog and its vault, what is said of it is true.
+
+Any sequence of edits, syncs, kills, deletions, inventories, losses and recoveries, against a simple model.
+After each step that could change what is stored, one of these is checked:
+
+- a ``sync`` that ends well: a restore gives exactly the folder;
+- a ``verify`` without findings: also;
+- a restore at any time: each path that was archived and is not known to be gone comes back with the newest
+  content that is certainly stored, or a later one, or it is named and the restore has failures; no path
+  comes back with content that it never had.
+
+For a long run::
+
+    AIOGLACIER_PROMISE_EXAMPLES=1000 AIOGLACIER_PROMISE_STEPS=20 \
+        python -m pytest -n0 --timeout 36000 tests/bulk/test_promise.py
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from hypothesis import HealthCheck, note, settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+import aioglacier
+from aioglacier.bulk import (
+    FolderRecovery,
+    FolderRestore,
+    FolderSync,
+    FolderVerify,
+    RestoreOptions,
+    SyncOptions,
+)
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.catalog import Catalog
+from aioglacier.core.errors import GlacierError
+from aioglacier.server import Fault, LocalGlacier
+from tests.forking import forks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aioglacier.client.vault import Vault
+
+T = TypeVar("T")
+
+VAULT = "promise"
+OTHER = "other-machine"
+ELSEWHERE = b"of the other machine"
+PRICES = load_prices("us-east-1")
+
+#: Larger files are archives of their own here, so that small files show what big ones do.
+OPTIONS = SyncOptions(largest_member=2000, accepts_removals=True)
+
+NAMES = st.sampled_from(["a", "b", "c", "d/a", "d/b", "d/e/a", "big", "d/big"])
+FOLDERS = st.sampled_from(["d", "d/e", "f"])
+SIZES = st.sampled_from([0, 1, 700, 5000])
+
+#: Where a ``sync`` kills itself.
+POINTS = st.sampled_from(
+    [
+        "upload intent recorded",
+        "upload initiated",
+        "upload id recorded",
+        "part sent",
+        "part recorded",
+        "completing recorded",
+        "completing recorded:2",
+        "completed",
+        "archive recorded",
+        "archive recorded:2",
+    ]
+)
+
+
+#: What the service may refuse.
+OPERATIONS = ("InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload")
+
+
+class Promise(RuleBasedStateMachine):
+    """A folder, its catalog and its vault, and what may be said of them.
+
+    Attributes:
+        history: Every content that a path has had at a ``sync``, by path, oldest first.
+        sure: Where in its history the newest content is that is certainly stored, by path.
+        gone: Paths that a ``sync`` which ended well has not found.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[bytes]] = {}
+        self.sure: dict[str, int] = {}
+        self.gone: set[str] = set()
+        self._snapshots: list[tuple[datetime, dict[str, bytes]]] = []
+        self._numbers = count(1)
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="promise-")))
+        self._root = self._folder / "tree"
+        self._root.mkdir()
+        self._portal = self._stack.enter_context(start_blocking_portal())
+        self._server = LocalGlacier(
+            self._folder / "glacier", job_delay=0, inventory_lag=0, is_durable=False, clock=None
+        )
+        self._stack.enter_context(self._portal.wrap_async_context_manager(self._server))
+        self._catalog = self._folder / "catalog.db"
+        self._call(lambda vault: vault.describe())
+
+    def teardown(self) -> None:
+        """Leave nothing."""
+        self._stack.close()
+
+    # --- the folder
+
+    @rule(name=NAMES, size=SIZES)
+    def write(self, name: str, size: int) -> None:
+        """A file is new, or has other content."""
+        path = self._root / name
+        if any((self._root / parent).is_file() for parent in Path(name).parents) or path.is_dir():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes((b"%d " % next(self._numbers) * size)[:size])
+
+    @rule(old=NAMES, new=NAMES)
+    def rename(self, old: str, new: str) -> None:
+        """A file has another name, and may replace one."""
+        source, target = self._root / old, self._root / new
+        if source.is_file() and target.parent.is_dir() and not target.is_dir():
+            source.rename(target)
+
+    @rule(old=FOLDERS, new=FOLDERS)
+    def rename_folder(self, old: str, new: str) -> None:
+        """A folder has another name."""
+        source, target = self._root / old, self._root / new
+        if source.is_dir() and target.parent.is_dir() and not target.exists() and not new.startswith(old):
+            source.rename(target)
+
+    @rule(name=NAMES)
+    def remove(self, name: str) -> None:
+        """A file is gone."""
+        if (self._root / name).is_file():
+            (self._root / name).unlink()
+
+    @rule(name=NAMES)
+    def become_a_folder(self, name: str) -> None:
+        """A folder has the name of a file."""
+        path = self._root / name
+        if path.is_file():
+            path.unlink()
+            path.mkdir()
+
+    @rule(name=NAMES, mode=st.sampled_from([0o600, 0o644]))
+    def chmod(self, name: str, mode: int) -> None:
+        """Only the permissions change."""
+        if (self._root / name).is_file():
+            (self._root / name).chmod(mode)
+
+    @rule(old=NAMES, new=NAMES)
+    def link(self, old: str, new: str) -> None:
+        """A file has one more name."""
+        source, target = self._root / old, self._root / new
+        if source.is_file() and target.parent.is_dir() and not target.exists():
+            target.hardlink_to(source)
+
+    # --- what is done with it
+
+    @rule()
+    def sync(self) -> None:
+        """All of it is archived; a restore gives exactly what is there."""
+        before = self._look()
+
+        async def run(vault: Vault) -> FolderSync:
+            sync = FolderSync(vault, self._root, OPTIONS)
+            await sync.run()
+            return sync
+
+        self._note_history(before)
+        started = self._now()
+        sync = self._call(run)
+        if sync.unknown:
+            return
+        assert sync.failures == []
+        self._note_stored(before)
+        self._snapshots.append((started + timedelta(seconds=1), before))
+        assert self._restore() == before
+
+    @rule(point=POINTS)
+    def sync_killed(self, point: str) -> None:
+        """Killed at a moment; what was stored before still is."""
+        self._note_history(self._look())
+        code = self._program("sync", "--bundle-up-to=2000", str(self._root), VAULT, crash_at=point)
+        assert code in {0, 3, 5, -9}
+        self.check_restore()
+
+    @rule(
+        operation=st.sampled_from(
+            ["InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload"]
+        )
+    )
+    def sync_refused(self, operation: str) -> None:
+        """The service refuses a step for now."""
+        self._note_history(self._look())
+        self._portal.call(self._server.faults.add, Fault(operation, code="AccessDeniedException", count=1))
+
+        async def run(vault: Vault) -> None:
+            with suppress(GlacierError):
+                await FolderSync(vault, self._root, OPTIONS).run()
+
+        self._call(run)
+        self._portal.call(self._server.faults.clear)
+        self.check_restore()
+
+    @rule()
+    def verify(self) -> None:
+        """Without a finding, a restore gives exactly what is there."""
+        if self._verify() == []:
+            note("verified")
+            assert self._restore() == self._look()
+
+    @rule()
+    def check_restore(self) -> None:
+        """Each path comes back as the newest that is stored for certain, or later, or is named."""
+        named: set[str] = set()
+        found = self._restore(named)
+        for path, content in found.items():
+            if content != ELSEWHERE:  # after a lost catalog it is not known which machine had which folder
+                assert content in self.history.get(path, []), f"{path} never had this content"
+        for path, contents in self.history.items():
+            if path in self.gone or path in named:
+                continue
+            if path in self.sure:
+                assert path in found, f"{path} is stored, and was neither restored nor named"
+                assert found[path] in contents[self.sure[path] :], f"{path} came back too old"
+
+    @precondition(lambda self: self._snapshots)
+    @rule(data=st.data())
+    def restore_at(self, data: st.DataObject) -> None:
+        """A path comes back as it was then, or as it was before, or is named."""
+        at, then = data.draw(st.sampled_from(self._snapshots))
+        named: set[str] = set()
+        found = self._restore(named, at=at)
+        for path, content in found.items():
+            assert content in self.history[path], f"{path} never had this content"
+        missing = {path for path in then if path not in found} - named
+        assert not missing, f"{missing} were there then"
+
+    # --- what happens to the vault and the catalog
+
+    @rule(data=st.data())
+    def delete_archive(self, data: st.DataObject) -> None:
+        """An archive is deleted through the library."""
+        archives = self._archives()
+        if archives:
+            archive_id = data.draw(st.sampled_from(sorted(archives)))
+            self._unsure({archive_id})
+            self._call(lambda vault: vault.delete_archive(archive_id))
+            self.check_restore()
+
+    @rule()
+    def empty_vault(self) -> None:
+        """All archives are deleted by the program."""
+        self._unsure(None)
+        if (code := self._program("vault", "empty", VAULT, "--yes", "--lose-files")) == 2:
+            code = self._program("vault", "empty", VAULT, "--yes")
+        assert code == 0
+        self.check_restore()
+
+    @rule(days=st.sampled_from([0, 4]))
+    def take_inventory(self, days: int) -> None:
+        """The catalog is compared with the vault's own list."""
+        if days:
+            self._portal.call(self._server.advance, days * 86400.0)
+        assert self._program("inventory", VAULT) == 0
+        self.check_restore()
+
+    @rule(data=st.data(), is_lacking=st.booleans())
+    def take_strange_inventory(self, data: st.DataObject, is_lacking: bool) -> None:
+        """An inventory lacks an archive, or says another size of it."""
+        archives = self._archives()
+        if not archives:
+            return
+        archive_id = data.draw(st.sampled_from(sorted(archives)))
+        self._unsure({archive_id})
+        document = self._folder / "inventory.csv"
+        lines = ["ArchiveId,ArchiveDescription,CreationDate,Size,SHA256TreeHash"]
+        for each, (size, tree_hash) in archives.items():
+            if each == archive_id and is_lacking:
+                continue
+            more = 1 if each == archive_id else 0
+            lines.append(f'{each},"",2020-01-01T00:00:00Z,{size + more},{tree_hash}')
+        document.write_text("\n".join(lines) + "\n")
+        date = (datetime.now(UTC) + timedelta(days=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        code = self._program("catalog", "rebuild", VAULT, str(document), "--inventoried", date)
+        assert code in {0, 4}
+        self.check_restore()
+
+    @rule()
+    def lose_catalog(self) -> None:
+        """The catalog is lost, and filled again from the inventory and the ends of bundles."""
+        for path in self._folder.glob("catalog.db*"):
+            if path.is_file():
+                path.unlink()
+        self.sure.clear()
+        self.gone.clear()
+        self._snapshots.clear()
+        self._portal.call(self._server.run_inventory)
+        assert self._program("inventory", VAULT) == 0
+
+        async def run(vault: Vault) -> None:
+            await FolderRecovery(vault, PRICES).run()
+
+        self._call(run)
+        self.check_restore()
+
+    @rule()
+    def sync_from_another_machine(self) -> None:
+        """A folder of the same path on another machine takes nothing away."""
+        other = self._folder / "other"
+        other.mkdir(exist_ok=True)
+        (other / "a").write_bytes(ELSEWHERE)
+        away = self._folder / "away"
+        self._root.rename(away)
+        other.rename(self._root)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("aioglacier.bulk.sync.sync.machine_name", lambda: OTHER)
+                self._call(lambda vault: FolderSync(vault, self._root, OPTIONS).run())
+        finally:
+            self._root.rename(other)
+            away.rename(self._root)
+        self.check_restore()
+
+    # --- the model
+
+    def _look(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self._root)): path.read_bytes()
+            for path in self._root.rglob("*")
+            if path.is_file()
+        }
+
+    def _note_history(self, found: dict[str, bytes]) -> None:
+        for path, content in found.items():
+            contents = self.history.setdefault(path, [])
+            if not contents or contents[-1] != content:
+                contents.append(content)
+            self.gone.discard(path)
+
+    def _note_stored(self, found: dict[str, bytes]) -> None:
+        self.gone = {path for path in self.history if path not in found}
+        self.sure = {path: len(self.history[path]) - 1 for path in found}
+
+    def _unsure(self, archive_ids: set[str] | None) -> None:
+        """Forget what is certain of paths that may lie in these archives, in any of their versions."""
+        if archive_ids is None:
+            self.sure.clear()
+            return
+        marks = ", ".join("?" * len(archive_ids))
+        with sqlite3.connect(self._catalog) as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT e.path, l.path FROM entries AS e JOIN archives AS a ON a.upload = e.upload "  # noqa: S608
+                "LEFT JOIN entries AS l ON l.target = e.path AND l.kind = 'hardlink' "
+                f"WHERE a.archive_id IN ({marks})",
+                sorted(archive_ids),
+            ).fetchall()
+        connection.close()
+        for path in {os.fsdecode(path) for row in rows for path in row if path is not None}:
+            self.sure.pop(path, None)
+
+    # --- how it is done
+
+    def _call(self, run: Callable[[Vault], Awaitable[T]]) -> T:
+        async def call() -> T:
+            async with (
+                Catalog.open(self._catalog) as catalog,
+                aioglacier.connect(
+                    endpoint_url=self._server.url,
+                    region_name="us-east-1",
+                    aws_access_key_id="AKIDEXAMPLE",
+                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                    catalog=catalog,
+                    hash_in="threads",
+                ) as glacier,
+            ):
+                return await run(await glacier.create_vault(VAULT))
+
+        return self._portal.call(call)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def _restore(self, named: set[str] | None = None, at: datetime | None = None) -> dict[str, bytes]:
+        """Restore to a new folder; paths that fail are added to ``named``, or nothing may fail."""
+        target = self._folder / "back"
+        shutil.rmtree(target, ignore_errors=True)
+        options = RestoreOptions(selection=SelectionOptions(at=at), folder=str(self._root))
+
+        async def run(vault: Vault) -> FolderRestore | None:
+            context = vault.context.recorded()
+            trees = await context.catalog.trees.list(context.place)
+            if not [tree for tree in trees if tree.host != OTHER]:
+                return None
+            restore = FolderRestore(vault, target, PRICES, options)
+            await restore.run()
+            return restore
+
+        restore = self._call(run)
+        if restore is not None:
+            failed = {os.fsdecode(failure.path) for failure in restore.failures}
+            note(f"failed: {failed}")
+            if named is None:
+                assert not failed
+            else:
+                named |= failed
+        return {
+            str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*") if path.is_file()
+        }
+
+    def _verify(self) -> list[Any] | None:
+        async def run(vault: Vault) -> list[Any] | None:
+            verify = FolderVerify(vault, self._root, PRICES)
+            try:
+                await verify.run()
+            except GlacierError:
+                return None
+            return verify.findings
+
+        return self._call(run)
+
+    def _archives(self) -> dict[str, tuple[int, str]]:
+        """The archives that exist at the service."""
+        self._portal.call(self._server.run_inventory)
+
+        async def run(vault: Vault) -> dict[str, tuple[int, str]]:
+            job = await vault.retrieve_inventory()
+            await job.wait_until_done()
+            return {each.id: (each.size, each.tree_hash.hex()) async for each in job.inventory()}
+
+        return self._call(run)
+
+    def _program(self, *arguments: str, crash_at: str = "") -> int:
+        """Run the program in a process of its own."""
+        environment = {
+            **os.environ,
+            "HOME": str(self._folder),
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            "AIOGLACIER_CRASH_AT": crash_at,
+        }
+        words = ["--endpoint-url", self._server.url, "--region", "us-east-1", "--catalog", str(self._catalog)]
+        code, _, err = forks().run([*words, *arguments], cwd=self._folder, env=environment)
+        note(f"{arguments[0]}: exit {code}: {err.decode()[-300:]}")
+        assert "Traceback" not in err.decode(), err.decode()
+        return code
+
+
+def test_what_is_said_of_a_folder_is_true() -> None:
+    """Nothing that is said to be stored is missing, old or another's, after any sequence of events."""
+    run_state_machine_as_test(
+        Promise,
+        settings=settings(
+            max_examples=int(os.environ.get("AIOGLACIER_PROMISE_EXAMPLES", "30")),
+            stateful_step_count=int(os.environ.get("AIOGLACIER_PROMISE_STEPS", "10")),
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
