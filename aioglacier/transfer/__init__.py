@@ -1,4 +1,4 @@
-"""How bytes travel: part buffers, hash workers, the engine that carries parts, writer and reader.
+"""Transfers of bytes: part buffers, hash workers, the engine that carries parts, writer and reader.
 
 The engine knows a store, not Glacier; a part's description is plain data that another process can act on.
 """

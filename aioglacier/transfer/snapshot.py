@@ -1,4 +1,4 @@
-"""How far a transfer is, as progress displays poll it."""
+"""The counters of a transfer, as progress displays poll them."""
 
 from __future__ import annotations
 

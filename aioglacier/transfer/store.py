@@ -1,4 +1,4 @@
-"""What the engine asks of a place that keeps archives, and Glacier's vaults as one such place."""
+"""The protocol of a place that keeps archives, as the engine uses it, and a Glacier vault as one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FinishedUpload:
-    """What an engine ends with: the store's answer beside what was computed here."""
+    """The result of an engine: the store's answer beside what was computed here."""
 
     stored: StoredArchive
     size: int
@@ -112,8 +112,8 @@ class GlacierStore:
 
 
 def _expired(upload_id: UploadId) -> UploadExpiredError:
-    """What it means that an upload that was there is there no more."""
+    """Return the error for an upload that the service has removed."""
     return UploadExpiredError(
         f"upload {upload_id} is no longer at the service, which removes one after 24 hours without "
-        "activity; its parts are gone, so upload the archive anew"
+        "activity; its parts are gone, so upload the archive again"
     )

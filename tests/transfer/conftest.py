@@ -1,4 +1,4 @@
-"""What the tests of transfers share: an honest store in memory, a served Glacier, and bytes."""
+"""Fixtures of the tests of transfers: an honest store in memory, a served Glacier, and bytes."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class MemoryStore:
         return self.uploads[upload_id]
 
     async def _read(self, body: Body, hashes: PartHashes) -> bytes:
-        """As a gateway: what is not what was hashed is told from a file that has changed."""
+        """As a gateway does, tell bytes that differ from their hash from a file that has changed."""
         data = await read_whole(body)
         try:
             self._check(memoryview(data), hashes)
@@ -276,7 +276,7 @@ def refused(operation: str, message: str) -> InvalidParameterError:
 
 
 def options(part_size: int | None = MIB, **more: bool | int | None) -> UploadOptions:
-    """How an archive is to be uploaded to a store in memory."""
+    """Return the options of an upload to a store in memory."""
     return UploadOptions("v", None, part_size, **more)  # type: ignore[arg-type]  # each test knows its own
 
 

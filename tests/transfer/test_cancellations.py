@@ -80,7 +80,7 @@ async def cancel_after(turns: int, call: Callable[[], Awaitable[object]], *, nat
 
 @asynccontextmanager
 async def nothing_left(resources: TransferResources) -> AsyncIterator[None]:
-    """Whatever happens within: no task, buffer, slot, descriptor or name more than before."""
+    """Check that a block leaves no task, buffer, connection, descriptor or name behind."""
     tasks, descriptors, names = len(asyncio.all_tasks()), count_descriptors(), shared_names()
     buffers = resources.buffers._allocated
     yield
@@ -249,7 +249,7 @@ async def through_the_network(served: Served, path: Path) -> None:
 
 
 async def test_nothing_stays_at_a_served_glacier(tmp_path: Path) -> None:
-    """With real connections and workers: no upload that nobody can name, no process, no descriptor."""
+    """With real connections and workers no unknown upload, process or descriptor is left."""
     path = tmp_path / "source"
     path.write_bytes(DATA[: 4 * MIB + 5])
     children = {child.pid for child in psutil.Process().children()}

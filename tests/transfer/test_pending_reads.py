@@ -1,4 +1,4 @@
-"""Work in threads is over when the awaiting is, so nobody's memory is written to behind his back."""
+"""A buffer is not given back while a thread still fills it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SlowFile:
-    """A file whose read is under way until it is told otherwise."""
+    """A file whose read lasts until the test lets it end."""
 
     def __init__(self) -> None:
         self.reading = threading.Event()

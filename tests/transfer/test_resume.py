@@ -93,7 +93,7 @@ async def test_another_source_is_refused(
 async def test_the_first_of_several_differences_is_named(
     tmp_path: Path, store: MemoryStore, resources: TransferResources
 ) -> None:
-    """Parts are hashed at once, but what is told is where the source differs first."""
+    """Parts are hashed at once, but the error names the first place where the source differs."""
     known = await begin(store, STARTS)
     with pytest.raises(ResumeMismatchError, match=f"bytes {MIB}-{2 * MIB - 1} differ first"):
         await resume(
@@ -179,7 +179,7 @@ async def test_a_shorter_source_of_known_size_sends_nothing(served: Served, tmp_
 
 
 async def test_an_upload_that_is_gone_is_not_found(served: Served) -> None:
-    """An expired or aborted upload is told apart from a wrong source, before the source is opened."""
+    """An expired or aborted upload is another error than a wrong source, before the source is opened."""
     upload_id = await unfinished(served, 2 * MIB)
     await (await served.vault.unfinished_upload(upload_id)).abort()
     with pytest.raises(UploadNotFoundError):

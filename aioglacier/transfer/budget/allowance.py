@@ -1,4 +1,4 @@
-"""How much a connection may use: the limits that a caller sets, within what the system grants."""
+"""The limits of a connection: those that a caller sets, within what the system grants."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHARE_OF_A_SMALL_MACHINE: Final = 4
 #: Descriptors that a process has open apart from workers, buffers and connections: 20 were seen.
 _OTHER_FILES: Final = 24
 
-#: The most bodies at once where nobody says how many: more than 64 were never needed to fill a path, and a
+#: The most bodies at once, if the caller sets no limit: more than 64 were never needed to fill a path, and a
 #: service that throttles is kinder to fewer. A part of a file needs no buffer but half a MiB to be read into,
 #: and a connection has buffers of its own: so no more than one for each MiB of the memory limit. Parts of
 #: streams and pieces of downloads are held to fewer by their buffers.
@@ -41,7 +41,7 @@ _MOST_HASH_WORKERS: Final = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a connection may use at most; ``None`` chooses.
+    """The most that a connection may use; ``None`` chooses.
 
     Attributes:
         memory: Bytes of all part buffers together. Peak memory is this plus a constant, see the design page.
@@ -97,7 +97,7 @@ def default_memory_limit() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What transfers may use on this machine: the limits, within what the system grants.
+    """The resources that transfers may use: the limits, within what the system grants.
 
     Attributes:
         memory_limit: Bytes of all part buffers.

@@ -1,8 +1,8 @@
 """Part buffers: the one memory budget that bounds every transfer.
 
-A part that is in memory is in a buffer from here; those of named files stay where they are. Whoever wants to
-read or fetch one acquires a buffer first, and waits while the budget is spent; that wait is all the
-backpressure there is. Waiters are served in order.
+A part that is in memory is in a buffer from here; parts of named files stay where they are. A transfer that
+wants to read or fetch a part acquires a buffer first, and waits while the budget is spent; that wait is all
+the backpressure there is. Waiters are served in order.
 
 Peak memory of a process and its workers is at most ``memory_limit`` for all buffers, plus a constant for
 interpreters, libraries and connections (docs/design.md has the formula and the measurement).
@@ -61,7 +61,7 @@ class PartMemory(Protocol):
     locator: str
 
     def close(self) -> None:
-        """Give the memory back to the system at once, whoever still maps it."""
+        """Give the memory back to the system at once, even if a worker still maps it."""
 
 
 class PartBuffer:
@@ -139,7 +139,7 @@ class BufferPool:
     async def acquire(self, size: int, *, is_private: bool = False) -> PartBuffer:
         """Borrow a buffer of ``size`` bytes, waiting while the budget is spent.
 
-        A private one is for this process's threads, whoever else hashes in processes.
+        A private one is for this process's threads, even where parts are hashed in processes.
         Cancelling leaves nothing borrowed.
 
         Raises:
@@ -169,10 +169,11 @@ class BufferPool:
         return waiter.buffer
 
     def try_acquire(self, size: int, *, is_private: bool = False) -> PartBuffer | None:
-        """Borrow a buffer for work ahead of need: if nobody waits, and half of the budget stays for others.
+        """Borrow a buffer for work ahead of need, if no task waits and half of the budget stays for others.
 
-        Who reads ahead may hold what he has for as long as his own reader takes. Were that the whole budget,
-        a task that reads two archives in turn, or copies one into a writer, would wait for itself.
+        A reader that reads ahead may hold its buffers for as long as its own task takes. If that were the
+        whole budget, a task that reads two archives in turn, or copies one into a writer, would wait for
+        itself.
         """
         if self._waiting or self._lent_size + size > self._limit // 2:
             return None
@@ -181,7 +182,7 @@ class BufferPool:
         return self._take(size, is_private=is_private)
 
     def release(self, buffer: PartBuffer) -> None:
-        """Give a buffer back; nobody may touch its bytes any more."""
+        """Give a buffer back; its bytes must not be touched any more."""
         self._lent.discard(buffer)
         buffer.holder = None
         self._lent_size -= buffer.size
@@ -231,7 +232,7 @@ class BufferPool:
             waiter = self._waiting[0]
             try:
                 waiter.buffer = self._take(waiter.size, is_private=waiter.is_private)
-            except OSError as error:  # no memory, no descriptor: for the one who asked, not who gave back
+            except OSError as error:  # the error of the task that asked, not of the one that gave back
                 waiter.failure = error
             else:
                 if waiter.buffer is None:
@@ -348,7 +349,7 @@ class PrivateMemory:
 
 
 class GivenMemory:
-    """Bytes of somebody else's, which cannot change: to be hashed and sent where they are."""
+    """A caller's immutable bytes, hashed and sent where they are."""
 
     def __init__(self, content: bytes) -> None:
         self.view = memoryview(content)

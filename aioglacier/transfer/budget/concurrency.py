@@ -1,8 +1,8 @@
-"""How many bodies are on their way at once: as many as the path carries, found while it is used.
+"""The number of bodies on their way at once: as many as the path carries, found while it is used.
 
 One connection to a far service is slow however fast the line is, because it waits for answers; several fill
-the line, and more than fill it only crowd each other. The right number cannot be known beforehand: it is 2 or
-3 on a home line and 50 between two data centres. So it is tried out, on the bodies themselves:
+the line, and more than fill it only crowd each other. The right number cannot be known before: it is 2 or 3
+on a home line and 50 between two data centres. So it is tried out, on the bodies themselves:
 
 - **Grow while it pays.** The speed of one connection, over all that are busy, is measured from the bytes that
   move and the seconds they take. Then the number is doubled, or, where a connection is fast and a wrong step
@@ -16,9 +16,9 @@ the line, and more than fill it only crowd each other. The right number cannot b
   bodies that left before the change still report the same jam; and never below 1. It grows back by the same
   rule as it grew, one in four at a time.
 
-Only what was held back by the number itself counts: where the source, the hashing or the memory is the
-bottleneck, nobody waits for a connection, and nothing is changed. A number that is asked for is where it
-starts, and is never exceeded.
+Only what the number itself holds back counts: where the source, the hashing or the memory is the bottleneck,
+no part waits for a connection, and the number stays. A number that the caller asks for is the start and the
+ceiling.
 
 The rules are a plain object that is given the time; its tests try them on simulated paths of every kind.
 With round trips of 200 ms and 20 MB/s per connection it is at 16 within half a second.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Progress
     from aioglacier.gateway.retry.congestion import Congestion
 
-#: Where it starts if nobody says: enough for a home line, and two doublings from the default's most.
+#: The start, if the caller sets no limit: enough for a home line, and two doublings from the chosen most.
 START: Final = 4
 
 #: A place in the kernel's buffers is no place on the line: what a body moves before this is not measured. A
@@ -71,7 +71,7 @@ _ONE_JAM_SECONDS: Final = 10.0
 
 
 class ConcurrencyController:
-    """Decides. It is told what moves, what goes wrong, and when; it reads no clock and waits for nothing.
+    """Decides on the number from what moves and what goes wrong; it reads no clock and waits for nothing.
 
     Attributes:
         ceiling: The limit never exceeds this.
@@ -178,7 +178,7 @@ class Body:
 
 
 class _Window:
-    """What moved since the limit was last changed or judged."""
+    """The bytes that moved since the limit was last changed or judged."""
 
     __slots__ = ("_bodies", "_opened", "_seconds", "_size", "number")
 
@@ -249,7 +249,7 @@ class Connections:
     def exchange(self, size: int, progress: Progress) -> Exchange:
         """Wait for a place for a body of ``size`` bytes, and hold it as long as the block.
 
-        What is yielded has to be told of the bytes that move, and passes them on to ``progress``.
+        The caller reports the bytes that move to the function that is yielded; ``progress`` gets them, too.
         """
         return Exchange(self, size, progress)
 

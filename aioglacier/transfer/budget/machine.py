@@ -1,4 +1,4 @@
-"""What the machine and its administrator grant this process: cores, memory, open files."""
+"""The resources that machine and administrator grant this process: cores, memory, open files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def granted_memory() -> int | None:
     """Bytes this process may use: what the machine has, or its control group if that allows less.
 
-    ``None`` where it cannot be told.
+    ``None`` where the system does not say.
     """
     return min(_memory_limits(), default=None)
 

@@ -69,7 +69,7 @@ class Download:
         Raises:
             TargetError: The target exists, cannot be written, or has no room; nothing was fetched.
             IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
-            GlacierError: They could not be had.
+            GlacierError: They could not be fetched.
         """
         async with self._partial_file() as partial:
             # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.

@@ -71,7 +71,7 @@ class PartialFile:
         return cls(target, overwrite=overwrite, fd=fd, journal=journal)
 
     def verified(self, output: dict[str, Any]) -> dict[ByteRange, bytes]:
-        """The pieces recorded for this same output, and their tree hashes; begin anew if it is another.
+        """The pieces recorded for this same output, and their tree hashes; start again if it is another.
 
         ``output`` identifies what is downloaded: it is the first line of the journal.
         """

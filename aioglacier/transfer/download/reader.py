@@ -96,7 +96,7 @@ class ArchiveReader:
         Raises:
             IntegrityError: Bytes differ from what the service vouches for, or the whole from its tree hash.
                 What was given out before was verified piece by piece.
-            GlacierError: They could not be had.
+            GlacierError: They could not be fetched.
         """
         if size < 0:
             blocks = [block async for block in self]

@@ -1,4 +1,4 @@
-"""What a download asks of a place that gives bytes back, and a job's output as one such place.
+"""The source of a download: the protocol of a place that gives bytes back, and a job's output as one.
 
 ``fetch_piece`` is the way of one piece down: bytes into a buffer, hashed, compared with the hash
 that the service vouches with, and fetched again if they differ. To a file, pieces go as ``slices`` does it.
@@ -39,7 +39,7 @@ _PIECES: Final = 16
 
 
 class ArchiveOutput(Protocol):
-    """Bytes that can be had back, in ranges.
+    """Bytes that can be retrieved in ranges.
 
     Attributes:
         size: All of them.
@@ -134,7 +134,7 @@ async def fetch_piece(
 
     Raises:
         IntegrityError: They differed from the service's hash each of three times.
-        GlacierError: They could not be had.
+        GlacierError: They could not be fetched.
     """
 
     async def attempt() -> Fetched:

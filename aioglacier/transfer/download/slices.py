@@ -1,8 +1,8 @@
 """A piece on its way to a file, slice by slice: while one is hashed and written, the next is received.
 
-Only who reads a piece from memory needs all of it there at once. On the way to a file it passes through two
+Only a reader of a piece needs all of it in memory at once. On the way to a file it passes through two
 buffers of a slice each: the one it was begun with, and another one if there is memory to spare, for which it
-never waits. What is in the file before the piece's hash is known is trusted by nobody.
+never waits. Bytes in the file are not trusted before the hash of the piece is known.
 
 A slice is a node of the piece's tree, so slices' hashes combine to the piece's. 4 MiB it is: smaller ones
 cost more than the fresh pages and the room in the CPU's cache that they save, since each takes the loop a
@@ -66,7 +66,7 @@ class SlicedPiece:
         Raises:
             IntegrityError: It differed from the service's hash each of three times.
             TargetError: The file cannot be written.
-            GlacierError: It could not be had.
+            GlacierError: It could not be fetched.
         """
         try:
             return await until_undamaged(self._output, self._piece, self._attempt, count=self._count)

@@ -1,4 +1,4 @@
-"""Threads that hash, with as little around each job as can be.
+"""Threads that hash, with as little work around each job as possible.
 
 A part of 1 MiB is hashed in 0.6 ms, and what a thread costs beside that is waking: to wake one and be woken
 by it takes up to 0.1 ms, and each time it wants the GIL back the loop stops for it. So here
@@ -6,9 +6,8 @@ by it takes up to 0.1 ms, and each time it wants the GIL back the loop stops for
 - a thread that has ended a job takes the next one without going to sleep;
 - a brief job does not wake a second thread as long as it would be the only one to wait: the one that is at
   work comes to it sooner than its end would be noticed;
-- of those that sleep the last one is woken, whose memory is still in the CPU's cache;
-- the loop is told once of all the jobs that have ended since it looked.
-
+- of the sleeping threads the last one is woken: its memory is still in the CPU's cache;
+- one call tells the loop of all the jobs that have ended since it looked.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class HashThreads:
 
     def __init__(self, count: int) -> None:
         self._crew = _Crew(count)
-        # Who drops this without closing it, as an event loop that is torn down does, leaves no thread behind.
+        # Dropped without being closed, as by an event loop that is torn down, it leaves no thread behind.
         self._end = weakref.finalize(self, self._crew.dismiss)
         self._end.atexit = False
         self._long = 0
@@ -45,7 +44,7 @@ class HashThreads:
         is_brief: bool = False,
         give_up: Callable[[], None] | None = None,
     ) -> T:
-        """Call a function in a thread; whatever cancels this waits for the function's end first.
+        """Call a function in a thread; if this is cancelled, it waits for the function's end first.
 
         ``give_up`` is called before that wait, to make it short. A brief function, which takes about a
         millisecond, may have to wait for another such one to end.
@@ -93,7 +92,7 @@ class _Job:
             self.error = error
 
     def settle(self) -> None:
-        """Tell whoever waits, on the loop."""
+        """Set the result for the task that waits, on the loop."""
         self.is_over = True
         if self.over is not None and not self.over.done():
             self.over.set_result(None)
@@ -114,13 +113,13 @@ class _Crew:
         self._asleep: list[threading.Lock] = []
         self._jobs: deque[_Job | None] = deque()
         self._ended: deque[_Job] = deque()
-        self._is_told = False
+        self._is_notified = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def take(self, job: _Job, loop: asyncio.AbstractEventLoop, *, may_wait: bool) -> None:
         """Have a job done. With ``may_wait`` no thread is woken while another one is to come to it next."""
         if self._loop is not loop:
-            self._loop, self._is_told = loop, False
+            self._loop, self._is_notified = loop, False
         self._jobs.append(job)
         is_next = len(self._jobs) == 1 and len(self._asleep) < self._hired
         if not (may_wait and is_next) and not self._wake() and self._hired < self._count:
@@ -129,7 +128,7 @@ class _Crew:
             threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def withdraw(self, job: _Job) -> bool:
-        """Take a job back that nobody has begun; whether that was possible."""
+        """Take back a job that no thread has begun; return whether that was possible."""
         try:
             self._jobs.remove(job)
         except ValueError:
@@ -152,7 +151,7 @@ class _Crew:
 
     def _work(self) -> None:
         bell = threading.Lock()
-        bell.acquire()  # released by whoever wakes this thread
+        bell.acquire()  # released to wake this thread
         while True:
             try:
                 job = self._jobs.popleft()
@@ -172,20 +171,20 @@ class _Crew:
             try:
                 self._asleep.remove(bell)
             except ValueError:
-                pass  # somebody is waking it
+                pass  # it is being woken
             else:
                 return
         bell.acquire()
 
     def _tell(self, job: _Job) -> None:
         self._ended.append(job)
-        if self._is_told or self._loop is None:
+        if self._is_notified or self._loop is None:
             return
-        self._is_told = True
-        with suppress(RuntimeError):  # the loop was closed, so nobody waits
+        self._is_notified = True
+        with suppress(RuntimeError):  # the loop was closed, so no task waits
             self._loop.call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:
-        self._is_told = False  # before it looks: what ends from here on is told of anew
+        self._is_notified = False  # before it looks: what ends from here on causes another call
         while self._ended:
             self._ended.popleft().settle()

@@ -1,4 +1,4 @@
-"""What is done to one part by whoever hashes it: a description that is plain data, and the doing.
+"""A job that hashes one part: its description, which is plain data, and its execution.
 
 A worker process, or a thread, or one day another machine is given a ``PartJob`` and the part's memory. It may
 have to fill the memory from a file first, and hashes it. What is sent from a file has no memory: it is read
@@ -75,8 +75,8 @@ class PartJob(NamedTuple):
 def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None] | None = None) -> PartHashes:
     """Read and hash as the job says.
 
-    ``view`` is the part's memory; without it, what is read from a file is hashed and not kept. ``report`` is
-    told the number of bytes done after each MiB at least, so that a watcher can tell slow from frozen.
+    ``view`` is the part's memory; without it, what is read from a file is hashed and not kept. ``report``
+    gets the number of bytes done after each MiB at least, so that a watcher can tell slow from frozen.
 
     Raises:
         OSError: The file could not be opened or read.
@@ -118,7 +118,7 @@ def _close(place: ReadFrom, source: int) -> None:
 
 
 def _cut(length: int, view: memoryview | None) -> Iterator[tuple[int, memoryview]]:
-    """Where in the part each block of it begins, and the memory for the block."""
+    """Yield where in the part each block begins, and the memory for the block."""
     step = _LEAF_SIZE if view is not None else _BLOCK_SIZE
     for at in range(0, length, step):
         size = min(step, length - at)

@@ -1,9 +1,9 @@
 """Threads that store what arrives: each MiB is hashed and, while it is in the CPU's cache, written.
 
-Threads, where parts that are sent are hashed in processes. What arrives is in this process, which has
-received it: its pages are private and huge here, while each worker would map shared ones anew; and there is
-nobody to be started, told and listened to. Both were a tenth of the CPU time of a download of a GiB. Hashing
-and writing let go of the GIL.
+Parts that are sent are hashed in processes; what arrives is hashed in threads. This process has received it:
+its pages are private and huge here, while each worker would map shared ones again, and no process has to be
+started and talked to. Both were a tenth of the CPU time of a download of a GiB. Hashing and writing let go of
+the GIL.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class StoringThreads:
-    """Stores so many slices at once, the others in the order they came. Threads start when needed."""
+    """Stores up to ``count`` slices at once, the others in the order they came. Threads start when needed."""
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="aioglacier-store")
 
     def store(self, data: memoryview, file: int, offset: int) -> Future[bytes]:
-        """Begin to do what ``store`` does; it comes to the slice's tree hash, or to an ``OSError``.
+        """Begin ``store``; the future has the slice's tree hash, or an ``OSError``.
 
         Until then data and file are in use: a caller that leaves before awaits ``withdraw``.
         """

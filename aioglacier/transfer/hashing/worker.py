@@ -1,4 +1,4 @@
-"""The hash worker: a process that is told where bytes lie and answers with their hashes.
+"""The hash worker: a process that reads where bytes lie and answers with their hashes.
 
 Requests come on standard input, each a line of numbers and of names in hexadecimal; answers go to standard
 output, a line of JSON each; the bytes themselves never travel. While a job runs, a line that says how far it
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _PARENT_CHECK_SECONDS: Final = 0.5
 _REPORT_SECONDS: Final = 1.0
 
-#: Buffers kept mapped; mapping 64 MiB anew costs 16,384 page faults, about 3 ms.
+#: Buffers kept mapped; mapping 64 MiB again costs 16,384 page faults, about 3 ms.
 _KEPT_MAPS: Final = 64
 
 
@@ -48,7 +48,7 @@ def main(parent: int) -> None:
         for request in sys.stdin.buffer:
             _answer(_work(request, maps))
     except ConnectionError:
-        os._exit(0)  # the parent is gone, and so is whoever would read a message
+        os._exit(0)  # the parent is gone, so no process would read a message
 
 
 def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> bytes:

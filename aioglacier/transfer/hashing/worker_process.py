@@ -52,7 +52,7 @@ class WorkerLostError(Exception):
 
 
 class _HungUpError(Exception):
-    """There is nobody at the other end, or nobody who makes sense."""
+    """The other end of the socket is closed, or sends what is no answer."""
 
 
 class WorkerProcess:

@@ -1,4 +1,4 @@
-"""Who hashes parts: worker processes, or threads where there can be none or they would not pay.
+"""The hashing of parts: in worker processes, or in threads where processes cannot start or would not pay.
 
 Hashing must stay off the event loop: both hashes of 64 MiB take it 75 ms at the very best. Processes are the
 default because their only contact with the loop is one line a part; bytes are never sent to them. But each
@@ -11,7 +11,7 @@ own, so that Ctrl-C on the terminal reaches only the parent.
 
 A worker is watched: one that dies, or says nothing for a minute, is killed and replaced and its job is given
 to another one, because the bytes are still there. Cancelling a job kills its worker, since nothing else would
-keep it from writing to a buffer that is already somebody else's. A thread ends after the block of 256 KiB to
+keep it from writing to a buffer that another part already uses. A thread ends after the block of 256 KiB to
 1 MiB that it has in hand, and cancelling waits for that: for ever if a disk never answers, as sending does.
 """
 
@@ -82,7 +82,7 @@ class Hasher(Protocol):
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """Do the job, in a buffer or, if all it does is to hash what a file has, without.
 
-        When this returns or raises, nobody touches the buffer any more.
+        When this returns or raises, nothing touches the buffer any more.
 
         Raises:
             SourceUnreadableError: The file to read could not be opened or read.
@@ -159,7 +159,7 @@ class ThreadHasher:
 
 
 class _GivenUpError(Exception):
-    """Nobody waits for these hashes any more."""
+    """No task waits for these hashes any more."""
 
 
 class _Watch:
@@ -190,7 +190,7 @@ class ProcessHasher:
         self._largest_in_thread = largest_in_thread
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
-        self._launched: list[WorkerProcess] = []  # and not ready yet, as far as anybody has looked
+        self._launched: list[WorkerProcess] = []  # not known to be ready yet
         self._engaged = 0
         self._expected = 0
         self._threads = ThreadHasher(workers)

@@ -1,4 +1,4 @@
-"""What an upload's caller sees of the error that ended it."""
+"""The error that an upload's caller sees."""
 
 from __future__ import annotations
 

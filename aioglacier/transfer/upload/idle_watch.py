@@ -21,7 +21,7 @@ _SAY_AGAIN_SECONDS: Final = 3600.0
 
 
 class IdleWatch:
-    """Watches when an upload was last sent anything, by the loop's own clock unless told otherwise."""
+    """Watches when an upload was last sent anything, by the loop's own clock unless another one is given."""
 
     def __init__(
         self,

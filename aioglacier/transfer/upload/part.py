@@ -27,7 +27,7 @@ class Part:
 
     Attributes:
         index: From 0.
-        job: How many bytes it has, and where whoever hashes them takes them from.
+        job: How many bytes it has, and where they are read to be hashed.
         buffer: Where they are; ``None`` if they stay in a file.
         file: The file, if it is one's.
         is_ahead: Whether it waits for something of ours: a worker, or a connection.
@@ -93,6 +93,6 @@ def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, c
     if known != computed:
         raise ResumeMismatchError(
             f"the source is not what upload {upload_id} was begun with: bytes {byte_range} differ first; "
-            "abort that upload and begin anew",
+            "abort that upload and start again",
             byte_range=byte_range,
         )

@@ -29,7 +29,7 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 
 
 class RemoteUpload:
-    """What the store has of one archive.
+    """The parts of one archive that the store has.
 
     Attributes:
         id: The upload, once it has begun.

@@ -209,7 +209,7 @@ async def _check_known_parts(
         beyond = min(set(known) - {range_.start for range_ in ranges})
         raise ResumeMismatchError(
             f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} "
-            f"bytes in parts of {part_size} does not have; abort that upload and begin anew",
+            f"bytes in parts of {part_size} does not have; abort that upload and start again",
         )
     failures: list[GlacierError] = []
     slots = anyio.Semaphore(resources.parts_ahead)

@@ -184,7 +184,7 @@ class PipeSource:
     """A pipe, socket or terminal by its descriptor: waited for on the loop, so that it can be cancelled."""
 
     def __init__(self, file: ReadableFile, fd: int) -> None:
-        self._file = file  # which would close the descriptor if nobody held it
+        self._file = file  # which closes the descriptor when its last reference goes
         self._fd = fd
         enlarge(fd)
 

@@ -25,7 +25,7 @@ from aioglacier.transfer.upload.failure import as_failed_upload
 
 
 class State(Enum):
-    """What an upload is doing."""
+    """The phase that an upload is in."""
 
     TAKING = auto()  # parts are taken and sent
     ENDING = auto()  # every part is taken; those under way have to arrive
@@ -37,7 +37,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What happens to an upload."""
+    """An event in the life of an upload."""
 
     TAKE = auto()  # a part was handed over
     END = auto()  # the caller has no more parts
@@ -49,7 +49,7 @@ class Event(Enum):
 
 
 class Fate(Enum):
-    """What becomes of an unfinished upload at the service."""
+    """The end of an unfinished upload at the service."""
 
     NONE = auto()  # there is none
     KEEP = auto()

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.store import ArchiveStore, FinishedUpload
 
 #: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
-_BREATH_SECONDS: Final = 0.002
+_OWN_TURN_SECONDS: Final = 0.002
 
 #: Bytes copied without a look at the clock: about 0.2 ms.
 _COPY_SIZE: Final = 1024 * 1024
@@ -47,7 +47,7 @@ _SMALLEST_BUFFER: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class UploadOptions:
-    """How an archive is to be uploaded.
+    """The options of one upload.
 
     Attributes:
         vault: The vault's name.
@@ -80,7 +80,7 @@ class ArchiveWriter:
         self._busy = False
         self._closed: str | None = None
         self._failure: BaseException | None = None
-        self._breath_due = time.monotonic() + _BREATH_SECONDS
+        self._others_due = time.monotonic() + _OWN_TURN_SECONDS
 
     def __repr__(self) -> str:
         counters = self._engine.snapshot()
@@ -151,7 +151,7 @@ class ArchiveWriter:
         try:
             self._engine.check()
             self._check_room(len(view))
-            await self._breathe()
+            await self._let_others_run()
             task = asyncio.current_task()
             while view:
                 buffer = self._buffer
@@ -167,7 +167,7 @@ class ArchiveWriter:
                 if self._filled == buffer.size:
                     self._submit()
                 elif view:
-                    await self._breathe()
+                    await self._let_others_run()
         finally:
             self._busy = False
 
@@ -264,10 +264,10 @@ class ArchiveWriter:
         self._buffer = None
         self._filled = 0
 
-    async def _breathe(self) -> None:
-        if time.monotonic() >= self._breath_due:
+    async def _let_others_run(self) -> None:
+        if time.monotonic() >= self._others_due:
             await anyio.lowlevel.checkpoint()
-            self._breath_due = time.monotonic() + _BREATH_SECONDS
+            self._others_due = time.monotonic() + _OWN_TURN_SECONDS
 
 
 @asynccontextmanager

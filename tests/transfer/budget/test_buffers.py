@@ -112,7 +112,7 @@ async def test_private_memory_is_for_who_asked_for_it() -> None:
 @settings(settings.get_profile("transfer"), max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 5, 8]), st.integers(0, 3), st.booleans()), max_size=25))
 async def test_the_budget_is_never_exceeded(wishes: list[tuple[int, int, bool]]) -> None:
-    """Whatever sizes are asked for, held and given up, all memory together stays within the limit."""
+    """All memory together stays within the limit, for any sizes that are asked for, held and given up."""
     budget = Budget()
     pool = BufferPool(8 * KIB, budget.make)
 
@@ -139,7 +139,7 @@ async def test_the_budget_is_never_exceeded(wishes: list[tuple[int, int, bool]])
 
 
 async def test_a_buffer_is_handed_out_again() -> None:
-    """What came back last goes out first, without new memory; another size makes room when it must."""
+    """The buffer that came back last goes out first, without new memory; another size makes room."""
     budget = Budget()
     pool = BufferPool(4 * KIB, budget.make)
     first, second = await pool.acquire(2 * KIB), await pool.acquire(2 * KIB)
@@ -191,7 +191,7 @@ async def test_a_buffer_granted_to_a_cancelled_waiter_goes_back() -> None:
 
 
 async def test_a_part_larger_than_the_budget_is_refused() -> None:
-    """It could never be served, so it is told at once, with both numbers."""
+    """It could never be served, so the error comes at once, with both numbers."""
     with pytest.raises(MemoryLimitError) as caught:
         await BufferPool(KIB, Budget().make).acquire(2 * KIB)
     assert (caught.value.part_size, caught.value.memory_limit) == (2 * KIB, KIB)
@@ -208,7 +208,7 @@ async def test_patience_ends_when_no_buffer_moves() -> None:
 
 
 async def test_memory_that_cannot_be_had_is_the_trouble_of_the_one_who_asked() -> None:
-    """Who gives a buffer back is not told that the system has none for the next; the waiter is."""
+    """If the system has no memory for a buffer, the waiter gets the error, not the task that returns one."""
     budget = Budget()
     pool = BufferPool(2 * KIB, budget.make)
     held = await pool.acquire(2 * KIB)
@@ -244,7 +244,7 @@ async def test_the_number_of_buffers_is_bounded_too() -> None:
 
 
 async def test_reading_ahead_leaves_half_of_the_budget() -> None:
-    """A buffer for work ahead of need is there only while half stays free and nobody waits."""
+    """A buffer for work ahead of need is there only while half stays free and no task waits."""
     pool = BufferPool(4 * KIB, Budget().make)
     held = [pool.try_acquire(KIB), pool.try_acquire(KIB)]
     assert all(held)

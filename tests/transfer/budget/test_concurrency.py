@@ -1,4 +1,4 @@
-"""How many bodies go at once: what the controller makes of paths of every kind, simulated and real."""
+"""Tests of the number of bodies at once, on simulated paths of every kind and on real ones."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ LOOPBACK = Path(round_trip=0.001, all=6e8, memory=16)
 
 
 def by_default(ceiling: int = 32) -> ConcurrencyController:
-    """What a connection has if nobody asks for a number."""
+    """Return the controller of a connection without a limit."""
     return ConcurrencyController(ceiling=ceiling)
 
 
 def fixed(number: int) -> ConcurrencyController:
-    """What a connection has that is asked for a number."""
+    """Return the controller of a connection with a limit."""
     return ConcurrencyController(ceiling=number, start=number)
 
 
@@ -120,7 +120,7 @@ def test_a_path_that_few_connections_fill_is_not_crowded(path: Path, part_size: 
 
 
 def test_the_number_is_that_which_fills_the_path() -> None:
-    """Where one connection carries a tenth, ten are enough, and it comes to about ten."""
+    """If one connection carries a tenth of the path, the number comes to about ten."""
     path = Path(round_trip=0.05, each=20e6, all=200e6)
     took, limits = simulate(path, by_default(64), size=16 * MIB, count=256)
     assert took <= 1.1 * simulate(path, fixed(16), size=16 * MIB, count=256)[0]
@@ -145,7 +145,7 @@ def test_a_number_that_is_asked_for_is_kept(path: Path, number: int) -> None:
 
 
 def test_a_slow_source_changes_nothing() -> None:
-    """As long as nobody waits for a connection, there is nothing to find out."""
+    """As long as no body waits for a connection, there is nothing to find out."""
     _, limits = simulate(Path(each=20e6, memory=3), by_default(), size=16 * MIB, count=100)
     assert set(limits) == {START}
 
@@ -184,7 +184,7 @@ def test_the_number_grows_back_when_the_trouble_is_over() -> None:
 
 
 def test_a_service_that_throttles_above_a_number_is_kept_just_below_it() -> None:
-    """Where more than six at once are throttled, most of the time there are no more than six."""
+    """If more than six at once are throttled, most of the time there are no more than six."""
     controller = by_default()
     _, limits = simulate(
         Path(round_trip=0.05, each=20e6),
@@ -199,7 +199,7 @@ def test_a_service_that_throttles_above_a_number_is_kept_just_below_it() -> None
 
 
 def test_bytes_that_were_moved_in_vain_do_not_count() -> None:
-    """An attempt that fails starts the measurement of its body anew."""
+    """An attempt that fails starts the measurement of its body again."""
     controller = ConcurrencyController(ceiling=8, start=1)
     body = controller.begin(16 * MIB, 0.0)
     for step in range(40):
@@ -236,7 +236,7 @@ async def test_signs_of_congestion_lower_what_is_handed_out() -> None:
 
 
 async def test_a_number_that_grows_lets_more_begin_at_once() -> None:
-    """Who waits for a place gets it in the middle of others' bodies, when those show that it pays."""
+    """A waiting body gets its connection in the middle of others, when those show that it pays."""
     now = 0.0
     connections = Connections(ConcurrencyController(ceiling=8, start=1), clock=lambda: now)
     release = anyio.Event()

@@ -44,14 +44,14 @@ PIECES = 6
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where to download to, in a folder of its own."""
+    """A path to download to, in a folder of its own."""
     folder = tmp_path / "downloads"
     folder.mkdir()
     return folder / "film.mkv"
 
 
 def names(target: Path) -> set[str]:
-    """What is in the folder of a target."""
+    """Return the names in the folder of a target."""
     return {path.name for path in target.parent.iterdir()}
 
 
@@ -115,7 +115,7 @@ async def test_lasting_damage_gives_no_file(target: Path, resources: TransferRes
 
 
 async def test_a_whole_that_differs_gives_no_file(target: Path, resources: TransferResources) -> None:
-    """Where pieces come without hashes the whole is compared before the file gets its name."""
+    """If pieces come without hashes, the whole is compared before the file gets its name."""
     output = MemoryOutput(BYTES)
     output.vouches = False
     await Download(output, resources, target.with_name("good")).run()
@@ -197,7 +197,7 @@ async def test_places_that_cannot_hold_a_file_are_refused(
 
 
 def test_too_little_room_is_seen_before_the_start(target: Path) -> None:
-    """Both numbers are told, and nothing is left."""
+    """The error has both numbers, and nothing is left."""
     with pytest.raises(TargetError) as caught:
         PartialFile.open(target, 1 << 60, overwrite=False)
     assert caught.value.free is not None
@@ -295,7 +295,7 @@ def rot(path: Path, _: Path) -> None:
 
 
 def lose_journal(_: Path, journal: Path) -> None:
-    """Nobody knows any more what was verified."""
+    """There is no record any more of what was verified."""
     journal.unlink()
 
 
@@ -322,7 +322,7 @@ MISHAPS: dict[Any, int] = {rot: 1, lose_journal: 3, tear_journal: 1, garble_jour
 async def test_only_what_can_be_proven_is_kept(
     mishap: Any, target: Path, resources: TransferResources
 ) -> None:
-    """Whatever happened to the hidden files, the result is right and what is sound is not fetched again."""
+    """After any mishap with the hidden files the result is right, and sound pieces are not fetched again."""
     output = MemoryOutput(BYTES)
     done = await interrupted(output, resources, target)
     mishap(target.with_name(".film.mkv.aioglacier"), target.with_name(".film.mkv.aioglacier.journal"))
@@ -366,7 +366,7 @@ async def test_another_job_without_a_hash_begins_anew(target: Path, resources: T
 
 
 async def test_another_output_begins_anew(target: Path, resources: TransferResources) -> None:
-    """What was verified of one job is worth nothing to another one, larger or smaller."""
+    """Verified pieces of one job are worth nothing to another one, larger or smaller."""
     for data in (DATA[::-1][:SIZE], DATA[::-1][: 2 * MIB]):
         await interrupted(MemoryOutput(BYTES), resources, target)
         other = MemoryOutput(data, name="job 2")
@@ -401,7 +401,7 @@ async def test_the_budget_holds_for_downloads(target: Path) -> None:
 
 
 async def test_one_piece_waits_for_a_connection(target: Path) -> None:
-    """Where there will be no more of them: further ones would only hold memory."""
+    """Only one piece waits if the number of connections cannot grow: more would only hold memory."""
     most = 0
     async with open_resources(Limits(memory=8 * MIB, concurrency=2, hash_workers=2)) as resources:
         output = MemoryOutput(BYTES)

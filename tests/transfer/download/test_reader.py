@@ -55,7 +55,7 @@ class MineError(Exception):
 async def test_every_range_is_that_slice(
     size: int, ends: tuple[int, int], reads: list[int], memory: int
 ) -> None:
-    """Whatever is asked for, in reads of any size and within any budget, is what the archive holds there."""
+    """A range is what the archive holds there, in reads of any size and within any budget."""
     start, stop = min(ends), max(ends)
     start = min(start, size - 1)
     stop = max(stop, start + 1)
@@ -116,7 +116,7 @@ async def test_damage_on_the_way_costs_that_piece_once_more(
 
 
 async def test_lasting_damage_is_an_error_when_it_is_reached(resources: TransferResources) -> None:
-    """What comes before is given out, and nothing after it, however often it is asked for."""
+    """The bytes before the damage are given out, and nothing after it, however often it is asked for."""
     output = MemoryOutput(BYTES)
     output.damage = {3 * MIB + 1: 99}
     got = bytearray()
@@ -163,7 +163,7 @@ async def test_an_answer_of_another_length_is_refused(resources: TransferResourc
 
 
 async def test_one_task_reads_at_a_time(resources: TransferResources) -> None:
-    """A second task is told; after its block the reader is closed."""
+    """A second task gets an error; after its block the reader is closed."""
     output = MemoryOutput(BYTES)
     gate = anyio.Event()
     output.before = lambda _: gate.wait()
@@ -211,7 +211,7 @@ async def test_two_archives_are_read_in_turn_in_little_memory(memory: int) -> No
 
 
 async def test_an_archive_is_copied_in_little_memory(store: MemoryStore) -> None:
-    """What one reader holds ahead does not keep the writer of the same task from its buffer."""
+    """The buffers that a reader holds ahead do not keep the writer of the same task from its own."""
     async with (
         thread_resources(4 * MIB) as resources,
         open_reader(MemoryOutput(DATA), resources) as reader,
@@ -326,7 +326,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_passing_trouble_is_not_seen_by_the_reader(fault: str, served: Served) -> None:
-    """Whatever goes wrong in between, the bytes are right."""
+    """The bytes are right after every fault."""
     job = await retrieved(served)
     served.fail(FAULTS[fault])
     async with job.open_reader() as reader:

@@ -34,7 +34,7 @@ BYTES = DATA + DATA[: 12 * MIB - 77]
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where to download to."""
+    """A path to download to."""
     return tmp_path / "film.mkv"
 
 
@@ -113,7 +113,7 @@ async def test_a_download_starts_no_process(target: Path) -> None:
 
 @pytest.mark.parametrize("memory", [MIB, 4 * MIB, 16 * MIB])
 async def test_one_buffer_is_enough(memory: int, target: Path) -> None:
-    """Where there is no memory to spare, receiving and hashing take turns."""
+    """If there is no memory to spare, receiving and hashing take turns."""
     async with thread_resources(memory, concurrency=4) as resources:
         await Download(MemoryOutput(BYTES), resources, target).run()
     assert target.read_bytes() == BYTES
@@ -149,7 +149,7 @@ async def test_a_cancelled_download_holds_nothing(target: Path, roomy: TransferR
     with anyio.CancelScope() as scope:
 
         async def cancelling(byte_range: ByteRange) -> None:
-            while byte_range.start and not download.snapshot().parts_done:  # noqa: ASYNC110  # it tells nobody
+            while byte_range.start and not download.snapshot().parts_done:  # noqa: ASYNC110  # it has no event
                 await anyio.sleep(0.001)
             if byte_range.start:
                 scope.cancel()

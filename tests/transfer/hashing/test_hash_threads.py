@@ -1,4 +1,4 @@
-"""Threads that hash end with whoever waits for them, and not before."""
+"""Tests of the threads that hash: the task that waits ends with them, and not before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aioglacier.transfer.hashing.hash_threads import HashThreads
 
 
 class Gate:
-    """A function that is under way until it is told otherwise."""
+    """A function that runs until the test lets it end."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()

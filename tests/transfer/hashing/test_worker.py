@@ -53,7 +53,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and for
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and no zombie that nobody has asked for."""
+    """Whether a process is there, and not only a zombie that its parent has not waited for."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -63,7 +63,7 @@ def is_running(pid: int) -> bool:
 @pytest.mark.parametrize("fork", [False, True], ids=["alone", "forked"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_leave_with_their_parent(number: signal.Signals, *, fork: bool) -> None:
-    """Whatever kills the parent, even while a child of its keeps the pipes open, the workers go too."""
+    """The workers end with the parent, whatever kills it, even while a child of it keeps the pipes open."""
     text = PROGRAM.replace("ENDING", WAIT.strip()).replace("FORK", str(fork))
     with subprocess.Popen([sys.executable, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
         assert program.stdin is not None

@@ -89,7 +89,7 @@ async def test_what_is_worth_workers_is_hashed_in_threads_until_they_are_there()
 
 
 async def test_workers_on_their_way_go_with_the_hasher() -> None:
-    """Also those that nobody has used."""
+    """Workers that had no job end, too."""
     before = children()
     async with open_hasher("auto", 2) as hasher:
         hasher.expect(WORTH_WORKERS + 1, SIZE)

@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC240  # a test may block on small files of its own
-"""Who hashes: right answers from processes and threads, and no job lost to a dead or frozen worker."""
+"""Tests of hashing in processes and threads: right answers, and no job lost to a dead or frozen worker."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def pids(hasher: Hasher) -> list[int]:
 
 
 def place_of(path: Path, offset: int = 0) -> ReadFrom:
-    """Where to read a file as it is now."""
+    """Return the place to read a file as it is now."""
     return ReadFrom(str(path), offset, FileIdentity.of(path.stat()))
 
 
@@ -104,7 +104,7 @@ async def test_workers_hash_with_the_core_that_the_environment_asks_for(
 
 
 async def test_named_memory_works_with_a_real_worker() -> None:
-    """Where there are no anonymous files a worker maps the memory by name, and no name is left."""
+    """Without anonymous files a worker maps the memory by name, and no name is left."""
     NamedMemory(1).close()
     names = shared_names()
     async with open_hasher("processes", 1) as hasher:
@@ -163,7 +163,7 @@ async def test_files_that_cannot_be_used_are_named(hash_in: HashIn, tmp_path: Pa
 
 
 async def test_parts_of_one_mib_need_no_worker(tmp_path: Path) -> None:
-    """What a thread hashes in less than a worker takes to start, of memory and of a file alike."""
+    """A thread hashes them in less time than a worker takes to start, from memory and from a file."""
     path = tmp_path / "source"
     path.write_bytes(DATA[:MIB])
     async with open_hasher("processes", 1) as hasher:
@@ -177,7 +177,7 @@ async def test_parts_of_one_mib_need_no_worker(tmp_path: Path) -> None:
 
 
 async def test_cancelling_a_job_kills_its_worker() -> None:
-    """Nobody writes to a buffer that has been given back, and the next job gets a new worker."""
+    """No worker writes to a buffer that has been given back, and the next job gets a new worker."""
     async with open_hasher("processes", 1) as hasher:
         await hash_with(hasher)
         (pid,) = pids(hasher)
@@ -299,7 +299,7 @@ async def test_no_interpreter_makes_threads_take_over(
 
 
 async def test_memory_that_workers_cannot_map_is_hashed_in_threads(caplog: pytest.LogCaptureFixture) -> None:
-    """Where /proc is closed to a child the source is not to blame: threads take over, with a warning."""
+    """If /proc is closed to a child, the source is not to blame: threads take over, with a warning."""
     async with open_hasher("processes", 1) as hasher:
         for _ in range(2):
             with filled(hasher.make_memory(SIZE), DATA[:SIZE]) as buffer:

@@ -291,7 +291,7 @@ async def test_a_resume_that_still_compares_stops_at_once(tmp_path: Path, store:
 async def test_a_failure_of_its_own_comes_before_the_stop(
     tmp_path: Path, store: MemoryStore, resources: TransferResources
 ) -> None:
-    """What stopped the upload before it was asked to is what it ends with."""
+    """An upload ends with the error that stopped it before it was asked to stop."""
     path = tmp_path / "source"
     path.write_bytes(DATA)
     error = IntegrityError("damaged", expected=b"", actual=b"")

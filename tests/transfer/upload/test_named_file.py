@@ -244,7 +244,7 @@ async def test_a_named_file_keeps_its_own_name(tmp_path: Path, monkeypatch: pyte
 async def test_no_descriptor_is_left_of_any_source(
     tmp_path: Path, store: MemoryStore, resources: TransferResources
 ) -> None:
-    """Files that were named are closed by whoever opened them."""
+    """A file that the caller opened stays open."""
     path = saved(tmp_path / "source", BYTES)
     await upload(path, store, resources)
     before = count_descriptors()

@@ -191,7 +191,7 @@ def count_opened(path: Path) -> int:
 
 
 def place(file: NamedFile, offset: int = 0) -> ReadFrom:
-    """Where a part is."""
+    """Return the place of a part."""
     return ReadFrom(file.path, offset, file.identity)
 
 

@@ -36,7 +36,7 @@ def test_a_pipe_is_made_to_hold_a_mib(pipe: int) -> None:
 
 
 def test_a_larger_pipe_stays_as_it_is(pipe: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever made it had a reason."""
+    """A program that made the pipe larger had a reason."""
     size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
     monkeypatch.setattr(pipes, "PIPE_SIZE", size // 2)
     pipes.enlarge(pipe)

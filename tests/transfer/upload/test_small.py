@@ -46,7 +46,7 @@ async def test_small_bytes_are_stored_in_one_request(
 
 
 def test_what_goes_another_way() -> None:
-    """What is large, empty, not as long as it should be, or could change meanwhile."""
+    """A source that is large, empty, of another length or changeable needs an engine."""
     assert is_small(BODY, None)
     assert is_small(BODY, len(BODY))
     for source in (b"", DATA[: MIB + 1], bytearray(BODY), memoryview(BODY), "text", iter([BODY])):
@@ -109,7 +109,7 @@ async def test_cancelled_before_it_is_all_sent(
 async def test_cancelled_too_late(
     store: MemoryStore, resources: TransferResources, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The answer is waited for, and the archive that nobody will be told of is logged."""
+    """The caller waits for the answer, and the log names the archive."""
     answered = anyio.Event()
 
     async def wait(_: int | str) -> None:

@@ -289,6 +289,6 @@ async def test_nothing_is_left_after_many_uploads(tmp_path: Path) -> None:
             await round_trip()
         assert count_descriptors() <= before + 8  # idle connections of the pool come and go
         with anyio.fail_after(20):  # the server ends what it refused in its own time
-            while count_tasks() > tasks:  # noqa: ASYNC110  # tasks of others tell nobody
+            while count_tasks() > tasks:  # noqa: ASYNC110  # tasks of others have no event here
                 await anyio.sleep(0.01)
         assert await served.uploads() == []

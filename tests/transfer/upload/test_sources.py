@@ -164,7 +164,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
 async def test_every_kind_of_source_is_archived_whole(
     kind: str, tmp_path: Path, store: MemoryStore, resources: TransferResources
 ) -> None:
-    """Whatever it is that gives the bytes, the archive holds them all, in full parts but the last."""
+    """The archive holds all bytes of the source, in full parts but the last."""
     await upload(KINDS[kind](tmp_path / "source"), store, resources)
     assert store.archives == [BYTES]
     assert {place for place in store.calls if isinstance(place, int)} == {0, MIB, 2 * MIB}
@@ -247,7 +247,7 @@ async def test_a_source_may_reuse_its_buffer(store: MemoryStore, resources: Tran
 async def test_what_is_not_bytes_in_a_stream_is_named(
     bad: object, store: MemoryStore, resources: TransferResources, *, is_async: bool
 ) -> None:
-    """The type and its place in the source are told, and nothing is left of the upload."""
+    """The error has the type and its place in the source, and nothing is left of the upload."""
     items = [DATA[:MIB], DATA[:MIB], bad, b"more"]
 
     async def each() -> AsyncIterator[object]:
@@ -274,7 +274,7 @@ async def test_what_gives_no_bytes_is_refused(
 async def test_a_sources_own_error_comes_out_unwrapped(
     store: MemoryStore, resources: TransferResources, *, is_async: bool
 ) -> None:
-    """What the source raises is the caller's to catch; no archive, no upload."""
+    """The caller catches the error of the source itself; no archive and no upload is left."""
     error = MineError()
 
     def failing() -> Iterator[bytes]:
@@ -310,7 +310,7 @@ async def test_an_empty_source_is_no_archive(
 async def test_another_length_than_declared_makes_no_archive(
     kind: str, actual: int, expected: int, tmp_path: Path, store: MemoryStore, resources: TransferResources
 ) -> None:
-    """Both numbers are told; an excess as soon as it is seen."""
+    """The error has both numbers; an excess is one as soon as it is seen."""
     data = DATA[:actual]
     sources = {"path": saved(tmp_path / "source", data), "blocks": blocks(data, MIB), "bytes": data}
     with pytest.raises(LengthMismatchError) as caught:
@@ -346,7 +346,7 @@ async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: Transfer
 
     thread = threading.Thread(target=write)
     thread.start()
-    # Nobody but the upload holds the file: it must not be closed early.
+    # Only the upload holds the file: it must not be closed early.
     opened = await as_source(os.fdopen(reading, "rb", buffering=0))
     await SourceUpload(store, resources, options(), opened).run()
     thread.join()
@@ -356,7 +356,7 @@ async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: Transfer
 
 @unix
 async def test_waiting_for_a_pipe_can_be_cancelled(store: MemoryStore, resources: TransferResources) -> None:
-    """A pipe that gives nothing holds nobody."""
+    """A pipe that gives nothing does not hold up a cancellation."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
         other.write(BYTES[:100])

@@ -56,7 +56,7 @@ class MineError(Exception):
 
 
 def unavailable() -> TemporaryServiceError:
-    """What is left when every retry was in vain."""
+    """Return the error that is left when every retry failed."""
     return TemporaryServiceError("not now", operation="", code="ServiceUnavailableException", status=503)
 
 
@@ -190,7 +190,7 @@ async def test_parts_may_arrive_in_any_order(order: list[int]) -> None:
 
 
 async def test_two_tasks_cannot_write_at_once(store: MemoryStore, resources: TransferResources) -> None:
-    """A stream has one order, so a second writer is told, and the first is not disturbed."""
+    """A stream has one order, so a second task gets an error, and the first is not disturbed."""
     gate = anyio.Event()
     store.before = lambda _: gate.wait()
     async with anyio.create_task_group() as tasks, open_writer(store, resources, options()) as writer:
@@ -514,7 +514,7 @@ async def test_the_first_failure_stops_the_others_and_is_raised_alone(
 
 
 async def test_a_failure_ends_a_write_that_waits(store: MemoryStore) -> None:
-    """Whoever waits for a buffer when a part fails learns of it at once."""
+    """A write that waits for a buffer when a part fails raises the failure at once."""
     failing = anyio.Event()
     error = IntegrityError("damaged", expected=b"", actual=b"")
 
@@ -629,7 +629,7 @@ async def test_an_upload_that_cannot_begin_loses_no_bytes_in_silence(
 
 
 async def test_a_refused_completion_is_aborted(store: MemoryStore, resources: TransferResources) -> None:
-    """Where the service says no, nothing is unclear, and nothing is left."""
+    """If the service refuses it, nothing is unclear, and nothing is left."""
 
     async def before(place: int | str) -> None:
         if place == "complete":
@@ -643,7 +643,7 @@ async def test_a_refused_completion_is_aborted(store: MemoryStore, resources: Tr
 
 
 async def test_an_unknown_outcome_keeps_the_upload(store: MemoryStore, resources: TransferResources) -> None:
-    """Where the archive may have been made nothing is aborted: the upload can still settle it."""
+    """If the archive may have been made, nothing is aborted: the upload can still settle it."""
 
     async def before(place: int | str) -> None:
         if place == "complete":
@@ -712,7 +712,7 @@ async def test_a_late_cancellation_does_not_wait_for_ever(
 async def test_an_upload_whose_beginning_is_cancelled_is_taken_away(
     store: MemoryStore, resources: TransferResources
 ) -> None:
-    """The id is waited for, so that no upload stays that nobody can name."""
+    """The cancelled task waits for the id, so that no upload without a known id stays."""
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
             tasks.start_soon(lambda: cancel_at(store, "initiate", scope, answers=True))
