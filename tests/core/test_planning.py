@@ -88,7 +88,7 @@ def test_sizes_that_no_archive_has_are_refused() -> None:
     assert choose_part_size(VAULT.max_archive_size) == VAULT.max_part_size
     with pytest.raises(EmptyArchiveError):
         choose_part_size(0)
-    with pytest.raises(InvalidPlanError, match="from 1"):
+    with pytest.raises(InvalidPlanError, match="at least 1 byte"):
         choose_part_size(-1)
     with pytest.raises(InvalidPlanError, match="split the source"):
         choose_part_size(VAULT.max_archive_size + 1)
