@@ -96,6 +96,11 @@ class RunningUploads:
             self._session.safe = lambda: ""
         return archive
 
+    def skip(self, source: str) -> None:
+        """Count a source that is stored already."""
+        self.stored.add(source)
+        self._ended += 1
+
     @asynccontextmanager
     async def showing(self) -> AsyncIterator[None]:
         """Show several as one, and let parts on their way arrive when a signal comes."""

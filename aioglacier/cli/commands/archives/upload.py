@@ -313,7 +313,8 @@ async def _upload(
     ) as upload:
         _tell_what_was_found(session, source, upload)
         if upload.is_stored:
-            running.stored.add(source)
+            running.skip(source)
+            return await upload.run()
         try:
             return await running.run(source, upload, is_resume=not upload.is_new)
         finally:
