@@ -42,14 +42,15 @@ async def refuse_to_lose_files(
     Raises:
         CommandError: There are such files. Nothing was deleted.
     """
+    from aioglacier.bulk import find_losses  # noqa: PLC0415  # not needed for help
+
     named: list[str] = []
     count = 0
-    context = vault.context.recorded()
-    async for page in context.catalog.entries.resting_on(context.place, archive_ids):
+    async for page in find_losses(vault, archive_ids):
         count += len(page)
-        for root, path, has_older in page[: _NAMED - len(named)]:
-            rest = "; an older version stays" if has_older else ""
-            named.append(f"{root}/{os.fsdecode(path)}{rest}")
+        for loss in page[: _NAMED - len(named)]:
+            rest = "; an older version stays" if loss.has_older else ""
+            named.append(f"{loss.root}/{os.fsdecode(loss.path)}{rest}")
     if not count:
         return
     for name in named:
