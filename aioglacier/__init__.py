@@ -1,13 +1,13 @@
 """Archiving to Amazon S3 Glacier vaults: await a writer, get an archive.
 
 ``connect()`` opens a connection; ``Vault.open_writer()`` takes a stream and ``Vault.upload()`` anything
-readable; ``Vault.retrieve()`` starts a job, whose output ``Job.download()`` and ``Job.open_reader()`` give
-back verified. ``aioglacier.server`` is a local Glacier, ``aioglacier.testing`` has its pytest fixtures.
+readable; ``Vault.retrieve()`` starts a job, whose output ``Job.download()`` and ``Job.open_reader()`` return
+verified. ``aioglacier.server`` is a local Glacier, ``aioglacier.testing`` has its pytest fixtures.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as in typing, which hash workers do without
+TYPE_CHECKING = False  # as in typing, which hash workers must not load
 
 if TYPE_CHECKING:
     from typing import Any, Final
@@ -234,8 +234,8 @@ __all__ = [
     "tree_hash",
 ]
 
-#: Where public names live, those that load little first. ``import aioglacier`` itself loads none of it: the
-#: help of the command line or the tree hash of a file must not wait for a client.
+#: The modules of the public names, the fastest to load first. ``import aioglacier`` loads none of them: the
+#: help of the command line and the tree hash of a file must not wait for a client.
 _HOMES: Final = (
     "aioglacier.core.errors",
     "aioglacier.core.treehash",
@@ -254,10 +254,10 @@ _HOMES: Final = (
     "aioglacier.transfer.upload.writer",
 )
 
-if not TYPE_CHECKING:  # or every misspelt name would have a type
+if not TYPE_CHECKING:  # else every misspelt name would have a type
 
     def __getattr__(name: str) -> Any:
-        """Load a public name when it is first used (PEP 562)."""
+        """Load a public name at its first use (PEP 562)."""
         if name in __all__:
             import importlib  # noqa: PLC0415  # as above
 

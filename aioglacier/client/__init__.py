@@ -1,1 +1,1 @@
-"""What users hold: connection, vaults, jobs, uploads, inventories."""
+"""The objects that users hold: connection, vaults, jobs, uploads and inventories."""

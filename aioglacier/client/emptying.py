@@ -1,8 +1,8 @@
-"""Emptying a vault: every archive of an inventory is deleted, as fast as the service likes.
+"""Emptying a vault: delete every archive of an inventory, as fast as the service allows.
 
-It may be stopped and started again at any time: deleting an archive twice is no error, and the inventory job
-of the first time is found again. A vault that was emptied can be deleted only after the service's next
-inventory, about a day later, has seen it empty.
+Emptying may be stopped and started again at any time: deleting an archive twice is no error, and the
+inventory job of the first run is used again. An emptied vault can be deleted only after the service's next
+inventory, about a day later.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, ArchiveId, VaultDescription
     from aioglacier.recorded.vault_context import VaultContext
 
-#: 16 deleting workers were throttled, one alone deleted 23 a second for hours (reports of users).
+#: Users report that 16 deleting workers were throttled and that one alone deleted 23 a second for hours.
 _MAX_CONCURRENCY: Final = 16
 _FIRST_CONCURRENCY: Final = 4
 
-#: A deletion takes some 40 ms; one that takes this long has been refused and repeated.
+#: A deletion takes some 40 ms. One that takes this long was refused and repeated.
 _SLOW_SECONDS: Final = 1.0
 
-#: Refusals without a single deletion after which it is no use to go on: a right is missing, or all is locked.
+#: After so many refusals without a single deletion a right is missing, or all archives are locked.
 _MAX_REFUSED_AT_FIRST: Final = 1_000
 
-#: Failures kept as examples; all are counted.
+#: Failures kept as examples. All are counted.
 _MAX_EXAMPLES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyingSnapshot:
-    """How far the emptying of a vault is.
+    """The progress of emptying a vault.
 
     Attributes:
-        deleted: Archives deleted, those included that were gone already.
+        deleted: Archives deleted, including those that were gone already.
         bytes_deleted: Their bytes.
-        refused: Archives that the service would not delete, as a vault lock can demand.
-        concurrency: Deletions that may be under way at once now.
+        refused: Archives that the service refused to delete, for example because of a vault lock.
+        concurrency: Deletions that may run at once now.
     """
 
     deleted: int
@@ -56,10 +56,10 @@ class EmptyingSnapshot:
 
 
 class Emptying:
-    """One emptying of one vault; ``snapshot`` shows how far it is, ``failures`` what was refused.
+    """One run over the archives of one vault; ``snapshot`` shows its progress.
 
     Attributes:
-        failures: Up to a hundred archives that were refused, and why.
+        failures: Up to a hundred archives that the service refused to delete, each with the error.
     """
 
     def __init__(self, context: VaultContext) -> None:
@@ -71,17 +71,17 @@ class Emptying:
         self.failures: list[tuple[ArchiveId, GlacierError]] = []
 
     def snapshot(self) -> EmptyingSnapshot:
-        """The counters now."""
+        """Return the counters now."""
         return EmptyingSnapshot(self._deleted, self._bytes_deleted, self._refused, self._pace.concurrency)
 
     async def run(self, archives: AsyncIterable[Archive]) -> EmptyingSnapshot:
-        """Delete archives as they are listed; cancelling stops between deletions.
+        """Delete archives as they are listed. Cancelling stops between deletions.
 
-        An archive that a policy protects is counted and passed over.
+        An archive that a policy protects is counted and skipped.
 
         Raises:
-            AccessDeniedError: The first thousand were all refused.
-            GlacierError: The service could not be asked any more, or refused for another reason.
+            AccessDeniedError: The service refused the first thousand deletions.
+            GlacierError: The service cannot be reached, or refuses for another reason.
         """
         offer, take = anyio.create_memory_object_stream["Archive"](0)
         with first_cause():
@@ -117,10 +117,10 @@ class Emptying:
 
 
 class _Pace:
-    """How many deletions at once: one more for every full round that goes well, half after a slow one.
+    """The number of deletions at once: one more after every full round, half after a slow deletion.
 
-    The service says "slow down" by refusing, and the layer that tries again then waits; a deletion that took
-    long is how that shows here.
+    The service refuses requests to slow the client down, and the retry layer waits and repeats them. Here
+    that shows as a deletion that took long.
     """
 
     def __init__(self) -> None:
@@ -143,9 +143,10 @@ class _Pace:
 
 
 def why_not_deletable(vault: VaultDescription) -> str | None:
-    """Why the service will not delete a vault yet, by what it says of it; ``None`` if it may.
+    """Return why the service will not delete a vault yet; ``None`` if it may.
 
-    It may refuse all the same: it counts what was written since the last inventory, and does not tell.
+    It may still refuse: it counts archives written since the last inventory, and does not report their
+    number.
     """
     if vault.archive_count == 0:
         return None

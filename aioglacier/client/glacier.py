@@ -1,4 +1,4 @@
-"""The connection to Glacier: what an application opens first."""
+"""The connection to Glacier, which an application opens first."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LOCAL: str = "local:"
 class Glacier:
     """An open connection to one account in one region. Made by ``connect()``.
 
-    May be used by many tasks at once: they share its connections, its memory budget and its hash workers.
+    Many tasks may use it at once: they share its connections, its memory budget and its hash workers.
     """
 
     def __init__(
@@ -65,21 +65,21 @@ class Glacier:
 
     @property
     def region(self) -> str:
-        """The region that requests are signed for."""
+        """The region for which requests are signed."""
         return self._gateway.region
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port that everything goes to."""
+        """Scheme, host and port of every request."""
         return self._gateway.origin
 
     @property
     def catalog(self) -> Catalog | None:
-        """The catalog that everything is recorded in, if the connection was given one."""
+        """The catalog of the connection; ``None`` without one."""
         return self._catalog
 
     def vault(self, name: str) -> Vault:
-        """A vault by its name; nothing is sent, so it need not exist.
+        """Return a vault by its name. Nothing is sent, so it need not exist.
 
         Raises:
             VaultNameError: No vault can have this name.
@@ -90,47 +90,47 @@ class Glacier:
     def _records(self, vault: str) -> VaultRecords | None:
         if self._catalog is None:
             return None
-        # SQLite is loaded where there is a catalog, and nowhere else.
+        # Only a connection with a catalog loads SQLite.
         recording = importlib.import_module("aioglacier.recorded.vault_records")
         place = recording.Place(vault, self.region, self._options.account_id, self._endpoint)
         records: VaultRecords = recording.VaultRecords(self._catalog, place)
         return records
 
     async def create_vault(self, name: str) -> Vault:
-        """Create a vault, or find that it exists already, which is no error."""
+        """Create a vault. If it exists already, that is no error."""
         vault = self.vault(name)
         await self._gateway.create_vault(name)
         return vault
 
     def vaults(self) -> AsyncIterator[VaultDescription]:
-        """All vaults of the account in this region, in the order of their names."""
+        """Iterate over all vaults of the account in this region, ordered by name."""
         return follow("ListVaults", lambda marker: self._gateway.list_vaults(marker=marker))
 
     async def get_data_retrieval_policy(self) -> RetrievalPolicy:
-        """How much the account may retrieve."""
+        """Return the limit on retrievals of the account."""
         return await self._gateway.get_data_retrieval_policy()
 
     async def set_data_retrieval_policy(self, policy: RetrievalPolicy) -> None:
-        """Limit how much the account may retrieve; jobs already running are not touched."""
+        """Set the limit on retrievals of the account. Running jobs are not affected."""
         await self._gateway.set_data_retrieval_policy(policy)
 
     async def purchase_provisioned_capacity(self) -> CapacityId:
-        """Buy one unit of Expedited capacity for a month. It costs money at once, and is never repeated."""
+        """Buy one unit of Expedited capacity for a month. It costs money at once and is never repeated."""
         return await self._gateway.purchase_provisioned_capacity()
 
     async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]:
-        """The units the account has bought."""
+        """Return the units of Expedited capacity that the account has bought."""
         return await self._gateway.list_provisioned_capacity()
 
     @asynccontextmanager
     async def open_notices(self, queue_url: str) -> AsyncIterator[JobNotices]:
         """Listen on an SQS queue that is subscribed to the SNS topic of jobs, for ``Job.wait_until_done``.
 
-        Region and credentials are those of the connection. Every message that names a job is taken off the
-        queue; others are left.
+        Region and credentials are those of the connection. Every message that names a job is removed from the
+        queue; other messages stay.
 
         Raises:
-            ConfigurationError: The URL, region or profile make no sense.
+            ConfigurationError: The URL, region or profile is wrong.
         """
         queue = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.notice_queue")
         options = replace(self._options, region_name=self._options.region_name or self.region)
@@ -146,10 +146,9 @@ class Glacier:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> RawResponse:
-        """Send one signed request, for what has no method here; any status is returned, none raised.
+        """Send one signed request that has no method here, once; return the answer whatever its status.
 
-        ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path. It is
-        sent once.
+        ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
         """
         return await self._gateway.request(method, path, query=query, headers=headers, body=body)
 
@@ -171,21 +170,23 @@ async def connect(
     hash_in: HashIn = "auto",
     allow_insecure: bool = False,
 ) -> AsyncIterator[Glacier]:
-    """Open a connection to Glacier; connections, workers and memory are given back when the block ends.
+    """Open a connection to Glacier. Connections, workers and memory are released when the block ends.
 
-    What is not given is found as botocore finds it: the environment (``AWS_PROFILE``, ``AWS_REGION``,
-    ``AWS_ENDPOINT_URL_GLACIER``, ...), the configuration files, the role of a container or an instance.
+    Arguments that are not given are found as botocore finds them: the environment (``AWS_PROFILE``,
+    ``AWS_REGION``, ``AWS_ENDPOINT_URL_GLACIER``, ...), the configuration files, the role of a container or
+    an instance.
 
     Args:
-        region_name: As "eu-west-1".
+        region_name: For example "eu-west-1".
         profile_name: A profile of the AWS configuration files.
-        endpoint_url: Another place than AWS's own. "local:DIR" opens a local Glacier on the folder DIR, in
+        endpoint_url: An endpoint other than AWS's own. "local:DIR" opens a local Glacier on the folder DIR,
+        in
             this process, without account or credentials.
         account_id: Twelve digits; "-" is the account that the credentials belong to.
         aws_access_key_id: Goes with ``aws_secret_access_key`` and, if temporary, ``aws_session_token``.
         aws_secret_access_key: See above.
         aws_session_token: See above.
-        proxy: The URL of an HTTP proxy, with user and password if it wants them.
+        proxy: The URL of an HTTP proxy, with user and password if it requires them.
         catalog: An open catalog. Every request that changes something is recorded there before it is sent,
             and its answer after. If a record cannot be made, a ``CatalogError`` ends the work. The caller
             closes the catalog.
@@ -193,20 +194,20 @@ async def connect(
         timeouts: How long to wait for the service.
         hash_in: "auto" for worker processes where they pay (more than 256 MiB to hash, or a part above
             16 MiB) and threads elsewhere; "processes" for every part above 1 MiB; "threads" for no process.
-        allow_insecure: Allow plain http to a host that is not this one. Anyone on the way can then read and
-            change what is archived.
+        allow_insecure: Allow plain http to another host. Anyone on the network path can then read and
+            change the archives.
 
     Raises:
-        ConfigurationError: Region, endpoint, profile or a limit is missing or makes no sense.
+        ConfigurationError: Region, endpoint, profile or a limit is missing or wrong.
         NoCredentialsError: No credentials were found.
-        ImportError: "local:DIR" was asked for and something it needs is not installed.
+        ImportError: A package that "local:DIR" needs is not installed.
     """
     _require_asyncio()
     check_hash_in(hash_in)
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
-            # The port of a local Glacier is another one each time.
+            # The port of a local Glacier changes from run to run, so its folder names it in the catalog.
             folder = endpoint_url.removeprefix(_LOCAL)
             endpoint = _LOCAL + await anyio.to_thread.run_sync(os.path.realpath, folder)
             local = importlib.import_module("aioglacier.client.local_endpoint")
@@ -240,7 +241,7 @@ async def connect(
 
 
 def _endpoint_of(gateway: Gateway) -> str:
-    """What tells one Glacier from another; AWS's own is known by its region."""
+    """Return the endpoint by which the catalog tells services apart; "" for AWS's own."""
     is_aws = gateway.origin == f"https://glacier.{gateway.region}.amazonaws.com"
     return "" if is_aws else gateway.origin
 
@@ -249,14 +250,12 @@ def _require_asyncio() -> None:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        raise ConfigurationError(
-            "aioglacier runs on asyncio, stock or uvloop: aiohttp, beneath it, knows no other loop"
-        ) from None
+        raise ConfigurationError("aioglacier runs on asyncio or uvloop only, because aiohttp does") from None
 
 
 @asynccontextmanager
 async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGateway]:
-    # aiohttp takes a fifth of a second to load: in a thread, so that the loop goes on, and only when needed.
+    # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
     aws = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.aws")
     retry = await anyio.to_thread.run_sync(
         importlib.import_module, "aioglacier.gateway.retry.retrying_gateway"

@@ -1,4 +1,4 @@
-"""Inventories read as a stream: memory stays the same for ten archives and for ten million."""
+"""Inventories read as a stream, in the same memory for ten archives and for ten million."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, InventoryFormat, JobId
     from aioglacier.gateway.vaults.gateway import Gateway
 
-#: Bytes asked for at once, so that a lost connection costs no more, and parsed at once in a thread.
+#: Bytes of one request, parsed at once in a thread. A lost connection costs no more than these.
 _PIECE_SIZE: Final = 4 * MIB
 
 
 class Inventory:
-    """The archives that the output of an inventory job lists: an async iterator, to be read once.
+    """The archives that an inventory job lists: an async iterator that can be read once.
 
     Attributes:
-        inventoried: The date of the inventory, as soon as the document has told it; ``None`` for CSV.
+        inventoried: The date of the inventory, once that part of the document was read; ``None`` for CSV.
     """
 
     def __init__(self, archives: Callable[[Inventory], AsyncGenerator[Archive, None]]) -> None:
@@ -37,15 +37,15 @@ class Inventory:
         return self
 
     async def __anext__(self) -> Archive:
-        """The next archive.
+        """Return the next archive.
 
         Raises:
-            InventoryError: The document is not one the service writes, or ends early.
+            InventoryError: The document is damaged, or ends early.
         """
         return await anext(self._archives)
 
     async def aclose(self) -> None:
-        """Read no further."""
+        """Stop reading."""
         await self._archives.aclose()
 
 
@@ -55,12 +55,12 @@ async def read_inventory(
     job_id: JobId,
     size: int,
     output_format: InventoryFormat,
-    told: Inventory,
+    inventory: Inventory,
 ) -> AsyncGenerator[Archive, None]:
-    """The archives that the output of an inventory job lists; ``told`` gets its date.
+    """Yield the archives that an inventory job lists, and set the date of ``inventory``.
 
     Raises:
-        InventoryError: The document is not one the service writes, or ends early.
+        InventoryError: The document is damaged, or ends early.
     """
     reader = open_inventory_reader(output_format, vault=vault)
     for piece in split(ByteRange(0, size), _PIECE_SIZE):
@@ -71,10 +71,10 @@ async def read_inventory(
                 )
             blocks = [block async for block in answer]
         archives = await anyio.to_thread.run_sync(reader.feed, b"".join(blocks))
-        told.inventoried = reader.inventoried
+        inventory.inventoried = reader.inventoried
         for archive in archives:
             yield archive
     archives = await anyio.to_thread.run_sync(reader.close)
-    told.inventoried = reader.inventoried
+    inventory.inventoried = reader.inventoried
     for archive in archives:
         yield archive

@@ -1,4 +1,4 @@
-"""An inventory read into the catalog, while its archives go on to whatever else reads them."""
+"""Reading an inventory into the catalog while another consumer reads its archives."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class InventoryReading:
         added: Archives that were not on record.
         confirmed: Archives on record that the list has with the same size and tree hash.
         conflicting: Archives on record that the list has with another size or tree hash.
-        missing: Archives on record that the whole list should have and does not; they are suspect now.
-        is_dated: Whether the list says when it was made; CSV does not, and is not read into the catalog.
+        missing: Archives on record that a whole list should have and lacks; they are suspect now.
+        is_dated: Whether the list has a date. CSV has none, and is not read into the catalog.
     """
 
     def __init__(self, vault: RecordedVault, job: Job, description: JobDescription) -> None:

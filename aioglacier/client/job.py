@@ -1,4 +1,4 @@
-"""A job: a retrieval the service works on for minutes or hours, and the output it ends with."""
+"""A job: a retrieval that takes the service minutes or hours, and its output."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("aioglacier.client.job")
 
-#: Bulk jobs take up to 12 hours (Guide, "Archive Retrieval Options"); twice that, and the night shift.
+#: Bulk jobs take up to 12 hours (Guide, "Archive Retrieval Options"); this is three times as long.
 DEFAULT_WAIT_SECONDS: Final = 36 * 3600.0
 
 _FIRST_POLL_SECONDS: Final = 1.0
-#: An Expedited job takes 1 to 5 minutes, all others hours: half a minute is never long to wait.
+#: An Expedited job takes 1 to 5 minutes and all others hours, so half a minute more does not matter.
 _LONGEST_POLL_SECONDS: Final = 30.0
 
 _POLL_BESIDE_NOTICES_SECONDS: Final = 15 * 60.0
 
 
 class Job:
-    """A job by its id, whether it exists or not. From ``Vault.retrieve()``, ``Vault.job()`` and the like.
+    """A job by its id, whether it exists or not. Made by ``Vault.retrieve()``, ``Vault.job()`` and others.
 
     A job cannot be cancelled. It and its output are kept for about a day after it is done, and the output may
     be read any number of times. One from ``Vault.find_retrieval()`` gives the bytes that were asked for
@@ -64,7 +64,7 @@ class Job:
 
     @property
     def id(self) -> JobId:
-        """The service's name for it."""
+        """The id that the service gave it."""
         return self._id
 
     @property
@@ -73,10 +73,10 @@ class Job:
         return self._context.name
 
     async def describe(self) -> JobDescription:
-        """What the service knows of it now.
+        """Ask the service for the state of the job.
 
         Raises:
-            JobNotFoundError: It never was, or has gone.
+            JobNotFoundError: The job never existed, or its output has expired.
         """
         try:
             description = await self._context.gateway.describe_job(self._context.name, self._id)
@@ -91,18 +91,18 @@ class Job:
     async def wait_until_done(
         self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: Notices | None = None
     ) -> JobDescription:
-        """Wait until the job is done, asking the service ever more rarely, at last every 30 seconds.
+        """Wait until the job is done, asking the service less and less often, at last every 30 seconds.
 
-        With ``notices``, from ``Glacier.open_notices()``, it asks when it is told to, and every 15 minutes in
-        case a message was lost. A service that cannot be reached meanwhile is no reason to stop waiting.
-        Cancelling stops the waiting, not the job.
+        With ``notices`` from ``Glacier.open_notices()`` it asks when a message names the job, and every 15
+        minutes in case a message was lost. While the service cannot be reached, waiting goes on. Cancelling
+        stops the waiting, not the job.
 
         Raises:
-            JobFailedError: The service gave the job up.
-            JobNotFoundError: It never was, or has gone.
-            WaitTimeoutError: It was not done in time; it goes on.
+            JobFailedError: The service could not carry out the job.
+            JobNotFoundError: The job never existed, or its output has expired.
+            WaitTimeoutError: The job was not done in time. It continues at the service.
         """
-        if done := await self._describe_if_done():  # even without time to wait
+        if done := await self._describe_if_done():  # also with a timeout of 0
             return done
         poll_seconds = _FIRST_POLL_SECONDS
         with anyio.move_on_after(timeout_seconds):
@@ -115,7 +115,7 @@ class Job:
                 if done := await self._describe_if_done():
                     return done
         raise WaitTimeoutError(
-            f"job {self._id} was not done within {timeout_seconds:.0f} s; it goes on, so wait for it again",
+            f"job {self._id} was not done within {timeout_seconds:.0f} s. It continues; wait for it again",
             waited_seconds=timeout_seconds,
         )
 
@@ -131,7 +131,7 @@ class Job:
 
         Raises:
             JobNotReadyError: The job is not done.
-            JobFailedError: The service gave the job up.
+            JobFailedError: The service could not carry out the job.
             InvalidRangeError: The range begins past the end.
         """
         output = await self._output()
@@ -139,16 +139,16 @@ class Job:
             yield reader
 
     async def download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the output to a file: in parallel, verified, on disk, and only then under its name.
+        """Write the output to a file, which gets its name once every byte is verified and on disk.
 
-        If it fails or is cancelled, what was verified stays in a hidden file beside ``path``, and downloading
-        to the same path goes on from there, even from another job for the same bytes.
+        If it fails or is cancelled, verified bytes stay in a hidden file beside ``path``. Downloading to the
+        same path continues from there, even from another job for the same bytes.
 
         Raises:
-            TargetError: The file exists and may not be overwritten, cannot be written, or has no room.
-            IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
+            TargetError: The file exists and may not be overwritten, cannot be written, or the disk is full.
+            IntegrityError: Bytes differed from their hashes three times. There is no file of that name.
             JobNotReadyError: The job is not done.
-            JobFailedError: The service gave the job up.
+            JobFailedError: The service could not carry out the job.
         """
         async with self.recording_download(path):
             download = await self.prepare_download(path, overwrite=overwrite)
@@ -156,7 +156,7 @@ class Job:
 
     @asynccontextmanager
     async def recording_download(self, path: str | os.PathLike[str]) -> AsyncIterator[None]:
-        """Record a download that runs in the block, if there is a catalog; ``download`` does it by itself."""
+        """Record a download that runs in the block, if there is a catalog. ``download`` does so itself."""
         if self._context.records is None:
             yield
             return
@@ -164,26 +164,26 @@ class Job:
             yield
 
     async def prepare_download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Download:
-        """As ``download``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        """Prepare what ``download`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         return Download(await self._output(), self._context.resources, path, overwrite=overwrite)
 
     def inventory(self) -> Inventory:
-        """The archives that an inventory job lists, in constant memory: an async iterator.
+        """Return an async iterator over the archives that an inventory job lists, in constant memory.
 
         Raises:
-            InvalidPlanError: The job is no inventory job.
-            InventoryError: The document is not one the service writes, or ends early.
+            InvalidPlanError: The job is not an inventory job.
+            InventoryError: The document is damaged, or ends early.
             JobNotReadyError: The job is not done.
         """
         return Inventory(self._list)
 
-    async def _list(self, told: Inventory) -> AsyncGenerator[Archive, None]:
+    async def _list(self, inventory: Inventory) -> AsyncGenerator[Archive, None]:
         description = await self._describe_done()
         if description.action is not JobAction.INVENTORY_RETRIEVAL or description.inventory is None:
-            raise InvalidPlanError(f"job {self._id} is no inventory job but {description.action}")
+            raise InvalidPlanError(f"job {self._id} is not an inventory job but {description.action}")
         size = self._size_of(description)
         async for archive in read_inventory(
-            self._context.gateway, self._context.name, self._id, size, description.inventory.format, told
+            self._context.gateway, self._context.name, self._id, size, description.inventory.format, inventory
         ):
             yield archive
 
@@ -193,7 +193,7 @@ class Job:
         except (TransportError, TemporaryServiceError) as error:
             if isinstance(error, TransportError) and not error.is_retryable:
                 raise
-            _log.warning("job %s is still waited for, although: %s", self._id, error)
+            _log.warning("still waiting for job %s after an error: %s", self._id, error)
             return None
         self._check_succeeded(description)
         return description if description.is_done else None
@@ -202,7 +202,7 @@ class Job:
         if description.status is JobStatus.FAILED:
             raise JobFailedError(
                 f"job {self._id} failed: {description.status_message or 'the service gives no reason'}; "
-                "start another one if the archive is still there",
+                "start another one if the archive still exists",
                 job_id=self._id,
                 status_message=description.status_message,
             )

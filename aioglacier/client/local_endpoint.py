@@ -1,6 +1,6 @@
-"""The door from the client to the local Glacier: the one place where the client knows the server.
+"""The one place where the client imports the server, for ``endpoint_url="local:DIR"``.
 
-Apart from this they share nothing but the core, so that they cannot agree on the same mistake.
+Apart from this they share only the core, so that they cannot agree on the same mistake.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 REGION: Final = "us-east-1"
 
-#: A local Glacier of one's own checks no signatures, but every request has one.
+#: A local Glacier in this process checks no signatures, but every request has one.
 KEYS: Final = ("local", "local")
 
 
 @asynccontextmanager
 async def serve(directory: str) -> AsyncIterator[str]:
-    """Run a local Glacier on a folder, in this process, and give its URL.
+    """Run a local Glacier on a folder, in this process, and yield its URL.
 
-    Jobs are done at once and inventories are up to date: it is there to be used, not to be waited for.
+    Jobs are done at once and inventories are up to date.
 
     Raises:
         ConfigurationError: The folder's name is missing, or it cannot be used.
     """
-    from aioglacier.server import LocalGlacier, StartupError  # noqa: PLC0415  # a client of AWS never does
+    from aioglacier.server import LocalGlacier, StartupError  # noqa: PLC0415  # not needed for AWS
 
     if not directory:
         raise ConfigurationError('a local Glacier needs a folder: endpoint_url="local:DIR"')

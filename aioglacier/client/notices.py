@@ -1,4 +1,4 @@
-"""Being told that jobs are done, by the SQS queue that their SNS topic feeds, instead of asking for it."""
+"""Messages about finished jobs, from an SQS queue that is subscribed to their SNS topic."""
 
 from __future__ import annotations
 
@@ -19,55 +19,55 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("aioglacier.client.job")
 
-#: Jobs remembered that nobody has waited for yet.
+#: Finished jobs that are remembered until a task waits for them.
 _MAX_REMEMBERED: Final = 10_000
 
-#: After a queue that cannot be read.
+#: The pause after the queue could not be read.
 _PAUSE_SECONDS: Final = 30.0
 
 
 class Notices(Protocol):
-    """Something that tells when a job may be done."""
+    """A source of messages about finished jobs."""
 
     async def wait(self, job_id: JobId, timeout_seconds: float) -> None:
-        """Return when the job is said to be done, or after this long, whichever is first."""
+        """Return when a message says that the job is done, or after the timeout."""
         ...
 
 
 class JobNotices:
-    """What a queue has told. Made by ``Glacier.open_notices()``; many jobs may be waited for at once.
+    """The messages of a queue. Made by ``Glacier.open_notices()``; many tasks may wait at once.
 
-    Every message that names a job is taken off the queue, so let the queue serve this program alone.
+    Every message that names a job is removed from the queue, so use a queue of its own for each program.
     """
 
     def __init__(self, queue: JobMessageQueue) -> None:
         self._queue = queue
-        self._told: OrderedDict[JobId, None] = OrderedDict()
+        self._done: OrderedDict[JobId, None] = OrderedDict()
         self._changed = anyio.Event()
 
     def __repr__(self) -> str:
-        return f"<JobNotices of {self._queue!r} told={len(self._told)}>"
+        return f"<JobNotices of {self._queue!r} done={len(self._done)}>"
 
     async def wait(self, job_id: JobId, timeout_seconds: float) -> None:
-        """Return when the job is said to be done, or after this long, whichever is first."""
+        """Return when a message says that the job is done, or after the timeout."""
         with anyio.move_on_after(timeout_seconds):
-            while job_id not in self._told:
+            while job_id not in self._done:
                 await self._changed.wait()
-            del self._told[job_id]
+            del self._done[job_id]
 
     async def listen(self) -> None:
-        """Read the queue until cancelled; one that cannot be read is tried again every half minute."""
+        """Read the queue until cancelled. If it cannot be read, try again every half minute."""
         while True:
             try:
                 messages = await self._queue.receive()
             except QueueUnreadableError as error:
-                _log.warning("%s; jobs are asked about instead", error)
+                _log.warning("%s; asking the service about jobs instead", error)
                 await anyio.sleep(_PAUSE_SECONDS)
                 continue
             for message in messages:
-                self._told[message.job_id] = None
-                if len(self._told) > _MAX_REMEMBERED:
-                    self._told.popitem(last=False)
+                self._done[message.job_id] = None
+                if len(self._done) > _MAX_REMEMBERED:
+                    self._done.popitem(last=False)
                 await self._queue.remove(message)
             if messages:
                 self._changed.set()
@@ -90,8 +90,8 @@ async def listening(queue: JobMessageQueue) -> AsyncIterator[JobNotices]:
     try:
         yield notices
     finally:
-        # Left by hand, so that the caller's own error leaves unwrapped; the listener is stopped by itself for
-        # the reason that transfer/download/reader.py gives.
+        # The group is left by hand, so that the caller's own error is not wrapped in a group. The listener
+        # has a scope of its own for the reason that transfer/download/reader.py gives.
         scope.cancel()
         tasks.cancel_scope.shield = True
         await tasks.__aexit__(None, None, None)

@@ -1,4 +1,4 @@
-"""An unfinished multipart upload, as it stands at the service."""
+"""An unfinished multipart upload at the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Upload:
-    """An unfinished upload in a vault. From ``Vault.uploads()``; ``Vault.resume()`` continues it."""
+    """An unfinished upload in a vault. Made by ``Vault.uploads()``; ``Vault.resume()`` continues it."""
 
     def __init__(self, context: VaultContext, description: UploadDescription) -> None:
         self._context = context
@@ -26,7 +26,7 @@ class Upload:
 
     @property
     def id(self) -> UploadId:
-        """The service's name for it."""
+        """The id that the service gave it."""
         return self._description.id
 
     @property
@@ -41,16 +41,16 @@ class Upload:
 
     @property
     def description(self) -> str:
-        """The description that the archive will have, "" for none."""
+        """The description of the archive to be, "" for none."""
         return self._description.description
 
     @property
     def started(self) -> datetime:
-        """When it was initiated. Without activity for 24 hours the service may remove it."""
+        """The time of its initiation. After 24 hours without activity the service may remove it."""
         return self._description.started
 
     def parts(self) -> AsyncIterator[UploadedPart]:
-        """The parts that the service has, by offset."""
+        """Iterate over the parts that the service has, ordered by offset."""
 
         async def fetch(marker: str | None) -> Page[UploadedPart]:
             _, page = await self._context.gateway.list_parts(self._context.name, self.id, marker=marker)
@@ -59,7 +59,7 @@ class Upload:
         return follow("ListParts", fetch)
 
     async def abort(self) -> None:
-        """Forget the upload and its parts. Repeating it is no error."""
+        """Remove the upload and its parts. Repeating it is no error."""
         await self._context.gateway.abort_multipart_upload(self._context.name, self.id)
         if self._context.records is not None:
             await self._context.records.uploads.note_aborted(self.id)

@@ -1,4 +1,4 @@
-"""A vault: what archives go into and come back from."""
+"""A vault: archives go in and come back."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class Vault:
-    """A vault by its name, whether it exists or not. From ``Glacier.vault()``."""
+    """A vault by its name, whether it exists or not. Made by ``Glacier.vault()``."""
 
     def __init__(self, context: VaultContext) -> None:
         self._context = context
@@ -64,12 +64,12 @@ class Vault:
 
     @property
     def name(self) -> str:
-        """Its name, unique in the account and region."""
+        """The name, unique in the account and region."""
         return self._context.name
 
     @property
     def records(self) -> VaultRecords | None:
-        """Where everything that goes through here is recorded; ``None`` without a catalog."""
+        """The records of the vault; ``None`` without a catalog."""
         return self._context.records
 
     @property
@@ -80,15 +80,15 @@ class Vault:
     # --- the vault itself
 
     async def describe(self) -> VaultDescription:
-        """What the service knows of it; the numbers are those of the last inventory, about a day old."""
+        """Describe the vault. Its numbers are those of the last inventory, about a day old."""
         return await self._context.gateway.describe_vault(self._context.name)
 
     async def delete(self) -> None:
-        """Delete the vault. The service refuses while the last inventory lists archives or any came since."""
+        """Delete the vault. The service refuses if the last inventory lists archives, or some came since."""
         await self._context.gateway.delete_vault(self._context.name)
 
     def prepare_emptying(self) -> Emptying:
-        """The deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
+        """Prepare the deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
 
         ::
 
@@ -96,33 +96,33 @@ class Vault:
             await job.wait_until_done()
             await vault.prepare_emptying().run(job.inventory())
 
-        It may be repeated after any interruption. Deleting within 90 days of the upload is charged as if the
-        archive had been kept that long.
+        It may be repeated after any interruption. An archive deleted within 90 days of its upload is charged
+        as if it had been kept that long.
         """
         return Emptying(self._context)
 
     async def why_not_deletable(self) -> str | None:
-        """Why the service will not delete the vault yet, as far as it tells; ``None`` if it may."""
+        """Return why the service will not delete the vault yet, as far as is known; ``None`` if it may."""
         return why_not_deletable(await self.describe())
 
     @property
     def tags(self) -> Tags:
-        """Its tags."""
+        """The tags."""
         return Tags(self._context)
 
     @property
     def notifications(self) -> Notifications:
-        """What it tells an SNS topic."""
+        """The notifications to an SNS topic."""
         return Notifications(self._context)
 
     @property
     def access_policy(self) -> AccessPolicy:
-        """Who may do what with it."""
+        """The access policy."""
         return AccessPolicy(self._context)
 
     @property
     def lock(self) -> Lock:
-        """The policy that, once locked, nobody can change."""
+        """The lock policy, which cannot be changed once it is locked."""
         return Lock(self._context)
 
     # --- archives in
@@ -166,11 +166,11 @@ class Vault:
         expected_size: int | None = None,
         keep_unfinished: bool = False,
     ) -> Archive:
-        """Archive a file, or everything a source gives.
+        """Archive a file, or everything that a source yields.
 
-        A path is read by who hashes it, and anything that changes in the file meanwhile is an error. What
-        fits one part goes in one request. Other arguments, and what failure or cancellation leaves behind,
-        are those of ``open_writer``.
+        If a file changes while it is read, that is an error. An archive that fits one part is sent in one
+        request. Other arguments, and the state after a failure or a cancellation, are those of
+        ``open_writer``.
 
         The source is a path, a binary file object, bytes, an iterable or async iterable of bytes, or an
         ``asyncio.StreamReader``. Iterables and open files are read in a thread.
@@ -179,14 +179,14 @@ class Vault:
             The archive, proven by size and tree hash.
 
         Raises:
-            EmptyArchiveError: No bytes. Nothing was sent.
-            InputTypeError: The source, or something it yields, is not bytes.
-            SourceUnreadableError: A file is not there, not readable, or not a regular file.
+            EmptyArchiveError: The source has no bytes. Nothing was sent.
+            InputTypeError: The source cannot be read, or yields something else than bytes.
+            SourceUnreadableError: A file does not exist, is not readable, or is not a regular file.
             SourceChangedError: A file changed while it was read. No archive was made.
-            LengthMismatchError: Not ``expected_size`` bytes. No archive was made.
-            UploadFailedError: Trouble outlasted every retry; ``upload_id`` resumes.
+            LengthMismatchError: The source has not ``expected_size`` bytes. No archive was made.
+            UploadFailedError: Every retry failed. ``upload_id`` resumes the upload.
             OutcomeUnknownError: The service's last answer was lost.
-            GlacierError: Anything else that went wrong, as it was.
+            GlacierError: Any other error.
         """
         if is_small(source, expected_size):
             options = UploadOptions(self._context.name, check_description(description), part_size)
@@ -210,7 +210,7 @@ class Vault:
         expected_size: int | None = None,
         keep_unfinished: bool = False,
     ) -> SourceUpload:
-        """As ``upload``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        """Prepare what ``upload`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
         options = UploadOptions(
             self._context.name, check_description(description), part_size, expected_size, keep_unfinished
         )
@@ -231,31 +231,30 @@ class Vault:
         restart: bool = False,
         again: bool = False,
     ) -> AbstractAsyncContextManager[ResumedUpload]:
-        """Upload a file, going on with its unfinished upload, and skip it if it is stored and unchanged.
+        """Open an upload of a file: continue an unfinished one, or skip a file that is stored and unchanged.
 
-        The catalog knows which upload is a file's. Where it has none on record, unfinished uploads with the
-        same description are tried, and their parts compared with the file before anything is sent.
+        The catalog knows the uploads of a file. If it has no unfinished one, those at the service with the
+        same description are tried, and their parts are compared with the file before anything is sent.
 
-        Use it with ``async with``, and ``run()`` what it gives.
-
-        The file is locked while the block runs. What is unfinished in the end is kept for the next time,
-        unless ``resume`` is false.
+        ``run()`` it inside the block. The file is locked while the block runs. An upload that is unfinished
+        at the end is kept for the next time, unless ``resume`` is false.
 
         Args:
             path: A regular file.
-            description: As in ``open_writer``; of an upload that goes on it cannot be changed.
-            part_size: Likewise; ``None`` takes that of the upload that goes on.
+            description: As in ``open_writer``; it must be that of the upload that goes on.
+            part_size: As in ``open_writer``; ``None`` takes that of the upload that goes on.
             expected_size: As in ``open_writer``.
-            resume: Go on with an unfinished upload; otherwise leave it alone and begin anew.
-            restart: Abort the file's unfinished upload and begin again, even where its outcome is unknown.
+            resume: Continue an unfinished upload; otherwise leave it alone and start from the beginning.
+            restart: Abort the unfinished upload and start from the beginning, even if its outcome is unknown.
             again: Make another archive of a file that is on record as stored and unchanged.
 
         Raises:
             ConfigurationError: The connection has no catalog.
-            UploadLockedError: Another process or task uploads this file to this vault.
-            CatalogMismatchError: What is on record is of another account.
-            ResumeMismatchError: It was begun with another part size or description. Nothing was sent.
-            OutcomeUnknownError: The archive may have been made before; an inventory will tell.
+            UploadLockedError: Another task or process uploads this file to this vault.
+            CatalogMismatchError: The record belongs to another account.
+            ResumeMismatchError: The upload was begun with another part size or description. Nothing was
+                sent.
+            OutcomeUnknownError: A former run may have made the archive. An inventory will tell.
         """
         options = UploadOptions(
             self._context.name,
@@ -297,18 +296,16 @@ class Vault:
             yield
 
     async def delete_archive(self, archive_id: str) -> None:
-        """Delete an archive. It is gone at once and listed for a day or more; repeating it is no error.
+        """Delete an archive. Inventories list it for a day or more; repeating it is no error.
 
-        Deleting within 90 days of the upload is charged as if it had been kept that long.
+        An archive deleted within 90 days of its upload is charged as if it had been kept that long.
         """
-        id_ = ArchiveId(check_id("archive", archive_id))
-
-        await self._context.delete_archive(id_)
+        await self._context.delete_archive(ArchiveId(check_id("archive", archive_id)))
 
     # --- unfinished uploads
 
     def uploads(self) -> AsyncIterator[Upload]:
-        """Every multipart upload that was neither completed nor aborted."""
+        """Iterate over the multipart uploads that were neither completed nor aborted."""
 
         async def fetch(marker: str | None) -> Page[Upload]:
             page = await self._context.gateway.list_multipart_uploads(self._context.name, marker=marker)
@@ -317,7 +314,7 @@ class Vault:
         return follow("ListMultipartUploads", fetch)
 
     async def unfinished_upload(self, upload_id: str) -> Upload:
-        """One of them, by its id.
+        """Return one unfinished upload by its id.
 
         Raises:
             UploadNotFoundError: It was completed, aborted, or has expired.
@@ -327,15 +324,15 @@ class Vault:
         return self._upload(description)
 
     async def abort_upload(self, upload_id: str) -> None:
-        """Forget an upload and its parts, whether it is there or not."""
+        """Remove an upload and its parts. If it does not exist, that is no error."""
         id_ = UploadId(check_id("upload", upload_id))
-        with suppress(UploadNotFoundError):  # as it was to be
+        with suppress(UploadNotFoundError):  # which is the goal
             await self._context.gateway.abort_multipart_upload(self._context.name, id_)
         if self._context.records is not None:
             await self._context.records.uploads.note_aborted(id_)
 
     async def sweep_uploads(self) -> None:
-        """Abort what dead processes began for streams and sent nothing to, as the catalog knows."""
+        """Abort uploads of streams whose process died before it sent anything, as the catalog knows."""
         if self._context.records is not None:
             await importlib.import_module("aioglacier.recorded.outcome").sweep(self._context.recorded())
 
@@ -347,13 +344,14 @@ class Vault:
         upload_id: str,
         source: Source,
     ) -> Archive:
-        """Finish an upload from the same source, from its beginning; send only what the service lacks.
+        """Finish an upload from the beginning of the same source; send only missing parts.
 
-        Every part that the service has is hashed again here and compared. It stays resumable if this fails.
+        Every part that the service has is hashed again here and compared. If this fails, the upload can be
+        resumed again.
 
         Raises:
             UploadNotFoundError: It was completed, aborted, or has expired.
-            ResumeMismatchError: The source is another one. For a path nothing has been sent then.
+            ResumeMismatchError: The source differs. If it is a path, nothing was sent.
         """
         upload = await self.prepare_resume(upload_id, source)
         with self._context.naming():
@@ -362,10 +360,10 @@ class Vault:
     async def prepare_resume(
         self, upload_id: str, source: Source, *, awaits_report: bool = False
     ) -> SourceUpload:
-        """As ``resume``, but not yet under way: ``run()`` it, and poll ``snapshot()`` meanwhile.
+        """Prepare what ``resume`` does: ``run()`` it, and poll ``snapshot()`` meanwhile.
 
-        With ``awaits_report`` the next ``open_or_resume`` of the same file reports the archive, rather than
-        making another, until ``records.uploads.note_reported`` has said that it is known.
+        With ``awaits_report`` the next ``open_or_resume`` of the same file reports the archive instead of
+        making another, until ``records.uploads.note_reported`` is called.
         """
         id_ = UploadId(check_id("upload", upload_id))
         with self._context.naming():
@@ -376,7 +374,7 @@ class Vault:
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None
     ) -> AbstractAsyncContextManager[ArchiveWriter]:
-        """Open a writer that goes on with an upload, for a stream that is fed again from ``writer.position``.
+        """Open a writer that continues an upload, for a stream that is read again from ``writer.position``.
 
         ::
 
@@ -384,14 +382,14 @@ class Vault:
                 tape.seek(writer.position)
                 ...
 
-        ``position`` is the end of the parts that the service has without a gap; it may have later ones, which
-        are compared when they come by. What lies before it is not read again: that it is the same stream is
-        for the caller to know. With a catalog it is at least what was sent from here. The upload stays
-        resumable if this fails. For the rest see ``open_writer``.
+        ``position`` is the end of the parts that the service has without a gap. Later parts, if it has some,
+        are compared with the stream. The bytes before ``position`` are not read again: the caller knows that
+        it is the same stream. With a catalog, they are compared with the record of the upload. If this fails,
+        the upload can be resumed again. For the rest see ``open_writer``.
 
         Raises:
             UploadNotFoundError: It was completed, aborted, or has expired.
-            ResumeMismatchError: The service has other parts than were sent from here, or than come now.
+            ResumeMismatchError: The service has other parts than the record or the stream.
         """
         return ContinuedUploads(self._context).resume_writer(
             UploadId(check_id("upload", upload_id)), expected_size
@@ -412,11 +410,12 @@ class Vault:
 
         Args:
             archive_id: The archive.
-            tier: "Expedited" (minutes, dear), "Standard" (3-5 hours) or "Bulk" (5-12 hours, cheap).
+            tier: "Expedited" (minutes, expensive), "Standard" (3-5 hours) or "Bulk" (5-12 hours, cheap).
             byte_range: Half-open; begins at a multiple of 1 MiB and ends at one or at the archive's end.
-            sns_topic: The ARN of a topic that is told when the job is done.
-            description: Kept with the job. By default a unique one, by which the job is found again if the
-                service's answer is lost; without a unique one such a loss is an ``OutcomeUnknownError``.
+            sns_topic: The ARN of a topic that gets a message when the job is done.
+            description: Kept with the job. The default is unique, so that the job is found again if the
+            service's
+                answer is lost. With another one such a loss is an ``OutcomeUnknownError``.
 
         Raises:
             InvalidRangeError: The range cannot be retrieved. Nothing was sent.
@@ -450,7 +449,7 @@ class Vault:
             start_date: Only archives created at or after this; aware.
             end_date: Only archives created before this; aware.
             limit: At most this many.
-            marker: Go on where a job with a limit ended: its ``describe().inventory.marker``.
+            marker: Continue where a job with a limit ended: its ``describe().inventory.marker``.
             sns_topic: See ``retrieve``.
             description: See ``retrieve``.
 
@@ -472,13 +471,13 @@ class Vault:
         return self._job(job_id)
 
     def job(self, job_id: str) -> Job:
-        """A job by its id; nothing is sent, so it need not exist."""
+        """Return a job by its id. Nothing is sent, so it need not exist."""
         return self._job(JobId(check_id("job", job_id)))
 
     def jobs(
         self, *, completed: bool | None = None, status: JobStatus | str | None = None
     ) -> AsyncIterator[JobDescription]:
-        """The vault's jobs, those running and those done within about a day."""
+        """Iterate over the vault's jobs: those running, and those that ended within about a day."""
         wanted = check_choice("job status", JobStatus, status) if status is not None else None
         return follow(
             "ListJobs",
@@ -501,7 +500,7 @@ class Vault:
     async def find_inventory_retrieval(
         self, output_format: InventoryFormat | str = InventoryFormat.JSON
     ) -> Job | None:
-        """A job, running or done, that lists the whole inventory already."""
+        """Find a job, running or done, that lists the whole inventory."""
         wanted = check_choice("inventory format", InventoryFormat, output_format)
         found = await JobStarter(self._context).find_inventory(wanted)
         return self._job(found.id) if found is not None else None
@@ -526,7 +525,7 @@ class Vault:
             is_new: Pay for another job where the one before failed or is gone.
 
         Raises:
-            JobFailedError: The job for this target came to nothing.
+            JobFailedError: The job that was paid for this target failed or is gone.
         """
         found, is_started = await JobStarter(self._context).find_or_start_archive(
             ArchiveId(check_id("archive", archive_id)),
@@ -543,7 +542,7 @@ class Vault:
         """Refuse what ``find_or_start_retrieval`` would refuse to pay again.
 
         Raises:
-            JobFailedError: The job for this target came to nothing.
+            JobFailedError: The job that was paid for this target failed or is gone.
         """
         await JobStarter(self._context).refuse_to_pay_again(archive_id, byte_range, target, gives_up=False)
 
@@ -574,7 +573,7 @@ class Vault:
         return self._job(found.id) if found is not None else None
 
     def read_inventory(self, job: Job, description: JobDescription) -> InventoryReading:
-        """Read the output of a finished inventory job into the catalog while it is read.
+        """Read the output of a finished inventory job into the catalog while the caller reads it.
 
         Raises:
             ConfigurationError: The connection has no catalog.

@@ -1,4 +1,4 @@
-"""What is kept beside a vault's archives: tags, notifications, access policy and lock."""
+"""The settings of a vault: tags, notifications, access policy and lock."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ class Tags(_Setting):
     """A vault's tags: up to 50 keys of 1 to 128 characters with values of up to 256."""
 
     async def get(self) -> dict[str, str]:
-        """All of them."""
+        """Return all tags."""
         return await self._gateway.list_tags_for_vault(self._vault)
 
     async def add(self, tags: Mapping[str, str]) -> None:
-        """Set some, replacing those of the same key. More than ten go in several requests."""
+        """Set tags and replace those of the same key. More than ten go in several requests."""
         for batch in _batches(tags):
             await self._gateway.add_tags_to_vault(self._vault, {key: tags[key] for key in batch})
 
     async def remove(self, keys: Iterable[str]) -> None:
-        """Remove some; a key that is not there is no error."""
+        """Remove tags. A key that does not exist is no error."""
         for batch in _batches(keys):
             await self._gateway.remove_tags_from_vault(self._vault, batch)
 
 
 class Notifications(_Setting):
-    """What a vault tells an SNS topic when a job is done."""
+    """The messages that a vault sends to an SNS topic when a job is done."""
 
     async def get(self) -> NotificationConfig:
-        """The setting.
+        """Return the setting.
 
         Raises:
             ResourceNotFoundError: There is none.
@@ -55,21 +55,21 @@ class Notifications(_Setting):
         return await self._gateway.get_vault_notifications(self._vault)
 
     async def set(self, sns_topic: str, events: Iterable[VaultEvent | str] = tuple(VaultEvent)) -> None:
-        """Replace the setting; the service does not look whether the topic is there."""
+        """Replace the setting. The service does not check whether the topic exists."""
         wanted = frozenset(check_choice("event", VaultEvent, event) for event in events)
         config = NotificationConfig(sns_topic, wanted)
         await self._gateway.set_vault_notifications(self._vault, config)
 
     async def delete(self) -> None:
-        """Tell nobody any more, except of what is already on the way."""
+        """Stop sending messages, except for those on the way."""
         await self._gateway.delete_vault_notifications(self._vault)
 
 
 class AccessPolicy(_Setting):
-    """Who may do what with a vault: the JSON text of an IAM policy, up to 20 KiB."""
+    """The access policy of a vault: the JSON text of an IAM policy, up to 20 KiB."""
 
     async def get(self) -> str:
-        """The policy.
+        """Return the policy.
 
         Raises:
             ResourceNotFoundError: There is none.
@@ -81,31 +81,31 @@ class AccessPolicy(_Setting):
         await self._gateway.set_vault_access_policy(self._vault, policy)
 
     async def delete(self) -> None:
-        """Remove the policy; there being none is no error."""
+        """Remove the policy. If there is none, that is no error."""
         await self._gateway.delete_vault_access_policy(self._vault)
 
 
 class Lock(_Setting):
-    """A vault's lock policy. Initiate, try it for up to 24 hours, then complete it, which is for ever."""
+    """A vault's lock policy: initiate it, try it for up to 24 hours, then complete it for ever."""
 
     async def get(self) -> VaultLock:
-        """The lock.
+        """Return the lock.
 
         Raises:
-            ResourceNotFoundError: There is none, or it was not completed in time.
+            ResourceNotFoundError: There is none, or it was not completed within 24 hours.
         """
         return await self._gateway.get_vault_lock(self._vault)
 
     async def initiate(self, policy: str) -> LockId:
-        """Put a lock policy in force for trial; the id completes it. Not repeated if the answer is lost."""
+        """Start a trial of a lock policy; the id completes it. If the answer is lost, it is not repeated."""
         return await self._gateway.initiate_vault_lock(self._vault, policy)
 
     async def complete(self, lock_id: str) -> None:
-        """Lock the vault. Nobody, AWS included, can undo that."""
+        """Lock the vault. It cannot be undone, not even by AWS."""
         await self._gateway.complete_vault_lock(self._vault, LockId(check_id("lock", lock_id)))
 
     async def abort(self) -> None:
-        """End the trial; there being none is no error."""
+        """End the trial. If there is none, that is no error."""
         await self._gateway.abort_vault_lock(self._vault)
 
 

@@ -1,7 +1,7 @@
-"""Going on with an unfinished upload by its id: from a source read again, or from where a stream stopped.
+"""Continuing an unfinished upload by its id, from a source read again or from where a stream stopped.
 
-A source that is read again is hashed again, so nothing has to be believed. A stream that is fed from the
-middle is not: for what lies before, the service's own hashes are taken, and compared with those on record.
+A source that is read again is hashed again and proves itself. A stream that goes on from the middle is not:
+for the parts before, the service's hashes are taken, and compared with those on record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ContinuedUploads:
         if size is not None and known and max(known) >= size:
             raise ResumeMismatchError(
                 f"upload {upload_id} holds bytes up to {max(known)} and more, but the source has {size}; "
-                "abort that upload and begin anew"
+                "abort that upload and upload the source again"
             )
         options = self._options(description)
         store = self._context.store(options, opened, record, found=description, awaits_report=awaits_report)
@@ -57,7 +57,7 @@ class ContinuedUploads:
         options = replace(self._options(description), expected_size=expected_size)
         there: list[bytes] = []
         while (start := len(there) * description.part_size) in known:
-            # The last part at the service may be short, and only what is on record tells.
+            # The last part at the service may be short, and only the record tells its size.
             if start + description.part_size not in known and sizes.get(start) != description.part_size:
                 break
             there.append(known[start])
@@ -70,7 +70,7 @@ class ContinuedUploads:
     async def _find(
         self, upload_id: UploadId
     ) -> tuple[UploadRecord | None, UploadDescription, dict[int, bytes]]:
-        """What is on record of an upload, and what the service knows of it."""
+        """Return the record of an upload, its description at the service, and its parts there."""
         record = (
             await self._context.records.uploads.find(upload_id) if self._context.records is not None else None
         )
@@ -80,7 +80,7 @@ class ContinuedUploads:
         return record, description, known
 
     async def _check_recorded(self, record: UploadRecord | None, known: dict[int, bytes]) -> dict[int, int]:
-        """The sizes of the parts on record, by offset, once their hashes are those at the service."""
+        """Compare the parts on record with those at the service; return their sizes by offset."""
         sizes: dict[int, int] = {}
         if record is None or self._context.records is None:
             return sizes

@@ -1,1 +1,1 @@
-"""What a connection with a catalog records of uploads, jobs and deletions."""
+"""The records that a connection with a catalog makes of its uploads, jobs and deletions."""

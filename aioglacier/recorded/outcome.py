@@ -1,10 +1,10 @@
-"""What became of an upload: the one place that decides it.
+"""The outcome of an upload, decided in one place.
 
-The record of an upload is behind the service by one step and never ahead, see ``catalog.uploads``. So whoever
-finds an unfinished record asks the service, or an inventory, one question for each state, and the answer
-says what the record becomes::
+The record of an upload is behind the service by one step and never ahead, see ``catalog.uploads``. For an
+unfinished record each state has one question to the service, or to an inventory, and the answer decides the
+next state::
 
-    intent      is there an upload that nobody has the id of?    yes: open        no: failed
+    intent      is there an upload whose id was lost?            yes: open        no: failed
     open        which parts does it have?                        known: the end   gone: expired
     completing  complete it again                                made: completed  refused: open
                   gone, or a single request: what do inventories list?
@@ -55,7 +55,7 @@ NEVER_BEGUN: Final = "it was never begun"
 
 
 class Question(StrEnum):
-    """What to ask about an upload in some state."""
+    """A question about an upload, one for each state."""
 
     LOST_ID = "lost id"
     PARTS = "parts"

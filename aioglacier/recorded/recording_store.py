@@ -1,16 +1,16 @@
-"""What a connection with a catalog records of its uploads: intent before effect, outcome after.
+"""A store that records each step of an upload: the intent before the effect, the outcome after it.
 
-The engine knows nothing of it: ``RecordingStore`` is a store that holds a store. What it does in between:
+``RecordingStore`` is a store that holds a store, so the engine does not know of it:
 
 - An upload in parts is ``intent`` before it is initiated, ``open`` when its id is known, ``completing``
   before it is completed. A single request is ``completing`` before the last of it is sent. Each of these is
   on disk before the service can act.
-- Parts are recorded after their acknowledgement, in the background and several at a time: they are hints.
-  The service's own list decides what a resume has to send.
-- When a record cannot be made, nothing more is asked of the service, not even to abort: the next run finds
-  the last record, and the service in the state after it.
+- Parts are recorded after their acknowledgement, in the background and several at a time. They are hints: the
+  service's own list decides which parts a resume sends.
+- If a record cannot be made, no request follows, not even an abort: the next run finds the last record, and
+  the service in the state after it.
 
-Imported only where there is a catalog, because that takes long to load.
+Only a connection with a catalog imports this module, because it takes long to load.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _log: Final = logging.getLogger("aioglacier.recorded.recording_store")
 
 
 class RecordingStore:
-    """Records one upload and passes it on."""
+    """Records one upload and passes it on to the inner store."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class RecordingStore:
 
     @property
     def record(self) -> UploadRecord | None:
-        """The upload as it was last recorded; ``None`` before it begins."""
+        """The latest record of the upload; ``None`` before it begins."""
         return self._record
 
     async def store_whole(
@@ -92,8 +92,8 @@ class RecordingStore:
     ) -> StoredArchive:
         """See ``ArchiveStore``.
 
-        Until its last bytes go out a single request can have no effect, so only then it is recorded: whoever
-        is killed before knows that nothing was made.
+        A single request has no effect before its last bytes are sent, so it is recorded just before them. A
+        process that is killed earlier leaves no archive and no record.
         """
         size = body.nbytes
         sent = 0
@@ -111,7 +111,7 @@ class RecordingStore:
                         self._intend(part_size=size, size=size, tree_hash=hashes.tree_hash)
                     )
                 except CatalogError:
-                    scope.cancel()  # this runs in a task of the connection's: the error is raised below
+                    scope.cancel()  # this runs in a task of the connection; the error is raised below
                     await anyio.sleep_forever()
             passing("single request intended")
             if before_last is not None:
@@ -131,12 +131,12 @@ class RecordingStore:
                 await self._note_failed(error, error.message)
                 raise
             except BaseException as error:
-                if sent < size:  # what is not there whole is no archive
+                if sent < size:  # an incomplete body makes no archive
                     with anyio.CancelScope(shield=True):
                         await self._note_failed(error, "stopped")
                 raise
         self._check()
-        assert stored is not None  # noqa: S101  # or it was cancelled for the failure just raised
+        assert stored is not None  # noqa: S101  # or the scope was cancelled for the failure just raised
         passing("single request answered")
         await self._complete(stored, size, hashes.tree_hash)
         return stored
@@ -157,7 +157,7 @@ class RecordingStore:
             try:
                 self._record = await self._catalog.uploads.record_initiated(record, upload_id)
             except CatalogMismatchError:
-                continue  # another process took it for one that it had lost; this one takes the next
+                continue  # another process took this upload for one that it had lost; begin another
             except CatalogError as error:
                 self._failure = error
                 raise
@@ -193,12 +193,12 @@ class RecordingStore:
         try:
             stored = await self._inner.complete(upload_id, size, tree_hash)
         except UploadExpiredError as error:
-            if was_completing:  # or it has become the archive, and nobody knows its id
+            if was_completing:  # it may have become the archive, whose id is lost
                 raise unknown_outcome(record) from error
             await self._note_expired(record, error)
             raise
         except InvalidParameterError as error:
-            # Refused, so it is still there as it was.
+            # The service refused, so the upload is as it was.
             await self._note(error, self._catalog.uploads.record_reopened(record))
             raise
         except IntegrityError as error:
@@ -233,7 +233,7 @@ class RecordingStore:
                     taken = self._records.take_in(self._found, self._source, self._record)
                     self._record = await self._recorded(taken)
                     self._found = None
-        assert self._record is not None  # noqa: S101  # it was initiated here, or goes on
+        assert self._record is not None  # noqa: S101  # it was initiated here, or continues
         return self._record
 
     def _check(self) -> None:
@@ -241,7 +241,7 @@ class RecordingStore:
             raise failure
 
     async def _recorded(self, recording: Awaitable[UploadRecord]) -> UploadRecord:
-        """Await a record without which nothing may be sent."""
+        """Await a record that must be made before the next request."""
         try:
             return await recording
         except CatalogError as error:
@@ -255,7 +255,7 @@ class RecordingStore:
                 await self._known_record(), archive, is_told=not self._awaits_report
             )
         except CatalogError as error:
-            error.add_note(f"archive {archive.id} was made, and is not on record")
+            error.add_note(f"archive {archive.id} was made, but is not on record")
             self._failure = error
             raise
         passing("archive recorded")
@@ -269,7 +269,7 @@ class RecordingStore:
     ) -> None:
         uploads = self._catalog.uploads
         if error.archive_id is None:
-            # Nothing was made of it; parts that are there are there still.
+            # No archive was made, and the parts are still at the service.
             is_open = record.upload_id is not None
             await self._note(
                 error,
@@ -294,11 +294,11 @@ class RecordingStore:
         self._has_expired = True
 
     async def _note(self, error: BaseException, recording: Awaitable[object]) -> None:
-        """Await the record of a failure, which must not hide the failure itself."""
+        """Await the record of a failure without hiding the failure itself."""
         try:
             await recording
         except CatalogError as failure:
-            error.add_note(f"nor could it be recorded: {failure}")
+            error.add_note(f"the failure could not be recorded: {failure}")
 
 
 def _archive(
@@ -308,7 +308,7 @@ def _archive(
 
 
 class _PartLog:
-    """Records parts in the background: whatever has gathered while one transaction ran goes into the next."""
+    """Records parts in the background: parts that arrive during one transaction go into the next."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -324,7 +324,7 @@ class _PartLog:
             self._catalog.start_soon(lambda: self._write(record))
 
     async def finish(self) -> None:
-        """Wait until all are recorded, or cannot be."""
+        """Wait until all parts are recorded, or a record has failed."""
         if self._idle is not None:
             await self._idle.wait()
 
@@ -337,7 +337,7 @@ class _PartLog:
                 for _ in parts:
                     passing("part recorded")
         except CatalogError as error:
-            _log.debug("parts could not be recorded: %s", error)  # the next request is refused with it
+            _log.debug("parts could not be recorded: %s", error)  # the next request fails with it
             self.failure = error
         finally:
             self._idle.set()

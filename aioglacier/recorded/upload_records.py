@@ -1,6 +1,6 @@
-"""What is recorded of the uploads to one vault.
+"""The records of the uploads to one vault.
 
-Imported only where there is a catalog, because that takes long to load.
+Only a connection with a catalog imports this module, because it takes long to load.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class UploadRecords:
     """The uploads to one vault on record.
 
     Attributes:
-        catalog: Where they are.
-        place: The vault, as the catalog knows it.
+        catalog: The catalog that has the records.
+        place: The vault's key in the catalog.
     """
 
     def __init__(self, catalog: Catalog, place: Place) -> None:
@@ -58,7 +58,7 @@ class UploadRecords:
         try:
             return await self.catalog.uploads.find(self.place, upload_id)
         except CatalogMismatchError as error:
-            raise ResumeMismatchError(f"{error.message}; name that one to go on with it") from error
+            raise ResumeMismatchError(f"{error.message}; name that vault to continue the upload") from error
 
     async def note_aborted(self, upload_id: UploadId) -> None:
         """Record that an upload was aborted, if it is on record."""
@@ -126,10 +126,10 @@ def unknown_outcome(record: UploadRecord) -> OutcomeUnknownError:
     """Return the error for an upload of which nothing tells yet whether it has become an archive."""
     size, tree_hash = content_of(record)
     if record.upload_id is None:
-        text = "the archive was on its way in a single request when that was interrupted"
+        text = "the archive was sent in a single request, which was interrupted"
     else:
         text = (
-            f"upload {record.upload_id} was about to be completed when it was interrupted, and is gone now "
+            f"the completion of upload {record.upload_id} was interrupted, and the upload is gone now "
             "(completed, or expired)"
         )
     error = OutcomeUnknownError(text, size=size, tree_hash=tree_hash)

@@ -1,4 +1,4 @@
-"""What every operation on a vault needs: the gateway, the transfer resources, its name and its records."""
+"""The context of operations on a vault: gateway, transfer resources, name and records."""
 
 from __future__ import annotations
 

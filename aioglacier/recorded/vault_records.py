@@ -1,6 +1,6 @@
-"""The records of one vault: what is known of its uploads, jobs, downloads and deletions, and what is noted.
+"""The records of one vault: its uploads, jobs, downloads and deletions.
 
-Imported only where there is a catalog, because that takes long to load.
+Only a connection with a catalog imports this module, because it takes long to load.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "VaultRecords"]
 
-#: What becomes of a job, by what the service says of it.
+#: The recorded state of a job by its status at the service.
 _STATES: Final = {
     JobStatus.IN_PROGRESS: JobState.OPEN,
     JobStatus.SUCCEEDED: JobState.SUCCEEDED,
@@ -50,8 +50,8 @@ class VaultRecords:
     """The records of one vault.
 
     Attributes:
-        catalog: Where they are.
-        place: The vault, as the catalog knows it.
+        catalog: The catalog that has the records.
+        place: The vault's key in the catalog.
         uploads: The uploads to it.
     """
 
@@ -93,7 +93,7 @@ class VaultRecords:
         """Compare the account in the vault's ARN with the one on record, or record it.
 
         Raises:
-            CatalogMismatchError: They differ: with these credentials "-" is another account than before.
+            CatalogMismatchError: They differ. With these credentials "-" means another account than before.
         """
         fields = vault_arn.split(":")
         if len(fields) > 4 and fields[4]:
@@ -111,14 +111,14 @@ class VaultRecords:
         tier: Tier | None = None,
         inventory: InventoryParameters | None = None,
     ) -> JobId:
-        """Start a job on record; ``initiate`` is given the nonce for its description."""
+        """Record a job and start it. ``initiate`` gets the nonce for its description."""
         jobs = self.catalog.jobs
         former = await jobs.find_like(
             self.place, action, archive_id=archive_id, byte_range=byte_range, inventory=inventory
         )
         if former is not None and former.state is JobState.INTENT:
-            # Whoever wants another job has looked for that one. Should it turn up, its nonce tells.
-            await jobs.record_state(former, JobState.FAILED, "it was never begun, as far as is known")
+            # The caller has looked for that job and not found it. If it appears later, its nonce tells.
+            await jobs.record_state(former, JobState.FAILED, "it was not found at the service")
         record = await jobs.record_intent(
             self.place, action, archive_id=archive_id, byte_range=byte_range, tier=tier, inventory=inventory
         )
@@ -135,7 +135,7 @@ class VaultRecords:
         return job_id
 
     async def note_job(self, job: JobDescription) -> JobRecord:
-        """Record what the service says of a job, whoever started it."""
+        """Record the state of a job at the service, also of one that another program started."""
         jobs = self.catalog.jobs
         await self.confirm_account(job.vault_arn)
         record = await jobs.find(self.place, job.id)
@@ -163,14 +163,14 @@ class VaultRecords:
             await self.catalog.jobs.record_state(record, JobState.GONE)
 
     async def begin_download(self, job: JobDescription, target: str | os.PathLike[str]) -> None:
-        """Record that the output of a job is wanted as a file."""
+        """Record the intention to save the output of a job as a file."""
         record = await self.note_job(job)
         await self.catalog.downloads.record_begun(record, os.path.abspath(os.fsdecode(target)))  # noqa: ASYNC240, PTH100
         passing("download recorded")
 
     @asynccontextmanager
     async def downloading(self, job: JobDescription, target: str | os.PathLike[str]) -> AsyncIterator[None]:
-        """Record a download that runs in the block; one that fails goes on another time."""
+        """Record a download that runs in the block. If it fails, it stays on record as unfinished."""
         record = await self.note_job(job)
         path = os.path.abspath(os.fsdecode(target))  # noqa: ASYNC240, PTH100  # nothing is looked up
         download = await self.catalog.downloads.record_begun(record, path)
@@ -180,7 +180,7 @@ class VaultRecords:
     async def find_abandoned(
         self, archive_id: str, byte_range: ByteRange | None, target: str | os.PathLike[str]
     ) -> JobRecord | None:
-        """The job of an unfinished download of these bytes to this path."""
+        """Return the job of an unfinished download of these bytes to this path."""
         path = os.path.abspath(os.fsdecode(target))  # noqa: ASYNC240, PTH100  # nothing is looked up
         download = await self.catalog.downloads.find_unfinished(path)
         if download is None:
@@ -189,11 +189,11 @@ class VaultRecords:
         return job if (job.archive_id, job.byte_range) == (archive_id, byte_range) else None
 
     async def give_up_download(self, target: str | os.PathLike[str]) -> None:
-        """Record that an unfinished download to this path is begun anew."""
+        """Record that an unfinished download to this path will start again with another job."""
         path = os.path.abspath(os.fsdecode(target))  # noqa: ASYNC240, PTH100  # nothing is looked up
         download = await self.catalog.downloads.find_unfinished(path)
         if download is not None:
-            await self.catalog.downloads.record_ended(download, DownloadState.FAILED, "begun anew")
+            await self.catalog.downloads.record_ended(download, DownloadState.FAILED, "started again")
 
     # --- archives
 
@@ -215,7 +215,7 @@ class VaultRecords:
         return bytes(leaves) if len(leaves) == count_leaves(wanted.size) * HASH_SIZE else b""
 
     async def delete(self, archive_id: ArchiveId, delete: Callable[[], Awaitable[None]]) -> None:
-        """Delete an archive and record it, before and after, if it is on record at all."""
+        """Delete an archive, and record it before and after if the archive is on record."""
         archives = self.catalog.archives
         found = await archives.get(self.place, archive_id)
         if found is None:

@@ -1,4 +1,4 @@
-"""What the client's tests share: a scripted gateway to a local Glacier, and a whole connection to one."""
+"""Fixtures of the client's tests: a scripted gateway to a local Glacier, and a connection to one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def scripted(tmp_path: Path) -> AsyncIterator[ScriptedGateway]:
 
 @pytest.fixture
 async def vault(scripted: ScriptedGateway) -> AsyncIterator[aioglacier.Vault]:
-    """A vault of it."""
+    """Return a vault of the local Glacier."""
     async with open_resources(Limits(), "threads") as resources:
         yield await aioglacier.Glacier(scripted, resources).create_vault("v")
         assert resources.buffers.lent == 0
@@ -38,6 +38,6 @@ async def vault(scripted: ScriptedGateway) -> AsyncIterator[aioglacier.Vault]:
 
 @pytest.fixture
 async def local(tmp_path: Path) -> AsyncIterator[aioglacier.Glacier]:
-    """A connection to a local Glacier in this process, whose jobs are done at once."""
+    """Return a connection to a local Glacier in this process, whose jobs are done at once."""
     async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'glacier'}", hash_in="threads") as glacier:
         yield glacier

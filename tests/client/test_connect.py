@@ -1,4 +1,4 @@
-"""Connecting: what is refused at once, what connections share, and on which event loops they run."""
+"""Connections: wrong arguments, several at once, and event loops."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ MIB = 1024 * 1024
         ({"endpoint_url": "http://127.0.0.1:1/path"}, "remove the rest"),
         ({"account_id": "12"}, "account"),
         ({"proxy": "ftp://proxy:1"}, "proxy"),
-        ({"profile_name": "nobody"}, "profile"),
+        ({"profile_name": "missing"}, "profile"),
         ({"aws_secret_access_key": None}, "aws_secret_access_key"),
     ],
 )
 async def test_arguments_that_make_no_sense_are_refused(
     arguments: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anything is sent, with what is wrong and what would be right."""
+    """A wrong argument is refused before anything is sent, with a hint what would be right."""
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     given: dict[str, Any] = {
         "region_name": "us-east-1",
@@ -53,7 +53,7 @@ async def test_arguments_that_make_no_sense_are_refused(
 
 
 async def test_a_missing_region_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With where it was looked for."""
+    """The error for a missing region lists where the region was searched."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -63,7 +63,7 @@ async def test_a_missing_region_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 async def test_a_file_is_no_folder_for_a_local_glacier(tmp_path: Path) -> None:
-    """The place is named."""
+    """The error names the setting that has the wrong value."""
     (tmp_path / "file").touch()
     with pytest.raises(Exception, match="file"):
         async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'file'}"):
@@ -71,7 +71,7 @@ async def test_a_file_is_no_folder_for_a_local_glacier(tmp_path: Path) -> None:
 
 
 def test_another_event_loop_is_refused() -> None:
-    """Where there is no asyncio loop the sentence says which ones there may be."""
+    """Without an asyncio loop the error says which event loops work."""
 
     async def main() -> None:
         async with aioglacier.connect():
@@ -83,7 +83,7 @@ def test_another_event_loop_is_refused() -> None:
 
 
 async def test_names_are_checked_without_a_request(local: aioglacier.Glacier) -> None:
-    """A vault that cannot be is refused, one that is not there is not looked for."""
+    """An impossible vault name is refused; a vault that does not exist is not looked up."""
     assert local.vault("not-there").name == "not-there"
     with pytest.raises(aioglacier.VaultNameError):
         local.vault("not there")
@@ -98,7 +98,7 @@ async def test_names_are_checked_without_a_request(local: aioglacier.Glacier) ->
 
 
 async def test_two_connections_live_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has its own Glacier, memory and workers; one ends without harm to the other."""
+    """Two connections have their own Glacier, memory and workers; closing one leaves the other intact."""
     monkeypatch.setattr(workers, "LARGEST_IN_THREAD", MIB)  # a part of more waits for a worker
     children = {child.pid for child in psutil.Process().children()}
     async with aioglacier.connect(
@@ -123,7 +123,7 @@ async def test_two_connections_live_side_by_side(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_local_glacier_keeps_its_archives(tmp_path: Path) -> None:
-    """The folder is opened again later, and what was archived is still there."""
+    """A local Glacier keeps its archives in its folder from one connection to the next."""
     where = f"local:{tmp_path / 'glacier'}"
     async with aioglacier.connect(endpoint_url=where) as glacier:
         archive = await (await glacier.create_vault("v")).upload(DATA)
@@ -134,7 +134,7 @@ async def test_a_local_glacier_keeps_its_archives(tmp_path: Path) -> None:
 
 
 async def test_an_error_in_the_block_comes_out_unwrapped(tmp_path: Path) -> None:
-    """Neither the local Glacier's tasks nor the connection's make a group of it."""
+    """Neither the local Glacier's tasks nor the connection's wrap the caller's error in a group."""
     error = KeyError("mine")
     with pytest.raises(KeyError) as caught:
         async with aioglacier.connect(endpoint_url=f"local:{tmp_path / 'glacier'}"):
@@ -171,7 +171,7 @@ with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop
 
 
 def test_uvloop_gives_the_same_results() -> None:
-    """Writer, worker processes, download and reader run on the other loop, too, and end cleanly."""
+    """Writer, worker processes, download and reader run on uvloop and end cleanly."""
     pytest.importorskip("uvloop")
     command = [sys.executable, "-W", "error", "-c", ROUND_TRIP]
     answer = subprocess.run(command, capture_output=True, check=False)

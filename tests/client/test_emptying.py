@@ -18,14 +18,14 @@ REGION = "us-east-1"
 
 
 async def inventory_job(vault: aioglacier.Vault) -> aioglacier.Job:
-    """A finished inventory job."""
+    """Return a finished inventory job."""
     job = await vault.retrieve_inventory()
     await job.wait_until_done()
     return job
 
 
 async def fill(vault: aioglacier.Vault, count: int) -> list[aioglacier.Archive]:
-    """Some archives."""
+    """Yield some archives."""
     return [await vault.upload(b"archive %d" % number) for number in range(count)]
 
 
@@ -92,7 +92,7 @@ async def test_archives_that_a_lock_protects_are_passed_over(tmp_path: Path) -> 
 
 
 async def test_a_lost_service_ends_it_with_the_reason(tmp_path: Path) -> None:
-    """What is no policy's refusal is raised as itself, not in a group."""
+    """An error that is not a policy's refusal is raised as itself, not in a group."""
     faults = [Fault("DeleteArchive", status=403, code="ExpiredTokenException", count=None)]
     async with (
         LocalGlacier(tmp_path, faults=faults, job_delay=0, inventory_lag=0) as server,

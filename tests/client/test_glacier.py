@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_same_folder_is_the_same_place_on_whatever_port(tmp_path: Path) -> None:
-    """A local Glacier has another port each time, and its records are found again."""
+    """The records of a local Glacier are found again although its port changes."""
     async with Catalog.open(tmp_path / "catalog.db") as catalog:
         for name in ("glacier", "./glacier/../glacier"):
             endpoint = f"local:{tmp_path / name}"

@@ -1,4 +1,4 @@
-"""Jobs: waited for, found again, and read when they are done."""
+"""Jobs: waiting for them, finding them again and reading their output."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def _quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def archived(vault: Vault) -> Archive:
-    """An archive to retrieve."""
+    """Return an archive to retrieve."""
     return await vault.upload(DATA, description="d")
 
 
 async def test_a_job_is_waited_for_until_it_is_done(scripted: ScriptedGateway, vault: Vault) -> None:
-    """The service is asked again and again, and its last answer is returned."""
+    """The job asks the service until it is done and returns the last answer."""
     job = await vault.retrieve((await archived(vault)).id, tier="Bulk")
     async with anyio.create_task_group() as tasks:
 
@@ -65,7 +65,7 @@ async def test_a_job_is_waited_for_until_it_is_done(scripted: ScriptedGateway, v
 
 
 async def test_waiting_ends_in_time(scripted: ScriptedGateway, vault: Vault) -> None:
-    """The job was asked about even without time to wait; it goes on, and the error says so."""
+    """A wait asks at least once, and its error says that the job continues."""
     job = await vault.retrieve((await archived(vault)).id)
     with pytest.raises(WaitTimeoutError, match="it goes on") as caught:
         await job.wait_until_done(timeout_seconds=0)
@@ -88,7 +88,7 @@ async def test_a_service_out_of_reach_does_not_end_the_waiting(
     vault: Vault,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Hours are long, and connections come back."""
+    """A wait of hours survives a service that cannot be reached for a while."""
     job = await vault.retrieve((await archived(vault)).id)
     await scripted.advance(5 * 3600)
     scripted.fail("DescribeJob", trouble, times=2)
@@ -97,7 +97,7 @@ async def test_a_service_out_of_reach_does_not_end_the_waiting(
 
 
 async def test_an_answer_that_is_none_ends_the_waiting(scripted: ScriptedGateway, vault: Vault) -> None:
-    """A portal's page will not become an answer by waiting."""
+    """A wait ends at once on a portal's page, which no waiting turns into an answer."""
     job = await vault.retrieve((await archived(vault)).id)
     scripted.fail("DescribeJob", UnexpectedResponseError("a page", operation="DescribeJob", status=200))
     with pytest.raises(UnexpectedResponseError):
@@ -107,7 +107,7 @@ async def test_an_answer_that_is_none_ends_the_waiting(scripted: ScriptedGateway
 async def test_output_is_not_there_before_the_job_is_done(
     scripted: ScriptedGateway, vault: Vault, tmp_path: Path
 ) -> None:
-    """Reading, downloading and listing all say so, and nothing is made."""
+    """Reading, downloading and listing an unfinished job are refused, and no file is made."""
     job = await vault.retrieve((await archived(vault)).id)
     inventory = await vault.retrieve_inventory()
     with pytest.raises(JobNotReadyError):
@@ -139,7 +139,7 @@ async def test_a_failed_job_says_why(scripted: ScriptedGateway, vault: Vault, tm
 
 
 async def test_what_is_not_there_cannot_be_retrieved(vault: Vault) -> None:
-    """Unknown archives and jobs are errors of their own; ids that cannot be are not sent."""
+    """Unknown archives and jobs have errors of their own; impossible ids are not sent."""
     with pytest.raises(ArchiveNotFoundError):
         await vault.retrieve("x" * 138)
     with pytest.raises(JobNotFoundError):
@@ -154,7 +154,7 @@ async def test_what_is_not_there_cannot_be_retrieved(vault: Vault) -> None:
 
 
 async def test_every_job_has_a_description_of_its_own(vault: Vault) -> None:
-    """By it a job is found whose answer was lost; one that is given is kept."""
+    """A job gets a unique description, by which it is found if the answer is lost, unless one is given."""
     archive = await archived(vault)
     for _ in range(2):
         await vault.retrieve(archive.id)
@@ -165,7 +165,7 @@ async def test_every_job_has_a_description_of_its_own(vault: Vault) -> None:
 
 
 async def test_a_job_that_is_there_is_found_again(scripted: ScriptedGateway, vault: Vault) -> None:
-    """So that the same bytes are not paid twice; other ranges and failed jobs do not count."""
+    """A job that retrieves the bytes is found; jobs for other ranges and failed jobs are not."""
     archive = await archived(vault)
     assert await vault.find_retrieval(archive.id) is None
     part = await vault.retrieve(archive.id, byte_range=(MIB, 2 * MIB))
@@ -208,7 +208,7 @@ async def test_a_job_for_another_archive_is_refused(vault: Vault) -> None:
 async def test_dates_without_a_time_zone_are_refused(
     name: str, scripted: ScriptedGateway, vault: Vault
 ) -> None:
-    """They would be taken for local time, which differs from one machine to the next; nothing is sent."""
+    """A date without a time zone is refused, because local time differs between machines."""
     naive = datetime(2026, 1, 1)  # noqa: DTZ001  # that is the mistake
     with pytest.raises(InvalidPlanError, match=f"{name} needs a time zone"):
         await (
@@ -220,7 +220,7 @@ async def test_dates_without_a_time_zone_are_refused(
 
 
 async def test_an_inventory_job_that_is_there_is_found_again(vault: Vault) -> None:
-    """One with a limit or in the other format lists something else."""
+    """An inventory job with a limit or in another format is not taken for a whole list."""
     await archived(vault)
     await vault.retrieve_inventory(limit=1)
     assert await vault.find_inventory_retrieval() is None

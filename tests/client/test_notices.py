@@ -1,4 +1,4 @@
-"""Being told that a job is done, through a real SNS topic and a real SQS queue (moto's server)."""
+"""Messages about finished jobs, through a real SNS topic and a real SQS queue (moto's server)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REGION = "us-east-1"
 
 
 def connected(server: LocalGlacier) -> AbstractAsyncContextManager[aioglacier.Glacier]:
-    """A connection whose keys serve the queue as well."""
+    """Return a connection whose keys serve the queue as well."""
     return aioglacier.connect(
         endpoint_url=server.url,
         region_name=REGION,
@@ -36,7 +36,7 @@ def connected(server: LocalGlacier) -> AbstractAsyncContextManager[aioglacier.Gl
 
 
 class Messaging:
-    """A topic, and a queue that is subscribed to it."""
+    """A topic and a queue that is subscribed to it."""
 
     def __init__(self, endpoint: str) -> None:
         session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
@@ -49,11 +49,11 @@ class Messaging:
         self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
 
     def publish(self, message: object) -> None:
-        """Tell the topic."""
+        """Send a message to the topic."""
         self.sns.publish(TopicArn=self.topic_arn, Message=json.dumps(message))
 
     def count_messages(self) -> int:
-        """Messages in the queue, those being read included."""
+        """Return the number of messages in the queue, including those being read."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
         return sum(int(attributes["Attributes"][name]) for name in names)
@@ -66,7 +66,7 @@ class Messaging:
 
 @pytest.fixture
 def messaging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Messaging]:
-    """SNS and SQS on loopback, found as a user's would be: by botocore's own environment."""
+    """Run SNS and SQS on loopback, found through botocore's environment variables."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -79,7 +79,7 @@ def messaging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Messaging]:
 
 
 async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messaging: Messaging) -> None:
-    """A job that would be asked about in 15 minutes is found done as soon as the service's message comes."""
+    """A job is found done as soon as the service's message comes, not 15 minutes later."""
     async with (
         LocalGlacier(tmp_path, sns_endpoint_url=messaging.endpoint) as server,
         connected(server) as glacier,
@@ -120,7 +120,7 @@ async def test_a_message_is_only_a_hint(tmp_path: Path, messaging: Messaging) ->
 async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(
     tmp_path: Path, messaging: Messaging
 ) -> None:
-    """Before Python 3.13 such a group leaves its task marked as being cancelled."""
+    """Leaving the block does not leave the task marked as cancelled, as groups did before Python 3.13."""
 
     async def fail_soon() -> None:
         await asyncio.sleep(0)
@@ -137,7 +137,7 @@ async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(
 
 
 async def test_a_queue_is_named_by_its_url(tmp_path: Path) -> None:
-    """The name or ARN of a queue is refused with the form that is wanted."""
+    """The name or ARN of a queue is refused with an example of a queue URL."""
     async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:
         with pytest.raises(aioglacier.ConfigurationError, match="https://"):
             async with glacier.open_notices("arn:aws:sqs:us-east-1:012345678901:jobs"):
@@ -158,5 +158,5 @@ async def test_a_queue_is_named_by_its_url(tmp_path: Path) -> None:
     ],
 )
 def test_find_job_id_in_any_message(body: str, job_id: str | None) -> None:
-    """The job is found in SNS's envelope and without it, and nothing else is taken for one."""
+    """A job is found in a message with and without SNS's envelope, and in no other message."""
     assert find_job_id(body) == job_id

@@ -1,4 +1,4 @@
-"""Lists in pages: followed to the end, however short the pages, and never in circles."""
+"""Paged lists are followed to their end, and never in circles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aioglacier.gateway.contract.paging import follow
 
 
 async def test_every_page_is_given_in_order() -> None:
-    """A page without items is not the end; only one without a marker is."""
+    """Paging ends at a page without a marker, not at a page without items."""
     pages: dict[str | None, Page[int]] = {
         None: Page((1, 2), "a"),
         "a": Page((), "b"),
@@ -29,7 +29,7 @@ async def test_every_page_is_given_in_order() -> None:
 
 @pytest.mark.parametrize("second", ["a", "b"])
 async def test_a_list_that_goes_in_circles_is_an_error(second: str) -> None:
-    """The marker that came twice is named, be it the same at once or a longer circle."""
+    """The error names a marker that came twice, at once or after a longer circle."""
     pages = {None: Page((1,), "a"), "a": Page((2,), second), "b": Page((3,), "a")}
 
     async def fetch(marker: str | None) -> Page[int]:  # follow awaits it
@@ -40,7 +40,7 @@ async def test_a_list_that_goes_in_circles_is_an_error(second: str) -> None:
 
 
 async def test_no_page_is_fetched_before_it_is_needed() -> None:
-    """Who stops early has asked for no more than he saw."""
+    """A caller that stops early has requested no further page."""
     asked = []
 
     async def fetch(marker: str | None) -> Page[int]:  # follow awaits it

@@ -22,7 +22,7 @@ DATA = bytes(range(251)) * (3 * MIB // 251)
 
 
 async def test_a_file_goes_there_and_back(local: aioglacier.Glacier, tmp_path: Path) -> None:
-    """The README's way: create, write, upload, retrieve, download."""
+    """The steps of the README work: create, write, upload, retrieve, download."""
     vault = await local.create_vault("photos")
     async with vault.open_writer(description="november, raw") as writer:
         for start in range(0, len(DATA), 100_000):
@@ -43,7 +43,7 @@ async def test_a_file_goes_there_and_back(local: aioglacier.Glacier, tmp_path: P
 
 
 async def test_an_upload_can_be_watched(vault: aioglacier.Vault) -> None:
-    """What is opened but not yet run tells how far it is, and its archive at the end."""
+    """A prepared upload shows its progress, and its archive at the end."""
     upload = await vault.prepare_upload(DATA, part_size=MIB)
     assert upload.snapshot().taken == 0
     assert upload.archive is None
@@ -55,7 +55,7 @@ async def test_an_upload_can_be_watched(vault: aioglacier.Vault) -> None:
 async def test_unfinished_uploads_are_listed_and_ended(
     scripted: ScriptedGateway, vault: aioglacier.Vault
 ) -> None:
-    """Each with its part size, description and parts; aborting it twice is no error."""
+    """Unfinished uploads are listed with part size, description and parts; aborting twice is no error."""
     ids = [
         await scripted.initiate_multipart_upload("v", part_size=MIB, description=f"number {number}")
         for number in range(60)
@@ -78,7 +78,7 @@ async def test_unfinished_uploads_are_listed_and_ended(
 async def test_an_inventory_is_read_as_a_stream(
     output_format: str, local: aioglacier.Glacier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Piece by piece, however the pieces cut the document, and only as far as it is wanted."""
+    """An inventory is read in pieces, wherever they cut it, and no further than the caller reads."""
     monkeypatch.setattr(inventory, "_PIECE_SIZE", 100)
     vault = await local.create_vault("v")
     archives = [await vault.upload(DATA[:size], description=f'"{size}", raw') for size in range(1, 30)]
@@ -125,7 +125,7 @@ async def test_an_answer_that_is_not_the_inventory_is_no_empty_inventory(
 
 
 async def test_tags_go_in_batches(scripted: ScriptedGateway, vault: aioglacier.Vault) -> None:
-    """The service takes ten at once, the caller any number."""
+    """A caller may set any number of tags, although the service takes ten at once."""
     tags = {f"key {number}": str(number) for number in range(25)}
     await vault.tags.add(tags)
     assert scripted.calls["AddTagsToVault"] == 3
@@ -137,7 +137,7 @@ async def test_tags_go_in_batches(scripted: ScriptedGateway, vault: aioglacier.V
 
 
 async def test_settings_are_set_read_and_removed(vault: aioglacier.Vault) -> None:
-    """Notifications, access policy and lock; what is not set is an error of its own."""
+    """Notifications, access policy and lock can be set; reading an unset one is an error of its own."""
     policy = '{"Statement":[{"Effect":"Deny","Principal":"*","Action":"glacier:DeleteVault"}]}'
     for read in (vault.notifications.get, vault.access_policy.get, vault.lock.get):
         with pytest.raises(aioglacier.ResourceNotFoundError):
@@ -162,7 +162,7 @@ async def test_settings_are_set_read_and_removed(vault: aioglacier.Vault) -> Non
 
 
 async def test_errors_name_the_vault(vault: aioglacier.Vault, tmp_path: Path) -> None:
-    """Also those that are no fault of the service."""
+    """Errors name the vault, also those that do not come from the service."""
     with pytest.raises(aioglacier.SourceUnreadableError) as unreadable:
         await vault.upload(tmp_path / "none")
     with pytest.raises(aioglacier.LengthMismatchError) as short:

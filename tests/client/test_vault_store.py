@@ -13,7 +13,7 @@ from tests.recorded.conftest import SIZE, House, done
 
 
 async def test_a_stream_goes_on_where_its_writer_says(house: House) -> None:
-    """Fed again from ``position``, it becomes the same archive; nothing before it is read or sent again."""
+    """A stream read again from ``position`` becomes the same archive, and no byte before is sent again."""
     content = data(SIZE)
     with pytest.raises(RuntimeError):  # noqa: PT012  # the last of them
         async with house.vault.open_writer(part_size=MIB, description="tape", keep_unfinished=True) as writer:
@@ -31,7 +31,7 @@ async def test_a_stream_goes_on_where_its_writer_says(house: House) -> None:
 
 
 async def test_a_stream_with_parts_that_were_not_sent_from_here_is_refused(house: House) -> None:
-    """What is on record and what the service has must agree where nothing is read again."""
+    """Parts that are not read again must agree on record and at the service."""
     left = await house.left_behind()
     assert left.upload_id is not None
     await house.catalog.uploads.record_part(left, 1, size=MIB, tree_hash=bytes(32))

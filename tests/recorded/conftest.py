@@ -1,4 +1,4 @@
-"""What the tests of recorded uploads share: a local Glacier with a catalog."""
+"""A local Glacier with a catalog, shared by the tests of recorded uploads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIZE = 5 * MIB + 3
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Look until it is so."""
+    """Wait until a condition holds."""
     with anyio.fail_after(10):
         while not await condition():  # noqa: ASYNC110  # nothing tells
             await anyio.sleep(0.01)
@@ -51,15 +51,15 @@ class House:
 
     @property
     def catalog(self) -> Catalog:
-        """The catalog."""
+        """Return the catalog."""
         return self.records.catalog
 
     async def uploads(self) -> list[UploadRecord]:
-        """Every unfinished upload on record."""
+        """Return every unfinished upload on record."""
         return [upload async for upload in self.catalog.uploads.list_unfinished()]
 
     async def left_behind(self) -> UploadRecord:
-        """An upload of the file that fails with its last part, as it is on record then."""
+        """Let an upload of the file fail with its last part; return its record."""
         self.server.faults.add(
             Fault("UploadMultipartPart", where=f"bytes {5 * MIB}-", status=403, code="AccessDeniedException")
         )
@@ -76,7 +76,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """All of it, and a file of six parts."""
+    """Return a local Glacier, a catalog and a vault, with a file of six parts."""
     file = tmp_path / "film.mkv"
     file.write_bytes(data(SIZE))
     async with (

@@ -1,4 +1,4 @@
-"""What became of an upload."""
+"""The outcome of an upload."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.recorded.conftest import SIZE, House
 
 
 async def completing(house: House) -> UploadRecord:
-    """An upload that was about to be completed, and is gone; nobody knows whether it was."""
+    """Return an upload that was about to be completed and is gone, so that its outcome is unknown."""
     left = await house.left_behind()
     assert left.upload_id is not None
     record = await house.catalog.uploads.record_completing(left, size=SIZE, tree_hash=tree_hash(data(SIZE)))
@@ -35,7 +35,7 @@ async def completing(house: House) -> UploadRecord:
 
 
 async def test_an_unknown_outcome_is_never_uploaded_again_blindly(house: House) -> None:
-    """Size, hash and the way to settle it are named, and nothing is sent (PR-03)."""
+    """The error names size, hash and the inventory that settles it; nothing is sent (PR-03)."""
     await completing(house)
     with pytest.raises(OutcomeUnknownError) as caught:
         async with house.vault.open_or_resume(house.file):
@@ -46,9 +46,9 @@ async def test_an_unknown_outcome_is_never_uploaded_again_blindly(house: House) 
 
 
 async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
-    """An archive of that size and hash which nobody else made is the one."""
+    """A listed archive of that size and hash that no other upload made is the archive."""
     record = await completing(house)
-    other = await house.vault.upload(data(SIZE), part_size=MIB, description="somebody else's, on record")
+    other = await house.vault.upload(data(SIZE), part_size=MIB, description="another upload's, on record")
     assert not await settle_by_inventories(house.records)
     found = aioglacier.Archive(ArchiveId("A" * 138), "v", SIZE, other.tree_hash, "", record.created)
     await house.catalog.archives.merge_inventory(
@@ -61,7 +61,7 @@ async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
 
 
 async def test_an_inventory_of_three_days_later_that_does_not_list_it_settles_it(house: House) -> None:
-    """An earlier one proves nothing; then the file is uploaded anew."""
+    """An earlier inventory proves nothing; after a late one the file is uploaded again."""
     record = await completing(house)
     place = house.records.place
     for age in (timedelta(0), INVENTORY_ALLOWANCE - timedelta(seconds=1)):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 async def test_an_upload_in_parts_is_on_record_with_every_hash(house: House) -> None:
-    """The archive, its upload, and of each part the tree hash and the hash of every MiB."""
+    """The catalog has the archive, its upload, and the tree hash and leaf hashes of each part."""
     archive = await house.vault.upload(house.file, part_size=2 * MIB, description="a film")
     record = await house.catalog.archives.get(house.records.place, archive.id)
     assert record is not None
@@ -45,7 +45,7 @@ async def test_an_upload_in_parts_is_on_record_with_every_hash(house: House) -> 
 
 
 async def test_a_single_request_is_on_record(house: House) -> None:
-    """Where it came from does not matter."""
+    """An archive of a single request is on record like one in parts."""
     archive = await house.vault.upload(b"small", description="small")
     record = await house.catalog.archives.get(house.records.place, archive.id)
     assert record is not None
@@ -53,7 +53,7 @@ async def test_a_single_request_is_on_record(house: House) -> None:
 
 
 async def test_an_archive_with_another_hash_is_suspect(house: House) -> None:
-    """The error names the archive, the record says that it is not to be relied on, nothing goes (SV-06)."""
+    """The error names the archive, and the record marks it as suspect; nothing is deleted (SV-06)."""
     house.server.faults.add(Fault("CompleteMultipartUpload", FaultKind.WRONG_HASH))
     with pytest.raises(IntegrityError) as caught:
         await house.vault.upload(house.file, part_size=MIB)
@@ -74,7 +74,7 @@ async def test_what_was_refused_is_not_taken_for_done(house: House) -> None:
 
 
 async def test_a_lost_answer_to_completing_costs_nothing(house: House) -> None:
-    """It is asked for again, and answered with the same archive (SV-09)."""
+    """A completion whose answer was lost is repeated and gives the same archive (SV-09)."""
     house.server.faults.add(Fault("CompleteMultipartUpload", FaultKind.RESET, moment=Moment.AFTER_COMMIT))
     archive = await house.vault.upload(house.file, part_size=MIB)
     assert await house.catalog.archives.get(house.records.place, archive.id)
@@ -82,7 +82,7 @@ async def test_a_lost_answer_to_completing_costs_nothing(house: House) -> None:
 
 
 async def test_nothing_is_sent_any_more_when_nothing_can_be_recorded(house: House, tmp_path: Path) -> None:
-    """The catalog is taken away meanwhile: no further part, no completion, no abort (DC-01, DC-10)."""
+    """Without the catalog no further part, no completion and no abort is sent (DC-01, DC-10)."""
     with pytest.raises(CatalogError):  # noqa: PT012  # it may come from any of them
         async with house.vault.open_writer(part_size=MIB) as writer:
             await writer.write(data(2 * MIB))
@@ -98,7 +98,7 @@ async def test_nothing_is_sent_any_more_when_nothing_can_be_recorded(house: Hous
 async def test_a_single_request_that_cannot_be_recorded_makes_no_archive(
     house: House, tmp_path: Path
 ) -> None:
-    """The last of it is not sent (DC-01)."""
+    """A single request without a record does not send its last bytes (DC-01)."""
     (tmp_path / "catalog.db").rename(tmp_path / "elsewhere.db")
     for size in (1, 300_000):
         with pytest.raises(CatalogError):
@@ -107,7 +107,7 @@ async def test_a_single_request_that_cannot_be_recorded_makes_no_archive(
 
 
 async def test_a_single_request_is_recorded_when_its_last_bytes_go_out(house: House) -> None:
-    """One that is cut off before has made nothing, and there is nothing to settle."""
+    """A request that is cut off before its last bytes leaves nothing to settle."""
     house.server.faults.add(
         Fault("UploadArchive", FaultKind.RESET, Moment.BODY, after_bytes=100_000, count=None)
     )
@@ -117,13 +117,13 @@ async def test_a_single_request_is_recorded_when_its_last_bytes_go_out(house: Ho
 
 
 class Sequence:
-    """A store that gives ids in a sequence and, asked for anything else, waits for ever."""
+    """A store that gives ids in a sequence and waits for ever in every other method."""
 
     def __init__(self, *ids: str) -> None:
         self._ids = list(ids)
 
     async def initiate(self, part_size: int) -> UploadId:
-        """The next id."""
+        """Return the next id."""
         del part_size
         return UploadId(self._ids.pop(0))
 
@@ -134,7 +134,7 @@ class Sequence:
         progress: Progress | None,
         before_last: BeforeLast | None = None,
     ) -> StoredArchive:
-        """Hand half of it to the connection, and wait."""
+        """Hand half of the body to the connection, and wait."""
         del hashes
         if before_last is not None:
             await before_last()
@@ -163,19 +163,19 @@ class Sequence:
 
 
 def recording(house: House, inner: Sequence) -> RecordingStore:
-    """A new upload through a store."""
+    """Return a store that records a new upload."""
     return house.records.store(inner, UploadOptions("v"))
 
 
 async def test_an_id_that_somebody_else_has_taken_is_not_used(house: House) -> None:
-    """Of two who find each other's lost upload, each takes one (PR-02)."""
+    """Two processes that find the same lost upload take one each (PR-02)."""
     first, second = recording(house, Sequence("one")), recording(house, Sequence("one", "two"))
     assert await first.initiate(MIB) == "one"
     assert await second.initiate(MIB) == "two"
 
 
 async def test_a_single_request_that_was_cancelled_half_way_has_made_nothing(house: House) -> None:
-    """Half a body is no archive, so its outcome is known."""
+    """A single request cancelled half-way has made no archive, and its record says so."""
     body = memoryview(data(1000))
     hashes = PartHashes(b"", tree_hash(body), b"")
     with anyio.move_on_after(0.2) as scope:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def test_an_interrupted_file_goes_on(house: House) -> None:
-    """Only what is missing is sent, whatever the description and part size were chosen by."""
+    """An interrupted file continues, and only its missing parts are sent."""
     left = await house.left_behind()
     assert left.state is UploadState.OPEN
     async with house.vault.open_or_resume(house.file) as upload:
@@ -34,7 +34,7 @@ async def test_an_interrupted_file_goes_on(house: House) -> None:
 
 
 async def test_another_part_size_or_description_is_refused(house: House) -> None:
-    """Both values are named, and nothing is sent (SV-14)."""
+    """The error names both values, and nothing is sent (SV-14)."""
     await house.left_behind()
     with pytest.raises(ResumeMismatchError, match="part size 1048576 bytes, but now it is 2097152 bytes"):
         async with house.vault.open_or_resume(house.file, part_size=2 * MIB):
@@ -47,7 +47,7 @@ async def test_another_part_size_or_description_is_refused(house: House) -> None
 
 
 async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
-    """The first bytes that differ are named, nothing is sent, and a restart begins anew (SV-15)."""
+    """The error names the first bytes that differ; a restart sends the file from its beginning (SV-15)."""
     left = await house.left_behind()
     house.file.write_bytes(data(2 * MIB) + data(SIZE - 2 * MIB, seed=2))
     with pytest.raises(ResumeMismatchError) as caught:
@@ -63,7 +63,7 @@ async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
 
 
 async def test_an_upload_that_expired_begins_anew(house: House) -> None:
-    """It says how many bytes go again (SV-12)."""
+    """An expired upload starts again and shows how many bytes are sent again (SV-12)."""
     await house.left_behind()
     await house.server.advance(25 * 3600)
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
@@ -76,7 +76,7 @@ async def test_an_upload_that_expired_begins_anew(house: House) -> None:
 
 
 async def test_one_task_at_a_time_uploads_a_file(house: House) -> None:
-    """A second one is refused at once (DC-07)."""
+    """A second task that uploads the same file is refused at once (DC-07)."""
     async with house.vault.open_or_resume(house.file):
         with pytest.raises(UploadLockedError):
             async with house.vault.open_or_resume(house.file):
@@ -84,7 +84,7 @@ async def test_one_task_at_a_time_uploads_a_file(house: House) -> None:
 
 
 async def test_without_a_catalog_nothing_is_found_again(tmp_path: Path) -> None:
-    """That is an error, and no silent second upload."""
+    """Without a catalog resuming is an error, and not a silent second upload."""
     endpoint = f"local:{tmp_path / 'glacier'}"
     async with aioglacier.connect(endpoint_url=endpoint, hash_in="threads") as glacier:
         with pytest.raises(ConfigurationError, match="catalog"):
@@ -92,7 +92,7 @@ async def test_without_a_catalog_nothing_is_found_again(tmp_path: Path) -> None:
 
 
 async def test_a_restart_decides_an_unknown_outcome(house: House) -> None:
-    """Whoever asks for it takes it that there is no archive."""
+    """A restart aborts an upload of unknown outcome and sends the file again."""
     await completing(house)
     async with house.vault.open_or_resume(house.file, part_size=MIB, restart=True) as upload:
         assert upload.is_new

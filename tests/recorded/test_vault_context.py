@@ -1,4 +1,4 @@
-"""What every operation on a vault shares."""
+"""The context that every operation on a vault shares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_vault_without_a_catalog_cannot_be_recorded(tmp_path: Path) -> None:
-    """What needs records says at once that the connection has no catalog."""
+    """A call that needs records is refused at once if the connection has no catalog."""
     async with aioglacier.connect(endpoint_url=f"local:{tmp_path}") as glacier:
         context = glacier.vault("photos").context
         assert context.records is None

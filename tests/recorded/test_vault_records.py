@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def test_jobs_and_downloads_are_on_record(house: House, tmp_path: Path) -> None:
-    """With the nonce in the job's description, and what became of it."""
+    """A job is on record with its nonce, its state and its download."""
     archive = await house.vault.upload(b"small")
     job = await house.vault.retrieve(archive.id)
     record = await house.catalog.jobs.find(house.records.place, job.id)
@@ -39,7 +39,7 @@ async def test_jobs_and_downloads_are_on_record(house: House, tmp_path: Path) ->
 
 
 async def test_a_job_whose_answer_was_lost_is_known_by_its_nonce(house: House) -> None:
-    """One job at the service, one on record (SV-10)."""
+    """A job whose answer was lost is found by its nonce: one at the service, one on record (SV-10)."""
     archive = await house.vault.upload(b"small")
     house.server.faults.add(Fault("InitiateJob", FaultKind.RESET, moment=Moment.AFTER_COMMIT))
     job = await house.vault.retrieve(archive.id)
@@ -48,7 +48,7 @@ async def test_a_job_whose_answer_was_lost_is_known_by_its_nonce(house: House) -
 
 
 async def test_a_deletion_is_on_record(house: House) -> None:
-    """Before and after; one that is refused leaves the archive as it was."""
+    """A deletion is recorded before and after; a refused one leaves the archive as it was."""
     archive = await house.vault.upload(b"small")
     house.server.faults.add(Fault("DeleteArchive", status=403, code="AccessDeniedException"))
     with pytest.raises(aioglacier.AccessDeniedError):
