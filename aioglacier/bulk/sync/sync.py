@@ -83,7 +83,7 @@ class FolderSync:
         self._gone: list[Removal] = []
         self._held_back: list[Removal] = []
         self._ended: tuple[TreeRecord, RunNumber] | None = None
-        self._is_draining = False
+        self._is_draining = self._is_first = False
         self._stoppable = anyio.CancelScope()
 
     @property
@@ -151,6 +151,7 @@ class FolderSync:
             tree = await catalog.trees.open(context.place, self._root, host=machine_name(), owner=user_name())
             await _check_still_sealed(catalog, tree, self._options.recipients, self._options.allows_plain)
             self.unknown = await settle_folder(context, tree)
+            self._is_first = not (await catalog.archives.totals(context.place)).archives
             run = await catalog.runs.begin(tree, "sync", _settings(self._options))
             try:
                 with first_cause(), self._stoppable:
@@ -297,6 +298,8 @@ class FolderSync:
         self, wanted: Sequence[tuple[int, bytes]]
     ) -> Mapping[tuple[int, bytes], StoredContent]:
         """Return where contents lie in the vault, encrypted as this run encrypts."""
+        if self._is_first:  # nothing is stored that a first sync could point to
+            return {}
         return await find_content(self._context, wanted, self._options.recipients)
 
 
