@@ -284,7 +284,9 @@ async def test_workers_are_gone_after_any_cancellation(
 
     children = {child.pid for child in psutil.Process().children()}
     started = 0
-    for turns in (1, 2, 3, 5, 8, 13, 21, 34, 55, 89):
+    for turns in (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 200, 400, 800, 1600, 3200, 6400):
+        if started and turns > 89:  # on a busy machine the file is opened later
+            break
         async with open_resources(Limits(memory=8 * MIB, concurrency=2, hash_workers=2)) as resources:
             store = MemoryStore()
             await cancel_after(turns, partial(upload, store, resources))
