@@ -166,3 +166,11 @@ def test_a_description_that_is_no_text_is_refused() -> None:
     text: Any = b"november"
     with pytest.raises(DescriptionError, match="is a str"):
         check_description(text)
+
+
+@pytest.mark.parametrize("description", ["x" * 1025, 5])
+def test_a_refused_description_is_an_attribute(description: object) -> None:
+    """A program finds the refused text in the error."""
+    with pytest.raises(DescriptionError) as caught:
+        check_description(description)  # type: ignore[arg-type]  # the mistake that is tested
+    assert caught.value.description == (description if isinstance(description, str) else repr(description))

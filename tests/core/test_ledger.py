@@ -104,3 +104,11 @@ def test_the_ten_thousand_and_first_part_is_refused(part_size: int, suggested: i
         UploadLedger(part_size).part_range(VAULT.max_parts, 1)
     assert (caught.value.part_size, caught.value.size) == (part_size, None)
     assert caught.value.suggested_part_size == suggested
+
+
+def test_a_part_s_range_begins_and_ends_at_its_place() -> None:
+    """The range of a part follows from its index, and 4 GiB is the largest part size that is suggested."""
+    assert UploadLedger(MIB).part_range(3, 5) == ByteRange(3 * MIB, 3 * MIB + 5)
+    with pytest.raises(TooManyPartsError) as caught:
+        UploadLedger(2 * GIB).part_range(VAULT.max_parts, 1)
+    assert caught.value.suggested_part_size == 4 * GIB
