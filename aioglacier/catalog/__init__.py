@@ -1,8 +1,8 @@
-"""The local record of what was archived and of what is under way, kept so that any command can be repeated.
+"""The local record of archives and of work under way, kept so that any command can be repeated.
 
-The service knows archives by id and nothing else, and answers can be lost. So what is about to be asked of
-it is recorded before, and what came of it after: intent, then effect, then outcome. The library does without
-a catalog; the command line always keeps one.
+The service knows archives by id only, and answers can be lost. So each request is recorded before it is sent,
+and its result after: intent, then effect, then outcome. The library works without a catalog; the command line
+always keeps one.
 """
 
 from __future__ import annotations

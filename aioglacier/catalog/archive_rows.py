@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class KnownArchive(NamedTuple):
-    """What is compared with an archive of the same id."""
+    """The facts of an archive on record that are compared with another of the same id."""
 
     number: int
     archive_id: str
@@ -39,7 +39,7 @@ class KnownArchive(NamedTuple):
 
 
 class KeptArchive(NamedTuple):
-    """What a record has besides what was just recorded."""
+    """The columns of a record that were not just written."""
 
     number: ArchiveNumber
     source: str | None
@@ -48,7 +48,7 @@ class KeptArchive(NamedTuple):
 
 
 def is_sound(facts: KnownArchive) -> bool:
-    """Whether the facts are those that were recorded; those of the first version cannot be told."""
+    """Return whether the facts are those that were recorded; the first version kept no checksum."""
     return facts.checksum is None or facts.checksum == _checksum(
         facts.archive_id, facts.size, facts.tree_hash, facts.description, facts.created
     )
@@ -58,7 +58,7 @@ def _checksum(archive_id: str, size: int, tree_hash: bytes, description: str, cr
     return checksum((archive_id, size, tree_hash, description, created.timestamp()))
 
 
-#: What is recorded of an archive for good, besides its id.
+#: The columns of an archive that never change, besides its id.
 _FACTS: Final = ("size", "tree_hash", "description", "created", "checksum")
 
 
@@ -71,13 +71,13 @@ def _facts(archive: Archive) -> tuple[object, ...]:
 def known_archive(
     number: int, id_: str, size: int, tree_hash: str, description: str, created: int, sum_: int | None
 ) -> KnownArchive:
-    """The archive of a row with the columns that a ``KnownArchive`` has."""
+    """Return the archive of a row that has the columns of a ``KnownArchive``."""
     hash_ = bytes.fromhex(tree_hash)
     return KnownArchive(number, id_, size, hash_, unescape(description), instant_of(created), sum_)
 
 
 def find_known(connection: Connection, place: int, ids: Sequence[ArchiveId]) -> Mapping[str, KnownArchive]:
-    """Those of a few hundred archives of a vault that are on record, by their ids."""
+    """Return which of a few hundred archives of a vault are on record, by their ids."""
     return {row[1]: known_archive(*row) for row in connection.rows(_finding(len(ids)), (place, *ids))}
 
 
@@ -88,7 +88,7 @@ def _finding(count: int) -> str:
 
 
 def list_known(connection: Connection, after: int, limit: int) -> list[KnownArchive]:
-    """Archives of all vaults in the order of recording, those with higher numbers than this one."""
+    """Return archives of all vaults in the order of recording, from a number on."""
     names = ", ".join(KnownArchive._fields)
     listing = f"SELECT {names} FROM archives WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608
     return [known_archive(*row) for row in connection.rows(listing, (after, limit))]
@@ -105,7 +105,7 @@ def insert_archives(
     *,
     seen: datetime | None = None,
 ) -> None:
-    """Record a few hundred archives, none of which is on record, with their sources."""
+    """Record a few hundred new archives with their sources."""
     state, instant = ArchiveState.STORED.value, optional(count_microseconds, seen)
     connection.each(
         _INSERT,
@@ -128,12 +128,12 @@ def keep_row(
     state: ArchiveState,
     more: Mapping[str, Any],
 ) -> KeptArchive:
-    """Record an archive, or change what is recorded of it.
+    """Record an archive, or change its record.
 
     Args:
         connection: Where to.
         place: The number of its vault.
-        archive: What is recorded for good.
+        archive: The facts that never change.
         state: Its state.
         more: Of ``source``, ``upload`` and ``kind`` those that are known now.
     """
@@ -165,13 +165,13 @@ def _keeping(names: frozenset[str]) -> str:
 
 
 def repair_row(connection: Connection, number: int, archive: Archive) -> None:
-    """Record anew what an archive on record is."""
+    """Record the facts of an archive again, in place of damaged ones."""
     changes = ", ".join(f"{name} = ?" for name in _FACTS)
     connection.rows(f"UPDATE archives SET {changes} WHERE number = ?", (*_facts(archive), number))  # noqa: S608
 
 
 def see_archives(connection: Connection, numbers: Sequence[int], inventoried: datetime) -> None:
-    """Record of a few hundred archives that an inventory lists them."""
+    """Record that an inventory lists a few hundred archives."""
     instant = count_microseconds(inventoried)
     connection.rows(_seeing(len(numbers)), (instant, instant, *numbers))
 
@@ -183,7 +183,7 @@ def _seeing(count: int) -> str:
 
 
 def suspect_archives(connection: Connection, numbers: Sequence[int], inventoried: datetime) -> None:
-    """Record of a few hundred archives that an inventory contradicts what is on record of them."""
+    """Record that an inventory contradicts the records of a few hundred archives."""
     instant = count_microseconds(inventoried)
     connection.rows(
         f"UPDATE archives SET state = '{ArchiveState.SUSPECT}', doubted = ? "  # noqa: S608

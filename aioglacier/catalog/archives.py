@@ -1,4 +1,4 @@
-"""What is recorded of archives: those that were uploaded from here, and those that inventories list.
+"""Records of archives: those that were uploaded from here, and those that inventories list.
 
 An inventory adds, confirms and doubts; it never deletes. One that was made before an upload does not list it,
 one that was made before a deletion still does, and a part of one lists a part. An archive that is in doubt is
@@ -91,7 +91,7 @@ class Archives:
         state: ArchiveState = ArchiveState.STORED,
         source: str | None = None,
     ) -> ArchiveRecord:
-        """Record an archive whose upload is not on record, or change what is recorded of it."""
+        """Record an archive whose upload is not on record, or change its record."""
         return await self._database.write(
             lambda connection: keep_archive(connection, place, archive, state=state, source=source)
         )
@@ -101,7 +101,7 @@ class Archives:
         await self._database.write(partial(_keep_all, place=place, archives=archives))
 
     async def record_state(self, place: Place, archive_id: ArchiveId, state: ArchiveState) -> None:
-        """Record that an archive is about to be deleted, is deleted, or is suspect; an unknown one is not."""
+        """Record the state of an archive that is on record; others are passed over."""
 
         def change(connection: Connection) -> None:
             connection.rows(
@@ -120,7 +120,7 @@ class Archives:
         is_whole: bool = True,
         is_dry_run: bool = False,
     ) -> MergeResult:
-        """Add what is not on record, confirm what is, and mark as suspect what differs or is not listed.
+        """Add new archives, confirm known ones, and mark as suspect those that differ or are not listed.
 
         A whole inventory should list every archive that is ``INVENTORY_ALLOWANCE`` older than itself. Doubt
         ends when a later inventory lists the archive with our size and tree hash.
@@ -133,7 +133,7 @@ class Archives:
             archives: What it lists, read once, in constant memory.
             inventoried: The date of the inventory.
             is_whole: It lists the whole vault, not a range of dates.
-            is_dry_run: Change nothing, only say what would be.
+            is_dry_run: Change nothing; only count.
 
         Raises:
             CatalogMismatchError: It is the inventory of a vault with another name.
@@ -165,11 +165,11 @@ class Archives:
         return MergeResult(added, confirmed, conflicting, missing)
 
     async def get(self, place: Place, archive_id: ArchiveId) -> ArchiveRecord | None:
-        """The archive with this id."""
+        """Return the archive with this id."""
         return await self._first(place, "archive_id = ?", archive_id)
 
     async def find_source(self, place: Place, source: str) -> ArchiveRecord | None:
-        """The latest archive made from this source that is not deleted."""
+        """Return the latest archive made from this source that is not deleted."""
         return await self._first(place, f"source = ? AND {_IS_THERE}", escape_path(source))
 
     async def _first(self, place: Place, condition: str, *values: object) -> ArchiveRecord | None:
@@ -188,16 +188,16 @@ class Archives:
         not_seen_since: datetime | None = None,
         is_unknown: bool | None = None,
     ) -> AsyncIterator[ArchiveRecord]:
-        """The archives of a vault in the order of recording, in constant memory.
+        """Yield the archives of a vault in the order of recording, in constant memory.
 
-        Each few hundred are read when they are needed, so the list may be left at any point and costs nobody
-        anything meanwhile; what is recorded during it may be in it or not.
+        A few hundred are read at a time, when they are needed, so the caller may stop at any point. Archives
+        that are recorded meanwhile may be in the list or not.
 
         Args:
             place: The vault.
             states: Those that are wanted.
             not_seen_since: Only archives that no inventory of this date or later lists.
-            is_unknown: Only archives that nothing but inventories tells of, or only the others.
+            is_unknown: Only archives known from inventories alone, or only the others.
         """
         if not states:
             return
@@ -213,7 +213,7 @@ class Archives:
             yield record
 
     async def list_alike(self, place: Place, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
-        """The archives of a vault with this content, whatever their state."""
+        """Yield the archives of a vault with this content, in any state."""
         async for record in self._list(place, "size = ? AND tree_hash = ?", size, tree_hash.hex()):
             yield record
 
@@ -230,7 +230,7 @@ class Archives:
             last = page[-1].number
 
     async def places(self, vault: str) -> list[Place]:
-        """The vaults of this name that anything is on record of, in whatever account, region and endpoint."""
+        """Return the vaults of this name on record, in any account, region and endpoint."""
         found = await self._database.read(list_places)
         return [place for place in found if place.vault == vault]
 
@@ -257,7 +257,7 @@ def keep_archive(
     upload: UploadNumber | None = None,
     kind: ArchiveKind | None = None,
 ) -> ArchiveRecord:
-    """Record an archive inside the caller's transaction, or change what is recorded of it."""
+    """Record an archive inside the caller's transaction, or change its record."""
     more = {"source": source, "upload": upload, "kind": kind}
     known = {name: value for name, value in more.items() if value is not None}
     kept = keep_row(connection, keep_place(connection, place), archive, state=state, more=known)
@@ -286,7 +286,7 @@ async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> Asyn
     async for archive in archives if isinstance(archives, AsyncIterable) else _each(archives):
         batch.append(archive)
         if len(batch) % _PAGE == 0:
-            await anyio.lowlevel.checkpoint()  # whoever makes the archives may never wait for anything
+            await anyio.lowlevel.checkpoint()  # the maker of the archives may never wait for anything
         if len(batch) == _TRANSACTION:
             yield batch
             batch = []
@@ -312,7 +312,7 @@ def _merge(
 
 
 def _count_archives(connection: Connection) -> None:
-    """Let PostgreSQL see how many there are: unless it has, it goes through a whole vault for each few."""
+    """Let PostgreSQL count the rows; otherwise it reads a whole vault for each few archives."""
     if connection.dialect == "postgresql":
         connection.rows("ANALYZE archives")
 
@@ -327,7 +327,7 @@ def _foresee(connection: Connection, place: Place, archives: Sequence[Archive]) 
 
 @dataclass(frozen=True, slots=True)
 class _Sorted:
-    """Archives of an inventory, by what they are to the catalog; those on record by their numbers."""
+    """Archives of an inventory, sorted by how they differ from the catalog."""
 
     new: dict[str, Archive] = field(default_factory=dict)
     confirmed: list[int] = field(default_factory=list)

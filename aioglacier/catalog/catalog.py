@@ -1,4 +1,4 @@
-"""The local record of what was archived: opened, used, closed."""
+"""The local record of archives: opened, used, closed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _utc_now() -> datetime:
 class Catalog:
     """An open catalog. Made by ``Catalog.open``; its methods may be called from any number of tasks.
 
-    Nothing here is the truth: the service is. What the catalog says is where to look first.
+    The service is the truth. The catalog says where to look first.
 
     Attributes:
         location: The path of the file, or the URL of the database without its password.
@@ -90,9 +90,9 @@ class Catalog:
         begins_new: bool = False,
         now: Callable[[], datetime] = _utc_now,
     ) -> AsyncIterator[Catalog]:
-        """Open the catalog, making it if there is none and upgrading one of an older version.
+        """Open the catalog; make it if it is missing, upgrade it if it is old.
 
-        It stays open until the block is left; what has been recorded by then is on disk.
+        It stays open until the end of the block. Every record is on disk by then.
 
         Args:
             path: The file; by default ``$XDG_DATA_HOME/aioglacier/catalog.db``, or in ``~/.local/share``. Or
@@ -116,7 +116,7 @@ class Catalog:
             yield cls(database, now)
 
     def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""
+        """Run a call beside the caller. It handles its own errors; closing waits for it."""
         self._database.start_soon(call)
 
     async def confirm_account(self, place: Place, account_id: str) -> None:
@@ -131,14 +131,14 @@ class Catalog:
     async def lock_source(self, place: Place, source: str) -> AsyncIterator[None]:
         """Keep every other process, and every other task, from uploading this source to this vault.
 
-        The lock goes with the block, or with the process.
+        The lock ends with the block, or with the process.
 
         Args:
             place: The vault.
             source: The absolute path.
 
         Raises:
-            UploadLockedError: Somebody has it. Nothing is waited for.
+            UploadLockedError: Another process or task holds it. This does not wait.
         """
         async with self._lock(_name_of(place, source), source):
             yield

@@ -1,7 +1,7 @@
 """Checksums of records, since SQLite keeps none: a flipped bit in a size or a name is noticed at reading.
 
-Covered is what a record says for good, not what changes in its life. It is the CRC-32 of the values as text:
-that finds every single flipped bit, and costs two microseconds. It is no protection from people.
+A checksum covers the columns that never change. It is the CRC-32 of the values as text, which finds every
+single flipped bit and costs two microseconds. It does not protect against tampering.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 
 
 def checksum(values: Iterable[float | str | bytes | None]) -> int:
-    """The checksum of the values of a record, in an order of their own."""
+    """Return the checksum of the values of a record, in their fixed order."""
     return crc32(ascii(tuple(values)).encode())

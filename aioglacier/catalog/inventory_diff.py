@@ -1,8 +1,8 @@
-"""Two inventories of a vault compared, as documents in files of any size and order.
+"""Compare two inventories of a vault, in files of any size and order.
 
 Neither is sorted, and either may have more archives than memory. So the older one goes into a table in a
-temporary file, and the newer one is held against it, a few thousand archives at a time; what nothing was held
-against at the end is gone. The file is deleted before it is used, so nothing of it is left whatever happens.
+temporary file, and the newer one is compared with it, a few thousand archives at a time. Archives of the
+older one that were not met at the end are gone. The file is removed even if the comparison fails.
 
 Everything here blocks; call it in a thread.
 """
@@ -30,7 +30,7 @@ _CACHE_KIB: Final = 16 * 1024
 
 
 class Change(StrEnum):
-    """What became of an archive.
+    """The difference between two inventories in one archive.
 
     Attributes:
         ADDED: Only the newer inventory lists it.
@@ -51,12 +51,12 @@ class Difference(NamedTuple):
 
 
 def compare(older: InventoryDocument, newer: InventoryDocument) -> Generator[list[Difference], None, None]:
-    """What differs, some at a time: what was added or changed in the order of the newer, then what is gone.
+    """Yield the differences, some at a time: additions and changes in the order of the newer, then removals.
 
     An archive that one of them lists twice counts once.
 
     Raises:
-        InventoryError: One of them is no inventory.
+        InventoryError: One of them is not an inventory.
         OSError: One of them cannot be read, or there is no space for the table.
     """
     with _table() as table:
@@ -100,7 +100,7 @@ def _some(archives: Iterable[Archive]) -> Iterator[list[Archive]]:
 
 
 def _row_of(archive: Archive) -> tuple[str, int, bytes, str, bytes]:
-    # Bytes, since a description may hold what is no UTF-8.
+    # Bytes, since a description may hold bytes that are not UTF-8.
     description = archive.description.encode("utf-8", "surrogatepass")
     return archive.id, archive.size, archive.tree_hash, archive.created.isoformat(), description
 

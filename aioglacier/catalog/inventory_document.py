@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _BLOCK: Final = MIB
 _GZIP: Final = b"\x1f\x8b"
 
-#: What begins a file, and how it is decoded.
+#: The marks that begin a file, and their encodings.
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 #: Our own exports, by the service's names.
@@ -54,8 +54,8 @@ class InventoryDocument:
 
     Attributes:
         vault: The vault's name, as soon as the document has said it; the service's CSV never does.
-        region: Its region, likewise; our own exports do not say it.
-        inventoried: The date of the inventory, likewise.
+        region: Its region, as soon as the document has said it; our own exports never do.
+        inventoried: The date of the inventory, as soon as the document has said it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class InventoryDocument:
         """Yield its archives, some at a time.
 
         Raises:
-            InventoryError: It is no inventory.
+            InventoryError: It is not an inventory.
             OSError: It cannot be read.
         """
         try:
@@ -117,7 +117,7 @@ class InventoryDocument:
                 yield comma + json.dumps(entry).encode()
                 comma = b","
         except (KeyError, TypeError, ValueError) as error:
-            raise InventoryError(f"a line is none that this program exports ({error})", offset=0) from error
+            raise InventoryError(f"a line is not of our own exports ({error})", offset=0) from error
         yield b"]}"
 
     def _note(self, reader: InventoryReader) -> None:
@@ -128,7 +128,7 @@ class InventoryDocument:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file as UTF-8 without a mark, whatever it is compressed with and encoded in."""
+    """Open a file of any encoding, compressed or not, as UTF-8 without a mark."""
     with path.open("rb") as raw:
         is_packed = raw.read(2) == _GZIP
         raw.seek(0)

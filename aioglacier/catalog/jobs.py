@@ -1,4 +1,4 @@
-"""What is recorded of jobs, each before it is paid for, and of the downloads of their outputs."""
+"""Records of jobs, each made before the job is paid for, and of the downloads of their outputs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _MAY_BECOME: Final = {
     JobState.INTENT: {JobState.OPEN, JobState.FAILED, JobState.GONE},
     JobState.OPEN: {JobState.SUCCEEDED, JobState.FAILED, JobState.GONE},
     JobState.SUCCEEDED: {JobState.GONE},
-    # The service is the truth: one that was given up, and that it knows after all, is open.
+    # The service is the truth: a failed job that it knows after all is open.
     JobState.FAILED: {JobState.OPEN, JobState.GONE},
     JobState.GONE: set[JobState](),
 }
 
-#: Jobs that may still give an output.
+#: Jobs that may still have an output.
 _IS_USEFUL: Final = f"state IN ('{JobState.INTENT}', '{JobState.OPEN}', '{JobState.SUCCEEDED}')"
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 _PAGE: Final = 500
@@ -49,8 +49,8 @@ _HAS_WHOLE: Final = (
 class Jobs:
     """The jobs of a catalog, as ``Catalog.jobs``.
 
-    Every method that records returns when the record is on disk. If cancelled, it has been made or not;
-    recording the same again does no harm.
+    Each recording method returns when the record is on disk. If it is cancelled, the record may be there or
+    not; recording the same again does no harm.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
@@ -67,7 +67,7 @@ class Jobs:
         tier: Tier | None = None,
         inventory: InventoryParameters | None = None,
     ) -> JobRecord:
-        """Record that a job is about to be asked for, and give it its nonce."""
+        """Record the intent to start a job, and give it its nonce."""
         now = self._now()
 
         def change(connection: Connection) -> JobRecord:
@@ -114,7 +114,7 @@ class Jobs:
         return await self._database.write(change)
 
     async def record_initiated(self, job: JobRecord, job_id: JobId) -> JobRecord:
-        """Record the id that the service gave, or that was found there by the nonce.
+        """Record the id that the service gave to a job, or that the nonce led to.
 
         Raises:
             CatalogMismatchError: Another id is on record.
@@ -131,7 +131,7 @@ class Jobs:
         return await self._database.write(change)
 
     async def record_state(self, job: JobRecord, state: JobState, outcome: str = "") -> JobRecord:
-        """Record what became of a job."""
+        """Record the state of a job."""
         return await self._database.write(
             lambda connection: self._become(connection, job, state, outcome=outcome)
         )
@@ -146,11 +146,11 @@ class Jobs:
         return _record(row, all_places(connection))
 
     async def get(self, job: JobRecord) -> JobRecord:
-        """The record as it is now."""
+        """Return the record as it is now."""
         return await self._database.read(lambda connection: _get(connection, job.number))
 
     async def find(self, place: Place, job_id: JobId) -> JobRecord | None:
-        """The job with this id.
+        """Return the job with this id.
 
         Raises:
             CatalogMismatchError: It is on record, but in another vault, account or region.
@@ -167,7 +167,7 @@ class Jobs:
         return await self._database.read(question)
 
     async def find_nonce(self, nonce: str) -> JobRecord | None:
-        """The job with this nonce."""
+        """Return the job with this nonce."""
         found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
@@ -180,7 +180,7 @@ class Jobs:
         byte_range: ByteRange | None = None,
         inventory: InventoryParameters | None = None,
     ) -> JobRecord | None:
-        """The latest job for the same thing that may still give an output, of whatever tier."""
+        """Return the latest job with the same subject that may still have an output, of any tier."""
 
         def question(connection: Connection) -> list[JobRecord]:
             subject = _subject(archive_id, byte_range, inventory)
@@ -191,7 +191,7 @@ class Jobs:
         return found[0] if found else None
 
     async def list_useful(self, place: Place | None = None) -> AsyncIterator[JobRecord]:
-        """Every job that may still give an output, of one vault or of all, oldest first."""
+        """Yield every job that may still have an output, of one vault or of all, oldest first."""
         last = 0
 
         def question(connection: Connection) -> list[JobRecord]:
@@ -210,8 +210,7 @@ class Jobs:
 class Downloads:
     """The downloads of a catalog, as ``Catalog.downloads``.
 
-    Which bytes of a file are verified is not here but in the journal beside the file, where it is of use
-    without a catalog too.
+    The journal beside a file says which of its bytes are verified, so a download can go on without a catalog.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
@@ -246,7 +245,7 @@ class Downloads:
     async def record_ended(
         self, download: DownloadRecord, state: DownloadState, outcome: str = ""
     ) -> DownloadRecord:
-        """Record what became of a download."""
+        """Record the end of a download."""
         now = self._now()
         row = await self._database.write(
             lambda connection: DOWNLOADS.update(
@@ -256,7 +255,7 @@ class Downloads:
         return DownloadRecord(**row)
 
     async def find_unfinished(self, target: str) -> DownloadRecord | None:
-        """The latest unfinished download to this path."""
+        """Return the latest unfinished download to this path."""
         found = await self._database.read(
             lambda connection: _downloads(
                 connection, "target = ? AND state = ?", escape_path(target), DownloadState.OPEN.value
@@ -265,14 +264,14 @@ class Downloads:
         return found[0] if found else None
 
     async def job_of(self, download: DownloadRecord) -> JobRecord:
-        """The job whose output is downloaded."""
+        """Return the job of a download."""
         return await self._database.read(lambda connection: _get(connection, download.job))
 
 
 def _subject(
     archive_id: ArchiveId | None, byte_range: ByteRange | None, inventory: InventoryParameters | None
 ) -> dict[str, object]:
-    """What a job is about, by column."""
+    """Return the subject of a job, by column."""
     return {
         "archive_id": archive_id,
         "range_start": byte_range.start if byte_range else None,

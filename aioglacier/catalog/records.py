@@ -1,7 +1,7 @@
-"""What the catalog holds, as frozen values.
+"""Records of the catalog, as frozen values.
 
 Sizes are bytes, instants are aware UTC datetimes, hashes are 32 raw bytes. Paths are text as Python's ``os``
-module gives it: bytes that are no UTF-8 stand in it as lone surrogates, and come back as they were.
+module gives it: bytes that are not UTF-8 are lone surrogates in it, and come back unchanged.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ class Place:
 
 
 class UploadState(StrEnum):
-    """How far an upload is; ``uploads.py`` has the table of what may follow what.
+    """The state of an upload; ``uploads.py`` has the table of transitions.
 
     Attributes:
-        INTENT: About to be initiated. The service may have it already, under an id that nobody heard.
+        INTENT: About to be initiated. The service may have it already, under an id that did not arrive here.
         OPEN: The service has given it an id.
         COMPLETING: About to be completed. The archive may be there already.
         COMPLETED: The archive is on record.
         ABORTED: Given up, and removed at the service.
         EXPIRED: The service has removed it after a day without activity.
-        FAILED: Came to an end that leaves nothing.
+        FAILED: Ended and left nothing.
     """
 
     INTENT = "intent"
@@ -87,7 +87,7 @@ class UploadState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """What ``os.stat`` said of a source; ``SourceIdentity(*file_identity)`` makes one of five numbers."""
+    """The facts of ``os.stat`` that identify a source; ``SourceIdentity(*file_identity)`` makes one."""
 
     device: int
     inode: int
@@ -97,7 +97,7 @@ class SourceIdentity:
 
     @classmethod
     def of(cls, stat: os.stat_result) -> SourceIdentity:
-        """The identity of the file that was asked about."""
+        """Return the identity of a file from its status."""
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
@@ -111,18 +111,18 @@ class UploadRecord:
 
     Attributes:
         number: The catalog's own name for it.
-        nonce: 16 hex digits that nobody else uses: the name of its lock while it is initiated.
+        nonce: 16 random hex digits, the name of its lock while it is initiated.
         upload_id: The service's id; ``None`` before it is known, and for a single request.
         size: Bytes of the whole, where they are known.
-        description: As the archive shall have it.
+        description: The description of the archive.
         source: The absolute path; ``None`` for a stream.
         identity: The source when the upload began.
         tree_hash: Of the whole, from ``COMPLETING`` on.
         archive_id: The archive, once ``COMPLETED``.
-        outcome: What was to say about the end, "" for nothing.
+        outcome: A remark about the end, or "".
         created: When the intent was recorded.
-        active: When the service was last told something, as far as is recorded; an upload idle for a day
-            may be gone.
+        active: When the service last heard of it, as far as is recorded; an upload idle for a day may be
+            gone.
     """
 
     number: UploadNumber
@@ -165,7 +165,7 @@ class PartRecord:
 
 
 class ArchiveState(StrEnum):
-    """What is known of an archive.
+    """The state of an archive.
 
     Attributes:
         STORED: Proven by an upload, or listed by an inventory.
@@ -182,13 +182,13 @@ class ArchiveState(StrEnum):
 
 
 class ArchiveKind(StrEnum):
-    """What an archive is, as far as we know.
+    """The kind of an archive, as far as is known.
 
     Attributes:
         PLAIN: One file, or one stream.
         BUNDLE: Many small files, with an index.
         PIECE: A piece of a stream that is larger than one archive.
-        MANIFEST: What ties such pieces together.
+        MANIFEST: The list of such pieces.
     """
 
     PLAIN = "plain"
@@ -203,9 +203,10 @@ class ArchiveRecord:
 
     Attributes:
         number: The catalog's own name for it, rising in the order of recording.
-        archive: What the service knows too.
-        source: The absolute path it was made from; ``None`` for a stream, or where only an inventory told.
-        upload: The upload that made it, which has its part and leaf hashes; ``None`` likewise.
+        archive: The facts that the service knows too.
+        source: The absolute path it was made from; ``None`` for a stream, or if only an inventory lists it.
+        upload: The upload that made it, which has its part and leaf hashes; ``None`` if only an inventory
+            lists it.
         seen: The date of the latest inventory that lists it; ``None``: not seen yet.
     """
 
@@ -235,7 +236,7 @@ class VaultTotals:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """What an inventory brought.
+    """The result of merging an inventory.
 
     Attributes:
         added: Archives that were not on record.
@@ -254,12 +255,12 @@ class MergeResult:
 
 
 class JobState(StrEnum):
-    """How far a job is.
+    """The state of a job.
 
     Attributes:
         INTENT: About to be initiated. The service may know it already, by its nonce.
         OPEN: The service works on it.
-        SUCCEEDED: Its output can be had.
+        SUCCEEDED: Its output can be read.
         FAILED: It will have no output.
         GONE: The service no longer knows it.
     """
@@ -277,10 +278,10 @@ class JobRecord:
 
     Attributes:
         number: The catalog's own name for it.
-        nonce: 16 hex digits that nobody else uses, for the job's description at the service.
+        nonce: 16 random hex digits, in the job's description at the service.
         job_id: The service's id, once it is known.
-        inventory: What an inventory job lists.
-        outcome: What was to say about the end, "" for nothing.
+        inventory: The range of an inventory job.
+        outcome: A remark about the end, or "".
     """
 
     number: JobNumber
@@ -299,7 +300,7 @@ class JobRecord:
 
 
 class DownloadState(StrEnum):
-    """How far a download is."""
+    """The state of a download."""
 
     OPEN = "open"
     COMPLETED = "completed"
@@ -313,8 +314,8 @@ class DownloadRecord:
     Attributes:
         number: The catalog's own name for it.
         job: The job whose output it is.
-        target: The absolute path it shall have at the end.
-        outcome: What was to say about the end, "" for nothing.
+        target: Its absolute path at the end.
+        outcome: A remark about the end, or "".
     """
 
     number: DownloadNumber

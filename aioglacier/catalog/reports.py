@@ -1,4 +1,4 @@
-"""What can be said of a whole catalog: by age and size, what is there twice, whether it is sound."""
+"""Reports of a whole catalog: ages and sizes, duplicates, damage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: deletion").
 _AGES: Final = (30, 90, 365, 3 * 365)
 
-#: Bytes below which an archive counts as small, and so on.
+#: Limits of the classes of sizes, in bytes.
 _SIZES: Final = (128 * KIB, MIB, 64 * MIB, GIB)
 
 #: Duplicates of one page. Each page takes a look at every archive, a second for a million: an index of tree
@@ -51,8 +51,8 @@ class Share:
     """Some of the archives of a vault.
 
     Attributes:
-        least: The least age in days, or size in bytes, of what is counted.
-        below: What it is below; ``None`` for the last.
+        least: The least age in days, or size in bytes.
+        below: The limit that it is below; ``None`` for the last.
         archives: How many.
         size: Their bytes.
     """
@@ -65,10 +65,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one kind of request has cost, as far as it was recorded.
+    """The recorded cost of one kind of request.
 
     Attributes:
-        price: Millionths of ``currency``, by the price list of the day; ``None`` where there was none.
+        price: Millionths of ``currency``, by the price list of the day; ``None`` without one.
     """
 
     operation: str
@@ -87,8 +87,8 @@ class VaultReport:
         archives: All that have not been deleted.
         ages: The same by age.
         sizes: The same by size.
-        suspect: Those that must not be relied on.
-        unknown: Those that nothing but inventories tells of.
+        suspect: Those in doubt.
+        unknown: Those known from inventories alone.
         unseen: Those that no inventory lists yet.
         spent: By operation.
     """
@@ -118,28 +118,28 @@ class Duplicate:
 
     @property
     def wasted(self) -> int:
-        """Bytes that one archive would not need."""
+        """Return the bytes that one archive would not need."""
         return self.size * (self.archives - 1)
 
 
 class Reports:
-    """Reports of a catalog, as ``Catalog.reports``. Nothing is changed by them."""
+    """Reports of a catalog, as ``Catalog.reports``. They change nothing."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
 
     async def list_places(self) -> list[Place]:
-        """Every vault that anything is on record of."""
+        """Return every vault on record."""
         return await self._database.read(list_places)
 
     async def vault(self, place: Place) -> VaultReport:
-        """One vault by age and size, in one look."""
+        """Return the figures of one vault, from one moment."""
         now = self._now()
         return await self._database.read(lambda connection: _report(connection, place, now))
 
     async def list_duplicates(self, place: Place) -> AsyncIterator[Duplicate]:
-        """Content that is stored more than once, in the order of its hashes; in constant memory.
+        """Yield content that is stored more than once, in the order of its hashes, in constant memory.
 
         The archives themselves are ``Catalog.archives.list_alike``.
         """

@@ -1,6 +1,6 @@
-"""What is recorded of streams that are more than one archive: their pieces in order, and their manifest.
+"""Records of streams of several archives: their pieces in order, and their manifest.
 
-Which upload is of which piece is told by its description, so what is here is never ahead of the uploads.
+The description of an upload says which piece it is, so these records are never ahead of the uploads.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class StreamRecord:
     """A stream of several archives.
 
     Attributes:
-        nonce: 16 hex digits that nobody else uses: its name.
+        nonce: 16 random hex digits, its name.
         state: "open", or "completed" once there is a manifest.
-        description: As whoever began it gave it.
+        description: The description that its caller gave.
         manifest: The archive that ties it together.
     """
 

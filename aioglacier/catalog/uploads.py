@@ -1,22 +1,22 @@
-"""What is recorded of uploads, and in which order.
+"""Records of uploads, and the order in which they are made.
 
-An upload is recorded before the service hears of it, and again after each answer. Whatever happens in
-between, the record is behind the service by one step and never ahead::
+An upload is recorded before the service hears of it, and again after each answer. So the record is behind the
+service by one step at most, and never ahead::
 
     intent -> open <-> completing -> completed
        |        |          |
        +--------+----------+-------> aborted, failed
        +--------+------------------> expired
 
-- ``intent``: the service may have the upload, under an id that nobody heard. Look before initiating.
+- ``intent``: the service may have the upload, under an id that did not arrive here. Look before initiating.
 - ``completing``: the service may have the archive. It is settled by completing again, or by an inventory;
   never by a second upload, so an upload in this state cannot expire.
 - A single request is ``completing`` from the first.
-- ``aborted``, ``expired`` and ``failed`` are what was last heard. The service is the truth: one that it lists
-  all the same is ``open`` again.
+- ``aborted``, ``expired`` and ``failed`` are the last news. The service is the truth: an upload that it lists
+  after all is ``open`` again.
 
-The parts of an upload stay on record once it is completed: they are the hashes of the archive. Those of one
-that came to nothing are removed.
+The parts of a completed upload stay on record: they are the hashes of the archive. Those of a failed one are
+removed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _MAY_BECOME: Final = {
         UploadState.FAILED,
     },
     UploadState.COMPLETED: set[UploadState](),
-    # The service is the truth: one that it lists after all is open.
+    # The service is the truth: an upload that it lists after all is open.
     UploadState.ABORTED: {UploadState.OPEN},
     UploadState.EXPIRED: {UploadState.OPEN},
     UploadState.FAILED: {UploadState.OPEN},
@@ -97,8 +97,8 @@ _KEEP_PART: Final = (
 class Uploads:
     """The uploads of a catalog, as ``Catalog.uploads``.
 
-    Every method that records returns when the record is on disk. If cancelled, it has been made or not;
-    recording the same again does no harm.
+    Each recording method returns when the record is on disk. If it is cancelled, the record may be there or
+    not; recording the same again does no harm.
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
@@ -121,14 +121,13 @@ class Uploads:
         """Record that an upload is about to begin, and give it its nonce.
 
         Args:
-            place: Where to.
+            place: The vault.
             part_size: Bytes of a part; of a single request, those of the whole.
-            description: As the archive shall have it.
+            description: The description of the archive.
             size: Bytes of the whole, where they are known.
             source: The absolute path; ``None`` for a stream, which is found again by its number alone.
             identity: The source now.
-            tree_hash: Of the whole, for a single request: as there is nothing between its beginning and its
-                end, it is ``COMPLETING`` at once. ``size`` goes with it.
+            tree_hash: Of the whole, for a single request, which is ``COMPLETING`` at once; give ``size`` too.
         """
         now = self._now()
 
@@ -152,7 +151,7 @@ class Uploads:
         return await self._database.write(change)
 
     async def record_initiated(self, upload: UploadRecord, upload_id: UploadId) -> UploadRecord:
-        """Record the id that the service gave, or that was found there by the nonce.
+        """Record the id that the service gave to an upload, or that was found there.
 
         Raises:
             CatalogMismatchError: Another id is on record, or this id with another upload.
@@ -218,7 +217,7 @@ class Uploads:
             upload: An upload that is ``COMPLETING``.
             archive: As the service answered, or as an inventory lists it.
             is_suspect: The service answered with another tree hash than ours.
-            is_told: Whoever asked for the archive needs not be told of it after a crash.
+            is_told: After a crash the archive need not be reported to the caller.
 
         Raises:
             CatalogMismatchError: The archive has another size or tree hash than was recorded before. (Of a
@@ -250,7 +249,7 @@ class Uploads:
         return await self._database.write(change)
 
     async def record_told(self, upload: UploadNumber) -> None:
-        """Record that whoever asked for the archive knows of it."""
+        """Record that the archive was reported to the caller."""
         await self._database.write(
             lambda connection: connection.rows(
                 "UPDATE uploads SET outcome = ? WHERE number = ? AND state = ?",
@@ -259,7 +258,7 @@ class Uploads:
         )
 
     async def record_aborted(self, upload: UploadRecord, outcome: str = "") -> UploadRecord:
-        """Record that the upload was given up and is no longer at the service."""
+        """Record that the upload was aborted and is no longer at the service."""
         return await self._end(upload, UploadState.ABORTED, outcome)
 
     async def record_expired(self, upload: UploadRecord, outcome: str = "") -> UploadRecord:
@@ -289,15 +288,15 @@ class Uploads:
     # --- finding
 
     async def get(self, upload: UploadRecord) -> UploadRecord:
-        """The record as it is now."""
+        """Return the record as it is now."""
         return await self._database.read(lambda connection: _get(connection, upload.number))
 
     async def get_number(self, number: UploadNumber) -> UploadRecord:
-        """The upload that the catalog calls so."""
+        """Return the upload with this number."""
         return await self._database.read(lambda connection: _get(connection, number))
 
     async def find(self, place: Place, upload_id: UploadId) -> UploadRecord | None:
-        """The upload with this id.
+        """Return the upload with this id.
 
         Raises:
             CatalogMismatchError: It is on record, but in another vault, account or region.
@@ -314,12 +313,12 @@ class Uploads:
         return await self._database.read(question)
 
     async def find_nonce(self, nonce: str) -> UploadRecord | None:
-        """The upload with this nonce."""
+        """Return the upload with this nonce."""
         found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
     async def find_unfinished(self, place: Place, source: str) -> UploadRecord | None:
-        """The latest unfinished upload of this source to this vault."""
+        """Return the latest unfinished upload of this source to this vault."""
 
         def question(connection: Connection) -> list[UploadRecord]:
             is_it = f"place = ? AND source = ? AND {_IS_UNFINISHED} {_LATEST}"
@@ -340,7 +339,7 @@ class Uploads:
         return found[0] if found and found[0].state is UploadState.COMPLETED else None
 
     async def find_described(self, place: Place, description: str) -> UploadRecord | None:
-        """The latest upload of a stream with this description."""
+        """Return the latest upload of a stream with this description."""
 
         def question(connection: Connection) -> list[UploadRecord]:
             is_it = f"place = ? AND source IS NULL AND description = ? {_LATEST}"
@@ -350,12 +349,12 @@ class Uploads:
         return found[0] if found else None
 
     async def is_known(self, upload_id: UploadId) -> bool:
-        """Whether an upload with this id is on record, wherever."""
+        """Return whether an upload with this id is on record, in any vault."""
         found = await self._database.read(lambda connection: _select(connection, "upload_id = ?", upload_id))
         return bool(found)
 
     async def list_unfinished(self, place: Place | None = None) -> AsyncIterator[UploadRecord]:
-        """Every unfinished upload, to one vault or to all, oldest first; in constant memory."""
+        """Yield every unfinished upload, to one vault or to all, oldest first, in constant memory."""
         last = 0
 
         def question(connection: Connection) -> list[UploadRecord]:
@@ -371,7 +370,7 @@ class Uploads:
             last = page[-1].number
 
     async def list_parts(self, upload: UploadNumber) -> AsyncIterator[PartRecord]:
-        """The parts on record of an upload, finished or not, in order; in constant memory."""
+        """Yield the parts on record of an upload, finished or not, in order, in constant memory."""
         following = 0
 
         def question(connection: Connection) -> list[PartRecord]:

@@ -1,7 +1,7 @@
 """Vaults as the other tables refer to them.
 
-Their numbers never change, so each connection to the database remembers those it has met. What a transaction
-has met is forgotten if it fails: it may have been made in it.
+Their numbers never change, so each connection to the database remembers those that it has met. It forgets
+them if a transaction fails, because that may have made them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LIST: Final = "SELECT number, vault, region, account_id, endpoint FROM places O
 
 
 def find_place(connection: Connection, place: Place) -> int:
-    """The number of a vault, 0 if nothing is recorded of it."""
+    """Return the number of a vault, 0 if it is not on record."""
     known = _known(connection)
     if place not in known.numbers:
         found = connection.rows(_FIND, _row(place))
@@ -37,7 +37,7 @@ def find_place(connection: Connection, place: Place) -> int:
 
 
 def keep_place(connection: Connection, place: Place) -> int:
-    """The number of a vault, which it gets now if it has none."""
+    """Return the number of a vault; record the vault if it is new."""
     if number := find_place(connection, place):
         return number
     ((made,),) = connection.rows(_MAKE, _row(place))
@@ -45,17 +45,17 @@ def keep_place(connection: Connection, place: Place) -> int:
 
 
 def all_places(connection: Connection) -> Mapping[int, Place]:
-    """Every vault by its number; those that nobody has asked for yet may be missing in a list of them."""
+    """Return every vault by its number; iterating shows only those that were asked for."""
     return _known(connection)
 
 
 def list_places(connection: Connection) -> list[Place]:
-    """Every vault, in the order of recording."""
+    """Return every vault, in the order of recording."""
     return list(_read(connection).values())
 
 
 class _Known(dict[int, Place]):
-    """Vaults by their numbers, asked for when one is missing, and numbers by vaults."""
+    """Vaults by their numbers, read when one is missing, and numbers by vaults."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""Files: those that are archived, how they are read; those that are kept between runs, where and for whom."""
+"""Reading files that are archived, naming files that are written, and keeping files between runs."""

@@ -1,7 +1,7 @@
-"""Paths below a folder that stay below it, whatever links are there or are planted meanwhile.
+"""Open paths below a folder without ever leaving it, even if links are planted meanwhile.
 
 Each step of a path is opened from the descriptor of the step before, and none may be a link. So a path leads
-to what is below the folder or to an error; what somebody moves about meanwhile makes no difference to that.
+below the folder or to an error, even if another program moves things meanwhile.
 
 Everything here blocks; it is for a thread.
 """
@@ -25,10 +25,9 @@ _IS_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
 class Beneath:
-    """One folder, and the way to what is below it.
+    """One folder, and the paths below it.
 
-    Keeps the folder that was reached last open: whoever goes through a folder in order opens each once. For
-    one thread at a time.
+    It keeps the last folder open, so a walk in order opens each folder once. For one thread at a time.
 
     Attributes:
         fd: The folder at the top.
@@ -48,7 +47,7 @@ class Beneath:
         self.close()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all descriptors."""
         self.forget()
         if self.fd >= 0:
             os.close(self.fd)
@@ -70,7 +69,7 @@ class Beneath:
             makes_folders: Make folders on the way that are not there, for their owner alone.
 
         Raises:
-            UnsafePathError: The path is none below the folder, or leads through a link.
+            UnsafePathError: The path does not lie below the folder, or leads through a link.
             OSError: A folder cannot be opened.
         """
         folder, _, name = path.rstrip(b"/").rpartition(b"/")
@@ -118,7 +117,7 @@ class Beneath:
 
 
 def check_path(path: bytes) -> None:
-    """Refuse a path that is none below a folder.
+    """Refuse a path that does not lie below a folder.
 
     Raises:
         UnsafePathError: It is absolute, climbs with "..", or holds NUL or empty steps.
@@ -131,6 +130,6 @@ def check_path(path: bytes) -> None:
         or any(step in {b"", b".", b".."} for step in steps)
     ):
         raise UnsafePathError(
-            f"{os.fsdecode(path)!r} is no path below a folder; nothing was read or written for it",
+            f"{os.fsdecode(path)!r} does not lie below the folder; nothing was read or written for it",
             path=os.fsdecode(path),
         )

@@ -1,9 +1,9 @@
 """Named points at which a test lets this process kill itself.
 
 ``AIOGLACIER_CRASH_AT=NAME`` kills it the first time it passes the point NAME, ``NAME:3`` the third time, as
-``kill -9`` would: nothing is cleaned up. A point stands before and after each thing that is done at the
-service or given a name on disk, so that walking all of them shows what a crash at any moment leaves. Where
-the variable is not set a point costs one comparison.
+``kill -9`` would: nothing is cleaned up. A point stands before and after each request that changes something
+and each file that gets a name, so walking all points shows what a crash at any moment leaves. Without the
+variable a point costs one comparison.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _left = int(_times or 1)
 
 
 def passing(point: str) -> None:
-    """Pass a point; where the environment asks for it, that is the end of this process."""
+    """Pass a point; kill this process if the environment names the point."""
     if point == _name:
         _count_down()
 

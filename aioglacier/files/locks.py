@@ -1,9 +1,9 @@
 """Locks between processes, free at once when their owner dies.
 
-A lock is ``flock`` on a file. The file is removed with the lock and made anew with the next, and holds who
-has it: process and machine. After a kill it stays, but the lock on it is gone.
+A lock is ``flock`` on a file, which names the process and the machine that hold it. Releasing the lock
+removes the file. After a kill the file stays, but the lock on it is gone.
 
-Everything here blocks, though never for another process; call it in a thread.
+Everything here blocks, but never waits for another process; call it in a thread.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if sys.platform != "win32":
 
 
 class LockOwner(NamedTuple):
-    """Who has a lock."""
+    """The process that holds a lock."""
 
     pid: int
     host: str
 
 
 class FileLock:
-    """One lock, to be taken once.
+    """One lock, for one use.
 
     Attributes:
         path: Its file.
@@ -78,7 +78,7 @@ class FileLock:
             os.close(fd)
 
     def release(self) -> None:
-        """Let go of it, if it was taken."""
+        """Release the lock, if it is held."""
         if self._fd is None:
             return
         fd, self._fd = self._fd, None
@@ -90,7 +90,7 @@ class FileLock:
             os.close(fd)
 
     def owner(self) -> LockOwner | None:
-        """Who says to have it; ``None`` where nobody does, or not yet."""
+        """Return the process that the file names, or ``None`` if it names none yet."""
         try:
             pid, _, host = self.path.read_text().strip().partition(" ")
             return LockOwner(int(pid), host)

@@ -6,14 +6,14 @@ import sys
 from contextlib import suppress
 from typing import Final
 
-#: The most that Linux allows everybody (/proc/sys/fs/pipe-max-size); by default a pipe holds a sixteenth.
+#: The most that Linux allows every user (/proc/sys/fs/pipe-max-size); by default a pipe holds a sixteenth.
 PIPE_SIZE: Final = 1024 * 1024
 
 
 def enlarge(fd: int) -> None:
-    """Let a pipe hold a MiB, where that can be had: each time it is full or empty somebody has to be woken.
+    """Let a pipe hold a MiB if the system allows it, because each time it is full or empty a process wakes.
 
-    What is no pipe, or holds more already, stays as it is.
+    A descriptor of another kind, and a pipe that holds more, stay as they are.
     """
     if sys.platform != "linux":
         return

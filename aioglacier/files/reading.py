@@ -1,4 +1,4 @@
-"""Reading a file that is to be archived: what must not change in it, and how a range of it is read.
+"""Read ranges of a file that is archived, and notice if the file changes.
 
 Files are read, never mapped: a file that is truncated under a mapping kills the process.
 
@@ -17,12 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-#: How often a block is asked for that a disk cannot read: a cable or a network may do better the next time.
+#: How often to read a block that a disk cannot read: a cable or a network may do better the next time.
 _READS: Final = 3
 
 
 class FileIdentity(NamedTuple):
-    """What must not change in a file while it is read, as ``os.stat`` gives it."""
+    """The facts of ``os.stat`` that must not change in a file while it is read."""
 
     device: int
     inode: int
@@ -32,11 +32,11 @@ class FileIdentity(NamedTuple):
 
     @classmethod
     def of(cls, stat: os.stat_result) -> FileIdentity:
-        """The identity of the file that was asked about."""
+        """Return the identity of a file from its status."""
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
     def difference(self, other: FileIdentity) -> str | None:
-        """The first thing that differs, "inode", "size", "mtime" or "ctime"; ``None`` if nothing does."""
+        """Return the first fact that differs, "inode", "size", "mtime" or "ctime"; ``None`` if none does."""
         if (self.device, self.inode) != (other.device, other.inode):
             return "inode"
         for field in ("size", "mtime_ns", "ctime_ns"):
@@ -49,7 +49,7 @@ class FileRange(NamedTuple):
     """Some bytes of an open file.
 
     Attributes:
-        descriptor: Open for reading; it belongs to whoever made the range, for as long as that is used.
+        descriptor: Open for reading; the maker of the range keeps it open while the range is used.
         path: The file's name, for messages.
         offset: Of the first byte.
         nbytes: How many there are, as a ``memoryview`` says it.
@@ -64,17 +64,17 @@ class FileRange(NamedTuple):
 
 
 class FileChangedError(Exception):
-    """The file to read is not, or is no longer, the one that was meant; the argument says in what."""
+    """The file has changed or was replaced; the argument names the fact that differs."""
 
 
 def open_unchanged(path: str, identity: FileIdentity) -> int:
-    """A descriptor of a file that is still what it was.
+    """Open a file that has not changed.
 
     Raises:
         OSError: It cannot be opened.
-        FileChangedError: It is another, or has changed.
+        FileChangedError: It is another file, or has changed.
     """
-    # Not blocking: should there be a FIFO by now, opening it would wait for somebody to write to it.
+    # Not blocking: opening a FIFO that replaced the file would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     if difference := identity.difference(FileIdentity.of(os.fstat(descriptor))):
         os.close(descriptor)

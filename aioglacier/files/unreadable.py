@@ -1,4 +1,4 @@
-"""What is said of a file that could not be archived because it changed, or could not be read."""
+"""The errors for a file that changed while it was read, or that could not be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
 
 
 def source_changed(path: str, field: str) -> SourceChangedError:
-    """The error for a file of which ``field`` is not what it was."""
+    """Return the error for a file whose ``field`` has changed."""
     return SourceChangedError(
         f"{path!r} changed while it was read (its {field} is not what it was at the start); no archive was "
         "made; archive it again when nothing writes to it",
@@ -16,7 +16,7 @@ def source_changed(path: str, field: str) -> SourceChangedError:
 
 
 def source_unreadable(path: str, offset: int, error: OSError) -> SourceUnreadableError:
-    """The error for a file that could be read up to ``offset``, or somewhat further."""
+    """Return the error for a file that could be read up to ``offset``, or somewhat further."""
     return SourceUnreadableError(
         f"{path!r} cannot be read at byte {offset} or after: {error.strerror}",
         path=path,

@@ -1,4 +1,4 @@
-"""Where this program keeps what it has to remember for its user, and how the folders there are made."""
+"""The folder for data that this program keeps for its user, made for that user alone."""
 
 from __future__ import annotations
 

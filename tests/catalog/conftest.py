@@ -1,4 +1,4 @@
-"""What the tests of the catalog share."""
+"""Fixtures and helpers for the tests of the catalog."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OTHER_HASH = bytes(range(1, 33))
 
 
 def archive(number: int, *, size: int = 5, tree_hash: bytes | None = None, vault: str = "photos") -> Archive:
-    """One of any number of archives."""
+    """Return one of any number of archives."""
     return Archive(
         id=ArchiveId(hashlib.sha512(b"%d" % number).hexdigest()),
         vault=vault,
@@ -44,7 +44,7 @@ def archive(number: int, *, size: int = 5, tree_hash: bytes | None = None, vault
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a catalog can be; nothing is there yet, not even the folder."""
+    """A path for a catalog; neither the file nor its folder exists yet."""
     return tmp_path / "share" / "catalog.db"
 
 
@@ -71,7 +71,7 @@ def database(server: str) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest) -> str:
-    """Where a catalog can be, in either database."""
+    """The location of a new catalog, in either database."""
     name = "path" if request.param == "sqlite" else "database"
     return str(request.getfixturevalue(name))
 
@@ -112,7 +112,7 @@ def run(work, **options):
 def child(program: str, *arguments: str | Path, may_mount: bool = False) -> Iterator[subprocess.Popen[str]]:
     """Another process that runs a program with the names above; stopped at the end if it has not ended.
 
-    What it mounts, if it may, nobody else sees.
+    Mounts of the child, if it may make them, are invisible to other processes.
     """
     command = ["unshare", "--mount", "--propagation", "private"] if may_mount else []
     command += [sys.executable, "-W", "error", "-c", _PREAMBLE + program, *map(str, arguments)]
@@ -126,7 +126,7 @@ def child(program: str, *arguments: str | Path, may_mount: bool = False) -> Iter
 
 
 def outcome(process: subprocess.Popen[str]) -> str:
-    """What a child printed, once it has ended well."""
+    """Return the output of a child that ended well."""
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return output

@@ -1,9 +1,9 @@
 """Records one upload from intent to archive, and kills itself at the n-th thing it does to the disk.
 
 Run as ``python -m tests.catalog.crashes FOLDER``: it forks a child for n = 1, 2, 3, ... until one lives to
-the end. Each has its own catalog ``FOLDER/n/share/catalog.db`` and writes each step it has been told is
-recorded into ``FOLDER/n/told``. What counts as a thing: the begin of every transaction, every change in it,
-its commit, every file opened, renamed, removed or made, and every folder. It dies just before.
+the end. Each has its own catalog ``FOLDER/n/share/catalog.db`` and writes each step into
+``FOLDER/n/told`` once its record is made. It dies just before the begin of a transaction, a change in it, its
+commit, or before a file or folder is opened, renamed, removed or made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SOURCE = "/film.mkv"
 
 
 async def record(path: Path, tell: Callable[[str], object]) -> None:
-    """Take an upload from wherever the catalog says it is to its end."""
+    """Take an upload from its state on record to its end."""
     async with Catalog.open(path) as catalog:
         tell("opened")
         uploads = catalog.uploads
@@ -84,7 +84,7 @@ def die_at(n: int, folder: Path) -> None:
 
 
 def live(n: int, folder: Path) -> None:
-    """What the n-th child does."""
+    """Run the n-th child."""
     folder.mkdir()
     told = os.open(folder / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     die_at(n, folder / "share")

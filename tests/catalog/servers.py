@@ -18,9 +18,6 @@ import asyncpg  # type: ignore[import-untyped]  # has no types
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-#: Whom the server runs as where the tests are root's, which it refuses.
-_NOBODY = ("postgres", "nobody")
-
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -32,7 +29,7 @@ fsync = off
 
 
 def programs() -> Path | None:
-    """The folder of the newest PostgreSQL on this machine, as Debian has them or on the path."""
+    """Return the folder of the newest PostgreSQL on this machine, of Debian or on the path."""
     found = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     if found:
         return max(found, key=lambda path: int(path.parent.name))
@@ -71,7 +68,7 @@ class Server:
 @contextmanager
 def running(bin_: Path) -> Iterator[Server]:
     """Run a server in a folder of its own."""
-    # Not in pytest's folders: those above it are closed to whoever the server runs as.
+    # Not in pytest's folders: those above it are closed to the user of the server.
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
         folder = Path(name)
         owner = _user()
@@ -97,7 +94,7 @@ def running(bin_: Path) -> Iterator[Server]:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    """A connection of asyncpg's, as any other program may have one."""
+    """Open a connection with asyncpg, as any other program may."""
     connection = await asyncpg.connect(url)
     try:
         yield connection
@@ -106,7 +103,7 @@ async def connected(url: str) -> AsyncIterator[Any]:
 
 
 async def ask(url: str, statement: str) -> Any:
-    """The rows that the server answers any other program."""
+    """Return the rows that the server gives to any other program."""
     async with connected(url) as connection:
         return await connection.fetch(statement)
 
@@ -114,12 +111,11 @@ async def ask(url: str, statement: str) -> Any:
 def _user() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
         return None
-    for name in _NOBODY:
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise AssertionError("there is nobody to run PostgreSQL as")
+    # The server refuses to run as root.
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwuid(65534)
 
 
 def _run(owner: pwd.struct_passwd | None, *command: str | Path) -> None:

@@ -95,7 +95,7 @@ async def test_an_archive_listed_twice_is_one(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("other", [archive(1, size=6), archive(1, tree_hash=OTHER_HASH)])
 async def test_an_archive_that_differs_is_suspect(catalog: Catalog, other: Archive) -> None:
-    """What was proven stays on record beside the doubt."""
+    """The proven facts stay on record beside the doubt."""
     await catalog.archives.record(PHOTOS, archive(1))
     result = await catalog.archives.merge_inventory(PHOTOS, [other], inventoried=NOON)
     assert result == MergeResult(0, 0, 1)
@@ -191,7 +191,7 @@ async def test_a_list_may_be_left_and_recorded_into(catalog: Catalog) -> None:
 
 
 async def test_the_account_of_a_vault_is_remembered(catalog: Catalog) -> None:
-    """DC-09: "-" stands for whoever has the credentials, until it stands for somebody else."""
+    """DC-09: "-" stands for the owner of the credentials, and another owner is refused."""
     await catalog.confirm_account(PHOTOS, "111122223333")
     await catalog.confirm_account(PHOTOS, "111122223333")
     await catalog.confirm_account(FILMS, "444455556666")

@@ -36,7 +36,7 @@ def test_different_texts_are_stored_differently(one: str, other: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "november, raw", "Übersicht 2026", "日本語\n"])
 def test_plain_text_is_stored_as_itself(text: str) -> None:
-    """Anybody can read it in the database."""
+    """Any database shell shows it as it is."""
     assert escape(text) == text
 
 
@@ -65,7 +65,7 @@ async def test_an_upload_comes_back_as_it_was(
     size: int | None,
     part_size: int,
 ) -> None:
-    """Whatever the name of its source, its description and its dates."""
+    """With any name of its source, any description and any dates."""
     made = await catalog.uploads.record_intent(
         PHOTOS, part_size=part_size, description=description, size=size, source=source, identity=identity
     )

@@ -52,7 +52,7 @@ def as_csv(archives: Iterable[Archive]) -> str:
 
 
 def differences(tmp_path: Path, older: str, newer: str) -> list[tuple[str, str]]:
-    """What differs, by id."""
+    """Return the differences, by id."""
     paths = tmp_path / "older", tmp_path / "newer"
     for path, content in zip(paths, (older, newer), strict=True):
         path.write_text(content)
@@ -70,7 +70,7 @@ def changed(one: Archive, **values: Any) -> Archive:
 
 @pytest.mark.parametrize("form", [as_json, as_csv])
 def test_what_was_added_removed_and_changed(tmp_path: Path, form: Any) -> None:
-    """Whatever the order, in either format; each value of an archive counts."""
+    """In any order and either format; each value of an archive counts."""
     archives = [archive(number) for number in range(8)]
     newer = [
         archive(100),

@@ -53,7 +53,7 @@ def fast(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_killed_at_every_point(fast: Path) -> None:
-    """What was said to be recorded is, nothing is ahead of it by more than a step, and the work goes on."""
+    """Every record that was reported is there, at most one more is, and the work goes on."""
     subprocess.run([sys.executable, "-m", "tests.catalog.crashes", fast], cwd=ROOT, check=True, timeout=120)
     folders = sorted(fast.iterdir(), key=lambda folder: int(folder.name))
     assert len(folders) > 50

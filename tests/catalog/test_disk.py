@@ -29,7 +29,7 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", folder], check
 
 @needs_root
 def test_a_full_disk_is_said_and_survived(path: Path) -> None:
-    """What was recorded before is there, nothing that failed is, and with space it goes on."""
+    """Earlier records are there, failed ones are not, and with space it goes on."""
     program = """
 ballast = folder / "ballast"
 ballast.write_bytes(bytes(400_000))
@@ -86,7 +86,7 @@ run(work)
 
 @pytest.mark.parametrize("by", ["unlink", "rename", "replace"])
 def test_a_catalog_that_goes_away_in_use(path: Path, by: str) -> None:
-    """SQLite would go on writing where nobody will ever look."""
+    """SQLite alone would go on writing to a file without a name."""
 
     def take_away() -> None:
         match by:

@@ -1,4 +1,4 @@
-"""Opening a catalog: where it is, who may read it, what is done to one that is not as it should be."""
+"""Opening a catalog: its path, its permissions, and a damaged or foreign file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def count(path: Path) -> int:
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """Return the names in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -110,7 +110,7 @@ run(work)
 
 @pytest.mark.parametrize("name", ["a b?c#d%41.db", "\udcff\udcfe.db", "-x.db", "Übersicht.db", "file:x.db"])
 def test_any_name_will_do(tmp_path: Path, name: str) -> None:
-    """Whatever bytes the path has, that file is the catalog."""
+    """A path of any bytes names the catalog."""
     fill(tmp_path / name)
     assert (tmp_path / name).stat().st_size > 0
     assert count(tmp_path / name) == 100
@@ -285,7 +285,7 @@ def test_a_file_that_was_never_a_catalog_is_left_alone(path: Path, content: byte
     path.parent.mkdir()
     path.write_bytes(content)
     for _ in range(2):
-        with pytest.raises(CatalogError, match="is no catalog of aioglacier") as raised:
+        with pytest.raises(CatalogError, match="is not a catalog of aioglacier") as raised:
             count(path)
         assert not isinstance(raised.value, CatalogDamagedError)
         assert path.read_bytes() == content
@@ -370,7 +370,7 @@ run(work)
 
 
 def test_the_journal_of_a_deleted_catalog_is_not_played(path: Path) -> None:
-    """Somebody removed the catalog and not what lay beside it."""
+    """A user removed the catalog and left the files beside it."""
     fill(path)
     shutil.copy(path, path.with_name("copy"))
     with closing(sqlite3.connect(path)) as connection:
@@ -446,7 +446,7 @@ def test_a_large_catalog_that_somebody_touched_is_looked_through(path: Path) -> 
 
 
 def test_a_large_catalog_is_looked_through_after_a_kill(path: Path) -> None:
-    """As its last owner could not say how he left it; and not again once one could."""
+    """The killed process left no note; the next one leaves it, so the check is not repeated."""
     program = """
 async def work(catalog):
     await catalog.archives.record(PHOTOS, archive(9000))
@@ -577,7 +577,7 @@ def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_closed_catalog_takes_nothing(path: Path) -> None:
-    """The error says so; it is not SQLAlchemy's."""
+    """The error of the library says so."""
     async with Catalog.open(path) as catalog:
         pass
     with pytest.raises(GlacierError, match="has been closed"):

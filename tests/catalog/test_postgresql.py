@@ -1,4 +1,4 @@
-"""The catalog in PostgreSQL: what differs from a file. Everything else is tested on both."""
+"""The catalog in PostgreSQL, where it differs from a file. All other tests run on both."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_a_catalog_that_another_keeps_to_itself(database: str) -> None:
 
 
 async def test_a_lock_goes_with_its_process(database: str) -> None:
-    """DC-07, DC-08: others are told who has it, and get it once that one is killed."""
+    """DC-07, DC-08: the error names its holder, and it is free once that process is killed."""
     holder = """
 async def work(catalog):
     async with catalog.lock_source(PHOTOS, "/film"):

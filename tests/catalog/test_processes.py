@@ -79,7 +79,7 @@ async def test_a_catalog_that_another_keeps_to_itself(path: Path) -> None:
             with pytest.raises(CatalogBusyError, match="to itself for") as raised:
                 await catalog.archives.record(PHOTOS, archive(2))
             assert 0.5 <= raised.value.waited_seconds < 5
-            # Reading needs nobody's leave.
+            # Reading waits for no lock.
             assert (await catalog.archives.totals(PHOTOS)).archives == 1
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(catalog.archives.record, PHOTOS, archive(3))
@@ -133,7 +133,7 @@ async def test_another_task_cannot_lock_the_same_source(catalog: Catalog) -> Non
 
 
 async def test_another_process_cannot_lock_the_same_source(catalog: Catalog, location: str) -> None:
-    """DC-07, DC-08: it is told at once who has it, and gets it at once when that one is killed."""
+    """DC-07, DC-08: the error names the holder at once, and the lock is free when that process is killed."""
     with child(HOLDER, location) as process:
         assert process.stdout
         pid = int(await anyio.to_thread.run_sync(process.stdout.readline))
@@ -155,7 +155,7 @@ async def test_a_lock_leaves_nothing_behind(file_catalog: Catalog, path: Path) -
 
 
 async def test_a_lock_that_cannot_be_taken(file_catalog: Catalog, path: Path) -> None:
-    """Where its folder has gone, that is said."""
+    """The error says that its folder is gone."""
     shutil.rmtree(path.with_name("catalog.db.locks"))
     with pytest.raises(CatalogError, match="cannot be taken: No such file"):
         async with file_catalog.lock_source(PHOTOS, "/film"):
@@ -180,7 +180,7 @@ async def test_many_tasks_share_one_catalog(catalog: Catalog) -> None:
 
 
 def workers() -> list[threading.Thread]:
-    """Threads that the event loop keeps for whoever needs one, and that end with it."""
+    """Return the threads that the event loop keeps, which end with it."""
     return [thread for thread in threading.enumerate() if "AnyIO worker" in thread.name]
 
 

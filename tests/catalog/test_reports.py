@@ -1,4 +1,4 @@
-"""What can be said of a whole catalog, in both databases."""
+"""Reports of a whole catalog, in both databases."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ async def test_a_refused_completion_is_open_again(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("end", [UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED])
 async def test_an_upload_that_came_to_nothing_keeps_no_parts(catalog: Catalog, end: UploadState) -> None:
-    """Their hashes are of no use to anybody, and no more are taken."""
+    """Their hashes are of no more use, and no more are taken."""
     upload = await reach(catalog, UploadState.OPEN)
     await catalog.uploads.record_part(upload, 0, size=5, tree_hash=TREE_HASH)
     upload = await become(catalog, upload, end)
@@ -183,7 +183,7 @@ async def test_parts_come_in_order_and_the_last_word_counts(catalog: Catalog) ->
 
 
 async def test_activity_is_dated(location: str) -> None:
-    """So that an upload near its day without activity can be told."""
+    """So an upload near the end of its day without activity can be recognized."""
     times = iter(NOON + timedelta(hours=hour) for hour in range(9))
     now: list[datetime] = []
 

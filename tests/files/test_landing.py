@@ -169,7 +169,7 @@ def test_a_target_that_cannot_work_is_refused_early(target: Path) -> None:
 
 
 def test_a_failure_leaves_the_target_as_it_was(target: Path) -> None:
-    """What the block raises comes through, and the hidden file is gone."""
+    """The error of the block comes through, and the hidden file is gone."""
     target.write_bytes(OLD)
     with pytest.raises(ZeroDivisionError), landing.writing(str(target), overwrite=True):
         raise ZeroDivisionError

@@ -1,7 +1,7 @@
 """The archives that folders are kept in: bundles of small files, and big files, each an archive by itself.
 
 Members are recorded while their bundle is on its way. They count from the moment in which the upload is
-completed and its archive is proven, all at once, and never if it comes to nothing.
+completed and its archive is proven, all at once, and never if the upload fails.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Bundles:
         self._database = database
 
     async def record(self, tree: TreeRecord, run: RunNumber, bundle: BundleRecord) -> None:
-        """Record that an upload takes files of a folder, or what is known of it in the end."""
+        """Record that an upload takes files of a folder, or its final figures."""
 
         def change(connection: Connection) -> None:
             values = {
@@ -74,7 +74,7 @@ class Bundles:
         return [BundleRecord(*row) for row in rows]
 
     async def drop(self, upload: UploadNumber) -> None:
-        """Remove what was recorded of an upload that has come to nothing, or begins again."""
+        """Remove the versions and the bundle of an upload that failed, or begins again."""
 
         def change(connection: Connection) -> None:
             connection.rows("DELETE FROM entries WHERE upload = ?", (upload,))
@@ -83,7 +83,7 @@ class Bundles:
         await self._database.write(change)
 
     async def drop_fruitless(self, tree: TreeRecord) -> None:
-        """Remove the versions of a folder whose uploads came to nothing. They never counted."""
+        """Remove the versions of a folder whose uploads failed. They never counted."""
         await self._database.write(
             lambda connection: connection.rows(
                 "DELETE FROM entries WHERE tree = ? AND upload IN "  # noqa: S608

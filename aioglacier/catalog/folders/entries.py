@@ -1,4 +1,4 @@
-"""What is recorded of the paths of folders, version by version, and in which archive each lies where.
+"""Records of the paths of folders: each version, its archive, and its place in the archive.
 
 Paths are bytes as the file system has them, below the folder; a folder's ends in "/", the top's is empty. So
 databases, scans and Python sort them alike. ``entry_rows`` has the rule for which version counts.
@@ -55,7 +55,7 @@ _CONTENT: Final = (
     f"WHERE a.place = ? AND {proven('e', 'u', 'a')} AND e.content_hash IN ({{}})"
 )
 
-#: Archives that are this content and nothing else, from whatever command.
+#: Archives that are exactly this content, from any command.
 _ARCHIVES: Final = (
     "SELECT size, tree_hash, upload, archive_id FROM archives "  # noqa: S608
     f"WHERE place = ? AND state = '{ArchiveState.STORED}' AND upload IS NOT NULL AND tree_hash IN ({{}})"
@@ -119,16 +119,16 @@ class Entries:
         encryption: str | None = None,
         recipients: Sequence[str] = (),
     ) -> dict[tuple[int, bytes], StoredContent]:
-        """Return where content lies in a vault, whatever its path is or was, and whoever sent it.
+        """Return where content lies in a vault, under any path and from any command.
 
         Args:
             place: The vault.
             wanted: Sizes and tree hashes of contents.
             encryption: How the content must be encrypted; ``None`` for not at all.
-            recipients: Whom it must be encrypted to, no more and no fewer.
+            recipients: The exact recipients that it must be encrypted to.
 
         Returns:
-            What was found, by size and tree hash. Each archive is proven.
+            The content found, by size and tree hash. Each archive is proven.
         """
         pairs = set(wanted)
         hashes = sorted({tree_hash for size, tree_hash in pairs if size})
@@ -243,7 +243,7 @@ class Entries:
     async def stored(
         self, tree: TreeRecord, run: RunNumber | None = None, *, is_descending: bool = False
     ) -> AsyncIterator[list[StoredEntry]]:
-        """Yield what a folder holds, or held at the end of a run, in the order of paths, page by page.
+        """Yield the contents of a folder, now or at the end of a run, in the order of paths, page by page.
 
         That is, of each path that is not gone, the newest version whose archive is proven.
 
@@ -293,7 +293,7 @@ class Entries:
         start: int = 0,
         stop: int | None = None,
     ) -> AsyncIterator[list[StoredEntry]]:
-        """Yield what of ``stored`` lies in one archive, in the order of positions, page by page.
+        """Yield those of ``stored`` that lie in one archive, in the order of positions, page by page.
 
         Args:
             tree: The folder.
@@ -318,7 +318,7 @@ class Entries:
             last, path = page[-1].entry.position or 0, page[-1].entry.path
 
     async def stored_at(self, tree: TreeRecord, path: bytes, run: RunNumber | None) -> StoredEntry | None:
-        """Return what there is, or was at the end of a run, at a path."""
+        """Return the stored version of a path, now or at the end of a run."""
         found = await self._database.read(
             lambda connection: select_stored(
                 connection, "e.tree = ? AND e.path = ?", (tree.number, path), run, "e.since"

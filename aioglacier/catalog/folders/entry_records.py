@@ -1,4 +1,4 @@
-"""Records of folders: a folder, a version of a path, the archive that has it, and what a run cost."""
+"""Records of folders: a folder, a version of a path, the archive that has it, and the cost of a run."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class TreeRecord:
     """A folder that is kept in a vault.
 
     Attributes:
-        identity: 32 random hex digits: what the folder is called in bundles and descriptions.
+        identity: 32 random hex digits, the name of the folder in bundles and descriptions.
         root: Its absolute path.
         host: The machine that it is on; "" where an old catalog did not keep it.
-        owner: The user who first archived it; "" likewise.
+        owner: The user who first archived it; "" where an old catalog did not keep it.
         last_run: The last ``sync`` that came to its end, ``None`` before the first.
     """
 
@@ -61,7 +61,7 @@ class Entry(NamedTuple):
         inode, device: Signed 64 bits.
         mode: The permissions.
         target: Where a symbolic link points; of a hard link the path of the file it is another name of.
-        extra: JSON of what few paths have.
+        extra: JSON of attributes that few paths have.
         content_hash: The tree hash of a file's content; ``None`` where the archive's own is meant.
         upload: The upload whose archive has it; ``None`` where there is no content.
         position, stored: Where in the archive, and how many bytes there; ``None`` for all of it.
@@ -111,7 +111,7 @@ class BundleRecord:
 
 @dataclass(frozen=True, slots=True)
 class Expense:
-    """What a run asked of the service.
+    """The requests of a run or command, and their price.
 
     Attributes:
         operation: The kind of request that is paid for.
@@ -146,7 +146,7 @@ class StoredEntry(NamedTuple):
 
 
 class StoredContent(NamedTuple):
-    """Where content lies that is proven to be in a vault, for a version that points there.
+    """The place of content that is proven to be in a vault.
 
     Attributes:
         upload: The upload whose archive has it.

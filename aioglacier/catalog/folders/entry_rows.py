@@ -36,7 +36,7 @@ _AWAITED: Final = frozenset({UploadState.INTENT, UploadState.OPEN, UploadState.C
 
 COLUMNS: Final = ", ".join(f"e.{name}" for name in Entry._fields)
 
-#: What a comparison needs, in the order that it needs it; the standing follows.
+#: The columns of a comparison, in its order; the standing follows.
 _COMPARED: Final = (
     "path",
     "kind",
@@ -86,7 +86,7 @@ _NEWER_PROVEN: Final = (
 )
 _ANY_PROVEN: Final = _NEWER_PROVEN.replace("n.since > e.since AND ", "")
 
-#: A path is gone if its newest row has ended: no other row tells of its absence.
+#: A path is gone if its newest row has ended.
 _NOT_GONE: Final = (
     f"coalesce((SELECT n.until FROM entries AS n WHERE {_SAME_PATH} AND n.since <= ? "  # noqa: S608
     f"ORDER BY n.since DESC LIMIT 1), {_NOW}) > ?"

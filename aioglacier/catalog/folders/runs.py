@@ -1,4 +1,4 @@
-"""The runs of ``sync``, ``restore`` and ``verify``: when, how, with which end, and what they cost."""
+"""The runs of ``sync``, ``restore`` and ``verify``: settings, times, ends and costs."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class Runs:
         spent: Expense | None = None,
         gone: Sequence[int] = (),
     ) -> None:
-        """Record how a run ended, what it cost, and which paths it found gone, in one transaction.
+        """Record the end of a run, its cost, and the paths that it found gone, in one transaction.
 
         Args:
             tree: The folder.
             run: The run.
-            counters: What it counted.
+            counters: Its counters.
             outcome: Why it did not come to its end; "" for one that did.
-            spent: What it asked of the service.
+            spent: Its requests and their price.
             gone: The rows of paths that it did not find. Only a run that came to its end proves that.
         """
         now = self._now()
@@ -95,7 +95,7 @@ class Runs:
         await self._database.write(change)
 
     async def spend(self, place: Place, spent: Expense) -> None:
-        """Record what a command without a run asked of the service."""
+        """Record the requests of a command that has no run."""
         await self._database.write(lambda connection: insert_expense(connection, place, spent, self._now()))
 
     async def find(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
@@ -129,7 +129,7 @@ class Runs:
         return found[0] if found else None
 
     async def recipients(self, tree: TreeRecord) -> list[str]:
-        """Return whom files of a folder were encrypted to, by any ``sync``."""
+        """Return the recipients of the files of a folder, of any ``sync``."""
 
         def question(connection: Connection) -> list[str]:
             names: dict[str, None] = {}
@@ -155,7 +155,7 @@ class Runs:
 def insert_expense(
     connection: Connection, place: Place, spent: Expense, now: datetime, *, run: RunNumber | None = None
 ) -> None:
-    """Record what was asked of the service, and its price, by day."""
+    """Record requests and their price, by day."""
     SPENT.insert(
         connection,
         place=keep_place(connection, place),

@@ -43,7 +43,7 @@ class Trees:
         self._now = now
 
     async def open(self, place: Place, root: str, *, host: str, owner: str) -> TreeRecord:
-        """Return the record of a folder on a machine, made if there is none.
+        """Return the record of a folder on a machine; make it if it is missing.
 
         A folder that an old catalog kept without a machine belongs to the first machine that opens it.
         """
@@ -61,7 +61,7 @@ class Trees:
         return await self._database.write(change)
 
     async def adopt(self, place: Place, identity: str, root: str, *, host: str, owner: str) -> TreeRecord:
-        """Return the record of the folder with this identity, made if there is none: ``recover`` needs it."""
+        """Return the record of the folder with this identity; make it if it is missing."""
 
         def change(connection: Connection) -> TreeRecord:
             found = _select(connection, place, "identity = ?", identity)

@@ -1,4 +1,4 @@
-"""What the two databases have in common: statements for transactions, whole transactions, and locks.
+"""The interface of the two databases: statements, transactions, and locks.
 
 Statements are plain SQL that both databases read, with ``?`` for each value. SQLAlchemy was used beside it
 and took 0.15 s of CPU to load, more than all else that a command does before its first request.
@@ -20,32 +20,32 @@ T = TypeVar("T")
 
 
 class BusyError(Exception):
-    """Somebody else has what is needed at the moment; nothing was changed, and it may be tried again."""
+    """Another process holds the database at the moment; nothing was changed, and it may be tried again."""
 
 
 class DamagedError(Exception):
-    """What is there is no sound catalog; the argument says why."""
+    """The file is not a sound catalog; the argument says why."""
 
 
 class Connection(Protocol):
-    """One connection to a database, as a transaction is given it."""
+    """One connection to a database, as a transaction gets it."""
 
     @property
     def dialect(self) -> Literal["sqlite", "postgresql"]:
-        """Which database it is, where that makes a difference."""
+        """The kind of database, where that makes a difference."""
         ...
 
     @property
     def notes(self) -> dict[Any, Any]:
-        """What is to be remembered as long as the connection lives."""
+        """Facts to remember as long as the connection lives."""
         ...
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Run a statement; what it returns, as the columns have it (``columns.py``)."""
+        """Run a statement; return its rows, with values as the columns keep them (``columns.py``)."""
         ...
 
     def each(self, statement: str, values: Iterable[Sequence[object]]) -> None:
-        """Run a statement that returns nothing for each of these."""
+        """Run a statement without a result for each of these."""
         ...
 
 
@@ -53,16 +53,16 @@ class Store(Protocol):
     """One open database.
 
     Attributes:
-        location: Where it is, for people: a path, or a URL without its password.
+        location: Its path, or its URL without the password, for messages.
     """
 
     location: str
 
     def run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
-        """Run a function in one transaction; what it has changed is on disk when this returns.
+        """Run a function in one transaction; its changes are on disk when this returns.
 
-        The function is undone if it raises, and one that reads sees one consistent state. Only one that
-        writes runs at a time, whoever else has the database open.
+        The changes are undone if the function raises. A function that reads sees one consistent state. Only
+        one that writes runs at a time, in all processes.
 
         Raises:
             BusyError: It is not its turn yet.
@@ -72,17 +72,17 @@ class Store(Protocol):
         ...
 
     def set_aside(self, reason: str) -> CatalogError:
-        """Do what is to be done with a damaged database, and return the error that says so."""
+        """Put a damaged database aside, and return the error that says so."""
         ...
 
     def acquire(self, name: str) -> bool:
-        """Take the lock of this name if nobody has it; it goes with the process."""
+        """Take the lock of this name if it is free; it ends with the process."""
         ...
 
     def owner(self, name: str) -> LockOwner | None:
-        """Who has the lock of this name, as far as can be told."""
+        """Return the holder of the lock of this name, if that is known."""
         ...
 
     def release(self, name: str) -> None:
-        """Let go of a lock, if it was taken here."""
+        """Release a lock, if it was taken here."""
         ...

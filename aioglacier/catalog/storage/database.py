@@ -1,13 +1,12 @@
-"""Transactions of many tasks with one database: one that writes at a time, a few that read, all in threads.
+"""Transactions of many tasks with one database: one writer at a time, a few readers, all in threads.
 
-A transaction is a plain function of a connection (see ``store.py``). It is given one whole transaction and
-may be called again from the start if somebody else was in the way, so it changes nothing but the database.
+A transaction is a plain function of a connection (see ``backend.py``). If the database was busy, the function
+is called again from the start, so it must change only the database.
 
-- What is written is on disk when ``write`` returns. Changes that wait while another is being written are
+- A change is on disk when ``write`` returns. Changes that wait while another is being written are
   written together: one commit, one wait for the disk, however many tasks. If one of them fails, all are
   undone and each is written alone, so that none suffers from another.
-- The functions run in threads, and so does everything that is done for them: the event loop waits for none
-  of it.
+- The functions run in threads, and the event loop never waits for them.
 - A transaction that has begun is seen through: if its caller is cancelled meanwhile, it is committed or
   rolled back before the cancellation goes on.
 """
@@ -83,10 +82,10 @@ class Database:
     async def pages(self, page: Callable[[Connection, T | None], Sequence[T]]) -> AsyncIterator[Sequence[T]]:
         """Ask page after page, each in a transaction of its own and one ahead of the caller.
 
-        May be left at any point, and costs nobody anything while nothing is asked of it.
+        The caller may stop at any point.
 
         Args:
-            page: Is given the last row of the page before, ``None`` at first; an empty page is the end.
+            page: Gets the last row of the page before, ``None`` at first; an empty page is the end.
 
         Raises:
             CatalogError: They cannot be read.
@@ -186,7 +185,7 @@ class Database:
         return await see_through(self._tasks, partial(self._in_thread, call), grace_seconds=lambda: math.inf)
 
     def start_soon(self, call: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a call beside whoever asks. It deals with its own errors; closing waits for it."""
+        """Run a call beside the caller. It handles its own errors; closing waits for it."""
         self._check_open()
         self._tasks.start_soon(call)
 
@@ -214,7 +213,7 @@ class Database:
 
 
 class _Turn(Generic[T]):
-    """A transaction that waits for its turn, and what came of it."""
+    """A transaction that waits for its turn, and its result."""
 
     def __init__(self, transaction: Callable[[Connection], T]) -> None:
         self.transaction = transaction
@@ -249,7 +248,7 @@ def _following(
 
 
 def busy(location: str, waited_seconds: float) -> CatalogBusyError:
-    """The error of a wait that was too long."""
+    """Return the error for a wait that was too long."""
     return CatalogBusyError(
         f"another process has kept the catalog {location!r} to itself for {waited_seconds:.0f} s; run the "
         "same command again when it is done",
@@ -264,7 +263,7 @@ async def open_database(store: Store, *, busy_timeout_seconds: float) -> AsyncIt
 
     Args:
         store: The open database; closed by the caller, after this.
-        busy_timeout_seconds: How long somebody else may have it to himself.
+        busy_timeout_seconds: How long another process may keep it to itself.
     """
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:

@@ -1,7 +1,7 @@
 """The versions of the tables, and the way from each to the next.
 
 A catalog's version is the one row of ``catalog_version``. ``MIGRATIONS[n]`` makes version n + 1 of version n
-and is never changed once it has been released: whatever the tables need next is a new entry. Each is applied
+and is never changed once it has been released: the next change is a new entry. Each is applied
 in a transaction of its own together with the new number, so an upgrade that is killed leaves the version
 before or the version after.
 
@@ -308,7 +308,7 @@ def upgrade_once(connection: Connection, migrations: tuple[str, ...] = MIGRATION
 
 
 def read_version(connection: Connection) -> int:
-    """The version of the tables, 0 where there are none."""
+    """Return the version of the tables, 0 without tables."""
     ((count,),) = connection.rows(_COUNT_VERSIONS[connection.dialect])
     if not count:
         return 0

@@ -1,6 +1,6 @@
 """The catalog in a PostgreSQL database, where several machines share one.
 
-- The tables are in a schema of their own, ``aioglacier``, beside whatever else the database holds.
+- The tables are in a schema of their own, ``aioglacier``, beside anything else in the database.
 - One change is made at a time, as in SQLite: each begins by taking an advisory lock of its transaction. So
   what it reads before it writes stays true, and numbers rise in the order of commits.
 - Locks of sources are advisory locks of one connection kept for them; they go when it goes.
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What begins the URL of such a catalog, as for every program that uses libpq.
-SCHEMES: Final = ("postgresql://", "postgres://")
-
 _SCHEMA: Final = "aioglacier"
 _CONNECT_SECONDS: Final = 15.0
 _RETRY_SECONDS: Final = 0.1
@@ -63,7 +60,7 @@ _BEGIN_WRITE: Final = (
 #: conflict between transactions, a server that is starting or stopping, or has no connection left.
 _PASSING: Final = frozenset({"55P03", "40P01", "40001", "57P01", "57P02", "57P03", "53300"})
 
-#: What asyncpg raises.
+#: The errors of asyncpg.
 _ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _log: Final = logging.getLogger("aioglacier.catalog")
@@ -97,7 +94,7 @@ class PostgresConnection:
         self._portal.call(self._raw.execute, _BEGIN_WRITE if is_write else _BEGIN_READ)
 
     def commit(self) -> None:
-        """End it; what was changed is on disk."""
+        """Commit; the changes are on disk."""
         self._portal.call(self._raw.execute, "COMMIT")
 
     def roll_back(self) -> None:
@@ -332,10 +329,10 @@ def _run_one(statement: str, connection: Connection) -> None:
 
 
 def _shown(url: str) -> str:
-    """What may be shown of a URL.
+    """Return a URL without its password.
 
     Raises:
-        CatalogError: It is none.
+        CatalogError: It is not a URL.
     """
     try:
         parsed = urlsplit(url)

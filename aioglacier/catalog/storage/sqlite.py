@@ -1,6 +1,6 @@
-"""The catalog in one file: SQLite, as it has to be set up to lose nothing.
+"""The catalog in one file, with SQLite set up to lose nothing.
 
-- What is committed is on disk (``synchronous`` is FULL).
+- A committed change is on disk (``synchronous`` is FULL).
 - SQLite goes on writing to a file that has been deleted or replaced. So each transaction looks, before it
   commits, whether the file is still the one that has the catalog's name.
 """
@@ -46,7 +46,7 @@ class SqliteConnection:
     """One connection to the file; see ``Connection``. Used by one thread at a time.
 
     Attributes:
-        notes: See ``Connection``; nothing that a transaction that failed has noted.
+        notes: See ``Connection``; nothing that a failed transaction has noted.
     """
 
     dialect: Final = "sqlite"
@@ -65,15 +65,15 @@ class SqliteConnection:
 
     def begin(self, *, is_write: bool) -> None:
         """Begin a transaction."""
-        # A reader that becomes a writer could not wait for another: whoever will write says so at once.
+        # A reader that becomes a writer could not wait for another writer, so a writer begins as one.
         self._connection.execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     def commit(self) -> None:
-        """End it; what was changed is on disk."""
+        """Commit; the changes are on disk."""
         self._connection.commit()
 
     def roll_back(self) -> None:
-        """Undo it, if it has begun."""
+        """Undo the transaction, if it has begun."""
         self.notes.clear()  # what it has noted may have been made in it
         self._connection.rollback()
 
@@ -83,13 +83,13 @@ class SqliteConnection:
 
 
 class SqliteStore:
-    """An open file; see ``Store``. To be closed by who makes it.
+    """An open file; see ``Store``. The maker closes it.
 
     As many connections are kept as transactions have run at the same time, and lent to the next ones.
 
     Args:
         path: A catalog that exists.
-        is_durable: What is committed is on disk. Not needed before the file has its name.
+        is_durable: Put committed changes on disk. Not needed before the file has its name.
     """
 
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
@@ -143,7 +143,7 @@ class SqliteStore:
         return result
 
     def _lend(self) -> SqliteConnection:
-        """The connection that was used last, whose cache is warm, or a new one."""
+        """Return the connection that was used last, whose cache is warm, or a new one."""
         try:
             return self._idle.pop()
         except IndexError:

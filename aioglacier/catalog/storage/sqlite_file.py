@@ -1,12 +1,12 @@
-"""The catalog's file: where it is, who may read it, whether it is sound, and where a damaged one goes.
+"""The file of a catalog: its place, its permissions, its soundness, and the place of a damaged one.
 
 - Files are made for their owner alone, and so is each folder that has to be made.
 - A new catalog appears under its name at once and whole: it is made under another name, and renamed. So an
-  empty file beside a folder of locks was not left by a crash: somebody cut a catalog short.
+  empty file beside a folder of locks was not left by a crash: something cut a catalog short.
 - A damaged catalog is renamed and never written to. Its journal goes with it, and goes first: a journal left
   behind would be played into the next catalog.
-- What this does not decide is whether a bit in the middle of a hash or a size has been flipped: SQLite keeps
-  no checksums. Records are hints; what is done with them is checked against the service.
+- This does not find a flipped bit in the middle of a hash or a size: SQLite keeps no checksums, so records
+  have their own (``checksums``).
 
 Everything here blocks; call it in a thread.
 """
@@ -42,7 +42,7 @@ _THOROUGH_SIZE: Final = 32 * MIB
 #: Up to this size a file is looked through at every opening: 20 ms.
 _SMALL_SIZE: Final = 2 * MIB
 
-#: How long SQLite itself waits for another process before it says "busy"; whoever calls has more patience.
+#: How long SQLite itself waits for another process before it says "busy"; the caller has more patience.
 BUSY_SECONDS: Final = 0.25
 
 #: Filesystems whose files other machines can have open. SQLite's write-ahead log needs shared memory between
@@ -74,7 +74,7 @@ _octal: Final = re.compile(r"\\([0-7]{3})")
 
 
 class Condition(Enum):
-    """What there is to open."""
+    """The state of the file to open."""
 
     MISSING = auto()
     EMPTY = auto()
@@ -97,29 +97,29 @@ def default_path() -> Path:
 
 
 def inspect(path: Path, *, was_used: bool, is_trusted: bool) -> Condition:
-    """Look at what is at ``path``, without changing it.
+    """Look at the file at ``path``, without changing it.
 
     Args:
         path: The catalog.
         was_used: Whether a catalog has been there before, so that an empty file is a damaged one.
-        is_trusted: It is as a program of ours left it, and need not be looked through unless that is quick.
+        is_trusted: Our own program left it like this, so check it only if that is quick.
 
     Raises:
-        BusyError: Somebody else is changing it.
+        BusyError: Another process is changing it.
         DamagedError: It is not sound.
         CatalogError: It is another program's, or a newer version's, or cannot be read.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise CatalogError(f"the catalog {str(path)!r} is no file", path=str(path))
+            raise CatalogError(f"the catalog {str(path)!r} is not a file", path=str(path))
         if status.st_size == 0:
             if was_used:
                 raise DamagedError("it is empty")
             return Condition.EMPTY
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
-                raise DamagedError("it is no SQLite database")
+                raise DamagedError("it is not a SQLite database")
     except FileNotFoundError:
         return Condition.MISSING
     except OSError as error:
@@ -171,7 +171,7 @@ def _look_through(connection: sqlite3.Connection, size: int) -> None:
 
 
 def refuse_to_forget(path: Path) -> None:
-    """Refuse to begin a new catalog beside a damaged one, which tells what was archived and paid for.
+    """Refuse to begin a new catalog beside a damaged one, which still says what was paid for.
 
     Raises:
         CatalogDamagedError: There is one.
@@ -205,7 +205,7 @@ def set_journal(path: Path, *, is_network: bool, is_durable: bool = True) -> Non
 
 
 def make_empty(path: Path) -> None:
-    """Make an empty private file in place of what a crash may have left under this name."""
+    """Make an empty private file; a crash may have left another of this name."""
     for suffix in ("", *_SIDECARS):
         _with_suffix(path, suffix).unlink(missing_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -241,7 +241,7 @@ def move_aside(path: Path, reason: str) -> CatalogDamagedError:
 
 
 def translate(error: sqlite3.Error, path: Path) -> Exception:
-    """What SQLite's error means: ``BusyError``, ``DamagedError`` or ``CatalogError``."""
+    """Return our error for one of SQLite: ``BusyError``, ``DamagedError`` or ``CatalogError``."""
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_PROTOCOL:
@@ -261,7 +261,7 @@ def translate(error: sqlite3.Error, path: Path) -> Exception:
 
 
 def is_on_network(path: Path, mounts: str | None = None) -> bool:
-    """Whether other machines may have the catalog open, as far as Linux's table of mounts tells.
+    """Return whether other machines may have the catalog open, from Linux's table of mounts.
 
     Args:
         path: The catalog, resolved; it need not exist.
@@ -286,17 +286,17 @@ def is_on_network(path: Path, mounts: str | None = None) -> bool:
 
 
 def locks_folder(path: Path) -> Path:
-    """Where the locks of a catalog are."""
+    """Return the folder of the locks of a catalog."""
     return path.with_name(f"{path.name}.locks")
 
 
 def journals(path: Path) -> list[Path]:
-    """The files that SQLite may have beside a catalog while it is open."""
+    """Return the files that SQLite may have beside an open catalog."""
     return [_with_suffix(path, suffix) for suffix in _SIDECARS if suffix != "-shm"]
 
 
 def uri_of(path: Path) -> str:
-    """The path as SQLite takes it, whatever bytes it has."""
+    """Return the path of any bytes as a URI for SQLite."""
     return "file:" + quote_from_bytes(os.fsencode(path))
 
 

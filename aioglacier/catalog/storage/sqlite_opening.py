@@ -1,9 +1,9 @@
-"""Opening the catalog in a file: made if there is none, upgraded if it is old, looked through if in doubt.
+"""Open the catalog in a file: make it if it is missing, upgrade it if it is old, check it if in doubt.
 
-Looking through a file of a million archives takes a second, so it is done where there is a reason: the file
-is not as the last program that had it open left it, or that was long ago. Whoever has it open holds
-``in-use`` in the folder of locks together with all others; the last one writes there what it leaves behind.
-So after a kill, a crash, or anybody else's hand on the file, what is written there and what is found differ.
+Checking a file of a million archives takes a second, so it needs a reason: the file differs from what the
+last program left, or the last check was long ago. All processes that have the catalog open share ``in-use``
+in the folder of locks; the last one notes the state of the file there. After a kill, a crash or a change by
+another program the note and the file differ.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 _RETRY_SECONDS: Final = 0.05
 
-#: Whatever is known of it, a file is looked through again after this long: disks rot.
+#: Every file is checked again after this long, because disks rot.
 _CHECK_EVERY_SECONDS: Final = 14 * 24 * 3600
 
 _log: Final = logging.getLogger("aioglacier.catalog")
@@ -51,7 +51,7 @@ _log: Final = logging.getLogger("aioglacier.catalog")
 async def open_file(
     path: str | os.PathLike[str] | None, *, busy_timeout_seconds: float, begins_new: bool
 ) -> AsyncIterator[SqliteStore]:
-    """Open the catalog in a file; see ``Catalog.open`` for what it raises."""
+    """Open the catalog in a file; see ``Catalog.open`` for the errors."""
     opening = _Opening(_resolve(path), busy_timeout_seconds, begins_new=begins_new)
     try:
         await opening.run()
@@ -67,9 +67,9 @@ async def open_file(
 
 
 class _Opening:
-    """What has to be done before a catalog can be used, by one process at a time.
+    """The steps before a catalog can be used, taken by one process at a time.
 
-    Whoever finds nothing to do needs no lock. Whoever finds something takes it and looks again.
+    A process that finds nothing to do needs no lock. Another takes the lock and looks again.
     """
 
     def __init__(self, path: Path, busy_timeout_seconds: float, *, begins_new: bool) -> None:
@@ -120,18 +120,18 @@ class _Opening:
         await anyio.to_thread.run_sync(self.use.share)
 
     async def _refuse_other_file(self) -> None:
-        """Refuse a file that is no sound catalog, where no catalog of ours was opened before."""
+        """Refuse a file that is not a sound catalog, unless a catalog of ours was opened there before."""
         try:
             await self._inspect(was_used=False, is_trusted=False)
         except DamagedError as error:
             raise CatalogError(
-                f"{str(self.path)!r} is no catalog of aioglacier ({error}); it was left as it is. Name "
+                f"{str(self.path)!r} is not a catalog of aioglacier ({error}); it was left as it is. Name "
                 "another file with --catalog PATH",
                 path=str(self.path),
             ) from error
 
     async def _settle(self, *, was_used: bool, is_network: bool) -> None:
-        """With the lock: look again, and do what is to be done."""
+        """Look again with the lock, and take the steps that are needed."""
         try:
             condition = await self._inspect(was_used=was_used, is_trusted=False)
         except DamagedError as error:
@@ -181,7 +181,7 @@ class _Opening:
 
 
 class _Use:
-    """That a process has the catalog open, and what the last one that had it left behind."""
+    """The note that processes have the catalog open, and of the state in which the last one left it."""
 
     def __init__(self, path: Path, note: Path) -> None:
         self._path = path
@@ -191,7 +191,7 @@ class _Use:
         self._checked = 0.0
 
     def begin(self) -> None:
-        """Join those who have it open; the first one stays alone until it has looked at the file.
+        """Join the processes that have it open; the first one stays alone until it has checked the file.
 
         Raises:
             BusyError: The first one is looking.
@@ -230,7 +230,7 @@ class _Use:
             self._is_alone = False
 
     def end(self) -> None:
-        """Leave; the last one notes what it leaves behind."""
+        """Leave; the last process notes the state of the file."""
         if sys.platform == "win32" or self._fd is None:
             return
         fd, self._fd = self._fd, None
@@ -240,7 +240,7 @@ class _Use:
             os.ftruncate(fd, 0)
             os.pwrite(fd, note, 0)
         except OSError:
-            pass  # others have it open, or there is no space: then the next one looks the file through
+            pass  # others have it open, or the disk is full: then the next process checks the file
         finally:
             os.close(fd)
 
@@ -254,7 +254,7 @@ def _read(note: int) -> tuple[list[int] | None, float]:
 
 
 def _state_of(path: Path) -> list[int] | None:
-    """What changes with the file; ``None`` where there is none, or one with a journal left beside it."""
+    """Return the facts that change with the file; ``None`` if it is missing, or a journal lies beside it."""
     try:
         if any(one.exists() and one.stat().st_size for one in files.journals(path)):
             return None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """How the values of a column are kept in the database, and read from it; ``None`` stays ``None``."""
+    """The conversions of a column's values to the database and back; ``None`` stays ``None``."""
 
     keep: Callable[[Any], object]
     read: Callable[[Any], Any]

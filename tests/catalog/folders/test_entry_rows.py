@@ -84,23 +84,23 @@ class Folder:
         return run, upload
 
     async def state_of(self, upload: UploadRecord, state: ArchiveState) -> None:
-        """Record what became of the archive of an upload."""
+        """Record the state of the archive of an upload."""
         record = await self.catalog.uploads.get(upload)
         assert record.archive_id is not None
         await self.catalog.archives.record_state(self.tree.place, record.archive_id, state)
 
     async def stored(self, run: RunNumber | None = None) -> dict[bytes, tuple[int, bool]]:
-        """What a restore brings: of each path the run of its version, and whether a newer one is missing."""
+        """Return, for each path that a restore brings, the run of its version and whether it is older."""
         pages = [page async for page in self.catalog.entries.stored(self.tree, run)]
         return {one.entry.path: (one.entry.since, one.is_older) for page in pages for one in page}
 
     async def unproven(self, run: RunNumber | None = None) -> dict[bytes, Standing]:
-        """Paths that a restore must name because it cannot bring them."""
+        """Return the paths that a restore must name because it cannot bring them."""
         pages = [page async for page in self.catalog.entries.unproven(self.tree, run)]
         return {entry.path: standing for page in pages for entry, standing in page}
 
     async def current(self) -> dict[bytes, tuple[int, Standing]]:
-        """What a sync compares with: of each path its row and its standing."""
+        """Return, for each path that a sync compares, its row and its standing."""
         rows = await self.catalog.entries.current_page(self.tree, None)
         return {row[0]: (row[10], row[-1]) for row in rows}
 
@@ -189,7 +189,7 @@ async def test_a_dropped_version_does_not_bring_a_gone_path_back(folder: Folder)
 
 
 async def test_folders_need_no_archive(folder: Folder) -> None:
-    """What has no content is proven as soon as it is recorded."""
+    """A path without content is proven as soon as it is recorded."""
     run = await folder.run()
     await folder.catalog.entries.add(
         [version(folder.tree, run, b"", None), version(folder.tree, run, b"d/", None)]
@@ -225,7 +225,7 @@ async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
 
 @pytest.mark.parametrize("place", [PHOTOS, FILMS])
 async def test_content_is_found_wherever_it_is_in_the_vault(folder: Folder, place: Place) -> None:
-    """By size and tree hash, whatever the path; not in another vault, and not in a lost archive."""
+    """By size and tree hash, under any path; not in another vault, and not in a lost archive."""
     _, upload = await folder.sync(b"a")
     wanted = [(5, bytes(32)), (6, bytes(32)), (5, bytes(31) + b"1"), (0, bytes(32))]
     found = await folder.catalog.entries.find_content(place, wanted)
@@ -253,7 +253,7 @@ async def test_encrypted_content_is_found_for_the_same_recipients_only(folder: F
 
 
 async def test_content_that_another_command_archived_is_found(folder: Folder) -> None:
-    """A whole archive with this size and tree hash is the content, whoever sent it."""
+    """A whole archive with this size and tree hash is the content, from any command."""
     upload = await folder.upload()
     await folder.complete(upload)
     (found,) = (await folder.catalog.entries.find_content(PHOTOS, [(5, bytes(32))])).values()
