@@ -200,7 +200,7 @@ def files_of(folder: Path) -> list[str]:
 
 
 def test_a_plan_says_whether_a_job_is_there_and_what_another_costs(house: tuple[Cli, dict[str, str]]) -> None:
-    """A finished job costs nothing; another range of the archive does."""
+    """A finished job costs nothing, nor does a range of its output; another archive does."""
     program, ids = house
     there = program("download", "photos", "--archive-id", ids["ARCHIVE"], "new-file", "--dry-run").record
     assert (there["operation"], there["job_id"], there["cost"]) == ("GetJobOutput", ids["JOB"], 0)
@@ -213,5 +213,9 @@ def test_a_plan_says_whether_a_job_is_there_and_what_another_costs(house: tuple[
         f"--byte-range=0-{MIB - 1}",
         "--dry-run",
     ).record
-    assert (ranged["operation"], ranged["job_id"], ranged["size"]) == ("InitiateJob", None, MIB)
-    assert ranged["cost"] > 0
+    assert (ranged["operation"], ranged["job_id"], ranged["cost"]) == ("GetJobOutput", ids["JOB"], 0)
+    (program.folder / "another").write_bytes(os.urandom(MIB))
+    other = program("upload", "photos", "another").record["archive_id"]
+    asked = program("download", "photos", f"--archive-id={other}", "new-file", "--dry-run").record
+    assert (asked["operation"], asked["job_id"], asked["size"]) == ("InitiateJob", None, MIB)
+    assert asked["cost"] > 0

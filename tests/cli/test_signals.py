@@ -332,11 +332,14 @@ def test_a_signal_during_hashing(bare: Cli) -> None:
 
 @pytest.mark.parametrize("delay", [0.1, 0.25, 0.5])
 def test_a_signal_at_any_moment_of_the_start(cli: Cli, vault: str, delay: float) -> None:
-    """Imports, connecting and asking are stopped as cleanly as everything else."""
+    """Imports, connecting and asking are stopped as cleanly as everything else.
+
+    Before Python has its handlers the system's own ends the program, which a shell shows as 143, too.
+    """
     program = "import sys, time; time.sleep(float(sys.argv[1]))"
     with cli.loaded("--quiet", "download", vault, "A" * 138, "target") as process:
         subprocess.run([sys.executable, "-c", program, str(delay)], check=True)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=10)
-    assert process.returncode in {143, 7}
+    assert process.returncode in {143, 7, -signal.SIGTERM}
     cli.judge(process.returncode, b"", err, process.returncode)

@@ -45,7 +45,7 @@ def test_sizes_are_read_with_and_without_units(text: str, size: int) -> None:
 )
 def test_what_is_no_size_is_refused(text: str) -> None:
     """A size that could mean two things is none."""
-    with pytest.raises(ValueError, match="no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
 
 

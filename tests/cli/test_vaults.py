@@ -95,6 +95,7 @@ def test_an_empty_list_says_so(cli: Cli, vault: str, bare: Cli) -> None:
     """One note for people; nothing at all for programs, or where quiet was asked for."""
     assert cli("jobs", "list", vault).err == f"no jobs in vault {vault}\n"
     assert cli("jobs", "list", vault, "--status", "Failed").err == f"no jobs in vault {vault} are Failed\n"
+    (bare.folder / "glacier").mkdir()
     assert bare("--local", "glacier", "vault", "list").err == "no vaults in us-east-1\n"
     for option in ("--json", "--quiet"):
         done = cli(option, "jobs", "list", vault)
