@@ -78,7 +78,7 @@ def test_another_event_loop_is_refused() -> None:
             pass
 
     coroutine = main()
-    with pytest.raises(aioglacier.ConfigurationError, match="asyncio, stock or uvloop"):
+    with pytest.raises(aioglacier.ConfigurationError, match="asyncio or uvloop"):
         coroutine.send(None)
 
 

@@ -67,7 +67,7 @@ async def test_a_job_is_waited_for_until_it_is_done(scripted: ScriptedGateway, v
 async def test_waiting_ends_in_time(scripted: ScriptedGateway, vault: Vault) -> None:
     """A wait asks at least once, and its error says that the job continues."""
     job = await vault.retrieve((await archived(vault)).id)
-    with pytest.raises(WaitTimeoutError, match="it goes on") as caught:
+    with pytest.raises(WaitTimeoutError, match="It continues") as caught:
         await job.wait_until_done(timeout_seconds=0)
     assert caught.value.waited_seconds == 0
     assert scripted.calls["DescribeJob"] == 1
@@ -93,7 +93,7 @@ async def test_a_service_out_of_reach_does_not_end_the_waiting(
     await scripted.advance(5 * 3600)
     scripted.fail("DescribeJob", trouble, times=2)
     assert (await job.wait_until_done()).is_done
-    assert caplog.text.count("still waited for") == 2
+    assert caplog.text.count("still waiting for") == 2
 
 
 async def test_an_answer_that_is_none_ends_the_waiting(scripted: ScriptedGateway, vault: Vault) -> None:
@@ -118,7 +118,7 @@ async def test_output_is_not_there_before_the_job_is_done(
     with pytest.raises(JobNotReadyError):
         [archive async for archive in inventory.inventory()]
     await scripted.advance(5 * 3600)
-    with pytest.raises(InvalidPlanError, match="no inventory job"):
+    with pytest.raises(InvalidPlanError, match="not an inventory job"):
         [archive async for archive in job.inventory()]
     await job.download(tmp_path / "target")
     assert {path.name async for path in anyio.Path(tmp_path).iterdir()} == {"scripted", "target"}
