@@ -23,7 +23,7 @@ from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.http.request_bodies import change_in, read_whole
+from aioglacier.gateway.http.request_bodies import change_in, slices_of
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
@@ -66,6 +66,14 @@ def _workers_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
 async def proceed(_: int | str) -> None:
     """Nothing stands in the way."""
     await anyio.lowlevel.checkpoint()
+
+
+async def read_whole(body: Body) -> bytes:
+    """Return all bytes of a small body."""
+    slices, whole = slices_of(body), bytearray()
+    while len(whole) < body.nbytes:
+        whole += await slices.take(len(whole), MIB)
+    return bytes(whole)
 
 
 class MemoryStore:

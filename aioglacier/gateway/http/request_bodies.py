@@ -111,15 +111,3 @@ async def change_in(body: Body) -> SourceChangedError | None:
     now = FileIdentity.of(await to_thread.run_sync(os.fstat, body.descriptor))
     difference = body.identity.difference(now)
     return source_changed(body.path, difference) if difference else None
-
-
-async def read_whole(body: Body) -> bytes:
-    """Return all of a body at once, for test doubles, whose bodies are small.
-
-    Raises:
-        SourceError: As ``FileSlices.take``.
-    """
-    slices, whole = slices_of(body), bytearray()
-    while len(whole) < body.nbytes:
-        whole += await slices.take(len(whole), _BLOCK_SIZE)
-    return bytes(whole)
