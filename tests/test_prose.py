@@ -35,8 +35,6 @@ CLAUSE_AS_SUBJECT = re.compile(r"^(?:What|Who|Whoever|Whose|Whatever|Where|How|T
 #: A noun phrase or a sentence; more is a second sentence.
 MAX_FIRST_LINE = 120
 
-#: Rooms whose prose is still to be rewritten.
-PENDING: set[str] = {}
 
 _HARD = {re.compile(rf"\b(?:{words})\b", re.IGNORECASE): instead for words, instead in HARD_WORDS.items()}
 
@@ -50,11 +48,6 @@ def files() -> list[Path]:
     for folder in ("aioglacier", "tests", "benchmarks"):
         found += (ROOT / folder).rglob("*.py")
     return sorted(path for path in found if str(path.relative_to(ROOT)) != _THIS)
-
-
-def is_pending(path: Path) -> bool:
-    """Return whether a file lies in a room whose prose is still to be rewritten."""
-    return any(str(path.relative_to(ROOT)).startswith(room) for room in PENDING)
 
 
 def prose_of(path: Path) -> list[tuple[int, str]]:
@@ -103,7 +96,7 @@ def test_no_hard_words(room: str) -> None:
     found = [
         each
         for path in files()
-        if "/".join(path.relative_to(ROOT).parts[:2]) == room and not is_pending(path)
+        if "/".join(path.relative_to(ROOT).parts[:2]) == room
         for each in hard_words(path)
     ]
     assert not found, "\n" + "\n".join(found)
@@ -115,9 +108,7 @@ def test_docstrings_name_an_actor_or_a_result(room: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in files()
-        if path.suffix == ".py"
-        and "/".join(path.relative_to(ROOT).parts[:2]) == room
-        and not is_pending(path)
+        if path.suffix == ".py" and "/".join(path.relative_to(ROOT).parts[:2]) == room
         for line, text in first_lines(path)
         if CLAUSE_AS_SUBJECT.search(text)
     ]
