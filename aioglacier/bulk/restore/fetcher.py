@@ -189,7 +189,7 @@ class Fetcher:
         )
         if record is None or record.job_id is None or record.job_id in self._dead:
             return None
-        return self._vault.job(record.job_id) if record.created >= self._looked_at else None
+        return self._vault.job(record.job_id) if record.changed >= self._looked_at else None
 
     async def _start(self, retrieval: Retrieval) -> Job:
         cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
