@@ -65,7 +65,7 @@ def test_what_costs_more_than_allowed_is_refused(program: Cli, tmp_path: Path) -
     assert error["error"] == "CostLimitError"
     assert error["cost"] > error["limit"]
     error = program("sync", "tree", "photos", "--max-cost=nan", "--json", code=2).error
-    assert "no amount" in error["message"]
+    assert "not an amount" in error["message"]
     program("sync", "tree", "photos", "--max-cost=1")
     assert program("restore", "photos", "back", "--max-cost=0.00001", "--json", code=2).error["cost"]
 
@@ -153,7 +153,7 @@ def test_verify_tells_rot_from_change_by_its_exit_code(program: Cli, tmp_path: P
         (("sync", "tree", "photos", "--prices=none"), "price list"),
         (("sync", "tree", "photos", "--exclude=!"), "gitignore"),
         (("restore", "photos", "back"), "sync"),
-        (("restore", "photos", "back", "--at=yesterday"), "no time"),
+        (("restore", "photos", "back", "--at=yesterday"), "not a time"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(

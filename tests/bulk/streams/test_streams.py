@@ -167,12 +167,14 @@ async def test_another_stream_does_not_go_on_with_it(place: Place, changed: int)
             await upload(vault, bytes(content[:MIB]), stream=broken.stream)
 
 
-async def test_a_finished_stream_is_reported_again_without_being_read(place: Place) -> None:
-    """A run that was killed before it could report its stream reports it now."""
+async def test_a_finished_stream_is_compared_and_reported_again(place: Place) -> None:
+    """A run that was killed before it could report its stream reports it now; other data is refused."""
     async with place.vault() as vault:
         manifest, archive = await upload(vault, b"x" * SIZE)
-        again = StreamUpload(vault, Breaking(b"", 0), part_size=MIB, parts=2, stream=manifest.stream)
-        assert (await again.run())[1] == archive
+        assert (await upload(vault, b"x" * SIZE, stream=manifest.stream))[1] == archive
+        for other in (b"y" * SIZE, b"x" * (SIZE - 1), b"x" * (SIZE + 1)):
+            with pytest.raises(ResumeMismatchError):
+                await upload(vault, other, stream=manifest.stream)
     assert len(await place.archives()) == 5
 
 
