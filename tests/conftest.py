@@ -6,8 +6,10 @@ import signal
 
 import pytest
 
-# nohup ignores SIGHUP, and programs that tests start would inherit that.
+# nohup ignores SIGHUP, a shell in the background SIGINT; programs that tests start would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -208,6 +208,6 @@ def test_in_16_what_never_ends_or_never_begins_is_refused_by_kind(stand: Stand) 
         wait_for(lambda: process.poll() is not None, seconds=10)
         done = stand.ended(process, 3)
     errors = [json.loads(line) for line in done.err.splitlines()]
-    assert [error["item"] for error in errors] == kinds
+    assert sorted(error["item"] for error in errors) == sorted(kinds)
     assert {error["error"] for error in errors} == {"SourceUnreadableError"}
     assert not stand.proxy.requests("POST")
