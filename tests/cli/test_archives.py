@@ -83,14 +83,14 @@ def test_several_files_of_which_some_fail(cli: Cli, vault: str) -> None:
     (cli.folder / "empty").write_bytes(b"")
     os.mkfifo(cli.folder / "fifo")
     done = cli("--json", "upload", vault, "good", "empty", "missing", "fifo", ".", "better", code=3)
-    assert [record["description"] for record in done.records] == ["good", "better"]
+    assert {record["description"] for record in done.records} == {"good", "better"}
     errors = [json.loads(line) for line in done.err.splitlines()]
-    assert [(error["item"], error["error"]) for error in errors] == [
-        ("empty", "EmptyArchiveError"),
-        ("missing", "SourceUnreadableError"),
-        ("fifo", "SourceUnreadableError"),
-        (".", "SourceUnreadableError"),
-    ]
+    assert {error["item"]: error["error"] for error in errors} == {
+        "empty": "EmptyArchiveError",
+        "missing": "SourceUnreadableError",
+        "fifo": "SourceUnreadableError",
+        ".": "SourceUnreadableError",
+    }
 
 
 @pytest.mark.parametrize(("name", "code"), [("missing", 1), ("empty", 2)])

@@ -81,4 +81,4 @@ def test_a_mistyped_local_glacier_is_not_made(bare: Cli) -> None:
 def test_the_help_hides_nothing(bare: Cli) -> None:
     """The help without arguments shows the form of a catalog's URL as it is."""
     shown = " ".join(bare(code=2).err.split())
-    assert "postgresql+asyncpg://USER@HOST/DATABASE" in shown
+    assert "postgresql://USER@HOST/DATABASE" in shown

@@ -145,9 +145,12 @@ async def test_what_the_cache_lacks_is_read_by_threads(
 ) -> None:
     """A thread reads from the disk, and all of the file arrives."""
     with opened(tmp_path / "file") as body:
-        forget(body)
         reads = Reads(monkeypatch)
-        await put(gateway, body, DATA)
+        for _ in range(10):  # the system may read ahead as soon as it has forgotten
+            forget(body)
+            await put(gateway, body, DATA)
+            if reads.waiting:
+                break
     assert reads.waiting
     assert threading.get_ident() not in reads.waiting
     assert server.requests[-1].body == DATA
