@@ -185,15 +185,15 @@ async def _run(
         "seconds": round(time.monotonic() - started, 3),
     }
     session.output.record(record, _text)
-    untold = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
-    if untold or sync.unknown:
+    undecided = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
+    if undecided or sync.unknown:
         session.output.warn(
             f"'aioglacier inventory {vault}' tells what became of archives whose outcome is unknown, in some "
             "days at the latest; then run this again"
         )
-    if done.failed > untold or sync.held_back:
+    if done.failed > undecided or sync.held_back:
         return Exit.SOME_FAILED
-    return Exit.TEMPORARY if untold or sync.unknown else Exit.DONE
+    return Exit.TEMPORARY if undecided or sync.unknown else Exit.DONE
 
 
 def read_patterns(files: Sequence[str]) -> list[str]:
