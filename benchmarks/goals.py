@@ -304,14 +304,7 @@ GOALS: Final = (
         _million,
         lambda result: float(result["grown_mib"]),
     ),
-    Goal(
-        "its requests beyond one for each 64 MiB",
-        3,
-        None,
-        "",
-        _million,
-        _requests_beyond_parts,
-    ),
+    Goal("its requests beyond one for each 64 MiB", 3, None, "", _million, _requests_beyond_parts),
     Goal(
         "its first upload, from the command's start until it has begun",
         1,
@@ -328,14 +321,7 @@ GOALS: Final = (
         _million,
         _of_the_million("unchanged", "files_a_second"),
     ),
-    Goal(
-        "requests then",
-        0,
-        None,
-        "",
-        _million,
-        _of_the_million("unchanged", "requests"),
-    ),
+    Goal("requests then", 0, None, "", _million, _of_the_million("unchanged", "requests")),
     Goal(
         "archives recorded a second by 200 tasks, each on disk before the next of its task",
         None,
@@ -352,12 +338,5 @@ GOALS: Final = (
         _catalog,
         lambda result: float(result["list"]["memory_grown_mib"]),
     ),
-    Goal(
-        "longest wait for the loop at a million archives",
-        20,
-        None,
-        " ms",
-        _catalog,
-        _longest_stall,
-    ),
+    Goal("longest wait for the loop at a million archives", 20, None, " ms", _catalog, _longest_stall),
 )

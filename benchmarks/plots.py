@@ -118,8 +118,7 @@ def concurrency(results: Results) -> Figure:
     """Throughput over the parts sent at once, on loopback."""
     result = results.find("concurrency", tls=False)
     figure, (axes,) = drawing.new(
-        "Parts at once, over loopback",
-        _note(result, "1 GiB, 16 MiB parts, plain, fastest round"),
+        "Parts at once, over loopback", _note(result, "1 GiB, 16 MiB parts, plain, fastest round")
     )
     ticks = [point["concurrency"] for point in result["points"]]
     drawing.log2(axes, ticks, [str(tick) for tick in ticks])

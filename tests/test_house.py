@@ -66,16 +66,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "described_uploads",
         "resume",
     ),
-    "bulk": (
-        "path_failures",
-        "filters",
-        "pricing",
-        "formats",
-        "settling",
-        "sync",
-        "restore",
-        "streams",
-    ),
+    "bulk": ("path_failures", "filters", "pricing", "formats", "settling", "sync", "restore", "streams"),
     "server": (
         "protocol",
         "state",
@@ -153,15 +144,7 @@ WORKER_LOADS = {
 }
 
 #: Modules that ``import aioglacier`` must not load.
-UNLOADED = (
-    "aiobotocore",
-    "botocore",
-    "click",
-    "rich",
-    "sqlite3",
-    "aioglacier.server",
-    "aioglacier.cli",
-)
+UNLOADED = ("aiobotocore", "botocore", "click", "rich", "sqlite3", "aioglacier.server", "aioglacier.cli")
 
 
 @dataclass(frozen=True)

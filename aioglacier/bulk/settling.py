@@ -9,10 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aioglacier.core.errors import (
-    OutcomeUnknownError,
-    UploadLockedError,
-)
+from aioglacier.core.errors import OutcomeUnknownError, UploadLockedError
 from aioglacier.recorded.outcome import Gone, Made, Open, find_outcome, give_up
 
 if TYPE_CHECKING:

@@ -121,12 +121,7 @@ _INSERT: Final = f"INSERT INTO archives ({', '.join(_INSERTED)}) VALUES ({_marks
 
 
 def keep_row(
-    connection: Connection,
-    place: int,
-    archive: Archive,
-    *,
-    state: ArchiveState,
-    more: Mapping[str, Any],
+    connection: Connection, place: int, archive: Archive, *, state: ArchiveState, more: Mapping[str, Any]
 ) -> KeptArchive:
     """Record an archive, or change its record.
 

@@ -131,12 +131,7 @@ class Streams:
                 (ArchiveKind.MANIFEST.value, stream.number, place, manifest),
             )
             STREAMS.update(
-                connection,
-                stream.number,
-                state="completed",
-                size=size,
-                manifest=number,
-                changed=self._now(),
+                connection, stream.number, state="completed", size=size, manifest=number, changed=self._now()
             )
 
         await self._database.write(change)

@@ -25,13 +25,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import archives
-from aioglacier.catalog.records import (
-    TOLD,
-    ArchiveState,
-    PartRecord,
-    UploadRecord,
-    UploadState,
-)
+from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path
 from aioglacier.catalog.storage.tables import UPLOADS
 from aioglacier.catalog.vaults import all_places, find_place, keep_place
@@ -54,12 +48,7 @@ _MAY_BECOME: Final = {
         UploadState.EXPIRED,
         UploadState.FAILED,
     },
-    UploadState.OPEN: {
-        UploadState.COMPLETING,
-        UploadState.ABORTED,
-        UploadState.EXPIRED,
-        UploadState.FAILED,
-    },
+    UploadState.OPEN: {UploadState.COMPLETING, UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED},
     UploadState.COMPLETING: {
         UploadState.OPEN,
         UploadState.COMPLETED,

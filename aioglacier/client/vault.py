@@ -339,11 +339,7 @@ class Vault:
     def _upload(self, description: UploadDescription) -> Upload:
         return Upload(self._context, description)
 
-    async def resume(
-        self,
-        upload_id: str,
-        source: Source,
-    ) -> Archive:
+    async def resume(self, upload_id: str, source: Source) -> Archive:
         """Finish an upload from the beginning of the same source; send only missing parts.
 
         Every part that the service has is hashed again here and compared. If this fails, the upload can be

@@ -84,11 +84,7 @@ class RecordingStore:
         return self._record
 
     async def store_whole(
-        self,
-        body: Body,
-        hashes: PartHashes,
-        progress: Progress | None,
-        before_last: BeforeLast | None = None,
+        self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
     ) -> StoredArchive:
         """See ``ArchiveStore``.
 

@@ -263,11 +263,7 @@ async def open_or_resume(
         async with context.catalog.lock_source(context.place, file.path):
             upload = ResumedUpload(context, file, options)
             await upload.prepare(
-                resume=resume,
-                restart=restart,
-                again=again,
-                in_parts=in_parts,
-                by_description=by_description,
+                resume=resume, restart=restart, again=again, in_parts=in_parts, by_description=by_description
             )
             yield upload
 

@@ -67,10 +67,7 @@ class UploadRecords:
             await self.catalog.uploads.record_aborted(record)
 
     async def take_in(
-        self,
-        upload: UploadDescription,
-        source: NamedFile | ByteSource | None,
-        record: UploadRecord | None,
+        self, upload: UploadDescription, source: NamedFile | ByteSource | None, record: UploadRecord | None
     ) -> UploadRecord:
         """Record an upload at the service that goes on; ``record`` is its record, if there is one."""
         uploads = self.catalog.uploads

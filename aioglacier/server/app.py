@@ -107,8 +107,7 @@ class Application:
             for name, value in request.headers.items():
                 headers.setdefault(name.lower(), []).append(value)
             self._verifier.verify(
-                SignedRequest(request.method, path, headers, payload_hash),
-                datetime.now(UTC) + self._skew,
+                SignedRequest(request.method, path, headers, payload_hash), datetime.now(UTC) + self._skew
             )
         if sent is not None and not takes_bytes:
             intake.check_payload(sent, digest)

@@ -27,11 +27,7 @@ class ArchiveStore(Protocol):
     """A place that takes one archive, whole or in parts that arrive in any order."""
 
     async def store_whole(
-        self,
-        body: Body,
-        hashes: PartHashes,
-        progress: Progress | None,
-        before_last: BeforeLast | None = None,
+        self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
     ) -> StoredArchive:
         """Store the archive in one request, which takes no effect before ``before_last`` has returned."""
         ...
@@ -64,11 +60,7 @@ class GlacierStore:
         self._description = description
 
     async def store_whole(
-        self,
-        body: Body,
-        hashes: PartHashes,
-        progress: Progress | None,
-        before_last: BeforeLast | None = None,
+        self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
     ) -> StoredArchive:
         """UploadArchive."""
         return await self._gateway.upload_archive(

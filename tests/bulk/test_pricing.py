@@ -77,12 +77,7 @@ def test_early_deletion_costs_the_rest_of_ninety_days(age_days: float, months: f
 def test_a_list_of_ones_own_replaces_the_one_of_the_package(tmp_path: Path) -> None:
     """It also decides which gap between two ranges is retrieved with them."""
     tiers = {tier.value: {"gib": 1.0, "request_1000": 1000.0} for tier in Tier}
-    region = {
-        "storage_gib_month": 1.0,
-        "upload_1000": 1000.0,
-        "transfer_out_gib": 0,
-        "retrieval": tiers,
-    }
+    region = {"storage_gib_month": 1.0, "upload_1000": 1000.0, "transfer_out_gib": 0, "retrieval": tiers}
     path = tmp_path / "prices.json"
     path.write_text(json.dumps({"seen": "x", "currency": "EUR", "regions": {"r": region}}))
     prices = load_prices("r", path)

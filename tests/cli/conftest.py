@@ -168,10 +168,7 @@ def wait_for(
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a server that checks signatures, shared by all tests: each has a vault of its own."""
     folder = tmp_path_factory.mktemp("server")
-    keys = {
-        "AIOGLACIER_SERVE_ACCESS_KEY_ID": ACCESS_KEY_ID,
-        "AIOGLACIER_SERVE_SECRET_ACCESS_KEY": SECRET,
-    }
+    keys = {"AIOGLACIER_SERVE_ACCESS_KEY_ID": ACCESS_KEY_ID, "AIOGLACIER_SERVE_SECRET_ACCESS_KEY": SECRET}
     cli = Cli(folder, environment=keys)
     with serving(cli, "glacier", "--job-delay", "0", "--inventory-lag", "0") as url:
         yield url

@@ -176,9 +176,7 @@ def everything(program: Cli) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
-    house: tuple[Cli, dict[str, str]],
-) -> None:
+def test_a_dry_run_changes_nothing_and_says_what_would_be_done(house: tuple[Cli, dict[str, str]]) -> None:
     """Of each command that changes something: exit code 0, a record, a sentence, and all is as before."""
     program, ids = house
     people = Cli(program.folder, ("--local", "glacier"))

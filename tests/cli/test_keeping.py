@@ -29,11 +29,9 @@ def test_a_damaged_catalog_is_kept_aside(cli: Cli, vault: str, damage: str) -> N
     first = cli("--json", "upload", vault, "file").record
     path = catalog_of(cli)
     content = path.read_bytes()
-    damaged = {
-        "truncated": content[: len(content) // 2],
-        "zeroed": bytes(len(content)),
-        "text": b"my notes",
-    }[damage]
+    damaged = {"truncated": content[: len(content) // 2], "zeroed": bytes(len(content)), "text": b"my notes"}[
+        damage
+    ]
     path.write_bytes(damaged)
     error = cli("--json", "upload", vault, "file", code=8).error
     assert error["error"] == "CatalogDamagedError"

@@ -246,10 +246,7 @@ def test_a_reader_that_leaves_ends_a_list_quietly(cli: Cli, vault: str) -> None:
     """``| head`` is no error of a list, and says nothing."""
     command = shlex.join(cli.command("vault", "show", vault))
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{command} | true"],
-        env=cli.env(),
-        capture_output=True,
-        check=False,
+        ["bash", "-o", "pipefail", "-c", f"{command} | true"], env=cli.env(), capture_output=True, check=False
     )
     cli.judge(done.returncode, done.stdout, done.stderr, 0)
     assert not done.stderr

@@ -73,11 +73,7 @@ class Terminal:
 
 @contextmanager
 def on_terminal(
-    cli: Cli,
-    *arguments: str,
-    stdin: IO[bytes] | None = None,
-    stdout: int | None = None,
-    columns: int = 120,
+    cli: Cli, *arguments: str, stdin: IO[bytes] | None = None, stdout: int | None = None, columns: int = 120
 ) -> Iterator[Terminal]:
     """Start the program with a terminal for its streams, but for those that are given."""
     outer, inner = pty.openpty()

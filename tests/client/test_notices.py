@@ -28,10 +28,7 @@ REGION = "us-east-1"
 def connected(server: LocalGlacier) -> AbstractAsyncContextManager[aioglacier.Glacier]:
     """Return a connection whose keys serve the queue as well."""
     return aioglacier.connect(
-        endpoint_url=server.url,
-        region_name=REGION,
-        aws_access_key_id=KEY_ID,
-        aws_secret_access_key=SECRET,
+        endpoint_url=server.url, region_name=REGION, aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET
     )
 
 

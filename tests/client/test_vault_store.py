@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aioglacier.core.errors import (
-    ResumeMismatchError,
-)
+from aioglacier.core.errors import ResumeMismatchError
 from aioglacier.core.treehash import tree_hash
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House, done

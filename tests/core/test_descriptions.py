@@ -41,12 +41,7 @@ def test_mt_aws_glacier_is_decoded(name: str, modified: datetime) -> None:
     assert decode(f" mt2  {base64.urlsafe_b64encode(data).decode()} ") == expected
 
 
-@given(
-    names,
-    dates,
-    st.sampled_from("234"),
-    st.sampled_from(["", COMPRESSED]),
-)
+@given(names, dates, st.sampled_from("234"), st.sampled_from(["", COMPRESSED]))
 def test_fastglacier_is_decoded(name: str, modified: datetime, version: str, extra: str) -> None:
     """Versions 2 to 4 give name and date, with the field for compressed files or without."""
     path = base64.b64encode(name.encode()).decode()

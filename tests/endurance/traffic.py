@@ -16,12 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from aioglacier.core.errors import (
-    GlacierError,
-    OutcomeUnknownError,
-    UploadExpiredError,
-    UploadNotFoundError,
-)
+from aioglacier.core.errors import GlacierError, OutcomeUnknownError, UploadExpiredError, UploadNotFoundError
 from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:

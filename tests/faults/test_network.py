@@ -271,10 +271,7 @@ async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) 
     policy = RetryPolicy(no_progress_seconds=0.2, first_ceiling_seconds=0.01, longest_wait_seconds=0.01)
     where = "http://nowhere.invalid"
     async with stand.connect(
-        policy=policy,
-        endpoint_url=where,
-        allow_insecure=True,
-        timeouts=Timeouts(connect=60, first_byte=60),
+        policy=policy, endpoint_url=where, allow_insecure=True, timeouts=Timeouts(connect=60, first_byte=60)
     ) as glacier:
         with pytest.raises(ConnectionFailedError, match=r"nowhere\.invalid") as caught:
             await glacier.vault("v").describe()

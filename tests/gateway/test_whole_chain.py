@@ -157,9 +157,7 @@ async def test_output_that_breaks_off_twice_is_whole(chain: Chain) -> None:
     stored = await chain.upload()
     job_id = await chain.gateway.initiate_archive_retrieval("photos", stored.id)
     await chain.server.advance(5 * 3600)
-    chain.server.faults.add(
-        Fault("GetJobOutput", FaultKind.TRUNCATE, count=2, after_bytes=MIB + 17),
-    )
+    chain.server.faults.add(Fault("GetJobOutput", FaultKind.TRUNCATE, count=2, after_bytes=MIB + 17))
     async with chain.gateway.get_job_output("photos", job_id) as output:
         assert b"".join([block async for block in output]) == BODY
         assert output.tree_hash == tree_hash(BODY)

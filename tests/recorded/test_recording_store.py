@@ -9,10 +9,7 @@ import pytest
 
 import aioglacier
 from aioglacier.catalog import ArchiveState
-from aioglacier.core.errors import (
-    CatalogError,
-    IntegrityError,
-)
+from aioglacier.core.errors import CatalogError, IntegrityError
 from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
 from aioglacier.core.treehash import PartHashes, tree_hash
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
@@ -128,11 +125,7 @@ class Sequence:
         return UploadId(self._ids.pop(0))
 
     async def store_whole(
-        self,
-        body: Body,
-        hashes: PartHashes,
-        progress: Progress | None,
-        before_last: BeforeLast | None = None,
+        self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
     ) -> StoredArchive:
         """Hand half of the body to the connection, and wait."""
         del hashes

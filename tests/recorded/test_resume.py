@@ -8,11 +8,7 @@ import pytest
 
 import aioglacier
 from aioglacier.catalog import UploadState
-from aioglacier.core.errors import (
-    ConfigurationError,
-    ResumeMismatchError,
-    UploadLockedError,
-)
+from aioglacier.core.errors import ConfigurationError, ResumeMismatchError, UploadLockedError
 from aioglacier.core.treehash import tree_hash
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House

@@ -205,11 +205,7 @@ def serving(directory: Path, faults: Path | None = None) -> Iterator[tuple[subpr
     if faults is not None:
         arguments.append(str(faults))
     with subprocess.Popen(
-        arguments,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -127,11 +127,7 @@ async def test_records_of_a_newer_version_are_refused(tmp_path: Path) -> None:
 
 def test_arguments_are_checked(tmp_path: Path) -> None:
     """Wrong arguments are refused before the server is opened."""
-    wrong: list[dict[str, Any]] = [
-        {"access_key_id": "AK"},
-        {"account_id": "12-34"},
-        {"inventory_lag": -1},
-    ]
+    wrong: list[dict[str, Any]] = [{"access_key_id": "AK"}, {"account_id": "12-34"}, {"inventory_lag": -1}]
     for arguments in wrong:
         with pytest.raises(ValueError, match=r"both|twelve|inventory_lag"):
             LocalGlacier(tmp_path, **arguments)

@@ -140,9 +140,7 @@ async def test_an_upload_cancelled_anywhere_leaves_nothing(
             store = MemoryStore()
             async with nothing_left(resources):
                 was_cancelled = await cancel_after(
-                    turns,
-                    partial(way, store, resources, path),
-                    natively=natively,
+                    turns, partial(way, store, resources, path), natively=natively
                 )
             seen[was_cancelled] += 1
             assert not store.uploads

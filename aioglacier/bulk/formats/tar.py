@@ -112,14 +112,7 @@ def _ustar(
     seconds: int,
     target: bytes,
 ) -> bytes:
-    before = b"%-0b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
-        name.ljust(100, b"\0"),
-        mode,
-        uid,
-        gid,
-        size,
-        seconds,
-    )
+    before = b"%-0b%07o\0%07o\0%07o\0%011o\0%011o\0" % (name.ljust(100, b"\0"), mode, uid, gid, size, seconds)
     after = type_flag + target.ljust(100, b"\0") + b"ustar\x0000" + bytes(64)
     after += b"0000000\x000000000\0" + prefix.ljust(167, b"\0")
     total = sum(before) + sum(after) + 256  # the field of the sum itself counts as eight spaces

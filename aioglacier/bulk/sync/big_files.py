@@ -191,13 +191,7 @@ class BigFiles:
         with _reading(found):
             return await run_in_thread(partial(look_at_file, self._root, found.path))
 
-    async def _seal(
-        self,
-        tree: TreeRecord,
-        run: RunNumber,
-        found: Found,
-        recipients: Recipients,
-    ) -> None:
+    async def _seal(self, tree: TreeRecord, run: RunNumber, found: Found, recipients: Recipients) -> None:
         def note(writer: ArchiveWriter) -> None:
             self._under_way[found.path] = writer
 

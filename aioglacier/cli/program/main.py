@@ -27,10 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "upload": ("archives.upload", "Archive files, or standard input."),
     "download": ("archives.download", "Retrieve an archive to a file or standard output, verified."),
     "list": ("archives.list", "List the archives of a vault from the local record."),
-    "inventory": (
-        "archives.inventory",
-        "Fetch the service's list of a vault; print or export it.",
-    ),
+    "inventory": ("archives.inventory", "Fetch the service's list of a vault; print or export it."),
     "sync": ("folders.sync", "Archive the new and changed files of a folder."),
     "restore": ("folders.restore", "Bring a folder back from a vault, or some of it."),
     "verify": ("folders.verify", "Compare a folder, the local record and the vault."),
@@ -39,10 +36,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "jobs": ("archives.jobs", "Retrievals: list, show, wait, fetch the output."),
     "uploads": ("archives.uploads", "Unfinished uploads: list, show, resume, abort."),
     "account": ("vaults.account", "Show or set the retrieval policy and Expedited capacity."),
-    "catalog": (
-        "records.catalog",
-        "Check, report, compare, export, rebuild the local record.",
-    ),
+    "catalog": ("records.catalog", "Check, report, compare, export, rebuild the local record."),
     "tree-hash": ("local.tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
     "serve": ("local.serve", "Run a local Glacier as a server."),
     "demo": ("local.demo", "Try an archive there and back, without an account."),

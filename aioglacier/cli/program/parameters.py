@@ -71,11 +71,7 @@ class _Time(_OfTime):
             time = datetime.fromisoformat(value)
             return (time if time.tzinfo is not None else time.astimezone()).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is not a time, such as 2026-11-25 or 2026-11-25T13:00:00Z",
-                param,
-                ctx,
-            )
+            self.fail(f"{value!r} is not a time, such as 2026-11-25 or 2026-11-25T13:00:00Z", param, ctx)
 
 
 class _Amount(click.FloatRange):

@@ -151,8 +151,7 @@ class Session:
             if error.name != "asyncpg":
                 raise
             raise CommandError(
-                "a catalog in PostgreSQL needs asyncpg: pip install aioglacier[postgresql]",
-                Exit.CATALOG,
+                "a catalog in PostgreSQL needs asyncpg: pip install aioglacier[postgresql]", Exit.CATALOG
             ) from error
 
     @asynccontextmanager

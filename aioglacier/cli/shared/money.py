@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.render.console import Record
 
 PRICES: Final = click.option(
-    "--prices",
-    "price_list",
-    metavar="FILE",
-    help="Your own price list, instead of the built-in one.",
+    "--prices", "price_list", metavar="FILE", help="Your own price list, instead of the built-in one."
 )
 MAX_COST: Final = click.option(
     "--max-cost",

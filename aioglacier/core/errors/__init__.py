@@ -114,9 +114,7 @@ from aioglacier.core.errors.local_record import (
     CatalogMismatchError,
     UploadLockedError,
 )
-from aioglacier.core.errors.root import (
-    GlacierError,
-)
+from aioglacier.core.errors.root import GlacierError
 from aioglacier.core.errors.service_refused import (
     AccessDeniedError,
     ArchiveNotFoundError,

@@ -61,11 +61,7 @@ class Sender:
         )
 
     async def send(
-        self,
-        request: Request,
-        payload: SlicePayload,
-        headers: Mapping[str, str],
-        moved: Callable[[], None],
+        self, request: Request, payload: SlicePayload, headers: Mapping[str, str], moved: Callable[[], None]
     ) -> aiohttp.ClientResponse:
         """Send a request with its signed headers and return the answer once its head is there.
 

@@ -75,9 +75,7 @@ def stored_archive(answer: Answer, arguments: Arguments) -> StoredArchive:
             archive_id=archive_id,
         )
     return StoredArchive(
-        id=ArchiveId(archive_id),
-        tree_hash=theirs,
-        stored_at=server_time(answer.headers) or datetime.now(UTC),
+        id=ArchiveId(archive_id), tree_hash=theirs, stored_at=server_time(answer.headers) or datetime.now(UTC)
     )
 
 

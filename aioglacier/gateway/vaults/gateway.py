@@ -150,10 +150,7 @@ class Gateway(Performer):
     async def set_vault_access_policy(self, vault: str, policy: str) -> None: ...
 
     @Operation(
-        "GetVaultAccessPolicy",
-        "GET",
-        "vaults/{vault}/access-policy",
-        document(documents.read_access_policy),
+        "GetVaultAccessPolicy", "GET", "vaults/{vault}/access-policy", document(documents.read_access_policy)
     )
     async def get_vault_access_policy(self, vault: str) -> str: ...
 
@@ -449,10 +446,7 @@ class Gateway(Performer):
     # --- the account
 
     @Operation(
-        "GetDataRetrievalPolicy",
-        "GET",
-        "policies/data-retrieval",
-        document(documents.read_retrieval_policy),
+        "GetDataRetrievalPolicy", "GET", "policies/data-retrieval", document(documents.read_retrieval_policy)
     )
     async def get_data_retrieval_policy(self) -> RetrievalPolicy: ...
 
@@ -475,10 +469,5 @@ class Gateway(Performer):
     )
     async def purchase_provisioned_capacity(self) -> CapacityId: ...
 
-    @Operation(
-        "ListProvisionedCapacity",
-        "GET",
-        "provisioned-capacity",
-        document(documents.read_capacities),
-    )
+    @Operation("ListProvisionedCapacity", "GET", "provisioned-capacity", document(documents.read_capacities))
     async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]: ...

@@ -45,10 +45,7 @@ async def initiate_multipart_upload(call: Call) -> Answer:
     description = wire.check_description(call.header("x-amz-archive-description"))
     upload_id = await call.commit(partial(_initiate, call=call, part_size=part_size, description=description))
     return accepted(
-        {
-            "Location": call.location("multipart-uploads", upload_id),
-            "x-amz-multipart-upload-id": upload_id,
-        }
+        {"Location": call.location("multipart-uploads", upload_id), "x-amz-multipart-upload-id": upload_id}
     )
 
 

@@ -65,11 +65,7 @@ UNKNOWN_KEY: Final = (
     "UnrecognizedClientException",
     "The security token included in the request is invalid.",
 )
-EXPIRED_TOKEN: Final = (
-    403,
-    "ExpiredTokenException",
-    "The security token included in the request is expired",
-)
+EXPIRED_TOKEN: Final = (403, "ExpiredTokenException", "The security token included in the request is expired")
 
 #: The body differs from x-amz-content-sha256 (text and status seen, code unconfirmed).
 PAYLOAD_MISMATCH: Final = (

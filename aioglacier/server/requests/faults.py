@@ -244,11 +244,7 @@ class FaultScript:
         if not self._waiting:
             return RequestFaults(())
         places = " ".join(
-            (
-                request.raw_path,
-                request.headers.get("Content-Range", ""),
-                request.headers.get("Range", ""),
-            )
+            (request.raw_path, request.headers.get("Content-Range", ""), request.headers.get("Range", ""))
         )
         return RequestFaults(tuple(one.fault for one in self._waiting if one.strikes(operation, places)))
 

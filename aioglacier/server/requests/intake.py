@@ -69,10 +69,7 @@ async def _offer(call: Call, offer: MemoryObjectSendStream[list[bytes]], failure
 
 
 async def _store(
-    call: Call,
-    incoming: Incoming,
-    take: MemoryObjectReceiveStream[list[bytes]],
-    failures: list[Exception],
+    call: Call, incoming: Incoming, take: MemoryObjectReceiveStream[list[bytes]], failures: list[Exception]
 ) -> None:
     async with take:
         async for block in take:

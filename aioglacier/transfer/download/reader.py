@@ -40,11 +40,7 @@ class ArchiveReader:
     """
 
     def __init__(
-        self,
-        output: ArchiveOutput,
-        resources: TransferResources,
-        byte_range: ByteRange,
-        tasks: TaskGroup,
+        self, output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange, tasks: TaskGroup
     ) -> None:
         self._output = output
         self._resources = resources

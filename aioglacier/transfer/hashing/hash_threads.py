@@ -38,11 +38,7 @@ class HashThreads:
         self._long = 0
 
     async def run(
-        self,
-        function: Callable[[], T],
-        *,
-        is_brief: bool = False,
-        give_up: Callable[[], None] | None = None,
+        self, function: Callable[[], T], *, is_brief: bool = False, give_up: Callable[[], None] | None = None
     ) -> T:
         """Call a function in a thread; if this is cancelled, it waits for the function's end first.
 

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import (
-    GlacierError,
-    LengthMismatchError,
-    ResumeMismatchError,
-    UploadExpiredError,
-)
+from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError, UploadExpiredError
 from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
@@ -209,7 +204,7 @@ async def _check_known_parts(
         beyond = min(set(known) - {range_.start for range_ in ranges})
         raise ResumeMismatchError(
             f"upload {upload_id} holds a part at byte {beyond}, which {source.path!r} with {source.size} "
-            f"bytes in parts of {part_size} does not have; abort that upload and start again",
+            f"bytes in parts of {part_size} does not have; abort that upload and start again"
         )
     failures: list[GlacierError] = []
     slots = anyio.Semaphore(resources.parts_ahead)

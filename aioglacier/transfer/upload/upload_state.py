@@ -76,11 +76,7 @@ TRANSITIONS: Final[dict[State, dict[Event, State]]] = {
         Event.FAIL: State.UNCLEAR,
         Event.REFUSE: State.STOPPED,
     },
-    State.MADE: {
-        Event.DRAIN: State.MADE,
-        Event.FAIL: State.MADE,
-        Event.REFUSE: State.MADE,
-    },
+    State.MADE: {Event.DRAIN: State.MADE, Event.FAIL: State.MADE, Event.REFUSE: State.MADE},
     State.DRAINING: {
         Event.TAKE: State.DRAINING,  # a part that was being filled; it is not sent
         Event.DRAIN: State.DRAINING,

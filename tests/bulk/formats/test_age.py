@@ -192,9 +192,7 @@ async def test_every_recipient_can_read(place: Place, tree: Path, tmp_path: Path
     """One of them is a key of OpenSSH."""
     ssh = tmp_path / "id_ed25519"
     subprocess.run(  # noqa: ASYNC221
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ssh],
-        check=True,
-        timeout=30,
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ssh], check=True, timeout=30
     )
     public = " ".join((tmp_path / "id_ed25519.pub").read_text().split()[:2])
     file = tmp_path / "recipients"

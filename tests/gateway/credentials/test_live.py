@@ -166,10 +166,7 @@ async def test_keys_and_clocks_that_are_wrong_take_one_request(
 
 
 async def test_role_is_assumed_and_nothing_of_it_logged(
-    server: FaultyServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A role signs, and at DEBUG neither its keys nor the keys that assumed it appear."""
     (tmp_path / "config").write_text(

@@ -188,11 +188,7 @@ async def test_anything_else_is_left_to_botocore(
 
 
 def set_up(
-    monkeypatch: pytest.MonkeyPatch,
-    folder: Path,
-    environment: dict[str, str],
-    config: str,
-    credentials: str,
+    monkeypatch: pytest.MonkeyPatch, folder: Path, environment: dict[str, str], config: str, credentials: str
 ) -> None:
     """Write settings into environment and files."""
     for name, value in environment.items():

@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aioglacier.core.errors import (
-    RedirectRefusedError,
-    UnexpectedResponseError,
-)
+from aioglacier.core.errors import RedirectRefusedError, UnexpectedResponseError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId
 from tests.gateway.calls import CALLS, HASHES, PART, UPLOAD, every_call, send_part
-from tests.gateway.faulty import (
-    REQUEST_ID,
-    answers,
-    faulty_server,
-)
+from tests.gateway.faulty import REQUEST_ID, answers, faulty_server
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

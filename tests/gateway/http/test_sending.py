@@ -18,13 +18,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.gateway.aws import open_gateway
 from tests.gateway.calls import CALLS, HASHES, PART, every_call, send_part
-from tests.gateway.faulty import (
-    REQUEST_ID,
-    SHORT,
-    Exchange,
-    faulty_server,
-    options_for,
-)
+from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, faulty_server, options_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -237,12 +237,7 @@ def test_messages_of_the_service_are_untrusted_text() -> None:
             f"Checksum mismatch: expected X, computed {'ab' * 32}",
             "ab" * 32,
         ),
-        (
-            403,
-            "InvalidSignatureException",
-            PAYLOAD_MISMATCH,
-            "cd" * 32,
-        ),
+        (403, "InvalidSignatureException", PAYLOAD_MISMATCH, "cd" * 32),
     ],
 )
 def test_damaged_bodies_are_integrity_errors(status: int, code: str, message: str, actual: str) -> None:

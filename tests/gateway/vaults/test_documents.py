@@ -21,12 +21,7 @@ from aioglacier.gateway.vaults import documents
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "2012-03-20T17:03:43Z",
-        "2012-03-20T17:03:43.000Z",
-        "2012-03-20T17:03:43",
-        "2012-03-20T18:03:43+01:00",
-    ],
+    ["2012-03-20T17:03:43Z", "2012-03-20T17:03:43.000Z", "2012-03-20T17:03:43", "2012-03-20T18:03:43+01:00"],
 )
 def test_dates_with_and_without_milliseconds_and_offset(text: str) -> None:
     """All forms of a date give the same instant, in UTC."""

@@ -66,7 +66,7 @@ ARGUMENTS: dict[str, Any] = {
 
 #: Members of the model that no row writes, and why.
 UNWRITTEN = {
-    "InitiateJob": {"SelectParameters", "OutputLocation"},  # jobs of a kind that is no longer offered
+    "InitiateJob": {"SelectParameters", "OutputLocation"}  # jobs of a kind that is no longer offered
 }
 
 

@@ -18,17 +18,11 @@ ACCENTED = "d\N{LATIN SMALL LETTER E WITH ACUTE}p"
 async def test_tags_are_added_overwritten_and_removed(boto: Boto) -> None:
     """Keys are case-sensitive, and removing an unknown one is not an error."""
     assert (await boto("list_tags_for_vault"))["Tags"] == {}
-    await boto(
-        "add_tags_to_vault",
-        Tags={"Team": "film", "team": "", ACCENTED: "a b+c=d/e@f:g"},
-    )
+    await boto("add_tags_to_vault", Tags={"Team": "film", "team": "", ACCENTED: "a b+c=d/e@f:g"})
     await boto("add_tags_to_vault", Tags={"Team": "photo"})
     assert (await boto("list_tags_for_vault"))["Tags"]["Team"] == "photo"
     await boto("remove_tags_from_vault", TagKeys=["team", "unknown"])
-    assert set((await boto("list_tags_for_vault"))["Tags"]) == {
-        "Team",
-        ACCENTED,
-    }
+    assert set((await boto("list_tags_for_vault"))["Tags"]) == {"Team", ACCENTED}
 
 
 async def test_the_51st_tag_is_refused_and_none_of_its_request_is_set(boto: Boto) -> None:

@@ -131,10 +131,7 @@ async def test_the_same_range_again_replaces_the_part(boto: Boto, server: LocalG
     (part,) = (await boto("list_parts", uploadId=upload_id))["Parts"]
     assert part == {"RangeInBytes": "0-6", "SHA256TreeHash": tree_hash(b"second!").hex()}
     await boto(
-        "complete_multipart_upload",
-        uploadId=upload_id,
-        archiveSize="7",
-        checksum=tree_hash(b"second!").hex(),
+        "complete_multipart_upload", uploadId=upload_id, archiveSize="7", checksum=tree_hash(b"second!").hex()
     )
     assert server.url
 

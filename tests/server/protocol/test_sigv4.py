@@ -232,10 +232,7 @@ async def test_a_session_token_must_come_along(tmp_path: Path) -> None:
 async def test_a_skewed_server_refuses_and_its_date_header_tells(tmp_path: Path) -> None:
     """The Date header of the answer shows the clock that judged."""
     async with LocalGlacier(
-        tmp_path,
-        access_key_id=ACCESS_KEY_ID,
-        secret_access_key=SECRET_ACCESS_KEY,
-        clock_skew_seconds=3600,
+        tmp_path, access_key_id=ACCESS_KEY_ID, secret_access_key=SECRET_ACCESS_KEY, clock_skew_seconds=3600
     ) as server:
         _, code, message = await Boto(server.url).refused("list_vaults")
         assert code == "InvalidSignatureException"

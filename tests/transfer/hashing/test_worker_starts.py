@@ -14,12 +14,7 @@ from aioglacier.core.treehash import hash_part
 from aioglacier.transfer.budget.buffers import PartBuffer
 from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.hashing.part_job import PartJob
-from aioglacier.transfer.hashing.workers import (
-    LARGEST_IN_THREAD,
-    WORTH_WORKERS,
-    ProcessHasher,
-    open_hasher,
-)
+from aioglacier.transfer.hashing.workers import LARGEST_IN_THREAD, WORTH_WORKERS, ProcessHasher, open_hasher
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources

@@ -14,12 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
-from aioglacier.core.errors import (
-    EmptyArchiveError,
-    SourceChangedError,
-    SourceError,
-    SourceUnreadableError,
-)
+from aioglacier.core.errors import EmptyArchiveError, SourceChangedError, SourceError, SourceUnreadableError
 from aioglacier.transfer.upload.named_file import NamedFile, look_at_file
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source

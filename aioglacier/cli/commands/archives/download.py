@@ -48,11 +48,7 @@ if TYPE_CHECKING:
 STDOUT: Final = "-"
 
 #: What the tiers take (Guide, "Archive Retrieval Options").
-_TAKES: Final = {
-    Tier.EXPEDITED: "1 to 5 minutes",
-    Tier.STANDARD: "3 to 5 hours",
-    Tier.BULK: "5 to 12 hours",
-}
+_TAKES: Final = {Tier.EXPEDITED: "1 to 5 minutes", Tier.STANDARD: "3 to 5 hours", Tier.BULK: "5 to 12 hours"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,13 +162,7 @@ async def _export_csv(
             async for line in _csv_lines(reading):
                 file.write(line)
                 count += 1
-    record = {
-        "target": str(target),
-        "vault": job.vault,
-        "job_id": job.id,
-        "format": "csv",
-        "archives": count,
-    }
+    record = {"target": str(target), "vault": job.vault, "job_id": job.id, "format": "csv", "archives": count}
     session.output.record(record, _export_text)
 
 

@@ -186,9 +186,7 @@ def command(
         return _plan_all(session, sources, options)
     if len(sources) == 1:
         _check_there(sources[0])
-    return session.run(
-        lambda glacier: _upload_all(session, glacier, sources, options),
-    )
+    return session.run(lambda glacier: _upload_all(session, glacier, sources, options))
 
 
 # --- the plan
@@ -378,10 +376,7 @@ async def _upload_stdin(
             "--roll-over any length"
         )
     upload = await vault.prepare_upload(
-        file,
-        description=options.description,
-        part_size=part_size,
-        expected_size=options.expected_size,
+        file, description=options.description, part_size=part_size, expected_size=options.expected_size
     )
     return await running.run("standard input", upload, can_go_on=False)
 

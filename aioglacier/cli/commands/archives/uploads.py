@@ -24,13 +24,7 @@ from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import gather_ids, several_ids, take_id
 from aioglacier.cli.shared.idling import warn_of_idle
-from aioglacier.cli.shared.uploading import (
-    STDIN,
-    RunningUploads,
-    note_told,
-    open_stdin,
-    point_to_abort,
-)
+from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin, point_to_abort
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError
 

@@ -53,9 +53,7 @@ if TYPE_CHECKING:
     "is 3: the disk may not be mounted.",
 )
 @click.option(
-    "--bundle-up-to",
-    type=SIZE,
-    help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
+    "--bundle-up-to", type=SIZE, help="Files of up to this size go into bundles. Default, and at most: 16MiB."
 )
 @click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
 @click.option(

@@ -92,11 +92,7 @@ def _list(session: Session) -> int:
 
     async def list_(glacier: Glacier) -> int:
         for unit in await glacier.list_provisioned_capacity():
-            record = {
-                "capacity_id": unit.id,
-                "started": plain(unit.started),
-                "expires": plain(unit.expires),
-            }
+            record = {"capacity_id": unit.id, "started": plain(unit.started), "expires": plain(unit.expires)}
             session.output.record(
                 record,
                 lambda record: as_text(f"capacity {record['capacity_id']}", record, without={"capacity_id"}),
