@@ -12,261 +12,103 @@ TYPE_CHECKING = False  # as in typing, which hash workers must not load
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from aioglacier.client.emptying import Emptying, EmptyingSnapshot
-    from aioglacier.client.glacier import Glacier, connect
-    from aioglacier.client.job import Job
-    from aioglacier.client.notices import JobNotices
-    from aioglacier.client.upload import Upload
-    from aioglacier.client.vault import Vault
-    from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
-    from aioglacier.core.errors import (
-        AccessDeniedError,
-        ArchiveNotFoundError,
-        CatalogBusyError,
-        CatalogDamagedError,
-        CatalogError,
-        CatalogMismatchError,
-        CertificateError,
-        ClockSkewError,
-        ConfigurationError,
-        ConnectionFailedError,
-        ConnectionLostError,
-        CostLimitError,
-        CredentialsError,
-        CredentialsExpiredError,
-        DescriptionError,
-        EmptyArchiveError,
-        GlacierError,
-        InputTypeError,
-        InsecureEndpointError,
-        InsufficientCapacityError,
-        IntegrityError,
-        InvalidCredentialsError,
-        InvalidIdError,
-        InvalidParameterError,
-        InvalidPartSizeError,
-        InvalidPlanError,
-        InvalidRangeError,
-        InventoryError,
-        JobFailedError,
-        JobNotFoundError,
-        JobNotReadyError,
-        LengthMismatchError,
-        LimitExceededError,
-        MemoryLimitError,
-        NoCredentialsError,
-        NoLongerSupportedError,
-        NotStoredError,
-        OutcomeUnknownError,
-        PolicyEnforcedError,
-        RedirectRefusedError,
-        ResourceNotFoundError,
-        ResumeMismatchError,
-        ServiceError,
-        SourceChangedError,
-        SourceError,
-        SourceUnreadableError,
-        StalledTransferError,
-        TargetError,
-        TemporaryServiceError,
-        ThrottledError,
-        TooManyPartsError,
-        TransportError,
-        UnexpectedResponseError,
-        UnsafePathError,
-        UploadExpiredError,
-        UploadFailedError,
-        UploadLockedError,
-        UploadNotFoundError,
-        VaultNameError,
-        VaultNotFoundError,
-        WaitTimeoutError,
-        WorkerDiedError,
-        WriterBusyError,
-        WriterClosedError,
-        WriterOpenError,
+    from aioglacier.client.emptying import Emptying as Emptying, EmptyingSnapshot as EmptyingSnapshot
+    from aioglacier.client.glacier import Glacier as Glacier, connect as connect
+    from aioglacier.client.job import Job as Job
+    from aioglacier.client.notices import JobNotices as JobNotices
+    from aioglacier.client.upload import Upload as Upload
+    from aioglacier.client.vault import Vault as Vault
+    from aioglacier.client.vault_settings import (
+        AccessPolicy as AccessPolicy,
+        Lock as Lock,
+        Notifications as Notifications,
+        Tags as Tags,
     )
+    from aioglacier.core.errors import *  # noqa: F403  # the classes are their only list
     from aioglacier.core.models import (
-        Archive,
-        ArchiveId,
-        CapacityId,
-        InventoryFormat,
-        InventoryParameters,
-        JobAction,
-        JobDescription,
-        JobId,
-        JobStatus,
-        LockId,
-        LockState,
-        NotificationConfig,
-        ProvisionedCapacity,
-        RetrievalPolicy,
-        RetrievalStrategy,
-        Tier,
-        UploadDescription,
-        UploadedPart,
-        UploadId,
-        VaultDescription,
-        VaultEvent,
-        VaultLock,
+        Archive as Archive,
+        ArchiveId as ArchiveId,
+        CapacityId as CapacityId,
+        InventoryFormat as InventoryFormat,
+        InventoryParameters as InventoryParameters,
+        JobAction as JobAction,
+        JobDescription as JobDescription,
+        JobId as JobId,
+        JobStatus as JobStatus,
+        LockId as LockId,
+        LockState as LockState,
+        NotificationConfig as NotificationConfig,
+        ProvisionedCapacity as ProvisionedCapacity,
+        RetrievalPolicy as RetrievalPolicy,
+        RetrievalStrategy as RetrievalStrategy,
+        Tier as Tier,
+        UploadDescription as UploadDescription,
+        UploadedPart as UploadedPart,
+        UploadId as UploadId,
+        VaultDescription as VaultDescription,
+        VaultEvent as VaultEvent,
+        VaultLock as VaultLock,
     )
-    from aioglacier.core.ranges import ByteRange
-    from aioglacier.core.treehash import TreeHash, chunk_hashes, hash_core, tree_hash
-    from aioglacier.gateway.contract.timeouts import Timeouts
-    from aioglacier.transfer.budget.allowance import Limits
-    from aioglacier.transfer.download.download import Download
-    from aioglacier.transfer.download.reader import ArchiveReader
-    from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.upload.source_upload import SourceUpload
-    from aioglacier.transfer.upload.writer import ArchiveWriter
+    from aioglacier.core.ranges import ByteRange as ByteRange
+    from aioglacier.core.treehash import (
+        TreeHash as TreeHash,
+        chunk_hashes as chunk_hashes,
+        hash_core as hash_core,
+        tree_hash as tree_hash,
+    )
+    from aioglacier.gateway.contract.timeouts import Timeouts as Timeouts
+    from aioglacier.transfer.budget.allowance import Limits as Limits
+    from aioglacier.transfer.download.download import Download as Download
+    from aioglacier.transfer.download.reader import ArchiveReader as ArchiveReader
+    from aioglacier.transfer.snapshot import TransferSnapshot as TransferSnapshot
+    from aioglacier.transfer.upload.source_upload import SourceUpload as SourceUpload
+    from aioglacier.transfer.upload.writer import ArchiveWriter as ArchiveWriter
 
-__all__ = [
-    "AccessDeniedError",
-    "AccessPolicy",
-    "Archive",
-    "ArchiveId",
-    "ArchiveNotFoundError",
-    "ArchiveReader",
-    "ArchiveWriter",
-    "ByteRange",
-    "CapacityId",
-    "CatalogBusyError",
-    "CatalogDamagedError",
-    "CatalogError",
-    "CatalogMismatchError",
-    "CertificateError",
-    "ClockSkewError",
-    "ConfigurationError",
-    "ConnectionFailedError",
-    "ConnectionLostError",
-    "CostLimitError",
-    "CredentialsError",
-    "CredentialsExpiredError",
-    "DescriptionError",
-    "Download",
-    "EmptyArchiveError",
-    "Emptying",
-    "EmptyingSnapshot",
-    "Glacier",
-    "GlacierError",
-    "InputTypeError",
-    "InsecureEndpointError",
-    "InsufficientCapacityError",
-    "IntegrityError",
-    "InvalidCredentialsError",
-    "InvalidIdError",
-    "InvalidParameterError",
-    "InvalidPartSizeError",
-    "InvalidPlanError",
-    "InvalidRangeError",
-    "InventoryError",
-    "InventoryFormat",
-    "InventoryParameters",
-    "Job",
-    "JobAction",
-    "JobDescription",
-    "JobFailedError",
-    "JobId",
-    "JobNotFoundError",
-    "JobNotReadyError",
-    "JobNotices",
-    "JobStatus",
-    "LengthMismatchError",
-    "LimitExceededError",
-    "Limits",
-    "Lock",
-    "LockId",
-    "LockState",
-    "MemoryLimitError",
-    "NoCredentialsError",
-    "NoLongerSupportedError",
-    "NotStoredError",
-    "NotificationConfig",
-    "Notifications",
-    "OutcomeUnknownError",
-    "PolicyEnforcedError",
-    "ProvisionedCapacity",
-    "RedirectRefusedError",
-    "ResourceNotFoundError",
-    "ResumeMismatchError",
-    "RetrievalPolicy",
-    "RetrievalStrategy",
-    "ServiceError",
-    "SourceChangedError",
-    "SourceError",
-    "SourceUnreadableError",
-    "SourceUpload",
-    "StalledTransferError",
-    "Tags",
-    "TargetError",
-    "TemporaryServiceError",
-    "ThrottledError",
-    "Tier",
-    "Timeouts",
-    "TooManyPartsError",
-    "TransferSnapshot",
-    "TransportError",
-    "TreeHash",
-    "UnexpectedResponseError",
-    "UnsafePathError",
-    "Upload",
-    "UploadDescription",
-    "UploadExpiredError",
-    "UploadFailedError",
-    "UploadId",
-    "UploadLockedError",
-    "UploadNotFoundError",
-    "UploadedPart",
-    "Vault",
-    "VaultDescription",
-    "VaultEvent",
-    "VaultLock",
-    "VaultNameError",
-    "VaultNotFoundError",
-    "WaitTimeoutError",
-    "WorkerDiedError",
-    "WriterBusyError",
-    "WriterClosedError",
-    "WriterOpenError",
-    "chunk_hashes",
-    "connect",
-    "hash_core",
-    "tree_hash",
-]
+#: The modules of the public names. ``import aioglacier`` loads none of them: the help of the command line and
+#: the tree hash of a file must not wait for a client. Errors are not listed: their names end in "Error".
+_HOMES: Final = {
+    "client.emptying": ("Emptying", "EmptyingSnapshot"),
+    "client.glacier": ("Glacier", "connect"),
+    "client.job": ("Job",),
+    "client.notices": ("JobNotices",),
+    "client.upload": ("Upload",),
+    "client.vault": ("Vault",),
+    "client.vault_settings": ("AccessPolicy", "Lock", "Notifications", "Tags"),
+    "core.models": (
+        "Archive", "ArchiveId", "CapacityId", "InventoryFormat", "InventoryParameters", "JobAction",
+        "JobDescription", "JobId", "JobStatus", "LockId", "LockState", "NotificationConfig",
+        "ProvisionedCapacity", "RetrievalPolicy", "RetrievalStrategy", "Tier", "UploadDescription",
+        "UploadedPart", "UploadId", "VaultDescription", "VaultEvent", "VaultLock",
+    ),
+    "core.ranges": ("ByteRange",),
+    "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
+    "gateway.contract.timeouts": ("Timeouts",),
+    "transfer.budget.allowance": ("Limits",),
+    "transfer.download.download": ("Download",),
+    "transfer.download.reader": ("ArchiveReader",),
+    "transfer.snapshot": ("TransferSnapshot",),
+    "transfer.upload.source_upload": ("SourceUpload",),
+    "transfer.upload.writer": ("ArchiveWriter",),
+}  # fmt: skip
 
-#: The modules of the public names, the fastest to load first. ``import aioglacier`` loads none of them: the
-#: help of the command line and the tree hash of a file must not wait for a client.
-_HOMES: Final = (
-    "aioglacier.core.errors",
-    "aioglacier.core.treehash",
-    "aioglacier.core.ranges",
-    "aioglacier.core.models",
-    "aioglacier.client.glacier",
-    "aioglacier.client.vault",
-    "aioglacier.client.emptying",
-    "aioglacier.client.notices",
-    "aioglacier.gateway.contract.timeouts",
-    "aioglacier.transfer.budget.allowance",
-    "aioglacier.transfer.download.download",
-    "aioglacier.transfer.download.reader",
-    "aioglacier.transfer.snapshot",
-    "aioglacier.transfer.upload.source_upload",
-    "aioglacier.transfer.upload.writer",
-)
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
 if not TYPE_CHECKING:  # else every misspelt name would have a type
 
     def __getattr__(name: str) -> Any:
-        """Load a public name at its first use (PEP 562)."""
-        if name in __all__:
-            import importlib  # noqa: PLC0415  # as above
+        """Load a public name, or their list, at its first use (PEP 562)."""
+        from importlib import import_module  # noqa: PLC0415  # as above
 
-            for home in _HOMES:
-                module = importlib.import_module(home)
-                if hasattr(module, name):
-                    value = globals()[name] = getattr(module, name)
-                    return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = "core.errors" if name.endswith("Error") or name == "__all__" else _HOME_OF.get(name)
+        found = vars(import_module(f"aioglacier.{home}")) if home is not None else {}
+        if name == "__all__":
+            value = sorted([*_HOME_OF, *(error for error in found if error.endswith("Error"))])
+        elif name in found:
+            value = found[name]
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
     def __dir__() -> list[str]:
-        return list(__all__)
+        return __getattr__("__all__")
