@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aioglacier.catalog import Catalog, Place
+from aioglacier.catalog import Catalog, VaultKey
 from aioglacier.catalog.folders.entries import Entry
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from benchmarks import measure
@@ -32,9 +32,9 @@ from benchmarks.measure import MIB
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-PLACE = Place("benchmark", "eu-west-1")
-BY_TASKS = Place("benchmark", "eu-west-2")
-TOGETHER = Place("benchmark", "eu-west-3")
+KEY = VaultKey("benchmark", "eu-west-1")
+BY_TASKS = VaultKey("benchmark", "eu-west-2")
+TOGETHER = VaultKey("benchmark", "eu-west-3")
 START = datetime(2026, 11, 22, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -108,7 +108,7 @@ async def merge(catalog: Catalog, count: int, inventoried: datetime) -> dict[str
     started = time.perf_counter()
     cpu = time.process_time()
     async with stalls.watched():
-        await catalog.archives.merge_inventory(PLACE, archives(count), inventoried=inventoried)
+        await catalog.archives.merge_inventory(KEY, archives(count), inventoried=inventoried)
     seconds = time.perf_counter() - started - making
     return {
         "records_per_s": round(count / seconds),
@@ -124,7 +124,7 @@ async def list_all(catalog: Catalog, count: int) -> dict[str, Any]:
     listed = 0
     started = time.perf_counter()
     async with stalls.watched():
-        async for _ in catalog.archives.list_vault(PLACE):
+        async for _ in catalog.archives.list_vault(KEY):
             listed += 1
             if listed % 10_000 == 0:
                 peak = max(peak, await asyncio.to_thread(measure.tree_pss, os.getpid()))
@@ -166,7 +166,7 @@ async def record_together(catalog: Catalog, count: int) -> dict[str, Any]:
 
 async def entries(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record the files of a folder, and read what a comparison needs of them."""
-    tree = await catalog.trees.open(PLACE, "/home", host="here", owner="somebody")
+    tree = await catalog.trees.open(KEY, "/home", host="here", owner="somebody")
     run = await catalog.runs.begin(tree, "sync", {})
     adding = Stalls()
     seconds = 0.0
@@ -225,7 +225,7 @@ def entry(tree: int, run: int, number: int) -> Entry:
 
 async def record_parts(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record the parts of an upload one after the other, with the leaves of 16 MiB."""
-    upload = await catalog.uploads.record_intent(PLACE, part_size=16 * MIB, source="/film.mkv")
+    upload = await catalog.uploads.record_intent(KEY, part_size=16 * MIB, source="/film.mkv")
     upload = await catalog.uploads.record_initiated(upload, UploadId("one"))
     times = []
     for index in range(count):

@@ -37,5 +37,5 @@ async def find_losses(
     if vault.context.records is None:
         return
     context = vault.context.recorded()
-    async for page in context.catalog.entries.resting_on(context.place, archive_ids):
+    async for page in context.catalog.entries.resting_on(context.key, archive_ids):
         yield [Loss(*each) for each in page]

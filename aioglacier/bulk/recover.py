@@ -164,7 +164,7 @@ class FolderRecovery:
         files: list[LargeFile] = []
         unnamed: list[Archive] = []
         context = self._context
-        async for record in context.catalog.archives.list_vault(context.place):
+        async for record in context.catalog.archives.list_vault(context.key):
             if record.upload is not None or record.state is not ArchiveState.STORED:
                 continue
             fields = read_description(record.archive.description)
@@ -193,7 +193,7 @@ class FolderRecovery:
             GlacierError: What keeps the rest from being read. Damaged bundles are in ``done`` instead.
         """
         catalog = self._context.catalog
-        for tree in await catalog.trees.list(self._context.place):
+        for tree in await catalog.trees.list(self._context.key):
             await settle_folder(self._context, tree)  # what a kill has left
         plan = await self.plan()
         self._check_readable(plan)
@@ -219,7 +219,7 @@ class FolderRecovery:
                 await self._record_bundle(archive, what, root)
             else:
                 await self._record_file(what, root)
-        for tree in await catalog.trees.list(self._context.place):
+        for tree in await catalog.trees.list(self._context.key):
             await catalog.bundles.drop_fruitless(tree)
         return self.done
 
@@ -229,7 +229,7 @@ class FolderRecovery:
         Raises:
             ConfigurationError: A folder was named, and bundles of several others might be meant.
         """
-        known = await self._context.catalog.trees.list(self._context.place)
+        known = await self._context.catalog.trees.list(self._context.key)
         self._hosts = {trailer.tree: trailer.host for _, trailer in trailers}
         roots = {tree.identity: tree.root for tree in known}
         roots |= {trailer.tree: trailer.root or "" for _, trailer in trailers}
@@ -287,7 +287,7 @@ class FolderRecovery:
 
     async def _find_tree(self, identity: str, root: str) -> TreeRecord | None:
         """Return the folder on record with this identity, or else the one of its machine at this path."""
-        trees = await self._context.catalog.trees.list(self._context.place)
+        trees = await self._context.catalog.trees.list(self._context.key)
         same = [tree for tree in trees if tree.identity == identity]
         same += [tree for tree in trees if tree.root == root and tree.host in {self._host(identity), ""}]
         return same[0] if same else None
@@ -299,13 +299,13 @@ class FolderRecovery:
         return here if not found or here.startswith(found) else found
 
     async def _open_tree(self, identity: str, root: str) -> TreeRecord:
-        trees, place = self._context.catalog.trees, self._context.place
+        trees, key = self._context.catalog.trees, self._context.key
         if (tree := await self._find_tree(identity, root)) is not None:
             return tree
         host, owner = self._host(identity), user_name()
         if not identity:
-            return await trees.open(place, root, host=host, owner=owner)
-        return await trees.adopt(place, identity, root, host=host, owner=owner)
+            return await trees.open(key, root, host=host, owner=owner)
+        return await trees.adopt(key, identity, root, host=host, owner=owner)
 
     # --- recording
 
@@ -361,16 +361,16 @@ class FolderRecovery:
         is_sealed: bool = False,
     ) -> None:
         """Record what an archive has as a ``sync`` that made it; all of it counts at once."""
-        place, catalog = self._context.place, self._context.catalog
+        key, catalog = self._context.key, self._context.catalog
         uploads = catalog.uploads
         identities = self._options.identities
         names = sorted(identities.names or ()) if is_sealed and identities is not None else []
-        async with catalog.lock_source(place, root):
+        async with catalog.lock_source(key, root):
             tree = await self._open_tree(identity, root)
             settings = {"recovered": archive.id, "recipients": names, "is_encrypted": is_sealed}
             run = await catalog.runs.begin(tree, "sync", settings, started=archive.created)
-            upload = await uploads.record_intent(place, part_size=PART_SIZE, description=archive.description)
-            async with catalog.lock_source(place, upload.nonce):  # or it would be taken for a dead one
+            upload = await uploads.record_intent(key, part_size=PART_SIZE, description=archive.description)
+            async with catalog.lock_source(key, upload.nonce):  # or it would be taken for a dead one
                 await catalog.bundles.record(tree, run, BundleRecord(upload.number, "file", None, None, 1))
                 try:
                     members = await record(tree, run, upload.number)

@@ -43,7 +43,7 @@ async def drop_fruitless_versions(context: RecordedVault, tree: TreeRecord) -> N
     if await catalog.runs.last_state(tree) == "completed":
         return
     with suppress(UploadLockedError):
-        async with context.catalog.lock_source(context.place, tree.root):
+        async with context.catalog.lock_source(context.key, tree.root):
             await catalog.bundles.drop_fruitless(tree)
 
 

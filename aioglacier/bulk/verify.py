@@ -174,7 +174,7 @@ class FolderVerify:
         """
         check_cost(self.sample_cost(), self._options.max_cost, self._prices, "this sample")
         catalog = self._context.catalog
-        trees = await catalog.trees.list(self._context.place)
+        trees = await catalog.trees.list(self._context.key)
         here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
         tree = here[0] if here else None
         if tree is None:
@@ -310,12 +310,12 @@ class FolderVerify:
     # --- the catalog
 
     async def _compare_archives(self, tree: TreeRecord) -> list[ArchiveRecord]:
-        catalog, place = self._context.catalog, self._context.place
-        inventoried = (await catalog.archives.totals(place)).inventoried
+        catalog, key = self._context.catalog, self._context.key
+        inventoried = (await catalog.archives.totals(key)).inventoried
         archives: list[ArchiveRecord] = []
         for number in await catalog.entries.uploads_of(tree):
             upload = await catalog.uploads.get_number(number)
-            record = await catalog.archives.get(place, upload.archive_id) if upload.archive_id else None
+            record = await catalog.archives.get(key, upload.archive_id) if upload.archive_id else None
             if record is None:
                 continue
             if record.state is ArchiveState.DELETED:

@@ -23,11 +23,11 @@ from aioglacier.catalog.records import (
     JobState,
     MergeResult,
     PartRecord,
-    Place,
     SourceIdentity,
     UploadNumber,
     UploadRecord,
     UploadState,
+    VaultKey,
     VaultTotals,
 )
 from aioglacier.catalog.reports import Duplicate, Reports, Share, Spent, VaultReport
@@ -51,7 +51,6 @@ __all__ = [
     "Jobs",
     "MergeResult",
     "PartRecord",
-    "Place",
     "Reports",
     "Share",
     "SourceIdentity",
@@ -60,6 +59,7 @@ __all__ = [
     "UploadRecord",
     "UploadState",
     "Uploads",
+    "VaultKey",
     "VaultReport",
     "VaultTotals",
 ]

@@ -76,9 +76,9 @@ def known_archive(
     return KnownArchive(number, id_, size, hash_, unescape(description), instant_of(created), sum_)
 
 
-def find_known(connection: Connection, place: int, ids: Sequence[ArchiveId]) -> Mapping[str, KnownArchive]:
+def find_known(connection: Connection, key: int, ids: Sequence[ArchiveId]) -> Mapping[str, KnownArchive]:
     """Return which of a few hundred archives of a vault are on record, by their ids."""
-    return {row[1]: known_archive(*row) for row in connection.rows(_finding(len(ids)), (place, *ids))}
+    return {row[1]: known_archive(*row) for row in connection.rows(_finding(len(ids)), (key, *ids))}
 
 
 @cache
@@ -100,7 +100,7 @@ def _marks(count: int) -> str:
 
 def insert_archives(
     connection: Connection,
-    place: int,
+    key: int,
     archives: Iterable[tuple[Archive, str | None]],
     *,
     seen: datetime | None = None,
@@ -110,7 +110,7 @@ def insert_archives(
     connection.each(
         _INSERT,
         [
-            (place, archive.id, *_facts(archive), state, optional(escape_path, source), instant)
+            (key, archive.id, *_facts(archive), state, optional(escape_path, source), instant)
             for archive, source in archives
         ],
     )
@@ -121,20 +121,20 @@ _INSERT: Final = f"INSERT INTO archives ({', '.join(_INSERTED)}) VALUES ({_marks
 
 
 def keep_row(
-    connection: Connection, place: int, archive: Archive, *, state: ArchiveState, more: Mapping[str, Any]
+    connection: Connection, key: int, archive: Archive, *, state: ArchiveState, more: Mapping[str, Any]
 ) -> KeptArchive:
     """Record an archive, or change its record.
 
     Args:
         connection: Where to.
-        place: The number of its vault.
+        key: The number of its vault.
         archive: The facts that never change.
         state: Its state.
         more: Of ``source``, ``upload`` and ``kind`` those that are known now.
     """
     kind: ArchiveKind = more.get("kind", ArchiveKind.PLAIN)
     row = (
-        place,
+        key,
         archive.id,
         *_facts(archive),
         state.value,
@@ -203,7 +203,7 @@ def trust_archives(connection: Connection, numbers: Sequence[int], inventoried: 
     )
 
 
-def doubt_missing(connection: Connection, place: int, inventoried: datetime, made_before: datetime) -> int:
+def doubt_missing(connection: Connection, key: int, inventoried: datetime, made_before: datetime) -> int:
     """Record that a whole inventory of a vault should list archives and does not; return how many."""
     instant = count_microseconds(inventoried)
     return len(
@@ -211,6 +211,6 @@ def doubt_missing(connection: Connection, place: int, inventoried: datetime, mad
             f"UPDATE archives SET state = '{ArchiveState.SUSPECT}', doubted = ? "  # noqa: S608
             f"WHERE place = ? AND state = '{ArchiveState.STORED}' "
             "AND (seen IS NULL OR seen < ?) AND created < ? RETURNING number",
-            (instant, place, instant, count_microseconds(made_before)),
+            (instant, key, instant, count_microseconds(made_before)),
         )
     )

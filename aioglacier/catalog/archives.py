@@ -44,7 +44,7 @@ from aioglacier.catalog.storage.columns import (
     optional,
     unescape_path,
 )
-from aioglacier.catalog.vaults import all_places, find_place, keep_place, list_places
+from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, list_vaults
 from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import Archive, ArchiveId
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.records import Place, UploadNumber
+    from aioglacier.catalog.records import UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
 
@@ -85,7 +85,7 @@ class Archives:
 
     async def record(
         self,
-        place: Place,
+        key: VaultKey,
         archive: Archive,
         *,
         state: ArchiveState = ArchiveState.STORED,
@@ -93,27 +93,27 @@ class Archives:
     ) -> ArchiveRecord:
         """Record an archive whose upload is not on record, or change its record."""
         return await self._database.write(
-            lambda connection: keep_archive(connection, place, archive, state=state, source=source)
+            lambda connection: keep_archive(connection, key, archive, state=state, source=source)
         )
 
-    async def record_all(self, place: Place, archives: Sequence[tuple[Archive, str | None]]) -> None:
+    async def record_all(self, key: VaultKey, archives: Sequence[tuple[Archive, str | None]]) -> None:
         """Record archives with their sources as ``record`` does, all or none."""
-        await self._database.write(partial(_keep_all, place=place, archives=archives))
+        await self._database.write(partial(_keep_all, key=key, archives=archives))
 
-    async def record_state(self, place: Place, archive_id: ArchiveId, state: ArchiveState) -> None:
+    async def record_state(self, key: VaultKey, archive_id: ArchiveId, state: ArchiveState) -> None:
         """Record the state of an archive that is on record; others are passed over."""
 
         def change(connection: Connection) -> None:
             connection.rows(
                 "UPDATE archives SET state = ? WHERE place = ? AND archive_id = ?",
-                (state.value, find_place(connection, place), archive_id),
+                (state.value, find_vault(connection, key), archive_id),
             )
 
         await self._database.write(change)
 
     async def merge_inventory(
         self,
-        place: Place,
+        key: VaultKey,
         archives: Iterable[Archive] | AsyncIterable[Archive],
         *,
         inventoried: datetime,
@@ -129,7 +129,7 @@ class Archives:
         same again is right at any time. An archive listed twice counts twice.
 
         Args:
-            place: The vault whose inventory it is.
+            key: The vault whose inventory it is.
             archives: What it lists, read once, in constant memory.
             inventoried: The date of the inventory.
             is_whole: It lists the whole vault, not a range of dates.
@@ -142,15 +142,15 @@ class Archives:
         counted = 0
         async for batch in _batches(archives):
             for archive in batch:
-                if archive.vault not in {"", place.vault}:
+                if archive.vault not in {"", key.vault}:
                     raise CatalogMismatchError(
-                        "the inventory is of another vault", recorded=str(place), found=archive.vault
+                        "the inventory is of another vault", recorded=str(key), found=archive.vault
                     )
             if is_dry_run:
-                result = await self._database.read(partial(_foresee, place=place, archives=batch))
+                result = await self._database.read(partial(_foresee, key=key, archives=batch))
             else:
                 result = await self._database.write(
-                    partial(_merge, place=place, archives=batch, inventoried=inventoried)
+                    partial(_merge, key=key, archives=batch, inventoried=inventoried)
                 )
             added += result.added
             confirmed += result.confirmed
@@ -160,21 +160,21 @@ class Archives:
                 counted = added
         if is_whole and not is_dry_run:
             missing = await self._database.write(
-                lambda connection: _note_inventory(connection, place, inventoried)
+                lambda connection: _note_inventory(connection, key, inventoried)
             )
         return MergeResult(added, confirmed, conflicting, missing)
 
-    async def get(self, place: Place, archive_id: ArchiveId) -> ArchiveRecord | None:
+    async def get(self, key: VaultKey, archive_id: ArchiveId) -> ArchiveRecord | None:
         """Return the archive with this id."""
-        return await self._first(place, "archive_id = ?", archive_id)
+        return await self._first(key, "archive_id = ?", archive_id)
 
-    async def find_source(self, place: Place, source: str) -> ArchiveRecord | None:
+    async def find_source(self, key: VaultKey, source: str) -> ArchiveRecord | None:
         """Return the latest archive made from this source that is not deleted."""
-        return await self._first(place, f"source = ? AND {_IS_THERE}", escape_path(source))
+        return await self._first(key, f"source = ? AND {_IS_THERE}", escape_path(source))
 
-    async def _first(self, place: Place, condition: str, *values: object) -> ArchiveRecord | None:
+    async def _first(self, key: VaultKey, condition: str, *values: object) -> ArchiveRecord | None:
         def question(connection: Connection) -> list[ArchiveRecord]:
-            values_ = (find_place(connection, place), *values)
+            values_ = (find_vault(connection, key), *values)
             return _select(connection, f"place = ? AND {condition} ORDER BY number DESC LIMIT 1", values_)
 
         found = await self._database.read(question)
@@ -182,7 +182,7 @@ class Archives:
 
     async def list_vault(
         self,
-        place: Place,
+        key: VaultKey,
         *,
         states: Sequence[ArchiveState] = (ArchiveState.STORED, ArchiveState.SUSPECT, ArchiveState.DELETING),
         not_seen_since: datetime | None = None,
@@ -194,7 +194,7 @@ class Archives:
         that are recorded meanwhile may be in the list or not.
 
         Args:
-            place: The vault.
+            key: The vault.
             states: Those that are wanted.
             not_seen_since: Only archives that no inventory of this date or later lists.
             is_unknown: Only archives known from inventories alone, or only the others.
@@ -209,36 +209,36 @@ class Archives:
         if is_unknown is not None:
             unknown = "(source IS NULL AND upload IS NULL)"
             conditions.append(unknown if is_unknown else f"NOT {unknown}")
-        async for record in self._list(place, " AND ".join(conditions), *values):
+        async for record in self._list(key, " AND ".join(conditions), *values):
             yield record
 
-    async def list_alike(self, place: Place, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
+    async def list_alike(self, key: VaultKey, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
         """Yield the archives of a vault with this content, in any state."""
-        async for record in self._list(place, "size = ? AND tree_hash = ?", size, tree_hash.hex()):
+        async for record in self._list(key, "size = ? AND tree_hash = ?", size, tree_hash.hex()):
             yield record
 
-    async def _list(self, place: Place, condition: str, *values: object) -> AsyncIterator[ArchiveRecord]:
+    async def _list(self, key: VaultKey, condition: str, *values: object) -> AsyncIterator[ArchiveRecord]:
         last = 0
         condition = f"place = ? AND number > ? AND {condition} ORDER BY number LIMIT {_PAGE}"
 
         def question(connection: Connection) -> list[ArchiveRecord]:
-            return _select(connection, condition, (find_place(connection, place), last, *values))
+            return _select(connection, condition, (find_vault(connection, key), last, *values))
 
         while page := await self._database.read(question):
             for record in page:
                 yield record
             last = page[-1].number
 
-    async def places(self, vault: str) -> list[Place]:
+    async def vault_keys(self, vault: str) -> list[VaultKey]:
         """Return the vaults of this name on record, in any account, region and endpoint."""
-        found = await self._database.read(list_places)
-        return [place for place in found if place.vault == vault]
+        found = await self._database.read(list_vaults)
+        return [key for key in found if key.vault == vault]
 
-    async def totals(self, place: Place) -> VaultTotals:
+    async def totals(self, key: VaultKey) -> VaultTotals:
         """Count the archives of a vault that are not deleted."""
 
         def question(connection: Connection) -> VaultTotals:
-            number = find_place(connection, place)
+            number = find_vault(connection, key)
             ((count, size),) = connection.rows(_TOTALS, (number,))
             found = connection.rows("SELECT inventoried FROM places WHERE number = ?", (number,))
             inventoried = found[0][0] if found else None
@@ -249,7 +249,7 @@ class Archives:
 
 def keep_archive(
     connection: Connection,
-    place: Place,
+    key: VaultKey,
     archive: Archive,
     *,
     state: ArchiveState,
@@ -260,21 +260,21 @@ def keep_archive(
     """Record an archive inside the caller's transaction, or change its record."""
     more = {"source": source, "upload": upload, "kind": kind}
     known = {name: value for name, value in more.items() if value is not None}
-    kept = keep_row(connection, keep_place(connection, place), archive, state=state, more=known)
-    if archive.vault != place.vault:
-        archive = replace(archive, vault=place.vault)
-    return ArchiveRecord(kept.number, place, archive, state, kept.source, kept.upload, kept.seen)
+    kept = keep_row(connection, keep_vault(connection, key), archive, state=state, more=known)
+    if archive.vault != key.vault:
+        archive = replace(archive, vault=key.vault)
+    return ArchiveRecord(kept.number, key, archive, state, kept.source, kept.upload, kept.seen)
 
 
-def _keep_all(connection: Connection, place: Place, archives: Sequence[tuple[Archive, str | None]]) -> None:
-    number = keep_place(connection, place)
+def _keep_all(connection: Connection, key: VaultKey, archives: Sequence[tuple[Archive, str | None]]) -> None:
+    number = keep_vault(connection, key)
     for at in range(0, len(archives), _PAGE):
         some = archives[at : at + _PAGE]
         known = find_known(connection, number, [archive.id for archive, _ in some])
         new: dict[str, tuple[Archive, str | None]] = {}
         for archive, source in some:
             if archive.id in known:
-                keep_archive(connection, place, archive, state=ArchiveState.STORED, source=source)
+                keep_archive(connection, key, archive, state=ArchiveState.STORED, source=source)
             else:
                 new[archive.id] = (archive, source)
         if new:
@@ -300,9 +300,9 @@ async def _each(archives: Iterable[Archive]) -> AsyncIterator[Archive]:
 
 
 def _merge(
-    connection: Connection, place: Place, archives: Sequence[Archive], inventoried: datetime
+    connection: Connection, key: VaultKey, archives: Sequence[Archive], inventoried: datetime
 ) -> MergeResult:
-    number = keep_place(connection, place)
+    number = keep_vault(connection, key)
     results = []
     for at in range(0, len(archives), _PAGE):
         sorted_ = _sort_out(connection, number, archives[at : at + _PAGE])
@@ -317,8 +317,8 @@ def _count_archives(connection: Connection) -> None:
         connection.rows("ANALYZE archives")
 
 
-def _foresee(connection: Connection, place: Place, archives: Sequence[Archive]) -> MergeResult:
-    number = find_place(connection, place)
+def _foresee(connection: Connection, key: VaultKey, archives: Sequence[Archive]) -> MergeResult:
+    number = find_vault(connection, key)
     return _sum(
         _sort_out(connection, number, archives[at : at + _PAGE]).result()
         for at in range(0, len(archives), _PAGE)
@@ -349,8 +349,8 @@ def _sum(results: Iterable[MergeResult]) -> MergeResult:
     return MergeResult(added, confirmed, conflicting)
 
 
-def _sort_out(connection: Connection, place: int, archives: Sequence[Archive]) -> _Sorted:
-    known = find_known(connection, place, [archive.id for archive in archives])
+def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> _Sorted:
+    known = find_known(connection, key, [archive.id for archive in archives])
     found = _Sorted()
     for archive in archives:
         if (row := known.get(archive.id)) is not None:
@@ -367,10 +367,10 @@ def _sort_out(connection: Connection, place: int, archives: Sequence[Archive]) -
     return found
 
 
-def _write_sorted(connection: Connection, place: int, found: _Sorted, inventoried: datetime) -> None:
+def _write_sorted(connection: Connection, key: int, found: _Sorted, inventoried: datetime) -> None:
     if found.new:
         new = ((archive, None) for archive in found.new.values())
-        insert_archives(connection, place, new, seen=inventoried)
+        insert_archives(connection, key, new, seen=inventoried)
     for number, archive in found.damaged.items():
         repair_row(connection, number, archive)
     if found.confirmed:
@@ -382,9 +382,9 @@ def _write_sorted(connection: Connection, place: int, found: _Sorted, inventorie
         suspect_archives(connection, found.conflicting, inventoried)
 
 
-def _note_inventory(connection: Connection, place: Place, inventoried: datetime) -> int:
+def _note_inventory(connection: Connection, key: VaultKey, inventoried: datetime) -> int:
     """Record the date of a whole inventory, and doubt what it lacks; return how many archives that is."""
-    number, instant = keep_place(connection, place), count_microseconds(inventoried)
+    number, instant = keep_vault(connection, key), count_microseconds(inventoried)
     connection.rows(
         "UPDATE places SET inventoried = ? WHERE number = ? AND (inventoried IS NULL OR inventoried < ?)",
         (instant, number, instant),
@@ -394,24 +394,24 @@ def _note_inventory(connection: Connection, place: Place, inventoried: datetime)
 
 def _select(connection: Connection, condition: str, values: Sequence[object]) -> list[ArchiveRecord]:
     rows = connection.rows(f"{_SELECT} WHERE {condition}", values)
-    places = all_places(connection) if rows else {}
-    return [_record(row, places) for row in rows]
+    keys = all_vaults(connection) if rows else {}
+    return [_record(row, keys) for row in rows]
 
 
-def _record(row: tuple[Any, ...], places: Mapping[int, Place]) -> ArchiveRecord:
+def _record(row: tuple[Any, ...], keys: Mapping[int, VaultKey]) -> ArchiveRecord:
     place_number, state, source, upload, seen, *facts = row
-    place, state, known = places[place_number], ArchiveState(state), known_archive(*facts)
+    key, state, known = keys[place_number], ArchiveState(state), known_archive(*facts)
     if not is_sound(known):
         _log.warning(
             "the record of archive %s in %s is damaged; 'aioglacier inventory %s' repairs it",
             ascii(known.archive_id),
-            place,
-            place.vault,
+            key,
+            key.vault,
         )
         state = ArchiveState.SUSPECT
     archive = Archive(
         id=ArchiveId(known.archive_id),
-        vault=place.vault,
+        vault=key.vault,
         size=known.size,
         tree_hash=known.tree_hash,
         description=known.description,
@@ -419,7 +419,7 @@ def _record(row: tuple[Any, ...], places: Mapping[int, Place]) -> ArchiveRecord:
     )
     return ArchiveRecord(
         ArchiveNumber(known.number),
-        place,
+        key,
         archive,
         state,
         optional(unescape_path, source),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import anyio.to_thread
 
-from aioglacier.catalog import vaults as places
+from aioglacier.catalog import vaults
 from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.folders.bundles import Bundles
 from aioglacier.catalog.folders.entries import Entries
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.catalog.records import JobRecord, Place
+    from aioglacier.catalog.records import JobRecord, VaultKey
     from aioglacier.catalog.storage.backend import Store
     from aioglacier.catalog.storage.database import Database
 
@@ -119,28 +119,28 @@ class Catalog:
         """Run a call beside the caller. It handles its own errors; closing waits for it."""
         self._database.start_soon(call)
 
-    async def confirm_account(self, place: Place, account_id: str) -> None:
+    async def confirm_account(self, key: VaultKey, account_id: str) -> None:
         """Record the account that a vault is in, as its ARN says, or compare it with the one on record.
 
         Raises:
             CatalogMismatchError: The records of this vault are of another account.
         """
-        await self._database.write(lambda connection: places.confirm_account(connection, place, account_id))
+        await self._database.write(lambda connection: vaults.confirm_account(connection, key, account_id))
 
     @asynccontextmanager
-    async def lock_source(self, place: Place, source: str) -> AsyncIterator[None]:
+    async def lock_source(self, key: VaultKey, source: str) -> AsyncIterator[None]:
         """Keep every other process, and every other task, from uploading this source to this vault.
 
         The lock ends with the block, or with the process.
 
         Args:
-            place: The vault.
+            key: The vault.
             source: The absolute path.
 
         Raises:
             UploadLockedError: Another process or task holds it. This does not wait.
         """
-        async with self._lock(_name_of(place, source), source):
+        async with self._lock(_name_of(key, source), source):
             yield
 
     @asynccontextmanager
@@ -195,6 +195,6 @@ def _open_store(
     return open_file(path, busy_timeout_seconds=busy_timeout_seconds, begins_new=begins_new)
 
 
-def _name_of(place: Place, source: str) -> str:
-    parts = (place.account_id, place.region, place.endpoint, place.vault, source)
+def _name_of(key: VaultKey, source: str) -> str:
+    parts = (key.account_id, key.region, key.endpoint, key.vault, source)
     return hashlib.sha256(b"\0".join(os.fsencode(part) for part in parts)).hexdigest()

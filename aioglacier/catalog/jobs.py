@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
-from aioglacier.catalog.vaults import all_places, find_place, keep_place
+from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
-    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import ArchiveId, JobId, Tier
@@ -59,7 +59,7 @@ class Jobs:
 
     async def record_intent(
         self,
-        place: Place,
+        key: VaultKey,
         action: JobAction,
         *,
         archive_id: ArchiveId | None = None,
@@ -72,13 +72,13 @@ class Jobs:
 
         def change(connection: Connection) -> JobRecord:
             subject = _subject(archive_id, byte_range, inventory)
-            return _insert(connection, place, action, now, tier=tier, **subject)
+            return _insert(connection, key, action, now, tier=tier, **subject)
 
         return await self._database.write(change)
 
     async def reserve(
         self,
-        place: Place,
+        key: VaultKey,
         archive_id: ArchiveId,
         byte_range: ByteRange | None = None,
         tier: Tier | None = None,
@@ -89,7 +89,7 @@ class Jobs:
         is at work; a job that is ``INTENT`` and has no lock was left behind by a crash.
 
         Args:
-            place: The vault.
+            key: The vault.
             archive_id: The archive.
             byte_range: The range; ``None`` for the whole archive.
             tier: How fast a new job shall be.
@@ -101,7 +101,7 @@ class Jobs:
         now = self._now()
 
         def change(connection: Connection) -> tuple[JobRecord, bool]:
-            is_it = (find_place(connection, place), JobAction.ARCHIVE_RETRIEVAL.value, archive_id)
+            is_it = (find_vault(connection, key), JobAction.ARCHIVE_RETRIEVAL.value, archive_id)
             if byte_range is None:
                 found = _select(connection, _HAS_WHOLE, *is_it)
             else:
@@ -109,7 +109,7 @@ class Jobs:
             if found:
                 return found[0], False
             subject = _subject(archive_id, byte_range, None)
-            return _insert(connection, place, JobAction.ARCHIVE_RETRIEVAL, now, tier=tier, **subject), True
+            return _insert(connection, key, JobAction.ARCHIVE_RETRIEVAL, now, tier=tier, **subject), True
 
         return await self._database.write(change)
 
@@ -143,13 +143,13 @@ class Jobs:
                 f"job {job.job_id or f'number {job.number}'} is {recorded} and cannot become {state}"
             )
         row = JOBS.update(connection, job.number, state=state, changed=self._now(), **values)
-        return _record(row, all_places(connection))
+        return _record(row, all_vaults(connection))
 
     async def get(self, job: JobRecord) -> JobRecord:
         """Return the record as it is now."""
         return await self._database.read(lambda connection: _get(connection, job.number))
 
-    async def find(self, place: Place, job_id: JobId) -> JobRecord | None:
+    async def find(self, key: VaultKey, job_id: JobId) -> JobRecord | None:
         """Return the job with this id.
 
         Raises:
@@ -158,9 +158,9 @@ class Jobs:
 
         def question(connection: Connection) -> JobRecord | None:
             found = _select(connection, "job_id = ?", job_id)
-            if found and found[0].place != place:
+            if found and found[0].key != key:
                 raise CatalogMismatchError(
-                    f"job {job_id} is elsewhere", recorded=str(found[0].place), found=str(place)
+                    f"job {job_id} is elsewhere", recorded=str(found[0].key), found=str(key)
                 )
             return found[0] if found else None
 
@@ -173,7 +173,7 @@ class Jobs:
 
     async def find_like(
         self,
-        place: Place,
+        key: VaultKey,
         action: JobAction,
         *,
         archive_id: ArchiveId | None = None,
@@ -184,21 +184,21 @@ class Jobs:
 
         def question(connection: Connection) -> list[JobRecord]:
             subject = _subject(archive_id, byte_range, inventory)
-            is_it, values = JOBS.equal(place=find_place(connection, place), action=action, **subject)
+            is_it, values = JOBS.equal(place=find_vault(connection, key), action=action, **subject)
             return _select(connection, f"{is_it} AND {_IS_USEFUL} {_LATEST}", *values)
 
         found = await self._database.read(question)
         return found[0] if found else None
 
-    async def list_useful(self, place: Place | None = None) -> AsyncIterator[JobRecord]:
+    async def list_useful(self, key: VaultKey | None = None) -> AsyncIterator[JobRecord]:
         """Yield every job that may still have an output, of one vault or of all, oldest first."""
         last = 0
 
         def question(connection: Connection) -> list[JobRecord]:
             is_it, values = f"{_IS_USEFUL} AND number > ?", [last]
-            if place is not None:
+            if key is not None:
                 is_it += " AND place = ?"
-                values.append(find_place(connection, place))
+                values.append(find_vault(connection, key))
             return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
 
         while page := await self._database.read(question):
@@ -285,11 +285,11 @@ def _subject(
 
 
 def _insert(
-    connection: Connection, place: Place, action: JobAction, now: datetime, **values: object
+    connection: Connection, key: VaultKey, action: JobAction, now: datetime, **values: object
 ) -> JobRecord:
     row = JOBS.insert(
         connection,
-        place=keep_place(connection, place),
+        place=keep_vault(connection, key),
         nonce=secrets.token_hex(8),
         state=JobState.INTENT,
         action=action,
@@ -298,7 +298,7 @@ def _insert(
         changed=now,
         **values,
     )
-    return _record(row, all_places(connection))
+    return _record(row, all_vaults(connection))
 
 
 def _get(connection: Connection, number: int) -> JobRecord:
@@ -310,11 +310,11 @@ def _get(connection: Connection, number: int) -> JobRecord:
 
 def _select(connection: Connection, condition: str, *values: object) -> list[JobRecord]:
     rows = JOBS.select(connection, condition, *values)
-    places = all_places(connection) if rows else {}
-    return [_record(row, places) for row in rows]
+    keys = all_vaults(connection) if rows else {}
+    return [_record(row, keys) for row in rows]
 
 
-def _record(row: dict[str, Any], places: Mapping[int, Place]) -> JobRecord:
+def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> JobRecord:
     start, stop = row.pop("range_start"), row.pop("range_stop")
     names = ("format", "start", "end", "limit", "marker")
     format_, begin, end, limit, marker = (row.pop(f"inventory_{name}") for name in names)
@@ -324,7 +324,8 @@ def _record(row: dict[str, Any], places: Mapping[int, Place]) -> JobRecord:
             format=format_, start_date=begin, end_date=end, limit=limit, marker=marker
         )
     return JobRecord(
-        **{**row, "place": places[row["place"]]},
+        **row,
+        key=keys[row.pop("place")],
         byte_range=None if start is None else ByteRange(start, stop),
         inventory=inventory,
     )

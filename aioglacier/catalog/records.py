@@ -32,7 +32,7 @@ ArchiveNumber = NewType("ArchiveNumber", int)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class VaultKey:
     """One vault of one account in one region, at one endpoint.
 
     Attributes:
@@ -126,7 +126,7 @@ class UploadRecord:
     """
 
     number: UploadNumber
-    place: Place
+    key: VaultKey
     nonce: str
     state: UploadState
     upload_id: UploadId | None
@@ -211,7 +211,7 @@ class ArchiveRecord:
     """
 
     number: ArchiveNumber
-    place: Place
+    key: VaultKey
     archive: Archive
     state: ArchiveState
     source: str | None
@@ -285,7 +285,7 @@ class JobRecord:
     """
 
     number: JobNumber
-    place: Place
+    key: VaultKey
     nonce: str
     state: JobState
     job_id: JobId | None

@@ -10,14 +10,14 @@ from aioglacier.catalog.archive_rows import is_sound, list_known
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.catalog.storage.backend import DamagedError
 from aioglacier.catalog.storage.columns import count_microseconds
-from aioglacier.catalog.vaults import find_place, list_places
+from aioglacier.catalog.vaults import find_vault, list_vaults
 from aioglacier.core.limits import GIB, KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
 
@@ -93,7 +93,7 @@ class VaultReport:
         spent: By operation.
     """
 
-    place: Place
+    key: VaultKey
     archives: Share
     ages: tuple[Share, ...]
     sizes: tuple[Share, ...]
@@ -129,16 +129,16 @@ class Reports:
         self._database = database
         self._now = now
 
-    async def list_places(self) -> list[Place]:
+    async def list_vaults(self) -> list[VaultKey]:
         """Return every vault on record."""
-        return await self._database.read(list_places)
+        return await self._database.read(list_vaults)
 
-    async def vault(self, place: Place) -> VaultReport:
+    async def vault(self, key: VaultKey) -> VaultReport:
         """Return the figures of one vault, from one moment."""
         now = self._now()
-        return await self._database.read(lambda connection: _report(connection, place, now))
+        return await self._database.read(lambda connection: _report(connection, key, now))
 
-    async def list_duplicates(self, place: Place) -> AsyncIterator[Duplicate]:
+    async def list_duplicates(self, key: VaultKey) -> AsyncIterator[Duplicate]:
         """Yield content that is stored more than once, in the order of its hashes, in constant memory.
 
         The archives themselves are ``Catalog.archives.list_alike``.
@@ -146,7 +146,7 @@ class Reports:
 
         def page(connection: Connection, last: Duplicate | None) -> Sequence[Duplicate]:
             after = last.tree_hash.hex() if last is not None else ""
-            rows = connection.rows(_DUPLICATES, (find_place(connection, place), after))
+            rows = connection.rows(_DUPLICATES, (find_vault(connection, key), after))
             return [Duplicate(size, bytes.fromhex(tree_hash), count) for size, tree_hash, count in rows]
 
         async for duplicates in self._database.pages(page):
@@ -183,12 +183,12 @@ def _look_through(connection: Connection) -> None:
             raise DamagedError(verdict)
 
 
-def _report(connection: Connection, place: Place, now: datetime) -> VaultReport:
-    number = find_place(connection, place)
+def _report(connection: Connection, key: VaultKey, now: datetime) -> VaultReport:
+    number = find_vault(connection, key)
     limits = [count_microseconds(now - timedelta(days=days)) for days in _AGES]
     suspect = f"AND state = '{ArchiveState.SUSPECT}'"
     return VaultReport(
-        place,
+        key,
         _count(connection, number),
         _shares(connection, number, _steps("created > ?", len(_AGES)), limits, _AGES),
         _shares(connection, number, _steps("size < ?", len(_SIZES)), _SIZES, _SIZES),
@@ -205,21 +205,21 @@ def _steps(condition: str, count: int) -> str:
     return f"CASE {steps} ELSE {count} END"
 
 
-def _count(connection: Connection, place: int, condition: str = "") -> Share:
+def _count(connection: Connection, key: int, condition: str = "") -> Share:
     ((count, size),) = connection.rows(
         f"SELECT count(*), coalesce(sum(size), 0) FROM archives WHERE {_IS_THERE} {condition}",  # noqa: S608
-        (place,),
+        (key,),
     )
     return Share(0, None, count, int(size))
 
 
 def _shares(
-    connection: Connection, place: int, steps: str, limits: Sequence[int], shown: tuple[int, ...]
+    connection: Connection, key: int, steps: str, limits: Sequence[int], shown: tuple[int, ...]
 ) -> tuple[Share, ...]:
     rows = connection.rows(
         f"SELECT share, count(*), sum(size) FROM (SELECT {steps} AS share, size FROM archives "  # noqa: S608
         f"WHERE {_IS_THERE}) AS counted GROUP BY share",
-        (*limits, place),
+        (*limits, key),
     )
     found = {share: (count, int(size)) for share, count, size in rows}
     return tuple(
@@ -228,7 +228,7 @@ def _shares(
     )
 
 
-def _spent(connection: Connection, place: int) -> list[Spent]:
+def _spent(connection: Connection, key: int) -> list[Spent]:
     return [
         Spent(
             operation,
@@ -238,5 +238,5 @@ def _spent(connection: Connection, place: int) -> list[Spent]:
             None if price is None else int(price),
             currency,
         )
-        for operation, requests, sent, received, price, currency in connection.rows(_SPENT, (place,))
+        for operation, requests, sent, received, price, currency in connection.rows(_SPENT, (key,))
     ]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.catalog.records import ArchiveKind, ArchiveState
 from aioglacier.catalog.storage.columns import instant_of, unescape
 from aioglacier.catalog.storage.tables import STREAMS
-from aioglacier.catalog.vaults import find_place, keep_place
+from aioglacier.catalog.vaults import find_vault, keep_vault
 from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
 
@@ -48,7 +48,7 @@ class StreamRecord:
     """
 
     number: int
-    place: Place
+    key: VaultKey
     nonce: str
     state: str
     description: str
@@ -62,7 +62,7 @@ class Streams:
         self._database = database
         self._now = now
 
-    async def begin(self, place: Place, description: str) -> StreamRecord:
+    async def begin(self, key: VaultKey, description: str) -> StreamRecord:
         """Record that a stream begins."""
         nonce = secrets.token_hex(8)
 
@@ -70,7 +70,7 @@ class Streams:
             now = self._now()
             made = STREAMS.insert(
                 connection,
-                place=keep_place(connection, place),
+                place=keep_vault(connection, key),
                 nonce=nonce,
                 state="open",
                 description=description,
@@ -80,25 +80,25 @@ class Streams:
             return int(made["number"])
 
         number = await self._database.write(change)
-        return StreamRecord(number, place, nonce, "open", description, None)
+        return StreamRecord(number, key, nonce, "open", description, None)
 
-    async def find(self, place: Place, nonce: str) -> StreamRecord | None:
+    async def find(self, key: VaultKey, nonce: str) -> StreamRecord | None:
         """Return the stream of this name."""
-        found = await self._list(place, "s.nonce = ?", nonce)
+        found = await self._list(key, "s.nonce = ?", nonce)
         return found[0] if found else None
 
-    async def list_open(self, place: Place) -> list[StreamRecord]:
+    async def list_open(self, key: VaultKey) -> list[StreamRecord]:
         """Return the streams of a vault that have no manifest yet, oldest first."""
-        return await self._list(place, "s.state = ?", "open")
+        return await self._list(key, "s.state = ?", "open")
 
-    async def _list(self, place: Place, condition: str, value: str) -> list[StreamRecord]:
+    async def _list(self, key: VaultKey, condition: str, value: str) -> list[StreamRecord]:
         def question(connection: Connection) -> list[StreamRecord]:
             rows = connection.rows(
                 f"{_SELECT} WHERE s.place = ? AND {condition} ORDER BY s.number",
-                (find_place(connection, place), value),
+                (find_vault(connection, key), value),
             )
             return [
-                StreamRecord(number, place, nonce, state, unescape(description), manifest)
+                StreamRecord(number, key, nonce, state, unescape(description), manifest)
                 for number, nonce, state, description, manifest in rows
             ]
 
@@ -114,7 +114,7 @@ class Streams:
                     ArchiveKind.PIECE.value,
                     stream.number,
                     index,
-                    find_place(connection, stream.place),
+                    find_vault(connection, stream.key),
                     archive_id,
                 ),
             )
@@ -124,11 +124,11 @@ class Streams:
         """Record that all pieces are stored, and the archive that ties them together."""
 
         def change(connection: Connection) -> None:
-            place = find_place(connection, stream.place)
+            key = find_vault(connection, stream.key)
             ((number,),) = connection.rows(
                 "UPDATE archives SET kind = ?, stream = ? WHERE place = ? AND archive_id = ? "
                 "RETURNING number",
-                (ArchiveKind.MANIFEST.value, stream.number, place, manifest),
+                (ArchiveKind.MANIFEST.value, stream.number, key, manifest),
             )
             STREAMS.update(
                 connection, stream.number, state="completed", size=size, manifest=number, changed=self._now()
@@ -136,22 +136,20 @@ class Streams:
 
         await self._database.write(change)
 
-    async def find_pieces(self, place: Place, manifest: ArchiveId) -> list[Archive]:
+    async def find_pieces(self, key: VaultKey, manifest: ArchiveId) -> list[Archive]:
         """Return the pieces of the stream that has this manifest, in order; none unless all are proven.
 
         A piece that was sent again is the newest of its position.
         """
         kind, state = ArchiveKind.PIECE.value, ArchiveState.STORED.value
         rows = await self._database.read(
-            lambda connection: connection.rows(
-                _PIECES, (manifest, find_place(connection, place), kind, state)
-            )
+            lambda connection: connection.rows(_PIECES, (manifest, find_vault(connection, key), kind, state))
         )
         pieces: dict[int, Archive] = {}
         for _, position, archive_id, size, tree_hash, description, created in rows:
             pieces[position] = Archive(
                 ArchiveId(archive_id),
-                place.vault,
+                key.vault,
                 size,
                 bytes.fromhex(tree_hash),
                 unescape(description),

@@ -28,14 +28,14 @@ from aioglacier.catalog import archives
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path
 from aioglacier.catalog.storage.tables import UPLOADS
-from aioglacier.catalog.vaults import all_places, find_place, keep_place
+from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.records import ArchiveRecord, Place, SourceIdentity, UploadNumber
+    from aioglacier.catalog.records import ArchiveRecord, SourceIdentity, UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import Archive, UploadId
@@ -98,7 +98,7 @@ class Uploads:
 
     async def record_intent(
         self,
-        place: Place,
+        key: VaultKey,
         *,
         part_size: int,
         description: str = "",
@@ -110,7 +110,7 @@ class Uploads:
         """Record that an upload is about to begin, and give it its nonce.
 
         Args:
-            place: The vault.
+            key: The vault.
             part_size: Bytes of a part; of a single request, those of the whole.
             description: The description of the archive.
             size: Bytes of the whole, where they are known.
@@ -122,7 +122,7 @@ class Uploads:
 
         def change(connection: Connection) -> UploadRecord:
             values = {
-                "place": keep_place(connection, place),
+                "place": keep_vault(connection, key),
                 "nonce": secrets.token_hex(8),
                 "state": UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
                 "part_size": part_size,
@@ -135,7 +135,7 @@ class Uploads:
                 "created": now,
                 "active": now,
             }
-            return _record(UPLOADS.insert(connection, **values), all_places(connection))
+            return _record(UPLOADS.insert(connection, **values), all_vaults(connection))
 
         return await self._database.write(change)
 
@@ -156,8 +156,8 @@ class Uploads:
             if others and others[0].number != upload.number:
                 raise CatalogMismatchError(
                     f"upload {upload_id} is on record already",
-                    recorded=f"one of {_source(others[0])} to {others[0].place}",
-                    found=f"one of {_source(upload)} to {upload.place}",
+                    recorded=f"one of {_source(others[0])} to {others[0].key}",
+                    found=f"one of {_source(upload)} to {upload.key}",
                 )
             return self._become(connection, upload, UploadState.OPEN, upload_id=upload_id)
 
@@ -228,7 +228,7 @@ class Uploads:
             self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
             return archives.keep_archive(
                 connection,
-                record.place,
+                record.key,
                 archive,
                 state=ArchiveState.SUSPECT if is_suspect else ArchiveState.STORED,
                 source=record.source,
@@ -284,7 +284,7 @@ class Uploads:
         """Return the upload with this number."""
         return await self._database.read(lambda connection: _get(connection, number))
 
-    async def find(self, place: Place, upload_id: UploadId) -> UploadRecord | None:
+    async def find(self, key: VaultKey, upload_id: UploadId) -> UploadRecord | None:
         """Return the upload with this id.
 
         Raises:
@@ -293,9 +293,9 @@ class Uploads:
 
         def question(connection: Connection) -> UploadRecord | None:
             found = _select(connection, "upload_id = ?", upload_id)
-            if found and found[0].place != place:
+            if found and found[0].key != key:
                 raise CatalogMismatchError(
-                    f"upload {upload_id} is elsewhere", recorded=str(found[0].place), found=str(place)
+                    f"upload {upload_id} is elsewhere", recorded=str(found[0].key), found=str(key)
                 )
             return found[0] if found else None
 
@@ -306,33 +306,33 @@ class Uploads:
         found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
-    async def find_unfinished(self, place: Place, source: str) -> UploadRecord | None:
+    async def find_unfinished(self, key: VaultKey, source: str) -> UploadRecord | None:
         """Return the latest unfinished upload of this source to this vault."""
 
         def question(connection: Connection) -> list[UploadRecord]:
             is_it = f"place = ? AND source = ? AND {_IS_UNFINISHED} {_LATEST}"
-            return _select(connection, is_it, find_place(connection, place), escape_path(source))
+            return _select(connection, is_it, find_vault(connection, key), escape_path(source))
 
         found = await self._database.read(question)
         return found[0] if found else None
 
-    async def find_latest(self, place: Place, source: str) -> UploadRecord | None:
+    async def find_latest(self, key: VaultKey, source: str) -> UploadRecord | None:
         """Return the upload of the latest archive of this source in this vault."""
 
         def question(connection: Connection) -> list[UploadRecord]:
             latest = f"SELECT upload FROM archives WHERE place = ? AND source = ? {_LATEST}"  # noqa: S608
             is_it = f"number = ({latest})"
-            return _select(connection, is_it, find_place(connection, place), escape_path(source))
+            return _select(connection, is_it, find_vault(connection, key), escape_path(source))
 
         found = await self._database.read(question)
         return found[0] if found and found[0].state is UploadState.COMPLETED else None
 
-    async def find_described(self, place: Place, description: str) -> UploadRecord | None:
+    async def find_described(self, key: VaultKey, description: str) -> UploadRecord | None:
         """Return the latest upload of a stream with this description."""
 
         def question(connection: Connection) -> list[UploadRecord]:
             is_it = f"place = ? AND source IS NULL AND description = ? {_LATEST}"
-            return _select(connection, is_it, find_place(connection, place), escape(description))
+            return _select(connection, is_it, find_vault(connection, key), escape(description))
 
         found = await self._database.read(question)
         return found[0] if found else None
@@ -342,15 +342,15 @@ class Uploads:
         found = await self._database.read(lambda connection: _select(connection, "upload_id = ?", upload_id))
         return bool(found)
 
-    async def list_unfinished(self, place: Place | None = None) -> AsyncIterator[UploadRecord]:
+    async def list_unfinished(self, key: VaultKey | None = None) -> AsyncIterator[UploadRecord]:
         """Yield every unfinished upload, to one vault or to all, oldest first, in constant memory."""
         last = 0
 
         def question(connection: Connection) -> list[UploadRecord]:
             is_it, values = f"{_IS_UNFINISHED} AND number > ?", [last]
-            if place is not None:
+            if key is not None:
                 is_it += " AND place = ?"
-                values.append(find_place(connection, place))
+                values.append(find_vault(connection, key))
             return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
 
         while page := await self._database.read(question):
@@ -381,7 +381,7 @@ def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
 
 
 def _update(connection: Connection, number: int, **values: object) -> UploadRecord:
-    return _record(UPLOADS.update(connection, number, **values), all_places(connection))
+    return _record(UPLOADS.update(connection, number, **values), all_vaults(connection))
 
 
 def _get(connection: Connection, number: int) -> UploadRecord:
@@ -397,13 +397,13 @@ _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 
 def _select(connection: Connection, condition: str, *values: object) -> list[UploadRecord]:
     rows = UPLOADS.select(connection, condition, *values)
-    places = all_places(connection) if rows else {}
-    return [_record(row, places) for row in rows]
+    keys = all_vaults(connection) if rows else {}
+    return [_record(row, keys) for row in rows]
 
 
-def _record(row: dict[str, Any], places: Mapping[int, Place]) -> UploadRecord:
-    identity, place = row.pop("source_identity"), places[row.pop("place")]
-    return UploadRecord(**row, place=place, identity=identity)
+def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> UploadRecord:
+    identity, key = row.pop("source_identity"), keys[row.pop("place")]
+    return UploadRecord(**row, key=key, identity=identity)
 
 
 def _name(upload: UploadRecord) -> str:

@@ -1,4 +1,4 @@
-"""Vaults as the other tables refer to them.
+"""Vaults as the other tables refer to them; the table and its columns are called ``places`` and ``place``.
 
 Their numbers never change, so each connection to the database remembers those that it has met. It forgets
 them if a transaction fails, because that may have made them.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.catalog.records import Place
+from aioglacier.catalog.records import VaultKey
 from aioglacier.catalog.storage.columns import escape, unescape
 from aioglacier.core.errors import CatalogMismatchError
 
@@ -25,44 +25,44 @@ _MAKE: Final = "INSERT INTO places (vault, region, account_id, endpoint) VALUES 
 _LIST: Final = "SELECT number, vault, region, account_id, endpoint FROM places ORDER BY number"
 
 
-def find_place(connection: Connection, place: Place) -> int:
+def find_vault(connection: Connection, key: VaultKey) -> int:
     """Return the number of a vault, 0 if it is not on record."""
     known = _known(connection)
-    if place not in known.numbers:
-        found = connection.rows(_FIND, _row(place))
+    if key not in known.numbers:
+        found = connection.rows(_FIND, _row(key))
         if not found:
             return 0
-        ((known.numbers[place],),) = found
-    return known.numbers[place]
+        ((known.numbers[key],),) = found
+    return known.numbers[key]
 
 
-def keep_place(connection: Connection, place: Place) -> int:
+def keep_vault(connection: Connection, key: VaultKey) -> int:
     """Return the number of a vault; record the vault if it is new."""
-    if number := find_place(connection, place):
+    if number := find_vault(connection, key):
         return number
-    ((made,),) = connection.rows(_MAKE, _row(place))
+    ((made,),) = connection.rows(_MAKE, _row(key))
     return int(made)
 
 
-def all_places(connection: Connection) -> Mapping[int, Place]:
+def all_vaults(connection: Connection) -> Mapping[int, VaultKey]:
     """Return every vault by its number; iterating shows only those that were asked for."""
     return _known(connection)
 
 
-def list_places(connection: Connection) -> list[Place]:
+def list_vaults(connection: Connection) -> list[VaultKey]:
     """Return every vault, in the order of recording."""
     return list(_read(connection).values())
 
 
-class _Known(dict[int, Place]):
+class _Known(dict[int, VaultKey]):
     """Vaults by their numbers, read when one is missing, and numbers by vaults."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.numbers: dict[Place, int] = {}
+        self.numbers: dict[VaultKey, int] = {}
         self.connection: Connection | None = None
 
-    def __missing__(self, number: int) -> Place:
+    def __missing__(self, number: int) -> VaultKey:
         if self.connection is not None:
             self.update(_read(self.connection))
         if number not in self:
@@ -76,30 +76,30 @@ def _known(connection: Connection) -> _Known:
     return known
 
 
-def _read(connection: Connection) -> dict[int, Place]:
+def _read(connection: Connection) -> dict[int, VaultKey]:
     return {
-        number: Place(vault, region, account_id, unescape(endpoint))
+        number: VaultKey(vault, region, account_id, unescape(endpoint))
         for number, vault, region, account_id, endpoint in connection.rows(_LIST)
     }
 
 
-def _row(place: Place) -> tuple[str, ...]:
-    return place.vault, place.region, place.account_id, escape(place.endpoint)
+def _row(key: VaultKey) -> tuple[str, ...]:
+    return key.vault, key.region, key.account_id, escape(key.endpoint)
 
 
-def confirm_account(connection: Connection, place: Place, account_id: str) -> None:
+def confirm_account(connection: Connection, key: VaultKey, account_id: str) -> None:
     """Record the account that a vault is in, or compare it with the one on record.
 
     Raises:
         CatalogMismatchError: They differ.
     """
-    number = keep_place(connection, place)
+    number = keep_vault(connection, key)
     ((recorded,),) = connection.rows("SELECT real_account_id FROM places WHERE number = ?", (number,))
     if recorded is None:
         connection.rows("UPDATE places SET real_account_id = ? WHERE number = ?", (account_id, number))
     elif recorded != account_id:
         raise CatalogMismatchError(
-            f"the catalog's records of {place} are of another account; use other credentials, or another "
+            f"the catalog's records of {key} are of another account; use other credentials, or another "
             "catalog",
             recorded=f"account {recorded}",
             found=f"account {account_id}",

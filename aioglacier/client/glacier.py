@@ -92,8 +92,8 @@ class Glacier:
             return None
         # Only a connection with a catalog loads SQLite.
         recording = importlib.import_module("aioglacier.recorded.vault_records")
-        place = recording.Place(vault, self.region, self._options.account_id, self._endpoint)
-        records: VaultRecords = recording.VaultRecords(self._catalog, place)
+        key = recording.VaultKey(vault, self.region, self._options.account_id, self._endpoint)
+        records: VaultRecords = recording.VaultRecords(self._catalog, key)
         return records
 
     async def create_vault(self, name: str) -> Vault:

@@ -66,7 +66,7 @@ class InventoryReading:
         if inventoried is None:
             return
         merged: MergeResult = await self._records.catalog.archives.merge_inventory(
-            self._records.place, batch, inventoried=inventoried, is_whole=is_whole
+            self._records.key, batch, inventoried=inventoried, is_whole=is_whole
         )
         self.added += merged.added
         self.confirmed += merged.confirmed

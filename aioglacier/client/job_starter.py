@@ -179,7 +179,7 @@ class JobStarter:
         records = self._context.records
         if records is None:
             return None
-        return await records.catalog.archives.get(records.place, ArchiveId(archive_id))
+        return await records.catalog.archives.get(records.key, ArchiveId(archive_id))
 
     async def check_job(self, job: JobDescription, archive_id: str | None) -> None:
         """Check a job before its output is used; see ``Vault.check_job``."""

@@ -137,7 +137,7 @@ async def lock_upload(
     if path is not None:
         locks.add(os.path.abspath(os.fsdecode(path)))  # noqa: ASYNC240, PTH100  # nothing is looked up
     for lock in sorted(each for each in locks if each is not None and each != locked):
-        await stack.enter_async_context(context.catalog.lock_source(context.place, lock))
+        await stack.enter_async_context(context.catalog.lock_source(context.key, lock))
 
 
 def is_of_another(source: str, file: NamedFile) -> bool:

@@ -249,7 +249,7 @@ async def _complete_again(context: RecordedVault, record: UploadRecord) -> Uploa
     """Repeat the completion, which the service answers with the same archive for a while."""
     assert record.upload_id is not None  # noqa: S101  # a single request is asked about otherwise
     size, tree_hash = content_of(record)
-    options = UploadOptions(record.place.vault, record.description or None, record.part_size)
+    options = UploadOptions(record.key.vault, record.description or None, record.part_size)
     store = context.store(options, record=record, awaits_report=True)
     try:
         await store.complete(record.upload_id, size, tree_hash)
@@ -266,7 +266,7 @@ async def _complete_again(context: RecordedVault, record: UploadRecord) -> Uploa
 async def _archive_of(context: RecordedVault, record: UploadRecord) -> Archive | None:
     if record.archive_id is None:
         return None
-    found = await context.catalog.archives.get(context.place, record.archive_id)
+    found = await context.catalog.archives.get(context.key, record.archive_id)
     return found.archive if found is not None and found.state is ArchiveState.STORED else None
 
 
@@ -278,12 +278,12 @@ async def ask_inventory(records: VaultRecords, record: UploadRecord) -> UploadRe
     """
     size, tree_hash = content_of(record)
     catalog = records.catalog
-    alike = catalog.archives.list_alike(records.place, size=size, tree_hash=tree_hash)
+    alike = catalog.archives.list_alike(records.key, size=size, tree_hash=tree_hash)
     archive = listed_archive(record, [found async for found in alike])
     if archive is not None:
         await catalog.uploads.record_completed(record, archive, is_told=False)
         return await catalog.uploads.get(record)
-    inventoried = (await catalog.archives.totals(records.place)).inventoried
+    inventoried = (await catalog.archives.totals(records.key)).inventoried
     if proves_absence(record, inventoried):
         return await catalog.uploads.record_failed(record, f"the inventory of {inventoried} does not list it")
     return record
@@ -297,7 +297,7 @@ async def settle_by_inventories(records: VaultRecords) -> list[UploadRecord]:
     """
     waiting = [
         upload
-        async for upload in records.catalog.uploads.list_unfinished(records.place)
+        async for upload in records.catalog.uploads.list_unfinished(records.key)
         if upload.state is UploadState.COMPLETING
     ]
     now = [await ask_inventory(records, upload) for upload in waiting]
@@ -320,10 +320,10 @@ async def sweep(context: RecordedVault) -> None:
     """Abort uploads that dead processes began for streams and sent nothing to; they cannot go on."""
     intents = [
         upload
-        async for upload in context.catalog.uploads.list_unfinished(context.place)
+        async for upload in context.catalog.uploads.list_unfinished(context.key)
         if upload.state is UploadState.INTENT and upload.source is None
     ]
     for upload in intents:
         with suppress(UploadLockedError):  # its process is alive
-            async with context.catalog.lock_source(context.place, upload.nonce):
+            async with context.catalog.lock_source(context.key, upload.nonce):
                 await give_up(context, upload, "its process died before anything was sent")

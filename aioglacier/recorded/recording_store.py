@@ -37,7 +37,7 @@ from aioglacier.recorded.upload_records import unknown_outcome
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from aioglacier.catalog import Catalog, Place, UploadRecord
+    from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import UploadDescription, UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
@@ -69,7 +69,7 @@ class RecordingStore:
         self._records = records
         self._awaits_report = awaits_report
         self._catalog = records.catalog
-        self._place = records.place
+        self._place = records.key
         self._inner = inner
         self._options = options
         self._source = source
@@ -298,9 +298,9 @@ class RecordingStore:
 
 
 def _archive(
-    place: Place, options: UploadOptions, stored: StoredArchive, size: int, tree_hash: bytes
+    key: VaultKey, options: UploadOptions, stored: StoredArchive, size: int, tree_hash: bytes
 ) -> Archive:
-    return Archive(stored.id, place.vault, size, tree_hash, options.description or "", stored.stored_at)
+    return Archive(stored.id, key.vault, size, tree_hash, options.description or "", stored.stored_at)
 
 
 class _PartLog:

@@ -135,10 +135,10 @@ class ResumedUpload:
 
     async def _find_record(self, *, resume: bool, again: bool) -> UploadRecord | None:
         """Return the unfinished upload of the file, else the upload of its latest archive."""
-        uploads, place = self._context.catalog.uploads, self._context.place
-        record = await uploads.find_unfinished(place, self.file.path) if resume else None
+        uploads, key = self._context.catalog.uploads, self._context.key
+        record = await uploads.find_unfinished(key, self.file.path) if resume else None
         if record is None and (resume or not again):
-            record = await uploads.find_latest(place, self.file.path)
+            record = await uploads.find_latest(key, self.file.path)
         return None if record is not None and again and record.is_told else record
 
     def _is_as_wanted(self, archive: Archive) -> bool:
@@ -260,7 +260,7 @@ async def open_or_resume(
     """
     file = await look_at_file(path)
     with context.naming():
-        async with context.catalog.lock_source(context.place, file.path):
+        async with context.catalog.lock_source(context.key, file.path):
             upload = ResumedUpload(context, file, options)
             await upload.prepare(
                 resume=resume, restart=restart, again=again, in_parts=in_parts, by_description=by_description

@@ -24,7 +24,7 @@ from aioglacier.transfer.upload.writer import UploadOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.catalog import Catalog, Place, UploadRecord
+    from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import Archive, UploadDescription, UploadId
     from aioglacier.transfer.upload.sources import ByteSource
 
@@ -36,16 +36,16 @@ class UploadRecords:
 
     Attributes:
         catalog: The catalog that has the records.
-        place: The vault's key in the catalog.
+        key: The vault's key in the catalog.
     """
 
-    def __init__(self, catalog: Catalog, place: Place) -> None:
+    def __init__(self, catalog: Catalog, key: VaultKey) -> None:
         self.catalog = catalog
-        self.place = place
+        self.key = key
 
     async def note_reported(self, archive: Archive) -> None:
         """Record that the user knows of an archive, so that no later run reports it again."""
-        found = await self.catalog.archives.get(self.place, archive.id)
+        found = await self.catalog.archives.get(self.key, archive.id)
         if found is not None and found.upload is not None:
             await self.catalog.uploads.record_told(found.upload)
 
@@ -56,13 +56,13 @@ class UploadRecords:
             ResumeMismatchError: It is on record in another vault, account, region or endpoint.
         """
         try:
-            return await self.catalog.uploads.find(self.place, upload_id)
+            return await self.catalog.uploads.find(self.key, upload_id)
         except CatalogMismatchError as error:
             raise ResumeMismatchError(f"{error.message}; name that vault to continue the upload") from error
 
     async def note_aborted(self, upload_id: UploadId) -> None:
         """Record that an upload was aborted, if it is on record."""
-        record = await self.catalog.uploads.find(self.place, upload_id)
+        record = await self.catalog.uploads.find(self.key, upload_id)
         if record is not None and record.state in UNFINISHED:
             await self.catalog.uploads.record_aborted(record)
 
@@ -74,7 +74,7 @@ class UploadRecords:
         if record is None:
             record = await self.find(upload.id)
         if record is None:
-            options = UploadOptions(self.place.vault, upload.description or None)
+            options = UploadOptions(self.key.vault, upload.description or None)
             record = await self.intend(options, source, part_size=upload.part_size)
         if record.state is UploadState.COMPLETED:
             raise ResumeMismatchError(f"upload {upload.id} has become archive {record.archive_id} already")
@@ -94,7 +94,7 @@ class UploadRecords:
         """Record that an upload is about to begin; see ``Uploads.record_intent``."""
         file = source if isinstance(source, NamedFile) else None
         return await self.catalog.uploads.record_intent(
-            self.place,
+            self.key,
             part_size=part_size,
             description=options.description or "",
             size=size or (file.size if file else options.expected_size),
@@ -112,7 +112,7 @@ class UploadRecords:
         async with AsyncExitStack() as stack:
             while True:
                 try:
-                    await stack.enter_async_context(self.catalog.lock_source(self.place, upload.nonce))
+                    await stack.enter_async_context(self.catalog.lock_source(self.key, upload.nonce))
                     break
                 except UploadLockedError:  # another process looks, for as long as a request takes
                     await anyio.sleep(_LOOK_AGAIN_SECONDS)

@@ -14,7 +14,7 @@ from aioglacier.transfer.store import GlacierStore
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from aioglacier.catalog import Catalog, Place, UploadRecord
+    from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import ArchiveId, Page, UploadDescription, UploadedPart, UploadId
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
@@ -114,6 +114,6 @@ class RecordedVault(VaultContext):
         return self.records.catalog
 
     @property
-    def place(self) -> Place:
+    def key(self) -> VaultKey:
         """The vault's key in the catalog."""
-        return self.records.place
+        return self.records.key

@@ -9,7 +9,7 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.catalog import ArchiveState, DownloadState, JobState, Place
+from aioglacier.catalog import ArchiveState, DownloadState, JobState, VaultKey
 from aioglacier.core.errors import ServiceError, TemporaryServiceError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import JobAction, JobStatus
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
 
-__all__ = ["Place", "VaultRecords"]
+__all__ = ["VaultKey", "VaultRecords"]
 
 #: The recorded state of a job by its status at the service.
 _STATES: Final = {
@@ -51,17 +51,17 @@ class VaultRecords:
 
     Attributes:
         catalog: The catalog that has the records.
-        place: The vault's key in the catalog.
+        key: The vault's key in the catalog.
         uploads: The uploads to it.
     """
 
-    def __init__(self, catalog: Catalog, place: Place) -> None:
+    def __init__(self, catalog: Catalog, key: VaultKey) -> None:
         self.catalog = catalog
-        self.place = place
-        self.uploads = UploadRecords(catalog, place)
+        self.key = key
+        self.uploads = UploadRecords(catalog, key)
 
     def __repr__(self) -> str:
-        return f"<VaultRecords {self.place.vault} in {self.catalog.location!r}>"
+        return f"<VaultRecords {self.key.vault} in {self.catalog.location!r}>"
 
     def store(
         self,
@@ -97,7 +97,7 @@ class VaultRecords:
         """
         fields = vault_arn.split(":")
         if len(fields) > 4 and fields[4]:
-            await self.catalog.confirm_account(self.place, fields[4])
+            await self.catalog.confirm_account(self.key, fields[4])
 
     # --- jobs and downloads
 
@@ -114,13 +114,13 @@ class VaultRecords:
         """Record a job and start it. ``initiate`` gets the nonce for its description."""
         jobs = self.catalog.jobs
         former = await jobs.find_like(
-            self.place, action, archive_id=archive_id, byte_range=byte_range, inventory=inventory
+            self.key, action, archive_id=archive_id, byte_range=byte_range, inventory=inventory
         )
         if former is not None and former.state is JobState.INTENT:
             # The caller has looked for that job and not found it. If it appears later, its nonce tells.
             await jobs.record_state(former, JobState.FAILED, "it was not found at the service")
         record = await jobs.record_intent(
-            self.place, action, archive_id=archive_id, byte_range=byte_range, tier=tier, inventory=inventory
+            self.key, action, archive_id=archive_id, byte_range=byte_range, tier=tier, inventory=inventory
         )
         passing("job intent recorded")
         try:
@@ -138,13 +138,13 @@ class VaultRecords:
         """Record the state of a job at the service, also of one that another program started."""
         jobs = self.catalog.jobs
         await self.confirm_account(job.vault_arn)
-        record = await jobs.find(self.place, job.id)
+        record = await jobs.find(self.key, job.id)
         if record is None:
             nonce = (job.description or "").rpartition(" ")[2]
             record = await jobs.find_nonce(nonce) if nonce else None
-            if record is None or record.place != self.place:
+            if record is None or record.key != self.key:
                 record = await jobs.record_intent(
-                    self.place,
+                    self.key,
                     job.action,
                     archive_id=job.archive_id,
                     byte_range=job.byte_range,
@@ -158,7 +158,7 @@ class VaultRecords:
 
     async def note_job_gone(self, job_id: JobId) -> None:
         """Record that the service no longer knows a job."""
-        record = await self.catalog.jobs.find(self.place, job_id)
+        record = await self.catalog.jobs.find(self.key, job_id)
         if record is not None and record.state is not JobState.GONE:
             await self.catalog.jobs.record_state(record, JobState.GONE)
 
@@ -199,7 +199,7 @@ class VaultRecords:
 
     async def leaves_of(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> bytes:
         """Return the recorded leaf hashes of an archive, or of a range of whole MiB; ``b""`` if one lacks."""
-        found = await self.catalog.archives.get(self.place, archive_id)
+        found = await self.catalog.archives.get(self.key, archive_id)
         if found is None or found.upload is None or found.state is not ArchiveState.STORED:
             return b""
         wanted = byte_range or ByteRange(0, found.archive.size)
@@ -217,17 +217,17 @@ class VaultRecords:
     async def delete(self, archive_id: ArchiveId, delete: Callable[[], Awaitable[None]]) -> None:
         """Delete an archive, and record it before and after if the archive is on record."""
         archives = self.catalog.archives
-        found = await archives.get(self.place, archive_id)
+        found = await archives.get(self.key, archive_id)
         if found is None:
             await delete()
             return
-        await archives.record_state(self.place, archive_id, ArchiveState.DELETING)
+        await archives.record_state(self.key, archive_id, ArchiveState.DELETING)
         passing("deleting recorded")
         try:
             await delete()
         except ServiceError as error:
             if not isinstance(error, TemporaryServiceError):
-                await archives.record_state(self.place, archive_id, found.state)
+                await archives.record_state(self.key, archive_id, found.state)
             raise
         passing("deleted")
-        await archives.record_state(self.place, archive_id, ArchiveState.DELETED)
+        await archives.record_state(self.key, archive_id, ArchiveState.DELETED)

@@ -187,7 +187,7 @@ async def test_the_command_to_go_on_with_asks_for_the_same(program: Cli, tmp_pat
     options = ["--compress", "--checksum", "--bundle-size=4194304", "--max-cost=0.5", "--exclude=*.o"]
     words = ["--catalog=catalog.db", "sync", "tree", "photos", "--json", *options]
     async with Catalog.open(tmp_path / "catalog.db") as catalog:
-        (place,) = await catalog.archives.places("photos")
+        (place,) = await catalog.archives.vault_keys("photos")
         async with catalog.lock_source(place, str(tree)):  # another process does the same
             error = (await anyio.to_thread.run_sync(lambda: program(*words, code=5))).error
     assert set(options) < set(shlex.split(error["resume"]))

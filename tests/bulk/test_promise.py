@@ -408,7 +408,7 @@ class Promise(RuleBasedStateMachine):
 
         async def run(vault: Vault) -> FolderRestore | None:
             context = vault.context.recorded()
-            trees = await context.catalog.trees.list(context.place)
+            trees = await context.catalog.trees.list(context.key)
             if not [tree for tree in trees if tree.host != OTHER]:
                 return None
             restore = FolderRestore(vault, target, PRICES, options)

@@ -67,7 +67,7 @@ async def take_inventory(place: Place) -> None:
         archives = [archive async for archive in inventory]
         assert inventory.inventoried is not None
         await vault.records.catalog.archives.merge_inventory(
-            vault.records.place, archives, inventoried=inventory.inventoried
+            vault.records.key, archives, inventoried=inventory.inventoried
         )
 
 

@@ -89,7 +89,7 @@ async def test_an_older_version_comes_back_where_the_newest_is_lost(place: Place
     (newest,) = [archive for archive in await place.archives() if archive.id not in first]
     async with place.vault() as vault:
         context = vault.context.recorded()
-        await context.catalog.archives.record_state(context.place, newest.id, ArchiveState.SUSPECT)
+        await context.catalog.archives.record_state(context.key, newest.id, ArchiveState.SUSPECT)
     done = await restore(place, tmp_path / "back")
     assert (tmp_path / "back" / "a").read_bytes() == b"old"
     assert any("'a' is an older version" in notice for notice in done.notices)

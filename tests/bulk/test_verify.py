@@ -108,9 +108,7 @@ async def test_an_archive_that_is_gone_is_found_by_the_sample(place: Place, tree
     async with place.vault() as vault:
         assert vault.records is not None
         await vault.delete_archive(archive.id)
-        await vault.records.catalog.archives.record_state(
-            vault.records.place, archive.id, ArchiveState.STORED
-        )
+        await vault.records.catalog.archives.record_state(vault.records.key, archive.id, ArchiveState.STORED)
     found = await verify(place, tree, sample=1)
     (finding,) = found.findings
     assert finding.trouble is Trouble.UNAVAILABLE

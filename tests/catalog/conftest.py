@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio.from_thread
 import pytest
 
-from aioglacier.catalog import Catalog, Place
+from aioglacier.catalog import Catalog, VaultKey
 from aioglacier.core.models import Archive, ArchiveId
 from tests.catalog import servers
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 ROOT = Path(__file__).parents[2]
-PHOTOS = Place("photos", "eu-west-1")
-FILMS = Place("films", "eu-west-1")
+PHOTOS = VaultKey("photos", "eu-west-1")
+FILMS = VaultKey("films", "eu-west-1")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 TREE_HASH = bytes(range(32))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.catalog import ArchiveState, Catalog, MergeResult, Place
+from aioglacier.catalog import ArchiveState, Catalog, MergeResult, VaultKey
 from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import ArchiveId
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, archive
@@ -147,17 +147,17 @@ async def test_an_inventory_of_another_vault_is_refused(catalog: Catalog) -> Non
 
 async def test_vaults_are_kept_apart(catalog: Catalog) -> None:
     """By name, region, account and endpoint, even where an id is the same."""
-    places = [
+    keys = [
         PHOTOS,
-        Place("photos", "us-east-1"),
-        Place("photos", "eu-west-1", "111122223333"),
-        Place("photos", "eu-west-1", endpoint="local:/depot"),
+        VaultKey("photos", "us-east-1"),
+        VaultKey("photos", "eu-west-1", "111122223333"),
+        VaultKey("photos", "eu-west-1", endpoint="local:/depot"),
     ]
-    for size, place in enumerate(places, 1):
-        await catalog.archives.record(place, archive(1, size=size))
-    for size, place in enumerate(places, 1):
-        (record,) = [one async for one in catalog.archives.list_vault(place)]
-        assert (record.archive.size, record.place) == (size, place)
+    for size, key in enumerate(keys, 1):
+        await catalog.archives.record(key, archive(1, size=size))
+    for size, key in enumerate(keys, 1):
+        (record,) = [one async for one in catalog.archives.list_vault(key)]
+        assert (record.archive.size, record.key) == (size, key)
 
 
 async def test_archives_are_found_by_source_and_by_content(catalog: Catalog) -> None:
@@ -201,10 +201,10 @@ async def test_the_account_of_a_vault_is_remembered(catalog: Catalog) -> None:
 
 def test_a_place_keeps_no_password() -> None:
     """SE-07: what stands before the host of an endpoint is not recorded."""
-    place = Place("photos", "eu-west-1", endpoint="http://user:secret@localhost:8080/path@x")
-    assert place.endpoint == "http://localhost:8080/path@x"
-    assert str(place) == "vault photos of account - in eu-west-1 at http://localhost:8080/path@x"
-    assert Place("photos", "eu-west-1", endpoint="local:/a@b").endpoint == "local:/a@b"
+    key = VaultKey("photos", "eu-west-1", endpoint="http://user:secret@localhost:8080/path@x")
+    assert key.endpoint == "http://localhost:8080/path@x"
+    assert str(key) == "vault photos of account - in eu-west-1 at http://localhost:8080/path@x"
+    assert VaultKey("photos", "eu-west-1", endpoint="local:/a@b").endpoint == "local:/a@b"
 
 
 async def test_archives_are_recorded_together(catalog: Catalog) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from aioglacier.catalog import Catalog, Place, SourceIdentity
+from aioglacier.catalog import Catalog, SourceIdentity, VaultKey
 from aioglacier.catalog.storage.columns import escape, unescape
 from aioglacier.core.models import Archive, ArchiveId
 from tests.catalog.conftest import PHOTOS
@@ -95,12 +95,12 @@ async def test_an_upload_comes_back_as_it_was(
 )
 async def test_an_inventory_comes_back_as_it_was(catalog: Catalog, archives: list[Archive]) -> None:
     """Each archive equals the one that was merged, in the order of the inventory."""
-    place = Place("photos", f"region-{os.urandom(8).hex()}")  # empty, whatever came before
+    key = VaultKey("photos", f"region-{os.urandom(8).hex()}")  # empty, whatever came before
     result = await catalog.archives.merge_inventory(
-        place, archives, inventoried=datetime(2026, 11, 22, tzinfo=UTC)
+        key, archives, inventoried=datetime(2026, 11, 22, tzinfo=UTC)
     )
     assert (result.added, result.confirmed, result.conflicting) == (len(archives), 0, 0)
-    assert [record.archive async for record in catalog.archives.list_vault(place)] == archives
+    assert [record.archive async for record in catalog.archives.list_vault(key)] == archives
 
 
 async def test_text_in_the_form_of_sql_is_data(catalog: Catalog) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aioglacier.catalog import Catalog, DownloadState, JobState, Place
+from aioglacier.catalog import Catalog, DownloadState, JobState, VaultKey
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import InventoryFormat, InventoryParameters, JobAction, JobId, Tier
 from aioglacier.core.ranges import ByteRange
@@ -85,7 +85,7 @@ async def test_a_job_has_one_id_and_one_vault(catalog: Catalog) -> None:
         await catalog.jobs.record_initiated(job, JobId("two"))
     assert await catalog.jobs.find(PHOTOS, JobId("two")) is None
     with pytest.raises(CatalogMismatchError, match="us-east-1"):
-        await catalog.jobs.find(Place("photos", "us-east-1"), JobId("one"))
+        await catalog.jobs.find(VaultKey("photos", "us-east-1"), JobId("one"))
 
 
 async def test_the_life_of_a_download(catalog: Catalog) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from aioglacier.catalog import Catalog, Place
+from aioglacier.catalog import Catalog, VaultKey
 from aioglacier.catalog.storage import migrations, postgresql
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.tables import TABLES
@@ -227,8 +227,8 @@ async def test_a_failure_undoes_its_own_change_alone(catalog: Catalog) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(50):
             tasks.start_soon(record, number)
-    places = await catalog._database.read(lambda connection: connection.rows("SELECT vault FROM places"))
-    assert sorted(vault for (vault,) in places) == sorted(f"vault{number}" for number in range(40))
+    keys = await catalog._database.read(lambda connection: connection.rows("SELECT vault FROM places"))
+    assert sorted(vault for (vault,) in keys) == sorted(f"vault{number}" for number in range(40))
     assert len(failed) == 10
 
 
@@ -240,7 +240,7 @@ async def test_what_a_database_cannot_take_is_an_error_of_ours(database: str) ->
         with pytest.raises(CatalogError, match="index row"):
             await catalog.archives.record(PHOTOS, archive(1), source=source)
         await catalog.archives.merge_inventory(PHOTOS, [archive(2)], inventoried=NOON)
-        assert (await catalog.archives.totals(Place("photos", "eu-west-1"))).archives == 1
+        assert (await catalog.archives.totals(VaultKey("photos", "eu-west-1"))).archives == 1
 
 
 async def test_a_merge_tells_the_server_how_many_there_are(database: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aioglacier.catalog import ArchiveState, Catalog, Duplicate
 from aioglacier.catalog.storage.tables import SPENT
-from aioglacier.catalog.vaults import keep_place
+from aioglacier.catalog.vaults import keep_vault
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def test_a_vault_by_age_and_size(location: str) -> None:
         assert (report.suspect.archives, report.unknown.archives, report.unseen.archives) == (1, 5, 1)
         assert report.unseen.size == 10 * 1024 * MIB
         assert report.spent == ()
-        assert await catalog.reports.list_places() == [PHOTOS]
+        assert await catalog.reports.list_vaults() == [PHOTOS]
         empty = await catalog.reports.vault(FILMS)
         assert (empty.archives.archives, empty.archives.size) == (0, 0)
 
@@ -64,8 +64,8 @@ async def test_what_was_spent_is_summed_by_operation(catalog: Catalog) -> None:
     """Over runs and days, each currency by itself."""
 
     def spend(connection: Connection) -> None:
-        place = keep_place(connection, PHOTOS)
-        always = {"place": place, "day": NOON, "sent": 10, "received": 1}
+        key = keep_vault(connection, PHOTOS)
+        always = {"place": key, "day": NOON, "sent": 10, "received": 1}
         rows = [
             ("UploadArchive", 3, 150, "USD"),
             ("UploadArchive", 4, 200, "USD"),
@@ -136,7 +136,7 @@ async def test_a_dry_run_of_an_inventory_changes_nothing(catalog: Catalog) -> No
         PHOTOS, map(archive, range(7)), inventoried=NOON, is_dry_run=True
     )
     assert (foreseen.added, foreseen.confirmed, foreseen.conflicting) == (7, 0, 0)
-    assert await catalog.reports.list_places() == []
+    assert await catalog.reports.list_vaults() == []
     await archives.record(PHOTOS, archive(1))
     await archives.record(PHOTOS, archive(2, size=9))
     before = [record async for record in archives.list_vault(PHOTOS)]

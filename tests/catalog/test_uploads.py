@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.catalog import ArchiveState, Catalog, PartRecord, Place, SourceIdentity, UploadState
+from aioglacier.catalog import ArchiveState, Catalog, PartRecord, SourceIdentity, UploadState, VaultKey
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import UploadId
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
@@ -32,9 +32,9 @@ FOLLOWING = {
 }
 
 
-async def begin(catalog: Catalog, source: str | None = "/film.mkv", place: Place = PHOTOS) -> UploadRecord:
+async def begin(catalog: Catalog, source: str | None = "/film.mkv", key: VaultKey = PHOTOS) -> UploadRecord:
     """Record an intent."""
-    return await catalog.uploads.record_intent(place, part_size=MIB, source=source, description="a film")
+    return await catalog.uploads.record_intent(key, part_size=MIB, source=source, description="a film")
 
 
 async def reach(catalog: Catalog, state: UploadState) -> UploadRecord:
@@ -211,7 +211,7 @@ async def test_unfinished_uploads_are_found_by_source_and_vault(catalog: Catalog
     assert await catalog.uploads.find_unfinished(PHOTOS, "/film.mkv") == second
     assert await catalog.uploads.find_unfinished(FILMS, "/film.mkv") == elsewhere
     assert await catalog.uploads.find_unfinished(PHOTOS, "/film") is None
-    assert await catalog.uploads.find_unfinished(Place("photos", "eu-west-2"), "/film.mkv") is None
+    assert await catalog.uploads.find_unfinished(VaultKey("photos", "eu-west-2"), "/film.mkv") is None
     await catalog.uploads.record_aborted(second)
     assert await catalog.uploads.find_unfinished(PHOTOS, "/film.mkv") == first
     assert [upload async for upload in catalog.uploads.list_unfinished(PHOTOS)] == [first, stream]
@@ -223,10 +223,10 @@ async def test_an_upload_of_another_vault_is_not_mixed_up(catalog: Catalog) -> N
     upload = await reach(catalog, UploadState.OPEN)
     assert await catalog.uploads.find(PHOTOS, UploadId("one")) == upload
     assert await catalog.uploads.find(PHOTOS, UploadId("two")) is None
-    for place in (FILMS, Place("photos", "us-east-1"), Place("photos", "eu-west-1", "111122223333")):
+    for key in (FILMS, VaultKey("photos", "us-east-1"), VaultKey("photos", "eu-west-1", "111122223333")):
         with pytest.raises(CatalogMismatchError) as raised:
-            await catalog.uploads.find(place, UploadId("one"))
-        assert (raised.value.recorded, raised.value.found) == (str(PHOTOS), str(place))
+            await catalog.uploads.find(key, UploadId("one"))
+        assert (raised.value.recorded, raised.value.found) == (str(PHOTOS), str(key))
     assert await catalog.uploads.find_nonce("0" * 16) is None
 
 

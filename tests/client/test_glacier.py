@@ -21,5 +21,5 @@ async def test_the_same_folder_is_the_same_place_on_whatever_port(tmp_path: Path
                 endpoint_url=endpoint, hash_in="threads", catalog=catalog
             ) as glacier:
                 await (await glacier.create_vault("v")).upload(json.dumps(name).encode())
-        (place,) = await catalog.archives.places("v")
+        (place,) = await catalog.archives.vault_keys("v")
         assert len([each async for each in catalog.archives.list_vault(place)]) == 2

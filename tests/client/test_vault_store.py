@@ -25,7 +25,7 @@ async def test_a_stream_goes_on_where_its_writer_says(house: House) -> None:
     assert resumed.archive is not None
     assert (resumed.archive.size, resumed.archive.description) == (SIZE, "tape")
     assert resumed.archive.tree_hash == tree_hash(content)
-    assert await house.catalog.archives.get(house.records.place, resumed.archive.id)
+    assert await house.catalog.archives.get(house.records.key, resumed.archive.id)
 
 
 async def test_a_stream_with_parts_that_were_not_sent_from_here_is_refused(house: House) -> None:

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 import aioglacier
-from aioglacier.catalog import ArchiveState, Catalog, Place
+from aioglacier.catalog import ArchiveState, Catalog, VaultKey
 from aioglacier.core.errors import GlacierError, OutcomeUnknownError, ResumeMismatchError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server import LocalGlacier
@@ -364,10 +364,10 @@ class Storage(RuleBasedStateMachine):
         return {entry.id: entry.tree_hash async for entry in job.inventory()}
 
     async def _read_catalog(self) -> dict[ArchiveId, bytes]:
-        place = Place(VAULT, "us-east-1", endpoint=self._server.url)
+        key = VaultKey(VAULT, "us-east-1", endpoint=self._server.url)
         return {
             record.archive.id: record.archive.tree_hash
-            async for record in self._catalog.archives.list_vault(place)
+            async for record in self._catalog.archives.list_vault(key)
             if record.state is not ArchiveState.DELETED
         }
 

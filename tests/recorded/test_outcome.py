@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import aioglacier
-from aioglacier.catalog import ArchiveRecord, ArchiveState, Place, UploadRecord, UploadState
+from aioglacier.catalog import ArchiveRecord, ArchiveState, UploadRecord, UploadState, VaultKey
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.records import ArchiveNumber, UploadNumber
 from aioglacier.core.errors import OutcomeUnknownError
@@ -52,7 +52,7 @@ async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
     assert not await settle_by_inventories(house.records)
     found = aioglacier.Archive(ArchiveId("A" * 138), "v", SIZE, other.tree_hash, "", record.created)
     await house.catalog.archives.merge_inventory(
-        house.records.place, [found], inventoried=record.active + timedelta(hours=1)
+        house.records.key, [found], inventoried=record.active + timedelta(hours=1)
     )
     (settled,) = await settle_by_inventories(house.records)
     assert (settled.state, settled.archive_id) == (UploadState.COMPLETED, found.id)
@@ -63,12 +63,12 @@ async def test_an_inventory_that_lists_it_settles_it(house: House) -> None:
 async def test_an_inventory_of_three_days_later_that_does_not_list_it_settles_it(house: House) -> None:
     """An earlier inventory proves nothing; after a late one the file is uploaded again."""
     record = await completing(house)
-    place = house.records.place
+    key = house.records.key
     for age in (timedelta(0), INVENTORY_ALLOWANCE - timedelta(seconds=1)):
-        await house.catalog.archives.merge_inventory(place, [], inventoried=record.active + age)
+        await house.catalog.archives.merge_inventory(key, [], inventoried=record.active + age)
         with pytest.raises(OutcomeUnknownError):
             await find_outcome(house.vault.context.recorded(), record)
-    await house.catalog.archives.merge_inventory(place, [], inventoried=record.active + INVENTORY_ALLOWANCE)
+    await house.catalog.archives.merge_inventory(key, [], inventoried=record.active + INVENTORY_ALLOWANCE)
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
         assert upload.is_new
         await upload.run()
@@ -107,7 +107,7 @@ def an_upload() -> UploadRecord:
     """Return an upload of unknown outcome that began at noon."""
     return UploadRecord(
         number=UploadNumber(1),
-        place=Place("v", "us-east-1"),
+        key=VaultKey("v", "us-east-1"),
         nonce="0" * 16,
         state=UploadState.COMPLETING,
         upload_id=None,
@@ -130,7 +130,7 @@ def an_archive(
     """Return an archive of the same size and hash as an inventory lists it."""
     archive = aioglacier.Archive(ArchiveId("A" * 138), "v", MIB, bytes(32), "", created)
     number = UploadNumber(upload) if upload is not None else None
-    return ArchiveRecord(ArchiveNumber(1), Place("v", "us-east-1"), archive, state, None, number, None)
+    return ArchiveRecord(ArchiveNumber(1), VaultKey("v", "us-east-1"), archive, state, None, number, None)
 
 
 def test_a_later_archive_of_the_same_content_is_the_archive_of_the_upload() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 async def test_an_upload_in_parts_is_on_record_with_every_hash(house: House) -> None:
     """The catalog has the archive, its upload, and the tree hash and leaf hashes of each part."""
     archive = await house.vault.upload(house.file, part_size=2 * MIB, description="a film")
-    record = await house.catalog.archives.get(house.records.place, archive.id)
+    record = await house.catalog.archives.get(house.records.key, archive.id)
     assert record is not None
     assert (record.archive, record.state) == (archive, ArchiveState.STORED)
     assert record.source == str(house.file)
@@ -44,7 +44,7 @@ async def test_an_upload_in_parts_is_on_record_with_every_hash(house: House) -> 
 async def test_a_single_request_is_on_record(house: House) -> None:
     """An archive of a single request is on record like one in parts."""
     archive = await house.vault.upload(b"small", description="small")
-    record = await house.catalog.archives.get(house.records.place, archive.id)
+    record = await house.catalog.archives.get(house.records.key, archive.id)
     assert record is not None
     assert (record.archive, record.source) == (archive, None)
 
@@ -55,7 +55,7 @@ async def test_an_archive_with_another_hash_is_suspect(house: House) -> None:
     with pytest.raises(IntegrityError) as caught:
         await house.vault.upload(house.file, part_size=MIB)
     assert caught.value.archive_id is not None
-    record = await house.catalog.archives.get(house.records.place, ArchiveId(caught.value.archive_id))
+    record = await house.catalog.archives.get(house.records.key, ArchiveId(caught.value.archive_id))
     assert record is not None
     assert record.state is ArchiveState.SUSPECT
     assert (await house.vault.describe()).archive_count == 1
@@ -74,7 +74,7 @@ async def test_a_lost_answer_to_completing_costs_nothing(house: House) -> None:
     """A completion whose answer was lost is repeated and gives the same archive (SV-09)."""
     house.server.faults.add(Fault("CompleteMultipartUpload", FaultKind.RESET, moment=Moment.AFTER_COMMIT))
     archive = await house.vault.upload(house.file, part_size=MIB)
-    assert await house.catalog.archives.get(house.records.place, archive.id)
+    assert await house.catalog.archives.get(house.records.key, archive.id)
     assert (await house.vault.describe()).archive_count == 1
 
 

@@ -20,20 +20,20 @@ async def test_jobs_and_downloads_are_on_record(house: House, tmp_path: Path) ->
     """A job is on record with its nonce, its state and its download."""
     archive = await house.vault.upload(b"small")
     job = await house.vault.retrieve(archive.id)
-    record = await house.catalog.jobs.find(house.records.place, job.id)
+    record = await house.catalog.jobs.find(house.records.key, job.id)
     assert record is not None
     assert record.state is JobState.OPEN
     assert (await job.describe()).description == f"aioglacier {record.nonce}"
     await job.wait_until_done()
     await job.download(tmp_path / "back")
-    found = await house.catalog.jobs.find(house.records.place, job.id)
+    found = await house.catalog.jobs.find(house.records.key, job.id)
     assert found is not None
     assert found.state is JobState.SUCCEEDED
     assert await house.catalog.downloads.find_unfinished(str(tmp_path / "back")) is None
     await house.server.advance(30 * 3600)
     with pytest.raises(aioglacier.JobNotFoundError):
         await job.describe()
-    found = await house.catalog.jobs.find(house.records.place, job.id)
+    found = await house.catalog.jobs.find(house.records.key, job.id)
     assert found is not None
     assert found.state is JobState.GONE
 
@@ -44,7 +44,7 @@ async def test_a_job_whose_answer_was_lost_is_known_by_its_nonce(house: House) -
     house.server.faults.add(Fault("InitiateJob", FaultKind.RESET, moment=Moment.AFTER_COMMIT))
     job = await house.vault.retrieve(archive.id)
     assert [each.id async for each in house.vault.jobs()] == [job.id]
-    assert await house.catalog.jobs.find(house.records.place, job.id)
+    assert await house.catalog.jobs.find(house.records.key, job.id)
 
 
 async def test_a_deletion_is_on_record(house: House) -> None:
@@ -55,7 +55,7 @@ async def test_a_deletion_is_on_record(house: House) -> None:
         await house.vault.delete_archive(archive.id)
 
     async def state() -> ArchiveState:
-        record = await house.catalog.archives.get(house.records.place, archive.id)
+        record = await house.catalog.archives.get(house.records.key, archive.id)
         assert record is not None
         return record.state
 

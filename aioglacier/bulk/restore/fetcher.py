@@ -173,11 +173,11 @@ class Fetcher:
     @asynccontextmanager
     async def _alone(self, key: tuple[ArchiveId, ByteRange | None]) -> AsyncIterator[None]:
         """Keep other restores from asking for the same range meanwhile, so that it is paid for once."""
-        catalog, place = self._context.catalog, self._context.place
+        catalog, vault_key = self._context.catalog, self._context.key
         async with AsyncExitStack() as stack:
             while True:
                 with suppress(UploadLockedError):
-                    await stack.enter_async_context(catalog.lock_source(place, f"retrieval {key}"))
+                    await stack.enter_async_context(catalog.lock_source(vault_key, f"retrieval {key}"))
                     break
                 await anyio.sleep(_LOOK_AGAIN_SECONDS)
             yield
@@ -185,7 +185,7 @@ class Fetcher:
     async def _find_started(self, key: tuple[ArchiveId, ByteRange | None]) -> Job | None:
         """Return the job that another restore has started since the service was asked for its list."""
         record = await self._context.catalog.jobs.find_like(
-            self._context.place, JobAction.ARCHIVE_RETRIEVAL, archive_id=key[0], byte_range=key[1]
+            self._context.key, JobAction.ARCHIVE_RETRIEVAL, archive_id=key[0], byte_range=key[1]
         )
         if record is None or record.job_id is None or record.job_id in self._dead:
             return None

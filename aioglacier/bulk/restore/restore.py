@@ -177,7 +177,7 @@ class FolderRestore:
 
     async def _find(self) -> tuple[TreeRecord, RunNumber | None]:
         catalog = self._context.catalog
-        trees = await catalog.trees.list(self._context.place)
+        trees = await catalog.trees.list(self._context.key)
         wanted = self._options.folder
         if wanted is not None:
             root = await run_in_thread(partial(os.path.realpath, wanted))

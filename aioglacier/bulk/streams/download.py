@@ -62,7 +62,7 @@ async def find_manifest(vault: Vault, archive_id: str) -> Manifest | None:
     """The manifest of a stream, if the catalog knows the pieces."""
     if vault.records is None:
         return None
-    pieces = await vault.records.catalog.streams.find_pieces(vault.records.place, ArchiveId(archive_id))
+    pieces = await vault.records.catalog.streams.find_pieces(vault.records.key, ArchiveId(archive_id))
     if not pieces:
         return None
     return Manifest("", "", tuple(Piece(each.id, each.size, each.tree_hash) for each in pieces))

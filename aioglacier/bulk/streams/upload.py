@@ -139,7 +139,7 @@ class StreamUpload:
             GlacierError: As ``Vault.upload``.
         """
         stream = await self.begin()
-        async with self._context.catalog.lock_source(self._context.place, f"stream {stream.nonce}"):
+        async with self._context.catalog.lock_source(self._context.key, f"stream {stream.nonce}"):
             manifest_upload = await self._settle(describe_manifest(stream.nonce, stream.description))
             await self._find_pieces(stream)
             if isinstance(manifest_upload, Made):
@@ -164,16 +164,16 @@ class StreamUpload:
     # --- what is there
 
     async def _find(self) -> StreamRecord:
-        streams, place = self._context.catalog.streams, self._context.place
+        streams, key = self._context.catalog.streams, self._context.key
         if self._name is None:
             if not await self._source.peek():
                 raise EmptyArchiveError("the stream has no bytes")
-            stream = await streams.begin(place, self._description)
+            stream = await streams.begin(key, self._description)
             self._name = stream.nonce
             return stream
-        found = await streams.find(place, self._name)
+        found = await streams.find(key, self._name)
         if found is None:
-            unfinished = [stream.nonce for stream in await streams.list_open(place)]
+            unfinished = [stream.nonce for stream in await streams.list_open(key)]
             raise ConfigurationError(
                 f"the catalog knows no stream {self._name!r} in vault {self._context.name!r}; unfinished "
                 f"there are: {', '.join(unfinished) or 'none'}"
@@ -194,7 +194,7 @@ class StreamUpload:
     async def _settle(self, description: str) -> Made | Open | None:
         """Find out what has become of the upload with this description."""
         uploads = self._context.catalog.uploads
-        record = await uploads.find_described(self._context.place, description)
+        record = await uploads.find_described(self._context.key, description)
         outcome = await find_outcome(self._context, record) if record is not None else None
         if isinstance(outcome, Made):
             await uploads.record_told(outcome.record.number)

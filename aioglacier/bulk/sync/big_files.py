@@ -157,11 +157,11 @@ class BigFiles:
 
     async def _is_stored(self, tree: TreeRecord, run: RunNumber, found: Found, known: Known | None) -> bool:
         """Record a version that points to content in the vault, if there is any; then nothing is sent."""
-        entries, place = self._context.catalog.entries, self._context.place
+        entries, key = self._context.catalog.entries, self._context.key
         is_known = known is not None and (known.kind, known.size) == (found.kind, found.size)
         async with self._asking:  # once for all files
             if self._sizes is None:
-                self._sizes = await entries.sizes_on_record(place, self._least)
+                self._sizes = await entries.sizes_on_record(key, self._least)
         if not is_known and found.size not in self._sizes:
             return False
         identity, attributes = await self._look_at(found)
@@ -234,7 +234,7 @@ class BigFiles:
             finally:
                 del self._under_way[found.path]
                 self._moved += upload.snapshot().moved
-            record = await context.catalog.archives.get(context.place, archive.id)
+            record = await context.catalog.archives.get(context.key, archive.id)
             if record is None or record.upload is None:
                 raise CatalogError(f"archive {archive.id} was made, and its upload is not on record")
             identity = upload.file.identity

@@ -48,7 +48,7 @@ async def open_in_parts(
     else:
         upload, known = (
             await context.catalog.uploads.record_intent(
-                context.place, part_size=part_size, description=description
+                context.key, part_size=part_size, description=description
             ),
             {},
         )

@@ -372,7 +372,7 @@ async def find_content(
 ) -> Mapping[tuple[int, bytes], StoredContent]:
     """Return where contents lie in a vault, encrypted to these recipients or not at all."""
     return await context.catalog.entries.find_content(
-        context.place,
+        context.key,
         wanted,
         encryption=AGE if recipients is not None else None,
         recipients=recipients.names if recipients is not None else (),

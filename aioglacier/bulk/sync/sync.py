@@ -147,11 +147,11 @@ class FolderSync:
         context = self._context
         catalog = context.catalog
         await run_in_thread(self._check_top)
-        async with context.catalog.lock_source(context.place, self._root):
-            tree = await catalog.trees.open(context.place, self._root, host=machine_name(), owner=user_name())
+        async with context.catalog.lock_source(context.key, self._root):
+            tree = await catalog.trees.open(context.key, self._root, host=machine_name(), owner=user_name())
             await _check_still_sealed(catalog, tree, self._options.recipients, self._options.allows_plain)
             self.unknown = await settle_folder(context, tree)
-            self._is_first = not (await catalog.archives.totals(context.place)).archives
+            self._is_first = not (await catalog.archives.totals(context.key)).archives
             run = await catalog.runs.begin(tree, "sync", _settings(self._options))
             try:
                 with first_cause(), self._stoppable:
@@ -173,7 +173,7 @@ class FolderSync:
         assert self._ended is not None  # noqa: S101  # nothing was held back
         tree, run = self._ended
         context = self._context
-        async with context.catalog.lock_source(context.place, self._root):
+        async with context.catalog.lock_source(context.key, self._root):
             gone = [each.number for each in self._held_back]
             await context.catalog.runs.end(tree, run, counters=self._counted(), gone=gone)
         self._counters.removed += len(self._held_back)
@@ -233,7 +233,7 @@ class FolderSync:
     async def plan(self) -> SyncPlan:
         """Return what ``run`` would do, from looking at everything; nothing is sent or recorded."""
         context = self._context
-        trees = await context.catalog.trees.list(context.place)
+        trees = await context.catalog.trees.list(context.key)
         here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
         tree = here[0] if here else None
         planning = Planning(self._options, context)

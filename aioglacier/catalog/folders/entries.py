@@ -34,12 +34,12 @@ from aioglacier.catalog.folders.entry_rows import (
 )
 from aioglacier.catalog.records import ArchiveState, UploadNumber
 from aioglacier.catalog.storage.columns import unescape_path
-from aioglacier.catalog.vaults import find_place
+from aioglacier.catalog.vaults import find_vault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
-    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import ArchiveId
@@ -113,7 +113,7 @@ class Entries:
 
     async def find_content(
         self,
-        place: Place,
+        key: VaultKey,
         wanted: Iterable[tuple[int, bytes]],
         *,
         encryption: str | None = None,
@@ -122,7 +122,7 @@ class Entries:
         """Return where content lies in a vault, under any path and from any command.
 
         Args:
-            place: The vault.
+            key: The vault.
             wanted: Sizes and tree hashes of contents.
             encryption: How the content must be encrypted; ``None`` for not at all.
             recipients: The exact recipients that it must be encrypted to.
@@ -135,7 +135,7 @@ class Entries:
         names = set(recipients)
 
         def question(connection: Connection) -> dict[tuple[int, bytes], StoredContent]:
-            number = find_place(connection, place)
+            number = find_vault(connection, key)
             found: dict[tuple[int, bytes], StoredContent] = {}
             for at in range(0, len(hashes), 500):
                 some = hashes[at : at + 500]
@@ -157,13 +157,13 @@ class Entries:
         found = await self._database.read(question) if hashes else {}
         return {pair: content for pair, content in found.items() if pair in pairs}
 
-    async def sizes_on_record(self, place: Place, least: int) -> set[int]:
+    async def sizes_on_record(self, key: VaultKey, least: int) -> set[int]:
         """Return the sizes, from ``least`` on, that content in a vault has: other files are new to it.
 
         It goes through everything on record, so ask once for many files.
         """
         rows = await self._database.read(
-            lambda connection: connection.rows(_SIZES, (find_place(connection, place), least))
+            lambda connection: connection.rows(_SIZES, (find_vault(connection, key), least))
         )
         return {size for row in rows for size in row}
 
@@ -176,22 +176,22 @@ class Entries:
         return bool(found)
 
     async def resting_on(
-        self, place: Place, archive_ids: Collection[ArchiveId] | None
+        self, key: VaultKey, archive_ids: Collection[ArchiveId] | None
     ) -> AsyncIterator[list[tuple[str, bytes, bool]]]:
         """Yield the current versions that would be lost with archives, page by page.
 
         Args:
-            place: The vault.
+            key: The vault.
             archive_ids: The archives; ``None`` for all of the vault.
 
         Yields:
             The root of the folder, the path, and whether an older proven version lies in another archive.
         """
-        uploads = await self._database.read(lambda connection: _uploads(connection, place, archive_ids))
+        uploads = await self._database.read(lambda connection: _uploads(connection, key, archive_ids))
         roots = dict(
             await self._database.read(
                 lambda connection: connection.rows(
-                    "SELECT number, root FROM trees WHERE place = ?", (find_place(connection, place),)
+                    "SELECT number, root FROM trees WHERE place = ?", (find_vault(connection, key),)
                 )
             )
         )
@@ -327,9 +327,9 @@ class Entries:
         return found[-1] if found else None
 
 
-def _uploads(connection: Connection, place: Place, archive_ids: Collection[ArchiveId] | None) -> set[int]:
+def _uploads(connection: Connection, key: VaultKey, archive_ids: Collection[ArchiveId] | None) -> set[int]:
     """Return the uploads of some archives of a vault, or of all, that folders have something in."""
-    number = find_place(connection, place)
+    number = find_vault(connection, key)
     all_ = (
         "SELECT a.archive_id, b.upload FROM archives AS a JOIN bundles AS b ON b.upload = a.upload "
         "WHERE a.place = ? UNION SELECT a.archive_id, e.upload FROM archives AS a "

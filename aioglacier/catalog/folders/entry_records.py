@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, NewType
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from aioglacier.catalog.records import Place, UploadNumber
+    from aioglacier.catalog.records import UploadNumber, VaultKey
     from aioglacier.core.models import ArchiveId
 
 TreeNumber = NewType("TreeNumber", int)
@@ -43,7 +43,7 @@ class TreeRecord:
     """
 
     number: TreeNumber
-    place: Place
+    key: VaultKey
     identity: str
     root: str
     host: str

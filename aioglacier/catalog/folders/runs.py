@@ -9,14 +9,14 @@ from aioglacier.catalog.folders.entry_records import RunNumber
 from aioglacier.catalog.folders.entry_rows import end_paths
 from aioglacier.catalog.storage.columns import count_microseconds
 from aioglacier.catalog.storage.tables import RUNS, SPENT, TREES
-from aioglacier.catalog.vaults import keep_place
+from aioglacier.catalog.vaults import keep_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.folders.entry_records import Expense, TreeRecord
-    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
 
@@ -44,7 +44,7 @@ class Runs:
         def change(connection: Connection) -> RunNumber:
             made = RUNS.insert(
                 connection,
-                place=keep_place(connection, tree.place),
+                place=keep_vault(connection, tree.key),
                 tree=tree.number,
                 kind=kind,
                 state="open",
@@ -86,7 +86,7 @@ class Runs:
                 connection, run, state=state, counters=dict(counters), outcome=outcome, ended=now
             )
             if spent is not None and spent.requests:
-                insert_expense(connection, tree.place, spent, now, run=run)
+                insert_expense(connection, tree.key, spent, now, run=run)
             if not outcome:
                 end_paths(connection, tree.number, gone, run)
                 if row["kind"] == "sync":
@@ -94,9 +94,9 @@ class Runs:
 
         await self._database.write(change)
 
-    async def spend(self, place: Place, spent: Expense) -> None:
+    async def spend(self, key: VaultKey, spent: Expense) -> None:
         """Record the requests of a command that has no run."""
-        await self._database.write(lambda connection: insert_expense(connection, place, spent, self._now()))
+        await self._database.write(lambda connection: insert_expense(connection, key, spent, self._now()))
 
     async def find(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
         """Return the last ``sync`` of a folder that had begun at a time."""
@@ -153,12 +153,12 @@ class Runs:
 
 
 def insert_expense(
-    connection: Connection, place: Place, spent: Expense, now: datetime, *, run: RunNumber | None = None
+    connection: Connection, key: VaultKey, spent: Expense, now: datetime, *, run: RunNumber | None = None
 ) -> None:
     """Record requests and their price, by day."""
     SPENT.insert(
         connection,
-        place=keep_place(connection, place),
+        place=keep_vault(connection, key),
         run=run,
         operation=spent.operation,
         day=now.replace(hour=0, minute=0, second=0, microsecond=0),

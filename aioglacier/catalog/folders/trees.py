@@ -14,13 +14,13 @@ from aioglacier.catalog.folders.entry_records import RunNumber, TreeNumber, Tree
 from aioglacier.catalog.records import UploadState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.tables import TREES
-from aioglacier.catalog.vaults import find_place, keep_place
+from aioglacier.catalog.vaults import find_vault, keep_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aioglacier.catalog.records import Place
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
 
@@ -42,16 +42,16 @@ class Trees:
         self._database = database
         self._now = now
 
-    async def open(self, place: Place, root: str, *, host: str, owner: str) -> TreeRecord:
+    async def open(self, key: VaultKey, root: str, *, host: str, owner: str) -> TreeRecord:
         """Return the record of a folder on a machine; make it if it is missing.
 
         A folder that an old catalog kept without a machine belongs to the first machine that opens it.
         """
 
         def change(connection: Connection) -> TreeRecord:
-            found = _select(connection, place, "root = ? AND host IN (?, '')", escape_path(root), host)
+            found = _select(connection, key, "root = ? AND host IN (?, '')", escape_path(root), host)
             if not found:
-                return self._make(connection, place, secrets.token_hex(16), root, host, owner)
+                return self._make(connection, key, secrets.token_hex(16), root, host, owner)
             tree = next((tree for tree in found if tree.host == host), found[0])
             if tree.host != host:
                 TREES.update(connection, tree.number, host=host, owner=owner)
@@ -60,21 +60,21 @@ class Trees:
 
         return await self._database.write(change)
 
-    async def adopt(self, place: Place, identity: str, root: str, *, host: str, owner: str) -> TreeRecord:
+    async def adopt(self, key: VaultKey, identity: str, root: str, *, host: str, owner: str) -> TreeRecord:
         """Return the record of the folder with this identity; make it if it is missing."""
 
         def change(connection: Connection) -> TreeRecord:
-            found = _select(connection, place, "identity = ?", identity)
-            return found[0] if found else self._make(connection, place, identity, root, host, owner)
+            found = _select(connection, key, "identity = ?", identity)
+            return found[0] if found else self._make(connection, key, identity, root, host, owner)
 
         return await self._database.write(change)
 
     def _make(
-        self, connection: Connection, place: Place, identity: str, root: str, host: str, owner: str
+        self, connection: Connection, key: VaultKey, identity: str, root: str, host: str, owner: str
     ) -> TreeRecord:
         made = TREES.insert(
             connection,
-            place=keep_place(connection, place),
+            place=keep_vault(connection, key),
             identity=identity,
             root=root,
             host=host,
@@ -82,11 +82,11 @@ class Trees:
             settings={},
             created=self._now(),
         )
-        return _select(connection, place, "number = ?", made["number"])[0]
+        return _select(connection, key, "number = ?", made["number"])[0]
 
-    async def list(self, place: Place) -> list[TreeRecord]:
+    async def list(self, key: VaultKey) -> list[TreeRecord]:
         """Return the folders that are kept in a vault, by path."""
-        return await self._database.read(lambda connection: _select(connection, place, "1 = 1"))
+        return await self._database.read(lambda connection: _select(connection, key, "1 = 1"))
 
     async def forget(self, tree: TreeRecord) -> None:
         """Remove the record of a folder of which nothing was archived, or may have been."""
@@ -102,14 +102,14 @@ class Trees:
         await self._database.write(change)
 
 
-def _select(connection: Connection, place: Place, condition: str, *values: object) -> list[TreeRecord]:
+def _select(connection: Connection, key: VaultKey, condition: str, *values: object) -> list[TreeRecord]:
     rows = TREES.select(
-        connection, f"place = ? AND {condition} ORDER BY root, number", find_place(connection, place), *values
+        connection, f"place = ? AND {condition} ORDER BY root, number", find_vault(connection, key), *values
     )
     return [
         TreeRecord(
             TreeNumber(row["number"]),
-            place,
+            key,
             row["identity"],
             row["root"],
             row["host"],

@@ -120,7 +120,7 @@ def local_upload_record(record: UploadRecord, *, parts: int = 0) -> Record:
     """Return an upload that only the catalog knows: its outcome is unknown, or it may never have begun."""
     return {
         "upload_id": record.upload_id,
-        "vault": record.place.vault,
+        "vault": record.key.vault,
         "part_size": record.part_size,
         "started": plain(record.created),
         "description": record.description,

@@ -34,7 +34,7 @@ async def warn_of_idle(session: Session, vault: Vault) -> None:
     """Warn of uploads to a vault that the service will soon remove."""
     if vault.records is None:
         return
-    unfinished = vault.records.catalog.uploads.list_unfinished(vault.records.place)
+    unfinished = vault.records.catalog.uploads.list_unfinished(vault.records.key)
     warnings = [
         f"{upload.source!r}: {warning}" if upload.source else warning
         async for upload in unfinished

@@ -10,18 +10,18 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.session import CommandError
 
 if TYPE_CHECKING:
-    from aioglacier.catalog import Catalog, Place
+    from aioglacier.catalog import Catalog, VaultKey
     from aioglacier.cli.program.global_options import Settings
     from aioglacier.cli.program.session import Session
 
 
-async def find_place(session: Session, catalog: Catalog, vault: str) -> Place | None:
+async def find_vault(session: Session, catalog: Catalog, vault: str) -> VaultKey | None:
     """Return the vault of this name that the options mean, ``None`` if none is on record.
 
     Raises:
         CommandError: They mean several.
     """
-    found = [place for place in await catalog.archives.places(vault) if is_meant(place, session.settings)]
+    found = [key for key in await catalog.archives.vault_keys(vault) if is_meant(key, session.settings)]
     if len(found) > 1:
         raise CommandError(
             f"several vaults of that name are on record; say which with --region, --endpoint-url, --local or "
@@ -31,35 +31,35 @@ async def find_place(session: Session, catalog: Catalog, vault: str) -> Place | 
     return found[0] if found else None
 
 
-async def require_place(session: Session, catalog: Catalog, vault: str) -> Place:
+async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKey:
     """Return the same, which must be on record.
 
     Raises:
         CommandError: None is, or they mean several.
     """
-    place = await find_place(session, catalog, vault)
-    if place is None:
+    key = await find_vault(session, catalog, vault)
+    if key is None:
         raise CommandError(
             f"nothing is on record of vault {vault}; 'aioglacier inventory {vault}' fetches its list",
             Exit.OTHER,
         )
-    return place
+    return key
 
 
-def is_meant(place: Place, settings: Settings) -> bool:
+def is_meant(key: VaultKey, settings: Settings) -> bool:
     """Return whether the options may mean this vault."""
     if settings.local is not None:
-        return place.endpoint == f"local:{os.path.realpath(settings.local)}"
+        return key.endpoint == f"local:{os.path.realpath(settings.local)}"
     endpoint = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER")
     region = _region(settings)
     return (
-        (endpoint is None or urlsplit(place.endpoint).netloc == urlsplit(endpoint).netloc.rpartition("@")[2])
-        and (region is None or place.region == region)
-        and settings.account_id in {"-", place.account_id}
+        (endpoint is None or urlsplit(key.endpoint).netloc == urlsplit(endpoint).netloc.rpartition("@")[2])
+        and (region is None or key.region == region)
+        and settings.account_id in {"-", key.account_id}
     )
 
 
-def make_place(settings: Settings, vault: str, *, region: str | None) -> Place:
+def make_key(settings: Settings, vault: str, *, region: str | None) -> VaultKey:
     """Return the vault of this name that the options mean, for a catalog without a record of it.
 
     Args:
@@ -70,18 +70,18 @@ def make_place(settings: Settings, vault: str, *, region: str | None) -> Place:
     Raises:
         CommandError: Nothing says where it is.
     """
-    from aioglacier.catalog import Place  # noqa: PLC0415  # SQLite takes long to load
+    from aioglacier.catalog import VaultKey  # noqa: PLC0415  # SQLite takes long to load
 
     if settings.local is not None:
         from aioglacier.client.local_endpoint import REGION  # noqa: PLC0415  # loads the server
 
-        return Place(vault, REGION, settings.account_id, f"local:{os.path.realpath(settings.local)}")
+        return VaultKey(vault, REGION, settings.account_id, f"local:{os.path.realpath(settings.local)}")
     found = _region(settings) or region
     if found is None:
         raise CommandError(f"nothing says where vault {vault} is; name its region with --region", Exit.USAGE)
     url = urlsplit(settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER") or "")
     is_aws = url.netloc in {"", f"glacier.{found}.amazonaws.com"}
-    return Place(vault, found, settings.account_id, "" if is_aws else f"{url.scheme}://{url.netloc}")
+    return VaultKey(vault, found, settings.account_id, "" if is_aws else f"{url.scheme}://{url.netloc}")
 
 
 def _region(settings: Settings) -> str | None:

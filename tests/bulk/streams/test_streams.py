@@ -282,7 +282,7 @@ async def main():
     ):
         vault = glacier.vault("folders")
         records = vault.records
-        unfinished = await records.catalog.streams.list_open(records.place)
+        unfinished = await records.catalog.streams.list_open(records.key)
         stream = unfinished[0].nonce if unfinished else None
         with open("content", "rb") as content:
             await StreamUpload(vault, content, part_size=1 << 20, parts=2, stream=stream).run()

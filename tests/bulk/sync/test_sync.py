@@ -66,7 +66,7 @@ async def test_a_stopped_run_is_none_that_came_to_its_end(place: Place, many: Pa
     async with place.vault() as vault:
         assert vault.records is not None
         catalog = vault.records.catalog
-        (tree,) = await catalog.trees.list(vault.records.place)
+        (tree,) = await catalog.trees.list(vault.records.key)
         assert tree.last_run is None
         assert await catalog.runs.last_state(tree) == "failed"
 
@@ -130,7 +130,7 @@ async def test_a_vault_that_does_not_exist_leaves_no_record(place: Place, many: 
         with pytest.raises(VaultNotFoundError):
             await FolderSync(vault, many).run()
         assert vault.records is not None
-        assert await catalog.trees.list(vault.records.place) == []
+        assert await catalog.trees.list(vault.records.key) == []
 
 
 async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -> None:
@@ -143,7 +143,7 @@ async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -
         with pytest.raises(VaultNotFoundError):
             await FolderSync(vault, many).run()
         assert vault.records is not None
-        assert len(await vault.records.catalog.trees.list(vault.records.place)) == 1
+        assert len(await vault.records.catalog.trees.list(vault.records.key)) == 1
 
 
 async def _inventory(vault: aioglacier.Vault) -> aioglacier.Job:

@@ -13,7 +13,7 @@ from aioglacier.catalog.folders.entries import Entry, RunNumber, Standing, TreeR
 from tests.catalog.conftest import FILMS, NOON, PHOTOS, archive
 
 if TYPE_CHECKING:
-    from aioglacier.catalog import Place, UploadRecord
+    from aioglacier.catalog import UploadRecord, VaultKey
 
 #: More than a page of rows, and so many more that there is a last page.
 MANY = 5003
@@ -66,7 +66,7 @@ class Folder:
 
     async def upload(self) -> UploadRecord:
         """Begin to send a bundle."""
-        upload = await self.catalog.uploads.record_intent(self.tree.place, part_size=1)
+        upload = await self.catalog.uploads.record_intent(self.tree.key, part_size=1)
         return await self.catalog.uploads.record_completing(upload, size=5, tree_hash=bytes(32))
 
     async def complete(self, upload: UploadRecord) -> None:
@@ -87,7 +87,7 @@ class Folder:
         """Record the state of the archive of an upload."""
         record = await self.catalog.uploads.get(upload)
         assert record.archive_id is not None
-        await self.catalog.archives.record_state(self.tree.place, record.archive_id, state)
+        await self.catalog.archives.record_state(self.tree.key, record.archive_id, state)
 
     async def stored(self, run: RunNumber | None = None) -> dict[bytes, tuple[int, bool]]:
         """Return, for each path that a restore brings, the run of its version and whether it is older."""
@@ -224,16 +224,16 @@ async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("place", [PHOTOS, FILMS])
-async def test_content_is_found_wherever_it_is_in_the_vault(folder: Folder, place: Place) -> None:
+async def test_content_is_found_wherever_it_is_in_the_vault(folder: Folder, key: VaultKey) -> None:
     """By size and tree hash, under any path; not in another vault, and not in a lost archive."""
     _, upload = await folder.sync(b"a")
     wanted = [(5, bytes(32)), (6, bytes(32)), (5, bytes(31) + b"1"), (0, bytes(32))]
-    found = await folder.catalog.entries.find_content(place, wanted)
+    found = await folder.catalog.entries.find_content(key, wanted)
     assert {pair: content.upload for pair, content in found.items()} == (
-        {(5, bytes(32)): upload.number} if place is PHOTOS else {}
+        {(5, bytes(32)): upload.number} if key is PHOTOS else {}
     )
     await folder.state_of(upload, ArchiveState.SUSPECT)
-    assert await folder.catalog.entries.find_content(place, wanted) == {}
+    assert await folder.catalog.entries.find_content(key, wanted) == {}
 
 
 async def test_encrypted_content_is_found_for_the_same_recipients_only(folder: Folder) -> None:

@@ -73,7 +73,7 @@ def _list(session: Session, vault: str, status: str | None) -> int:
 
 async def _intents(vault: Vault) -> AsyncIterator[Record]:
     assert vault.records is not None  # noqa: S101  # the command line always keeps a catalog
-    async for job in vault.records.catalog.jobs.list_useful(vault.records.place):
+    async for job in vault.records.catalog.jobs.list_useful(vault.records.key):
         if job.job_id is None:
             yield {
                 "job_id": None,

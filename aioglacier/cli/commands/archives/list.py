@@ -11,13 +11,13 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import archive_record, archive_text, plain
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
-from aioglacier.cli.shared.vault_lookup import find_place
+from aioglacier.cli.shared.vault_lookup import find_vault
 from aioglacier.core.checks import check_vault_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.catalog import ArchiveRecord, Catalog, Place
+    from aioglacier.catalog import ArchiveRecord, Catalog, VaultKey
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
 
@@ -37,28 +37,28 @@ def command(session: Session, vault: str) -> int:
 
     async def list_() -> int:
         async with session.open_catalog() as catalog:
-            place = await find_place(session, catalog, vault)
-            if place is None:
+            key = await find_vault(session, catalog, vault)
+            if key is None:
                 session.output.note(
                     f"nothing is on record of vault {vault}; 'inventory {vault}' fetches its list"
                 )
             else:
-                await _print(session, catalog, place)
+                await _print(session, catalog, key)
         return Exit.DONE
 
     return session.run_async(list_)
 
 
-async def _print(session: Session, catalog: Catalog, place: Place) -> None:
+async def _print(session: Session, catalog: Catalog, key: VaultKey) -> None:
     count = size = 0
-    async with closing(catalog.archives.list_vault(place)) as archives:
+    async with closing(catalog.archives.list_vault(key)) as archives:
         async for archive in archives:
             session.output.record(_record(archive), _text, is_last=False)
             if session.output.is_closed:
                 return
             count, size = count + 1, size + archive.archive.size
     session.output.flush()
-    inventoried = (await catalog.archives.totals(place)).inventoried
+    inventoried = (await catalog.archives.totals(key)).inventoried
     seen = (
         f"; the last inventory read is of {show_time(inventoried)}"
         if inventoried

@@ -90,7 +90,7 @@ async def _records(vault: Vault) -> AsyncIterator[Record]:
             yield await _record(vault, upload)
     assert vault.records is not None  # noqa: S101  # the command line always keeps a catalog
     catalog = vault.records.catalog
-    async for record in catalog.uploads.list_unfinished(vault.records.place):
+    async for record in catalog.uploads.list_unfinished(vault.records.key):
         if record.upload_id not in at_service:
             parts = len([part async for part in catalog.uploads.list_parts(record.number)])
             yield local_upload_record(record, parts=parts)

@@ -18,14 +18,14 @@ from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text, plain
 from aioglacier.cli.render.sizes import show_count, show_exact_size, show_size
 from aioglacier.cli.render.spreadsheet import csv_line, harmless
-from aioglacier.cli.shared.vault_lookup import find_place, make_place, require_place
+from aioglacier.cli.shared.vault_lookup import find_vault, make_key, require_key
 from aioglacier.core.checks import check_vault_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import datetime
 
-    from aioglacier.catalog import ArchiveRecord, Catalog, Place, Share, VaultReport
+    from aioglacier.catalog import ArchiveRecord, Catalog, Share, VaultKey, VaultReport
     from aioglacier.catalog.inventory_document import InventoryDocument
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
@@ -96,12 +96,12 @@ def _report(session: Session, vault: str | None) -> int:
     async def report() -> int:
         async with session.open_catalog() as catalog:
             if vault is not None:
-                places = [await require_place(session, catalog, check_vault_name(vault))]
+                keys = [await require_key(session, catalog, check_vault_name(vault))]
             else:
-                places = await catalog.reports.list_places()
-            for place in places:
-                session.output.record(_report_record(await catalog.reports.vault(place)), _report_text)
-            if not places:
+                keys = await catalog.reports.list_vaults()
+            for key in keys:
+                session.output.record(_report_record(await catalog.reports.vault(key)), _report_text)
+            if not keys:
                 session.output.note("nothing is on record yet")
         return Exit.DONE
 
@@ -110,10 +110,10 @@ def _report(session: Session, vault: str | None) -> int:
 
 def _report_record(report: VaultReport) -> Record:
     return {
-        "vault": report.place.vault,
-        "region": report.place.region,
-        "account_id": report.place.account_id,
-        "endpoint": report.place.endpoint,
+        "vault": report.key.vault,
+        "region": report.key.region,
+        "account_id": report.key.account_id,
+        "endpoint": report.key.endpoint,
         **_share(report.archives),
         "suspect": _share(report.suspect),
         "unknown": _share(report.unknown),
@@ -176,10 +176,10 @@ def _duplicates(session: Session, vault: str) -> int:
     async def duplicates() -> int:
         count = wasted = 0
         async with session.open_catalog() as catalog:
-            place = await require_place(session, catalog, check_vault_name(vault))
-            async with closing(catalog.reports.list_duplicates(place)) as found:
+            key = await require_key(session, catalog, check_vault_name(vault))
+            async with closing(catalog.reports.list_duplicates(key)) as found:
                 async for one in found:
-                    ids = await _ids_of(catalog, place, one.size, one.tree_hash)
+                    ids = await _ids_of(catalog, key, one.size, one.tree_hash)
                     record = {
                         "vault": vault,
                         "size": one.size,
@@ -199,9 +199,9 @@ def _duplicates(session: Session, vault: str) -> int:
     return session.run_async(duplicates)
 
 
-async def _ids_of(catalog: Catalog, place: Place, size: int, tree_hash: bytes) -> list[str]:
+async def _ids_of(catalog: Catalog, key: VaultKey, size: int, tree_hash: bytes) -> list[str]:
     ids: list[str] = []
-    async with closing(catalog.archives.list_alike(place, size=size, tree_hash=tree_hash)) as archives:
+    async with closing(catalog.archives.list_alike(key, size=size, tree_hash=tree_hash)) as archives:
         async for record in archives:
             if record.state != "deleted":
                 ids.append(record.archive.id)
@@ -248,10 +248,10 @@ def _list(session: Session, vault: str, *, is_csv: bool, is_unknown: bool | None
     async def list_() -> int:
         count = size = 0
         async with session.open_catalog() as catalog:
-            place = await require_place(session, catalog, check_vault_name(vault))
+            key = await require_key(session, catalog, check_vault_name(vault))
             if is_csv:
                 output.write(csv_line(_COLUMNS), is_last=False)
-            async with closing(catalog.archives.list_vault(place, is_unknown=is_unknown)) as archives:
+            async with closing(catalog.archives.list_vault(key, is_unknown=is_unknown)) as archives:
                 async for archive in archives:
                     record = _archive(archive)
                     if is_csv:
@@ -358,17 +358,17 @@ def _rebuild(
         # Read all of it before recording any of it: it may be cut short, or be of another vault.
         date = await anyio.to_thread.run_sync(_read_through, document, vault, inventoried)
         async with session.open_catalog() as catalog:
-            place = await find_place(session, catalog, vault)
-            if place is None:
-                place = make_place(session.settings, vault, region=document.region)
-            if document.region not in {None, place.region}:
+            key = await find_vault(session, catalog, vault)
+            if key is None:
+                key = make_key(session.settings, vault, region=document.region)
+            if document.region not in {None, key.region}:
                 raise CommandError(
-                    f"{inventory!r} is of a vault in {document.region}, and {place.region} is meant; name "
+                    f"{inventory!r} is of a vault in {document.region}, and {key.region} is meant; name "
                     "its region with --region",
                     Exit.USAGE,
                 )
             result = await catalog.archives.merge_inventory(
-                place, _archives(document), inventoried=date, is_dry_run=dry_run
+                key, _archives(document), inventoried=date, is_dry_run=dry_run
             )
             record = {
                 "vault": vault,
