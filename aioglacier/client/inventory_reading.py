@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.catalog import MergeResult, UploadRecord
-    from aioglacier.client.job import Job
+    from aioglacier.client.inventory import Inventory
     from aioglacier.core.models import Archive, JobDescription
     from aioglacier.recorded.vault_context import RecordedVault
 
@@ -21,7 +21,7 @@ _BATCH: Final = 5000
 
 
 class InventoryReading:
-    """Reads the output of an inventory job into the catalog. From ``Vault.read_inventory()``.
+    """Reads the output of an inventory job into the catalog. From ``Job.read_inventory()``.
 
     Attributes:
         added: Archives that were not on record.
@@ -31,19 +31,18 @@ class InventoryReading:
         is_dated: Whether the list has a date. CSV has none, and is not read into the catalog.
     """
 
-    def __init__(self, vault: RecordedVault, job: Job, description: JobDescription) -> None:
+    def __init__(self, vault: RecordedVault, inventory: Inventory, description: JobDescription) -> None:
         self.added = self.confirmed = self.conflicting = self.missing = 0
         self.is_dated = False
         self._records = vault.records
-        self._job = job
+        self._inventory = inventory
         parameters = description.inventory or InventoryParameters()
         self._is_whole = parameters == InventoryParameters(parameters.format)
 
     async def archives(self) -> AsyncIterator[Archive]:
         """Yield the archives. A list that is not read to its end is merged without its date."""
-        inventory = self._job.inventory()
-        async with aclosing(inventory):
-            batch: list[Archive] = []
+        batch: list[Archive] = []
+        async with aclosing(self._inventory) as inventory:
             async for archive in inventory:
                 self.is_dated = inventory.inventoried is not None
                 batch.append(archive)

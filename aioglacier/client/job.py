@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.client.inventory import Inventory, read_inventory
+from aioglacier.client.inventory import Inventory
+from aioglacier.client.inventory_reading import InventoryReading
 from aioglacier.core.errors import (
     InvalidPlanError,
     JobFailedError,
@@ -27,10 +28,10 @@ from aioglacier.transfer.download.retrieval_source import GlacierOutput
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator
 
-    from aioglacier.client.notices import Notices
-    from aioglacier.core.models import Archive, JobDescription, JobId
+    from aioglacier.client.notices import JobNotices
+    from aioglacier.core.models import InventoryFormat, JobDescription, JobId
     from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -50,27 +51,22 @@ class Job:
     """A job by its id, whether it exists or not. Made by ``Vault.retrieve()``, ``Vault.job()`` and others.
 
     A job cannot be cancelled. It and its output are kept for about a day after it is done, and the output may
-    be read any number of times. One from ``Vault.find_retrieval()`` gives the bytes that were asked for
+    be read any number of times. One from ``Vault.retrievals.find()`` gives the bytes that were asked for
     there, even if it retrieves more.
+
+    Attributes:
+        id: The id that the service gave it.
+        vault: The name of its vault.
     """
 
     def __init__(self, context: VaultContext, job_id: JobId, part: ByteRange | None = None) -> None:
+        self.id: Final = job_id
+        self.vault: Final = context.name
         self._context = context
-        self._id = job_id
         self._part = part
 
     def __repr__(self) -> str:
-        return f"<Job {self._context.name} {self._id}>"
-
-    @property
-    def id(self) -> JobId:
-        """The id that the service gave it."""
-        return self._id
-
-    @property
-    def vault(self) -> str:
-        """The name of its vault."""
-        return self._context.name
+        return f"<Job {self.vault} {self.id}>"
 
     async def describe(self) -> JobDescription:
         """Ask the service for the state of the job.
@@ -78,18 +74,20 @@ class Job:
         Raises:
             JobNotFoundError: The job never existed, or its output has expired.
         """
-        try:
-            description = await self._context.gateway.describe_job(self._context.name, self._id)
-        except JobNotFoundError:
-            if self._context.records is not None:
-                await self._context.records.note_job_gone(self._id)
-            raise
-        if self._context.records is not None and description.is_done:
-            await self._context.records.note_job(description)
-        return description
+        records = self._context.records
+        with self._context.naming():
+            try:
+                description = await self._context.gateway.describe_job(self.vault, self.id)
+            except JobNotFoundError:
+                if records is not None:
+                    await records.note_job_gone(self.id)
+                raise
+            if records is not None and description.is_done:
+                await records.note_job(description)
+            return description
 
     async def wait_until_done(
-        self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: Notices | None = None
+        self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: JobNotices | None = None
     ) -> JobDescription:
         """Wait until the job is done, asking the service less and less often, at last every 30 seconds.
 
@@ -102,22 +100,23 @@ class Job:
             JobNotFoundError: The job never existed, or its output has expired.
             WaitTimeoutError: The job was not done in time. It continues at the service.
         """
-        if done := await self._describe_if_done():  # also with a timeout of 0
-            return done
-        poll_seconds = _FIRST_POLL_SECONDS
-        with anyio.move_on_after(timeout_seconds):
-            while True:
-                if notices is not None:
-                    await notices.wait(self._id, _POLL_BESIDE_NOTICES_SECONDS)
-                else:
-                    await anyio.sleep(poll_seconds)
-                    poll_seconds = min(poll_seconds * 1.5, _LONGEST_POLL_SECONDS)
-                if done := await self._describe_if_done():
-                    return done
-        raise WaitTimeoutError(
-            f"job {self._id} was not done within {timeout_seconds:.0f} s. It continues; wait for it again",
-            waited_seconds=timeout_seconds,
-        )
+        with self._context.naming():
+            if done := await self._describe_if_done():  # also with a timeout of 0
+                return done
+            poll_seconds = _FIRST_POLL_SECONDS
+            with anyio.move_on_after(timeout_seconds):
+                while True:
+                    if notices is not None:
+                        await notices.wait(self.id, _POLL_BESIDE_NOTICES_SECONDS)
+                    else:
+                        await anyio.sleep(poll_seconds)
+                        poll_seconds = min(poll_seconds * 1.5, _LONGEST_POLL_SECONDS)
+                    if done := await self._describe_if_done():
+                        return done
+            raise WaitTimeoutError(
+                f"job {self.id} was not done within {timeout_seconds:.0f} s. It continues; wait for it again",
+                waited_seconds=timeout_seconds,
+            )
 
     @asynccontextmanager
     async def open_reader(
@@ -135,8 +134,9 @@ class Job:
             InvalidRangeError: The range begins past the end.
         """
         output = await self._output()
-        async with open_reader(output, self._context.resources, byte_range) as reader:
-            yield reader
+        with self._context.naming():
+            async with open_reader(output, self._context.resources, byte_range) as reader:
+                yield reader
 
     async def download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the output to a file, which gets its name once every byte is verified and on disk.
@@ -175,17 +175,25 @@ class Job:
             InventoryError: The document is damaged, or ends early.
             JobNotReadyError: The job is not done.
         """
-        return Inventory(self._list)
+        return Inventory(self._context, self.id, self._describe_list)
 
-    async def _list(self, inventory: Inventory) -> AsyncGenerator[Archive, None]:
+    def read_inventory(self, description: JobDescription) -> InventoryReading:
+        """Read the output of a finished inventory job into the catalog while the caller reads it.
+
+        Args:
+            description: From ``describe()`` or ``wait_until_done()``.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+        """
+        return InventoryReading(self._context.recorded(), self.inventory(), description)
+
+    async def _describe_list(self) -> tuple[InventoryFormat, int]:
+        """Return the format and the size of the list."""
         description = await self._describe_done()
         if description.action is not JobAction.INVENTORY_RETRIEVAL or description.inventory is None:
-            raise InvalidPlanError(f"job {self._id} is not an inventory job but {description.action}")
-        size = self._size_of(description)
-        async for archive in read_inventory(
-            self._context.gateway, self._context.name, self._id, size, description.inventory.format, inventory
-        ):
-            yield archive
+            raise InvalidPlanError(f"job {self.id} is not an inventory job but {description.action}")
+        return description.inventory.format, self._size_of(description)
 
     async def _describe_if_done(self) -> JobDescription | None:
         try:
@@ -193,7 +201,7 @@ class Job:
         except (TransportError, TemporaryServiceError) as error:
             if isinstance(error, TransportError) and not error.is_retryable:
                 raise
-            _log.warning("still waiting for job %s after an error: %s", self._id, error)
+            _log.warning("still waiting for job %s after an error: %s", self.id, error)
             return None
         self._check_succeeded(description)
         return description if description.is_done else None
@@ -201,38 +209,39 @@ class Job:
     def _check_succeeded(self, description: JobDescription) -> None:
         if description.status is JobStatus.FAILED:
             raise JobFailedError(
-                f"job {self._id} failed: {description.status_message or 'the service gives no reason'}; "
+                f"job {self.id} failed: {description.status_message or 'the service gives no reason'}; "
                 "start another one if the archive still exists",
-                job_id=self._id,
+                job_id=self.id,
                 status_message=description.status_message,
             )
 
     async def _describe_done(self) -> JobDescription:
         description = await self.describe()
-        self._check_succeeded(description)
-        if not description.is_done:
-            raise JobNotReadyError(
-                f"job {self._id} is not done yet; wait_until_done() waits for it",
-                operation="GetJobOutput",
-                code="",
-                status=200,
-            )
+        with self._context.naming():
+            self._check_succeeded(description)
+            if not description.is_done:
+                raise JobNotReadyError(
+                    f"job {self.id} is not done yet; wait_until_done() waits for it",
+                    operation="GetJobOutput",
+                    code="",
+                    status=200,
+                )
         return description
 
     async def _output(self) -> GlacierOutput:
         description = await self._describe_done()
         size = self._size_of(description)
         leaves = b""
-        if self._context.records is not None and description.archive_id is not None:
+        part = self._part or ByteRange(0, size)
+        is_vouched_for = part.size == size and description.tree_hash is not None
+        if self._context.records is not None and description.archive_id is not None and not is_vouched_for:
             start = description.byte_range.start if description.byte_range is not None else 0
-            part = self._part or ByteRange(0, size)
             wanted = ByteRange(start + part.start, start + part.stop)
-            if part.size != size or description.tree_hash is None:
-                leaves = await self._context.records.leaves_of(description.archive_id, wanted)
+            leaves = await self._context.records.leaves_of(description.archive_id, wanted)
         return GlacierOutput(
             self._context.gateway,
-            self._context.name,
-            self._id,
+            self.vault,
+            self.id,
             size=size,
             tree_hash=description.tree_hash,
             part=self._part,
@@ -242,7 +251,7 @@ class Job:
     def _size_of(self, description: JobDescription) -> int:
         if description.output_size is None:
             raise UnexpectedResponseError(
-                f"job {self._id} is done, but its size is missing",
+                f"job {self.id} is done, but its size is missing",
                 operation="DescribeJob",
                 status=200,
                 may_have_taken_effect=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -24,14 +24,6 @@ _MAX_REMEMBERED: Final = 10_000
 
 #: The pause after the queue could not be read.
 _PAUSE_SECONDS: Final = 30.0
-
-
-class Notices(Protocol):
-    """A source of messages about finished jobs."""
-
-    async def wait(self, job_id: JobId, timeout_seconds: float) -> None:
-        """Return when a message says that the job is done, or after the timeout."""
-        ...
 
 
 class JobNotices:

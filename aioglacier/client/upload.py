@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.gateway.contract.paging import follow
@@ -10,56 +11,45 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from aioglacier.core.models import Page, UploadDescription, UploadedPart, UploadId
+    from aioglacier.core.models import Page, UploadedPart, UploadId
     from aioglacier.recorded.vault_context import VaultContext
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Upload:
-    """An unfinished upload in a vault. Made by ``Vault.uploads()``; ``Vault.resume()`` continues it."""
+    """An unfinished upload in a vault. Made by ``Vault.uploads()``; ``Vault.resume()`` continues it.
 
-    def __init__(self, context: VaultContext, description: UploadDescription) -> None:
-        self._context = context
-        self._description = description
+    Attributes:
+        context: Its vault, for the package's own rooms.
+        id: The id that the service gave it.
+        part_size: Bytes of every part but the last.
+        description: The description of the archive to be, "" for none.
+        started: The time of its initiation. After 24 hours without activity the service may remove it.
+    """
+
+    context: VaultContext
+    id: UploadId
+    part_size: int
+    description: str
+    started: datetime
 
     def __repr__(self) -> str:
-        return f"<Upload {self._context.name} {self.id} part_size={self.part_size >> 20}MiB>"
-
-    @property
-    def id(self) -> UploadId:
-        """The id that the service gave it."""
-        return self._description.id
+        return f"<Upload {self.vault} {self.id} part_size={self.part_size >> 20}MiB>"
 
     @property
     def vault(self) -> str:
         """The name of its vault."""
-        return self._context.name
-
-    @property
-    def part_size(self) -> int:
-        """Bytes of every part but the last."""
-        return self._description.part_size
-
-    @property
-    def description(self) -> str:
-        """The description of the archive to be, "" for none."""
-        return self._description.description
-
-    @property
-    def started(self) -> datetime:
-        """The time of its initiation. After 24 hours without activity the service may remove it."""
-        return self._description.started
+        return self.context.name
 
     def parts(self) -> AsyncIterator[UploadedPart]:
         """Iterate over the parts that the service has, ordered by offset."""
 
         async def fetch(marker: str | None) -> Page[UploadedPart]:
-            _, page = await self._context.gateway.list_parts(self._context.name, self.id, marker=marker)
+            _, page = await self.context.gateway.list_parts(self.vault, self.id, marker=marker)
             return page
 
         return follow("ListParts", fetch)
 
     async def abort(self) -> None:
         """Remove the upload and its parts. Repeating it is no error."""
-        await self._context.gateway.abort_multipart_upload(self._context.name, self.id)
-        if self._context.records is not None:
-            await self._context.records.uploads.note_aborted(self.id)
+        await self.context.abort_upload(self.id)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
-from aioglacier.client.inventory_reading import InventoryReading
 from aioglacier.client.job import Job
-from aioglacier.client.job_starter import JobStarter
+from aioglacier.client.retrievals import Retrievals, start_inventory, start_retrieval
 from aioglacier.client.upload import Upload
 from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
-from aioglacier.client.vault_store import ContinuedUploads
+from aioglacier.client.vault_store import prepare_resume, resume_writer
 from aioglacier.core.checks import (
     check_aware,
     check_choice,
@@ -20,18 +19,15 @@ from aioglacier.core.checks import (
     check_id,
     check_retrieval_range,
 )
-from aioglacier.core.errors import UploadNotFoundError
 from aioglacier.core.models import (
     ArchiveId,
     InventoryFormat,
     InventoryParameters,
     JobId,
     JobStatus,
-    Page,
     Tier,
     UploadId,
 )
-from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.upload.small import is_small, upload_small
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -43,87 +39,68 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from aioglacier.catalog import ArchiveRecord
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.recorded.vault_context import VaultContext
-    from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.upload.sources import Source
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 
 class Vault:
-    """A vault by its name, whether it exists or not. Made by ``Glacier.vault()``."""
+    """A vault by its name, whether it exists or not. Made by ``Glacier.vault()``.
+
+    Attributes:
+        name: The name, unique in the account and region.
+        records: The records of the vault; ``None`` without a catalog.
+        context: The connection, the name and the records beneath it, for the package's own rooms.
+        tags: The tags.
+        notifications: The notifications to an SNS topic.
+        access_policy: The access policy.
+        lock: The lock policy, which cannot be changed once it is locked.
+        retrievals: The jobs that are there already, so that none is paid twice.
+    """
 
     def __init__(self, context: VaultContext) -> None:
-        self._context = context
+        self.name: Final = context.name
+        self.records: Final = context.records
+        self.context: Final = context
+        self.tags: Final = Tags(context)
+        self.notifications: Final = Notifications(context)
+        self.access_policy: Final = AccessPolicy(context)
+        self.lock: Final = Lock(context)
+        self.retrievals: Final = Retrievals(context)
 
     def __repr__(self) -> str:
-        return f"<Vault {self._context.name} {self._context.gateway.region}>"
-
-    @property
-    def name(self) -> str:
-        """The name, unique in the account and region."""
-        return self._context.name
-
-    @property
-    def records(self) -> VaultRecords | None:
-        """The records of the vault; ``None`` without a catalog."""
-        return self._context.records
-
-    @property
-    def context(self) -> VaultContext:
-        """The connection, the name and the records beneath it, for the package's own rooms."""
-        return self._context
+        return f"<Vault {self.name} {self.context.gateway.region}>"
 
     # --- the vault itself
 
     async def describe(self) -> VaultDescription:
         """Describe the vault. Its numbers are those of the last inventory, about a day old."""
-        return await self._context.gateway.describe_vault(self._context.name)
+        return await self.context.gateway.describe_vault(self.name)
 
     async def delete(self) -> None:
         """Delete the vault. The service refuses if the last inventory lists archives, or some came since."""
-        await self._context.gateway.delete_vault(self._context.name)
+        await self.context.gateway.delete_vault(self.name)
 
     def prepare_emptying(self) -> Emptying:
         """Prepare the deletion of every archive of the vault: ``run`` it over a ``Job.inventory()``.
 
         ::
 
-            job = await vault.find_inventory_retrieval() or await vault.retrieve_inventory()
+            job = await vault.retrievals.find_inventory() or await vault.retrieve_inventory()
             await job.wait_until_done()
             await vault.prepare_emptying().run(job.inventory())
 
         It may be repeated after any interruption. An archive deleted within 90 days of its upload is charged
         as if it had been kept that long.
         """
-        return Emptying(self._context)
+        return Emptying(self.context)
 
     async def why_not_deletable(self) -> str | None:
         """Return why the service will not delete the vault yet, as far as is known; ``None`` if it may."""
         return why_not_deletable(await self.describe())
-
-    @property
-    def tags(self) -> Tags:
-        """The tags."""
-        return Tags(self._context)
-
-    @property
-    def notifications(self) -> Notifications:
-        """The notifications to an SNS topic."""
-        return Notifications(self._context)
-
-    @property
-    def access_policy(self) -> AccessPolicy:
-        """The access policy."""
-        return AccessPolicy(self._context)
-
-    @property
-    def lock(self) -> Lock:
-        """The lock policy, which cannot be changed once it is locked."""
-        return Lock(self._context)
 
     # --- archives in
 
@@ -152,10 +129,8 @@ class Vault:
             DescriptionError: The service would refuse the description. Nothing was sent.
             InvalidPlanError: Part size, size and memory limit do not go together. Nothing was sent.
         """
-        options = UploadOptions(
-            self._context.name, check_description(description), part_size, expected_size, keep_unfinished
-        )
-        return open_writer(self._context.store(options), self._context.resources, options)
+        options = self._options(description, part_size, expected_size, keep_unfinished)
+        return open_writer(self.context.store(options), self.context.resources, options)
 
     async def upload(
         self,
@@ -188,18 +163,10 @@ class Vault:
             OutcomeUnknownError: The service's last answer was lost.
             GlacierError: Any other error.
         """
+        options = self._options(description, part_size, expected_size, keep_unfinished)
         if is_small(source, expected_size):
-            options = UploadOptions(self._context.name, check_description(description), part_size)
-            return await upload_small(self._context.store(options), self._context.resources, options, source)
-        upload = await self.prepare_upload(
-            source,
-            description=description,
-            part_size=part_size,
-            expected_size=expected_size,
-            keep_unfinished=keep_unfinished,
-        )
-        with self._context.naming():
-            return await upload.run()
+            return await upload_small(self.context.store(options), self.context.resources, options, source)
+        return await (await self._prepare(source, options)).run()
 
     async def prepare_upload(
         self,
@@ -211,14 +178,26 @@ class Vault:
         keep_unfinished: bool = False,
     ) -> SourceUpload:
         """Prepare what ``upload`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
-        options = UploadOptions(
-            self._context.name, check_description(description), part_size, expected_size, keep_unfinished
+        return await self._prepare(
+            source, self._options(description, part_size, expected_size, keep_unfinished)
         )
-        with self._context.naming():
+
+    async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload:
+        with self.context.naming():
             opened = await as_source(source)
-            return SourceUpload(
-                self._context.store(options, opened), self._context.resources, options, opened
-            )
+            store = self.context.store(options, opened)
+            return SourceUpload(store, self.context.resources, options, opened)
+
+    def _options(
+        self,
+        description: str | None,
+        part_size: int | None,
+        expected_size: int | None,
+        keep_unfinished: bool,  # positional here only
+    ) -> UploadOptions:
+        return UploadOptions(
+            self.name, check_description(description), part_size, expected_size, keep_unfinished
+        )
 
     def open_or_resume(
         self,
@@ -256,16 +235,10 @@ class Vault:
                 sent.
             OutcomeUnknownError: A former run may have made the archive. An inventory will tell.
         """
-        options = UploadOptions(
-            self._context.name,
-            check_description(description),
-            part_size,
-            expected_size,
-            keep_unfinished=resume,
-        )
+        options = self._options(description, part_size, expected_size, keep_unfinished=resume)
         resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
         taken: AbstractAsyncContextManager[ResumedUpload] = resuming.open_or_resume(
-            self._context.recorded(),
+            self.context.recorded(),
             path,
             options,
             resume=resume,
@@ -292,7 +265,7 @@ class Vault:
         from aioglacier.recorded.described_uploads import lock_upload  # noqa: PLC0415  # loads SQLite
 
         async with AsyncExitStack() as stack:
-            await lock_upload(stack, self._context.recorded(), check_id("upload", upload_id), path=path)
+            await lock_upload(stack, self.context.recorded(), check_id("upload", upload_id), path=path)
             yield
 
     async def delete_archive(self, archive_id: str) -> None:
@@ -300,18 +273,14 @@ class Vault:
 
         An archive deleted within 90 days of its upload is charged as if it had been kept that long.
         """
-        await self._context.delete_archive(ArchiveId(check_id("archive", archive_id)))
+        await self.context.delete_archive(ArchiveId(check_id("archive", archive_id)))
 
     # --- unfinished uploads
 
-    def uploads(self) -> AsyncIterator[Upload]:
+    async def uploads(self) -> AsyncIterator[Upload]:
         """Iterate over the multipart uploads that were neither completed nor aborted."""
-
-        async def fetch(marker: str | None) -> Page[Upload]:
-            page = await self._context.gateway.list_multipart_uploads(self._context.name, marker=marker)
-            return Page(tuple(self._upload(item) for item in page.items), page.marker)
-
-        return follow("ListMultipartUploads", fetch)
+        async for upload in self.context.list_uploads():
+            yield self._upload(upload)
 
     async def unfinished_upload(self, upload_id: str) -> Upload:
         """Return one unfinished upload by its id.
@@ -320,24 +289,22 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
         """
         id_ = UploadId(check_id("upload", upload_id))
-        description, _ = await self._context.gateway.list_parts(self._context.name, id_, limit=1)
+        description, _ = await self.context.gateway.list_parts(self.name, id_, limit=1)
         return self._upload(description)
 
     async def abort_upload(self, upload_id: str) -> None:
         """Remove an upload and its parts. If it does not exist, that is no error."""
-        id_ = UploadId(check_id("upload", upload_id))
-        with suppress(UploadNotFoundError):  # which is the goal
-            await self._context.gateway.abort_multipart_upload(self._context.name, id_)
-        if self._context.records is not None:
-            await self._context.records.uploads.note_aborted(id_)
+        await self.context.abort_upload(UploadId(check_id("upload", upload_id)))
 
     async def sweep_uploads(self) -> None:
         """Abort uploads of streams whose process died before it sent anything, as the catalog knows."""
-        if self._context.records is not None:
-            await importlib.import_module("aioglacier.recorded.outcome").sweep(self._context.recorded())
+        if self.records is not None:
+            await importlib.import_module("aioglacier.recorded.outcome").sweep(self.context.recorded())
 
     def _upload(self, description: UploadDescription) -> Upload:
-        return Upload(self._context, description)
+        return Upload(
+            self.context, description.id, description.part_size, description.description, description.started
+        )
 
     async def resume(self, upload_id: str, source: Source) -> Archive:
         """Finish an upload from the beginning of the same source; send only missing parts.
@@ -349,9 +316,7 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
             ResumeMismatchError: The source differs. If it is a path, nothing was sent.
         """
-        upload = await self.prepare_resume(upload_id, source)
-        with self._context.naming():
-            return await upload.run()
+        return await (await self.prepare_resume(upload_id, source)).run()
 
     async def prepare_resume(
         self, upload_id: str, source: Source, *, awaits_report: bool = False
@@ -362,10 +327,8 @@ class Vault:
         making another, until ``records.uploads.note_reported`` is called.
         """
         id_ = UploadId(check_id("upload", upload_id))
-        with self._context.naming():
-            return await ContinuedUploads(self._context).prepare_resume(
-                id_, source, awaits_report=awaits_report
-            )
+        with self.context.naming():
+            return await prepare_resume(self.context, id_, source, awaits_report=awaits_report)
 
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None
@@ -387,9 +350,7 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
             ResumeMismatchError: The service has other parts than the record or the stream.
         """
-        return ContinuedUploads(self._context).resume_writer(
-            UploadId(check_id("upload", upload_id)), expected_size
-        )
+        return resume_writer(self.context, UploadId(check_id("upload", upload_id)), expected_size)
 
     # --- jobs
 
@@ -410,22 +371,21 @@ class Vault:
             byte_range: Half-open; begins at a multiple of 1 MiB and ends at one or at the archive's end.
             sns_topic: The ARN of a topic that gets a message when the job is done.
             description: Kept with the job. The default is unique, so that the job is found again if the
-            service's
-                answer is lost. With another one such a loss is an ``OutcomeUnknownError``.
+                service's answer is lost. With another one such a loss is an ``OutcomeUnknownError``.
 
         Raises:
             InvalidRangeError: The range cannot be retrieved. Nothing was sent.
             PolicyEnforcedError: The account's data retrieval policy refuses it.
             InsufficientCapacityError: No Expedited capacity now.
         """
-        job_id = await JobStarter(self._context).start_archive(
+        return await start_retrieval(
+            self.context,
             ArchiveId(check_id("archive", archive_id)),
             tier=check_choice("tier", Tier, tier),
             byte_range=check_retrieval_range(byte_range),
             sns_topic=sns_topic,
             description=check_description(description),
         )
-        return self._job(job_id)
 
     async def retrieve_inventory(
         self,
@@ -461,120 +421,17 @@ class Vault:
             limit,
             marker,
         )
-        job_id = await JobStarter(self._context).start_inventory(
-            parameters, sns_topic=sns_topic, description=check_description(description)
+        return await start_inventory(
+            self.context, parameters, sns_topic=sns_topic, description=check_description(description)
         )
-        return self._job(job_id)
 
     def job(self, job_id: str) -> Job:
         """Return a job by its id. Nothing is sent, so it need not exist."""
-        return self._job(JobId(check_id("job", job_id)))
+        return Job(self.context, JobId(check_id("job", job_id)))
 
     def jobs(
         self, *, completed: bool | None = None, status: JobStatus | str | None = None
     ) -> AsyncIterator[JobDescription]:
         """Iterate over the vault's jobs: those running, and those that ended within about a day."""
         wanted = check_choice("job status", JobStatus, status) if status is not None else None
-        return follow(
-            "ListJobs",
-            lambda marker: self._context.gateway.list_jobs(
-                self._context.name, completed=completed, status=wanted, marker=marker
-            ),
-        )
-
-    async def find_retrieval(
-        self, archive_id: str, *, byte_range: ByteRange | tuple[int, int] | None = None
-    ) -> Job | None:
-        """Find a job, running or done, that retrieves these bytes, so that they need not be paid twice.
-
-        It may retrieve more; the returned job gives the bytes asked for here. Of several jobs the one with
-        the smallest output is chosen.
-        """
-        found = await JobStarter(self._context).find_archive(archive_id, check_retrieval_range(byte_range))
-        return Job(self._context, *found) if found is not None else None
-
-    async def find_inventory_retrieval(
-        self, output_format: InventoryFormat | str = InventoryFormat.JSON
-    ) -> Job | None:
-        """Find a job, running or done, that lists the whole inventory."""
-        wanted = check_choice("inventory format", InventoryFormat, output_format)
-        found = await JobStarter(self._context).find_inventory(wanted)
-        return self._job(found.id) if found is not None else None
-
-    async def find_or_start_retrieval(
-        self,
-        archive_id: str,
-        *,
-        tier: Tier | str = Tier.STANDARD,
-        byte_range: ByteRange | tuple[int, int] | None = None,
-        target: str | os.PathLike[str] | None = None,
-        is_new: bool = False,
-    ) -> tuple[Job, bool]:
-        """Return the job for these bytes, and whether it was started just now; see ``retrieve``.
-
-        Args:
-            archive_id: The archive.
-            tier: The tier of a job that is started.
-            byte_range: As in ``retrieve``.
-            target: The file that the bytes are for. With a catalog, a second job for the same file is paid
-                only if ``is_new``.
-            is_new: Pay for another job where the one before failed or is gone.
-
-        Raises:
-            JobFailedError: The job that was paid for this target failed or is gone.
-        """
-        found, is_started = await JobStarter(self._context).find_or_start_archive(
-            ArchiveId(check_id("archive", archive_id)),
-            tier=check_choice("tier", Tier, tier),
-            byte_range=check_retrieval_range(byte_range),
-            target=target,
-            is_new=is_new,
-        )
-        return Job(self._context, *found), is_started
-
-    async def check_not_paid(
-        self, archive_id: str, byte_range: ByteRange | None, target: str | os.PathLike[str]
-    ) -> None:
-        """Refuse what ``find_or_start_retrieval`` would refuse to pay again.
-
-        Raises:
-            JobFailedError: The job that was paid for this target failed or is gone.
-        """
-        await JobStarter(self._context).refuse_to_pay_again(archive_id, byte_range, target, gives_up=False)
-
-    async def find_record(self, archive_id: str) -> ArchiveRecord | None:
-        """Return what the catalog knows of an archive; ``None`` without a catalog."""
-        return await JobStarter(self._context).find_record(archive_id)
-
-    async def check_job(self, job: JobDescription, archive_id: str | None = None) -> None:
-        """Check that a job is one for this archive, and that the archive is the one on record.
-
-        Raises:
-            InvalidPlanError: The job retrieves another archive, or an inventory.
-            IntegrityError: The service has another tree hash for the archive than is on record.
-        """
-        await JobStarter(self._context).check_job(job, archive_id)
-
-    async def find_or_start_inventory(self, *, is_new: bool = False) -> tuple[Job, bool]:
-        """Return a job that lists the whole vault, and whether it was started just now.
-
-        A finished job is used again until the service has made another inventory; ``is_new`` uses none.
-        """
-        job_id, is_started = await JobStarter(self._context).find_or_start_inventory(is_new=is_new)
-        return self._job(job_id), is_started
-
-    async def find_useful_inventory(self) -> Job | None:
-        """Return the job that ``find_or_start_inventory`` would use, if there is one."""
-        found = await JobStarter(self._context).find_useful_inventory()
-        return self._job(found.id) if found is not None else None
-
-    def read_inventory(self, job: Job, description: JobDescription) -> InventoryReading:
-        """Read the output of a finished inventory job into the catalog while the caller reads it.
-
-        Raises:
-            ConfigurationError: The connection has no catalog.
-        """
-        return InventoryReading(self._context.recorded(), job, description)
-
-    def _job(self, job_id: JobId) -> Job:
-        return Job(self._context, job_id)
+        return self.context.list_jobs(completed=completed, status=wanted)

@@ -25,76 +25,72 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 
-class ContinuedUploads:
-    """Continues unfinished uploads to one vault."""
+async def prepare_resume(
+    context: VaultContext, upload_id: UploadId, source: Source, *, awaits_report: bool
+) -> SourceUpload:
+    """See ``Vault.prepare_resume``."""
+    record, description, known = await _find(context, upload_id)
+    opened = await as_source(source)
+    size = opened.size
+    if size is not None and known and max(known) >= size:
+        raise ResumeMismatchError(
+            f"upload {upload_id} holds bytes up to {max(known)} and more, but the source has {size}; "
+            "abort that upload and upload the source again"
+        )
+    options = _options(context, description)
+    store = context.store(options, opened, record, found=description, awaits_report=awaits_report)
+    return SourceUpload(store, context.resources, options, opened, resume=(upload_id, known))
 
-    def __init__(self, context: VaultContext) -> None:
-        self._context = context
 
-    async def prepare_resume(
-        self, upload_id: UploadId, source: Source, *, awaits_report: bool = False
-    ) -> SourceUpload:
-        """See ``Vault.prepare_resume``."""
-        record, description, known = await self._find(upload_id)
-        opened = await as_source(source)
-        size = opened.size
-        if size is not None and known and max(known) >= size:
-            raise ResumeMismatchError(
-                f"upload {upload_id} holds bytes up to {max(known)} and more, but the source has {size}; "
-                "abort that upload and upload the source again"
-            )
-        options = self._options(description)
-        store = self._context.store(options, opened, record, found=description, awaits_report=awaits_report)
-        return SourceUpload(store, self._context.resources, options, opened, resume=(upload_id, known))
-
-    @asynccontextmanager
-    async def resume_writer(
-        self, upload_id: UploadId, expected_size: int | None
-    ) -> AsyncIterator[ArchiveWriter]:
-        """See ``Vault.resume_writer``."""
-        record, description, known = await self._find(upload_id)
-        sizes = await self._check_recorded(record, known)
-        options = replace(self._options(description), expected_size=expected_size)
+@asynccontextmanager
+async def resume_writer(
+    context: VaultContext, upload_id: UploadId, expected_size: int | None
+) -> AsyncIterator[ArchiveWriter]:
+    """See ``Vault.resume_writer``."""
+    with context.naming():
+        record, description, known = await _find(context, upload_id)
+        sizes = await _check_recorded(context, record, known)
+        options = replace(_options(context, description), expected_size=expected_size)
         there: list[bytes] = []
         while (start := len(there) * description.part_size) in known:
             # The last part at the service may be short, and only the record tells its size.
             if start + description.part_size not in known and sizes.get(start) != description.part_size:
                 break
             there.append(known[start])
-        store = self._context.store(options, record=record, found=description)
-        async with open_writer(
-            store, self._context.resources, options, resume=(upload_id, known, there)
-        ) as writer:
+        store = context.store(options, record=record, found=description)
+        resume = upload_id, known, there
+        async with open_writer(store, context.resources, options, resume=resume) as writer:
             yield writer
 
-    async def _find(
-        self, upload_id: UploadId
-    ) -> tuple[UploadRecord | None, UploadDescription, dict[int, bytes]]:
-        """Return the record of an upload, its description at the service, and its parts there."""
-        record = (
-            await self._context.records.uploads.find(upload_id) if self._context.records is not None else None
-        )
-        description, known = await self._context.fetch_parts(upload_id)
-        if self._context.records is not None:
-            await self._context.records.confirm_account(description.vault_arn)
-        return record, description, known
 
-    async def _check_recorded(self, record: UploadRecord | None, known: dict[int, bytes]) -> dict[int, int]:
-        """Compare the parts on record with those at the service; return their sizes by offset."""
-        sizes: dict[int, int] = {}
-        if record is None or self._context.records is None:
-            return sizes
-        async for part in self._context.records.catalog.uploads.list_parts(record.number):
-            start = part.index * record.part_size
-            if known.get(start, part.tree_hash) != part.tree_hash:
-                raise ResumeMismatchError(
-                    f"part {part.index} of upload {record.upload_id} is not what was sent from here; feed "
-                    "the stream again from its beginning, or abort that upload"
-                )
-            sizes[start] = part.size
+async def _find(
+    context: VaultContext, upload_id: UploadId
+) -> tuple[UploadRecord | None, UploadDescription, dict[int, bytes]]:
+    """Return the record of an upload, its description at the service, and its parts there."""
+    record = await context.records.uploads.find(upload_id) if context.records is not None else None
+    description, known = await context.fetch_parts(upload_id)
+    if context.records is not None:
+        await context.records.confirm_account(description.vault_arn)
+    return record, description, known
+
+
+async def _check_recorded(
+    context: VaultContext, record: UploadRecord | None, known: dict[int, bytes]
+) -> dict[int, int]:
+    """Compare the parts on record with those at the service; return their sizes by offset."""
+    sizes: dict[int, int] = {}
+    if record is None or context.records is None:
         return sizes
+    async for part in context.records.catalog.uploads.list_parts(record.number):
+        start = part.index * record.part_size
+        if known.get(start, part.tree_hash) != part.tree_hash:
+            raise ResumeMismatchError(
+                f"part {part.index} of upload {record.upload_id} is not what was sent from here; feed the "
+                "stream again from its beginning, or abort that upload"
+            )
+        sizes[start] = part.size
+    return sizes
 
-    def _options(self, upload: UploadDescription) -> UploadOptions:
-        return UploadOptions(
-            self._context.name, upload.description or None, upload.part_size, keep_unfinished=True
-        )
+
+def _options(context: VaultContext, upload: UploadDescription) -> UploadOptions:
+    return UploadOptions(context.name, upload.description or None, upload.part_size, keep_unfinished=True)

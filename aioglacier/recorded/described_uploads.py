@@ -23,12 +23,11 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import VAULT
 from aioglacier.core.models import UploadId
 from aioglacier.core.planning import count_parts
-from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
     from contextlib import AsyncExitStack
 
     from aioglacier.core.models import UploadDescription
@@ -72,7 +71,9 @@ async def find_candidates(
     candidates: list[Candidate] = []
     passed_over: list[PassedOver] = []
     try:
-        found = [each async for each in _list(context) if each.description == (options.description or "")]
+        found = [
+            each async for each in context.list_uploads() if each.description == (options.description or "")
+        ]
     except AccessDeniedError as error:
         _log.warning("unfinished uploads cannot be listed, so none can be continued: %s", error)
         return [], []
@@ -143,10 +144,3 @@ async def lock_upload(
 def is_of_another(source: str, file: NamedFile) -> bool:
     """Whether an upload is on record for another file that still exists; a file may have been moved."""
     return source != file.path and os.path.lexists(source)
-
-
-def _list(context: RecordedVault) -> AsyncIterator[UploadDescription]:
-    return follow(
-        "ListMultipartUploads",
-        lambda marker: context.gateway.list_multipart_uploads(context.name, marker=marker),
-    )

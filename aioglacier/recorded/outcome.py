@@ -35,7 +35,6 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
 )
 from aioglacier.core.upload_identity import CLOCK_TOLERANCE, LATEST_BEGIN, may_be_lost
-from aioglacier.gateway.contract.paging import follow
 from aioglacier.recorded.upload_records import content_of, unknown_outcome
 from aioglacier.transfer.upload.writer import UploadOptions
 
@@ -197,10 +196,7 @@ async def find_lost(context: RecordedVault, record: UploadRecord) -> UploadId | 
     """Find the upload at the service that an intent began, if there is one; see ``core.upload_identity``."""
     found = [
         upload
-        async for upload in follow(
-            "ListMultipartUploads",
-            lambda marker: context.gateway.list_multipart_uploads(context.name, marker=marker),
-        )
+        async for upload in context.list_uploads()
         if may_be_lost(
             upload,
             description=record.description,

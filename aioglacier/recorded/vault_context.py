@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import ConfigurationError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.naming_vault import naming_vault
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.store import GlacierStore
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
 
     from aioglacier.catalog import Catalog, UploadRecord, VaultKey
-    from aioglacier.core.models import ArchiveId, Page, UploadDescription, UploadedPart, UploadId
+    from aioglacier.core.models import (
+        ArchiveId,
+        JobDescription,
+        JobStatus,
+        Page,
+        UploadDescription,
+        UploadedPart,
+        UploadId,
+    )
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.resources import TransferResources
@@ -70,6 +80,24 @@ class VaultContext:
             return store
         return self.records.store(store, options, source, record, found=found, awaits_report=awaits_report)
 
+    def list_uploads(self) -> AsyncIterator[UploadDescription]:
+        """Iterate over the uploads that were neither completed nor aborted."""
+        return follow(
+            "ListMultipartUploads",
+            lambda marker: self.gateway.list_multipart_uploads(self.name, marker=marker),
+        )
+
+    def list_jobs(
+        self, *, completed: bool | None = None, status: JobStatus | None = None
+    ) -> AsyncIterator[JobDescription]:
+        """Iterate over the jobs that run, and those that ended within about a day."""
+        return follow(
+            "ListJobs",
+            lambda marker: self.gateway.list_jobs(
+                self.name, completed=completed, status=status, marker=marker
+            ),
+        )
+
     async def fetch_parts(self, upload_id: UploadId) -> tuple[UploadDescription, dict[int, bytes]]:
         """Fetch an unfinished upload from the service, with the tree hash of each of its parts by offset.
 
@@ -93,6 +121,13 @@ class VaultContext:
             await self.gateway.delete_archive(self.name, archive_id)
 
         await (delete() if self.records is None else self.records.delete(archive_id, delete))
+
+    async def abort_upload(self, upload_id: UploadId) -> None:
+        """Remove an upload and its parts if it exists, and record it where there is a catalog."""
+        with suppress(UploadNotFoundError):  # which is the goal
+            await self.gateway.abort_multipart_upload(self.name, upload_id)
+        if self.records is not None:
+            await self.records.uploads.note_aborted(upload_id)
 
     def part_size(self, wanted: int) -> int:
         """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""

@@ -167,17 +167,17 @@ async def test_every_job_has_a_description_of_its_own(vault: Vault) -> None:
 async def test_a_job_that_is_there_is_found_again(scripted: ScriptedGateway, vault: Vault) -> None:
     """A job that retrieves the bytes is found; jobs for other ranges and failed jobs are not."""
     archive = await archived(vault)
-    assert await vault.find_retrieval(archive.id) is None
+    assert await vault.retrievals.find(archive.id) is None
     part = await vault.retrieve(archive.id, byte_range=(MIB, 2 * MIB))
-    assert await vault.find_retrieval(archive.id) is None
+    assert await vault.retrievals.find(archive.id) is None
     whole = await vault.retrieve(archive.id)
     for byte_range, job in ((None, whole), ((MIB, 2 * MIB), part), (ByteRange(MIB, 2 * MIB), part)):
-        found = await vault.find_retrieval(archive.id, byte_range=byte_range)
+        found = await vault.retrievals.find(archive.id, byte_range=byte_range)
         assert found is not None
         assert found.id == job.id
     await vault.delete_archive(archive.id)
     await scripted.advance(5 * 3600)
-    assert await vault.find_retrieval(archive.id) is None
+    assert await vault.retrievals.find(archive.id) is None
 
 
 async def test_a_job_for_more_gives_the_bytes_asked_for(
@@ -187,7 +187,7 @@ async def test_a_job_for_more_gives_the_bytes_asked_for(
     archive = await archived(vault)
     job = await vault.retrieve(archive.id)
     await scripted.advance(5 * 3600)
-    found = await vault.find_retrieval(archive.id, byte_range=(MIB, 2 * MIB))
+    found = await vault.retrievals.find(archive.id, byte_range=(MIB, 2 * MIB))
     assert found is not None
     assert found.id == job.id
     await found.download(tmp_path / "part")
@@ -199,9 +199,9 @@ async def test_a_job_for_another_archive_is_refused(vault: Vault) -> None:
     """The output of a job is not taken for an archive that the job does not retrieve (a32)."""
     one, other = await archived(vault), await archived(vault)
     description = await (await vault.retrieve(one.id)).describe()
-    await vault.check_job(description, one.id)
+    await vault.retrievals.check_job(description, one.id)
     with pytest.raises(InvalidPlanError, match=f"retrieves archive {one.id}, not archive {other.id}"):
-        await vault.check_job(description, other.id)
+        await vault.retrievals.check_job(description, other.id)
 
 
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
@@ -223,11 +223,11 @@ async def test_an_inventory_job_that_is_there_is_found_again(vault: Vault) -> No
     """An inventory job with a limit or in another format is not taken for a whole list."""
     await archived(vault)
     await vault.retrieve_inventory(limit=1)
-    assert await vault.find_inventory_retrieval() is None
+    assert await vault.retrievals.find_inventory() is None
     job = await vault.retrieve_inventory()
-    found = await vault.find_inventory_retrieval()
+    found = await vault.retrievals.find_inventory()
     assert found is not None
     assert (found.id, found.vault, repr(found)) == (job.id, "v", f"<Job v {job.id}>")
-    assert await vault.find_inventory_retrieval("CSV") is None
+    assert await vault.retrievals.find_inventory("CSV") is None
     assert {status.status async for status in vault.jobs(status="InProgress")} == {JobStatus.IN_PROGRESS}
     assert [done async for done in vault.jobs(completed=True)] == []

@@ -83,7 +83,7 @@ async def test_an_inventory_is_read_as_a_stream(
     vault = await local.create_vault("v")
     archives = [await vault.upload(DATA[:size], description=f'"{size}", raw') for size in range(1, 30)]
     job = await vault.retrieve_inventory(output_format=output_format)
-    assert await vault.find_inventory_retrieval(output_format) is not None
+    assert await vault.retrievals.find_inventory(output_format) is not None
     listed = [archive async for archive in job.inventory()]
     assert {(each.id, each.size, each.tree_hash, each.description) for each in listed} == {
         (each.id, each.size, each.tree_hash, each.description) for each in archives

@@ -44,7 +44,7 @@ async def read_manifest(vault: Vault, archive_id: str, tier: Tier = Tier.STANDAR
     known = await find_manifest(vault, archive_id)
     if known is not None:
         return known
-    job = await vault.find_retrieval(archive_id) or await vault.retrieve(archive_id, tier=tier)
+    job = await vault.retrievals.find(archive_id) or await vault.retrieve(archive_id, tier=tier)
     description = await job.wait_until_done()
     if (description.output_size or 0) > _LARGEST_MANIFEST:
         raise IntegrityError(
@@ -196,7 +196,7 @@ class StreamDownload:
                 return
             ahead += piece.size
             if number not in self._jobs:
-                job = await self._vault.find_retrieval(piece.archive_id)
+                job = await self._vault.retrievals.find(piece.archive_id)
                 if job is None:
                     job = await self._vault.retrieve(piece.archive_id, tier=self._tier)
                     self.started += 1

@@ -19,7 +19,7 @@ async def inventory_job(
     session: Session, vault: Vault, *, is_new: bool = False
 ) -> tuple[Job, JobDescription]:
     """Find or start a job that lists the whole vault, and describe it."""
-    job, is_started = await vault.find_or_start_inventory(is_new=is_new)
+    job, is_started = await vault.retrievals.find_or_start_inventory(is_new=is_new)
     if is_started:
         takes = "" if session.settings.local is not None else "; an inventory takes 3 to 5 hours"
         session.output.note(f"started job {job.id}{takes}")

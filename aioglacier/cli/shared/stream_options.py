@@ -133,7 +133,9 @@ async def plan_rolling(
         unknown = {"size": None, "pieces": None, "jobs": None, "retrieved": None, "cost": None}
         what = "retrieve the manifest, and then the pieces that it names"
         return tell_plan(session, "InitiateJob", what, **facts, **unknown)
-    to_ask = [piece.size for piece in manifest.pieces if await place.find_retrieval(piece.archive_id) is None]
+    to_ask = [
+        piece.size for piece in manifest.pieces if await place.retrievals.find(piece.archive_id) is None
+    ]
     record = {
         **facts,
         "size": manifest.size,

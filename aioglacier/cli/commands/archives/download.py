@@ -188,14 +188,14 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
     from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
 
     vault = glacier.vault(options.vault)
-    known = await vault.find_record(options.archive_id) if options.archive_id else None
+    known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
     size = _size(known, options)
     if options.job_id is not None:
         job: Job | None = vault.job(options.job_id)
     else:
-        job = await vault.find_retrieval(options.archive_id, byte_range=options.byte_range)
+        job = await vault.retrievals.find(options.archive_id, byte_range=options.byte_range)
         if job is None and not options.is_new and options.target != STDOUT:
-            await vault.check_not_paid(options.archive_id, options.byte_range, options.target)
+            await vault.retrievals.check_not_paid(options.archive_id, options.byte_range, options.target)
     prices = load_prices(glacier.region, options.price_list)
     cost = 0.0 if job is not None else None if size is None else prices.retrieval(options.tier, size, 1)
     facts = {
@@ -225,13 +225,13 @@ def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
 
 async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
     vault = glacier.vault(options.vault)
-    known = await vault.find_record(options.archive_id) if options.archive_id else None
+    known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
     if known is not None and options.target != STDOUT:
         check_room(options.target, _size(known, options) or 0, is_encrypted=options.identities is not None)
     await _check_spending(session, glacier, vault, options, _size(known, options))
     job, is_new = await _job(session, vault, options)
     description = await job.describe()
-    await vault.check_job(description, options.archive_id)
+    await vault.retrievals.check_job(description, options.archive_id)
     if vault.records is not None and options.target != STDOUT:
         await vault.records.begin_download(description, options.target)
     if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
@@ -251,7 +251,7 @@ async def _check_spending(
     is_limited = options.max_cost is not None or options.tier is Tier.EXPEDITED
     if options.job_id is not None or not is_limited:
         return
-    if await vault.find_retrieval(options.archive_id, byte_range=options.byte_range) is not None:
+    if await vault.retrievals.find(options.archive_id, byte_range=options.byte_range) is not None:
         return
     prices = load_prices(glacier.region, options.price_list)
     cost = math.nan if size is None else prices.retrieval(options.tier, size, 1)
@@ -265,7 +265,7 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
     if options.job_id is not None:
         return vault.job(options.job_id), False
     try:
-        job, is_started = await vault.find_or_start_retrieval(
+        job, is_started = await vault.retrievals.find_or_start(
             options.archive_id,
             tier=options.tier,
             byte_range=options.byte_range,

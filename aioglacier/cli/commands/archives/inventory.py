@@ -98,7 +98,7 @@ def command(
         if no_wait and description.status is JobStatus.IN_PROGRESS:
             return not_yet(session, vault, description)
         description = await wait(session, job, description)
-        reading = glacier.vault(vault).read_inventory(job, description)
+        reading = job.read_inventory(description)
         if target is None:
             await _print(session, reading, is_csv=format_ == "csv")
         elif format_ == "csv":
@@ -119,7 +119,7 @@ async def _plan(
     session: Session, vault: Vault, job_id: str | None, target: str | None, *, is_new: bool
 ) -> int:
     if job_id is None and not is_new:
-        found = await vault.find_useful_inventory()
+        found = await vault.retrievals.find_useful_inventory()
         job_id = found.id if found is not None else None
     what = f"read the output of job {job_id}" if job_id is not None else "start an inventory job"
     facts = {"vault": vault.name, "job_id": job_id, "target": target}

@@ -67,7 +67,7 @@ def empty(session: Session, name: str, yes: bool, lose_files: bool, dry_run: boo
 
 async def _plan(session: Session, vault: Vault) -> int:
     found = await vault.describe()
-    job = await vault.find_inventory_retrieval() if found.inventoried is not None else None
+    job = await vault.retrievals.find_inventory() if found.inventoried is not None else None
     what = (
         f"delete what the next inventory of vault {vault.name} lists; the last one has "
         f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}"

@@ -1,0 +1,260 @@
+"""Retrievals of a vault: start one, or find one that will do, running or done.
+
+A job costs money and hours, so one that is there is used. Where the jobs cannot be listed, one is started.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from aioglacier.client.job import Job
+from aioglacier.core.checks import check_choice, check_id, check_retrieval_range
+from aioglacier.core.errors import AccessDeniedError, IntegrityError, InvalidPlanError, JobFailedError
+from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus, Tier
+from aioglacier.core.ranges import ByteRange
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable
+
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.core.models import JobDescription, JobId
+    from aioglacier.recorded.vault_context import VaultContext
+
+_Found = TypeVar("_Found")
+
+#: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
+JOB_NONCE_PREFIX: Final = "aioglacier "
+
+_log: Final = logging.getLogger("aioglacier.client.retrievals")
+
+
+async def start_retrieval(
+    context: VaultContext,
+    archive_id: ArchiveId,
+    *,
+    tier: Tier,
+    byte_range: ByteRange | None,
+    sns_topic: str | None = None,
+    description: str | None = None,
+) -> Job:
+    """Start a retrieval, on record if there is a catalog; see ``Vault.retrieve``."""
+
+    async def initiate(nonce: str) -> JobId:
+        return await context.gateway.initiate_archive_retrieval(
+            context.name,
+            archive_id,
+            tier=tier,
+            byte_range=byte_range,
+            sns_topic=sns_topic,
+            description=description or JOB_NONCE_PREFIX + nonce,
+        )
+
+    if context.records is None:
+        return Job(context, await initiate(secrets.token_hex(8)))
+    action = JobAction.ARCHIVE_RETRIEVAL
+    job_id = await context.records.initiate_job(
+        initiate, action, archive_id=archive_id, byte_range=byte_range, tier=tier
+    )
+    return Job(context, job_id)
+
+
+async def start_inventory(
+    context: VaultContext,
+    parameters: InventoryParameters,
+    *,
+    sns_topic: str | None = None,
+    description: str | None = None,
+) -> Job:
+    """Start an inventory job, on record if there is a catalog; see ``Vault.retrieve_inventory``."""
+
+    async def initiate(nonce: str) -> JobId:
+        return await context.gateway.initiate_inventory_retrieval(
+            context.name, parameters, sns_topic=sns_topic, description=description or JOB_NONCE_PREFIX + nonce
+        )
+
+    if context.records is None:
+        return Job(context, await initiate(secrets.token_hex(8)))
+    action = JobAction.INVENTORY_RETRIEVAL
+    return Job(context, await context.records.initiate_job(initiate, action, inventory=parameters))
+
+
+class Retrievals:
+    """The jobs of a vault that are there already, so that none is paid twice. From ``Vault.retrievals``."""
+
+    def __init__(self, context: VaultContext) -> None:
+        self._context = context
+
+    def __repr__(self) -> str:
+        return f"<Retrievals of vault {self._context.name}>"
+
+    async def find(
+        self, archive_id: str, *, byte_range: ByteRange | tuple[int, int] | None = None
+    ) -> Job | None:
+        """Find a job, running or done, that retrieves these bytes.
+
+        It may retrieve more; the returned job gives the bytes asked for here. Of several jobs the one with
+        the smallest output is chosen.
+        """
+        wanted = check_retrieval_range(byte_range)
+        best: tuple[int, Job] | None = None
+        async for job in self._context.list_jobs():
+            part = find_in_output(job, archive_id, wanted)
+            if part is None:
+                continue
+            size = job.byte_range.size if job.byte_range is not None else job.archive_size or part.size
+            if best is None or size < best[0]:
+                best = size, Job(self._context, job.id, None if part.size == size else part)
+        return best[1] if best is not None else None
+
+    async def find_or_start(
+        self,
+        archive_id: str,
+        *,
+        tier: Tier | str = Tier.STANDARD,
+        byte_range: ByteRange | tuple[int, int] | None = None,
+        target: str | os.PathLike[str] | None = None,
+        is_new: bool = False,
+    ) -> tuple[Job, bool]:
+        """Return the job for these bytes, and whether it was started just now; see ``Vault.retrieve``.
+
+        Args:
+            archive_id: The archive.
+            tier: The tier of a job that is started.
+            byte_range: As in ``Vault.retrieve``.
+            target: The file that the bytes are for. With a catalog, a second job for the same file is paid
+                only if ``is_new``.
+            is_new: Pay for another job where the one before failed or is gone.
+
+        Raises:
+            JobFailedError: The job that was paid for this target failed or is gone.
+        """
+        id_, wanted = ArchiveId(check_id("archive", archive_id)), check_retrieval_range(byte_range)
+        chosen = check_choice("tier", Tier, tier)
+        found = await _if_allowed(self.find(id_, byte_range=wanted))
+        if found is not None:
+            return found, False
+        if target is not None:
+            await self.check_not_paid(id_, wanted, target, gives_up=is_new)
+        return await start_retrieval(self._context, id_, tier=chosen, byte_range=wanted), True
+
+    async def check_not_paid(
+        self,
+        archive_id: str,
+        byte_range: ByteRange | None,
+        target: str | os.PathLike[str],
+        *,
+        gives_up: bool = False,
+    ) -> None:
+        """Refuse to pay for a target again whose job came to nothing, unless that job is given up.
+
+        Raises:
+            JobFailedError: The job that was paid for this target failed or is gone.
+        """
+        records = self._context.records
+        job = await records.find_abandoned(archive_id, byte_range, target) if records is not None else None
+        if records is None or job is None or job.job_id is None:
+            return
+        if gives_up:
+            await records.give_up_download(target)
+            return
+        how = "failed" if job.state.value == "failed" else "is gone"
+        with self._context.naming():
+            raise JobFailedError(
+                f"job {job.job_id}, started {job.created:%Y-%m-%d %H:%M} UTC for this download, {how}"
+                f"{f' ({job.outcome})' if job.outcome else ''}; another one costs again",
+                job_id=job.job_id,
+                status_message=job.outcome or None,
+            )
+
+    async def find_inventory(self, output_format: InventoryFormat | str = InventoryFormat.JSON) -> Job | None:
+        """Find a job, running or done, that lists the whole inventory."""
+        found = await self._find_inventory(check_choice("inventory format", InventoryFormat, output_format))
+        return Job(self._context, found.id) if found is not None else None
+
+    async def find_useful_inventory(self) -> Job | None:
+        """Find such a job in JSON; none if the service has made another inventory since it was started."""
+        job = await self._find_inventory(InventoryFormat.JSON)
+        if job is None:
+            return None
+        if job.status is JobStatus.SUCCEEDED:
+            vault = await self._context.gateway.describe_vault(self._context.name)
+            if vault.inventoried is not None and vault.inventoried > job.created:
+                return None
+        return Job(self._context, job.id)
+
+    async def find_or_start_inventory(self, *, is_new: bool = False) -> tuple[Job, bool]:
+        """Return a job that lists the whole vault, and whether it was started just now.
+
+        A finished job is used again until the service has made another inventory; ``is_new`` uses none.
+        """
+        found = None if is_new else await _if_allowed(self.find_useful_inventory())
+        if found is not None:
+            return found, False
+        return await start_inventory(self._context, InventoryParameters()), True
+
+    async def find_record(self, archive_id: str) -> ArchiveRecord | None:
+        """Return what the catalog knows of an archive; ``None`` without a catalog."""
+        records = self._context.records
+        if records is None:
+            return None
+        return await records.catalog.archives.get(records.key, ArchiveId(archive_id))
+
+    async def check_job(self, job: JobDescription, archive_id: str | None = None) -> None:
+        """Check that a job is one for this archive, and that the archive is the one on record.
+
+        Raises:
+            InvalidPlanError: The job retrieves another archive, or an inventory.
+            IntegrityError: The service has another tree hash for the archive than is on record.
+        """
+        with self._context.naming():
+            if archive_id and job.archive_id != archive_id:
+                given = f"archive {job.archive_id}" if job.archive_id else "an inventory"
+                raise InvalidPlanError(f"job {job.id} retrieves {given}, not archive {archive_id}")
+            if job.archive_id is None or job.archive_tree_hash is None:
+                return
+            known = await self.find_record(job.archive_id)
+            if known is not None and known.archive.tree_hash != job.archive_tree_hash:
+                raise IntegrityError(
+                    f"the service has another tree hash for archive {job.archive_id} than is on record; "
+                    "nothing was written",
+                    expected=known.archive.tree_hash,
+                    actual=job.archive_tree_hash,
+                    archive_id=job.archive_id,
+                )
+
+    async def _find_inventory(self, output_format: InventoryFormat) -> JobDescription | None:
+        async for job in self._context.list_jobs():
+            if lists_all(job, output_format):
+                return job
+        return None
+
+
+async def _if_allowed(search: Awaitable[_Found | None]) -> _Found | None:
+    try:
+        return await search
+    except AccessDeniedError as error:
+        _log.warning("jobs cannot be listed, so one that is there cannot be used: %s", error)
+        return None
+
+
+def find_in_output(job: JobDescription, archive_id: str, wanted: ByteRange | None) -> ByteRange | None:
+    """Return where in a job's output some bytes of an archive are; ``None`` if it does not retrieve them."""
+    if job.archive_id != archive_id or job.status is JobStatus.FAILED or job.archive_size is None:
+        return None
+    whole = ByteRange(0, job.archive_size)
+    given, wanted = job.byte_range or whole, wanted or whole
+    if not given.start <= wanted.start < wanted.stop <= given.stop:
+        return None
+    return ByteRange(wanted.start - given.start, wanted.stop - given.start)
+
+
+def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:
+    """Whether a job, running or done, lists the whole inventory in a format."""
+    if job.action is not JobAction.INVENTORY_RETRIEVAL or job.status is JobStatus.FAILED:
+        return False
+    parameters = job.inventory or InventoryParameters()
+    return replace(parameters, marker=None) == InventoryParameters(output_format)
