@@ -12,14 +12,14 @@ from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT, Gateway
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
     from pathlib import Path
 
     from aioglacier.core.errors import GlacierError
     from aioglacier.gateway.contract.operation import Arguments, Operation
-    from aioglacier.gateway.contract.protocols import JobOutput, RawResponse
+    from aioglacier.gateway.contract.protocols import Answer, JobOutput, RawRequest
     from aioglacier.server import Fault
 
 
@@ -36,15 +36,7 @@ class IdleGateway(Gateway):
         """Refuse: there is no output."""
         raise NotImplementedError
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> RawResponse:
+    async def request(self, raw: RawRequest) -> Answer:
         """Refuse: there is no service."""
         raise NotImplementedError
 
@@ -103,17 +95,9 @@ class ScriptedGateway(Gateway):
         async with self._gateway.open_output(arguments) as output:
             yield output
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> RawResponse:
+    async def request(self, raw: RawRequest) -> Answer:
         """Forward a request."""
-        return await self._gateway.request(method, path, query=query, headers=headers, body=body)
+        return await self._gateway.request(raw)
 
     def _meet(self, name: str) -> None:
         self.calls[name] += 1

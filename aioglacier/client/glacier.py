@@ -17,6 +17,7 @@ from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.paging import follow
+from aioglacier.gateway.contract.protocols import RawRequest
 from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog
     from aioglacier.client.notices import JobNotices
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
-    from aioglacier.gateway.contract.protocols import RawResponse
+    from aioglacier.gateway.contract.protocols import Answer
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
@@ -145,12 +146,12 @@ class Glacier:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-    ) -> RawResponse:
+    ) -> Answer:
         """Send one signed request that has no method here, once; return the answer whatever its status.
 
         ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
         """
-        return await self._gateway.request(method, path, query=query, headers=headers, body=body)
+        return await self._gateway.request(RawRequest(method, path, query or {}, headers or {}, body))
 
 
 @asynccontextmanager

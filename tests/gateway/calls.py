@@ -9,6 +9,7 @@ import pytest
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, JobId, UploadId
 from aioglacier.core.treehash import hash_part
+from aioglacier.gateway.contract.protocols import RawRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -42,6 +43,6 @@ CALLS: dict[str, Callable[[VaultCaller], Awaitable[Any]]] = {
     "part": send_part,
     "archive": lambda gateway: gateway.upload_archive("photos", PART, hashes=HASHES),
     "output": read_output,
-    "raw": lambda gateway: gateway.request("GET", "vaults/photos"),
+    "raw": lambda gateway: gateway.request(RawRequest("GET", "vaults/photos")),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)

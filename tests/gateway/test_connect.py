@@ -13,6 +13,7 @@ import trustme
 from aioglacier.core.errors import CertificateError, ConfigurationError, NoCredentialsError
 from aioglacier.gateway.aws import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.contract.protocols import RawRequest
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, faulty_server, options_for
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ async def test_endpoint_from_the_environment(monkeypatch: pytest.MonkeyPatch, se
     async with open_gateway(GatewayOptions(region_name="us-east-1", **KEYS)) as gateway:
         assert gateway.origin == server.url
         await gateway.describe_vault("photos")
-        await gateway.request("GET", "vaults/photos")
+        await gateway.request(RawRequest("GET", "vaults/photos"))
     assert len(server.requests) == 2
 
 
@@ -153,7 +154,7 @@ async def test_proxy_by_option_is_used_by_both_planes(server: FaultyServer) -> N
     )
     async with open_gateway(options) as gateway:
         await gateway.describe_vault("photos")
-        await gateway.request("GET", "vaults/photos")
+        await gateway.request(RawRequest("GET", "vaults/photos"))
     assert [exchange.target for exchange in server.requests] == [
         "http://glacier.example.com/-/vaults/photos"
     ] * 2

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from aioglacier.core.errors import ServiceError
-    from aioglacier.gateway.contract.protocols import RawResponse
+    from aioglacier.gateway.contract.protocols import Answer, RawRequest
 
     #: The arguments of one call, by name. An optional one that was not given may be absent.
     Arguments = Mapping[str, Any]
@@ -130,16 +130,5 @@ class Performer(ABC):
         """Do one operation of the table."""
 
     @abstractmethod
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> RawResponse:
-        """Send one signed request that has no row; return an answer of any status except a redirect's.
-
-        ``path`` begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
-        """
+    async def request(self, raw: RawRequest) -> Answer:
+        """Send one signed request that has no row; return an answer of any status except a redirect's."""

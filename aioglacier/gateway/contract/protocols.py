@@ -1,11 +1,13 @@
-"""Types that cross the gateway's door: bodies with their callbacks, job output, raw answers."""
+"""Types that cross the gateway's door: bodies with their callbacks, job output, raw requests, answers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from aioglacier.files.reading import FileRange
 
@@ -44,16 +46,6 @@ class JobOutput(Protocol):
         """The service's tree hash of exactly these bytes, if it sends one."""
         ...
 
-    @property
-    def description(self) -> str:
-        """The archive's description, ``""`` without one."""
-        ...
-
-    @property
-    def content_type(self) -> str:
-        """The content type that the service sent."""
-        ...
-
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the bytes in blocks as they arrive.
 
@@ -76,20 +68,33 @@ class JobOutput(Protocol):
         ...
 
 
-class RawResponse(Protocol):
-    """The answer to a request that has no method of its own."""
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request that has no method of its own.
 
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
+    Attributes:
+        path: Begins after the account, as ``vaults/photos``; a leading "/" makes it the whole path.
+    """
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers; names are found whatever their case."""
-        ...
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
-    @property
-    def body(self) -> bytes:
-        """The whole body, or the first 64 KiB of an error's."""
-        ...
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, read to its end, or to the first 64 KiB if it is an error.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Names are found whatever their case.
+        body: The bytes behind the headers.
+        came_at: This machine's clock when the answer had come.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    came_at: datetime

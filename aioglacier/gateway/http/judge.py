@@ -11,7 +11,7 @@ from aioglacier.gateway.http.service_errors import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.gateway.http.request import Answer
+    from aioglacier.gateway.contract.protocols import Answer
 
 _REQUEST_ID_HEADERS: Final = ("x-amzn-RequestId", "x-amz-request-id", "x-amzn-request-id")
 

@@ -1,4 +1,4 @@
-"""A request before it is signed, and an answer that has been read."""
+"""A request before it is signed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from datetime import datetime
 
     from aioglacier.gateway.contract.protocols import Body
 
@@ -40,18 +39,3 @@ class Request:
     def has_body(self) -> bool:
         """Whether the method sends a body, be it an empty one."""
         return self.method not in {"GET", "HEAD"}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer, read to its end, or to a limit if it is an error.
-
-    Attributes:
-        headers: Names are found whatever their case.
-        came_at: This machine's clock when the answer had come.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    came_at: datetime

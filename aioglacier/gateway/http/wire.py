@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from yarl import URL
 
 from aioglacier.core.errors import CredentialsExpiredError, UnexpectedResponseError
+from aioglacier.gateway.contract.protocols import Answer
 from aioglacier.gateway.http.judge import check_success, refuse_redirect
 from aioglacier.gateway.http.open_answer import OpenAnswer
-from aioglacier.gateway.http.request import NO_BODY, Answer
+from aioglacier.gateway.http.request import NO_BODY
 from aioglacier.gateway.http.sending import Sender
 from aioglacier.gateway.http.service_errors import refusal
 from aioglacier.gateway.http.signing import Signer

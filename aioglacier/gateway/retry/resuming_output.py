@@ -15,7 +15,7 @@ from aioglacier.gateway.retry.rules import may_pass
 from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.gateway.contract.operation import Arguments
     from aioglacier.gateway.contract.protocols import JobOutput, Progress
@@ -30,24 +30,18 @@ class ResumingOutput:
         self._gateway = gateway
         self._retrier = retrier
         self._arguments = arguments
-        self._range: ByteRange | None = arguments["byte_range"]
+        self._call: Call | None = None
         self._came = 0
-        self._call = self._begin()
-        self._came_before_call = 0
         self._stack = AsyncExitStack()
         self._current: JobOutput
         self.size = 0
         self.total = 0
         self.tree_hash: bytes | None = None
-        self.description = ""
-        self.content_type = ""
 
     async def __aenter__(self) -> Self:
-        await self._retrier.run(self._call, lambda: self._open(self._range))
+        await self._run(lambda: self._open(self._arguments["byte_range"]))
         self.size, self.total = self._current.size, self._current.total
         self.tree_hash = self._current.tree_hash
-        self.description = self._current.description
-        self.content_type = self._current.content_type
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -58,12 +52,9 @@ class ResumingOutput:
         while True:
             try:
                 async for block in self._current:
-                    self._came += len(block)
-                    self._retrier.patience.moved()
+                    self._note(len(block))
                     yield block
             except GlacierError as error:
-                if not may_pass(error):
-                    raise
                 await self._go_on(error)
             else:
                 return
@@ -75,29 +66,28 @@ class ResumingOutput:
         def came(count: int) -> None:
             nonlocal at
             at += count
-            self._came += count
-            self._retrier.patience.moved()
+            self._note(count)
             progress(count)
 
         while True:
             try:
                 await self._current.receive_into(view[at:], came)
             except GlacierError as error:
-                if not may_pass(error):
-                    raise
                 await self._go_on(error)
             else:
                 return
 
-    def _begin(self) -> Call:
-        return self._retrier.begin(GET_JOB_OUTPUT.name, self._arguments["vault"], GET_JOB_OUTPUT.rule)
+    def _note(self, count: int) -> None:
+        self._came += count
+        self._retrier.patience.moved()
+        if count:
+            self._call = None  # what breaks after these bytes is the first failure of another call
 
     async def _go_on(self, error: GlacierError) -> None:
-        """Open the rest. A broken connection counts as a failed attempt; received bytes begin a new call."""
+        """Open the rest, or raise the error. A broken connection is a failed attempt of the call."""
+        if not may_pass(error):
+            raise error
         await self._stack.aclose()
-        if self._came > self._came_before_call:
-            self._call = self._begin()
-            self._came_before_call = self._came
         broken: list[GlacierError] = [error]
 
         async def attempt() -> None:
@@ -105,10 +95,16 @@ class ResumingOutput:
                 raise broken.pop()
             await self._open(self._rest())
 
+        await self._run(attempt)
+
+    async def _run(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        row = GET_JOB_OUTPUT
+        self._call = self._call or self._retrier.begin(row.name, self._arguments["vault"], row.rule)
         await self._retrier.run(self._call, attempt)
 
     def _rest(self) -> ByteRange:
-        start = self._range.start if self._range is not None else 0
+        asked: ByteRange | None = self._arguments["byte_range"]
+        start = asked.start if asked is not None else 0
         return ByteRange(start + self._came, start + self.size)
 
     async def _open(self, byte_range: ByteRange | None) -> None:

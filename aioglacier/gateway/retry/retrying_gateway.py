@@ -27,11 +27,11 @@ from aioglacier.gateway.retry.retrier import Retrier
 from aioglacier.gateway.vaults.gateway import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.core.models import JobDescription, JobId, UploadId
     from aioglacier.gateway.contract.operation import Arguments, Operation
-    from aioglacier.gateway.contract.protocols import JobOutput, Progress, RawResponse
+    from aioglacier.gateway.contract.protocols import Answer, JobOutput, Progress, RawRequest
     from aioglacier.gateway.retry.congestion import Congestion
     from aioglacier.gateway.retry.patience import RetryPolicy
     from aioglacier.gateway.retry.retrier import Call
@@ -102,20 +102,12 @@ class RetryingGateway(Gateway):
         async with ResumingOutput(self._gateway, self._retrier, arguments) as output:
             yield output
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> RawResponse:
+    async def request(self, raw: RawRequest) -> Answer:
         """Send one request. Only GET and HEAD are sent again, and only after no answer at all."""
-        attempt = partial(self._gateway.request, method, path, query=query, headers=headers, body=body)
-        if method.upper() not in {"GET", "HEAD"}:
+        attempt = partial(self._gateway.request, raw)
+        if raw.method.upper() not in {"GET", "HEAD"}:
             return await attempt()
-        return await self._retrier.run(self._retrier.begin(f"{method} {path}"), attempt)
+        return await self._retrier.run(self._retrier.begin(f"{raw.method} {raw.path}"), attempt)
 
     async def _run_or_say_unknown(self, call: Call, attempt: Attempt, arguments: Arguments) -> Any:
         """Store an archive, or report that it may be stored although no answer names it.

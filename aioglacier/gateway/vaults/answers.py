@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aioglacier.gateway.contract.operation import Arguments
-    from aioglacier.gateway.http.request import Answer
+    from aioglacier.gateway.contract.protocols import Answer
 
 T = TypeVar("T")
 

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from aioglacier.gateway.contract.operation import Arguments, Operation, Writer
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.contract.protocols import Body, Progress
-    from aioglacier.gateway.http.request import Answer
+    from aioglacier.gateway.contract.protocols import Answer, Body, Progress, RawRequest
     from aioglacier.gateway.http.wire import Wire
 
 #: Headers of every request.
@@ -75,31 +74,23 @@ class VaultCaller(Gateway):
             _stamp(error, arguments)
             raise
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> Answer:
+    async def request(self, raw: RawRequest) -> Answer:
         """Send a request that has no row."""
-        if not re.fullmatch(r"[A-Z]+", method.upper()):
-            raise InvalidPlanError(f"{method!r} is not an HTTP method")
-        for name, value in (headers or {}).items():
+        if not re.fullmatch(r"[A-Z]+", raw.method.upper()):
+            raise InvalidPlanError(f"{raw.method!r} is not an HTTP method")
+        for name, value in raw.headers.items():
             _check_header(name, value)
-        whole = path if path.startswith("/") else f"/{self._options.account_id}/{path}"
+        whole = raw.path if raw.path.startswith("/") else f"/{self._options.account_id}/{raw.path}"
         url = self.origin + _encoded(whole)
-        if query:
-            url += "?" + urlencode(query, quote_via=quote)
+        if raw.query:
+            url += "?" + urlencode(raw.query, quote_via=quote)
         return await self._wire.exchange(
             Request(
-                operation=f"{method} {path}",
-                method=method.upper(),
+                operation=f"{raw.method} {raw.path}",
+                method=raw.method.upper(),
                 url=url,
-                headers={**_HEADERS, **(headers or {})},
-                body=memoryview(body),
+                headers={**_HEADERS, **raw.headers},
+                body=memoryview(raw.body),
                 first_byte_timeout_seconds=self._options.timeouts.first_byte,
             ),
             allow_refusal=True,

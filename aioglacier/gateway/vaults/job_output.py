@@ -28,11 +28,8 @@ class HttpJobOutput:
         Raises:
             UnexpectedResponseError: Its length is missing, or it holds other bytes than asked for.
         """
-        headers = answer.headers
         self.size, self.total = _extent(answer, byte_range)
-        self.tree_hash = read_tree_hash(headers)
-        self.description = headers.get("x-amz-archive-description", "")
-        self.content_type = headers.get("Content-Type", "")
+        self.tree_hash = read_tree_hash(answer.headers)
         self._answer = answer
         self._came = 0
         self._rest = _NOTHING  # of a block that did not fit

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from aioglacier.gateway.contract.operation import REPEATABLE, Operation, Performer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aioglacier.gateway.contract.operation import Arguments
-    from aioglacier.gateway.contract.protocols import RawResponse
+    from aioglacier.gateway.contract.protocols import Answer, RawRequest
 
 
 def size_of(answer: bytes, arguments: Arguments) -> int:
@@ -29,15 +27,7 @@ class Table(Performer):
         self.performed.append((operation.name, dict(arguments)))
         return operation.reads(b"abc", arguments)
 
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
-    ) -> RawResponse:
+    async def request(self, raw: RawRequest) -> Answer:
         """Refuse."""
         raise NotImplementedError
 

@@ -10,6 +10,7 @@ import pytest
 from aioglacier.core.errors import RedirectRefusedError, UnexpectedResponseError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId
+from aioglacier.gateway.contract.protocols import RawRequest
 from tests.gateway.calls import CALLS, HASHES, PART, UPLOAD, every_call, send_part
 from tests.gateway.faulty import REQUEST_ID, answers, faulty_server
 
@@ -44,7 +45,7 @@ async def test_a_portals_page_is_no_success(
     """A page with status 200 is an error; only the raw request returns it."""
     server.then(answers(200, b"<html>Log in</html>", {"Content-Type": "text/html"}))
     if call is CALLS["raw"]:
-        assert (await gateway.request("GET", "vaults/photos")).body == b"<html>Log in</html>"
+        assert (await gateway.request(RawRequest("GET", "vaults/photos"))).body == b"<html>Log in</html>"
         return
     with pytest.raises(UnexpectedResponseError, match="proxy or portal") as caught:
         await call(gateway)

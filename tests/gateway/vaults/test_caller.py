@@ -8,6 +8,7 @@ import pytest
 
 from aioglacier.core.errors import InvalidPlanError, UnexpectedResponseError
 from aioglacier.core.models import ArchiveId, JobId, JobStatus
+from aioglacier.gateway.contract.protocols import RawRequest
 from tests.gateway.faulty import REQUEST_ID, answers
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ async def test_a_raw_request_with_a_broken_header_is_not_sent(
 ) -> None:
     """The header is named, and no connection is made."""
     with pytest.raises(InvalidPlanError) as caught:
-        await gateway.request("GET", "vaults", headers={name: value})
+        await gateway.request(RawRequest("GET", "vaults", headers={name: value}))
     assert named in str(caught.value)
     assert not server.requests
 
