@@ -144,18 +144,29 @@ async def test_most_of_a_folder_is_not_recorded_as_removed_unasked(place: Place,
     assert [path.name for path in (tmp_path / "rest").iterdir()] == ["c"]
 
 
-async def test_two_machines_keep_folders_of_one_path_apart(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One catalog, the same path, and neither takes the other's files for removed."""
+async def test_two_machines_keep_folders_of_one_path_apart(place: Place, tmp_path: Path) -> None:
+    """One catalog, the same path, and neither machine records the other's files as removed."""
     tree = write(tmp_path / "tree", {"alice": b"a"})
     await place.sync(tree)
     (tree / "alice").rename(tree / "bob")
-    with monkeypatch.context() as patch:
-        patch.setattr("aioglacier.bulk.sync.sync.machine_name", lambda: "elsewhere")
-        await place.sync(tree)
+    await place.sync(tree, host="elsewhere")
     await place.restore(tmp_path / "back", folder=str(tree))
     assert [path.name for path in (tmp_path / "back").iterdir()] == ["alice"]
+
+
+async def test_a_folder_whose_machine_has_another_name_is_not_taken_silently_for_a_new_one(
+    place: Place, tmp_path: Path
+) -> None:
+    """A container has another host name at each start: the user is asked for the name to keep, once."""
+    tree = write(tmp_path / "tree", {"a": b"1"})
+    await place.sync(tree, host="2f1c")
+    async with place.vault() as vault:
+        for count in (1, 0):
+            sync = FolderSync(vault, tree, SyncOptions(host="99ab"))
+            await sync.run()
+            assert [notice for notice in sync.notices if "--host 2f1c" in notice] == sync.notices
+            assert len(sync.notices) == count
+        assert (await FolderSync(vault, tree, SyncOptions(host="2f1c")).plan()).files == 0
 
 
 async def test_a_hard_link_stands_for_what_its_file_was(place: Place, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class SyncOptions:
         recipients: Encrypt to these.
         allows_plain: Encrypt nothing, although the ``sync`` before did.
         accepts_removals: Record paths as removed even if they are most of the folder.
+        host: The machine that the folder belongs to; ``None`` for this one.
     """
 
     exclude: Sequence[str] = ()
@@ -43,6 +44,7 @@ class SyncOptions:
     recipients: Recipients | None = None
     allows_plain: bool = False
     accepts_removals: bool = False
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,7 @@ class FolderSync:
         self._prices = prices
         self._context = vault.context.recorded()
         self._root = os.path.realpath(os.fsdecode(directory))
+        self._host = self._options.host or machine_name()
         self._failures = PathFailures()
         self._counters = SyncCounters()
         self._look = FolderLook(self._root, self._options, self._context.catalog.entries)
@@ -148,7 +149,8 @@ class FolderSync:
         catalog = context.catalog
         await run_in_thread(self._check_top)
         async with context.catalog.lock_source(context.key, self._root):
-            tree = await catalog.trees.open(context.key, self._root, host=machine_name(), owner=user_name())
+            await self._note_other_machines()
+            tree = await catalog.trees.open(context.key, self._root, host=self._host, owner=user_name())
             await _check_still_sealed(catalog, tree, self._options.recipients, self._options.allows_plain)
             self.unknown = await settle_folder(context, tree)
             self._is_first = not (await catalog.archives.totals(context.key)).archives
@@ -178,6 +180,21 @@ class FolderSync:
             await context.catalog.runs.end(tree, run, counters=self._counted(), gone=gone)
         self._counters.removed += len(self._held_back)
         self._held_back = []
+
+    async def _note_other_machines(self) -> None:
+        """Note that a folder of another machine has this path, if this one is new.
+
+        It may be the same folder: a container has another name at each start. Only the user knows.
+        """
+        trees, key = self._context.catalog.trees, self._context.key
+        if await trees.find(key, self._root, self._host) is not None:
+            return
+        others = [tree.host for tree in await trees.list(key) if tree.root == self._root]
+        if others:
+            self.notices.append(
+                f"{self._root!r} is on record for machine {', '.join(others)}. It is recorded as another "
+                f"folder, of machine {self._host}; if it is the same one, use --host {others[-1]}"
+            )
 
     async def _note_state(self, tree: TreeRecord) -> None:
         """Decide which removals are recorded, and note what the user should know."""
@@ -233,9 +250,7 @@ class FolderSync:
     async def plan(self) -> SyncPlan:
         """Return what ``run`` would do, from looking at everything; nothing is sent or recorded."""
         context = self._context
-        trees = await context.catalog.trees.list(context.key)
-        here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
-        tree = here[0] if here else None
+        tree = await context.catalog.trees.find(context.key, self._root, self._host)
         planning = Planning(self._options, context)
         await run_in_thread(partial(self._look.compare, tree, planning.add))
         comparison = self._look.comparison

@@ -49,16 +49,19 @@ class Trees:
         """
 
         def change(connection: Connection) -> TreeRecord:
-            found = _select(connection, key, "root = ? AND host IN (?, '')", escape_path(root), host)
-            if not found:
+            tree = _find(connection, key, root, host)
+            if tree is None:
                 return self._make(connection, key, secrets.token_hex(16), root, host, owner)
-            tree = next((tree for tree in found if tree.host == host), found[0])
             if tree.host != host:
                 TREES.update(connection, tree.number, host=host, owner=owner)
                 tree = replace(tree, host=host, owner=owner)
             return tree
 
         return await self._database.write(change)
+
+    async def find(self, key: VaultKey, root: str, host: str) -> TreeRecord | None:
+        """Return the folder at a path of a machine, or one at this path whose machine is unknown."""
+        return await self._database.read(lambda connection: _find(connection, key, root, host))
 
     async def adopt(self, key: VaultKey, identity: str, root: str, *, host: str, owner: str) -> TreeRecord:
         """Return the record of the folder with this identity; make it if it is missing."""
@@ -100,6 +103,11 @@ class Trees:
             connection.rows("DELETE FROM trees WHERE number = ?", (tree.number,))
 
         await self._database.write(change)
+
+
+def _find(connection: Connection, key: VaultKey, root: str, host: str) -> TreeRecord | None:
+    found = _select(connection, key, "root = ? AND host IN (?, '')", escape_path(root), host)
+    return max(found, key=lambda tree: tree.host == host, default=None)
 
 
 def _select(connection: Connection, key: VaultKey, condition: str, *values: object) -> list[TreeRecord]:
