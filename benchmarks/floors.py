@@ -14,6 +14,7 @@ from benchmarks.meter import METER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import FileIO
 
     from benchmarks.clients import Task
 
@@ -29,7 +30,7 @@ def upload(task: Task) -> None:
     buffer = memoryview(bytearray(task.part_size))
     with Path(task.path).open("rb", buffering=0) as file:
         start = 0
-        while count := file.readinto(buffer):
+        while count := _fill(file, buffer):
             payload_hash, leaf = hashes(buffer[:count])
             head = (
                 "PUT /-/vaults/v/multipart-uploads/X HTTP/1.1\r\nHost: localhost\r\n"
@@ -71,6 +72,14 @@ def download(task: Task) -> None:
         os.fsync(file.fileno())
     METER.stop()
     connection.close()
+
+
+def _fill(file: FileIO, buffer: memoryview) -> int:
+    """Read until the buffer is full or the file ends; return the bytes read. A pipe gives them in pieces."""
+    filled = 0
+    while filled < len(buffer) and (count := file.readinto(buffer[filled:])):
+        filled += count
+    return filled
 
 
 def _connect(task: Task) -> socket.socket:

@@ -66,6 +66,7 @@ def run(
     stdin: int | None = None,
     stdout: int | None = None,
     env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Cost:
     """Run a command to its end and require success.
 
@@ -74,7 +75,7 @@ def run(
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     out, err = (subprocess.PIPE, None) if stdout is None else (stdout, subprocess.PIPE)
-    process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, text=True, env=env)
+    process = subprocess.Popen(command, stdin=stdin, stdout=out, stderr=err, text=True, env=env, cwd=folder)
     sampler = _Sampler(process.pid)
     sampler.start()
     output, errors = process.communicate()
