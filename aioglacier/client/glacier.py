@@ -7,7 +7,7 @@ import importlib
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
@@ -37,13 +37,18 @@ if TYPE_CHECKING:
     from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
-_LOCAL: str = "local:"
+_LOCAL: Final = "local:"
 
 
 class Glacier:
     """An open connection to one account in one region. Made by ``connect()``.
 
     Many tasks may use it at once: they share its connections, its memory budget and its hash workers.
+
+    Attributes:
+        region: The region for which requests are signed.
+        origin: Scheme, host and port of every request.
+        catalog: The catalog of the connection; ``None`` without one.
     """
 
     def __init__(
@@ -55,29 +60,16 @@ class Glacier:
         catalog: Catalog | None = None,
         endpoint: str | None = None,
     ) -> None:
+        self.region: Final = gateway.region
+        self.origin: Final = gateway.origin
+        self.catalog: Final = catalog
         self._gateway = gateway
         self._resources = resources
         self._options = options or GatewayOptions()
-        self._catalog = catalog
         self._endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
 
     def __repr__(self) -> str:
-        return f"<Glacier {self._gateway.region} {self._gateway.origin}>"
-
-    @property
-    def region(self) -> str:
-        """The region for which requests are signed."""
-        return self._gateway.region
-
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port of every request."""
-        return self._gateway.origin
-
-    @property
-    def catalog(self) -> Catalog | None:
-        """The catalog of the connection; ``None`` without one."""
-        return self._catalog
+        return f"<Glacier {self.region} {self.origin}>"
 
     def vault(self, name: str) -> Vault:
         """Return a vault by its name. Nothing is sent, so it need not exist.
@@ -89,12 +81,12 @@ class Glacier:
         return Vault(VaultContext(self._gateway, self._resources, name, self._records(name)))
 
     def _records(self, vault: str) -> VaultRecords | None:
-        if self._catalog is None:
+        if self.catalog is None:
             return None
         # Only a connection with a catalog loads SQLite.
         recording = importlib.import_module("aioglacier.recorded.vault_records")
         key = recording.VaultKey(vault, self.region, self._options.account_id, self._endpoint)
-        records: VaultRecords = recording.VaultRecords(self._catalog, key)
+        records: VaultRecords = recording.VaultRecords(self.catalog, key)
         return records
 
     async def create_vault(self, name: str) -> Vault:
@@ -181,8 +173,7 @@ async def connect(
         region_name: For example "eu-west-1".
         profile_name: A profile of the AWS configuration files.
         endpoint_url: An endpoint other than AWS's own. "local:DIR" opens a local Glacier on the folder DIR,
-        in
-            this process, without account or credentials.
+            in this process, without account or credentials.
         account_id: Twelve digits; "-" is the account that the credentials belong to.
         aws_access_key_id: Goes with ``aws_secret_access_key`` and, if temporary, ``aws_session_token``.
         aws_secret_access_key: See above.
@@ -208,11 +199,11 @@ async def connect(
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
-            # The port of a local Glacier changes from run to run, so its folder names it in the catalog.
             folder = endpoint_url.removeprefix(_LOCAL)
+            # The port of a local Glacier changes from run to run, so its folder names it in the catalog.
             endpoint = _LOCAL + await anyio.to_thread.run_sync(os.path.realpath, folder)
             local = importlib.import_module("aioglacier.client.local_endpoint")
-            endpoint_url = await stack.enter_async_context(local.serve(endpoint_url.removeprefix(_LOCAL)))
+            endpoint_url = await stack.enter_async_context(local.serve(folder))
             region_name = region_name or local.REGION
             aws_access_key_id, aws_secret_access_key = local.KEYS
             aws_session_token = None
@@ -243,8 +234,7 @@ async def connect(
 
 def _endpoint_of(gateway: Gateway) -> str:
     """Return the endpoint by which the catalog tells services apart; "" for AWS's own."""
-    is_aws = gateway.origin == f"https://glacier.{gateway.region}.amazonaws.com"
-    return "" if is_aws else gateway.origin
+    return "" if gateway.origin == f"https://glacier.{gateway.region}.amazonaws.com" else gateway.origin
 
 
 def _require_asyncio() -> None:
@@ -257,12 +247,12 @@ def _require_asyncio() -> None:
 @asynccontextmanager
 async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGateway]:
     # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
-    aws = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.aws")
-    retry = await anyio.to_thread.run_sync(
-        importlib.import_module, "aioglacier.gateway.retry.retrying_gateway"
-    )
+    aws, retry = [
+        await anyio.to_thread.run_sync(importlib.import_module, name)
+        for name in ("aioglacier.gateway.aws", "aioglacier.gateway.retry.retrying_gateway")
+    ]
     patience = importlib.import_module("aioglacier.gateway.retry.patience")
     async with aws.open_gateway(options) as gateway:
-        policy = patience.RetryPolicy(no_progress_seconds=options.timeouts.give_up)
-        retrying: RetryingGateway = retry.RetryingGateway(gateway, policy)
-        yield retrying
+        yield retry.RetryingGateway(
+            gateway, patience.RetryPolicy(no_progress_seconds=options.timeouts.give_up)
+        )

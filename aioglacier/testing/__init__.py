@@ -17,15 +17,8 @@ pytest-asyncio::
     async def test_backup(glacier, local_glacier):
         vault = await glacier.create_vault("photos")
 
-======================== ==========================================================================
-``url``, ``region``, ... where it is; ``client_arguments`` for boto3 and aiobotocore, ``environment`` for
-                         the AWS CLI, other SDKs and programs
-``advance(seconds)``     moves its virtual clock: jobs end, inventories are taken, old things expire
-``run_inventory()``      takes the inventory of every vault now
-``add_faults(...)``      lets things go wrong, as ``Fault("UploadMultipartPart", count=2, status=503)``
-``status()``             what is there: archives, jobs, uploads, vaults
-``connect()``            ``async with local_glacier.connect() as glacier``, on whatever event loop
-======================== ==========================================================================
+``local_glacier`` is a ``ServedGlacier``: it moves its clock, takes inventories, lets things go wrong and
+shows what is there.
 
 It is as slow as the service on that clock: a Standard job takes four hours, an inventory a day. A marker or
 the fixture ``local_glacier_options``, overridden in a conftest.py or a test module, tells it otherwise; both

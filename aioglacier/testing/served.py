@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio.from_thread import start_blocking_portal
 
 from aioglacier.client.glacier import connect
+from aioglacier.core.limits import MIB
 from aioglacier.transfer.budget.allowance import Limits
 
 if TYPE_CHECKING:
@@ -27,49 +28,34 @@ if TYPE_CHECKING:
 ACCESS_KEY_ID: Final = "AKIAIOSFODNN7EXAMPLE"
 SECRET_ACCESS_KEY: Final = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"  # noqa: S105  # published
 
-_TEST_MEMORY: Final = 64 * 1024 * 1024
-
 
 class ServedGlacier:
     """A local Glacier that runs in another thread of this process. Made by ``serving()``.
 
     Its methods block, and may be called from any thread, also inside async tests: the server has a loop of
     its own and goes on.
+
+    Attributes:
+        url: The URL for clients, an ``endpoint_url``.
+        region: The region that requests are signed for, and part of ARNs.
+        account_id: The account in ARNs; clients may write "-" instead.
+        access_key_id: The access key of the pair to sign with; any pair if the server checks no signatures.
+        secret_access_key: The secret key of that pair.
     """
 
     def __init__(self, server: LocalGlacier, portal: BlockingPortal) -> None:
         self._server = server
         self._portal = portal
+        settings = server.settings
+        self.url: Final = server.url
+        self.region: Final = settings.region
+        self.account_id: Final = settings.account_id
+        self.access_key_id, self.secret_access_key = ACCESS_KEY_ID, SECRET_ACCESS_KEY
+        for pair in settings.credentials[:1]:
+            self.access_key_id, self.secret_access_key = pair.access_key_id, pair.secret_access_key
 
     def __repr__(self) -> str:
         return f"<ServedGlacier {self.url}>"
-
-    @property
-    def url(self) -> str:
-        """The URL for clients, an ``endpoint_url``."""
-        return self._server.url
-
-    @property
-    def region(self) -> str:
-        """The region that requests are signed for, and part of ARNs."""
-        return self._server.settings.region
-
-    @property
-    def account_id(self) -> str:
-        """The account in ARNs; clients may write "-" instead."""
-        return self._server.settings.account_id
-
-    @property
-    def access_key_id(self) -> str:
-        """The access key of the pair to sign with; any pair if the server checks no signatures."""
-        pairs = self._server.settings.credentials
-        return pairs[0].access_key_id if pairs else ACCESS_KEY_ID
-
-    @property
-    def secret_access_key(self) -> str:
-        """The secret key of that pair."""
-        pairs = self._server.settings.credentials
-        return pairs[0].secret_access_key if pairs else SECRET_ACCESS_KEY
 
     @property
     def client_arguments(self) -> dict[str, str]:
@@ -119,18 +105,17 @@ class ServedGlacier:
         """Remove all faults."""
         self._portal.call(self._server.faults.clear)
 
-    def fault_counts(self) -> list[dict[str, Any]]:
-        """Return operation and kind of each fault, and the requests that it met and struck."""
-        return self._portal.call(self._server.faults.snapshot)
-
     def status(self) -> dict[str, Any]:
-        """Return the current state, not that of the last inventory: archives, jobs, uploads, vaults."""
+        """Return the current state: vaults, archives, jobs, uploads, and how often faults met and struck."""
         with urllib.request.urlopen(f"{self.url}/_local/status", timeout=30) as answer:  # noqa: S310  # ours
             status: dict[str, Any] = json.load(answer)
         return status
 
     def connect(
-        self, *, hash_in: HashIn = "threads", memory_limit: int = _TEST_MEMORY
+        self,
+        *,
+        hash_in: HashIn = "threads",
+        limits: Limits = Limits(memory=64 * MIB),  # noqa: B008  # frozen
     ) -> AbstractAsyncContextManager[Glacier]:
         """Connect to it, as ``aioglacier.connect()`` does; use as ``async with``.
 
@@ -142,7 +127,7 @@ class ServedGlacier:
             aws_access_key_id=self.access_key_id,
             aws_secret_access_key=self.secret_access_key,
             hash_in=hash_in,
-            limits=Limits(memory=memory_limit),
+            limits=limits,
         )
 
 

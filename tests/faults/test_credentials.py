@@ -264,7 +264,7 @@ def test_cr_08_what_can_be_done_without_a_denied_action_is_done(
     if command == "download":
         done = stand.cli("download", "v", f"--archive-id={done.record['archive_id']}", "back")
         assert (stand.folder / "back").read_bytes() == content
-    if stand.glacier.fault_counts()[0]["struck"]:
+    if stand.glacier.status()["faults"][0]["struck"]:
         assert f"glacier:{operation}" in done.err
     assert stand.count("archives") == 1
 

@@ -53,7 +53,7 @@ async def test_sv_01_what_may_pass_is_tried_again(stand: Stand, status: int) -> 
     async with stand.connect(policy=patient) as glacier:
         archive = await glacier.vault("v").upload(stand.folder / "big", part_size=MIB)
     assert archive.tree_hash == tree_hash(content)
-    assert [one["struck"] for one in stand.glacier.fault_counts()] == [2, 2, 2, 2]
+    assert [one["struck"] for one in stand.glacier.status()["faults"]] == [2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("status", [501, 505, 508, 511])
@@ -437,7 +437,7 @@ def test_sv_19_a_retrieval_that_is_refused_is_asked_for_once(stand: Stand, code:
     """The exit code is 7 without a retry."""
     stand.glacier.add_faults(Fault("InitiateJob", code=code, count=None))
     assert retrieval(stand, code=7)["error"] == error
-    assert [one["struck"] for one in stand.glacier.fault_counts()] == [1]
+    assert [one["struck"] for one in stand.glacier.status()["faults"]] == [1]
 
 
 def test_sv_20_an_unknown_error_is_shown_as_it_is(stand: Stand) -> None:

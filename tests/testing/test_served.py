@@ -77,7 +77,7 @@ def test_faults_strike_are_counted_and_cleared(local_glacier: ServedGlacier) -> 
     client.create_vault(vaultName="v")
     with pytest.raises(client.exceptions.ServiceUnavailableException):
         client.list_vaults()
-    assert [(one["operation"], one["met"], one["struck"]) for one in local_glacier.fault_counts()] == [
+    assert [(one["operation"], one["met"], one["struck"]) for one in local_glacier.status()["faults"]] == [
         ("CreateVault", 2, 1),
         ("ListVaults", 1, 1),
     ]

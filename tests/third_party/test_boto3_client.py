@@ -272,7 +272,7 @@ def test_waiters_wait_until_the_vault_is_there_and_gone(local_glacier: ServedGla
         Fault("DescribeVault", code="ResourceNotFoundException", status=404, message="not yet", count=3)
     )
     client.get_waiter("vault_exists").wait(vaultName="photos", WaiterConfig=config)
-    assert local_glacier.fault_counts()[0]["met"] == 4
+    assert local_glacier.status()["faults"][0]["met"] == 4
     client.delete_vault(vaultName="photos")
     client.get_waiter("vault_not_exists").wait(vaultName="photos", WaiterConfig=config)
     assert local_glacier.status()["vaults"] == 0

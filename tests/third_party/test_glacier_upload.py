@@ -133,7 +133,7 @@ def test_an_upload_is_resumed_by_its_id(
     tool(
         "upload", "--part-size", "16", "--num-threads", "4", f"--upload-id={place['uploadId']}", VAULT, "big"
     )
-    assert local_glacier.fault_counts()[0]["met"] == 7 - 2
+    assert local_glacier.status()["faults"][0]["met"] == 7 - 2
     (entry,) = listed(VAULT)
     assert (entry["Size"], entry["SHA256TreeHash"]) == (SIZE, tree_hash)
 
