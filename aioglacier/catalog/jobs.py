@@ -315,7 +315,7 @@ def _select(connection: Connection, condition: str, *values: object) -> list[Job
 
 
 def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> JobRecord:
-    start, stop = row.pop("range_start"), row.pop("range_stop")
+    key, start, stop = keys[row.pop("place")], row.pop("range_start"), row.pop("range_stop")
     names = ("format", "start", "end", "limit", "marker")
     format_, begin, end, limit, marker = (row.pop(f"inventory_{name}") for name in names)
     inventory = None
@@ -324,10 +324,7 @@ def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> JobRecord:
             format=format_, start_date=begin, end_date=end, limit=limit, marker=marker
         )
     return JobRecord(
-        **row,
-        key=keys[row.pop("place")],
-        byte_range=None if start is None else ByteRange(start, stop),
-        inventory=inventory,
+        **row, key=key, byte_range=None if start is None else ByteRange(start, stop), inventory=inventory
     )
 
 
