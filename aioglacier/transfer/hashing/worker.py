@@ -28,7 +28,6 @@ from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from multiprocessing.shared_memory import SharedMemory
     from typing import Final
 
 _PARENT_CHECK_SECONDS: Final = 0.5
@@ -83,11 +82,11 @@ def _work(request: bytes, maps: _Maps) -> str:
         read_from = ReadFrom(_name(path), int(offset), FileIdentity(*map(int, identity)))
     job = PartJob(int(length), read_from, with_payload == "1")
     try:
-        view = maps.view(int(serial), _name(locator), int(capacity))
-        try:
-            hashes = perform(job, view, _Reporter())
-        finally:
-            maps.let_go(view)
+        if locator:
+            with maps.view(int(serial), _name(locator), int(capacity)) as view:
+                hashes = perform(job, view, _Reporter())
+        else:
+            hashes = perform(job, None, _Reporter())
     except MapError as error:
         return _tell(unmapped=str(error))
     except FileChangedError as error:
@@ -128,19 +127,13 @@ class _Maps:
 
     def __init__(self) -> None:
         self._maps: dict[int, mmap.mmap] = {}
-        self._named: SharedMemory | None = None
 
-    def view(self, serial: int, locator: str, capacity: int) -> memoryview | None:
-        """The buffer's memory, if there is one.
+    def view(self, serial: int, locator: str, capacity: int) -> memoryview:
+        """Return the buffer's memory.
 
         Raises:
             MapError: It cannot be mapped.
         """
-        if not locator:
-            return None
-        if locator.startswith("name:"):
-            self._named = _attach(locator.removeprefix("name:"))
-            return memoryview(self._named.buf or b"")[:capacity]
         map_ = self._maps.pop(serial, None)
         if map_ is None:
             if len(self._maps) >= _KEPT_MAPS:
@@ -148,14 +141,6 @@ class _Maps:
             map_ = _map(locator, capacity)
         self._maps[serial] = map_  # last, as the latest used
         return memoryview(map_)
-
-    def let_go(self, view: memoryview | None) -> None:
-        """Be done with a view, and with what cannot be kept mapped."""
-        if view is not None:
-            view.release()
-        if self._named is not None:
-            self._named.close()
-            self._named = None
 
 
 def _map(locator: str, capacity: int) -> mmap.mmap:
@@ -167,17 +152,3 @@ def _map(locator: str, capacity: int) -> mmap.mmap:
             os.close(fd)
     except OSError as error:
         raise MapError(str(error)) from error
-
-
-def _attach(name: str) -> SharedMemory:
-    from multiprocessing import resource_tracker  # noqa: PLC0415  # only where memory has names
-    from multiprocessing.shared_memory import SharedMemory  # noqa: PLC0415
-
-    try:
-        segment = SharedMemory(name)
-    except OSError as error:
-        raise MapError(str(error)) from error
-    # Attaching registers the segment with a tracker of this process, which would remove it at exit although
-    # it belongs to the parent (fixed by track=False in Python 3.13).
-    resource_tracker.unregister(f"/{segment.name}" if os.name == "posix" else segment.name, "shared_memory")
-    return segment

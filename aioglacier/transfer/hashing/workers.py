@@ -21,7 +21,7 @@ import logging
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -31,7 +31,7 @@ from aioglacier.files.reading import FileChangedError
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.budget.allowance import default_hash_workers
-from aioglacier.transfer.budget.buffers import PrivateMemory, shared_memory
+from aioglacier.transfer.budget.buffers import private_memory, shared_memory
 from aioglacier.transfer.hashing.hash_threads import HashThreads
 from aioglacier.transfer.hashing.part_job import PartJob, perform
 from aioglacier.transfer.hashing.worker import encode_request
@@ -39,10 +39,11 @@ from aioglacier.transfer.hashing.worker_process import CannotStartError, WorkerL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from concurrent.futures import Future
 
     from aioglacier.core.errors import SourceUnreadableError
     from aioglacier.transfer.budget.allowance import HashIn
-    from aioglacier.transfer.budget.buffers import PartBuffer, PartMemory
+    from aioglacier.transfer.budget.buffers import PartBuffer
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
@@ -65,162 +66,90 @@ LARGEST_IN_THREAD: Final = 16 * 1024 * 1024
 WORTH_WORKERS: Final = 256 * 1024 * 1024
 
 
-class Hasher(Protocol):
-    """Does part jobs off the event loop, and makes the kind of memory it can reach."""
-
-    def make_memory(self, size: int) -> PartMemory:
-        """Memory for a part buffer."""
-        ...
-
-    def expect(self, size: int, part_size: int) -> None:
-        """Say that ``size`` bytes are to come, in jobs of ``part_size`` bytes at most.
-
-        Workers start with the first of these jobs where that pays.
-        """
-        ...
-
-    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
-        """Do the job, in a buffer or, if all it does is to hash what a file has, without.
-
-        When this returns or raises, nothing touches the buffer any more.
-
-        Raises:
-            SourceUnreadableError: The file to read could not be opened or read.
-            SourceChangedError: The file to read has changed since the job was planned.
-            WorkerDiedError: Worker after worker died or froze over this job.
-        """
-        ...
-
-
 @asynccontextmanager
 async def open_hasher(hash_in: HashIn = "auto", workers: int | None = None) -> AsyncIterator[Hasher]:
     """Open a hasher; workers start when there is enough to hash, and have ended when the block ends.
 
-    Threads hash where this interpreter cannot be started again (a frozen or an embedding program), or memory
-    cannot be shared with it; a warning says so.
+    Threads hash where this interpreter cannot be started again (a frozen or an embedding program), and where
+    memory cannot be shared with it (anywhere but on Linux).
 
     Args:
         hash_in: "auto" for worker processes where they pay, "processes" for every part above 1 MiB,
             "threads" for none.
         workers: Parts that are hashed at once; ``None`` chooses.
     """
-    count = workers or default_hash_workers()
-    if hash_in != "threads" and (not sys.executable or getattr(sys, "frozen", False)):
-        _log.warning("this program cannot start Python processes; hashing in threads instead")
-        hash_in = "threads"
-    if hash_in == "threads":
-        in_threads = ThreadHasher(count)
-        try:
-            yield in_threads
-        finally:
-            in_threads.close()
-        return
-    largest_in_thread = SMALL_PART_SIZE if hash_in == "processes" else LARGEST_IN_THREAD
-    hasher = ProcessHasher(count, largest_in_thread)
+    can_start = sys.executable and not getattr(sys, "frozen", False) and sys.platform == "linux"
+    if hash_in == "processes" and not can_start:
+        _log.warning("this program cannot start worker processes; hashing in threads instead")
+    largest = SMALL_PART_SIZE if hash_in == "processes" else LARGEST_IN_THREAD
+    hasher = Hasher(
+        workers or default_hash_workers(), largest, has_workers=hash_in != "threads" and bool(can_start)
+    )
     try:
         yield hasher
     finally:
         await hasher.aclose()
 
 
-class ThreadHasher:
-    """Hashes in threads: hashlib lets go of the GIL. Cancelling waits for the block in hand."""
+class Hasher:
+    """Does part jobs off the event loop, and makes the kind of memory that they reach.
 
-    def __init__(self, workers: int) -> None:
-        self._threads = HashThreads(workers)
-
-    def make_memory(self, size: int) -> PartMemory:
-        """Memory of this process alone."""
-        return PrivateMemory(size)
-
-    def expect(self, size: int, part_size: int) -> None:
-        """See ``Hasher.expect``. Threads start in no time."""
-
-    async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
-        """See ``Hasher.run``."""
-        view = buffer.view if buffer is not None else None
-        if _is_tiny(job):
-            return perform(job, view)
-        watch = _Watch()
-        try:
-            return await self._threads.run(
-                partial(perform, job, view, watch.report),
-                is_brief=job.length <= SMALL_PART_SIZE,
-                give_up=watch.give_up,
-            )
-        except FileChangedError as error:
-            raise source_changed(_source(job), str(error)) from None
-        except OSError as error:
-            raise _file_error(job, error) from error
-
-    def close(self) -> None:
-        """End the threads. Jobs must be done or cancelled before."""
-        self._threads.close()
-
-
-class _GivenUpError(Exception):
-    """No task waits for these hashes any more."""
-
-
-class _Watch:
-    """Ends a job in a thread at its next block once it is given up."""
-
-    __slots__ = ("_is_given_up",)
-
-    def __init__(self) -> None:
-        self._is_given_up = False
-
-    def give_up(self) -> None:
-        """Let the job end."""
-        self._is_given_up = True
-
-    def report(self, done: int) -> None:
-        """See ``perform``."""
-        if self._is_given_up:
-            raise _GivenUpError(f"after {done} bytes")
-
-
-class ProcessHasher:
-    """Hashes in a fixed number of worker processes, started when they pay and replaced when they die.
-
-    Until then, and for small parts, threads hash.
+    A fixed number of worker processes, started when they pay and replaced when they die. Until then, for
+    small parts, and with ``has_workers=False`` always, as many threads.
     """
 
-    def __init__(self, workers: int, largest_in_thread: int) -> None:
+    def __init__(self, workers: int, largest_in_thread: int, *, has_workers: bool) -> None:
+        self._has_workers = has_workers
         self._largest_in_thread = largest_in_thread
         self._limiter = anyio.CapacityLimiter(workers)
         self._idle: list[WorkerProcess] = []
         self._launched: list[WorkerProcess] = []  # not known to be ready yet
         self._engaged = 0
         self._expected = 0
-        self._threads = ThreadHasher(workers)
-        self._cannot_start = False
+        self._threads = HashThreads(workers)
 
-    def make_memory(self, size: int) -> PartMemory:
-        """Memory that workers can map, if it is large enough to be for them."""
-        return shared_memory(size) if size > SMALL_PART_SIZE else PrivateMemory(size)
+    def make_memory(self, size: int) -> PartBuffer:
+        """Return memory for a part, which workers can map if it is large enough to be for them."""
+        is_shared = self._has_workers and size > SMALL_PART_SIZE
+        return shared_memory(size) if is_shared else private_memory(size)
 
     def expect(self, size: int, part_size: int) -> None:
-        """See ``Hasher.expect``."""
+        """Say that ``size`` bytes are to come, in jobs of ``part_size`` bytes at most.
+
+        Workers start with the first of these jobs where that pays.
+        """
         if part_size > SMALL_PART_SIZE:  # workers do no others
             self._expected += size
 
+    def store(self, data: memoryview, file: int, offset: int) -> Future[bytes]:
+        """Begin to hash and write bytes that have arrived; see ``HashThreads.store``."""
+        return self._threads.store(data, file, offset)
+
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
-        """See ``Hasher.run``. Cancelling kills the worker that has the job, or waits for a thread's block."""
+        """Do the job, in a buffer or, if all it does is to hash what a file has, without.
+
+        When this returns or raises, nothing touches the buffer any more. Cancelling kills the worker that has
+        the job, or waits for a thread's block.
+
+        Raises:
+            SourceUnreadableError: The file to read could not be opened or read.
+            SourceChangedError: The file to read has changed since the job was planned.
+            WorkerDiedError: Worker after worker died or froze over this job.
+        """
         deaths = 0
         while True:
-            if self._cannot_start or job.length <= SMALL_PART_SIZE:
-                return await self._threads.run(job, buffer)
+            if not self._has_workers or job.length <= SMALL_PART_SIZE:
+                return await self._run_in_thread(job, buffer)
             try:
                 async with self._limiter:
                     worker = await self._find(job, buffer)
                     if worker is None:
-                        return await self._threads.run(job, buffer)
+                        return await self._run_in_thread(job, buffer)
                     return await self._run_in_worker(worker, job, buffer)
             except CannotStartError as error:
-                if not self._cannot_start:
+                if self._has_workers:  # or another job has said so
                     _log.warning("no worker process can be used (%s); hashing in threads instead", error)
-                self._cannot_start = True
+                self._has_workers = False
             except WorkerLostError as error:
                 deaths += 1
                 _log.warning("a hash worker %s; attempt %d of %d", error, deaths, MAX_DEATHS)
@@ -232,7 +161,7 @@ class ProcessHasher:
                     ) from None
 
     async def aclose(self) -> None:
-        """End all workers. Jobs must be done or cancelled before."""
+        """End all workers and threads. Jobs must be done or cancelled before."""
         self._threads.close()
         self._idle += self._launched
         self._launched.clear()
@@ -241,6 +170,27 @@ class ProcessHasher:
         with anyio.CancelScope(shield=True):
             while self._idle:
                 await self._idle.pop().aclose()
+
+    async def _run_in_thread(self, job: PartJob, buffer: PartBuffer | None) -> PartHashes:
+        view = buffer.view if buffer is not None else None
+        if job.length <= TINY_PART_SIZE and job.read_from is None:
+            return perform(job, view)
+        is_given_up = False
+
+        def give_up() -> None:
+            nonlocal is_given_up
+            is_given_up = True
+
+        def report(done: int) -> None:
+            if is_given_up:  # the job then ends at this block
+                raise _GivenUpError(f"after {done} bytes")
+
+        try:
+            return await self._threads.run(partial(perform, job, view, report), give_up=give_up)
+        except FileChangedError as error:
+            raise source_changed(_source(job), str(error)) from None
+        except OSError as error:
+            raise _file_error(job, error) from error
 
     async def _find(self, job: PartJob, buffer: PartBuffer | None) -> WorkerProcess | None:
         """A worker for a job, or none where a thread is done before one could be there."""
@@ -314,8 +264,8 @@ class ProcessHasher:
         return self._idle.pop() if self._idle else None
 
 
-def _is_tiny(job: PartJob) -> bool:
-    return job.length <= TINY_PART_SIZE and job.read_from is None
+class _GivenUpError(Exception):
+    """No task waits for these hashes any more."""
 
 
 def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:

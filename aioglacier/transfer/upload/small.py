@@ -18,7 +18,7 @@ from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS, wait_although_cancelled
-from aioglacier.transfer.budget.buffers import GivenMemory, PartBuffer
+from aioglacier.transfer.budget.buffers import PartBuffer
 from aioglacier.transfer.hashing.part_job import PartJob
 from aioglacier.transfer.hashing.workers import SMALL_PART_SIZE
 from aioglacier.transfer.store import FinishedUpload
@@ -47,7 +47,7 @@ async def upload_small(
     """Upload what ``is_small``; see ``Vault.upload`` for what it raises and what cancelling leaves."""
     size = len(source)
     choose_part_size(size, options.part_size)  # refuses one that is none
-    hashes = await resources.hasher.run(PartJob(size), PartBuffer(GivenMemory(source), size))
+    hashes = await resources.hasher.run(PartJob(size), PartBuffer(source))
     moved = 0
 
     def count(more: int) -> None:

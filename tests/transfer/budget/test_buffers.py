@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
@@ -15,23 +16,19 @@ from hypothesis import given, settings, strategies as st
 
 from aioglacier.core.errors import MemoryLimitError, WaitTimeoutError
 from aioglacier.transfer.budget import buffers
-from aioglacier.transfer.budget.buffers import (
-    AnonymousFileMemory,
-    BufferPool,
-    NamedMemory,
-    PartMemory,
-    PrivateMemory,
-)
-from tests.transfer.conftest import cancel_when_blocked, count_descriptors, shared_names
+from aioglacier.transfer.budget.buffers import BufferPool, PartBuffer, private_memory, shared_memory
+from tests.transfer.conftest import cancel_when_blocked, count_descriptors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KIB = 1024
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 
 KINDS = [
-    PrivateMemory,
-    NamedMemory,
-    pytest.param(AnonymousFileMemory, marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only")),
+    private_memory,
+    pytest.param(shared_memory, marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only")),
 ]
 
 
@@ -44,7 +41,7 @@ class Budget:
         self.made = 0
         self.failure: OSError | None = None
 
-    def make(self, size: int) -> PartMemory:
+    def make(self, size: int) -> PartBuffer:
         """Memory that is counted until it is closed."""
         if self.failure is not None:
             raise self.failure
@@ -54,16 +51,14 @@ class Budget:
         return _Counted(self, size)
 
 
-class _Counted:
+class _Counted(PartBuffer):
     def __init__(self, budget: Budget, size: int) -> None:
+        super().__init__(bytes(size))
         self._budget = budget
-        self._size = size
-        self.view = memoryview(bytearray(size))
-        self.locator = ""
 
     def close(self) -> None:
         """Count it out."""
-        self._budget.size -= self._size
+        self._budget.size -= self.size
 
 
 async def test_waiters_are_served_in_the_order_they_came() -> None:
@@ -256,22 +251,20 @@ async def test_reading_ahead_leaves_half_of_the_budget() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_memory_holds_bytes_and_leaves_nothing(kind: type[PrivateMemory]) -> None:
-    """Every kind is writable, of the very size, and gone afterwards: no descriptor, no name."""
-    NamedMemory(1).close()  # starts the tracker of names, which keeps a descriptor for good
-    names, descriptors = shared_names(), count_descriptors()
+def test_memory_holds_bytes_and_leaves_nothing(kind: Callable[[int], PartBuffer]) -> None:
+    """Every kind is writable, of the very size, and gone afterwards: no descriptor."""
+    descriptors = count_descriptors()
     memory = kind(3 * KIB + 5)
     assert len(memory.view) == 3 * KIB + 5
     memory.view[-3:] = b"end"
     assert bytes(memory.view[-4:]) == b"\0end"
     memory.close()
-    assert shared_names() <= names
     assert count_descriptors() <= descriptors
 
 
-@pytest.mark.parametrize("kind", [PrivateMemory, AnonymousFileMemory])
+@pytest.mark.parametrize("kind", KINDS)
 @needs_proc
-def test_memory_is_closed_while_a_slice_is_held(kind: type[PrivateMemory]) -> None:
+def test_memory_is_closed_while_a_slice_is_held(kind: Callable[[int], PartBuffer]) -> None:
     """A slice that an aborted connection still holds stays readable, and its memory goes with it."""
     descriptors = count_descriptors()
     memory = kind(4 * KIB)

@@ -1,17 +1,26 @@
-"""Tests of the threads that hash: the task that waits ends with them, and not before."""
+"""Tests of the threads that hash and store: the task that waits ends with them, and not before."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
 import threading
-from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
+from aioglacier.core.treehash import tree_hash
+from aioglacier.tasks.threads import wait_until_ended
 from aioglacier.transfer.hashing.hash_threads import HashThreads
+from tests.transfer.conftest import DATA, MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Gate:
@@ -105,36 +114,15 @@ async def test_only_so_many_run_at_once_and_their_threads_end() -> None:
         assert not thread.is_alive()
 
 
-@pytest.mark.parametrize(("is_brief", "expected"), [(True, [1, 1, 2]), (False, [1, 2, 2])])
-async def test_a_brief_job_waits_for_the_thread_that_is_at_work(
-    *, is_brief: bool, expected: list[int]
-) -> None:
-    """A second one is started when another job waits already, or when one is not brief."""
-    before = set(threading.enumerate())
-    threads, gates = HashThreads(2), [Gate() for _ in range(3)]
-    counts = []
-    async with anyio.create_task_group() as tasks:
-        for gate in gates:
-            tasks.start_soon(partial(threads.run, gate, is_brief=is_brief))
-            await wait_all_tasks_blocked()
-            started = set(threading.enumerate()) - before
-            counts.append(len([one for one in started if one.name.startswith("aioglacier-hash")]))
-        for gate in gates:
-            gate.go_on.set()
-    assert counts == expected
-    assert all(gate.ended for gate in gates)
-    threads.close()
-
-
-async def test_many_jobs_all_end_whoever_sleeps() -> None:
-    """Jobs that come while threads fall asleep are not forgotten."""
+async def test_many_jobs_all_end() -> None:
+    """More jobs than threads all get their own result."""
     threads = HashThreads(3)
     done = 0
 
     async def run(number: int) -> None:
         nonlocal done
         for _ in range(200):
-            assert await threads.run(lambda: number, is_brief=number % 3 > 0) == number
+            assert await threads.run(lambda: number) == number
             done += 1
 
     with anyio.fail_after(60):
@@ -157,3 +145,53 @@ async def test_threads_end_with_who_forgets_to_close_them() -> None:
     gc.collect()
     await asyncio.to_thread(thread.join, 10)
     assert not thread.is_alive()
+
+
+# --- bytes that arrive
+
+
+@pytest.fixture
+def threads() -> Iterator[HashThreads]:
+    """A single one."""
+    threads = HashThreads(1)
+    yield threads
+    threads.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[int]:
+    """An open file."""
+    descriptor = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 4 * MIB, 4 * MIB + 77])
+async def test_bytes_are_written_and_hashed(size: int, threads: HashThreads, file: int) -> None:
+    """To their place, and no further."""
+    storing = threads.store(memoryview(DATA)[:size], file, 10)
+    await wait_until_ended(storing)
+    assert storing.result() == tree_hash(DATA[:size])
+    assert os.pread(file, size + 1, 10) == DATA[:size]
+
+
+async def test_a_write_may_take_fewer_bytes(
+    threads: HashThreads, file: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a filesystem that is nearly full."""
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[:300_007], at))
+    await wait_until_ended(threads.store(memoryview(DATA)[: 3 * MIB], file, 0))
+    assert os.pread(file, 3 * MIB, 0) == DATA[: 3 * MIB]
+
+
+async def test_an_error_is_the_slice_s(threads: HashThreads, file: int) -> None:
+    """The next one is stored."""
+    storing = threads.store(memoryview(DATA)[:5], 1_000_000, 0)
+    await wait_until_ended(storing)
+    with pytest.raises(OSError, match="Bad file descriptor") as caught:
+        storing.result()
+    assert caught.value.errno == errno.EBADF
+    after = threads.store(memoryview(DATA)[:5], file, 0)
+    await wait_until_ended(after)
+    assert after.result() == tree_hash(DATA[:5])

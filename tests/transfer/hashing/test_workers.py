@@ -24,17 +24,16 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, WorkerDiedError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
 from aioglacier.files.reading import FileIdentity
-from aioglacier.transfer.budget.buffers import NamedMemory, PartBuffer
 from aioglacier.transfer.hashing import part_job as partjob, worker_process as workerprocess, workers
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
-from aioglacier.transfer.hashing.workers import ProcessHasher, open_hasher
-from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors, shared_names
+from aioglacier.transfer.hashing.workers import open_hasher
+from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aioglacier.transfer.budget.allowance import HashIn
-    from aioglacier.transfer.budget.buffers import PartMemory
+    from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.hashing.workers import Hasher
 
 #: Above what is hashed in a thread in any case.
@@ -47,9 +46,8 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 
 @contextmanager
-def filled(memory: PartMemory, data: bytes) -> Iterator[PartBuffer]:
+def filled(buffer: PartBuffer, data: bytes) -> Iterator[PartBuffer]:
     """A buffer that holds some bytes."""
-    buffer = PartBuffer(memory, len(memory.view))
     buffer.view[: len(data)] = data
     yield buffer
     buffer.close()
@@ -63,7 +61,6 @@ async def hash_with(hasher: Hasher, data: bytes = DATA[:SIZE]) -> None:
 
 def pids(hasher: Hasher) -> list[int]:
     """The processes of the workers that have nothing to do."""
-    assert isinstance(hasher, ProcessHasher)
     return [worker.pid for worker in hasher._idle]
 
 
@@ -101,17 +98,6 @@ async def test_workers_hash_with_the_core_that_the_environment_asks_for(
         maps = Path(f"/proc/{pids(hasher)[0]}/maps").read_text()
     is_compiled = find_spec("aioglacier.core.native") is not None
     assert ("core/native." in maps) == (is_compiled and switch == "1")
-
-
-async def test_named_memory_works_with_a_real_worker() -> None:
-    """Without anonymous files a worker maps the memory by name, and no name is left."""
-    NamedMemory(1).close()
-    names = shared_names()
-    async with open_hasher("processes", 1) as hasher:
-        for _ in range(2):
-            with filled(NamedMemory(SIZE + 5), DATA[:SIZE]) as buffer:
-                assert await hasher.run(PartJob(SIZE), buffer) == hash_part(DATA[:SIZE])
-    assert shared_names() <= names
 
 
 @both
@@ -234,7 +220,6 @@ async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixt
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(hash_with, hasher)
-        assert isinstance(hasher, ProcessHasher)
         for worker in hasher._idle:
             os.kill(worker.pid, signal.SIGKILL)
             worker._process.wait()
@@ -332,13 +317,11 @@ async def test_workers_ignore_the_interrupt_of_a_terminal() -> None:
 
 
 async def test_nothing_is_left_of_a_hasher() -> None:
-    """When the block ends its processes are gone and no descriptor or name is left."""
-    NamedMemory(1).close()
-    descriptors, names = count_descriptors(), shared_names()
+    """When the block ends its processes are gone and no descriptor is left."""
+    descriptors = count_descriptors()
     children = {child.pid for child in psutil.Process().children()}
     async with open_hasher("processes", 2) as hasher, anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(hash_with, hasher)
     assert {child.pid for child in psutil.Process().children()} <= children
-    assert shared_names() <= names
     assert count_descriptors() <= descriptors

@@ -12,6 +12,7 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import IntegrityError, ResumeMismatchError, UploadFailedError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
+from aioglacier.transfer.hashing.workers import Hasher
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import open_writer
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.hashing.part_job import PartJob
-    from aioglacier.transfer.hashing.workers import Hasher
     from aioglacier.transfer.resources import TransferResources
 
 
@@ -256,12 +256,11 @@ async def test_a_writer_drains(store: MemoryStore, resources: TransferResources)
     assert resources.buffers.lent == 0
 
 
-class EndlessHasher:
+class EndlessHasher(Hasher):
     """A hasher that does not come to an end."""
 
     def __init__(self, hasher: Hasher) -> None:
-        self.make_memory = hasher.make_memory
-        self.expect = hasher.expect
+        vars(self).update(vars(hasher))
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """Hash for ever."""

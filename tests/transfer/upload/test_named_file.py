@@ -15,6 +15,7 @@ import pytest
 from anyio import to_thread, wait_all_tasks_blocked
 
 from aioglacier.core.errors import EmptyArchiveError, SourceChangedError, SourceError, SourceUnreadableError
+from aioglacier.transfer.hashing.workers import Hasher
 from aioglacier.transfer.upload.named_file import NamedFile, look_at_file
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.core.treehash import PartHashes
-    from aioglacier.transfer.budget.buffers import PartBuffer, PartMemory
+    from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.hashing.part_job import PartJob
-    from aioglacier.transfer.hashing.workers import Hasher
     from aioglacier.transfer.resources import TransferResources
 
 SIZE = 2 * MIB + 77
@@ -158,24 +158,16 @@ HALFWAY: dict[Callable[[Path], None], str] = {
 }
 
 
-class Meddler:
+class Meddler(Hasher):
     """A hasher after whose first job something happens."""
 
     def __init__(self, hasher: Hasher, meddle: Callable[[], None]) -> None:
-        self._hasher = hasher
+        vars(self).update(vars(hasher))
         self._meddle: Callable[[], None] | None = meddle
-
-    def make_memory(self, size: int) -> PartMemory:
-        """As the hasher within."""
-        return self._hasher.make_memory(size)
-
-    def expect(self, size: int, part_size: int) -> None:
-        """As the hasher within."""
-        self._hasher.expect(size, part_size)
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """As the hasher within, then the thing."""
-        hashes = await self._hasher.run(job, buffer)
+        hashes = await super().run(job, buffer)
         meddle, self._meddle = self._meddle, None
         if meddle is not None:
             meddle()

@@ -20,6 +20,7 @@ from aioglacier.core.errors import SourceChangedError, SourceError, SourceUnread
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.files.reading import FileChangedError, FileIdentity, open_unchanged
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
+from aioglacier.transfer.hashing.workers import Hasher
 from aioglacier.transfer.upload.named_file import NamedFile, look_at_file
 from aioglacier.transfer.upload.open_file import OpenFile
 from aioglacier.transfer.upload.source_upload import SourceUpload
@@ -39,7 +40,6 @@ from tests.transfer.conftest import (
 if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.budget.buffers import PartBuffer
-    from aioglacier.transfer.hashing.workers import Hasher
     from aioglacier.transfer.resources import TransferResources
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -79,20 +79,18 @@ def test_memory_is_the_same_for_any_part_size(client: str) -> None:
     assert max(peaks) < 110 * MIB
 
 
-class Counting:
+class Counting(Hasher):
     """A hasher that counts its jobs."""
 
     def __init__(self, hasher: Hasher) -> None:
-        self._hasher = hasher
-        self.make_memory = hasher.make_memory
-        self.expect = hasher.expect
+        vars(self).update(vars(hasher))
         self.jobs = 0
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """As the hasher within."""
         assert buffer is None
         self.jobs += 1
-        return await self._hasher.run(job, buffer)
+        return await super().run(job, buffer)
 
 
 async def test_only_a_little_is_hashed_ahead(tmp_path: Path, store: MemoryStore) -> None:
