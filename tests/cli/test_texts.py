@@ -125,6 +125,12 @@ def test_secrets_are_hidden(secret: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "[hidden]" in hidden
 
 
+def test_the_password_of_a_hint_is_not_hidden() -> None:
+    """A message that shows the form of a URL can be read."""
+    hint = "give postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+    assert redact(hint) == hint
+
+
 @pytest.mark.parametrize(
     "name",
     [

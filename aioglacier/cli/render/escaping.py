@@ -16,7 +16,7 @@ _SECRETS: Final = re.compile(
     [A-Za-z0-9/+=%_-]{16,}
     """
 )
-_PASSWORD: Final = re.compile(r"(://[^/@:\s'\"]*:)[^/@\s'\"]+@")
+_PASSWORD: Final = re.compile(r"(://[^/@:\s'\"]*:)(?!PASSWORD@)[^/@\s'\"]+@")  # not the word in a hint
 _HIDDEN: Final = "[hidden]"
 
 

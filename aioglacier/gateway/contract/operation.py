@@ -13,10 +13,11 @@ from enum import Enum, auto
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, ParamSpec, TypeVar
 
+from aioglacier.core.errors import ResourceNotFoundError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
-    from aioglacier.core.errors import ServiceError
     from aioglacier.gateway.contract.protocols import Answer, RawRequest
 
     #: The arguments of one call, by name. An optional one that was not given may be absent.
@@ -52,14 +53,14 @@ class Rule(NamedTuple):
     Attributes:
         repeat: The failures after which it may be sent again.
         recovery: The further step where an attempt may have taken effect.
-        gone: The error which, met by a repetition, says that an earlier attempt did the work.
+        is_removal: Whether a repetition that finds nothing shows that an earlier attempt did the work.
         is_progress: Whether a success shows that trouble is over.
         hint: The advice in the error where the outcome stays unknown.
     """
 
     repeat: Repeat = Repeat.ALWAYS
     recovery: Recovery = Recovery.NONE
-    gone: type[ServiceError] | None = None
+    is_removal: bool = False
     is_progress: bool = True
     hint: str = ""
 
@@ -81,6 +82,7 @@ class Operation(Generic[T]):
         headers: Writers of the request's headers, by name.
         document: Writers of the members of the JSON body; ``None`` for an operation without one.
         largest_body: The most bytes of a body that is sent as it is; ``None`` for an operation without one.
+        missing: The error if something does not exist and the service's message does not say what.
         is_slow: Whether the service may take as long as it needs to join 10,000 parts.
         rule: When it may be sent again.
     """
@@ -94,6 +96,7 @@ class Operation(Generic[T]):
     headers: Mapping[str, Writer] = field(default_factory=dict)
     document: Mapping[str, Writer] | None = None
     largest_body: int | None = None
+    missing: type[ResourceNotFoundError] = ResourceNotFoundError
     is_slow: bool = False
     rule: Rule = REPEATABLE
 

@@ -15,96 +15,63 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aioglacier.core.errors import (
-    AccessDeniedError,
-    ArchiveNotFoundError,
-    ClockSkewError,
-    CredentialsExpiredError,
-    GlacierError,
-    InsufficientCapacityError,
-    IntegrityError,
-    InvalidCredentialsError,
-    InvalidParameterError,
-    JobNotFoundError,
-    JobNotReadyError,
-    LimitExceededError,
-    NoLongerSupportedError,
-    PolicyEnforcedError,
-    ResourceNotFoundError,
-    ServiceError,
-    TemporaryServiceError,
-    ThrottledError,
-    UnexpectedResponseError,
-    UploadNotFoundError,
-    VaultNotFoundError,
-)
+from aioglacier.core import errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.gateway.contract.protocols import Answer
 
 #: Characters of an answer that are quoted; a canonical request in an error fills pages.
 _MESSAGE_LENGTH: Final = 500
 
-_THROTTLED: Final = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException"})
-_TEMPORARY: Final = frozenset(
-    {
-        "InternalFailure",
-        "InternalServerError",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-    }
-)
+#: Codes without the word "Exception", which some services and statuses leave out.
+_BY_CODE: Final[Mapping[str, type[errors.GlacierError]]] = {
+    "AccessDenied": errors.AccessDeniedError,
+    "BadRequest": errors.InvalidParameterError,
+    "ExpiredToken": errors.CredentialsExpiredError,
+    "IncompleteSignature": errors.InvalidCredentialsError,
+    "InsufficientCapacity": errors.InsufficientCapacityError,
+    "InternalFailure": errors.TemporaryServiceError,
+    "InternalServerError": errors.TemporaryServiceError,
+    "InvalidClientTokenId": errors.InvalidCredentialsError,
+    "InvalidParameterValue": errors.InvalidParameterError,
+    "InvalidSignature": errors.InvalidCredentialsError,
+    "LimitExceeded": errors.LimitExceededError,
+    "MissingAuthenticationToken": errors.InvalidCredentialsError,
+    "MissingParameterValue": errors.InvalidParameterError,
+    "NoLongerSupported": errors.NoLongerSupportedError,
+    "PolicyEnforced": errors.PolicyEnforcedError,
+    "RequestTimeout": errors.TemporaryServiceError,
+    "ResourceNotFound": errors.ResourceNotFoundError,
+    "Serialization": errors.InvalidParameterError,
+    "ServiceUnavailable": errors.TemporaryServiceError,
+    "SignatureDoesNotMatch": errors.InvalidCredentialsError,
+    "Throttling": errors.ThrottledError,
+    "TooManyRequests": errors.ThrottledError,
+    "UnrecognizedClient": errors.InvalidCredentialsError,
+}
 
 #: Not implemented, HTTP version not supported, loop detected, network authentication required. Sending the
 #: same again meets the same answer.
 _PERMANENT_STATUSES: Final = frozenset({501, 505, 508, 511})
 
-_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
-_INVALID_CREDENTIALS: Final = frozenset(
-    {
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-_BY_CODE: Final[Mapping[str, type[ServiceError]]] = {
-    "BadRequest": InvalidParameterError,
-    "InsufficientCapacityException": InsufficientCapacityError,
-    "InvalidParameterValueException": InvalidParameterError,
-    "LimitExceededException": LimitExceededError,
-    "MissingParameterValueException": InvalidParameterError,
-    "NoLongerSupportedException": NoLongerSupportedError,
-    "PolicyEnforcedException": PolicyEnforcedError,
-    "SerializationException": InvalidParameterError,
+_NOT_FOUND_BY_MESSAGE: Final[Mapping[str, type[errors.ResourceNotFoundError]]] = {
+    "vault not found": errors.VaultNotFoundError,
+    "archive id was not found": errors.ArchiveNotFoundError,
+    "upload id was not found": errors.UploadNotFoundError,
+    "job id was not found": errors.JobNotFoundError,
 }
-_NOT_FOUND_BY_MESSAGE: Final[Mapping[str, type[ResourceNotFoundError]]] = {
-    "vault not found": VaultNotFoundError,
-    "archive id was not found": ArchiveNotFoundError,
-    "upload id was not found": UploadNotFoundError,
-    "job id was not found": JobNotFoundError,
-}
-_NOT_FOUND_BY_OPERATION: Final[Mapping[str, type[ResourceNotFoundError]]] = {
-    "AbortMultipartUpload": UploadNotFoundError,
-    "CompleteMultipartUpload": UploadNotFoundError,
-    "DeleteArchive": ArchiveNotFoundError,
-    "DeleteVault": VaultNotFoundError,
-    "DescribeJob": JobNotFoundError,
-    "DescribeVault": VaultNotFoundError,
-    "GetJobOutput": JobNotFoundError,
-    "InitiateMultipartUpload": VaultNotFoundError,
-    "ListMultipartUploads": VaultNotFoundError,
-    "ListParts": UploadNotFoundError,
-    "UploadArchive": VaultNotFoundError,
-    "UploadMultipartPart": UploadNotFoundError,
+
+#: What the service's message lacks: the next step.
+_SENTENCES: Final[Mapping[type[errors.GlacierError], str]] = {
+    errors.AccessDeniedError: "not allowed; the action to allow is glacier:{operation}: {message}",
+    errors.InsufficientCapacityError: "no Expedited capacity now; use the tier Standard or Bulk: {message}",
+    errors.NoLongerSupportedError: "since 15 December 2025 Glacier takes no new vault customers; use the S3 "
+    "Glacier storage classes instead: {message}",
+    errors.PolicyEnforcedError: "the account's data retrieval policy allows less in an hour; try again "
+    "later, or change the policy: {message}",
 }
 
 
@@ -117,51 +84,49 @@ class ErrorDocument(NamedTuple):
 
 def refusal(
     operation: str,
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
+    answer: Answer,
     *,
-    local_time: datetime,
+    missing: type[errors.ResourceNotFoundError] = errors.ResourceNotFoundError,
     region: str = "",
     origin: str = "",
-) -> GlacierError:
+) -> errors.GlacierError:
     """Return the error that an answer with a status of 400 or above stands for.
 
     Args:
         operation: The operation's name in the API.
-        status: The HTTP status.
-        headers: The answer's, case-insensitive.
-        body: The answer's, or its beginning.
-        local_time: This machine's clock when the answer came.
+        answer: The answer.
+        missing: The error if something does not exist and the message does not say what.
         region: The region that the request was signed for.
         origin: Where the request went.
     """
-    code, message = read_error(body)
-    request_id = headers.get("x-amzn-RequestId")
-    if code in _EXPIRED:
-        return CredentialsExpiredError(
+    status, (code, message) = answer.status, read_error(answer.body)
+    request_id = answer.headers.get("x-amzn-RequestId")
+    kind = _kind(code, status, message, missing)
+    if kind is errors.CredentialsExpiredError:
+        return errors.CredentialsExpiredError(
             f"{operation}: the temporary credentials have expired; get new ones",
             code=code,
             request_id=request_id,
         )
-    if code in _INVALID_CREDENTIALS and not _speaks_of_payload(message):
+    if kind is errors.InvalidCredentialsError:
         sent_to = f"requests are signed for {region} and go to {origin}"
-        return _not_believed(operation, code, message, request_id, headers, local_time, sent_to)
+        return _not_believed(operation, answer, code, message, sent_to)
     if not code and not _may_pass(status):
-        return UnexpectedResponseError(
-            f"the answer, status {status}, is not Glacier's: {_sample(body)}; is a proxy or portal between?",
+        return errors.UnexpectedResponseError(
+            f"the answer, status {status}, is not Glacier's: {_sample(answer.body)}; is a proxy or portal "
+            "between?",
             operation=operation,
             status=status,
             may_have_taken_effect=False,
         )
-    kind = _kind(operation, code, status, message)
-    error = kind(
-        _sentence(kind, operation, message) or f"the service answered {status} {code}".strip(),
+    sentence = _SENTENCES.get(kind, "{message}").format(operation=operation, message=message)
+    error = (kind if issubclass(kind, errors.ServiceError) else errors.ServiceError)(
+        sentence or f"the service answered {status} {code}".strip(),
         operation=operation,
         code=code,
         status=status,
         request_id=request_id,
-        retry_after_seconds=_retry_after(headers.get("Retry-After"), local_time),
+        retry_after_seconds=_retry_after(answer.headers.get("Retry-After"), answer.came_at),
     )
     error.arrived_hash = _arrived_hash(message)
     return error
@@ -181,13 +146,13 @@ def read_error(body: bytes) -> ErrorDocument:
 
 
 def payload_refusal(
-    error: GlacierError, *, what: str, tree_hash: bytes, byte_range: ByteRange | None = None
-) -> IntegrityError | None:
+    error: errors.GlacierError, *, what: str, tree_hash: bytes, byte_range: ByteRange | None = None
+) -> errors.IntegrityError | None:
     """Return the integrity error behind a refused upload, if the service got other bytes than were hashed."""
-    if not isinstance(error, ServiceError) or error.arrived_hash is None:
+    if not isinstance(error, errors.ServiceError) or error.arrived_hash is None:
         return None
     answer = ", ".join(filter(None, (error.code, error.request_id and f"request {error.request_id}")))
-    refused = IntegrityError(
+    refused = errors.IntegrityError(
         f"{what} did not arrive as sent ({error.message}) [{answer}]",
         expected=tree_hash,
         actual=error.arrived_hash,
@@ -221,58 +186,35 @@ def printable(text: str) -> str:
     return line if len(line) <= _MESSAGE_LENGTH else line[:_MESSAGE_LENGTH] + "..."
 
 
-def _kind(operation: str, code: str, status: int, message: str) -> type[ServiceError]:
-    if code in _THROTTLED or status == 429:
-        return ThrottledError
-    if code in _BY_CODE:
-        if code == "InvalidParameterValueException" and "not currently available for download" in message:
-            return JobNotReadyError
-        return _BY_CODE[code]
-    if code in _TEMPORARY or _may_pass(status):
-        return TemporaryServiceError
-    if code.startswith("AccessDenied"):
-        return AccessDeniedError
-    if code == "ResourceNotFoundException":
-        return _what_is_missing(operation, message)
-    return ServiceError
+def _kind(
+    code: str, status: int, message: str, missing: type[errors.ResourceNotFoundError]
+) -> type[errors.GlacierError]:
+    if status == 429:
+        return errors.ThrottledError
+    default = errors.TemporaryServiceError if _may_pass(status) else errors.ServiceError
+    kind = _BY_CODE.get(code.removesuffix("Exception"), default)
+    if kind is errors.InvalidParameterError and "not currently available for download" in message:
+        return errors.JobNotReadyError
+    if kind is errors.InvalidCredentialsError and _speaks_of_payload(message):
+        return default
+    if kind is errors.ResourceNotFoundError:
+        said = message.lower()
+        return next((kind for words, kind in _NOT_FOUND_BY_MESSAGE.items() if words in said), missing)
+    return kind
 
 
 def _may_pass(status: int) -> bool:
     return status in {408, 429} or (status >= 500 and status not in _PERMANENT_STATUSES)
 
 
-def _what_is_missing(operation: str, message: str) -> type[ResourceNotFoundError]:
-    said = message.lower()
-    for words, kind in _NOT_FOUND_BY_MESSAGE.items():
-        if words in said:
-            return kind
-    return _NOT_FOUND_BY_OPERATION.get(operation, ResourceNotFoundError)
-
-
-def _sentence(kind: type[ServiceError], operation: str, message: str) -> str:
-    if kind is AccessDeniedError:
-        return f"not allowed; the action to allow is glacier:{operation}: {message}"
-    if kind is NoLongerSupportedError:
-        return (
-            "since 15 December 2025 Glacier takes no new vault customers; use the S3 Glacier storage classes "
-            f"instead: {message}"
-        )
-    return message
-
-
 def _not_believed(
-    operation: str,
-    code: str,
-    message: str,
-    request_id: str | None,
-    headers: Mapping[str, str],
-    local_time: datetime,
-    sent_to: str,
-) -> GlacierError:
+    operation: str, answer: Answer, code: str, message: str, sent_to: str
+) -> errors.CredentialsError:
+    request_id, local_time = answer.headers.get("x-amzn-RequestId"), answer.came_at
     if "Signature expired" in message or "Signature not yet current" in message:
-        theirs = server_time(headers)
+        theirs = server_time(answer.headers)
         difference = f"{abs(local_time - theirs).total_seconds():.0f} s apart" if theirs else "far apart"
-        return ClockSkewError(
+        return errors.ClockSkewError(
             f"{operation}: this machine's clock ({local_time:%Y-%m-%d %H:%M:%S} UTC) and the service's "
             f"({f'{theirs:%Y-%m-%d %H:%M:%S} UTC' if theirs else 'unknown'}) are {difference}; set the "
             f"clock, or send smaller parts if they take minutes each ({message})",
@@ -284,7 +226,7 @@ def _not_believed(
     reason = message.partition(" The Canonical String")[0]
     if "region" in message:  # "Credential should be scoped to a valid region"
         reason = f"{reason.rstrip('.')}; {sent_to}"
-    return InvalidCredentialsError(
+    return errors.InvalidCredentialsError(
         f"{operation}: the service does not accept the credentials: {reason}",
         code=code,
         request_id=request_id,

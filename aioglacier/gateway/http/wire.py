@@ -105,7 +105,7 @@ class Wire:
                 try:
                     refuse_redirect(request.operation, answer.status, answer.headers, origin=self.origin)
                     if answer.status >= 400 and not allow_refusal:
-                        raise self._refused(request.operation, await _read(answer), keys)
+                        raise self._refused(request, await _read(answer), keys)
                     yield answer
                 finally:
                     answer.close()
@@ -136,15 +136,9 @@ class Wire:
             body=request.body if isinstance(request.body, memoryview) else NO_BODY,
         ).headers
 
-    def _refused(self, operation: str, answer: Answer, keys: SigningKeys) -> GlacierError:
+    def _refused(self, request: Request, answer: Answer, keys: SigningKeys) -> GlacierError:
         error = refusal(
-            operation,
-            answer.status,
-            answer.headers,
-            answer.body,
-            local_time=answer.came_at,
-            region=self.region,
-            origin=self.origin,
+            request.operation, answer, missing=request.missing, region=self.region, origin=self.origin
         )
         if isinstance(error, CredentialsExpiredError):
             self._key_source.distrust(keys)

@@ -128,13 +128,14 @@ class Retrier:
                 logger.info("%s: an attempt without an answer had taken effect", call.operation)
                 return found
 
-    async def run_until_gone(self, call: Call, attempt: Callable[[], Awaitable[None]]) -> None:
+    async def run_until_gone(
+        self, call: Call, attempt: Callable[[], Awaitable[None]], *, missing: type[ServiceError]
+    ) -> None:
         """Run a call that removes something; it succeeds too if an earlier attempt may have removed it."""
-        gone = call.rule.gone
         try:
             await self.run(call, attempt)
-        except ServiceError as error:
-            if gone is None or not call.is_unclear or not isinstance(error, gone):
+        except missing:
+            if not call.is_unclear:
                 raise
 
     def conclude(self, call: Call, error: GlacierError) -> None:

@@ -84,8 +84,8 @@ class RetryingGateway(Gateway):
         if operation.largest_body is not None:
             arguments = {**arguments, "progress": self._noting(arguments.get("progress"))}
         attempt = partial(self._gateway.perform, operation, arguments)
-        if rule.gone is not None:
-            return await self._retrier.run_until_gone(call, attempt)
+        if rule.is_removal:
+            return await self._retrier.run_until_gone(call, attempt, missing=operation.missing)
         match rule.recovery:
             case Recovery.NONE:
                 return await self._retrier.run(call, attempt)

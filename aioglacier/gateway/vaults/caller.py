@@ -136,6 +136,7 @@ class VaultCaller(Gateway):
             body=body,
             progress=progress,
             before_last=arguments.get("before_last"),
+            missing=operation.missing,
             first_byte_timeout_seconds=timeouts.completion if operation.is_slow else timeouts.first_byte,
         )
 

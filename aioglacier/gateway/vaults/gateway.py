@@ -16,7 +16,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.errors import ArchiveNotFoundError, UploadNotFoundError, VaultNotFoundError
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    JobNotFoundError,
+    UploadNotFoundError,
+    VaultNotFoundError,
+)
 from aioglacier.core.limits import VAULT
 from aioglacier.core.models import CapacityId, JobId, LockId, UploadId
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Repeat, Rule
@@ -83,6 +88,7 @@ GET_JOB_OUTPUT: Final = Operation(
     "vaults/{vault}/jobs/{job_id}/output",
     nothing,
     headers={"Range": argument("byte_range", "bytes={}".format)},
+    missing=JobNotFoundError,
     # The head of an answer is no progress yet; its bytes are.
     rule=Rule(is_progress=False),
 )
@@ -100,10 +106,19 @@ class Gateway(Performer):
     @Operation("CreateVault", "PUT", "vaults/{vault}", nothing)
     async def create_vault(self, vault: str) -> None: ...
 
-    @Operation("DescribeVault", "GET", "vaults/{vault}", document(documents.read_vault))
+    @Operation(
+        "DescribeVault", "GET", "vaults/{vault}", document(documents.read_vault), missing=VaultNotFoundError
+    )
     async def describe_vault(self, vault: str) -> VaultDescription: ...
 
-    @Operation("DeleteVault", "DELETE", "vaults/{vault}", nothing, rule=Rule(gone=VaultNotFoundError))
+    @Operation(
+        "DeleteVault",
+        "DELETE",
+        "vaults/{vault}",
+        nothing,
+        missing=VaultNotFoundError,
+        rule=Rule(is_removal=True),
+    )
     async def delete_vault(self, vault: str) -> None: ...
 
     @Operation(
@@ -210,6 +225,7 @@ class Gateway(Performer):
         stored_archive,
         headers={**BODY_HASHES, "x-amz-archive-description": DESCRIPTION},
         largest_body=VAULT.max_single_upload_size,
+        missing=VaultNotFoundError,
         # Every success makes another archive, under an id that is in its answer only.
         rule=Rule(Repeat.IF_WITHOUT_EFFECT, recovery=Recovery.SAY_UNKNOWN),
     )
@@ -241,7 +257,8 @@ class Gateway(Performer):
         "DELETE",
         "vaults/{vault}/archives/{archive_id}",
         nothing,
-        rule=Rule(gone=ArchiveNotFoundError),
+        missing=ArchiveNotFoundError,
+        rule=Rule(is_removal=True),
     )
     async def delete_archive(self, vault: str, archive_id: ArchiveId) -> None: ...
 
@@ -256,6 +273,7 @@ class Gateway(Performer):
             "x-amz-part-size": argument("part_size", write_part_size),
             "x-amz-archive-description": DESCRIPTION,
         },
+        missing=VaultNotFoundError,
         # One that is not found costs nothing, and the service removes it after a day.
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
     )
@@ -275,6 +293,7 @@ class Gateway(Performer):
         acknowledged,
         headers={**BODY_HASHES, "Content-Range": lambda arguments: f"bytes {part_range(arguments)}/*"},
         largest_body=VAULT.max_part_size,
+        missing=UploadNotFoundError,
     )
     async def upload_multipart_part(
         self,
@@ -303,6 +322,7 @@ class Gateway(Performer):
         "vaults/{vault}/multipart-uploads/{upload_id}",
         stored_archive,
         headers={"x-amz-archive-size": argument("size"), TREE_HASH_HEADER: argument("tree_hash", bytes.hex)},
+        missing=UploadNotFoundError,
         is_slow=True,
         # A repetition names the same archive for a while.
         rule=Rule(recovery=Recovery.SAY_UNKNOWN),
@@ -322,8 +342,9 @@ class Gateway(Performer):
         "DELETE",
         "vaults/{vault}/multipart-uploads/{upload_id}",
         nothing,
+        missing=UploadNotFoundError,
         # A repetition succeeds for a while, then the upload is gone.
-        rule=Rule(gone=UploadNotFoundError),
+        rule=Rule(is_removal=True),
     )
     async def abort_multipart_upload(self, vault: str, upload_id: UploadId) -> None: ...
 
@@ -333,6 +354,7 @@ class Gateway(Performer):
         "vaults/{vault}/multipart-uploads",
         document(documents.page_of("UploadsList", documents.read_upload)),
         query=PAGE,
+        missing=VaultNotFoundError,
     )
     async def list_multipart_uploads(
         self, vault: str, *, limit: int | None = None, marker: str | None = None
@@ -344,6 +366,7 @@ class Gateway(Performer):
         "vaults/{vault}/multipart-uploads/{upload_id}",
         document(documents.read_parts),
         query=PAGE,
+        missing=UploadNotFoundError,
     )
     async def list_parts(
         self, vault: str, upload_id: UploadId, *, limit: int | None = None, marker: str | None = None
@@ -409,7 +432,13 @@ class Gateway(Performer):
     ) -> JobId:
         """Start an inventory job; see ``initiate_archive_retrieval``."""
 
-    @Operation("DescribeJob", "GET", "vaults/{vault}/jobs/{job_id}", document(documents.read_job))
+    @Operation(
+        "DescribeJob",
+        "GET",
+        "vaults/{vault}/jobs/{job_id}",
+        document(documents.read_job),
+        missing=JobNotFoundError,
+    )
     async def describe_job(self, vault: str, job_id: JobId) -> JobDescription: ...
 
     @Operation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -31,6 +32,7 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
     VaultNotFoundError,
 )
+from aioglacier.gateway.contract.protocols import Answer
 from aioglacier.gateway.http.service_errors import payload_refusal, refusal
 from aioglacier.gateway.retry.rules import is_without_effect
 
@@ -51,7 +53,7 @@ def refused(
 ) -> GlacierError:
     """Return the error for a refusal in the service's form."""
     body = json.dumps({"code": code, "message": message, "type": "Client"}).encode()
-    return refusal(operation, status, CIMultiDict(headers or {}), body, local_time=NOW)
+    return refusal(operation, Answer(status, CIMultiDict(headers or {}), body, NOW))
 
 
 @pytest.mark.parametrize(
@@ -94,32 +96,20 @@ def test_code_decides_the_error(status: int, code: str, message: str, kind: type
     assert type(refused(status, code, message)) is kind
 
 
-@pytest.mark.parametrize(
-    ("operation", "kind"),
-    [
-        ("DescribeJob", JobNotFoundError),
-        ("GetJobOutput", JobNotFoundError),
-        ("UploadMultipartPart", UploadNotFoundError),
-        ("CompleteMultipartUpload", UploadNotFoundError),
-        ("AbortMultipartUpload", UploadNotFoundError),
-        ("ListParts", UploadNotFoundError),
-        ("DeleteArchive", ArchiveNotFoundError),
-        ("UploadArchive", VaultNotFoundError),
-        ("GetVaultNotifications", ResourceNotFoundError),
-        ("GetVaultLock", ResourceNotFoundError),
-        ("InitiateJob", ResourceNotFoundError),
-    ],
-)
-def test_operation_decides_where_the_message_does_not(operation: str, kind: type[GlacierError]) -> None:
-    """The operation tells which thing is missing if the text is unknown."""
-    assert type(refused(404, "ResourceNotFoundException", "gone", operation=operation)) is kind
+def test_the_row_decides_what_is_missing_where_the_message_does_not() -> None:
+    """The message tells which thing does not exist; if its text is unknown, the operation's row does."""
+    answer = Answer(404, {}, b'{"code": "ResourceNotFoundException", "message": "gone"}', NOW)
+    assert type(refusal("ListParts", answer)) is ResourceNotFoundError
+    assert type(refusal("ListParts", answer, missing=UploadNotFoundError)) is UploadNotFoundError
+    named = replace(answer, body=answer.body.replace(b"gone", b"Vault not found for ARN: A"))
+    assert type(refusal("ListParts", named, missing=UploadNotFoundError)) is VaultNotFoundError
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"null", b"[1]", b'{"a":1}', b"\xff\xfe"])
 def test_temporary_statuses_with_any_body(status: int, body: bytes) -> None:
     """A load balancer's page is as temporary as the service's own document."""
-    error = refusal("ListJobs", status, {}, body, local_time=NOW)
+    error = refusal("ListJobs", Answer(status, {}, body, NOW))
     assert isinstance(error, TemporaryServiceError)
     assert error.is_retryable
     assert isinstance(error, ThrottledError) is (status == 429)
@@ -130,7 +120,7 @@ def test_temporary_statuses_with_any_body(status: int, body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b"\x1b[31mred\x1b[0m"])
 def test_other_refusals_without_a_code_are_not_glaciers(status: int, body: bytes) -> None:
     """A proxy's refusal does not count as the service's, and shows no control characters."""
-    error = refusal("ListJobs", status, {}, body, local_time=NOW)
+    error = refusal("ListJobs", Answer(status, {}, body, NOW))
     assert isinstance(error, UnexpectedResponseError)
     assert not error.may_have_taken_effect
     assert "\x1b" not in str(error)
@@ -140,7 +130,7 @@ def test_other_refusals_without_a_code_are_not_glaciers(status: int, body: bytes
 @pytest.mark.parametrize("body", [b"", b"<html>Sign in</html>", b'{"code": "Unheard", "message": "of"}'])
 def test_statuses_that_do_not_pass_are_permanent(status: int, body: bytes) -> None:
     """Not implemented, wrong version, loop, sign in first: the same request meets the same answer."""
-    error = refusal("UploadMultipartPart", status, {}, body, local_time=NOW)
+    error = refusal("UploadMultipartPart", Answer(status, {}, body, NOW))
     assert isinstance(error, ServiceError | UnexpectedResponseError)
     assert not error.is_retryable
     assert is_without_effect(error)

@@ -11,6 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 import botocore.session
 import pytest
 
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    JobNotFoundError,
+    ResourceNotFoundError,
+    UploadNotFoundError,
+    VaultNotFoundError,
+)
 from aioglacier.core.models import (
     InventoryFormat,
     InventoryParameters,
@@ -168,3 +175,24 @@ def test_ids_are_read_from_the_headers_of_the_model(model: ServiceModel, method:
     answer: Any = type("Answer", (), {"headers": dict.fromkeys(named, "ID"), "body": b""})
     assert len(named) == 1
     assert row.reads(answer, {}) == "ID"
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [
+        ("describe_job", JobNotFoundError),
+        ("get_job_output", JobNotFoundError),
+        ("upload_multipart_part", UploadNotFoundError),
+        ("complete_multipart_upload", UploadNotFoundError),
+        ("abort_multipart_upload", UploadNotFoundError),
+        ("list_parts", UploadNotFoundError),
+        ("delete_archive", ArchiveNotFoundError),
+        ("upload_archive", VaultNotFoundError),
+        ("get_vault_notifications", ResourceNotFoundError),
+        ("get_vault_lock", ResourceNotFoundError),
+        ("initiate_archive_retrieval", ResourceNotFoundError),
+    ],
+)
+def test_a_row_names_what_does_not_exist(method: str, kind: type[ResourceNotFoundError]) -> None:
+    """A 404 whose message is unknown means the last thing in the path, or anything in it."""
+    assert ROWS[method].missing is kind
