@@ -1,9 +1,16 @@
-"""The base of every command: global options in either place, and a session."""
+"""The base of every command: global options in either place, a session, and a connection if it wants one.
+
+A command is a function. Its first parameter is the ``Session``. A second one named ``glacier`` or ``catalog``
+makes it a coroutine function that runs with a connection or with the opened catalog. One that has something
+to refuse or to ask before it connects is a plain function that returns such a coroutine function.
+"""
 
 from __future__ import annotations
 
+import inspect
 import re
-from typing import TYPE_CHECKING, Any, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -16,7 +23,14 @@ from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from aioglacier.client.glacier import Glacier
+
+    #: What a command returns: an exit code, or work to do with a connection.
+    Ending = int | None | Callable[[Glacier], Awaitable[int | None]]
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _LOOKS_LIKE_ID: Final = re.compile(r"-[A-Za-z0-9_-]{30,}")
 
@@ -39,17 +53,25 @@ def refuse_empty(ctx: click.Context) -> None:
 
 
 class Command(click.Command):
-    """A command that also takes the global options and is given a ``Session`` as its object.
+    """A command that also takes the global options and is called with a ``Session``.
 
     With ``resumes``, the same command line goes on with work that was stopped. With ``makes_local``, it makes
-    the folder of ``--local`` if there is none.
+    the folder of ``--local`` if there is none. Without ``records``, it opens no catalog to connect.
     """
 
-    def __init__(self, *args: Any, resumes: bool = False, makes_local: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        resumes: bool = False,
+        makes_local: bool = False,
+        records: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.params += global_options(hidden=True)
         self.resumes = resumes
         self.makes_local = makes_local
+        self.records = records
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
@@ -75,10 +97,24 @@ class Command(click.Command):
                 session.require_local()
             if self.resumes:
                 session.resume = session.same_command()
-            return super().invoke(ctx)
+            return self._call(ctx, session)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # so that the message can say whose help to read
             raise
+
+    def _call(self, ctx: click.Context, session: Session) -> Any:
+        function = self.callback
+        assert function is not None  # noqa: S101  # each command is made from one
+        match list(inspect.signature(function).parameters)[1:2]:
+            case ["catalog"]:
+                return session.run_with_catalog(lambda catalog: function(session, catalog, **ctx.params))
+            case ["glacier"]:
+                return session.run(
+                    lambda glacier: function(session, glacier, **ctx.params), records=self.records
+                )
+            case _:
+                work = function(session, **ctx.params)
+                return session.run(work, records=self.records) if callable(work) else work
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Name the help with the global options and the exit codes."""
@@ -94,6 +130,41 @@ class CommandGroup(click.Group):
 
 
 CommandGroup.group_class = CommandGroup
+
+
+def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Make a function a command. It returns an exit code, or ``None`` for 0."""
+    return click.command(name, cls=Command, **settings)
+
+
+def folding(fold: Callable[[dict[str, Any]], None], *options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that gives a command several options as one value.
+
+    Args:
+        fold: Takes the options' values out of a dictionary, and puts what is made from them in.
+        options: The options, in the order of the help.
+    """
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def folded(*args: Any, **given: Any) -> Any:
+            fold(given)
+            return function(*args, **given)
+
+        for option in reversed(options):
+            folded = option(folded)
+        return cast("F", folded)
+
+    return decorate
+
+
+def gathering(class_: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that gives a command all of its options as one object, a dataclass."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        return wraps(function)(lambda *args, **given: function(*args, class_(**given)))
+
+    return decorate
 
 
 def start(ctx: click.Context) -> Session:
@@ -113,8 +184,3 @@ def start(ctx: click.Context) -> Session:
     session.stopper.restore = session.output.restore_terminal
     start_logging(verbose=settings.verbose, quiet=settings.quiet)
     return session
-
-
-def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
-    """Make a function a command. It returns an exit code, or ``None`` for 0."""
-    return click.command(name, cls=Command, **settings)

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.render.sizes import parse_size
+from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import InvalidRangeError
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
+    _OfText = click.ParamType[str]
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
     _OfTime = click.ParamType[datetime]
 else:
-    _OfInt = _OfRange = _OfTime = click.ParamType  # generic since click 8.4 only
+    _OfText = _OfInt = _OfRange = _OfTime = click.ParamType  # generic since click 8.4 only
+
+
+class _VaultName(_OfText):
+    name = "vault"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del param, ctx
+        return check_vault_name(value) if value else ""  # an empty word is refused with all others
 
 
 class _Size(_OfInt):
@@ -82,6 +92,10 @@ class _Amount(click.FloatRange):
         return amount
 
 
+#: The vault that a command is about; and the same for the commands about vaults.
+VAULT: Final = click.argument("vault", type=_VaultName())
+NAME: Final = click.argument("name", type=_VaultName())
+
 #: Bytes, at least 0.
 SIZE: Final = _Size()
 
@@ -93,6 +107,9 @@ RANGE: Final = _Range()
 
 #: A date, or a date and a time; without a zone, in this machine's.
 TIME: Final = _Time()
+
+#: Seconds, at least 0.
+SECONDS: Final = click.FloatRange(min=0)
 
 #: Money, in the currency of the price list.
 AMOUNT: Final = _Amount(min=0)

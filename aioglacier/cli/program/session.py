@@ -69,8 +69,10 @@ class Session:
         self.begins_catalog = False
         self.safe: Callable[[], str] = lambda: ""
 
-    def same_command(self, **changes: Any) -> str:
-        """Return this command line again; see ``resume_command``."""
+    def same_command(self, **changes: Any) -> str | None:
+        """Return this command line again, see ``resume_command``; ``None`` if it read ids from a pipe."""
+        if self._ctx.params.get("file") == "-":
+            return None
         return resume_command(self._ctx, **changes)
 
     def command(self, *words: str) -> str:
@@ -104,6 +106,15 @@ class Session:
                 return await work(glacier)
 
         return self.run_async(connected)
+
+    def run_with_catalog(self, work: Callable[[Catalog], Awaitable[T]]) -> T:
+        """Open the catalog, and run ``work`` without a connection until it ends or a signal stops it."""
+
+        async def opened() -> T:
+            async with self.open_catalog() as catalog:
+                return await work(catalog)
+
+        return self.run_async(opened)
 
     def run_async(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` until it ends or a signal stops it.

@@ -85,6 +85,15 @@ class Stopper:
             self._cancel = None
 
     @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Raise ``StoppedError`` for a signal in this block: it waits for a person, also inside the loop."""
+        cancel, self._cancel = self._cancel, None
+        try:
+            yield
+        finally:
+            self._cancel = cancel
+
+    @contextmanager
     def draining(self, drain: Callable[[], object]) -> Iterator[None]:
         """Within ``cancelling``: for a signal in this block, call ``drain``, and cancel after the block.
 

@@ -1,12 +1,16 @@
-"""Lists that end early, because the reader of the output went away."""
+"""Lists of records, which end early when the reader of the output goes away."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aioglacier.cli.render.spreadsheet import csv_line, harmless
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from aioglacier.cli.render.console import Output, Record
 
 T = TypeVar("T")
 
@@ -20,3 +24,36 @@ async def closing(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
         close = getattr(items, "aclose", None)
         if close is not None:
             await close()
+
+
+async def print_all(
+    output: Output,
+    items: AsyncIterator[T],
+    record_of: Callable[[T], Record],
+    text_of: Callable[[Mapping[str, Any]], str],
+    *,
+    columns: Sequence[str] = (),
+    size: str = "size",
+) -> tuple[int, int]:
+    """Print a record of each item, as CSV if there are columns; return their number and total ``size``."""
+    count = total = 0
+    if columns:
+        output.write(csv_line(columns), is_last=False)
+    async with closing(items):
+        async for item in items:
+            record = record_of(item)
+            if columns:
+                output.write(csv_row(record, columns), is_last=False)
+            else:
+                output.record(record, text_of, is_last=False)
+            if output.is_closed:
+                break
+            count, total = count + 1, total + (record.get(size) or 0)
+    output.flush()
+    return count, total
+
+
+def csv_row(record: Record, columns: Sequence[str]) -> str:
+    """Return a record as a line of CSV; free text does not become a formula."""
+    texts = {name: harmless(record[name]) for name in ("description", "source") if record.get(name)}
+    return csv_line([{**record, **texts}[column] for column in columns])

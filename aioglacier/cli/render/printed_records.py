@@ -18,7 +18,7 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from aioglacier.catalog import UploadRecord
+    from aioglacier.catalog import ArchiveRecord, UploadRecord
     from aioglacier.cli.render.console import Record
     from aioglacier.client.upload import Upload
     from aioglacier.core.models import Archive, JobDescription, VaultDescription
@@ -59,6 +59,16 @@ def archive_record(archive: Archive) -> Record:
         "created": plain(archive.created),
         "name": found.name,
         "modified": plain(found.modified),
+    }
+
+
+def known_archive_record(record: ArchiveRecord) -> Record:
+    """Return an archive as the catalog knows it."""
+    return {
+        **archive_record(record.archive),
+        "state": record.state.value,
+        "source": record.source,
+        "seen": plain(record.seen),
     }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
+from aioglacier.cli.program.command import folding
 from aioglacier.cli.shared.uploading import STDIN, RunningUploads, open_stdin
 
 if TYPE_CHECKING:
@@ -17,44 +18,50 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
 
-RECIPIENT: Final = click.option(
-    "--recipient",
-    "recipients",
-    multiple=True,
-    metavar="KEY",
-    help="Encrypt with age, to this public key (age1..., or one of OpenSSH). Needs 'aioglacier[encryption]'.",
-)
-RECIPIENTS_FILE: Final = click.option(
-    "--recipients-file",
-    "recipient_files",
-    multiple=True,
-    metavar="FILE",
-    help="Encrypt to the public keys in FILE, one a line.",
-)
-IDENTITY: Final = click.option(
-    "--identity",
-    "identity_files",
-    multiple=True,
-    metavar="FILE",
-    help="Decrypt with the secret keys in FILE, as age-keygen makes it, or a private key of OpenSSH.",
-)
+
+def _read_recipients(given: dict[str, Any]) -> None:
+    from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415  # not needed for help
+
+    given["recipients"] = read_recipients(given.pop("recipients"), given.pop("recipient_files"))
 
 
-def refuse_with_encryption(
-    *, expected_size: int | None, restart: bool, no_resume: bool, stream: str | None
-) -> None:
-    """Refuse options that an encrypted upload cannot have, since its bytes differ each time."""
-    given = {
-        "--expected-size": expected_size is not None,
-        "--restart": restart,
-        "--no-resume": no_resume,
-        "--stream": stream is not None,
-    }
-    for option, is_given in given.items():
-        if is_given:
-            raise click.UsageError(
-                f"{option} does not go with --recipient: an encrypted upload differs each time"
-            )
+def _read_identities(given: dict[str, Any]) -> None:
+    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
+
+    given["identities"] = read_identities(given.pop("identity_files"))
+
+
+#: Gives a command ``recipients``.
+RECIPIENTS: Final = folding(
+    _read_recipients,
+    click.option(
+        "--recipient",
+        "recipients",
+        multiple=True,
+        metavar="KEY",
+        help="Encrypt with age, to this public key (age1..., or one of OpenSSH). Needs "
+        "'aioglacier[encryption]'.",
+    ),
+    click.option(
+        "--recipients-file",
+        "recipient_files",
+        multiple=True,
+        metavar="FILE",
+        help="Encrypt to the public keys in FILE, one a line.",
+    ),
+)
+
+#: Gives a command ``identities``.
+IDENTITY: Final = folding(
+    _read_identities,
+    click.option(
+        "--identity",
+        "identity_files",
+        multiple=True,
+        metavar="FILE",
+        help="Decrypt with the secret keys in FILE, as age-keygen makes it, or a private key of OpenSSH.",
+    ),
+)
 
 
 async def upload_sealed(

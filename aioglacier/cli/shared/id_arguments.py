@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aioglacier.cli.program.command import folding
+from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.session import worst_exit
+from aioglacier.cli.shared.uploading import run_side_by_side
 from aioglacier.core.checks import check_id
+from aioglacier.core.errors import GlacierError, ServiceError, TemporaryServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-F = TypeVar("F", bound="Callable[..., Any]")
+    from aioglacier.cli.program.exits import Exit
+    from aioglacier.cli.program.session import Session
+
+_AT_ONCE: Final = 4
 
 
-def several_ids(kind: str) -> Callable[[F], F]:
-    """Give a command ``given``, ``more_ids`` and ``file``, from which ``gather_ids`` collects."""
+def several_ids(kind: str) -> Callable[..., Any]:
+    """Give a command ``ids``: from arguments, from options, and from a file with one a line."""
+
+    def fold(given: dict[str, Any]) -> None:
+        given["ids"] = gather_ids(kind, given.pop("given"), given.pop("more_ids"), given.pop("file"))
+
     name = f"{kind}-id"
+    return folding(
+        fold,
+        click.argument("given", metavar=f"{kind.upper()}_ID...", nargs=-1),
+        click.option(f"--{name}", "more_ids", multiple=True, metavar="ID", help="May be repeated."),
+        click.option(f"--{name}s", "file", metavar="FILE", help="A file with one id a line; - is stdin."),
+    )
 
-    def decorate(function: F) -> F:
-        for option in (
-            click.option(f"--{name}s", "file", metavar="FILE", help="A file with one id a line; - is stdin."),
-            click.option(f"--{name}", "more_ids", multiple=True, metavar="ID", help="May be repeated."),
-            click.argument("given", metavar=f"{kind.upper()}_ID...", nargs=-1),
-        ):
-            function = option(function)
-        return function
 
-    return decorate
+def one_id(kind: str, *others: str) -> Callable[..., Any]:
+    """Give a command an id, as "job_id", and the arguments behind it, as "target" for ``TARGET``."""
+
+    def fold(given: dict[str, Any]) -> None:
+        name = f"{kind}_id"
+        values = take_id(kind, given.pop("arguments"), given[name], others=others)
+        given |= zip((name, *map(str.lower, others)), values, strict=True)
+
+    return folding(
+        fold,
+        click.argument("arguments", metavar=" ".join((f"{kind.upper()}_ID", *others)), nargs=-1),
+        click.option(f"--{kind}-id", metavar="ID", help="In place of the argument."),
+    )
 
 
 def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: Sequence[str]) -> list[str]:
@@ -71,3 +93,50 @@ def gather_ids(kind: str, arguments: Sequence[str], options: Sequence[str], file
     if not given:
         raise click.UsageError(f"missing argument: {kind.upper()}_ID... (or --{kind}-id=ID)")
     return list(dict.fromkeys(check_id(kind, each) for each in given))
+
+
+async def change_each(
+    session: Session,
+    kind: str,
+    vault: str,
+    ids: Sequence[str],
+    verb: str,
+    change: Callable[[str], Awaitable[None]],
+) -> Exit:
+    """Change several archives or uploads, some at once, and print each. One refusal leaves the others.
+
+    Trouble that concerns all of them ends the run, after the changes under way have been answered.
+
+    Args:
+        session: The session.
+        kind: "archive" or "upload".
+        vault: Their vault.
+        ids: Their ids.
+        verb: What is done to each, as "deleted".
+        change: Does it.
+    """
+    codes: list[Exit] = []
+    waiting = iter(ids)
+    trouble: list[GlacierError] = []
+
+    async def change_waiting() -> None:
+        for each in waiting:
+            if trouble:
+                return
+            try:
+                await change(each)
+            except GlacierError as error:
+                if not isinstance(error, ServiceError) or isinstance(error, TemporaryServiceError):
+                    trouble.append(error)
+                    return
+                if len(ids) == 1:
+                    raise
+                codes.append(tell(session.output, failure_of(error, item=each)))
+            else:
+                record = {f"{kind}_id": each, "vault": vault, verb: True}
+                session.output.record(record, lambda record: f"{verb} {record[f'{kind}_id']}")
+
+    await run_side_by_side(change_waiting, _AT_ONCE)
+    if trouble:
+        raise trouble[0]
+    return worst_exit(len(codes), len(ids), codes)

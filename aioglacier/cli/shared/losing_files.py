@@ -10,6 +10,7 @@ import click
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.sizes import show_count
+from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 #: Files that are named; the others are counted.
 _NAMED: Final = 10
+
+#: For the question.
+EARLY: Final = (
+    f"(Less than {VAULT.minimum_storage_days} days of storage are charged as {VAULT.minimum_storage_days}.)"
+)
 
 LOSE_FILES: Final = click.option(
     "--lose-files",

@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aioglacier.cli.program.command import folding
 from aioglacier.cli.program.parameters import AMOUNT
-from aioglacier.cli.shared.confirming import confirm
+from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
     from aioglacier.bulk.pricing import Prices
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.client.glacier import Glacier
 
-PRICES: Final = click.option(
-    "--prices", "price_list", metavar="FILE", help="Your own price list, instead of the built-in one."
-)
-MAX_COST: Final = click.option(
-    "--max-cost",
-    type=AMOUNT,
-    metavar="AMOUNT",
-    help="Do nothing if it would cost more, by the price list and in its currency.",
-)
-TIER: Final = click.option(
+_TIER: Final = click.option(
     "--tier",
     type=click.Choice([tier.value for tier in Tier], case_sensitive=False),
     default=Tier.STANDARD.value,
     show_default=True,
     help="Speed and price of retrievals: 1-5 minutes, 3-5 hours, 5-12 hours.",
 )
+_MAX_COST: Final = click.option(
+    "--max-cost",
+    type=AMOUNT,
+    metavar="AMOUNT",
+    help="Do nothing if it would cost more, by the price list and in its currency.",
+)
+_PRICES: Final = click.option(
+    "--prices", "price_list", metavar="FILE", help="Your own price list, instead of the built-in one."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """The values of ``--tier``, ``--yes``, ``--max-cost`` and ``--prices``."""
+
+    tier: Tier
+    yes: bool
+    max_cost: float | None
+    price_list: str | None
+
+    def prices(self, glacier: Glacier) -> Prices:
+        """Load the prices of the connection's region."""
+        from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
+
+        return load_prices(glacier.region, self.price_list)
+
+
+def _fold(given: dict[str, Any]) -> None:
+    tier = Tier(given.pop("tier", Tier.STANDARD))
+    yes, limit, prices = given.pop("yes", False), given.pop("max_cost"), given.pop("price_list")
+    given["spending"] = Spending(tier, yes, limit, prices)
+
+
+#: Give a command ``spending``: for one that retrieves, and for one that does not.
+RETRIEVING: Final = folding(_fold, _TIER, YES, _MAX_COST, _PRICES)
+SPENDING: Final = folding(_fold, _MAX_COST, _PRICES)
 
 
 def cost_record(prices: Prices, cost: float) -> Record:
@@ -54,19 +84,18 @@ def cost_text(record: Any) -> str:
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
 
 
-def confirm_expedited(
-    session: Session, tier: Tier, cost: float, prices: Prices, what: str, *, yes: bool
-) -> None:
+def confirm_expedited(session: Session, spending: Spending, cost: float, prices: Prices, what: str) -> None:
     """Ask before an Expedited retrieval, which costs several times as much as the other tiers.
 
     Raises:
         UsageError: There is no terminal to ask on. Nothing was started.
         Abort: The answer is no.
     """
-    if tier is not Tier.EXPEDITED or session.settings.local is not None:
+    if spending.tier is not Tier.EXPEDITED or session.settings.local is not None:
         return
     confirm(
+        session,
         f"{what} by tier Expedited for about {prices.show(cost)} (list of {prices.seen})?",
-        yes=yes,
+        yes=spending.yes,
         otherwise="Nothing was started",
     )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities, Recipients
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
-    from aioglacier.core.models import Tier
 
 STDOUT = "-"
 
@@ -56,8 +56,8 @@ def plan_record(vault: str, description: str | None, part_size: int | None, piec
 
 async def upload_rolling(
     session: Session,
-    glacier: Glacier,
     vault: str,
+    glacier: Glacier,
     *,
     description: str | None,
     part_size: int | None,
@@ -119,14 +119,14 @@ def _upload_text(record: Mapping[str, Any]) -> str:
 
 
 async def plan_rolling(
-    session: Session, glacier: Glacier, vault: str, archive_id: str, target: str, tier: Tier
+    session: Session, vault: str, archive_id: str, target: str, spending: Spending, glacier: Glacier
 ) -> int:
     """Print what a stream would cost; without a record of it, only the manifest's job is known."""
-    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
-    from aioglacier.bulk.streams.download import find_manifest  # noqa: PLC0415
+    from aioglacier.bulk.streams.download import find_manifest  # noqa: PLC0415  # not needed for help
 
     place = glacier.vault(vault)
-    prices = load_prices(glacier.region)
+    prices = spending.prices(glacier)
+    tier = spending.tier
     manifest = await find_manifest(place, archive_id)
     facts = {"vault": vault, "manifest": archive_id, "target": target, "tier": tier.value}
     if manifest is None:
@@ -150,11 +150,11 @@ async def plan_rolling(
 
 async def download_rolling(
     session: Session,
-    glacier: Glacier,
     vault: str,
     archive_id: str,
     target: str,
-    tier: Tier,
+    spending: Spending,
+    glacier: Glacier,
     *,
     overwrite: bool,
     identities: Identities | None = None,
@@ -163,8 +163,8 @@ async def download_rolling(
     from aioglacier.bulk.streams.download import StreamDownload, read_manifest  # noqa: PLC0415  # as above
 
     place = glacier.vault(vault)
-    manifest = await read_manifest(place, archive_id, tier)
-    download = StreamDownload(place, manifest, tier=tier)
+    manifest = await read_manifest(place, archive_id, spending.tier)
+    download = StreamDownload(place, manifest, tier=spending.tier)
     if identities is not None and target != STDOUT:
         encrypted = landing.hidden_name(target, landing.ENCRYPTED)
         await download.check_room(encrypted, more=manifest.size)

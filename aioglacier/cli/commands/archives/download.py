@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.command import command as make_command, folding, gathering
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import RANGE
+from aioglacier.cli.program.parameters import RANGE, VAULT
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
-from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import not_yet, wait
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
+from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
-from aioglacier.core.checks import check_id, check_retrieval_range, check_vault_name
+from aioglacier.core.checks import check_id, check_retrieval_range
 from aioglacier.core.errors import JobFailedError
 from aioglacier.core.models import JobStatus, Tier
 from aioglacier.files import landing
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.catalog import ArchiveRecord
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
@@ -51,32 +53,45 @@ STDOUT: Final = "-"
 _TAKES: Final = {Tier.EXPEDITED: "1 to 5 minutes", Tier.STANDARD: "3 to 5 hours", Tier.BULK: "5 to 12 hours"}
 
 
+def _take_ids(given: dict[str, Any]) -> None:
+    """Put the ids of the archive and the job, and the target, where they belong."""
+    arguments, job_id = given.pop("arguments"), given["job_id"]
+    if job_id is not None:
+        check_id("job", job_id)
+    if job_id is not None and given["archive_id"] is None and len(arguments) == 1:
+        given |= {"archive_id": "", "target": arguments[0]}
+    else:
+        ids = take_id("archive", arguments, given["archive_id"], others=["TARGET"])
+        given |= zip(("archive_id", "target"), ids, strict=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Options:
+    """What was given; ``archive_id`` is empty where the job says it."""
+
     vault: str
     archive_id: str
     target: str
     job_id: str | None
-    tier: Tier
-    yes: bool
-    max_cost: float | None
-    price_list: str | None
+    spending: Spending
     byte_range: ByteRange | None
-    overwrite: bool
-    waits: bool
-    is_new: bool
     identities: Identities | None
+    overwrite: bool
+    is_new: bool
+    is_manifest: bool
+    no_wait: bool
+    dry_run: bool
 
 
 @make_command("download", resumes=True)
-@click.argument("vault")
-@click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1)
-@click.option("--archive-id", metavar="ID", help="In place of the argument.")
-@click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one.")
-@TIER
-@YES
-@MAX_COST
-@PRICES
+@VAULT
+@folding(
+    _take_ids,
+    click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1),
+    click.option("--archive-id", metavar="ID", help="In place of the argument."),
+    click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one."),
+)
+@RETRIEVING
 @click.option(
     "--byte-range",
     type=RANGE,
@@ -97,25 +112,8 @@ class _Options:
 )
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
 @DRY_RUN
-@click.pass_obj
-def command(
-    session: Session,
-    vault: str,
-    arguments: tuple[str, ...],
-    archive_id: str | None,
-    job_id: str | None,
-    tier: str,
-    yes: bool,
-    max_cost: float | None,
-    price_list: str | None,
-    byte_range: ByteRange | None,
-    identity_files: tuple[str, ...],
-    overwrite: bool,
-    is_new: bool,
-    is_manifest: bool,
-    no_wait: bool,
-    dry_run: bool,
-) -> int:
+@gathering(_Options)
+def command(session: Session, options: _Options) -> Ending:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
 
     If a job for the same bytes is there, running or done, it is used; otherwise one is started, which costs
@@ -126,67 +124,33 @@ def command(
     With --no-wait, a job that is not done is printed and the exit code is 75; run the same command later.
     With --job-id you can leave ARCHIVE_ID out. With --identity an encrypted archive is decrypted.
     """
-    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
-
-    check_vault_name(vault)
-    if job_id is not None and archive_id is None and len(arguments) == 1:
-        archive_id, target = "", arguments[0]
-    else:
-        archive_id, target = take_id("archive", arguments, archive_id, others=["TARGET"])
-    if job_id is not None:
-        check_id("job", job_id)
-    options = _Options(
-        vault,
-        archive_id,
-        target,
-        job_id,
-        Tier(tier),
-        yes,
-        max_cost,
-        price_list,
-        check_retrieval_range(byte_range),
-        overwrite,
-        waits=not no_wait,
-        is_new=is_new,
-        identities=read_identities(identity_files),
-    )
-    if identity_files and byte_range is not None:
+    check_retrieval_range(options.byte_range)
+    if options.identities is not None and options.byte_range is not None:
         raise click.UsageError(
             "a range of an encrypted archive cannot be read; give --identity or --byte-range"
         )
-    if target != STDOUT:
-        landing.check_target(target, overwrite=overwrite)
-    session.output.to_stderr = target == STDOUT
-    if is_manifest:
-        if job_id is not None or byte_range is not None or no_wait or is_new:
-            raise click.UsageError(
-                "--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new"
-            )
-        if dry_run:
-            return session.run(
-                lambda glacier: plan_rolling(session, glacier, vault, archive_id, target, options.tier)
-            )
-        return session.run(
-            lambda glacier: download_rolling(
-                session,
-                glacier,
-                vault,
-                archive_id,
-                target,
-                options.tier,
-                overwrite=overwrite,
-                identities=options.identities,
-            )
-        )
-    if dry_run:
-        return session.run(lambda glacier: _plan(session, glacier, options))
-    return session.run(lambda glacier: _download(session, glacier, options))
+    if options.target != STDOUT:
+        landing.check_target(options.target, overwrite=options.overwrite)
+    session.output.to_stderr = options.target == STDOUT
+    if not options.is_manifest:
+        return partial(_plan if options.dry_run else _download, session, options)
+    if options.job_id is not None or options.byte_range is not None or options.no_wait or options.is_new:
+        raise click.UsageError("--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new")
+    rolling = partial(
+        plan_rolling if options.dry_run else download_rolling,
+        session,
+        options.vault,
+        options.archive_id,
+        options.target,
+        options.spending,
+    )
+    if options.dry_run:
+        return rolling
+    return partial(rolling, overwrite=options.overwrite, identities=options.identities)
 
 
-async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
+async def _plan(session: Session, options: _Options, glacier: Glacier) -> int:
     """Print whether a job is there, and the price of another one if the size of the archive is on record."""
-    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
-
     vault = glacier.vault(options.vault)
     known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
     size = _size(known, options)
@@ -196,8 +160,10 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
         job = await vault.retrievals.find(options.archive_id, byte_range=options.byte_range)
         if job is None and not options.is_new and options.target != STDOUT:
             await vault.retrievals.check_not_paid(options.archive_id, options.byte_range, options.target)
-    prices = load_prices(glacier.region, options.price_list)
-    cost = 0.0 if job is not None else None if size is None else prices.retrieval(options.tier, size, 1)
+    prices = options.spending.prices(glacier)
+    cost = (
+        0.0 if job is not None else None if size is None else prices.retrieval(options.spending.tier, size, 1)
+    )
     facts = {
         "vault": options.vault,
         "archive_id": options.archive_id or None,
@@ -205,7 +171,7 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
         "job_id": job.id if job is not None else None,
         "byte_range": plain(options.byte_range),
         "size": size,
-        "tier": options.tier.value,
+        "tier": options.spending.tier.value,
         **(cost_record(prices, cost) if cost is not None else {"cost": None}),
     }
     if job is not None:
@@ -213,7 +179,7 @@ async def _plan(session: Session, glacier: Glacier, options: _Options) -> int:
             session, "GetJobOutput", f"fetch the output of job {job.id}, paid for before", **facts
         )
     shown = f" for {show_size(size)}, {cost_text(facts)}" if size is not None else ""
-    return tell_plan(session, "InitiateJob", f"start a job of tier {options.tier}{shown}", **facts)
+    return tell_plan(session, "InitiateJob", f"start a job of tier {options.spending.tier}{shown}", **facts)
 
 
 def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
@@ -223,7 +189,7 @@ def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
     return min(sizes, default=None)
 
 
-async def _download(session: Session, glacier: Glacier, options: _Options) -> int:
+async def _download(session: Session, options: _Options, glacier: Glacier) -> int:
     vault = glacier.vault(options.vault)
     known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
     if known is not None and options.target != STDOUT:
@@ -234,7 +200,7 @@ async def _download(session: Session, glacier: Glacier, options: _Options) -> in
     await vault.retrievals.check_job(description, options.archive_id)
     if vault.records is not None and options.target != STDOUT:
         await vault.records.begin_download(description, options.target)
-    if not options.waits and (is_new or description.status is JobStatus.IN_PROGRESS):
+    if options.no_wait and (is_new or description.status is JobStatus.IN_PROGRESS):
         return not_yet(session, options.vault, description)
     description = await wait(session, job, description)
     await _fetch(session, job, options)
@@ -246,18 +212,18 @@ async def _check_spending(
     session: Session, glacier: Glacier, vault: Vault, options: _Options, size: int | None
 ) -> None:
     """Refuse a job that would cost too much, and ask before one of tier Expedited, if one is needed."""
-    from aioglacier.bulk.pricing import check_cost, load_prices  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.pricing import check_cost  # noqa: PLC0415  # not needed for help
 
-    is_limited = options.max_cost is not None or options.tier is Tier.EXPEDITED
+    is_limited = options.spending.max_cost is not None or options.spending.tier is Tier.EXPEDITED
     if options.job_id is not None or not is_limited:
         return
     if await vault.retrievals.find(options.archive_id, byte_range=options.byte_range) is not None:
         return
-    prices = load_prices(glacier.region, options.price_list)
-    cost = math.nan if size is None else prices.retrieval(options.tier, size, 1)
-    check_cost(cost, options.max_cost, prices, "this retrieval")
+    prices = options.spending.prices(glacier)
+    cost = math.nan if size is None else prices.retrieval(options.spending.tier, size, 1)
+    check_cost(cost, options.spending.max_cost, prices, "this retrieval")
     what = f"Retrieve {show_size(size)}" if size is not None else "Retrieve an archive of unknown size"
-    confirm_expedited(session, options.tier, cost, prices, what, yes=options.yes)
+    confirm_expedited(session, options.spending, cost, prices, what)
 
 
 async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
@@ -267,7 +233,7 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
     try:
         job, is_started = await vault.retrievals.find_or_start(
             options.archive_id,
-            tier=options.tier,
+            tier=options.spending.tier,
             byte_range=options.byte_range,
             target=None if options.target == STDOUT else options.target,
             is_new=options.is_new,
@@ -276,7 +242,11 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
         error.add_note("--new pays for another job")
         raise
     if is_started:
-        takes = "" if session.settings.local is not None else f"; {options.tier} takes {_TAKES[options.tier]}"
+        takes = (
+            ""
+            if session.settings.local is not None
+            else f"; {options.spending.tier} takes {_TAKES[options.spending.tier]}"
+        )
         session.output.note(f"started job {job.id}{takes}")
     return job, is_started
 

@@ -14,23 +14,24 @@ import click
 
 from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.render.listing import closing
+from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.render.listing import closing, csv_row, print_all
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.render.spreadsheet import csv_line, harmless
+from aioglacier.cli.render.spreadsheet import csv_line
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.inventorying import inventory_job, tell_of
 from aioglacier.cli.shared.job_waiting import not_yet, wait
-from aioglacier.core.checks import check_id, check_vault_name
+from aioglacier.core.checks import check_id
 from aioglacier.core.models import JobStatus
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
-    from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.inventory_reading import InventoryReading
     from aioglacier.client.job import Job
@@ -40,7 +41,7 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 
 
 @make_command("inventory")
-@click.argument("vault")
+@VAULT
 @click.option(
     "--format",
     "format_",
@@ -54,7 +55,6 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 @click.option("--new", "is_new", is_flag=True, help="Start a new job, even if one that would do is there.")
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
 @DRY_RUN
-@click.pass_obj
 def command(
     session: Session,
     vault: str,
@@ -65,7 +65,7 @@ def command(
     is_new: bool,
     no_wait: bool,
     dry_run: bool,
-) -> int:
+) -> Ending:
     """List the archives of VAULT as of its last inventory, which is about a day old.
 
     The list comes from a job that takes 3 to 5 hours. A job that is there already is used, running or done,
@@ -75,7 +75,6 @@ def command(
     uploads whose outcome was unknown: it has an archive of that size and tree hash or, three days later, has
     none.
     """
-    check_vault_name(vault)
     if job_id is not None:
         check_id("job", job_id)
     if format_ == "json" and target is None:
@@ -83,9 +82,7 @@ def command(
     if target is not None:
         landing.check_target(target, overwrite=overwrite)
     if dry_run:
-        return session.run(
-            lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
-        )
+        return lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
     session.resume = session.same_command(is_new=False)
     session.begins_catalog = True
 
@@ -100,7 +97,11 @@ def command(
         description = await wait(session, job, description)
         reading = job.read_inventory(description)
         if target is None:
-            await _print(session, reading, is_csv=format_ == "csv")
+            columns = _COLUMNS if format_ == "csv" else ()
+            count, size = await print_all(
+                session.output, reading.archives(), archive_record, archive_text, columns=columns
+            )
+            session.output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
         elif format_ == "csv":
             await _export_csv(session, job, reading, Path(target), overwrite=overwrite)
         else:
@@ -112,7 +113,7 @@ def command(
                     pass
         return await tell_of(session, reading)
 
-    return session.run(run)
+    return run
 
 
 async def _plan(
@@ -127,25 +128,6 @@ async def _plan(
     return tell_plan(session, operation, f"{what}, and read the list into the catalog", **facts)
 
 
-async def _print(session: Session, reading: InventoryReading, *, is_csv: bool) -> None:
-    output = session.output
-    count = size = 0
-    if is_csv:
-        output.write(csv_line(_COLUMNS), is_last=False)
-    async with closing(reading.archives()) as archives:
-        async for archive in archives:
-            record = archive_record(archive)
-            if is_csv:
-                output.write(_csv_row(record), is_last=False)
-            else:
-                output.record(record, archive_text, is_last=False)
-            if output.is_closed:
-                return
-            count, size = count + 1, size + archive.size
-    output.flush()
-    output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
-
-
 async def _export_csv(
     session: Session, job: Job, reading: InventoryReading, target: Path, *, overwrite: bool
 ) -> None:
@@ -158,22 +140,15 @@ async def _export_csv(
         ) as file,
     ):
         file.write(csv_line(_COLUMNS))
-        async with counting(session.output, "archives", None, lambda: count):
-            async for line in _csv_lines(reading):
-                file.write(line)
+        async with (
+            counting(session.output, "archives", None, lambda: count),
+            closing(reading.archives()) as found,
+        ):
+            async for archive in found:
+                file.write(csv_row(archive_record(archive), _COLUMNS))
                 count += 1
     record = {"target": str(target), "vault": job.vault, "job_id": job.id, "format": "csv", "archives": count}
     session.output.record(record, _export_text)
-
-
-async def _csv_lines(reading: InventoryReading) -> AsyncIterator[str]:
-    async with closing(reading.archives()) as archives:
-        async for archive in archives:
-            yield _csv_row(archive_record(archive))
-
-
-def _csv_row(record: Record) -> str:
-    return csv_line([{**record, "description": harmless(record["description"])}[name] for name in _COLUMNS])
 
 
 def _export_text(record: Mapping[str, Any]) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.command import command as make_command, gathering
 from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.parameters import PART_SIZE, SIZE
+from aioglacier.cli.program.parameters import PART_SIZE, SIZE, VAULT
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
-from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE, refuse_with_encryption, upload_sealed
+from aioglacier.cli.shared.encrypting import RECIPIENTS, upload_sealed
 from aioglacier.cli.shared.idling import warn_of_idle
 from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
 from aioglacier.cli.shared.uploading import (
@@ -30,7 +31,7 @@ from aioglacier.cli.shared.uploading import (
     point_to_abort,
     run_side_by_side,
 )
-from aioglacier.core.checks import check_description, check_vault_name
+from aioglacier.core.checks import check_description
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
     EmptyArchiveError,
@@ -39,13 +40,14 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     SourceUnreadableError,
 )
-from aioglacier.core.limits import VAULT
+from aioglacier.core.limits import VAULT as LIMITS
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
@@ -61,17 +63,23 @@ _AT_ONCE: Final = 8
 @dataclass(frozen=True, slots=True)
 class _Options:
     vault: str
+    sources: tuple[str, ...]
     description: str | None
     part_size: int | None
     expected_size: int | None
-    resume: bool
+    no_resume: bool
     restart: bool
     again: bool
-    recipients: Recipients | None = None
+    recipients: Recipients | None
+    roll_over: bool
+    piece_size: int | None
+    stream: str | None
+    position: int | None
+    dry_run: bool
 
 
 @make_command("upload")
-@click.argument("vault")
+@VAULT
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(
     "--description",
@@ -87,8 +95,7 @@ class _Options:
 @click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
 @click.option("--restart", is_flag=True, help="Abort the unfinished upload of the file, and begin again.")
 @click.option("--again", is_flag=True, help="Make another archive of a file that is stored and unchanged.")
-@RECIPIENT
-@RECIPIENTS_FILE
+@RECIPIENTS
 @click.option(
     "--roll-over",
     is_flag=True,
@@ -100,25 +107,8 @@ class _Options:
     "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
-@click.pass_obj
-def command(
-    session: Session,
-    vault: str,
-    sources: tuple[str, ...],
-    description: str | None,
-    part_size: int | None,
-    expected_size: int | None,
-    no_resume: bool,
-    restart: bool,
-    again: bool,
-    recipients: tuple[str, ...],
-    recipient_files: tuple[str, ...],
-    roll_over: bool,
-    piece_size: int | None,
-    stream: str | None,
-    position: int | None,
-    dry_run: bool,
-) -> int:
+@gathering(_Options)
+def command(session: Session, options: _Options) -> Ending:
     """Archive each SOURCE in VAULT: a file, or - for standard input.
 
     Prints each archive once the service has proven it by its size and tree hash. Keep the archive's id: it is
@@ -142,51 +132,71 @@ def command(
     With --recipient the bytes are encrypted before they leave this machine, and the file's name is not sent
     unless --description says it. An encrypted upload differs each time, so it cannot be resumed.
     """
-    from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415  # not needed for help
-
-    check_vault_name(vault)
-    check_description(description)
-    keys = read_recipients(recipients, recipient_files)
-    if keys is not None:
-        refuse_with_encryption(
-            expected_size=expected_size, restart=restart, no_resume=no_resume, stream=stream
-        )
-    if roll_over:
-        if sources != (STDIN,) or expected_size is not None or no_resume or restart:
-            raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
-        if position is not None and stream is None:
-            raise click.UsageError("--position is one in a stream that goes on; name it with --stream")
-        if dry_run:
-            session.output.record(plan_record(vault, description, part_size, piece_size), _plan_text)
+    check_description(options.description)
+    _refuse(options)
+    if options.roll_over:
+        if options.dry_run:
+            plan = plan_record(options.vault, options.description, options.part_size, options.piece_size)
+            session.output.record(plan, _plan_text)
             return 0
-        return session.run(
-            lambda glacier: upload_rolling(
-                session,
-                glacier,
-                vault,
-                description=description,
-                part_size=part_size,
-                piece_size=piece_size,
-                stream=stream,
-                position=position,
-                recipients=keys,
-            )
+        return partial(
+            upload_rolling,
+            session,
+            options.vault,
+            description=options.description,
+            part_size=options.part_size,
+            piece_size=options.piece_size,
+            stream=options.stream,
+            position=options.position,
+            recipients=options.recipients,
         )
-    if (piece_size, stream, position) != (None, None, None):
-        raise click.UsageError("--piece-size, --stream and --position go with --roll-over")
-    if sources.count(STDIN) > 1:
-        raise click.UsageError("standard input can be archived once only")
-    if expected_size is not None:
-        choose_part_size(expected_size, part_size)
-    if restart and no_resume:
-        raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
-    sources = tuple({os.path.abspath(each): each for each in reversed(sources)}.values())[::-1]  # noqa: PTH100
-    options = _Options(vault, description, part_size, expected_size, not no_resume, restart, again, keys)
-    if dry_run:
+    # A file that is named twice, also by two names, is uploaded once, in its first place.
+    sources = tuple({os.path.abspath(each): each for each in reversed(options.sources)}.values())[::-1]  # noqa: PTH100
+    if options.dry_run:
         return _plan_all(session, sources, options)
     if len(sources) == 1:
         _check_there(sources[0])
-    return session.run(lambda glacier: _upload_all(session, glacier, sources, options))
+    return partial(_upload_all, session, sources, options)
+
+
+def _refuse(options: _Options) -> None:
+    """Refuse what does not go together.
+
+    Raises:
+        UsageError: Something does not.
+        InvalidPlanError: The expected size does not fit the size of a part.
+    """
+    if options.recipients is not None:
+        given = {
+            "--expected-size": options.expected_size is not None,
+            "--restart": options.restart,
+            "--no-resume": options.no_resume,
+            "--stream": options.stream is not None,
+        }
+        for option, is_given in given.items():
+            if is_given:
+                raise click.UsageError(
+                    f"{option} does not go with --recipient: an encrypted upload differs each time"
+                )
+    if options.roll_over:
+        if (
+            options.sources != (STDIN,)
+            or options.expected_size is not None
+            or options.no_resume
+            or options.restart
+        ):
+            raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
+        if options.position is not None and options.stream is None:
+            raise click.UsageError("--position is one in a stream that goes on; name it with --stream")
+        return
+    if (options.piece_size, options.stream, options.position) != (None, None, None):
+        raise click.UsageError("--piece-size, --stream and --position go with --roll-over")
+    if options.sources.count(STDIN) > 1:
+        raise click.UsageError("standard input can be archived once only")
+    if options.expected_size is not None:
+        choose_part_size(options.expected_size, options.part_size)
+    if options.restart and options.no_resume:
+        raise click.UsageError("--restart aborts what --no-resume leaves alone; give one")
 
 
 # --- the plan
@@ -230,7 +240,7 @@ def _plan(source: str, options: _Options) -> Record:
         "part_size": part_size,
         "parts": parts,
         "requests": None if parts is None else 1 if parts == 1 else parts + 2,
-        "at_most": VAULT.max_parts * part_size if size is None else None,
+        "at_most": LIMITS.max_parts * part_size if size is None else None,
     }
 
 
@@ -244,7 +254,7 @@ def _plan_text(record: Mapping[str, Any]) -> str:
 # --- the uploads
 
 
-async def _upload_all(session: Session, glacier: Glacier, sources: tuple[str, ...], options: _Options) -> int:
+async def _upload_all(session: Session, sources: tuple[str, ...], options: _Options, glacier: Glacier) -> int:
     """Upload the sources side by side, and print each archive as soon as there is one."""
     vault = glacier.vault(options.vault)
     await warn_of_idle(session, vault)
@@ -305,7 +315,7 @@ async def _upload(
         description=_description_for(source, options),
         part_size=options.part_size,
         expected_size=options.expected_size,
-        resume=options.resume,
+        resume=not options.no_resume,
         restart=options.restart,
         again=options.again,
     ) as upload:
@@ -370,7 +380,7 @@ async def _upload_stdin(
         left = status.st_size - os.lseek(0, 0, os.SEEK_CUR)
         part_size = choose_part_size(left) if left > 0 else None
     elif options.expected_size is None:
-        most = VAULT.max_parts * choose_part_size(None, part_size)
+        most = LIMITS.max_parts * choose_part_size(None, part_size)
         session.output.note(
             f"standard input may have up to {show_size(most)}; larger parts make it more, and "
             "--roll-over any length"
@@ -394,11 +404,11 @@ def _point_to_upload(session: Session, error: GlacierError, source: str, options
     """Name the command that goes on with this upload, where the same command would not."""
     if isinstance(error, OutcomeUnknownError):
         session.resume = session.command("inventory", "--", options.vault)  # which settles it
-    elif error.upload_id is not None and (source == STDIN or not options.resume):
+    elif error.upload_id is not None and (source == STDIN or options.no_resume):
         session.resume = session.command(
             "uploads", "resume", f"--upload-id={error.upload_id}", "--", options.vault, source
         )
-    elif not options.resume:
+    elif options.no_resume:
         session.resume = None
 
 

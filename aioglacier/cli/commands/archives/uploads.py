@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.session import worst_exit
-from aioglacier.cli.render.listing import closing
+from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.render.listing import closing, print_all
 from aioglacier.cli.render.printed_records import (
     archive_record,
     archive_text,
@@ -22,22 +20,20 @@ from aioglacier.cli.render.printed_records import (
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.id_arguments import gather_ids, several_ids, take_id
+from aioglacier.cli.shared.id_arguments import change_each, one_id, several_ids
 from aioglacier.cli.shared.idling import warn_of_idle
 from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin, point_to_abort
-from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import GlacierError, ResumeMismatchError, SourceChangedError
+from aioglacier.core.errors import ResumeMismatchError, SourceChangedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.upload import Upload
     from aioglacier.client.vault import Vault
-
-_ID = click.option("--upload-id", metavar="ID", help="In place of the argument.")
 
 
 @click.group("uploads", cls=CommandGroup)
@@ -54,30 +50,17 @@ async def _record(vault: Vault, upload: Upload) -> Record:
 
 
 @command.command("list")
-@click.argument("vault")
-@click.pass_obj
-def _list(session: Session, vault: str) -> int:
+@VAULT
+async def _list(session: Session, glacier: Glacier, vault: str) -> None:
     """List the unfinished uploads of VAULT, with the number of parts sent; the last one may be shorter.
 
     Uploads of unknown outcome are listed from the record here: after "completing" the archive may be there.
     """
-    check_vault_name(vault)
-
-    async def list_(glacier: Glacier) -> int:
-        listed = 0
-        async with closing(_records(glacier.vault(vault))) as records:
-            async for record in records:
-                listed += 1
-                session.output.record(record, upload_text)
-                if session.output.is_closed:
-                    break
-        if not listed:
-            session.output.note(f"no unfinished uploads in vault {vault}")
-        else:
-            await warn_of_idle(session, glacier.vault(vault))
-        return Exit.DONE
-
-    return session.run(list_)
+    count, _ = await print_all(session.output, _records(glacier.vault(vault)), dict, upload_text)
+    if count:
+        await warn_of_idle(session, glacier.vault(vault))
+    else:
+        session.output.note(f"no unfinished uploads in vault {vault}")
 
 
 async def _records(vault: Vault) -> AsyncIterator[Record]:
@@ -97,117 +80,74 @@ async def _records(vault: Vault) -> AsyncIterator[Record]:
 
 
 @command.command("show")
-@click.argument("vault")
-@click.argument("arguments", metavar="UPLOAD_ID", nargs=-1)
-@_ID
-@click.pass_obj
-def _show(session: Session, vault: str, arguments: tuple[str, ...], upload_id: str | None) -> int:
+@VAULT
+@one_id("upload")
+async def _show(session: Session, glacier: Glacier, vault: str, upload_id: str) -> None:
     """Show the unfinished upload UPLOAD_ID of VAULT."""
-    check_vault_name(vault)
-    (upload_id,) = take_id("upload", arguments, upload_id, others=[])
-
-    async def show(glacier: Glacier) -> int:
-        upload = await glacier.vault(vault).unfinished_upload(upload_id)
-        session.output.record(await _record(glacier.vault(vault), upload), upload_text)
-        return Exit.DONE
-
-    return session.run(show)
+    upload = await glacier.vault(vault).unfinished_upload(upload_id)
+    session.output.record(await _record(glacier.vault(vault), upload), upload_text)
 
 
 @command.command("resume", resumes=True)
-@click.argument("vault")
-@click.argument("arguments", metavar="UPLOAD_ID SOURCE", nargs=-1)
-@_ID
+@VAULT
+@one_id("upload", "SOURCE")
 @DRY_RUN
-@click.pass_obj
-def _resume(
-    session: Session, vault: str, arguments: tuple[str, ...], upload_id: str | None, dry_run: bool
-) -> int:
+async def _resume(
+    session: Session, glacier: Glacier, vault: str, upload_id: str, source: str, dry_run: bool
+) -> None:
     """Finish the upload UPLOAD_ID of VAULT from SOURCE: the same file, or - for the same bytes piped again.
 
     Every part that the service has is hashed again here and compared; only the others are sent.
     """
-    check_vault_name(vault)
-    upload_id, source = take_id("upload", arguments, upload_id, others=["SOURCE"])
+    of = glacier.vault(vault)
     if dry_run:
-        return session.run(lambda glacier: _plan(session, glacier.vault(vault), upload_id, source))
-
-    async def resume(glacier: Glacier) -> int:
-        vault_ = glacier.vault(vault)
-        async with vault_.lock_upload(upload_id, None if source == STDIN else source):
-            upload = await vault_.prepare_resume(
-                upload_id, open_stdin() if source == STDIN else source, awaits_report=source != STDIN
-            )
-            try:
-                archive = await RunningUploads(session).run(
-                    "standard input" if source == STDIN else source, upload, is_resume=True
-                )
-            except (SourceChangedError, ResumeMismatchError) as error:
-                point_to_abort(session, error, vault)
-                raise
-        session.output.record(archive_record(archive), archive_text)
-        await note_told(vault_, archive)
-        return Exit.DONE
-
-    return session.run(resume)
+        await _plan(session, of, upload_id, source)
+        return
+    is_pipe = source == STDIN
+    async with of.lock_upload(upload_id, None if is_pipe else source):
+        upload = await of.prepare_resume(
+            upload_id, open_stdin() if is_pipe else source, awaits_report=not is_pipe
+        )
+        label = "standard input" if is_pipe else source
+        try:
+            archive = await RunningUploads(session).run(label, upload, is_resume=True)
+        except (SourceChangedError, ResumeMismatchError) as error:
+            point_to_abort(session, error, vault)
+            raise
+    session.output.record(archive_record(archive), archive_text)
+    await note_told(of, archive)
 
 
-async def _plan(session: Session, vault: Vault, upload_id: str, source: str) -> int:
+async def _plan(session: Session, vault: Vault, upload_id: str, source: str) -> None:
     size = None if source == STDIN else os.stat(source).st_size  # noqa: PTH116  # of any bytes
     record = await _record(vault, await vault.unfinished_upload(upload_id))
-    return tell_plan(
+    missing = None if size is None else max(0, size - record["sent"])
+    tell_plan(
         session,
         "UploadMultipartPart",
         f"finish upload {upload_id} from {source!r}, of which {show_size(record['sent'])} are there",
-        **{
-            **record,
-            "source": source,
-            "size": size,
-            "missing": None if size is None else max(0, size - record["sent"]),
-        },
+        **{**record, "source": source, "size": size, "missing": missing},
     )
 
 
 @command.command("abort")
-@click.argument("vault")
+@VAULT
 @several_ids("upload")
 @YES
 @DRY_RUN
-@click.pass_obj
-def _abort(
-    session: Session,
-    vault: str,
-    given: tuple[str, ...],
-    more_ids: tuple[str, ...],
-    file: str | None,
-    yes: bool,
-    dry_run: bool,
-) -> int:
+def _abort(session: Session, vault: str, ids: list[str], yes: bool, dry_run: bool) -> Ending:
     """Abort unfinished uploads of VAULT, and remove their parts. Asks first on a terminal.
 
     Aborting an upload twice is no error.
     """
-    check_vault_name(vault)
-    ids = gather_ids("upload", given, more_ids, file)
     what = f"upload {ids[0]}" if len(ids) == 1 else show_count(len(ids), "upload")
     if dry_run:
-        return tell_plan(
-            session, "AbortMultipartUpload", f"abort {what} and remove its parts", vault=vault, upload_ids=ids
-        )
-    confirm(f"Abort {what} and remove all parts sent?", yes=yes, is_final=False)
+        text = f"abort {what} and remove its parts"
+        return tell_plan(session, "AbortMultipartUpload", text, vault=vault, upload_ids=ids)
+    confirm(session, f"Abort {what} and remove all parts sent?", yes=yes, is_final=False)
 
     async def abort(glacier: Glacier) -> int:
-        codes = []
-        for upload_id in ids:
-            try:
-                await glacier.vault(vault).abort_upload(upload_id)
-            except GlacierError as error:
-                if len(ids) == 1:
-                    raise
-                codes.append(tell(session.output, failure_of(error, item=upload_id)))
-            else:
-                record = {"upload_id": upload_id, "vault": vault, "aborted": True}
-                session.output.record(record, lambda record: f"aborted {record['upload_id']}")
-        return worst_exit(len(codes), len(ids), codes)
+        abort_one = glacier.vault(vault).abort_upload
+        return await change_each(session, "upload", vault, ids, "aborted", abort_one)
 
-    return session.run(abort)
+    return abort

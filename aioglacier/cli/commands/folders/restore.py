@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, TIME
+from aioglacier.cli.program.parameters import SIZE, TIME, VAULT
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
-from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
-from aioglacier.core.checks import check_vault_name
+from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
@@ -24,12 +23,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.bulk import FolderRestore, RestoreOptions
+    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
 
 
 @make_command("restore", short_help="Bring a folder back from a vault, or some of it.", resumes=True)
-@click.argument("vault")
+@VAULT
 @click.argument("directory", metavar="DIR")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
 @click.option("--folder", metavar="PATH", help="The folder that was archived, where the vault has several.")
@@ -39,8 +41,7 @@ if TYPE_CHECKING:
 @click.option("--smaller", type=SIZE, help="Only files of this size or less.")
 @click.option("--modified-after", type=TIME, metavar="TIME", help="Only files changed at TIME or later.")
 @click.option("--modified-before", type=TIME, metavar="TIME", help="Only files changed before TIME.")
-@TIER
-@YES
+@RETRIEVING
 @IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be asked for and cost at most; ask for nothing."
 )
-@MAX_COST
-@PRICES
-@click.pass_obj
 def command(
     session: Session,
     vault: str,
@@ -65,16 +63,13 @@ def command(
     smaller: int | None,
     modified_after: datetime | None,
     modified_before: datetime | None,
-    tier: str,
-    yes: bool,
-    identity_files: tuple[str, ...],
+    spending: Spending,
+    identities: Identities | None,
     overwrite: bool,
     ahead: int | None,
     no_wait: bool,
     dry_run: bool,
-    max_cost: float | None,
-    price_list: str | None,
-) -> int:
+) -> Ending:
     """Bring what 'sync' archived in VAULT back, into DIR.
 
     PATTERN says what, as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; without any, all of it. Of
@@ -85,11 +80,9 @@ def command(
     it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
     3.
     """
-    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
-    from aioglacier.bulk.restore.restore_options import AHEAD, RestoreOptions  # noqa: PLC0415
+    from aioglacier.bulk.restore.restore_options import AHEAD, RestoreOptions  # noqa: PLC0415  # not for help
     from aioglacier.bulk.restore.selection import SelectionOptions  # noqa: PLC0415
 
-    check_vault_name(vault)
     options = RestoreOptions(
         selection=SelectionOptions(
             patterns=patterns,
@@ -101,35 +94,29 @@ def command(
             modified_before=modified_before,
         ),
         folder=folder,
-        tier=Tier(tier),
+        tier=spending.tier,
         overwrite=overwrite,
-        max_cost=max_cost,
+        max_cost=spending.max_cost,
         ahead=ahead or AHEAD,
         waits=not no_wait,
-        identities=read_identities(identity_files),
+        identities=identities,
     )
 
-    async def run(glacier: Glacier) -> int:
-        return await _run(session, glacier, vault, directory, options, price_list, yes=yes, is_dry=dry_run)
-
-    return session.run(run)
+    return partial(_run, session, vault, directory, options, spending, dry_run)
 
 
 async def _run(
     session: Session,
-    glacier: Glacier,
     vault: str,
     directory: str,
     options: RestoreOptions,
-    price_list: str | None,
-    *,
-    yes: bool,
+    spending: Spending,
     is_dry: bool,
+    glacier: Glacier,
 ) -> int:
-    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
-    from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415
+    from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415  # not needed for help
 
-    prices = load_prices(glacier.region, price_list)
+    prices = spending.prices(glacier)
     restore = FolderRestore(glacier.vault(vault), directory, prices, options)
     if is_dry:
         plan = await restore.plan()
@@ -147,11 +134,11 @@ async def _run(
         }
         session.output.record(record, _plan_text)
         return Exit.DONE
-    if options.tier is Tier.EXPEDITED and not yes:
+    if options.tier is Tier.EXPEDITED and not spending.yes:
         plan = await FolderRestore(glacier.vault(vault), directory, prices, options).plan()
         what = f"Start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
         if plan.retrievals:
-            confirm_expedited(session, options.tier, plan.cost, prices, what, yes=yes)
+            confirm_expedited(session, spending, plan.cost, prices, what)
     session.safe = lambda: "what was restored is in its place"
     speed = Speed(is_resume=False)
     started = time.monotonic()

@@ -5,35 +5,38 @@ from __future__ import annotations
 import codecs
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE
+from aioglacier.cli.program.parameters import SIZE, VAULT
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
-from aioglacier.cli.shared.encrypting import RECIPIENT, RECIPIENTS_FILE
+from aioglacier.cli.shared.encrypting import RECIPIENTS
 from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
-from aioglacier.cli.shared.money import MAX_COST, PRICES, cost_record, cost_text
-from aioglacier.core.checks import check_vault_name
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.sync.plan import SyncOptions
     from aioglacier.bulk.sync.sync import FolderSync
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
 
 
 @make_command("sync", short_help="Take a folder to a vault: what is new or has changed.", resumes=True)
 @click.argument("directory", metavar="DIR")
-@click.argument("vault")
+@VAULT
 @click.option(
     "--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as in a .gitignore."
 )
@@ -41,8 +44,7 @@ if TYPE_CHECKING:
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
 @click.option("--checksum", is_flag=True, help="Read every file, instead of going by size and time.")
 @click.option("--compress", is_flag=True, help="Compress small files with zstd; tar --zstd reads that.")
-@RECIPIENT
-@RECIPIENTS_FILE
+@RECIPIENTS
 @click.option(
     "--no-encryption", is_flag=True, help="Encrypt nothing from now on, although the sync before did."
 )
@@ -59,9 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
 )
-@MAX_COST
-@PRICES
-@click.pass_obj
+@SPENDING
 def command(
     session: Session,
     directory: str,
@@ -71,16 +71,14 @@ def command(
     exclude_from: tuple[str, ...],
     checksum: bool,
     compress: bool,
-    recipients: tuple[str, ...],
-    recipient_files: tuple[str, ...],
+    recipients: Recipients | None,
     no_encryption: bool,
     accept_removals: bool,
     bundle_up_to: int | None,
     bundle_size: int | None,
     dry_run: bool,
-    max_cost: float | None,
-    price_list: str | None,
-) -> int:
+    spending: Spending,
+) -> Ending:
     """Archive what is new or has changed in the folder DIR since the last time, in VAULT.
 
     Files of up to 16 MiB are packed into bundles, which are tar archives; larger ones are archives by
@@ -93,13 +91,11 @@ def command(
     It may be stopped at any moment and run again. If some files cannot be read they are listed, the others
     are archived, and the exit code is 3.
     """
-    from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415
     from aioglacier.bulk.formats.bundle_format import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.sync.packing import LARGEST_MEMBER  # noqa: PLC0415
     from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
 
-    check_vault_name(vault)
-    if no_encryption and (recipients or recipient_files):
+    if no_encryption and recipients is not None:
         raise click.UsageError("--no-encryption has no recipients; give one or the other")
     if bundle_size is not None and bundle_size < MIB:
         raise click.UsageError(f"a bundle has 1MiB or more, not {bundle_size} bytes")
@@ -112,35 +108,30 @@ def command(
         compress=compress,
         bundle_size=bundle_size or BUNDLE_SIZE,
         largest_member=LARGEST_MEMBER if bundle_up_to is None else bundle_up_to,
-        recipients=read_recipients(recipients, recipient_files),
+        recipients=recipients,
         allows_plain=no_encryption,
         accepts_removals=accept_removals,
     )
 
-    async def run(glacier: Glacier) -> int:
-        return await _run(session, glacier, directory, vault, options, price_list, max_cost, is_dry=dry_run)
-
-    return session.run(run)
+    return partial(_run, session, directory, vault, options, spending, dry_run)
 
 
 async def _run(
     session: Session,
-    glacier: Glacier,
     directory: str,
     vault: str,
     options: SyncOptions,
-    price_list: str | None,
-    max_cost: float | None,
-    *,
+    spending: Spending,
     is_dry: bool,
+    glacier: Glacier,
 ) -> int:
     import asyncio  # noqa: PLC0415  # not needed for help
 
-    from aioglacier.bulk.pricing import check_cost, load_prices, rounded  # noqa: PLC0415
+    from aioglacier.bulk.pricing import check_cost, rounded  # noqa: PLC0415
     from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
 
-    prices = load_prices(glacier.region, price_list)
+    prices, max_cost = spending.prices(glacier), spending.max_cost
     if is_dry or max_cost is not None:
         sync = FolderSync(glacier.vault(vault), directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
-from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import snapshot_record, telling
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
-from aioglacier.core.checks import check_vault_name
-from aioglacier.core.models import Tier
+from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.verify import FolderVerify, VerifyOptions
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
 
 
 @make_command("verify", resumes=True)
 @click.argument("directory", metavar="DIR")
-@click.argument("vault")
+@VAULT
 @click.option("--quick", is_flag=True, help="Compare sizes and times only; read no file.")
 @click.option(
     "--sample",
@@ -37,26 +39,19 @@ if TYPE_CHECKING:
     metavar="N",
     help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
 )
-@TIER
-@YES
+@RETRIEVING
 @IDENTITY
 @click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
-@MAX_COST
-@PRICES
-@click.pass_obj
 def command(
     session: Session,
     directory: str,
     vault: str,
     quick: bool,
     sample: int,
-    tier: str,
-    yes: bool,
-    identity_files: tuple[str, ...],
+    spending: Spending,
+    identities: Identities | None,
     dry_run: bool,
-    max_cost: float | None,
-    price_list: str | None,
-) -> int:
+) -> Ending:
     """Compare the folder DIR with what 'sync' archived of it in VAULT.
 
     Every file is read and compared with its hash on record; the archives on record are compared with the
@@ -67,42 +62,34 @@ def command(
     Each finding is printed. A folder that has only changed since is exit code 3; a file that has rotted on
     this disk, or an archive that is not what it should be, is exit code 4.
     """
-    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
-    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415
+    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415  # not needed for help
 
-    check_vault_name(vault)
-    if identity_files and not sample:
+    if identities is not None and not sample:
         raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
     options = VerifyOptions(
         reads_files=not quick,
         sample=sample,
-        tier=Tier(tier),
-        max_cost=max_cost,
-        identities=read_identities(identity_files),
+        tier=spending.tier,
+        max_cost=spending.max_cost,
+        identities=identities,
     )
 
-    async def run(glacier: Glacier) -> int:
-        return await _run(session, glacier, directory, vault, options, price_list, yes=yes, is_dry=dry_run)
-
-    return session.run(run)
+    return partial(_run, session, directory, vault, options, spending, dry_run)
 
 
 async def _run(
     session: Session,
-    glacier: Glacier,
     directory: str,
     vault: str,
     options: VerifyOptions,
-    price_list: str | None,
-    *,
-    yes: bool,
+    spending: Spending,
     is_dry: bool,
+    glacier: Glacier,
 ) -> int:
-    from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415
-    from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
+    from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
 
-    prices = load_prices(glacier.region, price_list)
+    prices = spending.prices(glacier)
     verify = FolderVerify(glacier.vault(vault), directory, prices, options)
     if is_dry:
         record = {
@@ -116,7 +103,7 @@ async def _run(
         return Exit.DONE
     if options.sample:
         what = f"Retrieve a sample of {show_count(options.sample, 'MiB')}"
-        confirm_expedited(session, options.tier, verify.sample_cost(), prices, what, yes=yes)
+        confirm_expedited(session, spending, verify.sample_cost(), prices, what)
     started = time.monotonic()
     async with telling(session, verify.snapshot, lambda: _state(verify)):
         done = await verify.run()

@@ -46,7 +46,6 @@ _VAULT: Final = "demo"
 @click.option(
     "--keep", metavar="DIR", type=click.Path(file_okay=False), help="Work in DIR, and leave all there."
 )
-@click.pass_obj
 def command(session: Session, file: str | None, size: int, keep: str | None) -> int:
     """Archive FILE, or a file made for it, in a local Glacier, get it back, and prove that it is the same.
 

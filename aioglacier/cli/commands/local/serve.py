@@ -10,6 +10,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import SECONDS
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import StoppedError
 from aioglacier.cli.render.escaping import escape
@@ -41,7 +42,7 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
 )
 @click.option(
     "--inventory-lag",
-    type=click.FloatRange(min=0),
+    type=SECONDS,
     metavar="SECONDS",
     help="From a change of a vault to the inventory that shows it. Default: a day, as the service.",
 )
@@ -83,7 +84,6 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
 )
 @click.option("--notify-url", metavar="URL", help="Where notifications of finished jobs are posted.")
 @click.option("--sns-endpoint-url", metavar="URL", help="An SNS where they are published to their topics.")
-@click.pass_obj
 def command(
     session: Session,
     directory: str,

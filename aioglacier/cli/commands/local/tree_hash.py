@@ -37,7 +37,6 @@ _MAX_THREADS: Final = 8
 
 @make_command("tree-hash")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.pass_obj
 def command(session: Session, files: tuple[str, ...]) -> int:
     """Print the SHA-256 tree hash of each FILE, as Glacier computes it; - is standard input.
 

@@ -12,20 +12,25 @@ import click
 from aioglacier.cli.commands.records.catalog_recover import recover
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import TIME
+from aioglacier.cli.program.parameters import TIME, VAULT
 from aioglacier.cli.program.session import CommandError
-from aioglacier.cli.render.listing import closing
-from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text, plain
+from aioglacier.cli.render.listing import closing, print_all
+from aioglacier.cli.render.printed_records import (
+    archive_record,
+    archive_text,
+    as_text,
+    known_archive_record,
+    plain,
+)
 from aioglacier.cli.render.sizes import show_count, show_exact_size, show_size
-from aioglacier.cli.render.spreadsheet import csv_line, harmless
 from aioglacier.cli.shared.vault_lookup import find_vault, make_key, require_key
 from aioglacier.core.checks import check_vault_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog import ArchiveRecord, Catalog, Share, VaultKey, VaultReport
+    from aioglacier.catalog import Catalog, Share, VaultKey, VaultReport
     from aioglacier.catalog.inventory_document import InventoryDocument
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
@@ -59,22 +64,16 @@ command.add_command(recover)
 
 
 @command.command("check", short_help="Check every page and every archive's checksum.")
-@click.pass_obj
-def _check(session: Session) -> int:
+async def _check(session: Session, catalog: Catalog) -> int:
     """Check every page of the catalog, and compare every archive with its checksum.
 
     A damaged file is kept under another name, and the exit code is 8. If single archives are
     damaged, the exit code is 4: they are listed as suspect, and 'aioglacier inventory VAULT' repairs them.
     """
-
-    async def check() -> int:
-        async with session.open_catalog() as catalog:
-            damaged = await catalog.reports.check()
-            record = {"catalog": catalog.location, "is_sound": not damaged, "damaged_archives": damaged}
-            session.output.record(record, _check_text)
-            return Exit.INTEGRITY if damaged else Exit.DONE
-
-    return session.run_async(check)
+    damaged = await catalog.reports.check()
+    record = {"catalog": catalog.location, "is_sound": not damaged, "damaged_archives": damaged}
+    session.output.record(record, _check_text)
+    return Exit.INTEGRITY if damaged else Exit.DONE
 
 
 def _check_text(record: Mapping[str, Any]) -> str:
@@ -85,27 +84,20 @@ def _check_text(record: Mapping[str, Any]) -> str:
 
 @command.command("report", short_help="Show the size, age and cost of each vault.")
 @click.argument("vault", required=False)
-@click.pass_obj
-def _report(session: Session, vault: str | None) -> int:
+async def _report(session: Session, catalog: Catalog, vault: str | None) -> None:
     """Show how much is in VAULT, or in each vault on record, by age and size, and what it has cost.
 
     "unknown" are archives that only inventories name; "unseen" are those that no inventory lists yet.
     Deleting an archive younger than 90 days costs as much as keeping it for 90.
     """
-
-    async def report() -> int:
-        async with session.open_catalog() as catalog:
-            if vault is not None:
-                keys = [await require_key(session, catalog, check_vault_name(vault))]
-            else:
-                keys = await catalog.reports.list_vaults()
-            for key in keys:
-                session.output.record(_report_record(await catalog.reports.vault(key)), _report_text)
-            if not keys:
-                session.output.note("nothing is on record yet")
-        return Exit.DONE
-
-    return session.run_async(report)
+    if vault is not None:
+        keys = [await require_key(session, catalog, check_vault_name(vault))]
+    else:
+        keys = await catalog.reports.list_vaults()
+    for key in keys:
+        session.output.record(_report_record(await catalog.reports.vault(key)), _report_text)
+    if not keys:
+        session.output.note("nothing is on record yet")
 
 
 def _report_record(report: VaultReport) -> Record:
@@ -168,35 +160,25 @@ def _between(least: int, below: int | None, unit: str) -> str:
 
 
 @command.command("duplicates", short_help="List archives that a vault has more than once.")
-@click.argument("vault")
-@click.pass_obj
-def _duplicates(session: Session, vault: str) -> int:
+@VAULT
+async def _duplicates(session: Session, catalog: Catalog, vault: str) -> None:
     """List archives of VAULT that have the same size and tree hash."""
+    key = await require_key(session, catalog, vault)
+    count, wasted = await print_all(session.output, _sets(catalog, key), dict, _duplicate_text, size="wasted")
+    session.output.note(f"{show_count(count, 'duplicate')}, {show_size(wasted)} more than needed")
 
-    async def duplicates() -> int:
-        count = wasted = 0
-        async with session.open_catalog() as catalog:
-            key = await require_key(session, catalog, check_vault_name(vault))
-            async with closing(catalog.reports.list_duplicates(key)) as found:
-                async for one in found:
-                    ids = await _ids_of(catalog, key, one.size, one.tree_hash)
-                    record = {
-                        "vault": vault,
-                        "size": one.size,
-                        "tree_hash": one.tree_hash.hex(),
-                        "archives": one.archives,
-                        "wasted": one.wasted,
-                        "archive_ids": ids,
-                    }
-                    session.output.record(record, _duplicate_text, is_last=False)
-                    if session.output.is_closed:
-                        break
-                    count, wasted = count + 1, wasted + one.wasted
-        session.output.flush()
-        session.output.note(f"{show_count(count, 'duplicate')}, {show_size(wasted)} more than needed")
-        return Exit.DONE
 
-    return session.run_async(duplicates)
+async def _sets(catalog: Catalog, key: VaultKey) -> AsyncIterator[Record]:
+    async with closing(catalog.reports.list_duplicates(key)) as found:
+        async for one in found:
+            yield {
+                "vault": key.vault,
+                "size": one.size,
+                "tree_hash": one.tree_hash.hex(),
+                "archives": one.archives,
+                "wasted": one.wasted,
+                "archive_ids": await _ids_of(catalog, key, one.size, one.tree_hash),
+            }
 
 
 async def _ids_of(catalog: Catalog, key: VaultKey, size: int, tree_hash: bytes) -> list[str]:
@@ -218,15 +200,14 @@ def _duplicate_text(record: Mapping[str, Any]) -> str:
 
 
 @command.command("unknown", short_help="List archives that only inventories name.")
-@click.argument("vault")
-@click.pass_obj
-def _unknown(session: Session, vault: str) -> int:
+@VAULT
+async def _unknown(session: Session, catalog: Catalog, vault: str) -> None:
     """List archives of VAULT that only inventories name: their source is not on record."""
-    return _list(session, vault, is_csv=False, is_unknown=True)
+    await _list(session, catalog, vault, is_unknown=True)
 
 
 @command.command("export", short_help="Print everything on record of a vault, as CSV or JSON.")
-@click.argument("vault")
+@VAULT
 @click.option(
     "--format",
     "format_",
@@ -235,57 +216,30 @@ def _unknown(session: Session, vault: str) -> int:
     help="csv: RFC 4180, with an apostrophe before text that a spreadsheet would take for a formula. "
     "json: one object a line.",
 )
-@click.pass_obj
-def _export(session: Session, vault: str, format_: str) -> int:
+async def _export(session: Session, catalog: Catalog, vault: str, format_: str) -> None:
     """Print everything on record of the archives of VAULT, for other programs."""
     session.output.is_json = session.output.is_json or format_ == "json"
-    return _list(session, vault, is_csv=not session.output.is_json, is_unknown=None)
+    await _list(session, catalog, vault, columns=() if session.output.is_json else _COLUMNS)
 
 
-def _list(session: Session, vault: str, *, is_csv: bool, is_unknown: bool | None) -> int:
-    output = session.output
-
-    async def list_() -> int:
-        count = size = 0
-        async with session.open_catalog() as catalog:
-            key = await require_key(session, catalog, check_vault_name(vault))
-            if is_csv:
-                output.write(csv_line(_COLUMNS), is_last=False)
-            async with closing(catalog.archives.list_vault(key, is_unknown=is_unknown)) as archives:
-                async for archive in archives:
-                    record = _archive(archive)
-                    if is_csv:
-                        output.write(_csv_row(record), is_last=False)
-                    else:
-                        output.record(record, archive_text, is_last=False)
-                    if output.is_closed:
-                        break
-                    count, size = count + 1, size + archive.archive.size
-        output.flush()
-        output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
-        return Exit.DONE
-
-    return session.run_async(list_)
-
-
-def _archive(record: ArchiveRecord) -> Record:
-    return {
-        **archive_record(record.archive),
-        "state": record.state.value,
-        "source": record.source,
-        "seen": plain(record.seen),
-    }
-
-
-def _csv_row(record: Record) -> str:
-    texts = {name: harmless(record[name]) for name in ("description", "source") if record[name]}
-    return csv_line([{**record, **texts}[column] for column in _COLUMNS])
+async def _list(
+    session: Session,
+    catalog: Catalog,
+    vault: str,
+    *,
+    columns: Sequence[str] = (),
+    is_unknown: bool | None = None,
+) -> None:
+    archives = catalog.archives.list_vault(await require_key(session, catalog, vault), is_unknown=is_unknown)
+    count, size = await print_all(
+        session.output, archives, known_archive_record, archive_text, columns=columns
+    )
+    session.output.note(f"{show_count(count, 'archive')}, {show_size(size)}")
 
 
 @command.command("diff", short_help="Compare two inventories in files.")
 @click.argument("older", type=click.Path(exists=True, dir_okay=False))
 @click.argument("newer", type=click.Path(exists=True, dir_okay=False))
-@click.pass_obj
 def _diff(session: Session, older: str, newer: str) -> int:
     """List the differences between two inventories in files: archives added, removed or changed.
 
@@ -327,7 +281,7 @@ def _difference_text(record: Mapping[str, Any]) -> str:
 
 
 @command.command("rebuild", short_help="Fill the catalog from an inventory in a file.")
-@click.argument("vault")
+@VAULT
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option(
     "--inventoried",
@@ -336,7 +290,6 @@ def _difference_text(record: Mapping[str, Any]) -> str:
     help="The date of the inventory, where the file does not say it: CSV never does.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded, and change nothing.")
-@click.pass_obj
 def _rebuild(
     session: Session, vault: str, inventory: str, inventoried: datetime | None, dry_run: bool
 ) -> int:
@@ -346,7 +299,6 @@ def _rebuild(
     or does not list although it is three days older, is suspect from then on. You can run this again without
     harm.
     """
-    check_vault_name(vault)
     session.begins_catalog = not dry_run
 
     async def rebuild() -> int:

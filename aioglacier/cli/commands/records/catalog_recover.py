@@ -8,49 +8,43 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.shared.confirming import YES
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.money import MAX_COST, PRICES, TIER, confirm_expedited, cost_record, cost_text
-from aioglacier.core.checks import check_vault_name
-from aioglacier.core.models import Tier
+from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.recover import FolderRecovery, RecoveryPlan
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
 
 
 @make_command("recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True)
-@click.argument("vault")
+@VAULT
 @click.option(
     "--folder",
     metavar="PATH",
     help="Only bundles of the folder of this name, and record them under this path. Default: all, each under "
     "the path that it had.",
 )
-@TIER
-@YES
+@RETRIEVING
 @IDENTITY
 @DRY_RUN
-@MAX_COST
-@PRICES
-@click.pass_obj
 def recover(
     session: Session,
     vault: str,
     folder: str | None,
-    tier: str,
-    yes: bool,
-    identity_files: tuple[str, ...],
+    spending: Spending,
+    identities: Identities | None,
     dry_run: bool,
-    max_cost: float | None,
-    price_list: str | None,
-) -> int:
+) -> Ending:
     """Fill a new catalog with what 'sync' took to VAULT, so that 'restore' works again.
 
     Run 'inventory VAULT' first. The index of each bundle that is not on record is read from its last MiBs:
@@ -60,18 +54,15 @@ def recover(
     knew. Large files, which are archives by themselves, come back, too. Encrypted ones do not, since their
     names are unknown: they are listed, and the exit code is 3.
     """
-    from aioglacier.bulk.formats.age import read_identities  # noqa: PLC0415  # not needed for help
-    from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415
+    from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415  # not needed for help
 
-    check_vault_name(vault)
     session.begins_catalog = not dry_run
-    options = RecoveryOptions(folder, Tier(tier), max_cost, read_identities(identity_files))
+    options = RecoveryOptions(folder, spending.tier, spending.max_cost, identities)
 
     async def run(glacier: Glacier) -> int:
-        from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415
         from aioglacier.bulk.recover import FolderRecovery  # noqa: PLC0415
 
-        prices = load_prices(glacier.region, price_list)
+        prices = spending.prices(glacier)
         recovery = FolderRecovery(glacier.vault(vault), prices, options)
         if dry_run:
             return _tell(session, vault, await recovery.plan(), prices)
@@ -83,11 +74,11 @@ def recover(
             )
         if plan.jobs:
             what = f"Start {show_count(plan.jobs, 'job')} for {show_size(plan.retrieved)} or more"
-            confirm_expedited(session, options.tier, plan.cost, prices, what, yes=yes)
+            confirm_expedited(session, spending, plan.cost, prices, what)
         await recovery.run()
         return _report(session, vault, recovery, plan, prices)
 
-    return session.run(run)
+    return run
 
 
 def _tell(session: Session, vault: str, plan: RecoveryPlan, prices: Prices) -> int:

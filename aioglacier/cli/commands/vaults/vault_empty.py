@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.parameters import NAME
 from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import counting
@@ -22,14 +21,13 @@ from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
 from aioglacier.cli.shared.inventorying import inventory_job
 from aioglacier.cli.shared.job_waiting import wait
-from aioglacier.cli.shared.losing_files import LOSE_FILES, refuse_to_lose_files
+from aioglacier.cli.shared.losing_files import EARLY, LOSE_FILES, refuse_to_lose_files
 from aioglacier.client.emptying import why_not_deletable
-from aioglacier.core.checks import check_vault_name
-from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
@@ -37,32 +35,26 @@ if TYPE_CHECKING:
 
 
 @make_command("empty", short_help="Delete every archive of a vault.")
-@click.argument("name")
+@NAME
 @YES
 @LOSE_FILES
 @DRY_RUN
-@click.pass_obj
-def empty(session: Session, name: str, yes: bool, lose_files: bool, dry_run: bool) -> int:
+def empty(session: Session, name: str, yes: bool, lose_files: bool, dry_run: bool) -> Ending:
     """Delete every archive that the last inventory of the vault NAME lists, for good.
 
     Waits for an inventory job first, 3 to 5 hours, and says in the end when the vault itself can be deleted,
     or why not yet. Stop it at will: the same command goes on.
     """
-    check_vault_name(name)
     if dry_run:
-        return session.run(lambda glacier: _plan(session, glacier.vault(name)))
-    confirm(
-        f"Delete ALL archives of vault {name} for good? (Less than {VAULT.minimum_storage_days} days of "
-        f"storage are charged as {VAULT.minimum_storage_days}.)",
-        yes=yes,
-    )
+        return lambda glacier: _plan(session, glacier.vault(name))
+    confirm(session, f"Delete ALL archives of vault {name} for good? {EARLY}", yes=yes)
     session.resume = session.same_command(yes=True)
 
     async def run(glacier: Glacier) -> int:
         await refuse_to_lose_files(session, glacier.vault(name), None, lose_files=lose_files)
         return await _empty(session, glacier.vault(name))
 
-    return session.run(run)
+    return run
 
 
 async def _plan(session: Session, vault: Vault) -> int:

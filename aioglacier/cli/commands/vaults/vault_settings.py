@@ -1,54 +1,54 @@
 """``aioglacier vault tags|policy|lock|notifications``: the settings of a vault.
 
-Each command is a function that takes its own arguments and returns what it reads or changes; ``_reads`` and
-``_changes`` add what all of them share: the vault, ``--dry-run``, the question, the connection, the record.
+Each command is a coroutine function that takes a vault and the command's own values, does its work, and
+returns the record to print. ``_reads`` and ``_changes`` add what all of them share.
 """
 
 from __future__ import annotations
 
 import sys
-from functools import update_wrapper
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.command import CommandGroup, folding
+from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.confirming import YES, confirm
 from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.core.checks import check_id, check_vault_name
+from aioglacier.core.checks import check_id
 from aioglacier.core.models import VaultEvent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
 
-    Work = Callable[[Vault], Awaitable[Record]]
+    Work = Callable[..., Awaitable[Record]]
     Text = Callable[[Mapping[str, Any]], str]
 
 
-def _run(session: Session, name: str, work: Work, text: Text) -> int:
-    async def run(glacier: Glacier) -> int:
-        session.output.record({"vault": name, **await work(glacier.vault(name))}, text)
-        return Exit.DONE
-
-    return session.run(run, records=False)
+async def _run(
+    session: Session, vault: str, work: Work, text: Text, given: dict[str, Any], glacier: Glacier
+) -> None:
+    session.output.record({"vault": vault, **await work(glacier.vault(vault), **given)}, text)
 
 
 def _reads(group: CommandGroup, name: str, text: Text) -> Callable[[Work], click.Command]:
-    def decorate(read: Work) -> click.Command:
-        @group.command(name, help=read.__doc__)
-        @click.argument("vault")
-        @click.pass_obj
-        def command(session: Session, vault: str) -> int:
-            return _run(session, check_vault_name(vault), read, text)
+    """Make a function the command that shows something of a vault."""
+
+    def decorate(work: Work) -> click.Command:
+        @group.command(name, help=work.__doc__, records=False)
+        @VAULT
+        def command(session: Session, vault: str) -> Ending:
+            return partial(_run, session, vault, work, text, {})
 
         return command
 
@@ -61,13 +61,11 @@ def _changes(
     operation: str,
     what: str,
     text: Text,
-    *,
+    *parameters: Callable[..., Any],
     question: str | None = None,
     is_final: bool = False,
-) -> Callable[[Callable[..., tuple[Record, Work]]], click.Command]:
+) -> Callable[[Work], click.Command]:
     """Make a function the command that changes something of a vault.
-
-    The function takes the command's own arguments and returns the parameters of the operation and the work.
 
     Args:
         group: The group of the command.
@@ -75,29 +73,47 @@ def _changes(
         operation: The service's name of the operation, for the plan.
         what: What it would do, as in "would WHAT vault NAME".
         text: The record for people.
+        parameters: The command's own arguments and options.
         question: Asked before; "{}" is the vault.
         is_final: Whether the change can never be undone.
     """
 
-    def decorate(function: Callable[..., tuple[Record, Work]]) -> click.Command:
-        def run(session: Session, /, vault: str, dry_run: bool, yes: bool = True, **given: Any) -> int:
-            check_vault_name(vault)
-            facts, work = function(**given)
+    def decorate(work: Work) -> click.Command:
+        def command(session: Session, vault: str, dry_run: bool, yes: bool = True, **given: Any) -> Ending:
             if dry_run:
+                facts = {key: plain(value) for key, value in given.items()}
                 return tell_plan(session, operation, f"{what} vault {vault}", vault=vault, **facts)
             if question is not None:
-                confirm(question.format(vault), yes=yes, is_final=is_final)
-            return _run(session, vault, work, text)
+                confirm(session, question.format(vault), yes=yes, is_final=is_final)
+            return partial(_run, session, vault, work, text, given)
 
-        command: Callable[..., int] = DRY_RUN(update_wrapper(click.pass_obj(run), function))
-        command = command if question is None else YES(command)
-        return group.command(name)(click.argument("vault")(command))
+        for decorator in reversed([VAULT, *parameters, *([YES] if question else []), DRY_RUN]):
+            command = decorator(command)
+        return group.command(name, help=work.__doc__, records=False)(command)
 
     return decorate
 
 
-def _read_text(file: str) -> str:
-    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+def _read_policy(given: dict[str, Any]) -> None:
+    file = given["policy"]
+    given["policy"] = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+
+
+def _read_tags(given: dict[str, Any]) -> None:
+    pairs = [pair.partition("=") for pair in given["tags"]]
+    for key, equals, value in pairs:
+        if not (key and equals):
+            raise click.UsageError(f"{key + equals + value!r} is not KEY=VALUE")
+    given["tags"] = {key: value for key, _, value in pairs}
+
+
+def _check_lock_id(given: dict[str, Any]) -> None:
+    check_id("lock", given["lock_id"])
+
+
+_POLICY: Final = folding(_read_policy, click.argument("policy", metavar="FILE"))
+_TAGS: Final = folding(_read_tags, click.argument("tags", metavar="KEY=VALUE...", nargs=-1, required=True))
+_LOCK_ID: Final = folding(_check_lock_id, click.argument("lock_id"))
 
 
 # --- tags
@@ -119,34 +135,25 @@ async def _list_tags(vault: Vault) -> Record:
     return {"tags": await vault.tags.get()}
 
 
-@_changes(tags, "add", "AddTagsToVault", "set tags of", _tags_text)
-@click.argument("pairs", metavar="KEY=VALUE...", nargs=-1, required=True)
-def _add_tags(pairs: tuple[str, ...]) -> tuple[Record, Work]:
+@_changes(tags, "add", "AddTagsToVault", "set tags of", _tags_text, _TAGS)
+async def _add_tags(vault: Vault, tags: dict[str, str]) -> Record:
     """Set tags of VAULT, and replace those with the same key."""
-    wanted = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (key and equals):
-            raise click.UsageError(f"{pair!r} is not KEY=VALUE")
-        wanted[key] = value
-
-    async def add(vault: Vault) -> Record:
-        await vault.tags.add(wanted)
-        return {"tags": await vault.tags.get()}
-
-    return {"tags": wanted}, add
+    await vault.tags.add(tags)
+    return {"tags": await vault.tags.get()}
 
 
-@_changes(tags, "remove", "RemoveTagsFromVault", "remove tags of", _tags_text)
-@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
-def _remove_tags(keys: tuple[str, ...]) -> tuple[Record, Work]:
+@_changes(
+    tags,
+    "remove",
+    "RemoveTagsFromVault",
+    "remove tags of",
+    _tags_text,
+    click.argument("keys", metavar="KEY...", nargs=-1, required=True),
+)
+async def _remove_tags(vault: Vault, keys: tuple[str, ...]) -> Record:
     """Remove tags of VAULT. A key that is not there is no error."""
-
-    async def remove(vault: Vault) -> Record:
-        await vault.tags.remove(keys)
-        return {"tags": await vault.tags.get()}
-
-    return {"keys": list(keys)}, remove
+    await vault.tags.remove(keys)
+    return {"tags": await vault.tags.get()}
 
 
 # --- access policy
@@ -169,17 +176,12 @@ async def _show_policy(vault: Vault) -> Record:
     "SetVaultAccessPolicy",
     "replace the access policy of",
     lambda record: f"{record['vault']}: set the access policy",
+    _POLICY,
 )
-@click.argument("file", metavar="FILE")
-def _set_policy(file: str) -> tuple[Record, Work]:
+async def _set_policy(vault: Vault, policy: str) -> Record:
     """Replace the access policy of VAULT by the text in FILE; - is standard input."""
-    text = _read_text(file)
-
-    async def replace(vault: Vault) -> Record:
-        await vault.access_policy.set(text)
-        return {"policy": text}
-
-    return {"policy": text}, replace
+    await vault.access_policy.set(policy)
+    return {"policy": policy}
 
 
 @_changes(
@@ -190,14 +192,10 @@ def _set_policy(file: str) -> tuple[Record, Work]:
     lambda record: f"{record['vault']}: removed the access policy",
     question="Remove the access policy of vault {}?",
 )
-def _delete_policy() -> tuple[Record, Work]:
+async def _delete_policy(vault: Vault) -> Record:
     """Remove the access policy of VAULT. Asks first on a terminal."""
-
-    async def delete(vault: Vault) -> Record:
-        await vault.access_policy.delete()
-        return {"policy": None}
-
-    return {}, delete
+    await vault.access_policy.delete()
+    return {"policy": None}
 
 
 # --- lock
@@ -226,16 +224,11 @@ async def _show_lock(vault: Vault) -> Record:
     "InitiateVaultLock",
     "for 24 hours, try a lock policy on",
     lambda record: str(record["lock_id"]),
+    _POLICY,
 )
-@click.argument("file", metavar="FILE")
-def _initiate_lock(file: str) -> tuple[Record, Work]:
+async def _initiate_lock(vault: Vault, policy: str) -> Record:
     """Try the lock policy in FILE on VAULT for up to 24 hours. Prints the id that completes the lock."""
-    text = _read_text(file)
-
-    async def initiate(vault: Vault) -> Record:
-        return {"lock_id": await vault.lock.initiate(text)}
-
-    return {"policy": text}, initiate
+    return {"lock_id": await vault.lock.initiate(policy)}
 
 
 @_changes(
@@ -244,19 +237,14 @@ def _initiate_lock(file: str) -> tuple[Record, Work]:
     "CompleteVaultLock",
     "for ever, lock",
     lambda record: f"{record['vault']}: locked",
+    _LOCK_ID,
     question="Lock vault {} for ever? This can never be undone, not even by AWS.",
     is_final=True,
 )
-@click.argument("lock_id")
-def _complete_lock(lock_id: str) -> tuple[Record, Work]:
+async def _complete_lock(vault: Vault, lock_id: str) -> Record:
     """Lock VAULT with the policy on trial. This can never be undone, not even by AWS."""
-    check_id("lock", lock_id)
-
-    async def complete(vault: Vault) -> Record:
-        await vault.lock.complete(lock_id)
-        return {"state": "Locked"}
-
-    return {"lock_id": lock_id}, complete
+    await vault.lock.complete(lock_id)
+    return {"state": "Locked"}
 
 
 @_changes(
@@ -266,14 +254,10 @@ def _complete_lock(lock_id: str) -> tuple[Record, Work]:
     "end the trial of a lock policy on",
     lambda record: f"{record['vault']}: ended the trial of the lock",
 )
-def _abort_lock() -> tuple[Record, Work]:
+async def _abort_lock(vault: Vault) -> Record:
     """End the trial of a lock policy on VAULT."""
-
-    async def abort(vault: Vault) -> Record:
-        await vault.lock.abort()
-        return {"state": None}
-
-    return {}, abort
+    await vault.lock.abort()
+    return {"state": None}
 
 
 # --- notifications
@@ -296,32 +280,30 @@ async def _show_topic(vault: Vault) -> Record:
     return {"sns_topic": found.sns_topic, "events": plain(found.events)}
 
 
-@_changes(notifications, "set", "SetVaultNotifications", "set the notifications of", _topic_text)
-@click.argument("sns_topic")
-@click.option(
-    "--event",
-    "events",
-    multiple=True,
-    type=click.Choice([event.value for event in VaultEvent]),
-    help="May be repeated. Default: all.",
+@_changes(
+    notifications,
+    "set",
+    "SetVaultNotifications",
+    "set the notifications of",
+    _topic_text,
+    click.argument("sns_topic"),
+    click.option(
+        "--event",
+        "events",
+        multiple=True,
+        type=click.Choice([event.value for event in VaultEvent]),
+        help="May be repeated. Default: all.",
+    ),
 )
-def _set_topic(sns_topic: str, events: tuple[str, ...]) -> tuple[Record, Work]:
+async def _set_topic(vault: Vault, sns_topic: str, events: tuple[str, ...]) -> Record:
     """Notify the topic with the ARN SNS_TOPIC of the jobs of VAULT."""
     wanted = sorted(events or (event.value for event in VaultEvent))
-
-    async def set_(vault: Vault) -> Record:
-        await vault.notifications.set(sns_topic, wanted)
-        return {"sns_topic": sns_topic, "events": wanted}
-
-    return {"sns_topic": sns_topic, "events": wanted}, set_
+    await vault.notifications.set(sns_topic, wanted)
+    return {"sns_topic": sns_topic, "events": wanted}
 
 
 @_changes(notifications, "delete", "DeleteVaultNotifications", "stop the notifications of", _topic_text)
-def _delete_topic() -> tuple[Record, Work]:
+async def _delete_topic(vault: Vault) -> Record:
     """Stop the notifications of VAULT."""
-
-    async def delete(vault: Vault) -> Record:
-        await vault.notifications.delete()
-        return {"sns_topic": None, "events": []}
-
-    return {}, delete
+    await vault.notifications.delete()
+    return {"sns_topic": None, "events": []}
