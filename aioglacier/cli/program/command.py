@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+_FOLDS: Final = "folds"
 _LOOKS_LIKE_ID: Final = re.compile(r"-[A-Za-z0-9_-]{30,}")
 
 
@@ -105,15 +105,16 @@ class Command(click.Command):
     def _call(self, ctx: click.Context, session: Session) -> Any:
         function = self.callback
         assert function is not None  # noqa: S101  # each command is made from one
+        given = dict(ctx.params)
+        for fold in vars(function).get(_FOLDS, ()):
+            fold(given)
         match list(inspect.signature(function).parameters)[1:2]:
             case ["catalog"]:
-                return session.run_with_catalog(lambda catalog: function(session, catalog, **ctx.params))
+                return session.run_with_catalog(lambda catalog: function(session, catalog, **given))
             case ["glacier"]:
-                return session.run(
-                    lambda glacier: function(session, glacier, **ctx.params), records=self.records
-                )
+                return session.run(lambda glacier: function(session, glacier, **given), records=self.records)
             case _:
-                work = function(session, **ctx.params)
+                work = function(session, **given)
                 return session.run(work, records=self.records) if callable(work) else work
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -137,7 +138,7 @@ def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], Comman
     return click.command(name, cls=Command, **settings)
 
 
-def folding(fold: Callable[[dict[str, Any]], None], *options: Callable[[F], F]) -> Callable[[F], F]:
+def folding(fold: Callable[[dict[str, Any]], None], *options: Callable[[Any], Any]) -> Callable[[F], F]:
     """Return a decorator that gives a command several options as one value.
 
     Args:
@@ -146,25 +147,23 @@ def folding(fold: Callable[[dict[str, Any]], None], *options: Callable[[F], F]) 
     """
 
     def decorate(function: F) -> F:
-        @wraps(function)
-        def folded(*args: Any, **given: Any) -> Any:
-            fold(given)
-            return function(*args, **given)
-
+        vars(function).setdefault(_FOLDS, []).insert(0, fold)  # decorators run from the last one up
         for option in reversed(options):
-            folded = option(folded)
-        return cast("F", folded)
+            function = option(function)
+        return function
 
     return decorate
 
 
-def gathering(class_: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def gathering(class_: type[Any]) -> Callable[[F], F]:
     """Return a decorator that gives a command all of its options as one object, a dataclass."""
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        return wraps(function)(lambda *args, **given: function(*args, class_(**given)))
+    def fold(given: dict[str, Any]) -> None:
+        options = class_(**given)
+        given.clear()
+        given["options"] = options
 
-    return decorate
+    return folding(fold)
 
 
 def start(ctx: click.Context) -> Session:
