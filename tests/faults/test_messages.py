@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aioglacier.cli.program.exits import CODES
+from aioglacier.cli.program.exits import exit_of
 from aioglacier.core import errors
 from aioglacier.server import Fault, FaultKind
 from tests.faults.conftest import MIB, Lies, Stand, wait_for
@@ -87,7 +87,7 @@ def test_an_upload_that_fails_tells_all_there_is(stand: Stand, case: str) -> Non
     prepare, expected = UPLOADS[case]
     stand.file(SIZE)
     prepare(stand)
-    code = int(CODES[getattr(errors, expected)])
+    code = int(exit_of(getattr(errors, expected)))
     done = stand.cli("--json", *UPLOAD, code=code)
     assert done.error["error"] == expected
     judge(stand, done.error, done.err)

@@ -1,7 +1,4 @@
-"""Exit codes, in one table for programs and for the help.
-
-Every class of the error tree is listed: a test fails for a new class without a code.
-"""
+"""Exit codes, in one table for programs and for the help."""
 
 from __future__ import annotations
 
@@ -47,53 +44,20 @@ MEANINGS: Final[dict[Exit, str]] = {
     Exit.TERMINATED: "stopped by SIGTERM, with the state saved as above",
 }
 
+#: The codes of errors. A class that is not listed has the code of the nearest class above it.
 CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.GlacierError: Exit.OTHER,
     errors.InvalidPlanError: Exit.USAGE,
-    errors.EmptyArchiveError: Exit.USAGE,
-    errors.InvalidPartSizeError: Exit.USAGE,
-    errors.TooManyPartsError: Exit.USAGE,
-    errors.MemoryLimitError: Exit.USAGE,
-    errors.DescriptionError: Exit.USAGE,
-    errors.VaultNameError: Exit.USAGE,
-    errors.InvalidIdError: Exit.USAGE,
-    errors.InvalidRangeError: Exit.USAGE,
-    errors.InputTypeError: Exit.USAGE,
-    errors.ConfigurationError: Exit.USAGE,
-    errors.InsecureEndpointError: Exit.USAGE,
-    errors.CostLimitError: Exit.USAGE,
     errors.SourceError: Exit.OTHER,
-    errors.SourceUnreadableError: Exit.OTHER,
-    errors.SourceChangedError: Exit.OTHER,
-    errors.LengthMismatchError: Exit.OTHER,
     errors.TargetError: Exit.OTHER,
-    errors.UnsafePathError: Exit.OTHER,
     errors.WriterClosedError: Exit.OTHER,
+    errors.WriterOpenError: Exit.OTHER,
     errors.WriterBusyError: Exit.OTHER,
     errors.CredentialsError: Exit.IDENTITY,
-    errors.NoCredentialsError: Exit.IDENTITY,
-    errors.InvalidCredentialsError: Exit.IDENTITY,
-    errors.CredentialsExpiredError: Exit.IDENTITY,
-    errors.ClockSkewError: Exit.IDENTITY,
     errors.ServiceError: Exit.REFUSED,
-    errors.AccessDeniedError: Exit.REFUSED,
-    errors.InvalidParameterError: Exit.REFUSED,
-    errors.LimitExceededError: Exit.REFUSED,
-    errors.PolicyEnforcedError: Exit.REFUSED,
-    errors.NoLongerSupportedError: Exit.REFUSED,
-    errors.InsufficientCapacityError: Exit.REFUSED,
     errors.JobNotReadyError: Exit.NOT_YET,
-    errors.ResourceNotFoundError: Exit.REFUSED,
-    errors.VaultNotFoundError: Exit.REFUSED,
-    errors.ArchiveNotFoundError: Exit.REFUSED,
-    errors.UploadNotFoundError: Exit.REFUSED,
-    errors.JobNotFoundError: Exit.REFUSED,
     errors.TemporaryServiceError: Exit.TEMPORARY,
-    errors.ThrottledError: Exit.TEMPORARY,
     errors.TransportError: Exit.TEMPORARY,
-    errors.ConnectionFailedError: Exit.TEMPORARY,
-    errors.ConnectionLostError: Exit.TEMPORARY,
-    errors.StalledTransferError: Exit.TEMPORARY,
     errors.CertificateError: Exit.OTHER,
     errors.RedirectRefusedError: Exit.OTHER,
     errors.UnexpectedResponseError: Exit.OTHER,
@@ -108,37 +72,31 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
     errors.WaitTimeoutError: Exit.NOT_YET,
     errors.WorkerDiedError: Exit.TEMPORARY,
     errors.CatalogError: Exit.CATALOG,
-    errors.CatalogBusyError: Exit.CATALOG,
-    errors.CatalogDamagedError: Exit.CATALOG,
-    errors.CatalogMismatchError: Exit.CATALOG,
     errors.UploadLockedError: Exit.TEMPORARY,
 }
 
+#: Errors of one of several items: the others are worth trying.
+_OF_ONE_ITEM: Final = (
+    errors.EmptyArchiveError,
+    errors.DescriptionError,
+    errors.TooManyPartsError,
+    errors.SourceError,
+    errors.IntegrityError,
+    errors.ResumeMismatchError,
+    errors.UploadExpiredError,
+    errors.OutcomeUnknownError,
+    errors.ArchiveNotFoundError,
+    errors.UploadNotFoundError,
+    errors.WorkerDiedError,
+    errors.UploadLockedError,
+)
 
-def exit_of(error: errors.GlacierError) -> Exit:
-    """Return the exit code of an error: its class's, or that of the nearest class above it."""
-    for class_ in type(error).__mro__:
-        if class_ in CODES:
-            return CODES[class_]
-    return Exit.OTHER
+
+def exit_of(class_: type[errors.GlacierError]) -> Exit:
+    """Return the exit code of a class of errors."""
+    return next(CODES[each] for each in class_.__mro__ if each in CODES)
 
 
 def is_about_one_item(error: errors.GlacierError) -> bool:
     """Return whether an error concerns only one of several items, so that the others are worth trying."""
-    return isinstance(
-        error,
-        (
-            errors.EmptyArchiveError,
-            errors.DescriptionError,
-            errors.TooManyPartsError,
-            errors.SourceError,
-            errors.IntegrityError,
-            errors.ResumeMismatchError,
-            errors.UploadExpiredError,
-            errors.OutcomeUnknownError,
-            errors.ArchiveNotFoundError,
-            errors.UploadNotFoundError,
-            errors.WorkerDiedError,
-            errors.UploadLockedError,
-        ),
-    )
+    return isinstance(error, _OF_ONE_ITEM)

@@ -94,7 +94,7 @@ def _judge(error: BaseException) -> tuple[Exit, str]:
         case KeyboardInterrupt():
             return Exit.INTERRUPTED, "stopped by SIGINT"
         case GlacierError():
-            return exit_of(error), str(error)
+            return exit_of(type(error)), str(error)
         case CommandError():
             return error.code, str(error)
         case click.UsageError():

@@ -16,7 +16,7 @@ from aioglacier.cli.render.sizes import show_left, show_rate, show_seconds, show
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from rich.progress import Progress, Task, TaskID
+    from rich.progress import Progress, Task
 
     from aioglacier.cli.render.console import Output
     from aioglacier.transfer.snapshot import TransferSnapshot
@@ -65,80 +65,6 @@ class Speed:
         return max(0.0, (moved - before) / (now - then)) if now > then else 0.0
 
 
-@asynccontextmanager
-async def showing(
-    output: Output, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
-) -> AsyncIterator[None]:
-    """Show the progress of a transfer while the block runs, and a summary if it ``sums_up``.
-
-    A resume begins with a check of the parts that are there, while no counter moves.
-    """
-    if not output.shows_progress:
-        yield
-        return
-    speed = Speed(is_resume=is_resume)
-    started = time.monotonic()
-    with _display(output, _transfer_facts) as display:
-        idle = "checking the parts sent" if is_resume else ""
-        task = display.add_task(escape(label), total=None, rate="", left="", flight="", idle=idle)
-
-        async with _polling(lambda: _show(display, task, transfer.snapshot(), speed, idle)):
-            yield
-    if not sums_up:
-        return
-    taken = time.monotonic() - started
-    done = transfer.snapshot().done
-    found = speed.found
-    text = f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
-    if found < done and taken > 0.1:  # or it was too fast to be looked at
-        text += f", {show_rate(done - found, taken)}"
-    if 0 < found < done:
-        text += f"; {show_size(found)} of it had been sent before"
-    output.note(text)
-
-
-def _show(display: Progress, task: TaskID, counters: TransferSnapshot, speed: Speed, idle: str) -> None:
-    rate = speed.look(time.monotonic(), counters.moved, counters.done)
-    left = ""
-    if counters.size is not None and rate > 0:
-        left = f"{show_left((counters.size - counters.moved) / rate)} left"
-    display.update(
-        task,
-        total=counters.size,
-        completed=counters.moved,
-        rate=show_rate(round(rate), 1) if rate else "",
-        left=left,
-        flight=f"{counters.parts_in_flight} in flight",
-        idle="" if counters.taken else idle,
-    )
-
-
-@contextmanager
-def waiting(output: Output, text: str) -> Iterator[None]:
-    """Show what the block waits for, and for how long already."""
-    if not output.shows_progress:
-        output.note(text)
-        yield
-        return
-    with _display(output, _waiting_facts) as display:
-        display.add_task(escape(text), total=None)
-        yield
-
-
-@asynccontextmanager
-async def counting(
-    output: Output, text: str, total: int | None, done: Callable[[], int]
-) -> AsyncIterator[None]:
-    """Show how many of a number of things are done."""
-    if not output.shows_progress:
-        yield
-        return
-    with _display(output, _counting_facts) as display:
-        task = display.add_task(escape(text), total=total)
-        async with _polling(lambda: display.update(task, completed=done())):
-            yield
-
-
 class State(NamedTuple):
     """The state of some work at one moment.
 
@@ -161,41 +87,96 @@ async def following(output: Output, look: Callable[[], State]) -> AsyncIterator[
     if not output.shows_progress:
         yield
         return
-    with _display(output, lambda task: task.fields["facts"]) as display:
-        task = display.add_task("", total=None, facts=("",))
+    with _display(output) as display:
+        task = display.add_task("", total=None, facts=())
 
         def show() -> None:
-            state = look()
-            display.update(
-                task,
-                description=escape(state.label),
-                total=state.total,
-                completed=state.done,
-                facts=state.facts or ("",),
-            )
+            label, done, total, facts = look()
+            display.update(task, description=escape(label), total=total, completed=done, facts=facts)
 
-        async with _polling(show):
+        show()
+        async with repeating(show, _POLL_SECONDS):
             yield
 
 
 @asynccontextmanager
-async def _polling(look: Callable[[], None]) -> AsyncIterator[None]:
-    import anyio  # noqa: PLC0415
+async def repeating(act: Callable[[], None], seconds: float) -> AsyncIterator[None]:
+    """Call a function again after each pause, while the block runs."""
+    import anyio  # noqa: PLC0415  # not needed for help
 
     from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
 
-    async def poll() -> None:
+    async def repeat() -> None:
         while True:
-            look()
-            await anyio.sleep(_POLL_SECONDS)
+            await anyio.sleep(seconds)
+            act()
 
     with first_cause():  # an error of the block leaves it as it is
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(poll)
+            tasks.start_soon(repeat)
             try:
                 yield
             finally:
                 tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def showing(
+    output: Output, label: str, transfer: Transfer, *, is_resume: bool = False, sums_up: bool = True
+) -> AsyncIterator[None]:
+    """Show the progress of a transfer while the block runs, and a summary if it ``sums_up``.
+
+    A resume begins with a check of the parts that are there, while no counter moves.
+    """
+    speed = Speed(is_resume=is_resume)
+
+    def look() -> State:
+        counters = transfer.snapshot()
+        rate = speed.look(time.monotonic(), counters.moved, counters.done)
+        if is_resume and not counters.taken:
+            return State(label, counters.moved, counters.size, ("checking the parts sent",))
+        done, left = f"{show_size(counters.moved):>8}", ""
+        if counters.size is not None:
+            done += f" of {show_size(counters.size)}"
+            left = f"{show_left((counters.size - counters.moved) / rate)} left" if rate > 0 else ""
+        shown_rate = f"{show_rate(round(rate), 1):>9}" if rate else ""
+        flight = f"{counters.parts_in_flight} in flight"
+        return State(label, counters.moved, counters.size, (done, shown_rate, left and f"{left:>13}", flight))
+
+    started = time.monotonic()
+    async with following(output, look):
+        yield
+    if not sums_up or not output.shows_progress:
+        return
+    taken = time.monotonic() - started
+    done = transfer.snapshot().done
+    found = speed.found
+    text = f"{escape(label)}: {show_size(done)} in {show_seconds(taken)}"
+    if found < done and taken > 0.1:  # or it was too fast to be looked at
+        text += f", {show_rate(done - found, taken)}"
+    if 0 < found < done:
+        text += f"; {show_size(found)} of it had been sent before"
+    output.note(text)
+
+
+@asynccontextmanager
+async def waiting(output: Output, text: str) -> AsyncIterator[None]:
+    """Show what the block waits for, and for how long already."""
+    if not output.shows_progress:
+        output.note(text)
+    started = time.monotonic()
+    async with following(output, lambda: State(text, 0, None, (show_left(time.monotonic() - started),))):
+        yield
+
+
+@asynccontextmanager
+async def counting(
+    output: Output, text: str, total: int | None, done: Callable[[], int]
+) -> AsyncIterator[None]:
+    """Show how many of a number of things are done."""
+    of = "" if total is None else f"/{total:,}"
+    async with following(output, lambda: State(text, done(), total, (f"{done():,}{of}",))):
+        yield
 
 
 class Line(NamedTuple):
@@ -234,26 +215,8 @@ def fit(width: int, label: str, *facts: str) -> Line:
     return Line(label, 0 if bar < _LEAST_BAR else bar, kept)
 
 
-def _transfer_facts(task: Task) -> tuple[str, ...]:
-    done = show_size(int(task.completed))
-    amount = f"{done:>8}" if task.total is None else f"{done:>8} of {show_size(int(task.total))}"
-    rate, left, flight, idle = (task.fields[name] for name in ("rate", "left", "flight", "idle"))
-    if idle:
-        return (idle,)
-    return amount, f"{rate:>9}" if rate else "", f"{left:>13}" if left else "", flight
-
-
-def _waiting_facts(task: Task) -> tuple[str, ...]:
-    return (show_left(task.elapsed or 0.0),)
-
-
-def _counting_facts(task: Task) -> tuple[str, ...]:
-    done = f"{int(task.completed):,}"
-    return (done if task.total is None else f"{done}/{int(task.total):,}",)
-
-
 @contextmanager
-def _display(output: Output, facts_of: Callable[[Task], tuple[str, ...]]) -> Iterator[Progress]:
+def _display(output: Output) -> Iterator[Progress]:
     from rich.console import Console  # noqa: PLC0415  # only on a terminal
     from rich.progress import Progress, ProgressColumn  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
@@ -265,7 +228,7 @@ def _display(output: Output, facts_of: Callable[[Task], tuple[str, ...]]) -> Ite
         """The whole line, as wide as the terminal is now."""
 
         def render(self, task: Task) -> Text:
-            label, bar, facts = fit(console.width, task.description, *facts_of(task))
+            label, bar, facts = fit(console.width, task.description, *task.fields["facts"])
             line = Text(label)
             if bar and task.total:
                 full = min(bar, int(bar * task.completed / task.total))

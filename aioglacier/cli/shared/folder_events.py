@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.render.printed_records import plain
-from aioglacier.cli.render.progress import State, following
+from aioglacier.cli.render.progress import State, following, repeating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -40,22 +40,12 @@ async def telling(
         async with following(session.output, look):
             yield
         return
-    import anyio  # noqa: PLC0415  # not needed for help
 
-    from aioglacier.tasks.groups import first_cause  # noqa: PLC0415
+    def print_progress() -> None:
+        session.output.record({"event": "progress", **snapshot_record(snapshot())}, str)
 
-    async def tell_on() -> None:
-        while True:
-            await anyio.sleep(_EVENT_SECONDS)
-            session.output.record({"event": "progress", **snapshot_record(snapshot())}, str)
-
-    with first_cause():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(tell_on)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
+    async with repeating(print_progress, _EVENT_SECONDS):
+        yield
 
 
 def snapshot_record(snapshot: Any) -> Record:

@@ -31,13 +31,13 @@ async def wait(
         JobFailedError: The job failed.
         WaitTimeoutError: It was not done in time; the job goes on at the service.
     """
+    from aioglacier.client.job import DEFAULT_WAIT_SECONDS  # noqa: PLC0415  # not needed for help
+
     if description.status is JobStatus.SUCCEEDED:
         return description
     session.safe = lambda: f"job {job.id} goes on at the service"
-    with waiting(session.output, f"waiting for job {job.id}"):
-        if timeout_seconds is None:
-            done = await job.wait_until_done()
-        else:
-            done = await job.wait_until_done(timeout_seconds=timeout_seconds)
+    async with waiting(session.output, f"waiting for job {job.id}"):
+        limit = DEFAULT_WAIT_SECONDS if timeout_seconds is None else timeout_seconds
+        done = await job.wait_until_done(timeout_seconds=limit)
     session.safe = lambda: ""
     return done
