@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
-_SHELVES: Final = 256
 _LOCK_NAME: Final = "lock"
 
 
@@ -62,8 +61,7 @@ class Files:
             OSError: It cannot be created or written.
         """
         self._incoming.mkdir(parents=True, exist_ok=True)
-        for shelf in range(_SHELVES):
-            (self._data / f"{shelf:02x}").mkdir(parents=True, exist_ok=True)
+        self._data.mkdir(exist_ok=True)
         self._lock = _lock(self._directory / _LOCK_NAME)
         if self._is_durable:
             for folder in (self._directory.parent, self._directory, self._data):
@@ -81,8 +79,16 @@ class Files:
 
     def shelve(self, name: str) -> None:
         """Move a recorded file to its shelf. A file that was replaced in the meantime is already removed."""
-        with contextlib.suppress(FileNotFoundError):
-            (self._incoming / name).rename(self._shelf(name))
+        source, target = self._incoming / name, self._shelf(name)
+        try:
+            source.rename(target)
+        except FileNotFoundError:
+            if source.exists():  # the first file of its shelf
+                target.parent.mkdir(exist_ok=True)
+                if self._is_durable:
+                    _sync_folder(self._data)
+                with contextlib.suppress(FileNotFoundError):
+                    source.rename(target)
 
     def open(self, name: str) -> int:
         """Return a descriptor for reading a recorded file.
