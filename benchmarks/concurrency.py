@@ -23,8 +23,8 @@ def main() -> None:
     parser.add_argument("--clients", nargs="*", default=CLIENTS)
     options = parser.parse_args()
     if options.quick:
-        options.size, options.part_size, options.rounds = 32 * MIB, 4 * MIB, 1
-        options.concurrencies, options.clients = [1, 4], ["aioglacier", "boto3"]
+        options.size, options.part_size, options.rounds = 16 * MIB, 4 * MIB, 1
+        options.concurrencies, options.clients = [1, 4], ["aioglacier"]
     points = []
     with turns.opened(Sink(), tls=options.tls) as place:
         for concurrency in options.concurrencies:

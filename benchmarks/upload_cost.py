@@ -38,7 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     names = options.clients or [*OURS, *(PEERS if options.peers else ())]
     if options.quick:
-        options.size, options.rounds = 64 * MIB, 1
+        options.size, options.rounds = 16 * MIB, 1
     with turns.opened(Sink(), tls=options.tls) as place:
         task = turns.upload_task(place, options.size, options.part_size, options.concurrency)
         costs = turns.take(names, task, options.rounds)

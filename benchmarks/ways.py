@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--clients", nargs="*", default=["floor+native", *CLIENTS, "aioglacier-cli"])
     options = parser.parse_args()
     if options.quick:
-        options.size, options.part_size, options.rounds = 32 * MIB, 4 * MIB, 1
+        options.size, options.part_size, options.rounds = 16 * MIB, 4 * MIB, 1
+        options.clients = ["aioglacier+processes+stream", "aioglacier+threads+uvloop+stdin", "aioglacier-cli"]
     with turns.opened(Sink(), tls=options.tls) as place:
         task = turns.upload_task(place, options.size, options.part_size, 4)
         costs = turns.take(options.clients, task, options.rounds)
