@@ -12,6 +12,8 @@ import os
 import signal
 from typing import Final
 
+from aioglacier.core.errors import ConfigurationError
+
 #: Every point, in the order in which an upload, a retrieval, a download and a deletion pass them.
 POINTS: Final = (
     "upload intent recorded",
@@ -39,6 +41,8 @@ POINTS: Final = (
 
 _name, _, _times = os.environ.get("AIOGLACIER_CRASH_AT", "").partition(":")
 _left = int(_times or 1)
+if _name and _name not in POINTS:  # or a test with a misspelt name would pass without a crash
+    raise ConfigurationError(f"AIOGLACIER_CRASH_AT={_name!r} is no crash point. Use one of {POINTS}")
 
 
 def passing(point: str) -> None:

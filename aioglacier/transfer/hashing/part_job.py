@@ -20,25 +20,9 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Final, Protocol
+    from typing import Final
 
     from aioglacier.core.treehash import PartHashes
-
-    class HeldFile(Protocol):
-        """A file that this process may have open already; see ``openfile``."""
-
-        def hold(self) -> None:
-            """Keep it open, once it is."""
-            ...
-
-        def let_go(self) -> None:
-            """End of a hold."""
-            ...
-
-        def open_unchanged(self) -> int:
-            """Its descriptor, while it is held."""
-            ...
-
 
 _LEAF_SIZE: Final = 1024 * 1024
 
@@ -49,16 +33,11 @@ _blocks: Final = _local()
 
 
 class ReadFrom(NamedTuple):
-    """Take the part's bytes from this place.
-
-    Attributes:
-        file: Spares a thread the opening, which costs it the GIL three times. Does not travel.
-    """
+    """Take the part's bytes from this place."""
 
     path: str
     offset: int
     identity: FileIdentity
-    file: HeldFile | None = None
 
 
 class PartJob(NamedTuple):
@@ -82,39 +61,20 @@ def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None]
         OSError: The file could not be opened or read.
         FileChangedError: The file to read has changed.
     """
-    source = _open(job.read_from)
+    place = job.read_from
+    source = open_unchanged(place.path, place.identity) if place is not None else -1
     try:
         hasher = PartHasher(with_payload=job.with_payload, size=job.length)
         for at, block in _cut(job.length, view):
-            if source is not None and job.read_from:
-                fill(block, source, job.read_from.offset + at)
+            if place is not None:
+                fill(block, source, place.offset + at)
             hasher.update(block)
             if report is not None:
                 report(at + len(block))
         return hasher.finish()
     finally:
-        if job.read_from is not None and source is not None:
-            _close(job.read_from, source)
-
-
-def _open(place: ReadFrom | None) -> int | None:
-    if place is None:
-        return None
-    if place.file is None:
-        return open_unchanged(place.path, place.identity)
-    place.file.hold()
-    try:
-        return place.file.open_unchanged()
-    except BaseException:
-        place.file.let_go()
-        raise
-
-
-def _close(place: ReadFrom, source: int) -> None:
-    if place.file is None:
-        os.close(source)
-    else:
-        place.file.let_go()
+        if place is not None:
+            os.close(source)
 
 
 def _cut(length: int, view: memoryview | None) -> Iterator[tuple[int, memoryview]]:

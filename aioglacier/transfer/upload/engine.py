@@ -30,8 +30,7 @@ from aioglacier.tasks.see_through import GRACE_SECONDS, see_through
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 from aioglacier.transfer.upload.carriers import Carriers
-from aioglacier.transfer.upload.part import LARGEST_BUFFERED_SIZE, Part
-from aioglacier.transfer.upload.part_intake import PartIntake
+from aioglacier.transfer.upload.part import LARGEST_BUFFERED_SIZE, Part, PartIntake
 from aioglacier.transfer.upload.remote_upload import RemoteUpload
 from aioglacier.transfer.upload.upload_state import Event, State, UploadState, drained
 
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore, FinishedUpload
-    from aioglacier.transfer.upload.open_file import OpenFile
+    from aioglacier.transfer.upload.named_file import NamedFile
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
@@ -179,7 +178,7 @@ class UploadEngine:
         """Give back a buffer that will not become a part."""
         self._intake.discard(buffer)
 
-    async def submit_file(self, file: OpenFile, byte_range: ByteRange) -> None:
+    async def submit_file(self, file: NamedFile, byte_range: ByteRange) -> None:
         """Hand over the next part: these bytes of a file, waiting as ``acquire`` does.
 
         Only little is hashed ahead of what is sent: the system then still has in memory what is read again.
@@ -198,8 +197,8 @@ class UploadEngine:
                 await self._intake.wait_for_turn()
         except Exception as error:  # noqa: BLE001  # as in acquire
             self.fail(error)
-        source = ReadFrom(file.file.path, byte_range.start, file.file.identity, file)
-        self._take(Part(self._intake.parts, PartJob(byte_range.size, source), buffer, file))
+        source = ReadFrom(file.path, byte_range.start, file.identity)
+        self._take(Part(self._intake.parts, PartJob(byte_range.size, source), buffer))
 
     def submit(self, buffer: PartBuffer, length: int) -> None:
         """Hand over the next part: the first ``length`` bytes of the buffer."""

@@ -1,22 +1,27 @@
-"""One part of an upload, as the engine carries it."""
+"""The parts of an upload as the engine carries them, and their intake: few ahead of their connections."""
 
 from __future__ import annotations
 
+import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from aioglacier.core.errors import ResumeMismatchError
+from aioglacier.files.reading import FileChangedError, FileRange, open_unchanged
+from aioglacier.files.unreadable import source_changed, source_unreadable
+from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    import anyio
+    from collections.abc import AsyncIterator
 
     from aioglacier.core.models import UploadId
     from aioglacier.core.ranges import ByteRange
     from aioglacier.gateway.contract.protocols import Body
     from aioglacier.transfer.budget.buffers import PartBuffer
-    from aioglacier.transfer.hashing.part_job import PartJob
-    from aioglacier.transfer.upload.open_file import OpenFile
+    from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+    from aioglacier.transfer.resources import TransferResources
 
 #: Parts of a file up to this size are read once, into a buffer, which costs less than to read them twice.
 LARGEST_BUFFERED_SIZE: Final = 1024 * 1024
@@ -29,59 +34,108 @@ class Part:
         index: From 0.
         job: How many bytes it has, and where they are read to be hashed.
         buffer: Where they are; ``None`` if they stay in a file.
-        file: The file, if it is one's.
         is_ahead: Whether it waits for something of ours: a worker, or a connection.
         moved: Bytes of it that went out.
         scope: Of what carries it; cancelled to stop it. ``None`` as long as nothing does.
     """
 
-    __slots__ = ("buffer", "file", "index", "is_ahead", "job", "moved", "scope")
+    __slots__ = ("buffer", "index", "is_ahead", "job", "moved", "scope")
 
-    def __init__(
-        self, index: int, job: PartJob, buffer: PartBuffer | None, file: OpenFile | None = None
-    ) -> None:
+    def __init__(self, index: int, job: PartJob, buffer: PartBuffer | None) -> None:
         self.index = index
         self.job = job
         self.buffer = buffer
-        self.file = file
         self.is_ahead = True
         self.moved = 0
         self.scope: anyio.CancelScope | None = None
 
-    def body(self) -> AbstractAsyncContextManager[Body]:
-        """The part's bytes, as they are sent.
+    @asynccontextmanager
+    async def body(self) -> AsyncIterator[Body]:
+        """Give the part's bytes, as they are sent.
 
         Raises:
             SourceError: They are in a file that has changed, or cannot be opened.
         """
         if self.buffer is not None:
-            return _Memory(self.buffer.view[: self.job.length], self.file)
-        assert self.file is not None  # noqa: S101  # a part is in either
-        assert self.job.read_from is not None  # noqa: S101
-        return self.file.range(self.job.read_from, self.job.length)
+            yield self.buffer.view[: self.job.length]
+            return
+        assert self.job.read_from is not None  # noqa: S101  # a part is in a buffer or in a file
+        async with _open_range(self.job.read_from, self.job.length) as opened:
+            yield opened
 
     def count(self, moved: int) -> None:
         """Count bytes that go out; a repeated attempt sends them again, which does not count."""
         self.moved = min(self.moved + moved, self.job.length)
 
 
-class _Memory:
-    """A body in memory. The file that it was read from stays open: the next part comes from there."""
+@asynccontextmanager
+async def _open_range(place: ReadFrom, length: int) -> AsyncIterator[FileRange]:
+    """Open the file for this part alone, so that a thousand uploads that wait have no file open."""
+    opened: list[int] = []  # where a cancellation that comes while the file is opened finds it
+    try:
+        await run_in_thread(lambda: opened.append(open_unchanged(place.path, place.identity)))
+        yield FileRange(opened[0], place.path, place.offset, length, place.identity)
+    except FileChangedError as error:
+        raise source_changed(place.path, str(error)) from None
+    except OSError as error:
+        if opened:
+            raise  # of the request
+        raise source_unreadable(place.path, place.offset, error) from error
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
-    __slots__ = ("_file", "_view")
 
-    def __init__(self, view: memoryview, file: OpenFile | None) -> None:
-        self._view = view
-        self._file = file
+class PartIntake:
+    """Lends buffers, and counts what was taken.
 
-    async def __aenter__(self) -> memoryview:
-        if self._file is not None:
-            self._file.hold()
-        return self._view
+    Attributes:
+        buffer_size: Bytes of each buffer.
+        parts: Parts taken.
+        size: Bytes in them.
+    """
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.let_go()
+    def __init__(self, resources: TransferResources, buffer_size: int) -> None:
+        self._buffers = resources.buffers
+        self._ahead = anyio.Semaphore(resources.parts_ahead, fast_acquire=True)
+        self.buffer_size = buffer_size
+        self.parts = 0
+        self.size = 0
+
+    async def wait_for_turn(self) -> None:
+        """Wait until another part may be taken."""
+        await self._ahead.acquire()
+
+    async def borrow(self) -> PartBuffer:
+        """Wait until another part may be taken, and lend a buffer for it."""
+        await self._ahead.acquire()
+        try:
+            return await self._buffers.acquire(self.buffer_size)
+        except BaseException:
+            self._ahead.release()
+            raise
+
+    def discard(self, buffer: PartBuffer) -> None:
+        """Take back a buffer that did not become a part."""
+        self._buffers.release(buffer)
+        self._ahead.release()
+
+    def count(self, size: int) -> None:
+        """Count a part of ``size`` bytes as taken."""
+        self.parts += 1
+        self.size += size
+
+    def let_next(self, part: Part) -> None:
+        """Allow another part, because this one has its connection or has ended."""
+        if part.is_ahead:
+            part.is_ahead = False
+            self._ahead.release()
+
+    def give_back(self, part: Part) -> None:
+        """Take back the buffer of a part that has ended."""
+        if part.buffer is not None:
+            self._buffers.release(part.buffer)
+        self.let_next(part)
 
 
 def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, computed: bytes) -> None:

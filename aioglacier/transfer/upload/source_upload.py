@@ -16,7 +16,6 @@ from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.upload.named_file import NamedFile
-from aioglacier.transfer.upload.open_file import OpenFile
 from aioglacier.transfer.upload.part import check_known_part
 from aioglacier.transfer.upload.writer import as_archive, open_engine
 
@@ -136,13 +135,12 @@ class SourceUpload:
         return as_archive(finished, self._options)
 
     async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
-        file = OpenFile(source)
         with engine.stops_on_failure():
             for range_ in part_ranges(source.size, engine.part_size):
                 if (tree_hash := proven.get(range_.start)) is not None:
                     engine.skip(range_.size, tree_hash)
                     continue
-                await engine.submit_file(file, range_)
+                await engine.submit_file(source, range_)
 
     async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
         total = 0

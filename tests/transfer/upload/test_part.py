@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 import pytest
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.errors import SourceChangedError, SourceError, SourceUnreadableError
-from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.files.reading import FileChangedError, FileIdentity, open_unchanged
-from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
+from aioglacier.core.treehash import tree_hash
+from aioglacier.files.reading import FileIdentity, FileRange, open_unchanged
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.hashing.workers import Hasher
 from aioglacier.transfer.upload.named_file import NamedFile, look_at_file
-from aioglacier.transfer.upload.open_file import OpenFile
+from aioglacier.transfer.upload.part import Part
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from benchmarks import clients, turns
 from benchmarks.sink import Sink
@@ -185,54 +185,38 @@ def count_opened(path: Path) -> int:
     return found
 
 
-# --- the open file
+# --- a part's body
 
 
-def place(file: NamedFile, offset: int = 0) -> ReadFrom:
-    """Return the place of a part."""
-    return ReadFrom(file.path, offset, file.identity)
+def part_of(file: NamedFile) -> Part:
+    """Return a part of two bytes that stays in its file."""
+    return Part(0, PartJob(2, ReadFrom(file.path, 1, file.identity)), None)
 
 
-async def test_a_file_is_opened_once_for_all_who_send_it(tmp_path: Path) -> None:
-    """It stays open until the last of them is done, and can be opened again then."""
+async def test_a_part_opens_its_file_while_it_is_sent(tmp_path: Path) -> None:
+    """The body is a range of the open file, which is closed afterwards."""
     file = await look_at_file(saved(tmp_path / "file", b"bytes"))
-    shared = OpenFile(file)
     before = count_descriptors()
-
-    async def use() -> None:
-        async with shared.range(place(file, 1), 2) as range_:
-            descriptors.append(range_.descriptor)
-            assert (range_.offset, range_.nbytes, range_.path) == (1, 2, file.path)
-            if len(descriptors) == 5:
-                are_all.set()
-            await go_on.wait()
-
-    for _ in range(2):
-        descriptors: list[int] = []
-        are_all, go_on = anyio.Event(), anyio.Event()
-        async with anyio.create_task_group() as tasks:
-            for _ in range(5):
-                tasks.start_soon(use)
-            await are_all.wait()
-            assert len(set(descriptors)) == 1
-            go_on.set()
-        assert count_descriptors() == before
+    async with part_of(file).body() as body:
+        assert isinstance(body, FileRange)
+        assert (body.offset, body.nbytes, body.path) == (1, 2, file.path)
+        assert os.pread(body.descriptor, 2, body.offset) == b"yt"
+    assert count_descriptors() == before
 
 
 async def test_a_file_that_is_another_by_now_is_not_opened(tmp_path: Path) -> None:
-    """Nor one that is not there."""
+    """A part of a file that has changed, or is gone, raises an error with its name."""
     path = saved(tmp_path / "file", b"bytes")
     file = await look_at_file(path)
-    shared = OpenFile(file)
     before = count_descriptors()
     saved(path, b"others, and more")
     with pytest.raises(SourceChangedError) as changed:
-        async with shared.range(place(file), 2):
+        async with part_of(file).body():
             pytest.fail("it was opened")
     assert changed.value.field == "size"
     remove(path)
     with pytest.raises(SourceUnreadableError, match="No such file"):
-        async with shared.range(place(file), 2):
+        async with part_of(file).body():
             pytest.fail("it was opened")
     assert count_descriptors() == before
 
@@ -242,63 +226,23 @@ async def test_a_cancellation_while_a_file_is_opened_leaves_none_open(
 ) -> None:
     """The thread that opens it is waited for."""
     file = await look_at_file(saved(tmp_path / "file", b"bytes"))
-    shared = OpenFile(file)
     before = count_descriptors()
+    opening, go_on = threading.Event(), threading.Event()
 
     def open_slowly(path: str, identity: FileIdentity) -> int:
-        time.sleep(0.2)  # in a thread
+        opening.set()
+        go_on.wait(60)
         return open_unchanged(path, identity)
 
-    monkeypatch.setattr("aioglacier.transfer.upload.open_file.open_unchanged", open_slowly)
-    with anyio.move_on_after(0.05) as scope:
-        async with shared.range(place(file), 2):
+    async def enter() -> None:
+        async with part_of(file).body():
             pytest.fail("it was opened")
-    assert scope.cancelled_caught
-    assert count_descriptors() == before
 
-
-async def test_threads_that_hash_share_a_file_with_who_sends_it(tmp_path: Path) -> None:
-    """It is opened by the first and closed by the last, and each sees whether it is still the same."""
-    path = saved(tmp_path / "file", b"bytes")
-    file = await look_at_file(path)
-    shared = OpenFile(file)
-    job = PartJob(3, ReadFrom(file.path, 1, file.identity, shared))
-    before = count_descriptors()
-    assert perform(job, memoryview(bytearray(3))) == hash_part(b"yte")
-    assert count_descriptors() == before
-    async with shared.range(place(file), 5):
-        assert perform(job, memoryview(bytearray(3))) == hash_part(b"yte")
-        assert count_descriptors() == before + 1
-        remove(path)
-        with pytest.raises(FileNotFoundError):
-            perform(job, memoryview(bytearray(3)))
-        saved(path, b"bytes")
-        with pytest.raises(FileChangedError):
-            perform(job, memoryview(bytearray(3)))
-    assert count_descriptors() == before
-    with pytest.raises(FileChangedError):
-        perform(job, memoryview(bytearray(3)))
-    assert count_descriptors() == before
-
-
-def test_two_threads_may_open_a_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One descriptor stays; the other is closed."""
-    path = saved(tmp_path / "file", b"bytes")
-    status = path.stat()
-    file = NamedFile(str(path), FileIdentity.of(status))
-    shared = OpenFile(file)
-    before = count_descriptors()
-    meet = threading.Barrier(2)
-
-    def open_together(path: str, identity: FileIdentity) -> int:
-        meet.wait(10)
-        return open_unchanged(path, identity)
-
-    monkeypatch.setattr("aioglacier.transfer.upload.open_file.open_unchanged", open_together)
-    shared.hold()
-    with ThreadPoolExecutor(2) as threads:
-        first, second = (threads.submit(shared.open_unchanged) for _ in range(2))
-        assert first.result() == second.result()
-    assert count_descriptors() == before + 1
-    shared.let_go()
+    monkeypatch.setattr("aioglacier.transfer.upload.part.open_unchanged", open_slowly)
+    entering = asyncio.ensure_future(enter())
+    await anyio.to_thread.run_sync(opening.wait)
+    entering.cancel()
+    go_on.set()
+    await asyncio.wait([entering])
+    assert entering.cancelled()
     assert count_descriptors() == before
