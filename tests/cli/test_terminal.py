@@ -160,6 +160,20 @@ def test_a_signal_at_a_question_is_a_stop(cli: Cli, vault: str) -> None:
         terminal.end(130)
 
 
+def test_a_signal_at_a_question_about_money_is_a_stop(cli: Cli, vault: str) -> None:
+    """Also where the question comes while a connection is open, Ctrl-C ends at once and nothing is done."""
+    (cli.folder / "file").write_bytes(b"archived")
+    archive_id = cli("--json", "upload", vault, "file").record["archive_id"]
+    words = ["download", vault, f"--archive-id={archive_id}", "target", "--tier=Expedited"]
+    with on_terminal(cli, *words) as terminal:
+        wait_for(lambda: terminal.shows(r"USD.*\[y/N\]"))
+        asked = time.monotonic()
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.end(130)
+        assert time.monotonic() - asked < 5
+    assert not cli("--json", "jobs", "list", vault).records
+
+
 def lines(shown: str) -> list[str]:
     """Return the successive states of the progress line."""
     return [_ESCAPES.sub("", each) for each in re.split(r"[\r\n]+", shown)]

@@ -12,9 +12,16 @@ from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import StoppedError
 from aioglacier.cli.render.escaping import escape
 from aioglacier.cli.render.printed_records import plain
-from aioglacier.core.errors import GlacierError
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    GlacierError,
+    JobNotFoundError,
+    ResourceNotFoundError,
+    VaultNotFoundError,
+)
 
 if TYPE_CHECKING:
+    from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Output, Record
 
 _log: Final = logging.getLogger("aioglacier.cli")
@@ -73,6 +80,23 @@ def failure_of(
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         text += f"\nTry '{error.ctx.command_path} --help'."
     return Failure(record, text, code)
+
+
+def add_next_step(session: Session, error: BaseException) -> None:
+    """Add the command that helps to an error about something that the service does not have."""
+    if not isinstance(error, ResourceNotFoundError) or error.vault is None:
+        return
+    match error:
+        case VaultNotFoundError():
+            here, new = session.command("vault", "list"), session.command("vault", "create", error.vault)
+            error.add_note(f"the vaults that are there: {here}; a new one: {new}")
+        case ArchiveNotFoundError():
+            error.add_note(f"the archives that are there: {session.command('inventory', error.vault)}")
+        case JobNotFoundError():
+            jobs = session.command("jobs", "list", error.vault)
+            error.add_note(
+                f"a job is gone about a day after its end, and 'download' starts another; all: {jobs}"
+            )
 
 
 def tell(output: Output, failure: Failure) -> Exit:

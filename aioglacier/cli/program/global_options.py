@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from aioglacier.cli.program.parameters import SIZE
+from aioglacier.cli.program.parameters import AT_ONCE, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +91,7 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         option("--memory-limit", type=SIZE, help="Memory for all parts on the way. Default: 256MiB."),
         option(
             "--concurrency",
-            type=click.IntRange(min=1),
+            type=AT_ONCE,
             metavar="N",
             help="Parts sent at once. Default: as many as the line carries.",
         ),

@@ -13,7 +13,7 @@ import click
 
 from aioglacier.cli.program.command import refuse_empty
 from aioglacier.cli.program.exits import MEANINGS, Exit
-from aioglacier.cli.program.failures import failure_of, tell
+from aioglacier.cli.program.failures import add_next_step, failure_of, tell
 from aioglacier.cli.program.global_options import Settings, global_options
 from aioglacier.cli.program.session import Session
 from aioglacier.cli.program.stopping import Stopper
@@ -163,4 +163,5 @@ def _report(error: BaseException, ctx: click.Context | None, arguments: Sequence
     if session is None:
         options = arguments[: arguments.index("--")] if "--" in arguments else arguments
         return tell(Output(is_json="--json" in options), failure_of(error))
+    add_next_step(session, error)
     return tell(session.output, failure_of(error, resume=session.resume, safe=session.safe()))

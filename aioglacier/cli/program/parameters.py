@@ -84,7 +84,15 @@ class _Time(_OfTime):
             self.fail(f"{value!r} is not a time, such as 2026-11-25 or 2026-11-25T13:00:00Z", param, ctx)
 
 
-class _Amount(click.FloatRange):
+class _Whole(click.IntRange):
+    name = "whole number"
+
+
+class _Number(click.FloatRange):
+    name = "number"
+
+
+class _Amount(_Number):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         amount = float(super().convert(value, param, ctx))
         if math.isnan(amount):
@@ -109,7 +117,12 @@ RANGE: Final = _Range()
 TIME: Final = _Time()
 
 #: Seconds, at least 0.
-SECONDS: Final = click.FloatRange(min=0)
+SECONDS: Final = _Number(min=0)
+
+#: A number of things that work at once or are taken, and a port.
+COUNT: Final = _Whole(min=0)
+AT_ONCE: Final = _Whole(min=1)
+PORT: Final = _Whole(0, 65535)
 
 #: Money, in the currency of the price list.
 AMOUNT: Final = _Amount(min=0)

@@ -13,18 +13,16 @@ if TYPE_CHECKING:
 YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def confirm(
-    session: Session, question: str, *, yes: bool, is_final: bool = True, otherwise: str = "Nothing was done"
-) -> None:
+def confirm(session: Session, what: str, *, yes: bool, note: str = "", is_final: bool = True) -> None:
     """Ask on a terminal, and return if the answer is yes. With ``yes`` nothing is asked.
 
     Args:
         session: The session.
-        question: The question, with the amount that it is about.
+        what: What would be done, as in "delete vault photos", with the amount that it is about.
         yes: ``--yes`` was given.
+        note: What to know before answering.
         is_final: Whether the change cannot be undone. One that can be is made without asking where there is
             no terminal.
-        otherwise: What is true if the answer is no.
 
     Raises:
         UsageError: There is no terminal.
@@ -36,7 +34,8 @@ def confirm(
         if not is_final:
             return
         raise click.UsageError(
-            f"{question} Not a terminal, so I cannot ask. {otherwise}. Use --yes to go ahead without asking"
+            f"this would {what}{note and f' ({note})'}. Nothing was done: there is no terminal to ask on. "
+            "Use --yes to go ahead without asking"
         )
     with session.stopper.asking():
-        click.confirm(question, abort=True, err=True)
+        click.confirm(f"{what[0].upper()}{what[1:]}?{note and f' {note}.'}", abort=True, err=True)

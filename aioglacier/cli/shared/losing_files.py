@@ -24,7 +24,7 @@ _NAMED: Final = 10
 
 #: For the question.
 EARLY: Final = (
-    f"(Less than {VAULT.minimum_storage_days} days of storage are charged as {VAULT.minimum_storage_days}.)"
+    f"Less than {VAULT.minimum_storage_days} days of storage are charged as {VAULT.minimum_storage_days}"
 )
 
 LOSE_FILES: Final = click.option(

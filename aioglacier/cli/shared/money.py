@@ -95,7 +95,6 @@ def confirm_expedited(session: Session, spending: Spending, cost: float, prices:
         return
     confirm(
         session,
-        f"{what} by tier Expedited for about {prices.show(cost)} (list of {prices.seen})?",
+        f"{what} by tier Expedited for about {prices.show(cost)} (list of {prices.seen})",
         yes=spending.yes,
-        otherwise="Nothing was started",
     )

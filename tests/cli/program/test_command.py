@@ -78,6 +78,33 @@ def test_a_mistyped_local_glacier_is_not_made(bare: Cli) -> None:
     assert bare("--json", "--local", "typo", "vault", "list").record["name"] == "v"
 
 
+def test_a_mistyped_catalog_is_not_made(bare: Cli) -> None:
+    """A command that reads the record makes no file, and none makes a folder; one that archives says so."""
+    bare("--local", "glacier", "vault", "create", "v")
+    (bare.folder / "file").write_bytes(b"archived")
+    for words in (["list", "v"], ["restore", "v", "back"], ["catalog", "report"]):
+        assert "typo.db" in bare("--local", "glacier", "--catalog", "typo.db", *words, code=8).err
+    assert "folder 'no'" in bare("--local", "glacier", "--catalog=no/c.db", "upload", "v", "file", code=8).err
+    assert not (bare.folder / "typo.db").exists()
+    assert not (bare.folder / "no").exists()
+    assert "new catalog 'c.db'" in bare("--local", "glacier", "--catalog=c.db", "upload", "v", "file").err
+    assert "new catalog" not in bare("--local", "glacier", "--catalog=c.db", "list", "v").err
+
+
+def test_a_refusal_names_the_next_command(bare: Cli) -> None:
+    """What the service does not have is answered with the command that lists what it has."""
+    bare("--local", "glacier", "vault", "create", "v")
+    local = "aioglacier --local=glacier"
+    for words, hint in (
+        (["vault", "show", "films"], f"{local} vault create films"),
+        (["download", "v", "nothing", "target"], f"{local} inventory v"),
+        (["jobs", "show", "v", "nothing"], f"{local} jobs list v"),
+    ):
+        assert hint in bare("--local", "glacier", *words, code=7).err
+    (bare.folder / "folder").mkdir()
+    assert f"{local} sync -- folder v" in bare("--local", "glacier", "upload", "v", "folder", code=1).err
+
+
 def test_the_help_hides_nothing(bare: Cli) -> None:
     """The help without arguments shows the form of a catalog's URL as it is."""
     shown = " ".join(bare(code=2).err.split())

@@ -40,7 +40,7 @@ def command(
         return tell_plan(
             session, "DeleteArchive", f"delete {what} from vault {vault}", vault=vault, archive_ids=ids
         )
-    confirm(session, f"Delete {what} from vault {vault} for good? {EARLY}", yes=yes)
+    confirm(session, f"delete {what} from vault {vault} for good", yes=yes, note=EARLY)
     session.resume = session.same_command(yes=True)
 
     async def delete(glacier: Glacier) -> Exit:

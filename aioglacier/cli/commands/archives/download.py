@@ -222,7 +222,7 @@ async def _check_spending(
     prices = options.spending.prices(glacier)
     cost = math.nan if size is None else prices.retrieval(options.spending.tier, size, 1)
     check_cost(cost, options.spending.max_cost, prices, "this retrieval")
-    what = f"Retrieve {show_size(size)}" if size is not None else "Retrieve an archive of unknown size"
+    what = f"retrieve {show_size(size)}" if size is not None else "retrieve an archive of unknown size"
     confirm_expedited(session, options.spending, cost, prices, what)
 
 

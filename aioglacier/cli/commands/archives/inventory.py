@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
 
 
-@make_command("inventory")
+@make_command("inventory", makes_catalog=True)
 @VAULT
 @click.option(
     "--format",

@@ -78,7 +78,7 @@ class _Options:
     dry_run: bool
 
 
-@make_command("upload")
+@make_command("upload", makes_catalog=True)
 @VAULT
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(
@@ -155,7 +155,7 @@ def command(session: Session, options: _Options) -> Ending:
     if options.dry_run:
         return _plan_all(session, sources, options)
     if len(sources) == 1:
-        _check_there(sources[0])
+        _check_there(session, sources[0], options.vault)
     return partial(_upload_all, session, sources, options)
 
 
@@ -206,25 +206,31 @@ def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> 
     codes = []
     for source in sources:
         try:
-            session.output.record(_plan(source, options), _plan_text)
+            session.output.record(_plan(session, source, options), _plan_text)
         except (GlacierError, OSError) as error:
             codes.append(tell(session.output, failure_of(error, item=source)))
     return worst_exit(len(codes), len(sources), codes)
 
 
-def _check_there(source: str) -> os.stat_result | None:
+def _check_there(session: Session, source: str, vault: str) -> os.stat_result | None:
     """Look at a file before credentials and vaults are looked for."""
     if source == STDIN:
         return None
     try:
-        return os.stat(source)  # noqa: PTH116  # a name of any bytes
+        status = os.stat(source)  # noqa: PTH116  # a name of any bytes
     except OSError as error:
-        raise _unreadable(source, error) from error
+        raise SourceUnreadableError(
+            f"{source!r} cannot be read: {error.strerror}", path=source, errno=error.errno
+        ) from error
+    if stat.S_ISDIR(status.st_mode):
+        sync = session.command("sync", "--", source, vault)
+        raise SourceUnreadableError(f"{source!r} is a folder; to archive it: {sync}", path=source)
+    return status
 
 
-def _plan(source: str, options: _Options) -> Record:
+def _plan(session: Session, source: str, options: _Options) -> Record:
     size = options.expected_size
-    if (status := _check_there(source)) is not None:
+    if (status := _check_there(session, source, options.vault)) is not None:
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnreadableError(f"{source!r} is not a regular file", path=source)
         if status.st_size == 0:
@@ -310,6 +316,7 @@ async def _upload(
         )
     if source == STDIN:
         return await _upload_stdin(session, running, vault, options)
+    _check_there(session, source, options.vault)
     async with vault.open_or_resume(
         source,
         description=_description_for(source, options),
@@ -410,7 +417,3 @@ def _point_to_upload(session: Session, error: GlacierError, source: str, options
         )
     elif options.no_resume:
         session.resume = None
-
-
-def _unreadable(path: str, error: OSError) -> SourceUnreadableError:
-    return SourceUnreadableError(f"{path!r} cannot be read: {error.strerror}", path=path, errno=error.errno)

@@ -144,7 +144,7 @@ def _abort(session: Session, vault: str, ids: list[str], yes: bool, dry_run: boo
     if dry_run:
         text = f"abort {what} and remove its parts"
         return tell_plan(session, "AbortMultipartUpload", text, vault=vault, upload_ids=ids)
-    confirm(session, f"Abort {what} and remove all parts sent?", yes=yes, is_final=False)
+    confirm(session, f"abort {what} and remove all parts sent", yes=yes, is_final=False)
 
     async def abort(glacier: Glacier) -> int:
         abort_one = glacier.vault(vault).abort_upload

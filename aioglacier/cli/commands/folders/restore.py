@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,8 @@ def command(
     it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
     3.
     """
+    if os.path.exists(directory) and not os.path.isdir(directory):  # noqa: PTH110, PTH112  # of any bytes
+        raise click.UsageError(f"{directory!r} is a file; DIR is the folder to restore into")
     from aioglacier.bulk.restore.restore_options import AHEAD, RestoreOptions  # noqa: PLC0415  # not for help
     from aioglacier.bulk.restore.selection import SelectionOptions  # noqa: PLC0415
 
@@ -136,7 +139,7 @@ async def _run(
         return Exit.DONE
     if options.tier is Tier.EXPEDITED and not spending.yes:
         plan = await FolderRestore(glacier.vault(vault), directory, prices, options).plan()
-        what = f"Start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
+        what = f"start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
         if plan.retrievals:
             confirm_expedited(session, spending, plan.cost, prices, what)
     session.safe = lambda: "what was restored is in its place"

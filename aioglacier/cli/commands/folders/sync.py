@@ -34,7 +34,12 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("sync", short_help="Take a folder to a vault: what is new or has changed.", resumes=True)
+@make_command(
+    "sync",
+    short_help="Take a folder to a vault: what is new or has changed.",
+    resumes=True,
+    makes_catalog=True,
+)
 @click.argument("directory", metavar="DIR")
 @VAULT
 @click.option(

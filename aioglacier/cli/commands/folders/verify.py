@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.program.parameters import COUNT, VAULT
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Compare sizes and times only; read no file.")
 @click.option(
     "--sample",
-    type=click.IntRange(min=0),
+    type=COUNT,
     default=0,
     metavar="N",
     help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
@@ -102,7 +102,7 @@ async def _run(
         session.output.record(record, _plan_text)
         return Exit.DONE
     if options.sample:
-        what = f"Retrieve a sample of {show_count(options.sample, 'MiB')}"
+        what = f"retrieve a sample of {show_count(options.sample, 'MiB')}"
         confirm_expedited(session, spending, verify.sample_cost(), prices, what)
     started = time.monotonic()
     async with telling(session, verify.snapshot, lambda: _state(verify)):

@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SECONDS
+from aioglacier.cli.program.parameters import PORT, SECONDS
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import StoppedError
 from aioglacier.cli.render.escaping import escape
@@ -29,9 +29,7 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
 @make_command("serve")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The interface to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 takes a free one."
-)
+@click.option("--port", type=PORT, metavar="N", default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--job-delay",
     "job_delays",

@@ -280,7 +280,7 @@ def _difference_text(record: Mapping[str, Any]) -> str:
     )
 
 
-@command.command("rebuild", short_help="Fill the catalog from an inventory in a file.")
+@command.command("rebuild", short_help="Fill the catalog from an inventory in a file.", makes_catalog=True)
 @VAULT
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option(

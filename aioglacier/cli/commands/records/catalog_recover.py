@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
-@make_command("recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True)
+@make_command(
+    "recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True, makes_catalog=True
+)
 @VAULT
 @click.option(
     "--folder",
@@ -73,7 +75,7 @@ def recover(
                 f"'aioglacier inventory {vault}' reads the service's list into it"
             )
         if plan.jobs:
-            what = f"Start {show_count(plan.jobs, 'job')} for {show_size(plan.retrieved)} or more"
+            what = f"start {show_count(plan.jobs, 'job')} for {show_size(plan.retrieved)} or more"
             confirm_expedited(session, spending, plan.cost, prices, what)
         await recovery.run()
         return _report(session, vault, recovery, plan, prices)

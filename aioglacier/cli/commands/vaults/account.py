@@ -100,7 +100,7 @@ def _purchase(session: Session, yes: bool, dry_run: bool) -> Ending:
     if dry_run:
         facts = {"cost": 100, "currency": "USD"}
         return tell_plan(session, "PurchaseProvisionedCapacity", f"buy {what}", **facts)
-    confirm(session, f"Buy {what}?", yes=yes)
+    confirm(session, f"buy {what}", yes=yes)
 
     async def purchase(glacier: Glacier) -> None:
         record = {"capacity_id": await glacier.purchase_provisioned_capacity()}

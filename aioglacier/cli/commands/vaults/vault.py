@@ -72,7 +72,7 @@ def _delete(session: Session, name: str, yes: bool, dry_run: bool) -> Ending:
     """
     if dry_run:
         return tell_plan(session, "DeleteVault", f"delete vault {name}", name=name)
-    confirm(session, f"Delete vault {name}, its policies and its tags?", yes=yes, is_final=False)
+    confirm(session, f"delete vault {name}, its policies and its tags", yes=yes, is_final=False)
 
     async def delete(glacier: Glacier) -> None:
         await glacier.vault(name).delete()

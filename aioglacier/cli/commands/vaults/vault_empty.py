@@ -47,7 +47,7 @@ def empty(session: Session, name: str, yes: bool, lose_files: bool, dry_run: boo
     """
     if dry_run:
         return lambda glacier: _plan(session, glacier.vault(name))
-    confirm(session, f"Delete ALL archives of vault {name} for good? {EARLY}", yes=yes)
+    confirm(session, f"delete ALL archives of vault {name} for good", yes=yes, note=EARLY)
     session.resume = session.same_command(yes=True)
 
     async def run(glacier: Glacier) -> int:

@@ -62,8 +62,8 @@ def _changes(
     what: str,
     text: Text,
     *parameters: Callable[..., Any],
-    question: str | None = None,
-    is_final: bool = False,
+    is_asked: bool = False,
+    note: str = "",
 ) -> Callable[[Work], click.Command]:
     """Make a function the command that changes something of a vault.
 
@@ -74,8 +74,8 @@ def _changes(
         what: What it would do, as in "would WHAT vault NAME".
         text: The record for people.
         parameters: The command's own arguments and options.
-        question: Asked before; "{}" is the vault.
-        is_final: Whether the change can never be undone.
+        is_asked: Whether a person is asked before.
+        note: For the question, where the change can never be undone.
     """
 
     def decorate(work: Work) -> click.Command:
@@ -83,11 +83,11 @@ def _changes(
             if dry_run:
                 facts = {key: plain(value) for key, value in given.items()}
                 return tell_plan(session, operation, f"{what} vault {vault}", vault=vault, **facts)
-            if question is not None:
-                confirm(session, question.format(vault), yes=yes, is_final=is_final)
+            if is_asked:
+                confirm(session, f"{what} vault {vault}", yes=yes, note=note, is_final=bool(note))
             return partial(_run, session, vault, work, text, given)
 
-        for decorator in reversed([VAULT, *parameters, *([YES] if question else []), DRY_RUN]):
+        for decorator in reversed([VAULT, *parameters, *([YES] if is_asked else []), DRY_RUN]):
             command = decorator(command)
         return group.command(name, help=work.__doc__, records=False)(command)
 
@@ -190,7 +190,7 @@ async def _set_policy(vault: Vault, policy: str) -> Record:
     "DeleteVaultAccessPolicy",
     "remove the access policy of",
     lambda record: f"{record['vault']}: removed the access policy",
-    question="Remove the access policy of vault {}?",
+    is_asked=True,
 )
 async def _delete_policy(vault: Vault) -> Record:
     """Remove the access policy of VAULT. Asks first on a terminal."""
@@ -222,7 +222,7 @@ async def _show_lock(vault: Vault) -> Record:
     lock,
     "initiate",
     "InitiateVaultLock",
-    "for 24 hours, try a lock policy on",
+    "try for 24 hours a lock policy on",
     lambda record: str(record["lock_id"]),
     _POLICY,
 )
@@ -235,11 +235,11 @@ async def _initiate_lock(vault: Vault, policy: str) -> Record:
     lock,
     "complete",
     "CompleteVaultLock",
-    "for ever, lock",
+    "lock for ever",
     lambda record: f"{record['vault']}: locked",
     _LOCK_ID,
-    question="Lock vault {} for ever? This can never be undone, not even by AWS.",
-    is_final=True,
+    is_asked=True,
+    note="This can never be undone, not even by AWS",
 )
 async def _complete_lock(vault: Vault, lock_id: str) -> Record:
     """Lock VAULT with the policy on trial. This can never be undone, not even by AWS."""
