@@ -207,6 +207,7 @@ class MemoryOutput:
         self.size = len(data)
         self.tree_hash = tree_hash(data) if has_hash else None
         self.name = name
+        self.vault = "v"
         self.before: Callable[[ByteRange], Awaitable[None]] = proceed_range
         self.damage: dict[int, int] = {}
         self.vouches = True

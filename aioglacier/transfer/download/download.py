@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.core.errors import IntegrityError, SourceError
+from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.files.crashpoints import passing
@@ -71,18 +72,22 @@ class Download:
             IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
             GlacierError: They could not be fetched.
         """
-        async with self._partial_file() as partial:
-            # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
-            pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
-            await self._adopt_verified(partial, pieces)
-            with first_cause():
-                async with anyio.create_task_group() as tasks:
-                    for piece in pieces:
-                        if piece not in self._hashes:
-                            tasks.start_soon(self._fetch, partial, piece, await self._acquire())
-            self._check_whole(pieces)
-            passing("file verified")
-            await run_in_thread(partial.publish)
+        with naming_vault(self._output.vault):
+            async with self._partial_file() as partial:
+                await self._fill(partial)
+                passing("file verified")
+                await run_in_thread(partial.publish)
+
+    async def _fill(self, partial: PartialFile) -> None:
+        # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
+        pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
+        await self._adopt_verified(partial, pieces)
+        with first_cause():
+            async with anyio.create_task_group() as tasks:
+                for piece in pieces:
+                    if piece not in self._hashes:
+                        tasks.start_soon(self._fetch, partial, piece, await self._acquire())
+        self._check_whole(pieces)
 
     @asynccontextmanager
     async def _partial_file(self) -> AsyncIterator[PartialFile]:

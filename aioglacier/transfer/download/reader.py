@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
+from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
@@ -103,7 +104,8 @@ class ArchiveReader:
             raise WriterBusyError("another task is inside this reader")
         self._busy = True
         try:
-            return await self._read(size)
+            with naming_vault(self._output.vault):
+                return await self._read(size)
         finally:
             self._busy = False
 

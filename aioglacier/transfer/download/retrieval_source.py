@@ -45,11 +45,13 @@ class ArchiveOutput(Protocol):
         size: All of them.
         tree_hash: Their tree hash, where it is known.
         name: What to call them in messages.
+        vault: The vault's name, for errors.
     """
 
     size: int
     tree_hash: bytes | None
     name: str
+    vault: str
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
         """Open some of the bytes, counted from the start of the output."""
@@ -79,7 +81,7 @@ class GlacierOutput:
         leaves: bytes = b"",
     ) -> None:
         self._gateway = gateway
-        self._vault = vault
+        self.vault = vault
         self._job_id = job_id
         self._part = part or ByteRange(0, size)
         self._is_whole = self._part == ByteRange(0, size)
@@ -93,10 +95,10 @@ class GlacierOutput:
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
         if self._is_whole and byte_range == self._part:
-            return self._gateway.get_job_output(self._vault, self._job_id, None)
+            return self._gateway.get_job_output(self.vault, self._job_id, None)
         start = self._part.start
         wanted = ByteRange(start + byte_range.start, start + byte_range.stop)
-        return self._gateway.get_job_output(self._vault, self._job_id, wanted)
+        return self._gateway.get_job_output(self.vault, self._job_id, wanted)
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
         """See ``ArchiveOutput``."""

@@ -26,7 +26,7 @@ from aioglacier.transfer.upload.engine import UploadEngine
 from aioglacier.transfer.upload.sources import as_bytes_view
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from typing_extensions import Buffer
 
@@ -170,6 +170,11 @@ class ArchiveWriter:
                     await self._let_others_run()
         finally:
             self._busy = False
+
+    async def writelines(self, blocks: Iterable[Buffer]) -> None:
+        """Append several blocks of bytes in order; see ``write``. The iterable must not block."""
+        for block in blocks:
+            await self.write(block)
 
     async def complete(self) -> Archive:
         """Send what is left, wait for every part, and make the archive.

@@ -79,6 +79,15 @@ async def test_any_split_of_the_bytes_gives_the_same_archive(size: int, cuts: li
     assert parts == (set() if size <= MIB else set(range(0, size, MIB)))
 
 
+async def test_several_blocks_are_written_in_order(resources: TransferResources) -> None:
+    """``writelines`` takes any iterable of bytes-like objects, as the writers of asyncio do."""
+    store = MemoryStore()
+    async with open_writer(store, resources, options()) as writer:
+        await writer.writelines(memoryview(DATA)[start : start + 9_999] for start in range(0, MIB, 9_999))
+        await writer.writelines([])
+    assert store.archives == [DATA[: writer.position]]
+
+
 @pytest.mark.parametrize(
     ("size", "calls"),
     [
