@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import MIB
 from aioglacier.transfer.budget.concurrency import START
-from aioglacier.transfer.budget.machine import cores, granted_files, granted_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Where parts are hashed: see ``connect()``.
 HashIn = Literal["auto", "processes", "threads"]
@@ -82,7 +88,8 @@ def check_hash_in(hash_in: str) -> None:
 
 def default_hash_workers() -> int:
     """Return one for each core that this process may use, at most 8."""
-    return min(_MOST_HASH_WORKERS, cores())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST_HASH_WORKERS, cores)
 
 
 def default_memory_limit() -> int:
@@ -139,3 +146,40 @@ class Allowance:
         concurrency = min(wanted, possible)
         buffers = (files - others - concurrency) // 2 if is_shared else None
         return cls(memory_limit, concurrency, workers, buffers)
+
+
+def granted_memory() -> int | None:
+    """Return the memory of the machine, or of a control group that allows less; ``None`` if unknown."""
+    return min(_memory_limits(), default=None)
+
+
+def granted_files() -> int | None:
+    """Return how many files this process may have open, ``None`` for any number."""
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415  # not on every system
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _memory_limits() -> Iterator[int]:
+    with suppress(AttributeError, ValueError, OSError):  # not on every system
+        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            number, controllers, path = line.split(":", 2)
+            if number == "0":
+                yield from _limits_above(Path("/sys/fs/cgroup"), path, "memory.max")
+            elif "memory" in controllers.split(","):
+                yield from _limits_above(Path("/sys/fs/cgroup/memory"), path, "memory.limit_in_bytes")
+
+
+def _limits_above(root: Path, path: str, name: str) -> Iterator[int]:
+    """Yield the limits of a control group and of all that it is in; "max" is none."""
+    group = root / path.strip("/")
+    for folder in (group, *group.parents):
+        with suppress(OSError, ValueError):
+            yield int((folder / name).read_text())
+        if folder == root:
+            return

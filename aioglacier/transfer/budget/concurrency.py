@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -35,7 +36,7 @@ import anyio
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from aioglacier.gateway.contract.protocols import Progress
     from aioglacier.gateway.retry.congestion import Congestion
@@ -88,10 +89,6 @@ class ConcurrencyController:
         self._sign_at = -math.inf
         self._shrunk_at = -math.inf
         self._window = _Window(0)
-
-    def begin(self, size: int, now: float) -> Body:
-        """A body that has just got its place."""
-        return Body(self, size, now)
 
     def congested(self, signs: int, now: float) -> None:
         """Take note of refusals for want of capacity, and of stalls."""
@@ -246,15 +243,12 @@ class Connections:
         """Bodies that are on their way now."""
         return self._tokens.borrowed_tokens
 
-    def exchange(self, size: int, progress: Progress) -> Exchange:
+    @asynccontextmanager
+    async def exchange(self, size: int, progress: Progress) -> AsyncIterator[Progress]:
         """Wait for a place for a body of ``size`` bytes, and hold it as long as the block.
 
         The caller reports the bytes that move to the function that is yielded; ``progress`` gets them, too.
         """
-        return Exchange(self, size, progress)
-
-    async def begin(self, size: int) -> Body:
-        """Wait for a place; see ``exchange``, which ends what it begins."""
         try:
             self._tokens.acquire_nowait()  # waiting costs a turn of the loop even where there is a place
         except anyio.WouldBlock:
@@ -263,19 +257,19 @@ class Connections:
                 await self._tokens.acquire()
             finally:
                 self._waiting -= 1
-        return self._controller.begin(size, self._clock())
+        body = Body(self._controller, size, self._clock())
 
-    def moved(self, body: Body, count: int) -> None:
-        """Bytes of a body moved."""
-        body.moved(count, self._clock(), is_full=self._is_full)
-        self._adjust()
+        def moved(count: int) -> None:
+            progress(count)
+            body.moved(count, self._clock(), is_full=self._is_full)
+            self._adjust()
 
-    def end(self, body: Body, *, is_answered: bool) -> None:
-        """Give the place of a body back."""
-        if is_answered:
+        try:
+            yield moved
             body.ended(self._clock(), is_full=self._is_full)
-        self._adjust()
-        self._tokens.release()
+        finally:
+            self._adjust()
+            self._tokens.release()
 
     @property
     def _is_full(self) -> bool:
@@ -288,27 +282,3 @@ class Connections:
             self._controller.congested(new, self._clock())
         if self._granted != self._controller.limit:
             self._granted = self._tokens.total_tokens = self._controller.limit
-
-
-class Exchange:
-    """A place while it is held."""
-
-    __slots__ = ("_body", "_connections", "_progress", "_size")
-
-    _body: Body
-
-    def __init__(self, connections: Connections, size: int, progress: Progress) -> None:
-        self._connections = connections
-        self._size = size
-        self._progress = progress
-
-    async def __aenter__(self) -> Progress:
-        self._body = await self._connections.begin(self._size)
-        return self._moved
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connections.end(self._body, is_answered=kind is None)
-
-    def _moved(self, count: int) -> None:
-        self._progress(count)
-        self._connections.moved(self._body, count)

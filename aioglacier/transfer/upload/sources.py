@@ -17,7 +17,7 @@ import os
 import stat
 from collections.abc import AsyncIterable, Iterable
 from inspect import iscoroutinefunction, signature
-from typing import TYPE_CHECKING, Final, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import anyio
 import anyio.lowlevel
@@ -28,11 +28,14 @@ from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.named_file import look_at_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Self
 
     from typing_extensions import Buffer
 
     from aioglacier.transfer.upload.named_file import NamedFile
+
+T = TypeVar("T")
 
 #: Bytes copied on the loop at once, about 0.2 ms.
 _COPY_SIZE: Final = 1024 * 1024
@@ -96,7 +99,7 @@ async def as_source(source: Source) -> NamedFile | ByteSource:
 
 
 def as_stream(source: object) -> ByteSource:
-    """The way to read any source but a named file.
+    """Open any source but a named file.
 
     Raises:
         InputTypeError: It is of no kind that can be archived.
@@ -104,17 +107,20 @@ def as_stream(source: object) -> ByteSource:
     if isinstance(source, str):
         raise InputTypeError("text is not bytes; encode it first", type_name="str")
     try:
-        return BytesSource(memoryview(source).cast("B"))  # type: ignore[arg-type]  # that is the question
+        view = memoryview(source).cast("B")  # type: ignore[arg-type]  # that is the question
+        return LoopSource(view, size=len(view))
     except TypeError:
         pass
     if isinstance(source, ReadableFile):
         _check_read(source)
         if _is_async(source):
-            return AsyncFileSource(source)
-        fd = _waitable_fd(source)
-        return PipeSource(source, fd) if fd is not None else FileObjectSource(source)
+            return LoopSource(memoryview(b""), _AsyncReads(source))
+        if (fd := _waitable_fd(source)) is not None:
+            return PipeSource(source, fd)
+        readinto = getattr(source, "readinto", None)
+        return FileSource(source, readinto) if readinto is not None else IterableSource(_reads(source))
     if isinstance(source, AsyncIterable):
-        return AsyncIterableSource(source)
+        return LoopSource(memoryview(b""), aiter(source))
     if isinstance(source, Iterable):
         return IterableSource(source)
     raise InputTypeError(
@@ -124,34 +130,14 @@ def as_stream(source: object) -> ByteSource:
     )
 
 
-class BytesSource:
-    """Bytes in memory."""
+class FileSource:
+    """A binary file object with ``readinto``, read in a thread. Cancelling waits for the read under way."""
 
-    def __init__(self, view: memoryview) -> None:
-        self._view = view
+    size = None  # the file may grow or end early
 
-    @property
-    def size(self) -> int:
-        """All of them."""
-        return len(self._view)
-
-    async def fill(self, view: memoryview) -> int:
-        """See ``ByteSource.fill``."""
-        count = await copy_on_loop(self._view, view)
-        self._view = self._view[count:]
-        return count
-
-
-class FileObjectSource:
-    """A binary file object, read in a thread. Cancelling waits for the read that is under way."""
-
-    def __init__(self, file: ReadableFile) -> None:
+    def __init__(self, file: object, readinto: Callable[[memoryview], int | None]) -> None:
         self._file = file
-        self._reads = 0
-
-    @property
-    def size(self) -> None:
-        """Unknown: the file may grow or end early."""
+        self._readinto = readinto
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
@@ -159,38 +145,23 @@ class FileObjectSource:
 
     def _fill(self, view: memoryview) -> int:
         filled = 0
-        readinto = getattr(self._file, "readinto", None)
         while filled < len(view):
-            try:
-                count = self._copy_read(view[filled:]) if readinto is None else readinto(view[filled:])
-            except OSError as error:
-                raise _unreadable(self._file, error) from error
-            if count is None:
-                # Of all ways to say "nothing now" this one looks most like an end.
-                raise _unreadable(self._file, BlockingIOError(errno.EAGAIN, "it is in non-blocking mode"))
+            count = _read(self._file, lambda: self._readinto(view[filled:]))  # noqa: B023  # called at once
             if count == 0:
                 break
             filled += count
         return filled
 
-    def _copy_read(self, view: memoryview) -> int:
-        data = as_bytes_view(self._file.read(len(view)), self._reads)
-        self._reads += 1
-        view[: len(data)] = data
-        return len(data)
-
 
 class PipeSource:
     """A pipe, socket or terminal by its descriptor: waited for on the loop, so that it can be cancelled."""
+
+    size = None
 
     def __init__(self, file: ReadableFile, fd: int) -> None:
         self._file = file  # which closes the descriptor when its last reference goes
         self._fd = fd
         enlarge(fd)
-
-    @property
-    def size(self) -> None:
-        """Unknown."""
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
@@ -209,17 +180,31 @@ class PipeSource:
         return filled
 
 
-class IterableSource:
+class _Blocks:
+    """The rest of the last block of a source that gives its bytes in blocks."""
+
+    def __init__(self, left: memoryview, size: int | None = None) -> None:
+        self.size = size
+        self._left = left
+        self._count = 0
+
+    def _take(self, block: object) -> None:
+        self._left = as_bytes_view(block, self._count)
+        self._count += 1
+
+    def _copy(self, view: memoryview) -> int:
+        size = min(len(self._left), len(view), _COPY_SIZE)
+        view[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
+
+
+class IterableSource(_Blocks):
     """An iterable of bytes-like objects, run in a thread because it may block."""
 
-    def __init__(self, items: Iterable[Buffer]) -> None:
-        self._items: Iterator[Buffer] = iter(items)
-        self._left = memoryview(b"")
-        self._index = 0
-
-    @property
-    def size(self) -> None:
-        """Unknown."""
+    def __init__(self, blocks: Iterable[Buffer]) -> None:
+        super().__init__(memoryview(b""))
+        self._blocks = iter(blocks)
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
@@ -230,73 +215,79 @@ class IterableSource:
         while filled < len(view):
             if not self._left:
                 try:
-                    item = next(self._items)
+                    self._take(next(self._blocks))
                 except StopIteration:
                     break
-                self._left = as_bytes_view(item, self._index)
-                self._index += 1
-            count = min(len(self._left), len(view) - filled)
-            view[filled : filled + count] = self._left[:count]
-            self._left = self._left[count:]
-            filled += count
+            filled += self._copy(view[filled:])
         return filled
 
 
-class AsyncIterableSource:
-    """An async iterable of bytes-like objects. An empty one is not the end, and each is copied at once."""
+class LoopSource(_Blocks):
+    """Bytes in memory, and then the blocks of an async iterable, each copied at once: they may be reused."""
 
-    def __init__(self, items: AsyncIterable[Buffer]) -> None:
-        self._items: AsyncIterator[Buffer] = aiter(items)
-        self._left = memoryview(b"")
-        self._index = 0
-
-    @property
-    def size(self) -> None:
-        """Unknown."""
+    def __init__(
+        self, left: memoryview, blocks: AsyncIterator[Buffer] | None = None, *, size: int | None = None
+    ) -> None:
+        super().__init__(left, size)
+        self._blocks = blocks
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
         filled = 0
         while filled < len(view):
             if not self._left:
+                if self._blocks is None:
+                    break
                 try:
-                    item = await anext(self._items)
+                    self._take(await anext(self._blocks))
                 except StopAsyncIteration:
                     break
-                self._left = as_bytes_view(item, self._index)
-                self._index += 1
-            count = await copy_on_loop(self._left, view[filled:])
-            self._left = self._left[count:]
-            filled += count
+            filled += self._copy(view[filled:])
+            await anyio.lowlevel.checkpoint()  # others run after each MiB at the latest
         return filled
 
 
-class AsyncFileSource:
-    """An object with an async ``read(n)``."""
+def _reads(file: ReadableFile) -> Iterator[bytes]:
+    """Yield the blocks that a file object without ``readinto`` gives."""
+    while (block := _read(file, lambda: file.read(_COPY_SIZE))) != b"":
+        yield block
+
+
+class _AsyncReads:
+    """The blocks that an async ``read(n)`` gives.
+
+    Not a generator: of one that is dropped, the loop has to run the end.
+    """
 
     def __init__(self, file: AsyncReadable) -> None:
         self._file = file
-        self._reads = 0
 
-    @property
-    def size(self) -> None:
-        """Unknown."""
+    def __aiter__(self) -> Self:
+        return self
 
-    async def fill(self, view: memoryview) -> int:
-        """See ``ByteSource.fill``."""
-        filled = 0
-        while filled < len(view):
-            wanted = min(len(view) - filled, _COPY_SIZE)
-            try:
-                data = as_bytes_view(await self._file.read(wanted), self._reads)
-            except OSError as error:
-                raise _unreadable(self._file, error) from error
-            self._reads += 1
-            if not data:
-                break
-            view[filled : filled + len(data)] = data
-            filled += len(data)
-        return filled
+    async def __anext__(self) -> bytes:
+        try:
+            block = await self._file.read(_COPY_SIZE)
+        except OSError as error:
+            raise _unreadable(self._file, error) from error
+        if block == b"":
+            raise StopAsyncIteration
+        return block
+
+
+def _read(file: object, read: Callable[[], T | None]) -> T:
+    """Read from a caller's file object.
+
+    Raises:
+        SourceUnreadableError: It failed with an ``OSError``, or gave nothing although it has not ended.
+    """
+    try:
+        result = read()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+    if result is None:  # of all ways to say "nothing now" this one looks most like an end
+        raise _unreadable(file, BlockingIOError(errno.EAGAIN, "it is in non-blocking mode"))
+    return result
 
 
 def _unreadable(file: object, error: OSError) -> Exception:
@@ -327,16 +318,6 @@ def _check_read(source: ReadableFile | AsyncReadable) -> None:
         name = type(source).__name__
         hint = "; give its .content" if hasattr(source, "content") else ""
         raise InputTypeError(f"the read() of a {name} takes no size{hint}", type_name=name) from None
-
-
-async def copy_on_loop(data: memoryview, view: memoryview) -> int:
-    """Copy as much of ``data`` as fits, letting others run after each MiB; returns how much that was."""
-    total = min(len(data), len(view))
-    for at in range(0, total, _COPY_SIZE):
-        stop = min(at + _COPY_SIZE, total)
-        view[at:stop] = data[at:stop]
-        await anyio.lowlevel.checkpoint()
-    return total
 
 
 def as_bytes_view(item: object, index: int | None = None) -> memoryview:

@@ -62,7 +62,7 @@ def simulate(
         while waiting and len(busy) < min(controller.limit, path.memory):
             is_new = len(busy) >= opened
             opened += is_new
-            busy.append(Sending(controller.begin(size, now), size, now + path.round_trip * is_new))
+            busy.append(Sending(Body(controller, size, now), size, now + path.round_trip * is_new))
             waiting -= 1
         now += STEP
         is_full = waiting > 0 and len(busy) == controller.limit
@@ -201,7 +201,7 @@ def test_a_service_that_throttles_above_a_number_is_kept_just_below_it() -> None
 def test_bytes_that_were_moved_in_vain_do_not_count() -> None:
     """An attempt that fails starts the measurement of its body again."""
     controller = ConcurrencyController(ceiling=8, start=1)
-    body = controller.begin(16 * MIB, 0.0)
+    body = Body(controller, 16 * MIB, 0.0)
     for step in range(40):
         body.moved(MIB // 4, step / 10, is_full=False)
     body.moved(-10 * MIB, 5.0, is_full=False)
