@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
 
 if TYPE_CHECKING:
-    import os
     from datetime import datetime
 
     from aioglacier.core.models import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         UploadId,
     )
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.files.reading import FileIdentity
 
 UploadNumber = NewType("UploadNumber", int)
 JobNumber = NewType("JobNumber", int)
@@ -85,22 +85,6 @@ class UploadState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class SourceIdentity:
-    """The facts of ``os.stat`` that identify a source; ``SourceIdentity(*file_identity)`` makes one."""
-
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, stat: os.stat_result) -> SourceIdentity:
-        """Return the identity of a file from its status."""
-        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
 #: The outcome of an upload whose archive was reported.
 TOLD: Final = "told"
 
@@ -134,7 +118,7 @@ class UploadRecord:
     size: int | None
     description: str
     source: str | None
-    identity: SourceIdentity | None
+    identity: FileIdentity | None
     tree_hash: bytes | None
     archive_id: ArchiveId | None
     outcome: str

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.records import ArchiveRecord, SourceIdentity, UploadNumber, VaultKey
+    from aioglacier.catalog.records import ArchiveRecord, UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import Archive, UploadId
+    from aioglacier.files.reading import FileIdentity
 
 _MAY_BECOME: Final = {
     UploadState.INTENT: {
@@ -104,7 +105,7 @@ class Uploads:
         description: str = "",
         size: int | None = None,
         source: str | None = None,
-        identity: SourceIdentity | None = None,
+        identity: FileIdentity | None = None,
         tree_hash: bytes | None = None,
     ) -> UploadRecord:
         """Record that an upload is about to begin, and give it its nonce.

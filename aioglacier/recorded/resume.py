@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aioglacier.catalog import SourceIdentity, UploadState
+from aioglacier.catalog import UploadState
 from aioglacier.core.errors import ResumeMismatchError, UploadExpiredError
 from aioglacier.core.planning import choose_part_size
 from aioglacier.recorded.described_uploads import PASSED_OVER, Candidate, PassedOver, find_candidates, prepare
@@ -195,7 +195,7 @@ class ResumedUpload:
             case Open() as found:
                 return await self._go_on(found)
             case Made(found, archive):
-                is_same = found.identity == SourceIdentity(*self.file.identity)
+                is_same = found.identity == self.file.identity
                 if record.is_told:
                     is_same = is_same and self._is_as_wanted(archive)
                 if is_same:

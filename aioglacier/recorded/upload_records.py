@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.catalog import SourceIdentity, UploadState
+from aioglacier.catalog import UploadState
 from aioglacier.catalog.uploads import UNFINISHED
 from aioglacier.core.errors import (
     CatalogMismatchError,
@@ -99,7 +99,7 @@ class UploadRecords:
             description=options.description or "",
             size=size or (file.size if file else options.expected_size),
             source=file.path if file else None,
-            identity=SourceIdentity(*file.identity) if file else None,
+            identity=file.identity if file else None,
             tree_hash=tree_hash,
         )
 

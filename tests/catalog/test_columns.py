@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from aioglacier.catalog import Catalog, SourceIdentity, VaultKey
+from aioglacier.catalog import Catalog, VaultKey
 from aioglacier.catalog.storage.columns import escape, unescape
 from aioglacier.core.models import Archive, ArchiveId
+from aioglacier.files.reading import FileIdentity
 from tests.catalog.conftest import PHOTOS
 
 #: Anything a Python string can be, with what is awkward more often.
@@ -46,7 +47,7 @@ def test_plain_text_is_stored_as_itself(text: str) -> None:
     description=TEXTS,
     outcome=TEXTS,
     identity=st.builds(
-        SourceIdentity,
+        FileIdentity,
         st.integers(0, 2**64 - 1),
         st.integers(0, 2**64 - 1),
         st.integers(0, 2**63 - 1),
@@ -61,7 +62,7 @@ async def test_an_upload_comes_back_as_it_was(
     source: str,
     description: str,
     outcome: str,
-    identity: SourceIdentity,
+    identity: FileIdentity,
     size: int | None,
     part_size: int,
 ) -> None:

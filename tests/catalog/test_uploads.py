@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.catalog import ArchiveState, Catalog, PartRecord, SourceIdentity, UploadState, VaultKey
+from aioglacier.catalog import ArchiveState, Catalog, PartRecord, UploadState, VaultKey
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import UploadId
+from aioglacier.files.reading import FileIdentity
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ async def become(catalog: Catalog, upload: UploadRecord, state: UploadState) -> 
 
 async def test_the_life_of_an_upload(location: str) -> None:
     """From the intent to the archive, with everything on record after another opening."""
-    identity = SourceIdentity(1, 2, 5, 4, 5)
+    identity = FileIdentity(1, 2, 5, 4, 5)
     async with Catalog.open(location, now=lambda: NOON) as catalog:
         upload = await catalog.uploads.record_intent(
             PHOTOS, part_size=MIB, size=5, description="d", source="/s", identity=identity

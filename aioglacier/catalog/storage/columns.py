@@ -15,7 +15,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from aioglacier.catalog.records import SourceIdentity
+from aioglacier.files.reading import FileIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,16 +60,14 @@ def instant_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def describe_identity(identity: SourceIdentity) -> str:
+def describe_identity(identity: FileIdentity) -> str:
     """Return the identity of a file as five numbers."""
-    numbers = (identity.device, identity.inode, identity.size, identity.mtime_ns, identity.ctime_ns)
-    return " ".join(map(str, numbers))
+    return " ".join(map(str, identity))
 
 
-def identity_of(text: str) -> SourceIdentity:
+def identity_of(text: str) -> FileIdentity:
     """Return the identity that was described."""
-    device, inode, size, mtime_ns, ctime_ns = map(int, text.split())
-    return SourceIdentity(device, inode, size, mtime_ns, ctime_ns)
+    return FileIdentity(*map(int, text.split()))
 
 
 def optional(convert: Callable[[V], T], value: V | None) -> T | None:
