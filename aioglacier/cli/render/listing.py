@@ -1,18 +1,22 @@
-"""Lists of records, which end early when the reader of the output goes away."""
+"""Lists of records, also as CSV (RFC 4180); they end early when the reader of the output goes away."""
 
 from __future__ import annotations
 
+import csv
+import io
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from aioglacier.cli.render.spreadsheet import csv_line, harmless
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from aioglacier.cli.render.console import Output, Record
 
 T = TypeVar("T")
+
+#: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection"). The apostrophe is here, too,
+#: so that the one in front can be distinguished from one that was there.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 
 
 @asynccontextmanager
@@ -57,3 +61,15 @@ def csv_row(record: Record, columns: Sequence[str]) -> str:
     """Return a record as a line of CSV; free text does not become a formula."""
     texts = {name: harmless(record[name]) for name in ("description", "source") if record.get(name)}
     return csv_line([{**record, **texts}[column] for column in columns])
+
+
+def harmless(text: str) -> str:
+    """Return the text, with an apostrophe in front if a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """Return one line, with its end."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue()

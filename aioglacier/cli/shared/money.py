@@ -9,7 +9,7 @@ import click
 
 from aioglacier.cli.program.command import folding
 from aioglacier.cli.program.parameters import AMOUNT
-from aioglacier.cli.shared.confirming import YES, confirm
+from aioglacier.cli.shared.consent import YES, confirm
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from aioglacier.cli.render.printed_records import archive_record, as_text
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
-from aioglacier.cli.shared.dry_run import tell_plan
+from aioglacier.cli.shared.consent import tell_plan
 from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
 from aioglacier.cli.shared.money import cost_record, cost_text
 from aioglacier.cli.shared.uploading import gently, open_stdin

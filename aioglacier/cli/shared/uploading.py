@@ -7,11 +7,12 @@ import json
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State, following, showing
-from aioglacier.cli.render.sizes import show_count, show_rate, show_size
+from aioglacier.cli.render.sizes import show_count, show_rate, show_size, show_time
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
     GlacierError,
@@ -19,11 +20,13 @@ from aioglacier.core.errors import (
     SourceChangedError,
     SourceUnreadableError,
 )
+from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from aioglacier.bulk.streams.upload import StreamUpload
+    from aioglacier.catalog import UploadRecord
     from aioglacier.cli.program.session import Session
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
@@ -31,6 +34,12 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.source_upload import SourceUpload
 
 STDIN: Final = "-"
+
+_IDLE_LIMIT: Final = timedelta(seconds=VAULT.upload_idle_seconds)
+_WARN_AFTER: Final = timedelta(seconds=IDLE_WARNING_SECONDS)
+
+#: Named at the start of an upload; the rest is counted.
+_MOST: Final = 3
 
 
 def open_stdin() -> io.FileIO:
@@ -192,3 +201,31 @@ def describe_name(name: str) -> str:
     if name.isascii() and name.isprintable() and decode(name).name == name:
         return name
     return json.dumps({"path": name})
+
+
+def idle_warning(upload: UploadRecord) -> str | None:
+    """Return a warning for an upload that has been idle for long, otherwise ``None``."""
+    if upload.upload_id is None or datetime.now(UTC) - upload.active < _WARN_AFTER:
+        return None
+    return (
+        f"nothing was sent to upload {upload.upload_id} since {show_time(upload.active)}; the service "
+        f"removes it after {show_time(upload.active + _IDLE_LIMIT)}"
+    )
+
+
+async def warn_of_idle(session: Session, vault: Vault) -> None:
+    """Warn of uploads to a vault that the service will soon remove."""
+    if vault.records is None:
+        return
+    unfinished = vault.records.catalog.uploads.list_unfinished(vault.records.key)
+    warnings = [
+        f"{upload.source!r}: {warning}" if upload.source else warning
+        async for upload in unfinished
+        if (warning := idle_warning(upload)) is not None
+    ]
+    for warning in warnings[:_MOST]:
+        session.output.warn(warning)
+    if len(warnings) > _MOST:
+        session.output.warn(
+            f"and {len(warnings) - _MOST} more: {session.command('uploads', 'list', vault.name)}"
+        )

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.sizes import show_count
-from aioglacier.cli.shared.confirming import YES, confirm
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, several_ids
 from aioglacier.cli.shared.losing_files import EARLY, LOSE_FILES, refuse_to_lose_files
 from aioglacier.core.models import ArchiveId

@@ -15,14 +15,12 @@ import click
 from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.parameters import VAULT
-from aioglacier.cli.render.listing import closing, csv_row, print_all
+from aioglacier.cli.render.listing import closing, csv_line, csv_row, print_all
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.render.spreadsheet import csv_line
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.inventorying import inventory_job, tell_of
-from aioglacier.cli.shared.job_waiting import not_yet, wait
+from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
+from aioglacier.cli.shared.job_waiting import inventory_job, not_yet, tell_of, wait
 from aioglacier.core.checks import check_id
 from aioglacier.core.models import JobStatus
 from aioglacier.files import landing

@@ -13,7 +13,7 @@ from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import as_text, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import one_id
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.core.models import JobStatus

@@ -18,7 +18,6 @@ from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.encrypting import RECIPIENTS, upload_sealed
-from aioglacier.cli.shared.idling import warn_of_idle
 from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
 from aioglacier.cli.shared.uploading import (
     STDIN,
@@ -30,6 +29,7 @@ from aioglacier.cli.shared.uploading import (
     open_stdin,
     point_to_abort,
     run_side_by_side,
+    warn_of_idle,
 )
 from aioglacier.core.checks import check_description
 from aioglacier.core.descriptions import decode

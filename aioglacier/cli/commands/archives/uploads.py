@@ -18,11 +18,16 @@ from aioglacier.cli.render.printed_records import (
     upload_text,
 )
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.shared.confirming import YES, confirm
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, one_id, several_ids
-from aioglacier.cli.shared.idling import warn_of_idle
-from aioglacier.cli.shared.uploading import STDIN, RunningUploads, note_told, open_stdin, point_to_abort
+from aioglacier.cli.shared.uploading import (
+    STDIN,
+    RunningUploads,
+    note_told,
+    open_stdin,
+    point_to_abort,
+    warn_of_idle,
+)
 from aioglacier.core.errors import ResumeMismatchError, SourceChangedError
 
 if TYPE_CHECKING:

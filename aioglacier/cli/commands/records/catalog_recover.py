@@ -10,7 +10,7 @@ from aioglacier.cli.program.command import command as make_command
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 

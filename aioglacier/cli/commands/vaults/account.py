@@ -9,8 +9,7 @@ import click
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import SIZE
 from aioglacier.cli.render.printed_records import as_text, plain
-from aioglacier.cli.shared.confirming import YES, confirm
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.core.models import RetrievalPolicy, RetrievalStrategy
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import NAME
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import vault_record, vault_text
-from aioglacier.cli.shared.confirming import YES, confirm
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending

@@ -17,10 +17,8 @@ from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
-from aioglacier.cli.shared.confirming import YES, confirm
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
-from aioglacier.cli.shared.inventorying import inventory_job
-from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
+from aioglacier.cli.shared.job_waiting import inventory_job, wait
 from aioglacier.cli.shared.losing_files import EARLY, LOSE_FILES, refuse_to_lose_files
 from aioglacier.client.emptying import why_not_deletable
 

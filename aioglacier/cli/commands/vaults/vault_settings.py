@@ -17,8 +17,7 @@ from aioglacier.cli.program.command import CommandGroup, folding
 from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.printed_records import as_text, plain
 from aioglacier.cli.render.sizes import show_count
-from aioglacier.cli.shared.confirming import YES, confirm
-from aioglacier.cli.shared.dry_run import DRY_RUN, tell_plan
+from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.core.checks import check_id
 from aioglacier.core.models import VaultEvent
 

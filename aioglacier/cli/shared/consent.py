@@ -1,15 +1,22 @@
-"""The question before something that deletes or costs money."""
+"""Before something is changed or paid for: the plan with ``--dry-run``, or else a question."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aioglacier.cli.program.exits import Exit
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aioglacier.cli.program.session import Session
 
+DRY_RUN: Final = click.option(
+    "--dry-run", is_flag=True, help="Print the plan and its cost. Change nothing, pay nothing."
+)
 YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -39,3 +46,20 @@ def confirm(session: Session, what: str, *, yes: bool, note: str = "", is_final:
         )
     with session.stopper.asking():
         click.confirm(f"{what[0].upper()}{what[1:]}?{note and f' {note}.'}", abort=True, err=True)
+
+
+def tell_plan(session: Session, operation: str, text: str, **facts: Any) -> int:
+    """Print the request that would be made, and end.
+
+    Args:
+        session: The session.
+        operation: The service's name of it.
+        text: The same for people, as in "would ...".
+        facts: Its parameters.
+    """
+
+    def shown(_: Mapping[str, Any]) -> str:
+        return f"would {text}; nothing was done"
+
+    session.output.record({"event": "plan", "operation": operation, **facts}, shown)
+    return Exit.DONE
