@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from aioglacier.cli.program.logs import Calm
+from aioglacier.cli.program.logs import TroubleFilter
 from tests.cli.test_signals import faulty
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ def test_trouble_is_told_of_once(tmp_path: Path) -> None:
 def test_trouble_that_lasts_is_told_of_now_and_then() -> None:
     """One line every 30 seconds, also for trouble that comes and goes."""
     now = 0.0
-    calm = Calm(lambda: now)
+    trouble = TroubleFilter(lambda: now)
 
     def logs(*, is_trouble: bool) -> str:
         facts = {"is_trouble": is_trouble, "trouble": "ThrottledError: slow down"}
         record = logging.makeLogRecord({"levelno": logging.WARNING, **facts})
-        return record.getMessage() if calm.filter(record) else ""
+        return record.getMessage() if trouble.filter(record) else ""
 
     assert logs(is_trouble=True) == "ThrottledError: slow down; trying again"
     now = 29.0

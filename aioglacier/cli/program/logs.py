@@ -38,22 +38,22 @@ def start_logging(*, verbose: int, quiet: bool) -> None:
     logging.captureWarnings(capture=True)
     handler = _StderrHandler()
     if not verbose:
-        handler.addFilter(Calm())
+        handler.addFilter(TroubleFilter())
         own = logging.INFO  # the end of trouble, which passes the filter
     handler.setFormatter(_Formatter(shows_tracebacks=verbose >= 2))
     logging.basicConfig(level=others, handlers=[handler], force=True)
     logging.getLogger("aioglacier").setLevel(logging.ERROR if quiet and not verbose else own)
 
 
-class Calm(logging.Filter):
-    """Lets warnings pass, and of failed attempts only news: trouble that begins, lasts or ends."""
+class TroubleFilter(logging.Filter):
+    """Passes warnings, and of failed attempts only the first, one every 30 seconds, and the end."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
         self._failed = 0
-        self._told_at = -math.inf
-        self._is_told = False
+        self._reported_at = -math.inf
+        self._is_reported = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         """See ``logging.Filter.filter``."""
@@ -65,19 +65,19 @@ class Calm(logging.Filter):
     def _begins(self, record: logging.LogRecord) -> bool:
         self._failed += 1
         now = self._clock()
-        if now - self._told_at < _SECONDS_BETWEEN:
+        if now - self._reported_at < _SECONDS_BETWEEN:
             return False
-        how = f"{self._failed} attempts have failed so far" if self._is_told else "trying again"
+        how = f"{self._failed} attempts have failed so far" if self._is_reported else "trying again"
         record.msg, record.args = "%s; %s", (getattr(record, "trouble", "trouble"), how)
-        self._told_at, self._is_told = now, True
+        self._reported_at, self._is_reported = now, True
         return True
 
     def _ends(self, record: logging.LogRecord) -> bool:
-        failed, is_told = self._failed, self._is_told
-        self._failed, self._is_told = 0, False
+        failed, is_reported = self._failed, self._is_reported
+        self._failed, self._is_reported = 0, False
         times = "attempt" if failed == 1 else "attempts"
         record.msg, record.args = "the service answers again, after %d failed %s", (failed, times)
-        return is_told
+        return is_reported
 
 
 class _StderrHandler(logging.Handler):

@@ -14,7 +14,7 @@ import click
 from aioglacier.cli.program.command import refuse_empty
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import add_next_step, failure_of, tell
-from aioglacier.cli.program.global_options import Settings, global_options
+from aioglacier.cli.program.global_options import global_options
 from aioglacier.cli.program.session import Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
@@ -43,19 +43,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-_VERSION: Final = "aioglacier.cli.program.main.version"
-
-
 class Program(click.Group):
     """The root of the command line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """See ``click.Command.parse_args``; when all options are known, the version is shown."""
+        """See ``click.Command.parse_args``."""
         rest = super().parse_args(ctx, args)
         refuse_empty(ctx)
-        if _VERSION in ctx.meta:
-            _show_version(is_verbose=Settings.of(ctx.meta).verbose > 0)
-            ctx.exit()
         return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -90,19 +84,14 @@ class Program(click.Group):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])
 
 
-def _keep_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
-        ctx.meta[_VERSION] = True
+        from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
 
-
-def _show_version(*, is_verbose: bool) -> None:
-    from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
-
-    click.echo(f"aioglacier {version('aioglacier')}")
-    if is_verbose:
         from aioglacier.core.treehash import hash_core  # noqa: PLC0415  # as above
 
-        click.echo(f"hash core: {hash_core()}")
+        click.echo(f"aioglacier {version('aioglacier')}, hashing with {hash_core()}")
+        ctx.exit()
 
 
 root: Final = Program(
@@ -113,8 +102,9 @@ root: Final = Program(
             ["--version"],
             is_flag=True,
             expose_value=False,
-            callback=_keep_version,
-            help="Print the version and exit; with -v also what computes the hashes.",
+            is_eager=True,
+            callback=_show_version,
+            help="Print the version and what computes the hashes, and exit.",
         ),
     ],
     help=(

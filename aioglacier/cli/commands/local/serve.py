@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,9 +16,6 @@ from aioglacier.cli.program.stopping import StoppedError
 from aioglacier.cli.render.escaping import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from aioglacier.cli.program.session import Session
     from aioglacier.server import LocalGlacier
 
@@ -32,7 +29,6 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
 @click.option("--port", type=PORT, metavar="N", default=0, show_default=True, help="0 takes a free one.")
 @click.option(
     "--job-delay",
-    "job_delays",
     multiple=True,
     metavar="[TIER=]SECONDS",
     help="Until a job is done: for all, or for Expedited, Standard, Bulk or Inventory. May be repeated. "
@@ -73,7 +69,9 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
     help="Answer to this host name, too. Without a key only localhost and addresses are answered. May be "
     "repeated.",
 )
-@click.option("--server-region", metavar="NAME", help="The region it is in. Default: --region, or us-east-1.")
+@click.option(
+    "--server-region", "region", metavar="NAME", help="The region it is in. Default: --region, or us-east-1."
+)
 @click.option(
     "--faults",
     type=click.Path(exists=True, dir_okay=False),
@@ -82,57 +80,24 @@ _SECRET_VARIABLE: Final = "AIOGLACIER_SERVE_SECRET_ACCESS_KEY"  # noqa: S105  # 
 )
 @click.option("--notify-url", metavar="URL", help="Where notifications of finished jobs are posted.")
 @click.option("--sns-endpoint-url", metavar="URL", help="An SNS where they are published to their topics.")
-def command(
-    session: Session,
-    directory: str,
-    host: str,
-    port: int,
-    job_delays: tuple[str, ...],
-    inventory_lag: float | None,
-    access_key_id: str | None,
-    secret_access_key: str | None,
-    secret_access_key_file: str | None,
-    allowed_hosts: tuple[str, ...],
-    server_region: str | None,
-    faults: str | None,
-    notify_url: str | None,
-    sns_endpoint_url: str | None,
-) -> int:
+def command(session: Session, directory: str, **given: Any) -> int:
     """Run a local Glacier on the folder DIR until SIGINT or SIGTERM stops it, which is no error.
 
     Prints one line with its URL once it is ready; give that to any Glacier client as its endpoint. What it
     has acknowledged is kept in DIR, also if it is killed. Without a key any signature is accepted.
     """
-    if secret_access_key_file is not None:
-        if os.environ.get(_SECRET_VARIABLE) != secret_access_key and secret_access_key is not None:
-            raise click.UsageError("give the secret once: as an option, in the environment, or in a file")
-        lines = Path(secret_access_key_file).read_text(encoding="utf-8").splitlines()
-        secret_access_key = lines[0].strip() if lines else ""
-    if (access_key_id is None) != (not secret_access_key):
-        raise click.UsageError("--access-key-id and --secret-access-key go together; give both or neither")
     settings = session.settings
-    options: dict[str, Any] = {
-        "host": host,
-        "port": port,
-        "job_delay": _delays(job_delays),
-        "access_key_id": access_key_id,
-        "secret_access_key": secret_access_key or None,
-        "allowed_hosts": allowed_hosts,
-        "notify_url": notify_url,
-        "sns_endpoint_url": sns_endpoint_url,
-    }
-    optional = {
-        "region": server_region or settings.region,
-        "account_id": None if settings.account_id == "-" else settings.account_id,
-        "inventory_lag": inventory_lag,
-        "faults": faults,
-    }
-    options |= {name: value for name, value in optional.items() if value is not None}
+    _read_secret(given, given.pop("secret_access_key_file"))
+    given["job_delay"] = _delays(given["job_delay"])
+    given["region"] = given["region"] or settings.region
+    given["account_id"] = None if settings.account_id == "-" else settings.account_id
 
     from aioglacier.server import LocalGlacier  # noqa: PLC0415  # after what can be refused without it
 
     try:
-        server = LocalGlacier(directory, **options)
+        server = LocalGlacier(
+            directory, **{name: value for name, value in given.items() if value is not None}
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
@@ -140,6 +105,17 @@ def command(
     except StoppedError:
         session.output.note("stopped; everything acknowledged is on disk")
     return Exit.DONE
+
+
+def _read_secret(given: dict[str, Any], file: str | None) -> None:
+    secret = given["secret_access_key"]
+    if file is not None:
+        if os.environ.get(_SECRET_VARIABLE) != secret and secret is not None:
+            raise click.UsageError("give the secret once: as an option, in the environment, or in a file")
+        secret = next(iter(Path(file).read_text(encoding="utf-8").splitlines()), "").strip()
+    given["secret_access_key"] = secret or None
+    if (given["access_key_id"] is None) != (given["secret_access_key"] is None):
+        raise click.UsageError("--access-key-id and --secret-access-key go together; give both or neither")
 
 
 async def _serve(session: Session, server: LocalGlacier) -> None:
@@ -152,14 +128,11 @@ async def _serve(session: Session, server: LocalGlacier) -> None:
     except (StartupError, ValueError, OSError) as error:
         raise CommandError(str(error)) from error
     try:
-        session.output.record({"url": server.url, "directory": str(server.settings.directory)}, _text)
+        record = {"url": server.url, "directory": str(server.settings.directory)}
+        session.output.record(record, lambda record: escape(record["url"]))
         await anyio.sleep_forever()
     finally:
         await server.__aexit__(None, None, None)
-
-
-def _text(record: Mapping[str, Any]) -> str:
-    return escape(record["url"])
 
 
 def _delays(given: tuple[str, ...]) -> float | dict[str, float] | None:
