@@ -117,8 +117,8 @@ class VaultSample:
             except GlacierError as error:
                 self._note_unavailable(leaf, error)
                 continue
-            self.jobs += 1
-            self.cost += self._prices.retrieval(self._tier, leaf.byte_range.size, 1)
+            self.jobs += job.is_new
+            self.cost += self._prices.retrieval(self._tier, leaf.byte_range.size, 1) * job.is_new
             asked.append((leaf, job))
         for leaf, job in asked:
             try:

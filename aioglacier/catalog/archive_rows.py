@@ -203,14 +203,24 @@ def trust_archives(connection: Connection, numbers: Sequence[int], inventoried: 
     )
 
 
-def doubt_missing(connection: Connection, key: int, inventoried: datetime, made_before: datetime) -> int:
-    """Record that a whole inventory of a vault should list archives and does not; return how many."""
-    instant = count_microseconds(inventoried)
+def doubt_missing(
+    connection: Connection, place: int, proven: datetime, condition: str, *values: object
+) -> int:
+    """Record that archives of a vault should be at the service and are not; return how many.
+
+    Args:
+        connection: Where to.
+        place: The number of the vault.
+        proven: When they were missed. An archive that an inventory of then or later lists stays.
+        condition: Which archives, in SQL.
+        values: Of the condition, as the columns keep them.
+    """
+    instant = count_microseconds(proven)
     return len(
         connection.rows(
             f"UPDATE archives SET state = '{ArchiveState.SUSPECT}', doubted = ? "  # noqa: S608
             f"WHERE place = ? AND state = '{ArchiveState.STORED}' "
-            "AND (seen IS NULL OR seen < ?) AND created < ? RETURNING number",
-            (instant, key, instant, count_microseconds(made_before)),
+            f"AND (seen IS NULL OR seen < ?) AND {condition} RETURNING number",
+            (instant, place, instant, *values),
         )
     )

@@ -44,12 +44,20 @@ from aioglacier.catalog.storage.columns import (
     optional,
     unescape_path,
 )
-from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, list_vaults
+from aioglacier.catalog.vaults import (
+    all_vaults,
+    confirm_account,
+    find_vault,
+    is_noted,
+    keep_created,
+    keep_vault,
+    list_vaults,
+)
 from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.records import UploadNumber, VaultKey
@@ -80,8 +88,9 @@ class Archives:
     Every method that records returns when the record is on disk. If cancelled, it has been made or not.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
+        self._now = now
 
     async def record(
         self,
@@ -110,6 +119,44 @@ class Archives:
             )
 
         await self._database.write(change)
+
+    async def doubt(self, key: VaultKey, archive_id: str | None = None) -> int:
+        """Record that the service does not know an archive, or the vault; return how many are in doubt.
+
+        Whatever rests on such an archive counts no more. Doubt ends when a later inventory lists the archive.
+        """
+        is_it, values = ("1 = 1", ()) if archive_id is None else ("archive_id = ?", (archive_id,))
+
+        def change(connection: Connection) -> int:
+            number = find_vault(connection, key)
+            return doubt_missing(connection, number, self._now(), is_it, *values)
+
+        return await self._database.write(change)
+
+    async def note_vault(self, key: VaultKey, account_id: str, created: datetime) -> int:
+        """Record when a vault was created, and doubt the archives that are older; return how many.
+
+        Args:
+            key: The vault.
+            account_id: The account in its ARN; "" if there is none.
+            created: The date of its creation.
+
+        Raises:
+            CatalogMismatchError: The records are of another account, or of a vault that was created later.
+        """
+        # An archive has the date of an answer, which has no fractions of a second.
+        second = created.replace(microsecond=0)
+
+        def is_known(connection: Connection) -> bool:
+            return is_noted(connection, key, account_id, created)
+
+        def change(connection: Connection) -> int:
+            number = keep_created(connection, key, created)
+            if account_id:
+                confirm_account(connection, key, account_id)
+            return doubt_missing(connection, number, second, "created < ?", count_microseconds(second))
+
+        return 0 if await self._database.read(is_known) else await self._database.write(change)
 
     async def merge_inventory(
         self,
@@ -389,7 +436,8 @@ def _note_inventory(connection: Connection, key: VaultKey, inventoried: datetime
         "UPDATE places SET inventoried = ? WHERE number = ? AND (inventoried IS NULL OR inventoried < ?)",
         (instant, number, instant),
     )
-    return doubt_missing(connection, number, inventoried, inventoried - INVENTORY_ALLOWANCE)
+    made_before = count_microseconds(inventoried - INVENTORY_ALLOWANCE)
+    return doubt_missing(connection, number, inventoried, "created < ?", made_before)
 
 
 def _select(connection: Connection, condition: str, values: Sequence[object]) -> list[ArchiveRecord]:

@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.catalog.records import JobRecord, VaultKey
+    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Store
     from aioglacier.catalog.storage.database import Database
 
 #: How long another process may keep the catalog to itself before that is an error.
 BUSY_TIMEOUT_SECONDS: Final = 30.0
+
+#: How often a lock that another holds is tried.
+_LOOK_AGAIN_SECONDS: Final = 0.05
 
 _scheme: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -66,7 +69,7 @@ class Catalog:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self.location = database.store.location
         self.uploads = Uploads(database, now)
-        self.archives = Archives(database)
+        self.archives = Archives(database, now)
         self.jobs = Jobs(database, now)
         self.downloads = Downloads(database, now)
         self.streams = Streams(database, now)
@@ -127,36 +130,30 @@ class Catalog:
         """
         await self._database.write(lambda connection: vaults.confirm_account(connection, key, account_id))
 
+    async def account_of(self, key: VaultKey) -> str | None:
+        """Return the account that a vault is in, as far as is on record."""
+        return await self._database.read(lambda connection: vaults.account_of(connection, key))
+
+    async def knows_creation(self, key: VaultKey) -> bool:
+        """Return whether the date of a vault's creation is on record."""
+        return await self._database.read(lambda connection: vaults.knows_creation(connection, key))
+
     @asynccontextmanager
-    async def lock_source(self, key: VaultKey, source: str) -> AsyncIterator[None]:
+    async def lock_source(self, key: VaultKey, source: str, *, waits: bool = False) -> AsyncIterator[None]:
         """Keep every other process, and every other task, from uploading this source to this vault.
 
         The lock ends with the block, or with the process.
 
         Args:
             key: The vault.
-            source: The absolute path.
+            source: The absolute path, or another name of what only one may do.
+            waits: Wait for another that holds it.
 
         Raises:
-            UploadLockedError: Another process or task holds it. This does not wait.
+            UploadLockedError: Another process or task holds it, and this does not wait.
         """
-        async with self._lock(_name_of(key, source), source):
-            yield
-
-    @asynccontextmanager
-    async def lock_job(self, job: JobRecord) -> AsyncIterator[None]:
-        """Hold a job on record while it is asked for, so that others see that its process is at work.
-
-        Raises:
-            UploadLockedError: Another process, or another task, asks for it.
-        """
-        subject = f"job number {job.number}"
-        async with self._lock(hashlib.sha256(f"job {job.nonce}".encode()).hexdigest(), subject):
-            yield
-
-    @asynccontextmanager
-    async def _lock(self, name: str, source: str) -> AsyncIterator[None]:
         store = self._database.store
+        name = _name_of(key, source)
         is_taken = False
 
         def take() -> None:
@@ -165,6 +162,9 @@ class Catalog:
 
         try:
             await self._database.see_through(take)
+            while not is_taken and waits:
+                await anyio.sleep(_LOOK_AGAIN_SECONDS)
+                await self._database.see_through(take)
             if not is_taken:
                 owner = await anyio.to_thread.run_sync(store.owner, name)
                 raise UploadLockedError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
-from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
+from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, refuse_other
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
@@ -35,15 +35,6 @@ _MAY_BECOME: Final = {
 _IS_USEFUL: Final = f"state IN ('{JobState.INTENT}', '{JobState.OPEN}', '{JobState.SUCCEEDED}')"
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 _PAGE: Final = 500
-
-#: A useful job whose output has a range; one without a range has the whole archive.
-_COVERS: Final = (
-    f"place = ? AND action = ? AND archive_id = ? AND {_IS_USEFUL} "
-    f"AND (range_start IS NULL OR (range_start <= ? AND range_stop >= ?)) {_LATEST}"
-)
-_HAS_WHOLE: Final = (
-    f"place = ? AND action = ? AND archive_id = ? AND {_IS_USEFUL} AND range_start IS NULL {_LATEST}"
-)
 
 
 class Jobs:
@@ -73,43 +64,6 @@ class Jobs:
         def change(connection: Connection) -> JobRecord:
             subject = _subject(archive_id, byte_range, inventory)
             return _insert(connection, key, action, now, tier=tier, **subject)
-
-        return await self._database.write(change)
-
-    async def reserve(
-        self,
-        key: VaultKey,
-        archive_id: ArchiveId,
-        byte_range: ByteRange | None = None,
-        tier: Tier | None = None,
-    ) -> tuple[JobRecord, bool]:
-        """Reserve the retrieval of a range before it is paid for, so that no two processes buy the same.
-
-        Looking and recording are one transaction. ``Catalog.lock_job`` of a new job says that its process
-        is at work; a job that is ``INTENT`` and has no lock was left behind by a crash.
-
-        Args:
-            key: The vault.
-            archive_id: The archive.
-            byte_range: The range; ``None`` for the whole archive.
-            tier: How fast a new job shall be.
-
-        Returns:
-            The latest job on record that may still give the range, or a new one, and whether it is new: only
-            then it may be asked for.
-        """
-        now = self._now()
-
-        def change(connection: Connection) -> tuple[JobRecord, bool]:
-            is_it = (find_vault(connection, key), JobAction.ARCHIVE_RETRIEVAL.value, archive_id)
-            if byte_range is None:
-                found = _select(connection, _HAS_WHOLE, *is_it)
-            else:
-                found = _select(connection, _COVERS, *is_it, byte_range.start, byte_range.stop)
-            if found:
-                return found[0], False
-            subject = _subject(archive_id, byte_range, None)
-            return _insert(connection, key, JobAction.ARCHIVE_RETRIEVAL, now, tier=tier, **subject), True
 
         return await self._database.write(change)
 
@@ -158,10 +112,8 @@ class Jobs:
 
         def question(connection: Connection) -> JobRecord | None:
             found = _select(connection, "job_id = ?", job_id)
-            if found and found[0].key != key:
-                raise CatalogMismatchError(
-                    f"job {job_id} is elsewhere", recorded=str(found[0].key), found=str(key)
-                )
+            if found:
+                refuse_other(connection, f"job {job_id}", found[0].key, key)
             return found[0] if found else None
 
         return await self._database.read(question)
@@ -171,24 +123,27 @@ class Jobs:
         found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
-    async def find_like(
-        self,
-        key: VaultKey,
-        action: JobAction,
-        *,
-        archive_id: ArchiveId | None = None,
-        byte_range: ByteRange | None = None,
-        inventory: InventoryParameters | None = None,
-    ) -> JobRecord | None:
-        """Return the latest job with the same subject that may still have an output, of any tier."""
+    async def list_like(
+        self, key: VaultKey, archive_id: ArchiveId | None = None, byte_range: ByteRange | None = None
+    ) -> list[JobRecord]:
+        """Return the jobs that may still give an archive, or a range of it, the latest first.
+
+        Without an archive they are those that may still give an inventory. A job for the whole archive gives
+        any range; one that begins with the archive may give the whole.
+        """
+        is_it = f"place = ? AND {_IS_USEFUL}"
+        values: list[object] = [JobAction.INVENTORY_RETRIEVAL.value]
+        if archive_id is None:
+            is_it += " AND action = ?"
+        else:
+            start, stop = (byte_range.start, byte_range.stop) if byte_range else (0, 0)
+            is_it += " AND archive_id = ? AND (range_start IS NULL OR (range_start <= ? AND range_stop >= ?))"
+            values = [archive_id, start, stop]
 
         def question(connection: Connection) -> list[JobRecord]:
-            subject = _subject(archive_id, byte_range, inventory)
-            is_it, values = JOBS.equal(place=find_vault(connection, key), action=action, **subject)
-            return _select(connection, f"{is_it} AND {_IS_USEFUL} {_LATEST}", *values)
+            return _select(connection, f"{is_it} ORDER BY number DESC", find_vault(connection, key), *values)
 
-        found = await self._database.read(question)
-        return found[0] if found else None
+        return await self._database.read(question)
 
     async def list_useful(self, key: VaultKey | None = None) -> AsyncIterator[JobRecord]:
         """Yield every job that may still have an output, of one vault or of all, oldest first."""

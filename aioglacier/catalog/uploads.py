@@ -28,7 +28,7 @@ from aioglacier.catalog import archives
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path
 from aioglacier.catalog.storage.tables import UPLOADS
-from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
+from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, refuse_other
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
@@ -294,10 +294,8 @@ class Uploads:
 
         def question(connection: Connection) -> UploadRecord | None:
             found = _select(connection, "upload_id = ?", upload_id)
-            if found and found[0].key != key:
-                raise CatalogMismatchError(
-                    f"upload {upload_id} is elsewhere", recorded=str(found[0].key), found=str(key)
-                )
+            if found:
+                refuse_other(connection, f"upload {upload_id}", found[0].key, key)
             return found[0] if found else None
 
         return await self._database.read(question)

@@ -7,16 +7,17 @@ them if a transaction fails, because that may have made them.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from aioglacier.catalog.records import VaultKey
-from aioglacier.catalog.storage.columns import escape, unescape
+from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, unescape
 from aioglacier.core.errors import CatalogMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from aioglacier.catalog.storage.backend import Connection
-
 
 _KNOWN: Final = "aioglacier.places"
 
@@ -49,6 +50,16 @@ def all_vaults(connection: Connection) -> Mapping[int, VaultKey]:
     return _known(connection)
 
 
+def refuse_other(connection: Connection, subject: str, recorded: VaultKey, key: VaultKey) -> None:
+    """Refuse what is on record in another vault.
+
+    Raises:
+        CatalogMismatchError: It is.
+    """
+    if find_vault(connection, recorded) != find_vault(connection, key):  # either may name a former port
+        raise CatalogMismatchError(f"{subject} is elsewhere", recorded=str(recorded), found=str(key))
+
+
 def list_vaults(connection: Connection) -> list[VaultKey]:
     """Return every vault, in the order of recording."""
     return list(_read(connection).values())
@@ -65,6 +76,7 @@ class _Known(dict[int, VaultKey]):
     def __missing__(self, number: int) -> VaultKey:
         if self.connection is not None:
             self.update(_read(self.connection))
+            self.numbers.update({key: number for number, key in self.items()})
         if number not in self:
             raise KeyError(number)
         return self[number]
@@ -104,3 +116,67 @@ def confirm_account(connection: Connection, key: VaultKey, account_id: str) -> N
             recorded=f"account {recorded}",
             found=f"account {account_id}",
         )
+
+
+def account_of(connection: Connection, key: VaultKey) -> str | None:
+    """Return the account that a vault is in, as far as is on record."""
+    is_it = "SELECT real_account_id FROM places WHERE number = ?"
+    rows = connection.rows(is_it, (find_vault(connection, key),))
+    return rows[0][0] if rows else None
+
+
+def is_noted(connection: Connection, key: VaultKey, account_id: str, created: datetime) -> bool:
+    """Return whether a vault is on record with this account, and with this date of its creation."""
+    is_it = "SELECT real_account_id, created FROM places WHERE number = ?"
+    rows = connection.rows(is_it, (find_vault(connection, key),))
+    return bool(rows) and rows[0][1] == count_microseconds(created) and account_id in {"", rows[0][0]}
+
+
+def knows_creation(connection: Connection, key: VaultKey) -> bool:
+    """Return whether the date of a vault's creation is on record."""
+    is_it = "SELECT 1 FROM places WHERE number = ? AND created IS NOT NULL"
+    return bool(connection.rows(is_it, (find_vault(connection, key),)))
+
+
+def keep_created(connection: Connection, key: VaultKey, created: datetime) -> int:
+    """Record when a vault was created; return its number.
+
+    A vault that is not on record is the one of its name and date at another port of the same host: a local
+    Glacier has moved there, and its records go with it.
+
+    Raises:
+        CatalogMismatchError: The vault on record was created later, so this is another one.
+    """
+    instant = count_microseconds(created)
+    number = find_vault(connection, key)
+    if not number:
+        moved = [number for number, on_record in _other_ports(connection, key) if on_record == instant]
+        if moved:
+            number = moved[-1]
+            connection.rows("UPDATE places SET endpoint = ? WHERE number = ?", (escape(key.endpoint), number))
+            connection.notes.pop(_KNOWN, None)
+    number = number or keep_vault(connection, key)
+    ((recorded,),) = connection.rows("SELECT created FROM places WHERE number = ?", (number,))
+    if recorded is not None and recorded > instant:
+        raise CatalogMismatchError(
+            f"the catalog's records of {key} are of another vault; use another catalog",
+            recorded=f"one created on {instant_of(recorded)}",
+            found=f"one created on {created}",
+        )
+    if recorded != instant:
+        connection.rows("UPDATE places SET created = ? WHERE number = ?", (instant, number))
+    return number
+
+
+def _other_ports(connection: Connection, key: VaultKey) -> list[tuple[int, int | None]]:
+    """Return numbers and dates of the vaults on record that differ from one in the port of the endpoint."""
+    url = urlsplit(key.endpoint)
+    return [
+        (number, created)
+        for number, endpoint, created in connection.rows(
+            "SELECT number, endpoint, created FROM places "
+            "WHERE vault = ? AND region = ? AND account_id = ? ORDER BY number",
+            _row(key)[:3],
+        )
+        if url.netloc and urlsplit(unescape(endpoint)).hostname == url.hostname
+    ]

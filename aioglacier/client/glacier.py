@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Answer
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
     from aioglacier.gateway.vaults.gateway import Gateway
-    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.recorded.recording_gateway import RecordingGateway
     from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
@@ -63,10 +63,15 @@ class Glacier:
         self.region: Final = gateway.region
         self.origin: Final = gateway.origin
         self.catalog: Final = catalog
-        self._gateway = gateway
         self._resources = resources
         self._options = options or GatewayOptions()
-        self._endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
+        self._recording: RecordingGateway | None = None
+        if catalog is not None:
+            # Only a connection with a catalog loads SQLite.
+            recording = importlib.import_module("aioglacier.recorded.recording_gateway")
+            endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
+            self._recording = recording.RecordingGateway(gateway, catalog, self._options.account_id, endpoint)
+        self._gateway = self._recording or gateway
 
     def __repr__(self) -> str:
         return f"<Glacier {self.region} {self.origin}>"
@@ -78,16 +83,8 @@ class Glacier:
             VaultNameError: No vault can have this name.
         """
         check_vault_name(name)
-        return Vault(VaultContext(self._gateway, self._resources, name, self._records(name)))
-
-    def _records(self, vault: str) -> VaultRecords | None:
-        if self.catalog is None:
-            return None
-        # Only a connection with a catalog loads SQLite.
-        recording = importlib.import_module("aioglacier.recorded.vault_records")
-        key = recording.VaultKey(vault, self.region, self._options.account_id, self._endpoint)
-        records: VaultRecords = recording.VaultRecords(self.catalog, key)
-        return records
+        records = self._recording.records_of(name) if self._recording is not None else None
+        return Vault(VaultContext(self._gateway, self._resources, name, records))
 
     async def create_vault(self, name: str) -> Vault:
         """Create a vault. If it exists already, that is no error."""

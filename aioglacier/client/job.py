@@ -13,7 +13,6 @@ from aioglacier.client.inventory_reading import InventoryReading
 from aioglacier.core.errors import (
     InvalidPlanError,
     JobFailedError,
-    JobNotFoundError,
     JobNotReadyError,
     TemporaryServiceError,
     TransportError,
@@ -57,11 +56,15 @@ class Job:
     Attributes:
         id: The id that the service gave it.
         vault: The name of its vault.
+        is_new: Whether it was started, and is paid for, by the call that returned it.
     """
 
-    def __init__(self, context: VaultContext, job_id: JobId, part: ByteRange | None = None) -> None:
+    def __init__(
+        self, context: VaultContext, job_id: JobId, part: ByteRange | None = None, *, is_new: bool = False
+    ) -> None:
         self.id: Final = job_id
         self.vault: Final = context.name
+        self.is_new: Final = is_new
         self._context = context
         self._part = part
 
@@ -74,17 +77,8 @@ class Job:
         Raises:
             JobNotFoundError: The job never existed, or its output has expired.
         """
-        records = self._context.records
         with self._context.naming():
-            try:
-                description = await self._context.gateway.describe_job(self.vault, self.id)
-            except JobNotFoundError:
-                if records is not None:
-                    await records.note_job_gone(self.id)
-                raise
-            if records is not None and description.is_done:
-                await records.note_job(description)
-            return description
+            return await self._context.gateway.describe_job(self.vault, self.id)
 
     async def wait_until_done(
         self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: JobNotices | None = None

@@ -14,72 +14,35 @@ from aioglacier.client.job import Job
 from aioglacier.core.checks import check_choice, check_id, check_retrieval_range
 from aioglacier.core.errors import AccessDeniedError, IntegrityError, InvalidPlanError, JobFailedError
 from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus, Tier
-from aioglacier.core.ranges import ByteRange
+from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Awaitable
 
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.core.models import JobDescription, JobId
+    from aioglacier.core.models import JobDescription
+    from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.vault_context import VaultContext
 
 _Found = TypeVar("_Found")
 
-#: Begins the description of every job that was given none, so that its answer, if lost, can be found again.
-JOB_NONCE_PREFIX: Final = "aioglacier "
-
 _log: Final = logging.getLogger("aioglacier.client.retrievals")
 
 
-async def start_retrieval(
-    context: VaultContext,
-    archive_id: ArchiveId,
-    *,
-    tier: Tier,
-    byte_range: ByteRange | None,
-    sns_topic: str | None = None,
-    description: str | None = None,
-) -> Job:
-    """Start a retrieval, on record if there is a catalog; see ``Vault.retrieve``."""
+async def start_job(context: VaultContext, wanted: JobRequest) -> Job:
+    """Start a job; with a catalog, only where no job on record meets the request."""
+    with context.naming():
+        if context.records is None:
+            job_id = await wanted.send(context.gateway, context.name, secrets.token_hex(8))
+            return Job(context, job_id, is_new=True)
+        from aioglacier.recorded.reserved_jobs import reserve_job  # noqa: PLC0415  # loads SQLite
 
-    async def initiate(nonce: str) -> JobId:
-        return await context.gateway.initiate_archive_retrieval(
-            context.name,
-            archive_id,
-            tier=tier,
-            byte_range=byte_range,
-            sns_topic=sns_topic,
-            description=description or JOB_NONCE_PREFIX + nonce,
-        )
-
-    if context.records is None:
-        return Job(context, await initiate(secrets.token_hex(8)))
-    action = JobAction.ARCHIVE_RETRIEVAL
-    job_id = await context.records.initiate_job(
-        initiate, action, archive_id=archive_id, byte_range=byte_range, tier=tier
-    )
-    return Job(context, job_id)
-
-
-async def start_inventory(
-    context: VaultContext,
-    parameters: InventoryParameters,
-    *,
-    sns_topic: str | None = None,
-    description: str | None = None,
-) -> Job:
-    """Start an inventory job, on record if there is a catalog; see ``Vault.retrieve_inventory``."""
-
-    async def initiate(nonce: str) -> JobId:
-        return await context.gateway.initiate_inventory_retrieval(
-            context.name, parameters, sns_topic=sns_topic, description=description or JOB_NONCE_PREFIX + nonce
-        )
-
-    if context.records is None:
-        return Job(context, await initiate(secrets.token_hex(8)))
-    action = JobAction.INVENTORY_RETRIEVAL
-    return Job(context, await context.records.initiate_job(initiate, action, inventory=parameters))
+        job_id, found = await reserve_job(context.recorded(), wanted)
+    part = None
+    if found is not None and wanted.archive_id is not None:
+        part = part_of(found, wanted.archive_id, wanted.byte_range)
+    return Job(context, job_id, part, is_new=found is None)
 
 
 class Retrievals:
@@ -139,7 +102,8 @@ class Retrievals:
             return found, False
         if target is not None:
             await self.check_not_paid(id_, wanted, target, gives_up=is_new)
-        return await start_retrieval(self._context, id_, tier=chosen, byte_range=wanted), True
+        job = await start_job(self._context, JobRequest(id_, wanted, chosen))
+        return job, job.is_new
 
     async def check_not_paid(
         self,
@@ -194,7 +158,8 @@ class Retrievals:
         found = None if is_new else await _if_allowed(self.find_useful_inventory())
         if found is not None:
             return found, False
-        return await start_inventory(self._context, InventoryParameters()), True
+        job = await start_job(self._context, JobRequest(inventory=InventoryParameters(), again=is_new))
+        return job, job.is_new
 
     async def find_record(self, archive_id: str) -> ArchiveRecord | None:
         """Return what the catalog knows of an archive; ``None`` without a catalog."""
@@ -239,17 +204,6 @@ async def _if_allowed(search: Awaitable[_Found | None]) -> _Found | None:
     except AccessDeniedError as error:
         _log.warning("jobs cannot be listed, so one that is there cannot be used: %s", error)
         return None
-
-
-def find_in_output(job: JobDescription, archive_id: str, wanted: ByteRange | None) -> ByteRange | None:
-    """Return where in a job's output some bytes of an archive are; ``None`` if it does not retrieve them."""
-    if job.archive_id != archive_id or job.status is JobStatus.FAILED or job.archive_size is None:
-        return None
-    whole = ByteRange(0, job.archive_size)
-    given, wanted = job.byte_range or whole, wanted or whole
-    if not given.start <= wanted.start < wanted.stop <= given.stop:
-        return None
-    return ByteRange(wanted.start - given.start, wanted.stop - given.start)
 
 
 def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:

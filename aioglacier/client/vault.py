@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
 from aioglacier.client.job import Job
-from aioglacier.client.retrievals import Retrievals, start_inventory, start_retrieval
+from aioglacier.client.retrievals import Retrievals, start_job
 from aioglacier.client.upload import Upload
 from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
 from aioglacier.client.vault_store import prepare_resume, resume_writer
@@ -28,6 +28,7 @@ from aioglacier.core.models import (
     Tier,
     UploadId,
 )
+from aioglacier.recorded.job_request import JobRequest
 from aioglacier.transfer.upload.small import is_small, upload_small
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -273,7 +274,8 @@ class Vault:
 
         An archive deleted within 90 days of its upload is charged as if it had been kept that long.
         """
-        await self.context.delete_archive(ArchiveId(check_id("archive", archive_id)))
+        id_ = ArchiveId(check_id("archive", archive_id))
+        await self.context.gateway.delete_archive(self.name, id_)
 
     # --- unfinished uploads
 
@@ -362,8 +364,12 @@ class Vault:
         byte_range: ByteRange | tuple[int, int] | None = None,
         sns_topic: str | None = None,
         description: str | None = None,
+        again: bool = False,
     ) -> Job:
-        """Start a job that makes an archive, or a range of it, readable. Each call is a new, paid job.
+        """Start a job that makes an archive, or a range of it, readable.
+
+        Without a catalog each call is a new, paid job. With one, a job on record that gives these bytes as
+        fast, with this topic and description, is returned; ``is_new`` of the job tells.
 
         Args:
             archive_id: The archive.
@@ -372,20 +378,22 @@ class Vault:
             sns_topic: The ARN of a topic that gets a message when the job is done.
             description: Kept with the job. The default is unique, so that the job is found again if the
                 service's answer is lost. With another one such a loss is an ``OutcomeUnknownError``.
+            again: Pay for another job where one is on record.
 
         Raises:
             InvalidRangeError: The range cannot be retrieved. Nothing was sent.
             PolicyEnforcedError: The account's data retrieval policy refuses it.
             InsufficientCapacityError: No Expedited capacity now.
         """
-        return await start_retrieval(
-            self.context,
+        wanted = JobRequest(
             ArchiveId(check_id("archive", archive_id)),
-            tier=check_choice("tier", Tier, tier),
-            byte_range=check_retrieval_range(byte_range),
+            check_retrieval_range(byte_range),
+            check_choice("tier", Tier, tier),
             sns_topic=sns_topic,
             description=check_description(description),
+            again=again,
         )
+        return await start_job(self.context, wanted)
 
     async def retrieve_inventory(
         self,
@@ -397,8 +405,11 @@ class Vault:
         marker: str | None = None,
         sns_topic: str | None = None,
         description: str | None = None,
+        again: bool = False,
     ) -> Job:
         """Start a job that lists the archives of the vault, as of the last inventory, about a day old.
+
+        With a catalog, such a job on record is returned unless the service has made another inventory since.
 
         Args:
             output_format: "JSON", or "CSV" as the service writes it.
@@ -408,6 +419,7 @@ class Vault:
             marker: Continue where a job with a limit ended: its ``describe().inventory.marker``.
             sns_topic: See ``retrieve``.
             description: See ``retrieve``.
+            again: See ``retrieve``.
 
         Raises:
             InvalidPlanError: A date without a time zone, or no such format. Nothing was sent.
@@ -421,9 +433,10 @@ class Vault:
             limit,
             marker,
         )
-        return await start_inventory(
-            self.context, parameters, sns_topic=sns_topic, description=check_description(description)
+        wanted = JobRequest(
+            inventory=parameters, sns_topic=sns_topic, description=check_description(description), again=again
         )
+        return await start_job(self.context, wanted)
 
     def job(self, job_id: str) -> Job:
         """Return a job by its id. Nothing is sent, so it need not exist."""

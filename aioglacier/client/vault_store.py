@@ -69,8 +69,6 @@ async def _find(
     """Return the record of an upload, its description at the service, and its parts there."""
     record = await context.records.uploads.find(upload_id) if context.records is not None else None
     description, known = await context.fetch_parts(upload_id)
-    if context.records is not None:
-        await context.records.confirm_account(description.vault_arn)
     return record, description, known
 
 

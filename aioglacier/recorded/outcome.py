@@ -228,10 +228,9 @@ async def _ask_for_id(context: RecordedVault, record: UploadRecord) -> UploadRec
 async def _ask_for_parts(context: RecordedVault, record: UploadRecord) -> Open | None:
     assert record.upload_id is not None  # noqa: S101  # it is open
     try:
-        found, known = await context.fetch_parts(record.upload_id)
+        _, known = await context.fetch_parts(record.upload_id)
     except UploadNotFoundError:
         return None
-    await context.records.confirm_account(found.vault_arn)
     return Open(record, record.upload_id, known)
 
 

@@ -5,19 +5,12 @@ Only a connection with a catalog imports this module, because it takes long to l
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
-
-import anyio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from aioglacier.catalog import UploadState
 from aioglacier.catalog.uploads import UNFINISHED
-from aioglacier.core.errors import (
-    CatalogMismatchError,
-    OutcomeUnknownError,
-    ResumeMismatchError,
-    UploadLockedError,
-)
+from aioglacier.core.errors import CatalogMismatchError, OutcomeUnknownError, ResumeMismatchError
 from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.writer import UploadOptions
 
@@ -27,8 +20,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import Archive, UploadDescription, UploadId
     from aioglacier.transfer.upload.sources import ByteSource
-
-_LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 class UploadRecords:
@@ -109,13 +100,8 @@ class UploadRecords:
         if upload.source is not None:
             yield
             return
-        async with AsyncExitStack() as stack:
-            while True:
-                try:
-                    await stack.enter_async_context(self.catalog.lock_source(self.key, upload.nonce))
-                    break
-                except UploadLockedError:  # another process looks, for as long as a request takes
-                    await anyio.sleep(_LOOK_AGAIN_SECONDS)
+        # Another process that looks after the dead holds it for as long as a request takes.
+        async with self.catalog.lock_source(self.key, upload.nonce, waits=True):
             yield
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aioglacier.core.errors import ConfigurationError, UploadNotFoundError
+from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.naming_vault import naming_vault
 from aioglacier.gateway.contract.paging import follow
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import (
-        ArchiveId,
         JobDescription,
         JobStatus,
         Page,
@@ -114,14 +113,6 @@ class VaultContext:
         known = {part.start: part.tree_hash async for part in follow("ListParts", fetch)}
         return descriptions[0], known
 
-    async def delete_archive(self, archive_id: ArchiveId) -> None:
-        """Delete an archive, and record it where there is a catalog."""
-
-        async def delete() -> None:
-            await self.gateway.delete_archive(self.name, archive_id)
-
-        await (delete() if self.records is None else self.records.delete(archive_id, delete))
-
     async def abort_upload(self, upload_id: UploadId) -> None:
         """Remove an upload and its parts if it exists, and record it where there is a catalog."""
         with suppress(UploadNotFoundError):  # which is the goal
@@ -152,3 +143,14 @@ class RecordedVault(VaultContext):
     def key(self) -> VaultKey:
         """The vault's key in the catalog."""
         return self.records.key
+
+    async def look(self) -> None:
+        """Ask for the vault, once, so that what is on record of another vault of its name counts no more.
+
+        Raises:
+            VaultNotFoundError: There is no such vault.
+        """
+        if not self.records.has_looked:
+            with suppress(AccessDeniedError):
+                await self.gateway.describe_vault(self.name)
+            self.records.has_looked = True

@@ -10,9 +10,15 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog import ArchiveState, DownloadState, JobState, VaultKey
-from aioglacier.core.errors import ServiceError, TemporaryServiceError
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    CatalogMismatchError,
+    InvalidPlanError,
+    ServiceError,
+    TemporaryServiceError,
+)
 from aioglacier.core.limits import LEAF_SIZE
-from aioglacier.core.models import JobAction, JobStatus
+from aioglacier.core.models import JobStatus
 from aioglacier.core.ranges import ByteRange, count_leaves
 from aioglacier.core.treehash import HASH_SIZE
 from aioglacier.files.crashpoints import passing
@@ -23,14 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.catalog import Catalog, JobRecord, UploadRecord
-    from aioglacier.core.models import (
-        ArchiveId,
-        InventoryParameters,
-        JobDescription,
-        JobId,
-        Tier,
-        UploadDescription,
-    )
+    from aioglacier.core.models import ArchiveId, JobDescription, JobId, UploadDescription
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
@@ -53,12 +52,14 @@ class VaultRecords:
         catalog: The catalog that has the records.
         key: The vault's key in the catalog.
         uploads: The uploads to it.
+        has_looked: Whether the service was asked for the vault, see ``RecordedVault.look``.
     """
 
     def __init__(self, catalog: Catalog, key: VaultKey) -> None:
         self.catalog = catalog
         self.key = key
         self.uploads = UploadRecords(catalog, key)
+        self.has_looked = False
 
     def __repr__(self) -> str:
         return f"<VaultRecords {self.key.vault} in {self.catalog.location!r}>"
@@ -95,44 +96,10 @@ class VaultRecords:
         Raises:
             CatalogMismatchError: They differ. With these credentials "-" means another account than before.
         """
-        fields = vault_arn.split(":")
-        if len(fields) > 4 and fields[4]:
-            await self.catalog.confirm_account(self.key, fields[4])
+        if account := account_in(vault_arn):
+            await self.catalog.confirm_account(self.key, account)
 
     # --- jobs and downloads
-
-    async def initiate_job(
-        self,
-        initiate: Callable[[str], Awaitable[JobId]],
-        action: JobAction,
-        *,
-        archive_id: ArchiveId | None = None,
-        byte_range: ByteRange | None = None,
-        tier: Tier | None = None,
-        inventory: InventoryParameters | None = None,
-    ) -> JobId:
-        """Record a job and start it. ``initiate`` gets the nonce for its description."""
-        jobs = self.catalog.jobs
-        former = await jobs.find_like(
-            self.key, action, archive_id=archive_id, byte_range=byte_range, inventory=inventory
-        )
-        if former is not None and former.state is JobState.INTENT:
-            # The caller has looked for that job and not found it. If it appears later, its nonce tells.
-            await jobs.record_state(former, JobState.FAILED, "it was not found at the service")
-        record = await jobs.record_intent(
-            self.key, action, archive_id=archive_id, byte_range=byte_range, tier=tier, inventory=inventory
-        )
-        passing("job intent recorded")
-        try:
-            job_id = await initiate(record.nonce)
-        except ServiceError as error:
-            if not isinstance(error, TemporaryServiceError):
-                await jobs.record_state(record, JobState.FAILED, error.message)
-            raise
-        passing("job initiated")
-        await jobs.record_initiated(record, job_id)
-        passing("job id recorded")
-        return job_id
 
     async def note_job(self, job: JobDescription) -> JobRecord:
         """Record the state of a job at the service, also of one that another program started."""
@@ -157,8 +124,15 @@ class VaultRecords:
         return record
 
     async def note_job_gone(self, job_id: JobId) -> None:
-        """Record that the service no longer knows a job."""
-        record = await self.catalog.jobs.find(self.key, job_id)
+        """Record that the service no longer knows a job.
+
+        Raises:
+            InvalidPlanError: It is a job of another vault.
+        """
+        try:
+            record = await self.catalog.jobs.find(self.key, job_id)
+        except CatalogMismatchError as error:
+            raise InvalidPlanError(f"job {job_id} is one of {error.recorded}, not of {self.key}") from error
         if record is not None and record.state is not JobState.GONE:
             await self.catalog.jobs.record_state(record, JobState.GONE)
 
@@ -225,9 +199,18 @@ class VaultRecords:
         passing("deleting recorded")
         try:
             await delete()
+        except ArchiveNotFoundError:
+            await archives.record_state(self.key, archive_id, ArchiveState.DELETED)
+            raise
         except ServiceError as error:
             if not isinstance(error, TemporaryServiceError):
                 await archives.record_state(self.key, archive_id, found.state)
             raise
         passing("deleted")
         await archives.record_state(self.key, archive_id, ArchiveState.DELETED)
+
+
+def account_in(arn: str) -> str:
+    """Return the account that a vault's ARN names, "" if it names none."""
+    fields = arn.split(":")
+    return fields[4] if len(fields) > 4 else ""

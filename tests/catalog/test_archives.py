@@ -223,3 +223,45 @@ async def test_archives_are_recorded_together(catalog: Catalog) -> None:
     with pytest.raises(TypeError):
         await catalog.archives.record_all(PHOTOS, [(archive(700), None), None])  # type: ignore[list-item]
     assert await catalog.archives.get(PHOTOS, archive(700).id) is None
+
+
+async def test_an_inventory_that_is_later_than_the_doubt_ends_it(location: str) -> None:
+    """An archive that the service did not know is stored again once a later inventory lists it."""
+    async with Catalog.open(location, now=lambda: NOON) as catalog:
+        await catalog.archives.record_all(PHOTOS, [(archive(1), None), (archive(2), None)])
+        assert await catalog.archives.doubt(PHOTOS, archive(1).id) == 1
+        for hours, state in ((-1, ArchiveState.SUSPECT), (1, ArchiveState.STORED)):
+            inventoried = NOON + timedelta(hours=hours)
+            await catalog.archives.merge_inventory(PHOTOS, [archive(1)], inventoried=inventoried)
+            found = await catalog.archives.get(PHOTOS, archive(1).id)
+            assert found is not None
+            assert found.state is state
+        assert await catalog.archives.doubt(FILMS) == 0
+        assert await catalog.archives.doubt(PHOTOS) == 1  # the one that no inventory of later than now lists
+
+
+async def test_archives_that_are_older_than_their_vault_are_in_doubt(catalog: Catalog) -> None:
+    """The date of an answer has no fractions of a second, so an archive of the same second stays."""
+    await catalog.archives.record_all(PHOTOS, [(archive(1), None), (archive(2), None)])
+    created = archive(2).created + timedelta(milliseconds=900)
+    assert await catalog.archives.note_vault(PHOTOS, "111122223333", created) == 1
+    assert await catalog.archives.note_vault(PHOTOS, "111122223333", created) == 0
+    for other, earlier in (("111122223333", timedelta(days=1)), ("444455556666", timedelta())):
+        with pytest.raises(CatalogMismatchError):
+            await catalog.archives.note_vault(PHOTOS, other, created - earlier)
+
+
+async def test_a_vault_keeps_its_records_at_another_port(catalog: Catalog) -> None:
+    """Only a vault of the same name, host and date is the same; an account or another host is not ignored."""
+    here, there = (replace(PHOTOS, endpoint=f"http://127.0.0.1:{port}") for port in (8080, 8081))
+    await catalog.archives.record(here, archive(1))
+    await catalog.archives.note_vault(here, "", NOON)
+    for key, created in ((there, NOON + timedelta(1)), (replace(there, endpoint="http://other:1"), NOON)):
+        await catalog.archives.note_vault(key, "", created)
+        assert await catalog.archives.get(key, archive(1).id) is None
+    moved = replace(PHOTOS, endpoint="http://127.0.0.1:8082")
+    await catalog.archives.note_vault(moved, "", NOON)
+    found = await catalog.archives.get(moved, archive(1).id)
+    assert found is not None
+    assert moved in await catalog.archives.vault_keys("photos")
+    assert here not in await catalog.archives.vault_keys("photos")

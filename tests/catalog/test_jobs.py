@@ -33,32 +33,36 @@ async def test_the_life_of_a_job(catalog: Catalog) -> None:
     job = await catalog.jobs.record_initiated(job, JobId("-j"))
     assert await catalog.jobs.find(PHOTOS, JobId("-j")) == job
     job = await catalog.jobs.record_state(job, JobState.SUCCEEDED)
-    alike = {"archive_id": archive(1).id, "byte_range": ByteRange(0, 1 << 20)}
-    assert await catalog.jobs.find_like(PHOTOS, JobAction.ARCHIVE_RETRIEVAL, **alike) == job  # type: ignore[arg-type]
+    alike = (PHOTOS, archive(1).id, ByteRange(0, 1 << 20))
+    assert await catalog.jobs.list_like(*alike) == [job]
     assert [one async for one in catalog.jobs.list_useful()] == [job]
     gone = await catalog.jobs.record_state(job, JobState.GONE, "its day is over")
     assert gone.outcome == "its day is over"
-    assert await catalog.jobs.find_like(PHOTOS, JobAction.ARCHIVE_RETRIEVAL, **alike) is None  # type: ignore[arg-type]
+    assert await catalog.jobs.list_like(*alike) == []
     assert [one async for one in catalog.jobs.list_useful(PHOTOS)] == []
     assert await catalog.jobs.get(job) == gone
 
 
-async def test_only_the_same_thing_is_alike(catalog: Catalog) -> None:
-    """Another archive, range, vault or kind of inventory is another job."""
+async def test_a_job_gives_what_lies_in_it(catalog: Catalog) -> None:
+    """A job for a whole archive gives every range; another archive, vault or inventory is another job."""
     retrieval, inventory = JobAction.ARCHIVE_RETRIEVAL, JobAction.INVENTORY_RETRIEVAL
+    part = ByteRange(1 << 20, 3 << 20)
+    some = await catalog.jobs.record_intent(PHOTOS, retrieval, archive_id=archive(1).id, byte_range=part)
+    listed = InventoryParameters(format=InventoryFormat.JSON, start_date=NOON, limit=10, marker="m")
+    listing = await catalog.jobs.record_intent(PHOTOS, inventory, inventory=listed)
+    assert listing.inventory == listed
+    like = catalog.jobs.list_like
+    assert await like(PHOTOS) == [listing]
+    assert await like(PHOTOS, archive(1).id) == []
+    assert await like(PHOTOS, archive(1).id, part) == [some]
+    assert await like(PHOTOS, archive(1).id, ByteRange(1 << 20, 2 << 20)) == [some]
+    assert await like(PHOTOS, archive(1).id, ByteRange(0, 2 << 20)) == []
+    assert await like(PHOTOS, archive(1).id, ByteRange(2 << 20, 4 << 20)) == []
     whole = await catalog.jobs.record_intent(PHOTOS, retrieval, archive_id=archive(1).id, tier=Tier.BULK)
-    part = InventoryParameters(format=InventoryFormat.JSON, start_date=NOON, limit=10, marker="m")
-    some = await catalog.jobs.record_intent(PHOTOS, inventory, inventory=part)
-    everything = await catalog.jobs.record_intent(PHOTOS, inventory, inventory=InventoryParameters())
-    find = catalog.jobs.find_like
-    assert await find(PHOTOS, retrieval, archive_id=archive(1).id) == whole
-    assert await find(PHOTOS, retrieval, archive_id=archive(2).id) is None
-    assert await find(PHOTOS, retrieval, archive_id=archive(1).id, byte_range=ByteRange(0, 5)) is None
-    assert await find(FILMS, retrieval, archive_id=archive(1).id) is None
-    assert await find(PHOTOS, inventory, inventory=part) == some
-    assert some.inventory == part
-    assert await find(PHOTOS, inventory, inventory=InventoryParameters()) == everything
-    assert await find(PHOTOS, inventory, inventory=InventoryParameters(format=InventoryFormat.CSV)) is None
+    assert await like(PHOTOS, archive(1).id) == [whole]
+    assert await like(PHOTOS, archive(1).id, part) == [whole, some]
+    assert await like(PHOTOS, archive(2).id) == []
+    assert await like(FILMS, archive(1).id, part) == []
 
 
 @pytest.mark.parametrize("after", list(JobState)[1:])

@@ -75,12 +75,12 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    """Return a local Glacier, a catalog and a vault, with a file of six parts."""
+async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    """Return a local Glacier, a catalog and a vault, with a file of six parts; a parameter delays jobs."""
     file = tmp_path / "film.mkv"
     file.write_bytes(data(SIZE))
     async with (
-        LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0) as server,
+        LocalGlacier(tmp_path / "glacier", job_delay=getattr(request, "param", 0), inventory_lag=0) as server,
         Catalog.open(tmp_path / "catalog.db") as catalog,
         aioglacier.connect(
             endpoint_url=server.url,

@@ -102,8 +102,8 @@ class BundleReader:
             check_cost(self.cost + cost, self._max_cost, self._prices, "reading indexes")
             job = await self._vault.retrieve(archive.id, tier=self._tier, byte_range=key[1])
             self._existing.jobs[key] = job
-            self.jobs_started += 1
-            self.cost += cost
+            self.jobs_started += job.is_new
+            self.cost += cost * job.is_new
         return job
 
     async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aioglacier.core.models import JobStatus
@@ -19,12 +18,10 @@ class ExistingJobs:
 
     Attributes:
         jobs: By archive and range; the range is ``None`` for the whole archive.
-        looked_at: When the service was asked.
         ranges: Of each archive, in the order of ``start``; for ``plan_retrievals``.
     """
 
     def __init__(self) -> None:
-        self.looked_at = datetime.now(UTC)
         self.jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
         self.ranges: dict[ArchiveId, list[ByteRange]] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -21,9 +21,7 @@ from aioglacier.core.errors import (
     JobFailedError,
     JobNotFoundError,
     TargetError,
-    UploadLockedError,
 )
-from aioglacier.core.models import JobAction
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -43,9 +41,6 @@ if TYPE_CHECKING:
 #: Outputs fetched at once; each keeps several connections busy by itself.
 FETCHERS: Final = 2
 
-#: How often another restore is looked for that asks for the same.
-_LOOK_AGAIN_SECONDS: Final = 0.1
-
 #: How often an output that is gone is asked for again.
 _RENEWALS: Final = 3
 
@@ -58,7 +53,6 @@ _ONE_RETRIEVAL: Final = (
     ArchiveNotFoundError,
     JobNotFoundError,
     TargetError,
-    UploadLockedError,
 )
 
 
@@ -111,8 +105,6 @@ class Fetcher:
         self._fail = fail
         self._delivery = ContentDelivery(root, options.identities, paths_of, done=done, fail=fail)
         self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = dict(existing.jobs)
-        self._dead: set[str] = set()
-        self._looked_at = existing.looked_at
         self._ahead = 0
         self._fetched_some = anyio.Event()
 
@@ -163,33 +155,9 @@ class Fetcher:
     async def _ask(self, retrieval: Retrieval) -> Job:
         """A job that is there, or a new one."""
         key = (retrieval.archive_id, retrieval.byte_range)
-        if (job := self._jobs.get(key)) is not None:
-            return job
-        async with self._alone(key):
-            job = await self._find_started(key) or await self._start(retrieval)
-        self._jobs[key] = job
+        if (job := self._jobs.get(key)) is None:
+            job = self._jobs[key] = await self._start(retrieval)
         return job
-
-    @asynccontextmanager
-    async def _alone(self, key: tuple[ArchiveId, ByteRange | None]) -> AsyncIterator[None]:
-        """Keep other restores from asking for the same range meanwhile, so that it is paid for once."""
-        catalog, vault_key = self._context.catalog, self._context.key
-        async with AsyncExitStack() as stack:
-            while True:
-                with suppress(UploadLockedError):
-                    await stack.enter_async_context(catalog.lock_source(vault_key, f"retrieval {key}"))
-                    break
-                await anyio.sleep(_LOOK_AGAIN_SECONDS)
-            yield
-
-    async def _find_started(self, key: tuple[ArchiveId, ByteRange | None]) -> Job | None:
-        """Return the job that another restore has started since the service was asked for its list."""
-        record = await self._context.catalog.jobs.find_like(
-            self._context.key, JobAction.ARCHIVE_RETRIEVAL, archive_id=key[0], byte_range=key[1]
-        )
-        if record is None or record.job_id is None or record.job_id in self._dead:
-            return None
-        return self._vault.job(record.job_id) if record.changed >= self._looked_at else None
 
     async def _start(self, retrieval: Retrieval) -> Job:
         cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
@@ -197,8 +165,8 @@ class Fetcher:
         job = await self._vault.retrieve(
             retrieval.archive_id, tier=self._options.tier, byte_range=retrieval.byte_range
         )
-        self.started += 1
-        self.cost += cost
+        self.started += job.is_new
+        self.cost += cost * job.is_new
         return job
 
     @asynccontextmanager
@@ -241,7 +209,7 @@ class Fetcher:
         """Ask again for the rest of an output that has expired."""
         old = asked.retrieval
         self._jobs.pop((old.archive_id, old.byte_range), None)
-        self._dead.add(asked.job.id)
+        await self._context.records.note_job_gone(asked.job.id)
         missing = await run_in_thread(partial(self._missing, await self._members(old), placer))
         gap = self._prices.worthwhile_gap(self._options.tier)
         for new in plan_retrievals([needed_of(stored) for stored in missing], gap):

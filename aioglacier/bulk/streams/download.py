@@ -199,7 +199,7 @@ class StreamDownload:
                 job = await self._vault.retrievals.find(piece.archive_id)
                 if job is None:
                     job = await self._vault.retrieve(piece.archive_id, tier=self._tier)
-                    self.started += 1
+                    self.started += job.is_new
                 self._jobs[number] = job
 
 

@@ -281,7 +281,10 @@ CREATE INDEX archives_of_content ON archives (tree_hash) WHERE upload IS NOT NUL
 DROP TABLE retrievals;
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)
+#: A vault that was deleted and made again has none of the archives on record.
+_FOURTH: Final = "ALTER TABLE places ADD COLUMN created BIGINT"
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

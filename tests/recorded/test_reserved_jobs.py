@@ -1,0 +1,157 @@
+"""Jobs are paid for once, whoever wants them and whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+import pytest
+
+from aioglacier.catalog import JobState
+from aioglacier.server.requests.faults import Fault, FaultKind
+from tests.cli.conftest import MIB
+
+if TYPE_CHECKING:
+    import aioglacier
+    from aioglacier.client.job import Job
+    from tests.recorded.conftest import House
+
+ROOT = Path(__file__).parents[2]
+
+#: Asks for what its arguments name, once there is a line to read: "inventory", or "ARCHIVE:START:STOP".
+BUYER = """
+import asyncio, sys, aioglacier
+from aioglacier.catalog import Catalog
+
+async def main(url, path, *wanted):
+    async with Catalog.open(path) as catalog, aioglacier.connect(
+        endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b",
+        catalog=catalog, hash_in="threads",
+    ) as glacier:
+        vault = glacier.vault("v")
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        for each in wanted:
+            if each == "inventory":
+                job, _ = await vault.retrievals.find_or_start_inventory()
+            else:
+                archive, *numbers = each.split(":")
+                part = tuple(map(int, numbers)) if numbers else None
+                job = await vault.retrieve(archive, byte_range=part)
+            print(job.id, flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def buyer(house: House, *wanted: str, crash_at: str = "") -> subprocess.Popen[str]:
+    """Start a process that buys."""
+    command = [sys.executable, "-c", BUYER, house.server.url, house.catalog.location, *wanted]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "AIOGLACIER_CRASH_AT": crash_at},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def jobs(house: House) -> list[aioglacier.JobDescription]:
+    """Return the jobs at the service."""
+    return [job async for job in house.vault.jobs()]
+
+
+async def test_two_processes_buy_nothing_twice(house: House) -> None:
+    """Two processes that want an archive, a range and an inventory at once start three jobs in all (a14)."""
+    first = await house.vault.upload(house.file, part_size=MIB)
+    second = await house.vault.upload(house.file, part_size=MIB, description="another")
+    await house.server.run_inventory()
+    # The answer comes late, so that the other process asks while it is not there yet.
+    house.server.faults.add(Fault("InitiateJob", FaultKind.DELAY, seconds=0.2, count=6))
+    wanted = [first.id, f"{second.id}:{MIB}:{3 * MIB}", "inventory"]
+    with ExitStack() as stack:
+        buyers = [stack.enter_context(buyer(house, *wanted)) for _ in range(2)]
+        for process in buyers:
+            assert process.stdout
+            assert await anyio.to_thread.run_sync(process.stdout.readline) == "ready\n"
+        bought = [
+            (await anyio.to_thread.run_sync(process.communicate, "\n"))[0].split() for process in buyers
+        ]
+    assert bought[0] == bought[1]
+    assert {job.id for job in await jobs(house)} == set(bought[0])
+    assert len(bought[0]) == 3
+
+
+@pytest.mark.parametrize("point", ["job intent recorded", "job initiated"])
+async def test_a_killed_process_leaves_a_job_that_is_found(house: House, point: str) -> None:
+    """After a kill between the intent and the answer there is one job, and it is on record."""
+    archive = await house.vault.upload(b"small")
+    with buyer(house, archive.id, crash_at=point) as process:
+        await anyio.to_thread.run_sync(process.communicate, "\n")
+    assert process.returncode == -signal.SIGKILL
+    job = await house.vault.retrieve(archive.id)
+    assert [each.id for each in await jobs(house)] == [job.id]
+    assert job.is_new == (point == "job intent recorded")
+    record = await house.catalog.jobs.find(house.records.key, job.id)
+    assert record
+    assert record.state is not JobState.INTENT
+    assert [each async for each in house.catalog.jobs.list_useful()] == [record]
+
+
+async def bought(house: House, archive_id: str, **wanted: object) -> Job:
+    """Retrieve an archive."""
+    return await house.vault.retrieve(archive_id, **wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("house", [3600], indirect=True)
+async def test_a_job_on_record_is_used_where_it_gives_what_is_wanted(house: House) -> None:
+    """A range that lies in a job is read from it; a faster tier or another topic is another job."""
+    archive = await house.vault.upload(house.file, part_size=MIB)
+    whole = await bought(house, archive.id, tier="Bulk")
+    part = await bought(house, archive.id, tier="Bulk", byte_range=(MIB, 3 * MIB))
+    assert (whole.is_new, part.is_new, part.id) == (True, False, whole.id)
+    topic = "arn:aws:sns:us-east-1:111122223333:done"
+    others = [
+        await bought(house, archive.id, tier="Standard"),
+        await bought(house, archive.id, tier="Bulk", sns_topic=topic),
+        await bought(house, archive.id, tier="Bulk", description="mine"),
+        await bought(house, archive.id, tier="Bulk", again=True),
+    ]
+    assert len({whole.id, *(job.id for job in others)}) == 5
+    same = await bought(house, archive.id, tier="Bulk", sns_topic=topic)
+    assert (same.id, same.is_new) == (others[1].id, False)
+    await house.server.advance(3600)
+    async with part.open_reader() as reader:
+        assert await reader.read() == house.file.read_bytes()[MIB : 3 * MIB]
+
+
+async def test_a_job_that_is_gone_is_paid_again(house: House) -> None:
+    """An output lives a day; after that the record says so, and another job is started."""
+    archive = await house.vault.upload(b"small")
+    job = await house.vault.retrieve(archive.id)
+    await job.wait_until_done()
+    await house.server.advance(30 * 3600)
+    again = await house.vault.retrieve(archive.id)
+    assert (again.is_new, again.id != job.id) == (True, True)
+    record = await house.catalog.jobs.find(house.records.key, job.id)
+    assert record
+    assert record.state is JobState.GONE
+
+
+async def test_an_inventory_is_used_until_there_is_a_newer_one(house: House) -> None:
+    """An inventory job is the same until the service has made another inventory."""
+    await house.vault.upload(b"small")
+    await house.server.run_inventory()
+    job = await house.vault.retrieve_inventory()
+    await job.wait_until_done()
+    assert (await house.vault.retrieve_inventory()).id == job.id
+    await house.server.advance(25 * 3600)
+    await house.server.run_inventory()
+    assert (await house.vault.retrieve_inventory()).is_new
