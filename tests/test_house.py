@@ -69,7 +69,17 @@ ORDER: dict[str, tuple[str, ...]] = {
         "described_uploads",
         "resume",
     ),
-    "bulk": ("path_failures", "filters", "pricing", "formats", "settling", "sync", "restore", "streams"),
+    "bulk": (
+        "path_failures",
+        "filters",
+        "pricing",
+        "formats",
+        "settling",
+        "in_parts",
+        "sync",
+        "restore",
+        "streams",
+    ),
     "server": (
         "protocol",
         "state",

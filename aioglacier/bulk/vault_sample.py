@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from aioglacier.bulk.findings import Finding, Trouble
-from aioglacier.bulk.formats.members import member_content
+from aioglacier.bulk.formats.bundle_format import member_content
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError

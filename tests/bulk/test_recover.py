@@ -24,11 +24,12 @@ from aioglacier.bulk.formats.bundle_format import (
 from aioglacier.bulk.formats.bundle_index import read_index
 from aioglacier.bulk.formats.folder_descriptions import describe_file
 from aioglacier.bulk.formats.tar import BLOCK, member_header, padding
-from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, split_frame
+from aioglacier.bulk.formats.zstd import compressor, skippable_frame, split_frame
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.restore import bundle_reader
 from aioglacier.bulk.restore.bundle_reader import BundleReader
+from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
 from tests.bulk.conftest import MIB, make_tree, picture
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.bulk.recover import Recovered
-    from aioglacier.catalog.folders.entries import Entry
     from tests.bulk.conftest import Place
 
 
@@ -158,11 +158,12 @@ async def test_a_folder_whose_path_is_long_comes_back(place: Place, tmp_path: Pa
 def test_a_path_that_is_too_long_for_a_description_is_cut() -> None:
     """At its beginning, and the description says so."""
     path = b"\xff" * 200 + b"/end"
-    told = json.loads(describe_file(path, "/a/folder", "t" * 32, mode=0o644, mtime_ns=2, uid=6, gid=7))
+    entry = Entry(1, path, 1, "file", 0, 2, 0, 0, 0, 0o644, 6, 7)
+    told = json.loads(describe_file(entry, "/a/folder", "t" * 32))
     assert told["cut"]
     assert told["path"].endswith("/end")
     for root in ("/a/folder", "\udcff" * 200):
-        assert len(describe_file(path, root, "t" * 32, mode=0o644, mtime_ns=2, uid=6, gid=7)) <= 1024
+        assert len(describe_file(entry, root, "t" * 32)) <= 1024
 
 
 async def test_an_index_that_is_longer_than_the_end_takes_another_job(
@@ -231,7 +232,7 @@ GOOD_LINE = {
 
 def index_of(content: bytes) -> tuple[bytes, BundleTrailer]:
     """An index that is one member with this content, and the trailer that goes with it."""
-    frame = ZstdCoder().encode(content)
+    frame = compressor()(content)
     index = (
         member_header(b".aioglacier/index-000000.jsonl.zst", size=len(frame)) + frame + padding(len(frame))
     )
@@ -275,7 +276,7 @@ def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
 
 def test_an_index_that_unfolds_without_end_is_damaged() -> None:
     """8 KB that are 256 MiB of zeros do not take them."""
-    frame = ZstdCoder().encode(bytes(256 * MIB))
+    frame = compressor()(bytes(256 * MIB))
     tracemalloc.start()
     with pytest.raises(IntegrityError, match="more than any member"):
         split_frame(frame)
@@ -287,14 +288,14 @@ def test_an_index_that_unfolds_without_end_is_damaged() -> None:
 def test_frames_in_a_row_are_taken_apart() -> None:
     """Wherever they end."""
     contents = [os.urandom(size) for size in (0, 1, 900, 1024, 5000, 200_000)]
-    frames = b"".join(map(ZstdCoder().encode, contents))
+    frames = b"".join(map(compressor(), contents))
     found = []
     while frames:
         content, frames = split_frame(frames)
         found.append(content)
     assert found == contents
     with pytest.raises(IntegrityError, match="cut off"):
-        split_frame(ZstdCoder().encode(contents[-1])[:-1])
+        split_frame(compressor()(contents[-1])[:-1])
 
 
 def test_an_index_with_a_header_that_is_none_is_damaged() -> None:

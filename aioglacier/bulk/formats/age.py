@@ -1,17 +1,17 @@
-"""Encryption before anything leaves this machine, by age, so that any age program opens what is stored.
+"""Encryption with age before anything leaves this machine, so that any age program can decrypt it.
 
-Two ways: ``seal`` and ``unseal`` for what is held in memory, and streams, which are pulled from one function
-and pushed to another, a MiB at a time. What comes out of ``unseal`` is what was sealed: age authenticates
-each 64 KiB, and that nothing is missing at the end.
+``seal`` and ``unseal`` work on content in memory. Streams are pulled from one function and pushed to another,
+a MiB at a time. age authenticates each 64 KiB and the end, so ``unseal`` returns exactly what was encrypted.
 
-Recipients are public keys, ``age1...`` or ``ssh-...``. Identities are secret: they are read from files only,
-never from a command line, and no message repeats what was in such a file. It blocks.
+Recipients are public keys, ``age1...`` or ``ssh-...``. Identities are secret keys: they are read from files
+only, never from a command line, and no message repeats the content of such a file. Everything here blocks.
 """
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, Any, Final
+import io
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aioglacier.bulk.formats import tar
 from aioglacier.core.errors import ConfigurationError, IntegrityError
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import ModuleType
 
-    from aioglacier.bulk.formats.coder import Coder
+    from typing_extensions import Buffer
 
-#: What ``Entry.encryption`` says of what is encrypted so.
+T = TypeVar("T")
+
+#: The value of ``Entry.encryption`` for what is encrypted with age.
 AGE: Final = "age"
 
-#: Bytes that a member of a bundle grows by, about: another header, what age puts in front, and padding.
+#: About how many bytes a member of a bundle grows: another header, the header of age, and padding.
 SEALING: Final = 1024
 
-#: Of a stream, taken and given at once.
+#: Bytes of a stream that are taken and given at once.
 BLOCK: Final = 1024 * 1024
 
 #: No file of keys is longer.
@@ -40,7 +42,7 @@ _NO_MATCH: Final = "No matching keys"
 
 
 class Recipients:
-    """Whom something is encrypted to: each of them can read it. For any thread.
+    """The public keys to encrypt to; each of their owners can decrypt. Safe in any thread.
 
     Attributes:
         names: The public keys, as they were given.
@@ -51,7 +53,7 @@ class Recipients:
         self._keys = [_recipient(name) for name in self.names]
 
     def seal(self, content: bytes) -> bytes:
-        """Encrypt what is in memory."""
+        """Return encrypted content."""
         sealed: bytes = _module().encrypt(content, self._keys)
         return sealed
 
@@ -68,10 +70,10 @@ class Recipients:
 
 
 class Identities:
-    """Secret keys: what is encrypted to one of them can be read. For any thread.
+    """Secret keys; what is encrypted to one of them can be decrypted. Safe in any thread.
 
     Attributes:
-        names: The public keys that belong to them; ``None`` if some are not known.
+        names: Their public keys; ``None`` if some are not known.
     """
 
     def __init__(self, keys: Sequence[Any], names: frozenset[str] | None = None) -> None:
@@ -82,17 +84,17 @@ class Identities:
         return f"<Identities {len(self._keys)}>"
 
     def fit(self, recipients: Sequence[str]) -> bool:
-        """Whether one may be the identity of one of these recipients."""
+        """Whether one of them may be the identity of one of these recipients."""
         if self.names is None or any(name.startswith("ssh-") for name in recipients):
             return True
         return not self.names.isdisjoint(recipients)
 
     def unseal(self, sealed: bytes) -> bytes:
-        """Decrypt what is in memory.
+        """Return decrypted content.
 
         Raises:
-            ConfigurationError: It was encrypted to others.
-            IntegrityError: It is not what was encrypted.
+            ConfigurationError: The content was encrypted to others.
+            IntegrityError: The content is damaged.
         """
         module = _module()
         try:
@@ -102,47 +104,45 @@ class Identities:
         return content
 
     def unseal_stream(self, take: Callable[[], bytes], give: Callable[[bytes], object]) -> None:
-        """Decrypt a stream; see ``Recipients.seal_stream``. What was given is right, and may be too little.
+        """Decrypt a stream; see ``Recipients.seal_stream``. The given bytes are right, but may lack the end.
 
         Raises:
-            ConfigurationError: It was encrypted to others. Nothing was given.
-            IntegrityError: It is not what was encrypted, or ends early.
+            ConfigurationError: The stream was encrypted to others. Nothing was given.
+            IntegrityError: The stream is damaged or ends early.
         """
         error = _pass(_module().decrypt_io, take, give, self._keys)
         if error is not None:
             raise _refusal(error) from error
 
 
-class SealingCoder:
-    """Makes members of a bundle that show no name and no content.
+def sealing_encoder(
+    recipients: Recipients, inner: Callable[[bytes], bytes] | None, numbers: Iterator[int]
+) -> Callable[[bytes], bytes]:
+    """Return an encoder of members of a bundle that hides their names and contents.
 
-    A member is a file ``members/NUMBER.age``; encrypted in it is the member as it would have been.
+    A member becomes a file ``members/NUMBER.age``. The original member, encoded by ``inner``, is encrypted in
+    it.
     """
 
-    def __init__(self, recipients: Recipients, inner: Coder | None, numbers: Iterator[int]) -> None:
-        self._recipients = recipients
-        self._inner = inner
-        self._numbers = numbers
+    def encode(member: bytes) -> bytes:
+        content = inner(member) if inner is not None else member
+        return sealed_member(b"members/%09d.age" % next(numbers), content, recipients)
 
-    def encode(self, member: bytes) -> bytes:
-        """See ``coder.Coder``."""
-        if self._inner is not None:
-            member = self._inner.encode(member)
-        return sealed_member(b"members/%09d.age" % next(self._numbers), member, self._recipients)
+    return encode
 
 
 def sealed_member(name: bytes, content: bytes, recipients: Recipients) -> bytes:
-    """A tar member with encrypted content, and nothing else to be seen than its size."""
+    """Return a tar member with encrypted content, which shows only its size."""
     sealed = recipients.seal(content)
     return b"".join((tar.member_header(name, size=len(sealed), mode=0o600), sealed, tar.padding(len(sealed))))
 
 
 def unseal_member(raw: bytes, identities: Identities | None) -> bytes:
-    """Return the content of such a member.
+    """Return the decrypted content of such a member.
 
     Raises:
         ConfigurationError: There is no identity, or none that fits.
-        IntegrityError: It is not what was encrypted.
+        IntegrityError: The member is damaged.
     """
     if identities is None:
         raise no_identity()
@@ -154,19 +154,14 @@ def no_identity() -> ConfigurationError:
     return ConfigurationError("it is encrypted; give the file of a secret key that opens it with --identity")
 
 
-def numbers() -> Iterator[int]:
-    """Names for members, each once; ``next`` may be called from any thread."""
-    return itertools.count(1)
-
-
 # --- keys
 
 
 def read_recipients(given: Sequence[str], files: Sequence[str | os.PathLike[str]] = ()) -> Recipients | None:
-    """The recipients that were given, and those in files, one a line; ``None`` if there are none at all.
+    """Return the given recipients and those in files, one a line; ``None`` if there are none.
 
     Raises:
-        ConfigurationError: One is no recipient, or a file cannot be read, or has none.
+        ConfigurationError: A recipient is malformed, or a file cannot be read or has no recipients.
     """
     if not given and not files:
         return None
@@ -182,10 +177,10 @@ def read_recipients(given: Sequence[str], files: Sequence[str | os.PathLike[str]
 
 
 def read_identities(files: Sequence[str | os.PathLike[str]]) -> Identities | None:
-    """The identities in files: of age, one a line, or a private key of OpenSSH; ``None`` without files.
+    """Return the identities in files: lines of age, or a private key of OpenSSH; ``None`` without files.
 
     Raises:
-        ConfigurationError: A file cannot be read, or has no identity in it, or one behind a passphrase.
+        ConfigurationError: A file cannot be read, has no identity, or has one behind a passphrase.
     """
     if not files:
         return None
@@ -203,21 +198,20 @@ def read_identities(files: Sequence[str | os.PathLike[str]]) -> Identities | Non
                 raise ConfigurationError(
                     f"{str(file)!r} is no private key of OpenSSH that can be used here"
                 ) from error
-            names = None
+            names = None  # pyrage does not derive the public key
             continue
-        found = 0
-        for number, line in _lines(text):
+        lines = list(_lines(text))
+        if not lines:
+            raise ConfigurationError(f"{str(file)!r} has no identity in it")
+        for number, line in lines:
             try:
                 key = module.x25519.Identity.from_str(line)
             except module.IdentityError:
-                # Nothing of the line may be in a message, nor in what a message was caused by.
+                # Neither the message nor its cause may repeat the line.
                 raise ConfigurationError(f"line {number} of {str(file)!r} is no identity of age") from None
             keys.append(key)
-            found += 1
             if names is not None:
                 names.add(str(key.to_public()))
-        if not found:
-            raise ConfigurationError(f"{str(file)!r} has no identity in it")
     return Identities(keys, frozenset(names) if names is not None else None)
 
 
@@ -225,13 +219,11 @@ def _recipient(name: str, where: str = "") -> Any:
     module = _module()
     if name.upper().startswith(_SECRETS):
         raise ConfigurationError(
-            f"what was given as a recipient{where} is a secret key; a recipient is a public one, as "
-            "age-keygen -y prints it. Others may have seen it on the command line: make a new one"
+            f"the recipient{where} is a secret key; a recipient is a public one, as age-keygen -y prints it. "
+            "Others may have seen it on the command line: make a new one"
         )
     try:
-        if name.startswith("ssh-"):
-            return module.ssh.Recipient.from_str(name)
-        return module.x25519.Recipient.from_str(name)
+        return (module.ssh if name.startswith("ssh-") else module.x25519).Recipient.from_str(name)
     except module.RecipientError as error:
         raise ConfigurationError(
             f"{name!r}{where} is no recipient; one is age1... or a public key of OpenSSH: {error}"
@@ -247,7 +239,7 @@ def _read(file: str | os.PathLike[str]) -> bytes:
 
 
 def _lines(text: bytes) -> Iterator[tuple[int, str]]:
-    """The lines that say something, with their numbers."""
+    """Yield the lines that are neither empty nor comments, with their numbers."""
     for number, line in enumerate(text.decode(errors="replace").splitlines(), 1):
         if (stripped := line.strip()) and not stripped.startswith("#"):
             yield number, stripped
@@ -256,86 +248,79 @@ def _lines(text: bytes) -> Iterator[tuple[int, str]]:
 # --- streams
 
 
-class _Inlet:
-    """The reading end of age: cuts blocks into the small pieces that it asks for."""
+class _Ends(io.RawIOBase):
+    """Both ends of a stream for age. ``io`` joins and cuts its small pieces into blocks.
 
-    def __init__(self, take: Callable[[], bytes]) -> None:
+    Attributes:
+        failure: The error of the function at either end.
+    """
+
+    def __init__(self, take: Callable[[], bytes], give: Callable[[bytes], object]) -> None:
         self.failure: BaseException | None = None
         self._take = take
-        self._block = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """See ``io.RawIOBase.read``."""
-        if not self._block:
-            try:
-                self._block = memoryview(self._take())
-            except BaseException as error:
-                self.failure = error
-                raise
-        piece = bytes(self._block[:size])
-        self._block = self._block[size:]
-        return piece
-
-
-class _Outlet:
-    """The writing end of age: joins its small pieces into blocks."""
-
-    def __init__(self, give: Callable[[bytes], object]) -> None:
-        self.failure: BaseException | None = None
         self._give = give
-        self._waiting = bytearray()
+        self._left = memoryview(b"")
 
-    def write(self, piece: bytes) -> int:
-        """See ``io.RawIOBase.write``."""
-        self._waiting += piece
-        if len(self._waiting) >= BLOCK:
-            self.give_all()
-        return len(piece)
+    def readable(self) -> bool:
+        return True
 
-    def flush(self) -> None:
-        """See ``io.RawIOBase.flush``; blocks leave when they are full."""
+    def writable(self) -> bool:
+        return True
 
-    def give_all(self) -> None:
-        """Give what is waiting."""
-        if not self._waiting:
-            return
-        block, self._waiting = bytes(self._waiting), bytearray()
+    def readinto(self, buffer: Buffer, /) -> int:
+        target = memoryview(buffer)
+        if not self._left:
+            self._left = memoryview(self._call(self._take))
+        size = min(len(target), len(self._left))
+        target[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
+
+    def write(self, piece: Buffer, /) -> int:
+        block = bytes(piece)
+        if self.failure is None:  # ``io`` tries again to write what is left
+            self._call(partial(self._give, block))
+        return len(block)
+
+    def _call(self, function: Callable[[], T]) -> T:
         try:
-            self._give(block)
+            return function()
         except BaseException as error:
             self.failure = error
             raise
 
 
 def _pass(
-    through: Callable[[_Inlet, _Outlet, list[Any]], object],
+    through: Callable[[io.BufferedIOBase, io.BufferedIOBase, list[Any]], object],
     take: Callable[[], bytes],
     give: Callable[[bytes], object],
     keys: list[Any],
 ) -> Exception | None:
-    """Pass a stream through the library; what it says against it, while what fails at either end is raised.
+    """Pass a stream through the library; return the library's error, and raise one of either end.
 
-    It says so in several ways, ``OSError`` among them, and makes text of what its streams raise.
+    The library raises several kinds of errors, also ``OSError``, and makes text of those of its streams.
     """
-    inlet, outlet = _Inlet(take), _Outlet(give)
+    ends = _Ends(take, give)
+    source, target = io.BufferedReader(ends, BLOCK), io.BufferedWriter(ends, BLOCK)
+    failed: Exception | None = None
     try:
-        through(inlet, outlet, keys)
-    except Exception as error:  # noqa: BLE001  # handed on
-        failure = inlet.failure or outlet.failure
-        if failure is not None:
-            raise failure from None
-        outlet.give_all()
-        return error
-    outlet.give_all()
-    return None
+        through(source, target, keys)
+    except Exception as error:  # noqa: BLE001  # returned
+        failed = error
+    try:
+        target.detach()  # gives the last block
+    finally:
+        source.detach()
+        if ends.failure is not None:
+            raise ends.failure from None
+    return failed
 
 
 def _refusal(error: Exception) -> ConfigurationError | IntegrityError:
     if _NO_MATCH in str(error):
         return ConfigurationError("it was encrypted to others: none of the identities opens it")
     return IntegrityError(
-        f"what is encrypted is not as it was made: {error}; it is damaged, or cut off, or not encrypted at "
-        "all",
+        f"the encrypted data cannot be decrypted: {error}; they are damaged, cut off or not encrypted at all",
         expected=b"",
         actual=b"",
     )

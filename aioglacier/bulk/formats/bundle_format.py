@@ -1,7 +1,7 @@
-"""The format of a bundle: names and sizes of its own members, and the trailer that ends it.
+"""The format of a bundle: its members, its index members, and the trailer that ends it.
 
-The trailer carries a hash of itself and one of the index: the service vouches for neither where the range
-that was retrieved is no node of the archive's tree. Anyone who can write to the vault can write a trailer, so
+The trailer holds a hash of itself and one of the index, because the service verifies neither where the
+retrieved range is no node of the archive's tree. Anyone who can write to the vault can write a trailer, so
 each of its fields is checked before it is used.
 """
 
@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.formats.age import AGE
-from aioglacier.bulk.formats.zstd import ZstdCoder, skippable_frame, skipped_text
+from aioglacier.bulk.formats.age import AGE, unseal_member
+from aioglacier.bulk.formats.zstd import compressor, decode, skippable_frame, skipped_text
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 from aioglacier.core.limits import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.catalog.folders.entry_records import Entry
 
 FORMAT: Final = 2
 
@@ -45,15 +49,15 @@ _LONGEST_HOST: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BundleTrailer:
-    """The description of a bundle at its end.
+    """The facts of a bundle at its end.
 
     Attributes:
-        index_position: Where the index begins.
+        index_position: The offset of the index.
         index_size: Its bytes.
-        members: How many paths it lists.
+        members: The number of paths that it lists.
         compression: Of the members; "zstd" or ``None``.
         encryption: Of the members and the index; "age" or ``None``.
-        index_hash: The first 16 bytes of the SHA-256 of the index, as it is stored.
+        index_hash: The first 16 bytes of the SHA-256 of the stored index.
         tree: The random identity of the folder.
         host: The machine of the folder, as far as there is room; "" in an encrypted bundle.
         root: The folder, or the end of its path; ``None`` in an encrypted bundle.
@@ -89,14 +93,14 @@ def encode_trailer(trailer: BundleTrailer) -> bytes:
     plain = header + text.ljust(tar.BLOCK) + tar.END
     if not trailer.compression or trailer.encryption is not None:
         return plain
-    return ZstdCoder().encode(plain) + skippable_frame(text, SKIPPABLE_SIZE)
+    return compressor()(plain) + skippable_frame(text, SKIPPABLE_SIZE)
 
 
 def _with_root(fields: Mapping[str, Any], root: str) -> bytes:
-    """Return the fields with the folder's path, or with as much of its end as there is room for."""
+    """Return the text with the folder's path, or with as much of its end as there is room for."""
     text = checked_text({**fields, "root": root})
     while (excess := len(text) - _LONGEST_TRAILER) > 0:
-        root = root[max(1, excess // 12) :]  # no character is more than 12 in JSON
+        root = root[max(1, excess // 12) :]  # one character takes up to 12 in JSON
         text = checked_text({**fields, "root": root})
     return text
 
@@ -111,7 +115,7 @@ def _check(fields: Mapping[str, Any]) -> str:
 
 
 def short_hash(content: bytes) -> bytes:
-    """Return the hash of an index or a trailer: enough against damage, and short enough for the trailer."""
+    """Return the hash of an index or a trailer, which is short so that the trailer has room for it."""
     return hashlib.sha256(content).digest()[:16]
 
 
@@ -140,7 +144,7 @@ def decode_trailer(end: bytes, size: int) -> BundleTrailer:
                 "later version"
             )
         if fields.pop("check") != _check(fields):
-            raise ValueError("it was damaged")
+            raise ValueError("its own hash differs")
         tree, host = fields["tree"], fields.get("host", "")
         if not (isinstance(tree, str) and isinstance(host, str)):
             raise TypeError(f"its folder is {tree!r} of {host!r}")
@@ -160,7 +164,7 @@ def decode_trailer(end: bytes, size: int) -> BundleTrailer:
     if not isinstance(found.root, str | None):
         raise not_a_bundle(f"its folder is called {found.root!r}")
     if found.compression not in (None, "zstd") or found.encryption not in (None, AGE):
-        raise not_a_bundle(f"it is made by {found.compression} and {found.encryption}")
+        raise not_a_bundle(f"its members are in {found.compression} and {found.encryption}")
     if not 0 <= found.index_position <= found.index_position + found.index_size <= size:
         raise not_a_bundle("its index lies outside of it")
     return found
@@ -180,3 +184,24 @@ def whole_number(value: object) -> int:
 def not_a_bundle(reason: str) -> IntegrityError:
     """Return the error for an archive that is no bundle, or a damaged one."""
     return IntegrityError(f"not a bundle, or a damaged one: {reason}", expected=b"", actual=b"")
+
+
+def member_content(entry: Entry, raw: bytes, identities: Identities | None = None) -> bytes:
+    """Return the content of a member from its stored bytes.
+
+    Raises:
+        IntegrityError: The member is too short, or cannot be decoded.
+        ConfigurationError: The member is encrypted, and no identity opens it.
+    """
+    member = raw if entry.encryption is None else unseal_member(raw, identities)
+    if entry.compression == "zstd":
+        member = decode(member)
+    padded = entry.size + len(tar.padding(entry.size))
+    content = member[len(member) - padded : len(member) - padded + entry.size]
+    if len(content) != entry.size or len(member) < padded + tar.BLOCK:
+        raise IntegrityError(
+            f"the member {os.fsdecode(entry.path)!r} has another length than recorded",
+            expected=entry.content_hash or b"",
+            actual=b"",
+        )
+    return content

@@ -1,53 +1,50 @@
-"""The index of a bundle: one JSON line for each member, in pages that are members of the bundle, too."""
+"""The index of a bundle: one JSON line for each member, in pages that are members themselves."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aioglacier.bulk.formats import tar
-from aioglacier.bulk.formats.age import unseal_member
-from aioglacier.bulk.formats.bundle_format import not_a_bundle, whole_number
-from aioglacier.bulk.formats.zstd import decode, split_frame
+from aioglacier.bulk.formats.age import sealed_member, unseal_member
+from aioglacier.bulk.formats.bundle_format import INDEX_NAME, not_a_bundle, whole_number
+from aioglacier.bulk.formats.zstd import compressor, decode, split_frame
 from aioglacier.catalog.folders.entries import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.formats.age import Identities, Recipients
     from aioglacier.bulk.formats.bundle_format import BundleTrailer
 
-_KINDS: Final = frozenset({"file", "directory", "symlink", "hardlink"})
+
+def index_lines(entries: Iterable[Entry]) -> list[bytes]:
+    """Return the lines of the index for members."""
+    return [_line(entry) for entry in entries]
 
 
-def index_line(entry: Entry) -> bytes:
-    """A member as the index tells of it."""
-    fields = {
-        "path": os.fsdecode(entry.path),
-        "kind": entry.kind,
-        "position": entry.position,
-        "stored": entry.stored,
-        "size": entry.size,
-        "mtime_ns": entry.mtime_ns,
-        "mode": entry.mode,
-        "uid": entry.uid,
-        "gid": entry.gid,
-        "tree_hash": entry.content_hash.hex() if entry.content_hash else None,
-        "target": os.fsdecode(entry.target) if entry.target is not None else None,
-        "extra": json.loads(entry.extra) if entry.extra else None,
-    }
-    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"
+def encode_page(
+    number: int, lines: Sequence[bytes], compression: str | None, recipients: Recipients | None
+) -> bytes:
+    """Return some lines as a member of the bundle."""
+    compress = compressor()
+    content = compress(b"".join(lines))
+    if recipients is not None:
+        return sealed_member(INDEX_NAME % number + b".age", content, recipients)
+    header = tar.member_header(INDEX_NAME % number, size=len(content), mode=0o600)
+    member = header + content + tar.padding(len(content))
+    return compress(member) if compression else member
 
 
 def read_index(
     index: bytes, trailer: BundleTrailer, *, tree: int, run: int, upload: int, identities: Identities | None
 ) -> Iterator[list[Entry]]:
-    """The members that an index lists, page by page.
+    """Yield the members that an index lists, page by page.
 
     Raises:
-        IntegrityError: It is no index, or lists another number than the trailer says.
-        ConfigurationError: It is encrypted, and no identity opens it.
+        IntegrityError: The bytes are no index, or list another number than the trailer says.
+        ConfigurationError: The index is encrypted, and no identity opens it.
     """
     found = 0
     for page in _pages(index, trailer, identities):
@@ -84,10 +81,28 @@ def _content_of(member: bytes) -> bytes:
         raise not_a_bundle(f"a header in its index cannot be read: {error}") from error
 
 
+def _line(entry: Entry) -> bytes:
+    fields = {
+        "path": os.fsdecode(entry.path),
+        "kind": entry.kind,
+        "position": entry.position,
+        "stored": entry.stored,
+        "size": entry.size,
+        "mtime_ns": entry.mtime_ns,
+        "mode": entry.mode,
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "tree_hash": entry.content_hash.hex() if entry.content_hash else None,
+        "target": os.fsdecode(entry.target) if entry.target is not None else None,
+        "extra": json.loads(entry.extra) if entry.extra else None,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"
+
+
 def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int, upload: int) -> Entry:
-    """A line of an index as a record; what only the disk had, its next look will tell."""
+    """Return a line of an index as a record; facts that only the disk had are 0 until the next scan."""
     position, stored = whole_number(told["position"]), whole_number(told["stored"])
-    if told["kind"] not in _KINDS or not 0 <= position < position + stored <= trailer.index_position:
+    if told["kind"] not in tar.FLAGS or not 0 <= position < position + stored <= trailer.index_position:
         raise ValueError(told)
     if ("target" in told) is not told["kind"].endswith("link") or not isinstance(told.get("extra", {}), dict):
         raise ValueError(told)

@@ -1,4 +1,4 @@
-"""The descriptions of the archives that hold folders, for the day when the catalog is lost."""
+"""The descriptions of the archives that hold folders, from which a lost catalog is filled again."""
 
 from __future__ import annotations
 
@@ -19,48 +19,47 @@ _FILE_FOLDER: Final = 40
 
 
 def bundle_folder(root: str) -> str:
-    """Return the name of a folder as the description of a bundle has room for it."""
+    """Return as much of a folder's name as the description of a bundle has room for."""
     return os.path.basename(root)[-_BUNDLE_FOLDER:]  # noqa: PTH119  # of any bytes
 
 
 def file_folder(root: str) -> str:
-    """Return the name of a folder as the description of a file has room for it."""
+    """Return as much of a folder's name as the description of a file has room for."""
     return os.path.basename(root)[-_FILE_FOLDER:]  # noqa: PTH119  # of any bytes
 
 
 def describe_bundle(root: str | None) -> str:
-    """Return a description that no other bundle has, so that a lost upload is found again.
+    """Return a description that no other bundle has, so that a lost upload can be found.
 
-    ``root`` is the folder, ``None`` for an encrypted bundle, which shows nothing of it.
+    ``root`` is the folder; ``None`` for an encrypted bundle, which hides it.
     """
     folder = {"folder": bundle_folder(root)} if root is not None else {}
     return json.dumps({"aioglacier": "bundle", **folder, "id": secrets.token_hex(8)})
 
 
 def describe_sealed_file() -> str:
-    """Return a description that no other encrypted file has, and that shows nothing of the file."""
+    """Return a description that no other encrypted file has, and that hides the file."""
     return json.dumps({"aioglacier": "file", "id": secrets.token_hex(8)})
 
 
-def describe_file(path: bytes, root: str, tree: str, *, mode: int, mtime_ns: int, uid: int, gid: int) -> str:
-    """Return all that is needed of a file, should the catalog be lost.
+def describe_file(entry: Entry, root: str, tree: str) -> str:
+    """Return all facts of a file that a recovery needs.
 
-    Of a path that is too long the end is kept, and ``cut`` says so.
+    A path that is too long loses its beginning, and ``cut`` says so.
     """
     facts = {
         "aioglacier": "file",
         "folder": file_folder(root),
         "tree": tree,
-        "mode": mode,
-        "mtime_ns": mtime_ns,
-        "uid": uid,
-        "gid": gid,
+        "mode": entry.mode,
+        "mtime_ns": entry.mtime_ns,
+        "uid": entry.uid,
+        "gid": entry.gid,
     }
-    shown = os.fsdecode(path)
+    shown = os.fsdecode(entry.path)
     text = json.dumps({"path": shown, **facts})
-    while len(text) > VAULT.max_description_length:
-        # No character is more than 12 in JSON.
-        shown = shown[max(1, (len(text) - VAULT.max_description_length) // 12) :]
+    while (excess := len(text) - VAULT.max_description_length) > 0:
+        shown = shown[max(1, excess // 12) :]  # one character takes up to 12 in JSON
         text = json.dumps({"path": shown, **facts, "cut": True})
     return text
 
@@ -75,7 +74,7 @@ def read_description(description: str) -> dict[str, Any]:
 
 
 def described_file(archive: Archive, fields: dict[str, Any]) -> Entry | None:
-    """Return the version that a file's description tells of; ``None`` if it lacks the whole path."""
+    """Return the version that a file's description holds; ``None`` if it lacks the whole path."""
     if "path" not in fields or "cut" in fields or not isinstance(fields.get("folder"), str):
         return None
     try:
@@ -92,14 +91,6 @@ def described_file(archive: Archive, fields: dict[str, Any]) -> Entry | None:
             mode=whole_number(fields["mode"]) & 0o7777,
             uid=whole_number(fields["uid"]),
             gid=whole_number(fields["gid"]),
-            target=None,
-            extra=None,
-            content_hash=None,
-            upload=None,
-            position=None,
-            stored=None,
-            compression=None,
-            encryption=None,
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -13,10 +13,8 @@ BLOCK: Final = 512
 #: The end of an archive.
 END: Final = bytes(2 * BLOCK)
 
-REGULAR: Final = b"0"
-HARDLINK: Final = b"1"
-SYMLINK: Final = b"2"
-FOLDER: Final = b"5"
+#: The type flags of members, by the kinds of the catalog.
+FLAGS: Final = {"file": b"0", "hardlink": b"1", "symlink": b"2", "directory": b"5"}
 _PAX: Final = b"x"
 
 _LARGEST_ID: Final = 0o7777777
@@ -32,7 +30,7 @@ def padding(size: int) -> bytes:
 def member_header(
     name: bytes,
     *,
-    type_flag: bytes = REGULAR,
+    type_flag: bytes = FLAGS["file"],
     size: int = 0,
     mode: int = 0o644,
     uid: int = 0,

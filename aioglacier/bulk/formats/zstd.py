@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.core.errors import ConfigurationError, IntegrityError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 LEVEL: Final = 3
@@ -14,34 +15,30 @@ LEVEL: Final = 3
 #: The first of the sixteen magic numbers of frames that readers skip (RFC 8878, 3.1.2).
 _SKIPPABLE: Final = (0x184D2A50).to_bytes(4, "little")
 
-#: What a member can have at most, decoded: the largest file with its headers, or a page of an index.
+#: The most bytes that a frame may hold: the largest file with its headers, or a page of an index.
 _LARGEST: Final = 64 * 1024 * 1024
 
-#: Bytes of a frame decoded at once if its header names no size: they make 32 MiB at the very most.
+#: Bytes of a frame decoded at once if its header names no size: they hold 32 MiB at most.
 _STEP: Final = 1024
 
 
-class ZstdCoder:
-    """Makes frames. For one thread at a time."""
-
-    def __init__(self, level: int = LEVEL) -> None:
-        self._compressor = _module().ZstdCompressor(level=level, write_content_size=True)
-
-    def encode(self, member: bytes) -> bytes:
-        """One frame."""
-        frame: bytes = self._compressor.compress(member)
-        return frame
+def compressor() -> Callable[[bytes], bytes]:
+    """Return a function that makes one frame of bytes, for one thread at a time."""
+    compress: Callable[[bytes], bytes] = (
+        _module().ZstdCompressor(level=LEVEL, write_content_size=True).compress
+    )
+    return compress
 
 
 def decode(frame: bytes) -> bytes:
     """Return the content of a frame.
 
     Raises:
-        IntegrityError: It is no such frame, or holds more than any member has.
+        IntegrityError: The bytes are no frame, or it holds more than any member has.
     """
     zstandard = _module()
     try:
-        # A frame that says how much it holds is decoded whatever ``max_output_size`` says.
+        # The library ignores ``max_output_size`` for a frame that names its size.
         if zstandard.frame_content_size(frame) > _LARGEST:
             raise _unreadable("it holds more than any member has")
         content: bytes = zstandard.ZstdDecompressor(max_window_size=_LARGEST).decompress(
@@ -53,13 +50,13 @@ def decode(frame: bytes) -> bytes:
 
 
 def skippable_frame(content: bytes, size: int) -> bytes:
-    """A frame of so many bytes in all that readers skip, with text in it that spaces fill up."""
+    """Return a frame of so many bytes that readers skip, which holds text padded with spaces."""
     room = size - 8
     return _SKIPPABLE + room.to_bytes(4, "little") + content.ljust(room)
 
 
 def skipped_text(frame: bytes) -> bytes | None:
-    """The text in such a frame, ``None`` if it is none."""
+    """Return the text in a skippable frame, ``None`` for other bytes."""
     is_one = frame[:8] == _SKIPPABLE + max(0, len(frame) - 8).to_bytes(4, "little")
     return frame[8:] if is_one else None
 

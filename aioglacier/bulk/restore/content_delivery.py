@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.formats.members import member_content
+from aioglacier.bulk.formats.bundle_format import member_content
 from aioglacier.bulk.restore.placer import as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
 from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError

@@ -1,55 +1,60 @@
-"""The bundle writer: members become one archive, with an index at its end.
+"""Bundles: members become one archive, with an index at its end; the next bundle begins where one is full.
 
-The upload is on record, and begun at the service, before the first member is written; it is always one in
-parts, because only that can be found and completed again after a kill. Members are recorded while they go
-out, some thousands at a time, and count once the upload is completed.
+The upload is on record, and begun at the service, before the first member is written. Members are recorded
+while they go out, some thousands at a time, and count once the archive is proven.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.bulk.formats import tar
-from aioglacier.bulk.formats.age import AGE, sealed_member
-from aioglacier.bulk.formats.bundle_format import INDEX_NAME, PART_SIZE, BundleTrailer, encode_trailer
-from aioglacier.bulk.formats.bundle_index import index_line
+from aioglacier.bulk.formats.age import AGE, sealing_encoder
+from aioglacier.bulk.formats.bundle_format import PART_SIZE, BundleTrailer, encode_trailer
+from aioglacier.bulk.formats.bundle_index import encode_page, index_lines
 from aioglacier.bulk.formats.folder_descriptions import describe_bundle
-from aioglacier.bulk.formats.zstd import ZstdCoder
-from aioglacier.bulk.sync.in_parts import open_in_parts
-from aioglacier.bulk.sync.pacing import Patience
-from aioglacier.catalog.folders.entries import BundleRecord, Entry
+from aioglacier.bulk.formats.zstd import compressor
+from aioglacier.bulk.in_parts import open_in_parts
+from aioglacier.bulk.sync.pacing import PacedWriter, Patience
+from aioglacier.catalog.folders.entry_records import BundleRecord
+from aioglacier.core.limits import MIB
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable
+
+    from anyio.streams.memory import MemoryObjectReceiveStream
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.sync.packing import Packed
+    from aioglacier.bulk.sync.plan import SyncOptions
+    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
     from aioglacier.catalog import UploadRecord
-    from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
+    from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.recorded.vault_context import RecordedVault
-    from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.upload.writer import ArchiveWriter
 
 _RECORDED_AT_ONCE: Final = 4000
-_INDEX_LINES: Final = 8192
 
-#: How often to look whether a part is gone.
-_LOOK_SECONDS: Final = 0.02
+#: The limits of one page of an index. Attributes make a line as long as they like, and a reader refuses pages
+#: above 64 MiB.
+_INDEX_LINES: Final = 8192
+_INDEX_PAGE: Final = 16 * MIB
 
 
 class BundleWriter:
-    """One bundle on its way.
+    """One bundle under way.
 
     Attributes:
-        archive: What it has become in the end.
-        requests: How many were asked of the service.
+        writer: The writer of the archive.
+        record: The record of the bundle, with its members so far.
+        archive: The archive, once it is made.
     """
 
     def __init__(
@@ -57,136 +62,96 @@ class BundleWriter:
         context: RecordedVault,
         tree: TreeRecord,
         run: RunNumber,
-        upload: UploadRecord,
-        writer: ArchiveWriter,
         record: BundleRecord,
+        writer: PacedWriter,
         recipients: Recipients | None = None,
-        patience: Patience | None = None,
     ) -> None:
+        self.writer = writer.archive
+        self.record = record
         self.archive: Archive | None = None
-        self._context = context
-        self._entries, self._bundles = context.catalog.entries, context.catalog.bundles
+        self._catalog = context.catalog
         self._tree = tree
         self._run = run
-        self._upload = upload
-        self._writer = writer
-        self._record = record
+        self._paced = writer
         self._recipients = recipients
         self._waiting: list[Entry] = []
-        self._members = 0
-        self._index_hash = hashlib.sha256()
-        self._content_size = 0
-        self._patience = patience or Patience()
-        self._filling_since = anyio.current_time()
-
-    @property
-    def position(self) -> int:
-        """Bytes written."""
-        return self._writer.position
 
     @property
     def requests(self) -> int:
-        """Initiate, parts so far, complete."""
-        return 2 + -(-self._writer.position // self._writer.part_size)
-
-    @property
-    def members(self) -> int:
-        """Paths written."""
-        return self._members
-
-    def snapshot(self) -> TransferSnapshot:
-        """The counters now."""
-        return self._writer.snapshot()
+        """Requests so far and for the end: initiate, parts, complete."""
+        return 2 + -(-self.writer.position // self.writer.part_size)
 
     async def add(self, packed: Packed) -> None:
         """Write members, and record them."""
-        base = self._writer.position
-        number = self._upload.number
+        base, record = self.writer.position, self.record
         self._waiting += [
-            entry._replace(upload=number, position=base + (entry.position or 0)) for entry in packed.entries
+            entry._replace(upload=record.upload, position=base + (entry.position or 0))
+            for entry in packed.entries
         ]
-        self._members += len(packed.entries)
-        self._content_size += packed.size
-        await self._write(packed.blob)
+        self.record = replace(
+            record,
+            members=record.members + len(packed.entries),
+            content_size=record.content_size + packed.size,
+        )
+        await self._paced.write(packed.blob)
         if len(self._waiting) >= _RECORDED_AT_ONCE:
             await self._flush()
 
     async def finish(self) -> Archive:
-        """Write the index, and make the archive; from then on its members count."""
+        """Write the index and make the archive; from then on its members count."""
         await self._flush()
-        index_position = self._writer.position
-        await self._write_index()
-        self._record = replace(
-            self._record,
-            members=self._members,
-            content_size=self._content_size,
-            index_position=index_position,
-            index_size=self._writer.position - index_position,
+        start = self.writer.position
+        index_hash = await self._write_index()
+        self.record = record = replace(
+            self.record, index_position=start, index_size=self.writer.position - start
         )
+        is_plain = self._recipients is None
         trailer = BundleTrailer(
-            index_position,
-            self._record.index_size,
-            self._members,
-            self._record.compression,
-            self._record.encryption,
-            self._index_hash.digest()[:16],
+            start,
+            record.index_size,
+            record.members,
+            record.compression,
+            record.encryption,
+            index_hash,
             self._tree.identity,
-            self._tree.host if self._recipients is None else "",
-            self._tree.root if self._recipients is None else None,
+            self._tree.host if is_plain else "",
+            self._tree.root if is_plain else None,
         )
-        await self._writer.write(encode_trailer(trailer))
-        await self._bundles.record(self._tree, self._run, self._record)
-        self.archive = await self._writer.complete()
-        await self._bundles.finish(self._upload.number)
+        await self.writer.write(encode_trailer(trailer))
+        await self._catalog.bundles.record(self._tree, self._run, record)
+        self.archive = await self.writer.complete()
+        await self._catalog.bundles.finish(record.upload)
         return self.archive
-
-    async def _write(self, blob: bytes) -> None:
-        """Write, and at the end of each part wait until it is gone, while there is patience for it."""
-        room = -self._writer.position % self._writer.part_size
-        if self._patience.is_spent or len(blob) <= room or not self._writer.position:
-            await self._writer.write(blob)
-            return
-        view = memoryview(blob)
-        await self._writer.write(view[:room])
-        began = anyio.current_time()
-        self._patience.packed(began - self._filling_since)
-        while self._writer.snapshot().parts_in_flight:
-            if not self._patience.has(anyio.current_time() - began):
-                break
-            await anyio.sleep(_LOOK_SECONDS)
-        self._filling_since = anyio.current_time()
-        self._patience.waited(self._filling_since - began)
-        await self._writer.write(view[room:])
 
     async def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        await self._entries.add(waiting)
+        await self._catalog.entries.add(waiting)
 
-    async def _write_index(self) -> None:
-        lines: list[bytes] = []
+    async def _write_index(self) -> bytes:
+        """Write the index from the records, page by page; return its hash."""
+        hasher = hashlib.sha256()
         number = 0
-        async for page in self._entries.members(self._upload.number):
-            lines += await run_in_thread(lambda page=page: [index_line(entry) for entry in page])  # type: ignore[misc]
-            while len(lines) >= _INDEX_LINES:
-                await self._write_index_page(number, lines[:_INDEX_LINES])
-                del lines[:_INDEX_LINES]
-                number += 1
+        async for lines in self._index_lines():
+            page = await run_in_thread(
+                partial(encode_page, number, lines, self.record.compression, self._recipients)
+            )
+            hasher.update(page)
+            await self._paced.write(page)
+            number += 1
+        return hasher.digest()[:16]
+
+    async def _index_lines(self) -> AsyncIterator[list[bytes]]:
+        lines: list[bytes] = []
+        size = 0
+        async for members in self._catalog.entries.members(self.record.upload):
+            for line in await run_in_thread(partial(index_lines, members)):
+                lines.append(line)
+                size += len(line)
+                if len(lines) == _INDEX_LINES or size > _INDEX_PAGE:
+                    yield lines
+                    lines, size = [], 0
         if lines:
-            await self._write_index_page(number, lines)
-
-    async def _write_index_page(self, number: int, lines: Sequence[bytes]) -> None:
-        def make() -> bytes:
-            coder = ZstdCoder()
-            content = coder.encode(b"".join(lines))
-            if self._recipients is not None:
-                return sealed_member(INDEX_NAME % number + b".age", content, self._recipients)
-            header = tar.member_header(INDEX_NAME % number, size=len(content), mode=0o600)
-            member = header + content + tar.padding(len(content))
-            return coder.encode(member) if self._record.compression else member
-
-        page = await run_in_thread(make)
-        self._index_hash.update(page)
-        await self._write(page)
+            yield lines
 
 
 @asynccontextmanager
@@ -194,25 +159,90 @@ async def open_bundle(
     context: RecordedVault,
     tree: TreeRecord,
     run: RunNumber,
+    patience: Patience,
     *,
     compression: str | None,
     recipients: Recipients | None = None,
-    patience: Patience | None = None,
 ) -> AsyncIterator[BundleWriter]:
-    """Begin a bundle. Leaving the block before ``finish`` aborts it, and its members are none.
+    """Begin a bundle. Leaving the block before ``finish`` aborts it, and none of its members count.
 
-    ``patience`` is shared by the bundles of a run, since it is about the service and this machine.
+    ``patience`` belongs to all bundles of a run, since it concerns the service and this machine.
     """
     encryption = AGE if recipients is not None else None
+    records: list[BundleRecord] = []
 
     async def note(upload: UploadRecord) -> None:
-        record = BundleRecord(upload.number, "tar", compression, encryption)
-        await context.catalog.bundles.record(tree, run, record)
+        records.append(BundleRecord(upload.number, "tar", compression, encryption))
+        await context.catalog.bundles.record(tree, run, records[0])
 
     description = describe_bundle(tree.root if recipients is None else None)
-    async with open_in_parts(context, description, context.part_size(PART_SIZE), note=note) as (
-        upload,
-        writer,
-    ):
-        record = BundleRecord(upload.number, "tar", compression, encryption)
-        yield BundleWriter(context, tree, run, upload, writer, record, recipients, patience)
+    async with open_in_parts(context, description, context.part_size(PART_SIZE), note=note) as (_, writer):
+        yield BundleWriter(context, tree, run, records[0], PacedWriter(writer, patience), recipients)
+
+
+class Bundling:
+    """The bundles of one ``sync``.
+
+    Attributes:
+        compression: The compression of members.
+        encryption: The encryption of members and indexes.
+        given_up: Members of a bundle that was aborted in the end; they go again next time.
+        bundle: The bundle that is being written.
+    """
+
+    def __init__(self, context: RecordedVault, options: SyncOptions, counters: SyncSnapshot) -> None:
+        self.compression = "zstd" if options.compress else None
+        self.encryption = AGE if options.recipients is not None else None
+        self.given_up = 0
+        self.bundle: BundleWriter | None = None
+        self._context = context
+        self._options = options
+        self._counters = counters
+        self._patience = Patience()
+        self._numbers = itertools.count(1)  # ``next`` is safe in any thread
+
+    def make_encoder(self) -> Callable[[bytes], bytes] | None:
+        """Return an encoder of members for one thread; ``None`` if members are stored as they are."""
+        encode = compressor() if self.compression else None
+        if self._options.recipients is not None:
+            return sealing_encoder(self._options.recipients, encode, self._numbers)
+        return encode
+
+    async def run(self, tree: TreeRecord, run: RunNumber, take: MemoryObjectReceiveStream[Packed]) -> None:
+        """Write members into bundles until no more come."""
+        async with take:
+            packed = await _next(take)
+            while packed is not None:
+                async with open_bundle(
+                    self._context,
+                    tree,
+                    run,
+                    self._patience,
+                    compression=self.compression,
+                    recipients=self._options.recipients,
+                ) as bundle:
+                    self.bundle = bundle
+                    try:
+                        while packed is not None and bundle.writer.position < self._options.bundle_size:
+                            await bundle.add(packed)
+                            self._counters.archived += len(packed.entries)
+                            self._counters.archived_size += packed.size
+                            packed = await _next(take)
+                        await bundle.finish()
+                        self._counters.archives += 1
+                    finally:
+                        self._count(bundle)
+
+    def _count(self, bundle: BundleWriter) -> None:
+        if bundle.archive is None:
+            self.given_up += bundle.record.members
+        self._counters.requests += bundle.requests
+        self._counters.sent += bundle.writer.snapshot().moved
+        self.bundle = None
+
+
+async def _next(take: MemoryObjectReceiveStream[Packed]) -> Packed | None:
+    try:
+        return await take.receive()
+    except anyio.EndOfStream:
+        return None

@@ -1,50 +1,150 @@
-"""Files of a folder, opened below it and never through a link.
+"""Files of a folder, opened below it and never through a link, and the versions that record them.
 
 Everything here blocks; call it in a thread.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import Final
+import stat
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.formats.attributes import read_attributes
+from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.sync.scan import signed
+from aioglacier.catalog.folders.entry_records import Entry
+from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import TreeHash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.reading import FileIdentity
 
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aioglacier.bulk.sync.scan import Found
+
+#: Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer.
+OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+#: As in ``transfer.upload``: a change within the same tick of the file system's clock would not show later.
+_TICK_NS: Final = 20_000_000
 
 
-def open_file(root: str, path: bytes) -> int:
-    """Open a file of a folder.
+@contextmanager
+def reading(path: bytes) -> Iterator[None]:
+    """Name the file of the folder that cannot be read in the block.
+
+    Raises:
+        SourceUnreadableError: In place of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def open_file(root: str, path: bytes) -> Iterator[int]:
+    """Open a file of a folder for the block.
 
     Raises:
         UnsafePathError: The path leads through a link.
-        OSError: The file cannot be opened.
+        SourceUnreadableError: The file cannot be opened, or is no regular file any more.
     """
-    with Beneath(os.fsencode(root)) as beneath:
+    with reading(path), Beneath(os.fsencode(root)) as beneath:
         parent, name = beneath.parent(path)
-        return os.open(name, _READ, dir_fd=parent)
+        fd = os.open(name, OPEN, dir_fd=parent)
+    try:
+        check_regular(path, os.fstat(fd))
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def hash_file(root: str, path: bytes) -> bytes:
     """Return the tree hash of a file; see ``open_file``."""
     hasher = TreeHash()
-    fd = open_file(root, path)
-    try:
+    with open_file(root, path) as fd, reading(path):
         while block := os.read(fd, MIB):
             hasher.update(block)
-    finally:
-        os.close(fd)
     return hasher.digest()
 
 
 def look_at_file(root: str, path: bytes) -> tuple[FileIdentity, dict[str, bytes]]:
-    """Return what a file is, and its extended attributes; see ``open_file``."""
-    fd = open_file(root, path)
-    try:
+    """Return the identity of a file and its extended attributes; see ``open_file``."""
+    with open_file(root, path) as fd:
         return FileIdentity.of(os.fstat(fd)), read_attributes(fd)
-    finally:
-        os.close(fd)
+
+
+def check_regular(path: bytes, status: os.stat_result) -> None:
+    """Refuse what is no regular file any more.
+
+    Raises:
+        SourceUnreadableError: It is none.
+    """
+    if not stat.S_ISREG(status.st_mode):
+        name = os.fsdecode(path)
+        raise SourceUnreadableError(f"{name!r} is no regular file any more", path=name)
+
+
+def unreadable(path: bytes, error: OSError, offset: int | None = None) -> SourceUnreadableError:
+    """Return the error for a path that could be read up to ``offset``."""
+    name = os.fsdecode(path)
+    reason = "it is a link now" if error.errno == errno.ELOOP else error.strerror or str(error)
+    where = f" at byte {offset}" if offset else ""
+    return SourceUnreadableError(
+        f"{name!r} cannot be read{where}: {reason}", path=name, errno=error.errno, offset=offset
+    )
+
+
+def found_again(found: Found, status: os.stat_result) -> Found:
+    """Return the facts of a file that was read.
+
+    A file that changed within the last tick of the file system's clock may change again without a sign in its
+    times. Its ``ctime`` becomes 0, so that the next run reads it once more. Its ``mtime`` shows nothing of
+    that: anybody can set it, even to the future.
+    """
+    recent = status.st_ctime_ns > time.time_ns() - _TICK_NS
+    return found._replace(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=0 if recent else status.st_ctime_ns,
+        inode=signed(status.st_ino),
+        mode=status.st_mode & 0o7777,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        blocks=status.st_blocks,
+    )
+
+
+def new_version(
+    found: Found,
+    tree: int,
+    run: int,
+    *,
+    target: bytes | None = None,
+    attributes: dict[str, bytes] | None = None,
+    content_hash: bytes | None = None,
+) -> Entry:
+    """Return the version that records a path; its content is not yet in any archive."""
+    has_holes = found.kind == "file" and found.blocks * 512 < found.size
+    return Entry(
+        tree,
+        found.path,
+        run,
+        found.kind,
+        found.size,
+        found.mtime_ns,
+        found.ctime_ns,
+        found.inode,
+        found.device,
+        found.mode,
+        found.uid,
+        found.gid,
+        target if target is not None else found.target,
+        encode_extra(attributes or {}, has_holes=has_holes),
+        content_hash,
+    )

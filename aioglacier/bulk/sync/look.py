@@ -1,4 +1,4 @@
-"""The first stage of a ``sync``: scan the folder, compare it with the catalog, hand out the changes.
+"""The first stage of a ``sync``: scan the folder, compare it with the catalog, and hand out changes.
 
 It runs in a thread. Changes of small files go to the packers in batches, and big files one by one.
 """
@@ -15,7 +15,7 @@ import anyio.from_thread
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.sync.compare import Change, Comparison
-from aioglacier.bulk.sync.scan import Scan
+from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan
 from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.threads import run_in_thread
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.path_failures import PathFailures
     from aioglacier.bulk.sync.plan import SyncOptions
-    from aioglacier.bulk.sync.sync_progress import SyncCounters
-    from aioglacier.catalog.folders.entries import Entries, TreeRecord
+    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
+    from aioglacier.catalog.folders.entries import Entries
+    from aioglacier.catalog.folders.entry_records import TreeRecord
 
-#: The limits of one batch: large enough that handing over costs little, small enough to be held in memory.
+#: The limits of one batch: large enough that handing over costs little, small enough to hold in memory.
 _CHANGES_AT_ONCE: Final = 256
 _BYTES_AT_ONCE: Final = 4 * MIB
 
-#: The first batches are small and early, so that the upload begins at once.
+#: The first batches are small, so that the upload begins at once.
 _CHANGES_AT_FIRST: Final = 8
 _LONGEST_SECONDS: Final = 0.25
 
@@ -56,36 +57,38 @@ class _Batch:
 
 
 class FolderLook:
-    """One look at a folder, compared with the catalog.
+    """One scan of a folder, compared with the catalog.
 
     Attributes:
-        is_looking: Whether the look goes on.
         scan: The scan of the folder.
         comparison: The comparison, once it has begun.
+        is_looking: Whether the scan goes on.
+        kept: Changed files and links that were on record and still exist.
     """
 
     def __init__(self, root: str, options: SyncOptions, entries: Entries) -> None:
-        self.is_looking = True
-        self.comparison: Comparison | None = None
         self._root = root
         self._options = options
         self._entries = entries
         self._filter = make_filter(options.exclude, options.include)
-        self.scan = Scan(os.fsencode(root), self._filter)
         self._is_stopped = False
+        self.scan = Scan(os.fsencode(root), self._filter)
+        self.comparison: Comparison | None = None
+        self.is_looking = True
+        self.kept = 0
 
     def stop(self) -> None:
-        """Look at nothing more."""
+        """Hand out nothing more."""
         self._is_stopped = True
 
     async def run(
         self,
         tree: TreeRecord,
-        counters: SyncCounters,
+        counters: SyncSnapshot,
         to_packers: MemoryObjectSendStream[list[Change]],
         to_files: MemoryObjectSendStream[Change],
     ) -> None:
-        """Look at everything, and hand out what has changed."""
+        """Scan everything, and hand out what has changed."""
         batch = _Batch()
 
         def give(change: Change) -> None:
@@ -95,8 +98,8 @@ class FolderLook:
             if found is not None:
                 counters.changed += 1
                 counters.changed_size += found.size
-                if change.known is not None and change.known.kind != "directory":
-                    counters.kept_files += 1
+                was_there = change.known is not None or change.is_lost
+                self.kept += was_there and found.kind != "directory"
                 if found.kind == "file" and found.size > self._options.largest_member:
                     anyio.from_thread.run(to_files.send, change)
                     return
@@ -134,7 +137,7 @@ class FolderLook:
             give(change)
 
     def _known(self, tree: TreeRecord) -> Iterator[Sequence[Any]]:
-        """Yield what is on record, page by page, in a thread."""
+        """Yield the records, page by page, in a thread."""
         last: bytes | None = None
         while page := anyio.from_thread.run(self._entries.current_page, tree, last):
             if self._is_stopped:
@@ -143,24 +146,16 @@ class FolderLook:
             last = page[-1][0]
 
     def list_failures(self, failures: PathFailures) -> None:
-        """Add what could not be looked at, and what is of a kind that is not archived."""
+        """Add paths that could not be read, and paths of a kind that is not archived."""
         for failure in self.scan.failures:
             name = os.fsdecode(failure.path) or self._root
-            failures.add(
-                failure.path,
-                SourceUnreadableError(
-                    f"{name!r} cannot be looked at: {failure.reason}", path=name, errno=failure.errno
-                ),
-            )
+            message = f"{name!r} cannot be looked at: {failure.reason}"
+            failures.add(failure.path, SourceUnreadableError(message, path=name, errno=failure.errno))
         for path, kind in self.comparison.skipped if self.comparison else ():
             name = os.fsdecode(path)
-            failures.add(
-                path,
-                SourceUnreadableError(
-                    f"{name!r} is a {kind} and is not archived; exclude it to accept that", path=name
-                ),
-            )
+            message = f"{name!r} is a {SPECIAL_KINDS[kind]} and is not archived; exclude it to accept that"
+            failures.add(path, SourceUnreadableError(message, path=name))
 
 
-class _Stopped(Exception):  # noqa: N818  # it ends the look, and is no error
-    """Nothing more is to be looked at."""
+class _Stopped(Exception):  # noqa: N818  # it ends the scan, and is no error
+    """Nothing more is handed out."""

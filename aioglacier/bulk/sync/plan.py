@@ -24,12 +24,12 @@ class SyncOptions:
 
     Attributes:
         exclude: Patterns as in a ``.gitignore``.
-        include: Patterns that bring back what those exclude.
+        include: Patterns that bring back excluded paths.
         is_thorough: Read every file, whatever its times say.
         compress: Compress members with zstd.
         bundle_size: Bytes after which a bundle ends.
         largest_member: Larger files are archives of their own; at most 16 MiB.
-        recipients: Encrypt to these.
+        recipients: The recipients to encrypt to.
         allows_plain: Encrypt nothing, although the ``sync`` before did.
         accepts_removals: Record paths as removed even if they are most of the folder.
         host: The machine that the folder belongs to; ``None`` for this one.
@@ -52,15 +52,15 @@ class SyncPlan:
     """The work of a ``sync``, at most.
 
     Attributes:
-        files: Paths to archive, at most: the content of some may turn out to be on record.
+        files: Paths to archive, at most: the content of some may turn out to be stored.
         size: Their bytes.
-        removed: Paths that are no more.
+        removed: Paths on record that are gone from the folder.
         unchanged: Paths as on record.
-        bundles: Bundles to be made.
-        big_files: Archives of one file.
-        requests: To be asked of the service.
-        sent: Bytes to be sent.
-        failed: Paths that cannot be looked at.
+        bundles: Bundles to make.
+        big_files: Archives of one file to make.
+        requests: Requests to the service.
+        sent: Bytes to send.
+        failed: Paths that cannot be read.
     """
 
     files: int
@@ -74,48 +74,55 @@ class SyncPlan:
     failed: int
 
 
+@dataclass(slots=True)
+class _Sum:
+    files: int = 0
+    size: int = 0
+    requests: int = 0
+
+
 class Planning:
-    """Adds up what a ``sync`` would do."""
+    """Adds up the work of a ``sync``."""
 
     def __init__(self, options: SyncOptions, context: RecordedVault) -> None:
         self._options = options
         self._part_size = context.part_size(PART_SIZE)
-        self._sealing = SEALING if options.recipients is not None else 0
-        self._files = self._size = self._removed = 0
-        self._bundled = self._bundled_files = 0
-        self._big = self._big_size = self._big_requests = 0
+        self._all = _Sum()
+        self._big = _Sum()
+        self._bundled = _Sum()
+        self._removed = 0
 
     def add(self, change: Change) -> None:
-        """Take one change into account."""
+        """Add one change."""
         found = change.found
         if found is None:
             self._removed += 1
             return
         if found.kind == "directory" and change.known is not None:
             return
-        self._files += 1
-        self._size += found.size
-        if found.kind == "file" and found.size > self._options.largest_member:
-            self._big += 1
-            self._big_size += found.size
-            self._big_requests += 2 + count_parts(found.size, choose_part_size(found.size))
-        else:
-            self._bundled_files += 1
-            self._bundled += 512 + -(-found.size // 512) * 512 + self._sealing
+        is_big = found.kind == "file" and found.size > self._options.largest_member
+        share = self._big if is_big else self._bundled
+        for each in (self._all, share):
+            each.files += 1
+            each.size += found.size
+        if is_big:
+            share.requests += 2 + count_parts(found.size, choose_part_size(found.size))
+        else:  # a header, padding, a line of the index, and age's own
+            share.size += 512 + -found.size % 512 + 80
+            share.size += SEALING if self._options.recipients is not None else 0
 
     def result(self, unchanged: int, failed: int) -> SyncPlan:
-        """The sum."""
-        bundled = self._bundled + 80 * self._bundled_files  # the index
-        bundles = -(-bundled // self._options.bundle_size)
-        parts = -(-bundled // self._part_size)
+        """Return the plan."""
+        bundles = -(-self._bundled.size // self._options.bundle_size)
+        parts = -(-self._bundled.size // self._part_size)
         return SyncPlan(
-            files=self._files,
-            size=self._size,
+            files=self._all.files,
+            size=self._all.size,
             removed=self._removed,
             unchanged=unchanged,
             bundles=bundles,
-            big_files=self._big,
-            requests=parts + 2 * bundles + self._big_requests,
-            sent=bundled + self._big_size,
+            big_files=self._big.files,
+            requests=parts + 2 * bundles + self._big.requests,
+            sent=self._bundled.size + self._big.size,
             failed=failed,
         )

@@ -1,17 +1,17 @@
-"""The scan of a folder: every path with what ``lstat`` says of it, in the order that the catalog has, too.
+"""The scan of a folder: every path with its ``lstat`` facts, in the order of the catalog.
 
-A folder's path ends in "/" and the top is "". In each folder names are taken in the order of their bytes, a
-folder's with its "/", and a folder is gone through where its name stands: so paths come in the order of
-their bytes, and a scan and a catalog can be compared in one pass.
+The path of a folder ends in "/", and the top is "". In each folder the scan takes names in the order of their
+bytes, folders with their "/", and enters a folder where its name stands. So paths come in the order of their
+bytes, and a scan and a catalog can be compared in one pass.
 
-- Memory does not grow with the number of files. A folder of more names than ``NAMES_AT_ONCE`` is listed
-  several times, each time for the names that come next. (What does grow is the list of inodes of which not
-  every link was met yet.)
-- Folders are opened one below the other by their descriptors, never through a link, so a scan stays inside
-  whatever is moved about meanwhile, and no loop of links ends it.
-- A path that cannot be looked at is reported, and the scan goes on.
+- Memory does not grow with the number of files: the scan lists a folder of more than ``NAMES_AT_ONCE`` names
+  several times, each time for the names that come next. Only the list of inodes of which not every link was
+  met yet grows.
+- The scan opens each folder from the descriptor of the one above, and never follows a link. So it stays
+  inside the folder whatever another program moves meanwhile, and no loop of links traps it.
+- The scan reports a path that it cannot read, and goes on.
 
-It blocks: it is for a thread.
+Everything here blocks; call it in a thread.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.filters import PathFilter
 
-#: Names of one folder held at once. Of 100 bytes each they take 13 MB, and listing a million ten times over
-#: takes as long as looking at them does.
+#: Names of one folder held at once. With 100 bytes each they take 13 MB. Listing a million names ten times
+#: takes as long as reading their facts once.
 NAMES_AT_ONCE: Final = 100_000
 
-#: Folders held open, one in the other; those above are opened again, through "..", when the scan comes back.
+#: Nested folders held open. The scan opens those above again, through "..", when it comes back.
 _OPEN_AT_ONCE: Final = 64
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -49,19 +49,24 @@ _KINDS: Final = {
 
 _HALF: Final = 1 << 63
 
-#: Kinds that are not archived.
-SPECIAL_KINDS: Final = frozenset({"fifo", "socket", "block", "character"})
+#: Kinds that are not archived, as messages call them.
+SPECIAL_KINDS: Final = {
+    "fifo": "FIFO",
+    "socket": "socket",
+    "block": "block device",
+    "character": "character device",
+}
 
 
 class Found(NamedTuple):
-    """One path, as it was looked at. The first ten say what a comparison is about.
+    """One path with its facts. The first ten are compared with the catalog.
 
     Attributes:
-        path: Below the folder; a folder's ends in "/", the top's is empty.
+        path: Below the folder; the path of a folder ends in "/", and the top is empty.
         kind: As in the catalog.
-        size: Bytes of a file; 0 of anything else.
-        ctime_ns: 0 of a folder, and so is ``inode``: they change with what is in it.
-        target: Of a hard link, the path of the same file that came first.
+        size: Bytes of a file; 0 for anything else.
+        ctime_ns, inode: 0 for a folder, because they change with its content.
+        target: For a hard link, the path of the same file that came first.
         blocks: Units of 512 bytes that the file takes on disk.
     """
 
@@ -81,12 +86,12 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScanFailure:
-    """Something that could not be looked at.
+    """A path that could not be read.
 
     Attributes:
-        path: Below the folder; one that ends in "/" stands for all that is below it.
-        errno: Of the system.
-        reason: In words.
+        path: Below the folder; one that ends in "/" stands for everything below it.
+        errno: The system's error number.
+        reason: The system's message.
     """
 
     path: bytes
@@ -98,8 +103,8 @@ class Scan:
     """One pass over a folder; iterate over it once.
 
     Attributes:
-        failures: What could not be looked at so far.
-        linked: Files met so far that have more names than one.
+        failures: Paths that could not be read so far.
+        linked: Files met so far that have more than one name.
     """
 
     def __init__(
@@ -113,7 +118,7 @@ class Scan:
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}
 
     def __iter__(self) -> Iterator[Found]:
-        """Look at everything.
+        """Yield every path.
 
         Raises:
             SourceUnreadableError: The folder itself cannot be opened.
@@ -147,7 +152,7 @@ class Scan:
                 try:
                     status = lstat(name[:-1] if is_folder else name, dir_fd=fd, follow_symlinks=False)
                 except FileNotFoundError:
-                    continue  # it is gone since it was listed
+                    continue  # removed since it was listed
                 except OSError as error:
                     self._fail(path, error)
                     continue
@@ -208,10 +213,10 @@ class Scan:
 
 
 def open_top(root: bytes) -> int:
-    """Open the folder itself; of all paths this one may be a link.
+    """Open the folder itself; only this path may be a link.
 
     Raises:
-        SourceUnreadableError: It cannot be opened.
+        SourceUnreadableError: The folder cannot be opened.
     """
     try:
         return os.open(root, _FOLDER & ~os.O_NOFOLLOW)
@@ -226,8 +231,8 @@ class _Folder:
     """A folder that the scan is in.
 
     Attributes:
-        is_passage: It is excluded, and only what an include names is looked for in it.
-        passage: Such a folder itself, which is given before the first path in it that is.
+        is_passage: The folder is excluded, and the scan only looks for paths in it that an include names.
+        passage: Such a folder's own facts, until the scan yields them before the first such path.
     """
 
     __slots__ = ("fd", "identity", "is_passage", "names", "passage", "path")
@@ -251,11 +256,11 @@ class _Folder:
             last = names[-1]
 
     def open_again(self, below: int) -> None:
-        """Open the folder that was closed, from one that is in it."""
+        """Open the closed folder again, from a folder in it."""
         self.fd = os.open(b"..", _FOLDER, dir_fd=below)
         status = os.fstat(self.fd)
         if (status.st_dev, status.st_ino) != self.identity:
-            raise FileNotFoundError(2, "it was moved while it was being looked at")
+            raise FileNotFoundError(2, "the folder was moved during the scan")
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -264,7 +269,7 @@ class _Folder:
 
 
 def _names_after(fd: int, last: bytes, at_once: int) -> tuple[list[bytes], bool]:
-    """The names of a folder that come after ``last``, in order, and whether they are all."""
+    """Return the names of a folder after ``last``, in order, and whether they are all."""
     names: list[bytes] = []
     is_rest = True
     encode = os.fsencode
@@ -286,7 +291,7 @@ def _names_after(fd: int, last: bytes, at_once: int) -> tuple[list[bytes], bool]
 
 
 def signed(number: int) -> int:
-    """An unsigned 64-bit number as a database has it."""
+    """Return an unsigned 64-bit number as a database keeps it."""
     return number if number < _HALF else number - 2 * _HALF
 
 
@@ -295,7 +300,7 @@ def _found(path: bytes, status: os.stat_result) -> Found:
     kind = _KINDS.get(stat.S_IFMT(mode), "character")
     is_folder = kind == "directory"
     inode, device = status.st_ino, status.st_dev
-    # Made as the class itself would, without its detour: this is done for each of a million files.
+    # The class's own constructor takes twice as long, and this runs for each of a million files.
     return tuple.__new__(
         Found,
         (

@@ -1,13 +1,12 @@
-"""Big files that are encrypted: each is one age stream in an archive of its own.
+"""Encrypted big files: each is one age stream in an archive of its own.
 
-What age makes of a file is never the same twice, so nothing can go on where a former run has stopped: its
-upload is aborted by the next run, as that of a bundle is, and the file is sent again.
+age never gives the same output twice, so an interrupted upload cannot continue: the next run aborts it, as it
+does with a bundle, and sends the file again.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,23 +14,25 @@ import anyio
 import anyio.from_thread
 
 from aioglacier.bulk.formats.age import AGE, BLOCK
-from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
+from aioglacier.bulk.formats.attributes import read_attributes
 from aioglacier.bulk.formats.folder_descriptions import describe_sealed_file
-from aioglacier.bulk.sync.folder_files import open_file
-from aioglacier.bulk.sync.in_parts import open_in_parts
-from aioglacier.catalog.folders.entries import BundleRecord
+from aioglacier.bulk.in_parts import open_in_parts
+from aioglacier.bulk.sync.folder_files import found_again, new_version, open_file, reading
+from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import UploadState
-from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
+from aioglacier.core.errors import SourceChangedError
 from aioglacier.core.planning import choose_part_size
 from aioglacier.core.treehash import TreeHash
+from aioglacier.files.reading import FileIdentity
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog import UploadRecord
-    from aioglacier.catalog.folders.entries import Entry, RunNumber, TreeRecord
+    from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
@@ -41,10 +42,10 @@ async def archive_sealed(
     context: RecordedVault,
     tree: TreeRecord,
     run: RunNumber,
-    entry: Entry,
+    found: Found,
     root: str,
     recipients: Recipients,
-    note: Callable[[ArchiveWriter], None],
+    show: Callable[[ArchiveWriter], None],
 ) -> Archive:
     """Encrypt a file into an archive of its own, and record it.
 
@@ -52,87 +53,66 @@ async def archive_sealed(
         context: The vault.
         tree: The folder.
         run: The run.
-        entry: What is known of the file.
-        root: The folder.
-        recipients: Whom to encrypt to.
-        note: Is called with the writer.
+        found: The facts of the file.
+        root: The path of the folder.
+        recipients: The recipients to encrypt to.
+        show: Called with the writer, for the display.
 
     Raises:
         SourceError: The file cannot be read, or changed meanwhile. No archive was made.
-        GlacierError: It could not be sent.
+        GlacierError: The archive could not be sent.
     """
-    entries = context.catalog.entries
-    # Each 64 KiB gain 16 bytes, and there is a header of some hundred for each recipient.
-    most = entry.size + entry.size // 4096 + (len(recipients.names) + 1) * 4096
+    catalog = context.catalog
+    # age adds 16 bytes to each 64 KiB, and a header of some hundred bytes for each recipient.
+    most = found.size + found.size // 4096 + (len(recipients.names) + 1) * 4096
     uploads: list[UploadRecord] = []
 
     async def record(upload: UploadRecord) -> None:
         uploads.append(upload)
-        await context.catalog.bundles.record(
-            tree, run, BundleRecord(upload.number, "file", None, AGE, 1, entry.size)
-        )
+        bundle = BundleRecord(upload.number, "file", None, AGE, 1, found.size)
+        await catalog.bundles.record(tree, run, bundle)
 
-    description = describe_sealed_file()
+    part_size = choose_part_size(most)
     try:
-        async with open_in_parts(context, description, choose_part_size(most), note=record) as (
-            upload,
-            writer,
-        ):
-            note(writer)
-            found = await run_in_thread(partial(_seal, root, entry, recipients, writer))
-            await entries.add([found._replace(upload=upload.number, encryption=AGE)])
-            archive = await writer.complete()
+        async with open_in_parts(context, describe_sealed_file(), part_size, note=record) as (upload, writer):
+            show(writer)
+            entry = await run_in_thread(partial(_seal, root, found, tree, run, recipients, writer))
+            await catalog.entries.add([entry._replace(upload=upload.number, encryption=AGE)])
+            return await writer.complete()
     except BaseException:
         with anyio.CancelScope(shield=True):
             for upload in uploads:
-                state = (await context.catalog.uploads.get_number(upload.number)).state
+                state = (await catalog.uploads.get_number(upload.number)).state
+                # Whether a completion that was asked for succeeded is for the next run to find out.
                 if state not in {UploadState.COMPLETING, UploadState.COMPLETED}:
-                    await context.catalog.bundles.drop(upload.number)
+                    await catalog.bundles.drop(upload.number)
         raise
-    return archive
 
 
-def _seal(root: str, entry: Entry, recipients: Recipients, writer: ArchiveWriter) -> Entry:
-    """Read a file and write what is encrypted, in a thread; the record of what was read."""
-    path = os.fsdecode(entry.path)
-    try:
-        fd = open_file(root, entry.path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+def _seal(
+    root: str, found: Found, tree: TreeRecord, run: RunNumber, recipients: Recipients, writer: ArchiveWriter
+) -> Entry:
+    """Read a file and write it encrypted, in a thread; return the version that was read."""
+    path = os.fsdecode(found.path)
     hasher = TreeHash()
+    with open_file(root, found.path) as fd:
 
-    def take() -> bytes:
-        try:
-            block = os.read(fd, BLOCK)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        hasher.update(block)
-        return block
+        def take() -> bytes:
+            with reading(found.path):
+                block = os.read(fd, BLOCK)
+            hasher.update(block)
+            return block
 
-    try:
-        before = os.fstat(fd)
-        if not stat.S_ISREG(before.st_mode):
-            raise SourceUnreadableError(f"{path!r} is no regular file any more", path=path)
+        before = FileIdentity.of(os.fstat(fd))
         recipients.seal_stream(take, lambda block: anyio.from_thread.run(writer.write, block))
         attributes = read_attributes(fd)
         after = os.fstat(fd)
-    finally:
-        os.close(fd)
-    for field in ("st_size", "st_mtime_ns", "st_ctime_ns"):
-        if getattr(before, field) != getattr(after, field):
-            raise SourceChangedError(
-                f"{path!r} changed while it was read (its {field[3:]}); the next run tries again",
-                path=path,
-                field=field[3:],
-            )
-    return entry._replace(
-        size=after.st_size,
-        mtime_ns=after.st_mtime_ns,
-        ctime_ns=after.st_ctime_ns,
-        extra=encode_extra(attributes, has_holes=after.st_blocks * 512 < after.st_size),
-        content_hash=hasher.digest(),
+    if field := before.difference(FileIdentity.of(after)):
+        raise SourceChangedError(
+            f"{path!r} changed while it was read (its {field}); the next run tries again",
+            path=path,
+            field=field,
+        )
+    return new_version(
+        found_again(found, after), tree.number, run, attributes=attributes, content_hash=hasher.digest()
     )
-
-
-def _unreadable(path: str, error: OSError) -> SourceUnreadableError:
-    return SourceUnreadableError(f"{path!r} cannot be read: {error.strerror}", path=path, errno=error.errno)

@@ -79,14 +79,14 @@ class Entry(NamedTuple):
     mode: int
     uid: int
     gid: int
-    target: bytes | None
-    extra: bytes | None
-    content_hash: bytes | None
-    upload: int | None
-    position: int | None
-    stored: int | None
-    compression: str | None
-    encryption: str | None
+    target: bytes | None = None
+    extra: bytes | None = None
+    content_hash: bytes | None = None
+    upload: int | None = None
+    position: int | None = None
+    stored: int | None = None
+    compression: str | None = None
+    encryption: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

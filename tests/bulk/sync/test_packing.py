@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.formats.zstd import ZstdCoder, decode, skippable_frame
+from aioglacier.bulk.formats.zstd import compressor, decode, skippable_frame
 from aioglacier.bulk.sync.compare import Change, Known
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER, Packer
 from aioglacier.bulk.sync.scan import Scan
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def packer(tmp_path: Path) -> Iterator[Packer]:
     """A packer of the test's folder."""
-    made = Packer(os.fsencode(tmp_path), tree=1, run=1, coder=None, compression=None)
+    made = Packer(os.fsencode(tmp_path), tree=1, run=1)
     yield made
     made.close()
 
@@ -193,8 +193,8 @@ def test_folders_are_made_beneath_and_never_through_links(tmp_path: Path) -> Non
 
 def test_frames_are_read_alone_and_in_a_row() -> None:
     """And a skippable one has the size that was asked for."""
-    coder = ZstdCoder()
-    first, second = coder.encode(b"first" * 100), coder.encode(b"second")
+    encode = compressor()
+    first, second = encode(b"first" * 100), encode(b"second")
     assert decode(first) == b"first" * 100
     assert decode(second) == b"second"
     assert len(skippable_frame(b"{}", 512)) == 512

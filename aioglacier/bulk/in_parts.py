@@ -1,7 +1,7 @@
-"""Archives of several things are always uploaded in parts, and on record before the service hears of them.
+"""Uploads in parts that are on record before the service hears of them.
 
-Only such an upload can be found again, by the nonce in its description, and completed again, after a kill at
-any moment.
+Only such an upload can be found by the unique id in its description, and completed again, after a kill at
+any moment. So bundles, encrypted files and pieces of streams are always uploaded in parts.
 """
 
 from __future__ import annotations
@@ -28,36 +28,33 @@ async def open_in_parts(
     keep_unfinished: bool = False,
     continued: tuple[UploadRecord, Mapping[int, bytes]] | None = None,
 ) -> AsyncIterator[tuple[UploadRecord, ArchiveWriter]]:
-    """Begin an upload, or go on with one. Leaving the block before ``complete`` is no archive.
+    """Begin or continue an upload. Leaving the block before ``complete`` makes no archive.
 
     Args:
         context: The vault.
-        description: Unlike any other.
-        part_size: Of the parts.
-        note: What to record beside the upload before it begins.
-        keep_unfinished: Keep it for another time; otherwise it is aborted.
-        continued: An open upload, and the tree hashes of its parts by offset. It is written from its
-            beginning again: what the service has is compared, and not sent.
+        description: A unique description.
+        part_size: The size of the parts.
+        note: Records more before the upload begins.
+        keep_unfinished: Keep an unfinished upload at the service instead of aborting it.
+        continued: An open upload, and the tree hashes of its parts by offset. The caller writes it from its
+            beginning again: parts that the service has are compared, and not sent.
 
     Raises:
         InvalidPlanError: Part size and memory limit do not go together. Nothing was sent.
     """
     options = UploadOptions(context.name, description, part_size, keep_unfinished=keep_unfinished)
+    known: Mapping[int, bytes] = {}
     if continued is not None:
         upload, known = continued
     else:
-        upload, known = (
-            await context.catalog.uploads.record_intent(
-                context.key, part_size=part_size, description=description
-            ),
-            {},
+        upload = await context.catalog.uploads.record_intent(
+            context.key, part_size=part_size, description=description
         )
         if note is not None:
             await note(upload)
     store = context.store(options, record=upload)
     async with open_engine(store, context.resources, options, None) as engine:
-        upload_id = upload.upload_id or await store.initiate(part_size)
-        engine.resume(upload_id, known)
+        engine.resume(upload.upload_id or await store.initiate(part_size), known)
         writer = ArchiveWriter(engine, options)
         try:
             yield upload, writer

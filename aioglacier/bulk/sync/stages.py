@@ -1,0 +1,152 @@
+"""The stages of a ``sync``: scan, pack, bundle, and upload big files.
+
+Stages are tasks, joined by streams without room, so that the slowest sets the pace and memory is bounded by
+what each stage holds. The scan runs in a thread; packers read files in threads; one task writes bundles; big
+files go by themselves, several at once.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.from_thread
+
+from aioglacier.bulk.path_failures import PathFailures
+from aioglacier.bulk.sync.big_files import BigFiles
+from aioglacier.bulk.sync.bundle import Bundling
+from aioglacier.bulk.sync.compare import Change
+from aioglacier.bulk.sync.look import FolderLook
+from aioglacier.bulk.sync.packing import Packer
+from aioglacier.bulk.sync.stored_contents import StoredContents, touch
+from aioglacier.bulk.sync.sync_progress import SyncSnapshot
+from aioglacier.tasks.groups import first_cause
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    from aioglacier.bulk.sync.compare import Known
+    from aioglacier.bulk.sync.packing import Packed
+    from aioglacier.bulk.sync.plan import SyncOptions
+    from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
+    from aioglacier.recorded.vault_context import RecordedVault
+
+_PACKERS: Final = 2
+_BIG_FILES_AT_ONCE: Final = 3
+
+
+class Stages:
+    """The stages of one ``sync``, to be run once.
+
+    Attributes:
+        look: The scan.
+        bundling: The bundles.
+        counters: The progress, without what ``snapshot`` adds.
+        failures: Paths that could not be archived.
+        gone: Paths on record that are gone from the folder.
+    """
+
+    def __init__(self, context: RecordedVault, root: str, options: SyncOptions) -> None:
+        self._context = context
+        self._root = root
+        self._stored = StoredContents(context, options.recipients, least=options.largest_member)
+        self._stoppable = anyio.CancelScope()
+        self.counters = SyncSnapshot()
+        self.failures = PathFailures()
+        self.gone: list[Known] = []
+        self.look = FolderLook(root, options, context.catalog.entries)
+        self.bundling = Bundling(context, options, self.counters)
+        self._big_files = BigFiles(
+            context, root, options.recipients, self._stored, self.counters, self.failures
+        )
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the run was asked to stop."""
+        return self._stoppable.deadline < float("inf")
+
+    def snapshot(self) -> SyncSnapshot:
+        """Return the counters now."""
+        counters, comparison, bundle = self.counters, self.look.comparison, self.bundling.bundle
+        return replace(
+            counters,
+            looked_at=comparison.looked_at if comparison else 0,
+            looked_at_size=comparison.size if comparison else 0,
+            is_looking=self.look.is_looking,
+            unchanged=comparison.unchanged if comparison else 0,
+            failed=self.failures.count,
+            requests=counters.requests + (bundle.requests if bundle else 0),
+            sent=counters.sent + self._big_files.moved() + (bundle.writer.snapshot().moved if bundle else 0),
+            current=self._big_files.current(),
+        )
+
+    def drain(self, seconds: float) -> None:
+        """Scan nothing more, and finish the archives under way within so many seconds."""
+        self.look.stop()
+        self._stoppable.deadline = min(self._stoppable.deadline, anyio.current_time() + seconds)
+        self._big_files.drain(seconds)
+
+    def are_most_gone(self) -> bool:
+        """Whether more files are gone from the folder than are still there and were on record."""
+        comparison = self.look.comparison
+        assert comparison is not None  # noqa: S101  # the scan is over
+        files = sum(known.kind != "directory" for known in self.gone)
+        kept = comparison.unchanged - comparison.unchanged_folders + self.look.kept
+        return files - self._stored.linked > kept  # a linked file was renamed, and is not really gone
+
+    async def run(self, tree: TreeRecord, run: RunNumber) -> None:
+        """Archive all changes. If ``drain`` was called, it ends early."""
+        to_packers, from_look = anyio.create_memory_object_stream[list[Change]](0)
+        to_bundle, from_packers = anyio.create_memory_object_stream["Packed"](0)
+        to_files, big_files = anyio.create_memory_object_stream[Change](0)
+        with first_cause(), self._stoppable:
+            async with anyio.create_task_group() as stages:
+                stages.start_soon(self.look.run, tree, self.counters, to_packers, to_files)
+                for _ in range(_PACKERS):
+                    stages.start_soon(self._pack_all, tree, run, from_look.clone(), to_bundle.clone())
+                for _ in range(_BIG_FILES_AT_ONCE):
+                    stages.start_soon(self._big_files.upload_all, tree, run, big_files.clone())
+                stages.start_soon(self.bundling.run, tree, run, from_packers)
+                for stream in (from_look, to_bundle, big_files):
+                    stream.close()
+
+    async def _pack_all(
+        self,
+        tree: TreeRecord,
+        run: RunNumber,
+        take: MemoryObjectReceiveStream[list[Change]],
+        give: MemoryObjectSendStream[Packed],
+    ) -> None:
+        packer = Packer(
+            os.fsencode(self._root),
+            tree=tree.number,
+            run=run,
+            encode=self.bundling.make_encoder(),
+            compression=self.bundling.compression,
+            encryption=self.bundling.encryption,
+            find_content=lambda wanted: anyio.from_thread.run(self._stored.find, wanted),
+        )
+        try:
+            async with take, give:
+                async for changes in take:
+                    packed = await run_in_thread(partial(packer.pack, changes))
+                    await self._record(packed)
+                    if packed.entries:
+                        await give.send(packed)
+        finally:
+            packer.close()
+
+    async def _record(self, packed: Packed) -> None:
+        """Record the paths whose content need not be sent."""
+        for failed in packed.failed:
+            self.failures.add(*failed)
+        entries = self._context.catalog.entries
+        await entries.add([*await touch(entries, packed.touched), *packed.linked])
+        self.gone += packed.gone
+        self.counters.removed += len(packed.gone)
+        self.counters.recorded += len(packed.touched) + len(packed.linked)
+        self._stored.linked += len(packed.linked)
