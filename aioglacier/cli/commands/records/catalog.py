@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing as closing_now
+from dataclasses import asdict
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,53 +112,41 @@ def _report_record(report: VaultReport) -> Record:
         "suspect": _share(report.suspect),
         "unknown": _share(report.unknown),
         "unseen": _share(report.unseen),
-        "ages": [
-            {"least_days": share.least, "below_days": share.below, **_share(share)} for share in report.ages
-        ],
-        "sizes": [
-            {"least_size": share.least, "below_size": share.below, **_share(share)} for share in report.sizes
-        ],
+        "ages": [_share(share, of="days") for share in report.ages],
+        "sizes": [_share(share, of="size") for share in report.sizes],
         "spent": [
-            {
-                "operation": spent.operation,
-                "requests": spent.requests,
-                "sent": spent.sent,
-                "received": spent.received,
-                "price": None if spent.price is None else spent.price / 1e6,
-                "currency": spent.currency,
-            }
+            {**asdict(spent), "price": None if spent.price is None else spent.price / 1e6}
             for spent in report.spent
         ],
     }
 
 
-def _share(share: Share) -> Record:
-    return {"archives": share.archives, "size": share.size}
+def _share(share: Share, *, of: str = "") -> Record:
+    ends = {f"least_{of}": share.least, f"below_{of}": share.below} if of else {}
+    return {**ends, "archives": share.archives, "size": share.size}
 
 
 def _report_text(record: Mapping[str, Any]) -> str:
+    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415  # not needed for help
+
     shown = {key: record[key] for key in ("region", "account_id", "endpoint") if record[key] not in {"", "-"}}
     shown |= {key: _shown(record[key]) for key in ("suspect", "unknown", "unseen") if record[key]["archives"]}
-    for age in record["ages"]:
-        if age["archives"]:
-            shown[_between(age["least_days"], age["below_days"], "days old")] = _shown(age)
-    for size in record["sizes"]:
-        if size["archives"]:
-            least, below = size["least_size"], size["below_size"]
-            name = f"of {show_size(least)} or more" if below is None else f"below {show_size(below)}"
-            shown[name] = _shown(size)
+    for age in filter(itemgetter("archives"), record["ages"]):
+        least, below = age["least_days"], age["below_days"]
+        shown[f"{least} or more days old" if below is None else f"{least} to {below} days old"] = _shown(age)
+    for size in filter(itemgetter("archives"), record["sizes"]):
+        least, below = size["least_size"], size["below_size"]
+        shown[f"of {show_size(least)} or more" if below is None else f"below {show_size(below)}"] = _shown(
+            size
+        )
     for spent in record["spent"]:
-        price = "" if spent["price"] is None else f", {spent['price']:.2f} {spent['currency']}"
+        price = "" if spent["price"] is None else f", {show_amount(spent['price'], spent['currency'])}"
         shown[spent["operation"]] = f"{show_count(spent['requests'], 'request')}{price}"
     return as_text(f"{record['vault']}: {_shown(record)}", shown)
 
 
 def _shown(share: Mapping[str, Any]) -> str:
     return f"{show_count(share['archives'], 'archive')}, {show_size(share['size'])}"
-
-
-def _between(least: int, below: int | None, unit: str) -> str:
-    return f"{least} or more {unit}" if below is None else f"{least} to {below} {unit}"
 
 
 @command.command("duplicates", short_help="List archives that a vault has more than once.")
@@ -240,36 +230,29 @@ async def _list(
 @command.command("diff", short_help="Compare two inventories in files.")
 @click.argument("older", type=click.Path(exists=True, dir_okay=False))
 @click.argument("newer", type=click.Path(exists=True, dir_okay=False))
-def _diff(session: Session, older: str, newer: str) -> int:
+def _diff(session: Session, older: str, newer: str) -> None:
     """List the differences between two inventories in files: archives added, removed or changed.
 
     OLDER and NEWER are as the service wrote them, or as this program exported them, in JSON or CSV
     ('inventory VAULT --output FILE'), and may be of any size: a temporary file keeps the older one.
     """
+    from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # loads sqlite3
+    from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
 
-    async def diff() -> int:
-        import anyio.to_thread  # noqa: PLC0415  # not needed for help
-
-        from aioglacier.catalog import inventory_diff as comparing  # noqa: PLC0415  # loads sqlite3
-        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
-
-        counts = dict.fromkeys(comparing.Change, 0)
-        old, new = InventoryDocument(Path(older)), InventoryDocument(Path(newer))
-        with closing_now(comparing.compare(old, new)) as differences:
-            while some := await anyio.to_thread.run_sync(next, differences, None):
-                for change, archive in some:
-                    counts[change] += 1
-                    record = {"change": change.value, **archive_record(archive)}
-                    session.output.record(record, _difference_text, is_last=False)
-                if session.output.is_closed:
-                    return Exit.DONE
-        if old.vault and new.vault and old.vault != new.vault:
-            session.output.warn(f"these are inventories of two vaults, {old.vault} and {new.vault}")
-        session.output.flush()
-        session.output.note(", ".join(f"{count:,} {change}" for change, count in counts.items()))
-        return Exit.DONE
-
-    return session.run_async(diff)
+    counts = dict.fromkeys(comparing.Change, 0)
+    old, new = InventoryDocument(Path(older)), InventoryDocument(Path(newer))
+    with closing_now(comparing.compare(old, new)) as differences:
+        for some in differences:
+            for change, archive in some:
+                counts[change] += 1
+                record = {"change": change.value, **archive_record(archive)}
+                session.output.record(record, _difference_text, is_last=False)
+            if session.output.is_closed:
+                return
+    if old.vault and new.vault and old.vault != new.vault:
+        session.output.warn(f"these are inventories of two vaults, {old.vault} and {new.vault}")
+    session.output.flush()
+    session.output.note(", ".join(f"{count:,} {change}" for change, count in counts.items()))
 
 
 def _difference_text(record: Mapping[str, Any]) -> str:
@@ -299,43 +282,37 @@ def _rebuild(
     or does not list although it is three days older, is suspect from then on. You can run this again without
     harm.
     """
+    from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
+
     session.begins_catalog = not dry_run
+    document = InventoryDocument(Path(inventory))
+    # Read all of it before recording any of it: it may be cut short, or be of another vault.
+    date = _read_through(document, vault, inventoried)
 
-    async def rebuild() -> int:
-        import anyio.to_thread  # noqa: PLC0415  # not needed for help
-
-        from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
-
-        document = InventoryDocument(Path(inventory))
-        # Read all of it before recording any of it: it may be cut short, or be of another vault.
-        date = await anyio.to_thread.run_sync(_read_through, document, vault, inventoried)
-        async with session.open_catalog() as catalog:
-            key = await find_vault(session, catalog, vault)
-            if key is None:
-                key = make_key(session.settings, vault, region=document.region)
-            if document.region not in {None, key.region}:
-                raise CommandError(
-                    f"{inventory!r} is of a vault in {document.region}, and {key.region} is meant; name "
-                    "its region with --region",
-                    Exit.USAGE,
-                )
-            result = await catalog.archives.merge_inventory(
-                key, _archives(document), inventoried=date, is_dry_run=dry_run
+    async def rebuild(catalog: Catalog) -> int:
+        key = await find_vault(session, catalog, vault)
+        if key is None:
+            key = make_key(session.settings, vault, region=document.region)
+        if document.region not in {None, key.region}:
+            raise CommandError(
+                f"{inventory!r} is of a vault in {document.region}, and {key.region} is meant; name its "
+                "region with --region",
+                Exit.USAGE,
             )
-            record = {
-                "vault": vault,
-                "catalog": catalog.location,
-                "inventoried": plain(date),
-                "dry_run": dry_run,
-                "added": result.added,
-                "confirmed": result.confirmed,
-                "conflicting": result.conflicting,
-                "missing": result.missing,
-            }
-            session.output.record(record, _rebuild_text)
-            return Exit.INTEGRITY if result.conflicting or result.missing else Exit.DONE
+        result = await catalog.archives.merge_inventory(
+            key, _archives(document), inventoried=date, is_dry_run=dry_run
+        )
+        record = {
+            "vault": vault,
+            "catalog": catalog.location,
+            "inventoried": plain(date),
+            "dry_run": dry_run,
+            **{name: getattr(result, name) for name in ("added", "confirmed", "conflicting", "missing")},
+        }
+        session.output.record(record, _rebuild_text)
+        return Exit.INTEGRITY if result.conflicting or result.missing else Exit.DONE
 
-    return session.run_async(rebuild)
+    return session.run_with_catalog(rebuild)
 
 
 def _read_through(document: InventoryDocument, vault: str, given: datetime | None) -> datetime:
