@@ -5,7 +5,7 @@ the two cannot agree on the same mistake.
 """
 
 from aioglacier.server.local import LocalGlacier, StartupError
-from aioglacier.server.protocol.key_pairs import Credentials
+from aioglacier.server.protocol.sigv4 import Credentials
 from aioglacier.server.requests.faults import Fault, FaultKind, FaultScript, Moment
 from aioglacier.server.state.clock import VirtualClock
 from aioglacier.server.state.server_settings import Settings

@@ -17,9 +17,9 @@ from aiohttp import web
 
 from aioglacier.server import control_api as control
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.id_generation import REQUEST_ID_LENGTH, new_id
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError, missing, refuse
 from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier
+from aioglacier.server.protocol.wire_format import REQUEST_ID_LENGTH, new_id
 from aioglacier.server.requests import delivery, intake
 from aioglacier.server.requests.call import Answer, Call
 from aioglacier.server.requests.faults import FaultKind, RequestFaults, ScriptedRefusalError
@@ -29,7 +29,7 @@ from aioglacier.server.routes import Operation, Target, check_account, find_oper
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.server.requests.site import Site
+    from aioglacier.server.requests.call import Site
 
 _logger: Final = logging.getLogger("aioglacier.server")
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import timedelta
 
-    from aioglacier.server.requests.site import Site
+    from aioglacier.server.requests.call import Site
 
 PREFIX: Final = "/_local/"
 

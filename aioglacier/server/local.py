@@ -20,9 +20,9 @@ from aioglacier.server.app import Application
 from aioglacier.server.connection import ConnectionServer
 from aioglacier.server.operations import snapshots
 from aioglacier.server.protocol import behaviour
-from aioglacier.server.protocol.key_pairs import Credentials
+from aioglacier.server.protocol.sigv4 import Credentials
+from aioglacier.server.requests.call import Site
 from aioglacier.server.requests.faults import Fault, FaultScript, load_faults
-from aioglacier.server.requests.site import Site
 from aioglacier.server.state import bodies
 from aioglacier.server.state.clock import VirtualClock
 from aioglacier.server.state.files import Files
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping, Sequence
     from datetime import timedelta
-    from types import TracebackType
 
 _DISK_THREADS: Final = 8
 _SHUTDOWN_SECONDS: Final = 2.0
@@ -89,9 +88,9 @@ class LocalGlacier:
         notify_url: The URL to which notifications of finished jobs are posted.
         sns_endpoint_url: An SNS, such as moto's, that publishes them to their topics; requests to it are
             signed with the first pair of keys.
-        ssl_context: Makes it https. is_durable: Whether acknowledged bytes also survive a power failure.
-        Without it tests on slow disks are
-            faster, and a kill of the process still loses nothing.
+        ssl_context: Makes it https.
+        is_durable: Whether acknowledged bytes also survive a power failure. Without it tests on slow disks
+            are faster, and a kill of the process still loses nothing.
         body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
             takes no output for so long is cut off.
         head_idle_seconds: A connection without a complete request head is closed after so long.
@@ -220,12 +219,7 @@ class LocalGlacier:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Finish the requests that run, for at most 2 seconds, and close everything."""
         self._site = None
         if self._stack is not None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.id_generation import CAPACITY_ID_LENGTH, new_id
 from aioglacier.server.protocol.refusal import RefusalError, invalid, limit_exceeded, missing
 from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted, document
 
@@ -90,7 +89,7 @@ async def purchase_provisioned_capacity(call: Call) -> Answer:
 def _purchase(db: sqlite3.Connection, now: int) -> str:
     if len(_units(db, now)) >= VAULT.max_capacity_units:
         raise limit_exceeded(behaviour.TOO_MUCH_CAPACITY.format(limit=VAULT.max_capacity_units))
-    capacity_id = new_id(CAPACITY_ID_LENGTH)
+    capacity_id = wire.new_id(wire.CAPACITY_ID_LENGTH)
     started = now // 1000 * 1000
     db.execute(
         "INSERT INTO capacity (id, started, expires) VALUES (?, ?, ?)",

@@ -13,7 +13,6 @@ from aioglacier.server.operations import account, snapshots
 from aioglacier.server.operations.archives import archive_not_found, find_archive
 from aioglacier.server.operations.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.id_generation import JOB_ID_LENGTH, new_id
 from aioglacier.server.protocol.refusal import RefusalError, invalid, missing, not_found, refuse
 from aioglacier.server.requests.call import Answer, Call, accepted, document
 from aioglacier.server.state import bodies
@@ -153,7 +152,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
 
 def _initiate(db: sqlite3.Connection, call: Call, wish: _Wish) -> str:
     vault = find_vault(db, call)
-    job_id = new_id(JOB_ID_LENGTH)
+    job_id = wire.new_id(wire.JOB_ID_LENGTH)
     delay = call.site.settings.job_delay[wish.tier or "Inventory"]
     columns: dict[str, Any] = {
         "id": job_id,

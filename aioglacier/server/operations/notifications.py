@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aioglacier.server.operations.jobs import parse_topic
-from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.operations.vaults import find_vault, set_column
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import invalid, missing, not_found
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, document
-
-if TYPE_CHECKING:
-    import sqlite3
+from aioglacier.server.requests.call import Answer, Call, document
 
 _EVENTS: Final = ("ArchiveRetrievalCompleted", "InventoryRetrievalCompleted")
 
@@ -32,19 +29,12 @@ async def set_vault_notifications(call: Call) -> Answer:
         if event not in _EVENTS:
             raise invalid(behaviour.BAD_EVENT.format(event=event))
     stored = json.dumps({"Events": events, "SNSTopic": parse_topic(topic)})
-    await call.commit(partial(_set, call=call, configuration=stored))
-    return NO_CONTENT
+    return await set_column(call, "notifications", stored)
 
 
 async def delete_vault_notifications(call: Call) -> Answer:
     """DeleteVaultNotifications, also when there are none."""
-    await call.commit(partial(_set, call=call, configuration=None))
-    return NO_CONTENT
-
-
-def _set(db: sqlite3.Connection, call: Call, configuration: str | None) -> None:
-    number = find_vault(db, call)["number"]
-    db.execute("UPDATE vaults SET notifications = ? WHERE number = ?", (configuration, number))
+    return await set_column(call, "notifications", None)
 
 
 async def get_vault_notifications(call: Call) -> Answer:

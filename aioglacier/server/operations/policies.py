@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
-from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.operations.vaults import find_vault, set_column
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import RefusalError, denied, invalid, missing, not_found
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, document
+from aioglacier.server.requests.call import Answer, Call, document
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,19 +39,12 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 async def set_vault_access_policy(call: Call) -> Answer:
     """SetVaultAccessPolicy."""
     policy = parse_policy(call, behaviour.BAD_ACCESS_POLICY)
-    await call.commit(partial(_set, call=call, policy=policy))
-    return NO_CONTENT
+    return await set_column(call, "access_policy", policy)
 
 
 async def delete_vault_access_policy(call: Call) -> Answer:
     """DeleteVaultAccessPolicy, also when there is none."""
-    await call.commit(partial(_set, call=call, policy=None))
-    return NO_CONTENT
-
-
-def _set(db: sqlite3.Connection, call: Call, policy: str | None) -> None:
-    number = find_vault(db, call)["number"]
-    db.execute("UPDATE vaults SET access_policy = ? WHERE number = ?", (policy, number))
+    return await set_column(call, "access_policy", None)
 
 
 async def get_vault_access_policy(call: Call) -> Answer:

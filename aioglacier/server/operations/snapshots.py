@@ -16,7 +16,7 @@ from aioglacier.core.limits import VAULT
 if TYPE_CHECKING:
     import sqlite3
 
-    from aioglacier.server.requests.site import Site
+    from aioglacier.server.requests.call import Site
 
 
 async def catch_up(site: Site) -> None:

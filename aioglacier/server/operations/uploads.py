@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from anyio import to_thread
-
 from aioglacier.core.limits import VAULT
 from aioglacier.core.treehash import combine
 from aioglacier.server.operations.archives import add_archive, stored
 from aioglacier.server.operations.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.id_generation import UPLOAD_ID_LENGTH, new_id
-from aioglacier.server.protocol.refusal import RefusalError, invalid, missing, not_found
+from aioglacier.server.protocol.refusal import RefusalError, invalid, not_found
 from aioglacier.server.requests import intake
 from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted, document
 from aioglacier.server.state import bodies
@@ -61,7 +58,7 @@ def _parse_part_size(text: str) -> int:
 
 def _initiate(db: sqlite3.Connection, call: Call, part_size: int, description: str | None) -> str:
     vault = find_vault(db, call)["number"]
-    upload_id = new_id(UPLOAD_ID_LENGTH)
+    upload_id = wire.new_id(wire.UPLOAD_ID_LENGTH)
     db.execute(
         "INSERT INTO uploads (id, vault, body, description, part_size, created, active) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -94,31 +91,17 @@ def _upload_not_found(call: Call) -> RefusalError:
 
 async def upload_multipart_part(call: Call) -> Answer:
     """UploadMultipartPart; the same range sent again replaces the first."""
-    size = intake.content_length(call.request)
-    if size is None:
-        raise missing("Content-Length")
+    size = intake.announced_size(call)
     part = _parse_content_range(call.need_header("Content-Range"), size)
-    call.need_header("x-amz-content-sha256")
-    call.need_header("x-amz-sha256-tree-hash")
     _check_place(part, (await call.read(partial(_find_open, call=call)))["part_size"])
-    await intake.continue_if_expected(call.request)
-    incoming = call.site.files.new_incoming()
-    try:
-        received = await intake.receive(call, incoming, size)
-        await call.commit(partial(_put_part, call=call, start=part.start, received=received))
-    except Exception:
-        await to_thread.run_sync(incoming.discard, limiter=call.site.disk_limiter)
-        raise
-    await to_thread.run_sync(call.site.files.shelve, incoming.name, limiter=call.site.disk_limiter)
+    received, _ = await intake.keep(call, size, partial(_put_part, call=call, start=part.start))
     call.site.housekeeping.clean_soon()
     return Answer(204, {"x-amz-sha256-tree-hash": received.tree_hash.hex()})
 
 
 def _parse_content_range(text: str, length: int) -> PartRange:
     match = _CONTENT_RANGE.fullmatch(text)
-    if not match:
-        raise invalid(f"Invalid Content-Range: {text}")
-    start, last = int(match[1]), int(match[2])
+    start, last = (int(match[1]), int(match[2])) if match else (0, -1)
     if last < start:
         raise invalid(f"Invalid Content-Range: {text}")
     if last - start + 1 != length:
@@ -139,7 +122,7 @@ def _check_place(part: PartRange, part_size: int) -> None:
         )
 
 
-def _put_part(db: sqlite3.Connection, call: Call, start: int, received: Received) -> None:
+def _put_part(db: sqlite3.Connection, received: Received, call: Call, start: int) -> None:
     upload = _find_open(db, call)
     bodies.put_piece(db, upload["body"], start, received)
     db.execute("UPDATE uploads SET active = ? WHERE number = ?", (call.now, upload["number"]))

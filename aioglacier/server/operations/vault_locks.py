@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.server.operations.policies import PROGRESS_MS, is_lock_alive, parse_policy
 from aioglacier.server.operations.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.id_generation import LOCK_ID_LENGTH, new_id
 from aioglacier.server.protocol.refusal import denied, invalid, not_found
 from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted, document
 
@@ -33,7 +32,7 @@ def _initiate(db: sqlite3.Connection, call: Call, policy: str) -> str:
     vault = find_vault(db, call)
     if _has_lock(vault, call.now):
         raise denied(behaviour.LOCK_EXISTS.format(arn=call.arn))
-    lock_id = new_id(LOCK_ID_LENGTH)
+    lock_id = wire.new_id(wire.LOCK_ID_LENGTH)
     db.execute(
         "UPDATE vaults SET lock_policy = ?, lock_id = ?, lock_created = ?, is_locked = 0 WHERE number = ?",
         (policy, lock_id, call.now, vault["number"]),

@@ -86,9 +86,6 @@ UNSIGNED_PAYLOAD: Final = (
 
 # --- vaults -------------------------------------------------------------------------------------------
 
-#: Deleting a vault that does not exist: 204 was reported in 2013, the model lists 404 (unconfirmed).
-DELETE_MISSING_VAULT_SUCCEEDS: Final = True
-
 NO_ACCESS_POLICY: Final = "No vault access policy is set for: {arn}"  # unconfirmed
 NO_LOCK: Final = "No vault lock policy is set for: {arn}"  # unconfirmed
 LOCK_EXISTS: Final = "A vault lock is already in progress or in place for: {arn}"  # unconfirmed
@@ -112,9 +109,6 @@ BAD_TAG_COUNT: Final = "The number of tags in a request must be between 1 and {l
 BAD_TAG: Final = "Invalid tag: {tag}"
 
 # --- archives and uploads -----------------------------------------------------------------------------
-
-#: Deleting an archive id that never existed (choice; the guide speaks of deleted ones only).
-DELETE_UNKNOWN_ARCHIVE_SUCCEEDS: Final = True
 
 #: CompleteMultipartUpload and AbortMultipartUpload may be repeated for so long ("a short time"; choice).
 REPEAT_SECONDS: Final = 24 * 3600
@@ -161,9 +155,6 @@ JOB_NOT_FOUND: Final = "The job ID was not found: {id}"  # seen
 JOB_SUCCEEDED: Final = "Succeeded"
 ARCHIVE_GONE: Final = "The archive was deleted while the job ran."  # text unconfirmed
 OUTPUT_FAILED: Final = "The job output could not be written."  # text unconfirmed
-
-#: Newest first in recorded answers; no direction is promised.
-JOBS_NEWEST_FIRST: Final = True
 
 #: Jobs carry a Tier since 2017; inventory jobs show null (unconfirmed).
 INVENTORY_TIER: Final = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,6 @@ from aioglacier.server.protocol.refusal import RefusalError, refuse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from aioglacier.server.protocol.key_pairs import Credentials
 
 SERVICE: Final = "glacier"
 CLOCK_WINDOW: Final = timedelta(minutes=5)
@@ -38,6 +37,21 @@ _MISMATCH: Final = (
     "The Canonical String for this request should have been\n'{canonical}'\n\n"
     "The String-to-Sign should have been\n'{to_sign}'\n"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key pair whose signatures are accepted.
+
+    Attributes:
+        session_token: If given, requests must send it as ``x-amz-security-token``.
+        expires: From this real time on the answer is ExpiredTokenException.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +224,8 @@ def _canonical_path(path: str) -> str:
 
 def _canonical_query(query: str) -> str:
     pairs = []
-    for field in filter(None, query.split("&")):
-        name, _, value = field.partition("=")
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
         pairs.append((_encode_once(name), _encode_once(value)))
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 

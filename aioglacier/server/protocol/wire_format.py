@@ -1,16 +1,27 @@
-"""The bytes and texts of the service's documents: JSON, dates, ranges, pages."""
+"""The bytes and texts of the service's documents: JSON, dates, ids, ranges, pages."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aioglacier.core.limits import VAULT
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import RefusalError, invalid
+
+#: Ids are as long as the service's. One in 64 begins with "-", as at the service.
+_ALPHABET: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+ARCHIVE_ID_LENGTH: Final = 138
+JOB_ID_LENGTH: Final = 92
+UPLOAD_ID_LENGTH: Final = 92
+LOCK_ID_LENGTH: Final = 24
+CAPACITY_ID_LENGTH: Final = 24
+REQUEST_ID_LENGTH: Final = 47
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
@@ -123,3 +134,8 @@ def parse_marker(text: str | None) -> int | None:
     if head != "at" or position is None:
         raise invalid(behaviour.BAD_MARKER.format(marker=text))
     return position
+
+
+def new_id(length: int) -> str:
+    """Return ``length`` random characters of ``A-Za-z0-9_-``."""
+    return "".join([_ALPHABET[byte & 63] for byte in secrets.token_bytes(length)])

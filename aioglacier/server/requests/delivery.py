@@ -17,9 +17,8 @@ from aioglacier.server.requests.faults import FaultKind, RequestFaults, cut
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aioglacier.server.requests.call import Answer
+    from aioglacier.server.requests.call import Answer, Site
     from aioglacier.server.requests.faults import Fault
-    from aioglacier.server.requests.site import Site
     from aioglacier.server.state.bodies import Slice
 
 _logger: Final = logging.getLogger("aioglacier.server")

@@ -7,33 +7,66 @@ from the connection while a thread hashes and writes the block before.
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohttp import web
 from anyio import create_memory_object_stream, create_task_group, fail_after, to_thread
 
 from aioglacier.core.limits import MIB
 from aioglacier.server.protocol import behaviour, wire_format as wire
-from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError, invalid, refuse
+from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError, invalid, missing, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    import sqlite3
+    from collections.abc import AsyncGenerator, Callable
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     from aioglacier.server.requests.call import Call
     from aioglacier.server.state.files import Incoming, Received
 
+T = TypeVar("T")
+
 _BLOCK_SIZE: Final = MIB
 
 
-async def receive(call: Call, incoming: Incoming, size: int) -> Received:
-    """Receive an upload's body of ``size`` bytes into a file, synced, and check both hashes sent with it.
+async def keep(
+    call: Call, size: int, record: Callable[[sqlite3.Connection, Received], T]
+) -> tuple[Received, T]:
+    """Receive an upload's body of ``size`` bytes, ``record`` it, and move its file to the shelf.
 
     Raises:
         RefusalError: The body came too slowly, or a hash is not that of the body.
         ConnectionDroppedError: The body ended early.
     """
+    await continue_if_expected(call.request)
+    incoming = call.site.files.new_incoming()
+    try:
+        received = await _receive(call, incoming, size)
+        recorded = await call.commit(lambda db: record(db, received))
+    except Exception:
+        await to_thread.run_sync(incoming.discard, limiter=call.site.disk_limiter)
+        raise
+    await to_thread.run_sync(call.site.files.shelve, incoming.name, limiter=call.site.disk_limiter)
+    return received, recorded
+
+
+def announced_size(call: Call) -> int:
+    """Return the length of an upload's body, and require both hash headers.
+
+    Raises:
+        RefusalError: The length or a hash is missing.
+    """
+    size = content_length(call.request)
+    if size is None:
+        raise missing("Content-Length")
+    call.need_header("x-amz-content-sha256")
+    call.need_header("x-amz-sha256-tree-hash")
+    return size
+
+
+async def _receive(call: Call, incoming: Incoming, size: int) -> Received:
+    """Receive a body into a file, synced, and check both hashes sent with it."""
     sent_hash = wire.parse_hash("x-amz-sha256-tree-hash", call.need_header("x-amz-sha256-tree-hash"))
     payload_hash = payload_hash_sent(call.request)
     await _fill(call, incoming)

@@ -21,7 +21,6 @@ from aioglacier.server.state import schema
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
 T = TypeVar("T")
 
@@ -52,12 +51,7 @@ class Database:
         self._writer.start()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._changes.put(None)
         with CancelScope(shield=True):
             await to_thread.run_sync(self._close)

@@ -12,27 +12,12 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
-    from aioglacier.server.protocol.key_pairs import Credentials
+    from aioglacier.server.protocol.sigv4 import Credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The folder, address and behaviour of a local Glacier.
-
-    Attributes:
-        directory: The folder of all records and bytes; it is created if missing.
-        credentials: Signatures are checked if there is at least one pair.
-        allowed_hosts: Further names that a Host header may have if no signature protects the server.
-        clock_skew_seconds: Added to the real clock when signatures are judged.
-        job_delay: Seconds by tier, ``Inventory`` for inventories.
-        inventory_lag: Seconds from a change to the inventory that shows it; 0 shows it at once.
-        notify_url: The URL that notifications are posted to, in SNS's envelope.
-        sns_endpoint_url: The SNS that publishes notifications to their topics.
-        is_durable: Whether acknowledged bytes survive a power failure, not only the end of the process.
-        body_idle_seconds: A request body that stands still so long is answered with 408, and a client that
-            takes no output for so long is cut off.
-        head_idle_seconds: A connection without a complete request head is closed after so long.
-    """
+    """The folder, address and behaviour of a local Glacier; ``LocalGlacier`` describes each option."""
 
     directory: Path
     host: str = "127.0.0.1"

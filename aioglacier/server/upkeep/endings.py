@@ -47,9 +47,12 @@ def due_jobs(db: sqlite3.Connection, now: int) -> tuple[list[sqlite3.Row], int]:
     return due, _FOREVER if following is None else following
 
 
-def end_failed(db: sqlite3.Connection, job: sqlite3.Row, message: str) -> None:
-    """End a job without output."""
-    _end(db, job, status="Failed", message=message)
+def end_job(db: sqlite3.Connection, job: sqlite3.Row, *, failure: str | None) -> None:
+    """End a job with success, or with the message of its failure."""
+    db.execute(
+        "UPDATE jobs SET status = ?, message = ?, completed = due WHERE number = ?",
+        ("Failed" if failure else "Succeeded", failure or behaviour.JOB_SUCCEEDED, job["number"]),
+    )
 
 
 def end_archive_job(db: sqlite3.Connection, job: sqlite3.Row) -> None:
@@ -57,28 +60,18 @@ def end_archive_job(db: sqlite3.Connection, job: sqlite3.Row) -> None:
     alive = db.execute(
         "SELECT 1 FROM archives WHERE id = ? AND deleted_run IS NULL", (job["archive_id"],)
     ).fetchone()
-    if alive:
-        _end(db, job, status="Succeeded", message=behaviour.JOB_SUCCEEDED)
-    else:
-        _end(db, job, status="Failed", message=behaviour.ARCHIVE_GONE)
+    end_job(db, job, failure=None if alive else behaviour.ARCHIVE_GONE)
 
 
 def end_inventory_job(db: sqlite3.Connection, job: sqlite3.Row, written: Written) -> None:
     """End an inventory job whose output is written."""
-    _end(db, job, status="Succeeded", message=behaviour.JOB_SUCCEEDED)
+    end_job(db, job, failure=None)
     recorded = db.execute(
         "UPDATE jobs SET output_file = ?, output_size = ?, next_marker = ? WHERE number = ?",
         (written.file, written.size, written.marker, job["number"]),
     )
     if recorded.rowcount == 0:  # the vault was deleted meanwhile, and the job with it
         db.execute("INSERT INTO doomed VALUES (?)", (written.file,))
-
-
-def _end(db: sqlite3.Connection, job: sqlite3.Row, *, status: str, message: str) -> None:
-    db.execute(
-        "UPDATE jobs SET status = ?, message = ?, completed = due WHERE number = ?",
-        (status, message, job["number"]),
-    )
 
 
 def end_and_notify(

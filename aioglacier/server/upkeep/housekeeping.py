@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from aioglacier.server.requests.site import Site
+    from aioglacier.server.requests.call import Site
     from aioglacier.server.state.files import Files, Incoming
     from aioglacier.server.state.record_database import Database
 
@@ -135,7 +135,7 @@ class Housekeeping:
 
     async def _ending(self, job: sqlite3.Row) -> Callable[[sqlite3.Connection], None]:
         if job["planned_failure"] is not None:
-            return partial(endings.end_failed, job=job, message=job["planned_failure"])
+            return partial(endings.end_job, job=job, failure=job["planned_failure"])
         if job["action"] == "ArchiveRetrieval":
             return partial(endings.end_archive_job, job=job)
         incoming = self._site.files.new_incoming()
@@ -144,7 +144,7 @@ class Housekeeping:
         except (OSError, LookupError) as error:
             _logger.warning("the output of job %s could not be written: %s", job["id"], error)
             await to_thread.run_sync(incoming.discard)
-            return partial(endings.end_failed, job=job, message=behaviour.OUTPUT_FAILED)
+            return partial(endings.end_job, job=job, failure=behaviour.OUTPUT_FAILED)
         return partial(endings.end_inventory_job, job=job, written=written)
 
     def _write_inventory(self, job: sqlite3.Row, incoming: Incoming) -> inventory.Written:

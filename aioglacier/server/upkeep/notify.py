@@ -17,7 +17,7 @@ import anyio
 from anyio import to_thread
 
 from aioglacier.server.protocol import sigv4
-from aioglacier.server.protocol.key_pairs import Credentials
+from aioglacier.server.protocol.sigv4 import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
