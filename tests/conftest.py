@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 
 import pytest
+from hypothesis import settings
 
 # nohup ignores SIGHUP, a shell in the background SIGINT; programs that tests start would inherit that.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -16,6 +18,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Tests start many processes; without compiled files each would compile the whole package for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+# Without deadlines, because a shared machine may take any time over an example; pytest-timeout bounds a test.
+# A property gets fewer examples than hypothesis gives by itself; ``--hypothesis-profile=long`` searches.
+settings.register_profile("suite", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=1000)
+settings.load_profile("suite")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what was loaded and collected: every search through it takes 0.3 s."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

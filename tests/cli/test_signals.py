@@ -72,18 +72,27 @@ def go_on(cli: Cli, told: str) -> list[dict[str, Any]]:
     return bare("--json", *arguments).records
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_during_an_upload(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """It ends with its own exit code, and with a command that sends only the rest."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        with cli.started("upload", "v", "big", "--part-size", "1MiB") as process:
+            wait_for(lambda: sent(cli) == PARTS - 1)
+            stopped = cli.stop(process, number, code=code)
+        assert number.name in stopped.err
+        go_on(cli, stopped.err)
+        assert sent(cli) == 0
+
+
+def test_a_signal_during_an_upload_with_workers(tmp_path: Path) -> None:
     """It ends at once with what was sent kept, no process left, and a command that sends only the rest."""
     with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {32 * MIB}-"), size=WORKED_SIZE) as cli:
         with cli.loaded("upload", "v", "big", *WORKED_PARTS) as process:
             wait_for(lambda: sent(cli) >= 1 or process.poll() is not None)
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
-            stopped = cli.stop(process, number, code=code)
-        assert number.name in stopped.err
+            stopped = cli.stop(process, signal.SIGINT, code=130)
+        assert "SIGINT" in stopped.err
         assert f"{32 * MIB:,} bytes of it kept by the service" in stopped.err  # all parts but the hung one
         assert not stopped.out
         assert not any(worker.is_running() for worker in workers)

@@ -7,11 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# A shared machine may take any time over an example; how long a test may take is pytest-timeout's business.
-settings.register_profile("core", deadline=None)
-settings.load_profile("core")
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 

@@ -192,7 +192,8 @@ def test_nasty_descriptions_survive_blocks_of_one_byte(
 @given(st.lists(archives, max_size=3), st.data())
 def test_any_layout_of_json_is_read(listed: list[Archive], data: st.DataObject) -> None:
     """Key order, white space and unknown keys, nested ones too, change nothing."""
-    unknown = data.draw(st.dictionaries(st.text(max_size=3), st.recursive(st.none() | st.text(), st.lists)))
+    values = st.recursive(st.none() | st.text(max_size=9), st.lists, max_leaves=5)
+    unknown = data.draw(st.dictionaries(st.text(max_size=3), values, max_size=4))
 
     def shuffled(fields: dict[str, Any]) -> dict[str, Any]:
         return dict(data.draw(st.permutations(list({**unknown, **fields}.items()))))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Split so that two processes can share the work.
-BATCHES = [range(15), range(15, 30)]
+BATCHES = [range(7), range(7, 14)]
 
 
 @pytest.mark.slow

@@ -54,8 +54,7 @@ async def count_archives(directory: Path) -> int:
         return (await glacier.vault("v").describe()).archive_count or 0
 
 
-@pytest.mark.parametrize("pause", ["0", "0.3"])
-@pytest.mark.parametrize("hash_in", ["threads", "processes"])
+@pytest.mark.parametrize(("hash_in", "pause"), [("threads", "0"), ("processes", "0.3")])
 @pytest.mark.parametrize("what", ["writer", "reader", "connection"])
 def test_what_is_dropped_while_open_warns_and_ends(
     what: str, hash_in: str, pause: str, tmp_path: Path

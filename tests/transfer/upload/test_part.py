@@ -73,7 +73,7 @@ def test_memory_is_the_same_for_any_part_size(client: str) -> None:
     peaks = []
     with turns.opened(Sink(), tls=True) as place:
         for part_size in (4 * MIB, 64 * MIB):
-            task = turns.upload_task(place, 320 * MIB, part_size, 4)
+            task = turns.upload_task(place, 288 * MIB, part_size, 4)
             peaks.append(clients.run(client, task).peak_pss)
     assert max(peaks) < min(peaks) + 16 * MIB
     assert max(peaks) < 110 * MIB
