@@ -18,7 +18,7 @@ from aioglacier.files.reading import FileIdentity
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.download.partial_file import PartialFile
-from aioglacier.transfer.download.retrieval_source import choose_piece_size, pieces_at_once
+from aioglacier.transfer.download.retrieval_source import PiecePlaces, choose_piece_size
 from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -48,14 +48,12 @@ class Download:
         self._overwrite = overwrite
         self._piece_size = choose_piece_size(resources)
         self._hashes: dict[ByteRange, bytes] = {}
-        self._most = pieces_at_once(resources, self._piece_size)
-        self._held = 0
-        self._given_back = anyio.Event()
+        self._places = PiecePlaces(resources, self._piece_size)
         self._moved = 0
         self._in_flight = 0
 
     def snapshot(self) -> TransferSnapshot:
-        """The counters now; pieces that a former try left behind count as done."""
+        """Return the counters now; pieces that a former try left behind count as done."""
         done = sum(piece.size for piece in self._hashes)
         return TransferSnapshot(
             self._output.size, done, self._moved, done, len(self._hashes), self._in_flight
@@ -104,35 +102,12 @@ class Download:
                 partial.close()
 
     async def _acquire(self) -> PartBuffer:
-        await self._take_place()
+        await self._places.acquire()
         try:
             return await self._resources.buffers.acquire(min(SLICE_SIZE, self._piece_size), is_private=True)
         except BaseException:
-            self._leave_place()
+            self._places.release()
             raise
-
-    def _give_back(self, buffer: PartBuffer) -> None:
-        self._resources.buffers.release(buffer)
-        self._leave_place()
-
-    async def _take_place(self) -> None:
-        """Wait until another piece may be held.
-
-        Each holds a buffer, used or not, and fresh memory costs more than all else that a piece takes: so
-        while there are as many connections as there can be, one piece waits for one, and while their number
-        may grow, a few do, by which it is seen that it holds them back.
-        """
-        connections = self._resources.connections
-        while self._held >= min(
-            self._most, connections.limit + self._resources.parts_ahead, connections.ceiling + 1
-        ):
-            self._given_back = anyio.Event()
-            await self._given_back.wait()
-        self._held += 1
-
-    def _leave_place(self) -> None:
-        self._held -= 1
-        self._given_back.set()
 
     async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
         """Hash what a former try left behind, and trust what is still as it was recorded."""
@@ -152,7 +127,7 @@ class Download:
                 for piece in pieces:
                     if (expected := recorded.get(piece)) is not None:
                         place = ReadFrom(str(partial.path), piece.start, FileIdentity.of(stat))
-                        await self._take_place()
+                        await self._places.acquire()
                         tasks.start_soon(self._adopt, place, piece, expected)
 
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
@@ -162,7 +137,7 @@ class Download:
         except SourceError:
             return  # what cannot be read from this disk is fetched again
         finally:
-            self._leave_place()
+            self._places.release()
         if hashes.tree_hash == expected:
             self._hashes[piece] = expected
             self._moved += piece.size
@@ -179,7 +154,8 @@ class Download:
             self._hashes[piece] = tree_hash
         finally:
             self._in_flight -= 1
-            self._give_back(buffer)
+            self._resources.buffers.release(buffer)
+            self._places.release()
 
     def _count(self, moved: int) -> None:
         self._moved += moved

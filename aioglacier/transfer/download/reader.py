@@ -40,30 +40,19 @@ class ArchiveReader:
     Made by ``Job.open_reader()``. For one task at a time.
     """
 
-    def __init__(
-        self, output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange, tasks: TaskGroup
-    ) -> None:
+    def __init__(self, output: ArchiveOutput, byte_range: ByteRange, ahead: _PiecesAhead) -> None:
         self._output = output
-        self._resources = resources
         self._range = byte_range
-        self._tasks = tasks
-        self._piece_size = choose_piece_size(resources)
-        self._planned: Iterator[ByteRange] = tree_nodes(byte_range, output.size, self._piece_size)
-        self._ahead: deque[_Piece] = deque()
-        self._hashes: list[bytes] | None = (
-            [] if output.tree_hash is not None and byte_range == ByteRange(0, output.size) else None
-        )
+        self._ahead = ahead
+        self._hashes: list[bytes] = []
         self._position = byte_range.start
-        self._fetched = 0
-        self._moved = 0
         self._busy = False
-        self._closed = False
         self._failure: IntegrityError | None = None
 
     def __repr__(self) -> str:
         return (
             f"<ArchiveReader {self._output.name} position={self._position - self._range.start} "
-            f"of {self._range.size} ahead={len(self._ahead)}>"
+            f"of {self._range.size} ahead={len(self._ahead.pieces)}>"
         )
 
     @property
@@ -72,21 +61,22 @@ class ArchiveReader:
         return self._range.size
 
     def snapshot(self) -> TransferSnapshot:
-        """The counters now."""
+        """Return the counters now."""
         given = self._position - self._range.start
-        return TransferSnapshot(self.size, given, self._moved, given, self._fetched, len(self._ahead))
+        ahead = self._ahead
+        return TransferSnapshot(self.size, given, ahead.moved, given, len(self._hashes), len(ahead.pieces))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        """The next block, of up to 1 MiB."""
+        """Return the next block, of up to 1 MiB."""
         if block := await self.read(_BLOCK_SIZE):
             return block
         raise StopAsyncIteration
 
     async def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes, fewer only where a piece or the range ends; ``b""`` at the end.
+        """Return up to ``size`` bytes, fewer only where a piece or the range ends; ``b""`` at the end.
 
         With a negative size, everything that is left: mind the memory.
 
@@ -98,7 +88,7 @@ class ArchiveReader:
         if size < 0:
             blocks = [block async for block in self]
             return b"".join(blocks)
-        if self._closed:
+        if self._ahead.is_stopped:
             raise WriterClosedError("the reader is closed; open another one")
         if self._busy:
             raise WriterBusyError("another task is inside this reader")
@@ -114,49 +104,83 @@ class ArchiveReader:
             raise self._failure
         if not size or self._position >= self._range.stop:
             return b""
-        await self._fetch_ahead()
-        piece = self._ahead[0]
-        await piece.ended.wait()
-        if piece.failure is not None:
-            raise piece.failure
+        piece = await self._ahead.first()
         start = self._position - piece.byte_range.start
-        stop = min(start + size, piece.byte_range.size, self._range.stop - piece.byte_range.start)
-        block = bytes(piece.buffer.view[start:stop])
+        end = min(piece.byte_range.stop, self._range.stop) - piece.byte_range.start
+        block = bytes(piece.buffer.view[start : min(start + size, end)])
         self._position += len(block)
-        if self._position >= min(piece.byte_range.stop, self._range.stop):
-            self._ahead.popleft()
-            self._resources.buffers.release(piece.buffer)
-            self._fetched += 1
-            if self._hashes is not None:
-                self._hashes.append(piece.tree_hash)
-                self._check_whole()
+        if start + len(block) == end:
+            self._ahead.drop_first()
+            self._hashes.append(piece.tree_hash)
+            self._check_whole()
         return block
 
     def _check_whole(self) -> None:
-        if self._hashes is None or self._position < self._range.stop:
-            return
-        actual, expected = combine(self._hashes), self._output.tree_hash
-        if expected is not None and actual != expected:
+        expected = self._output.tree_hash
+        is_whole = self._range == ByteRange(0, self._output.size) and self._position == self._range.stop
+        if expected is not None and is_whole and (actual := combine(self._hashes)) != expected:
             self._failure = IntegrityError(
                 f"the whole of {self._output.name} differs", expected=expected, actual=actual
             )
             raise self._failure
 
+
+class _PiecesAhead:
+    """The pieces of a reader that are fetched or wait to be given out, in order.
+
+    Attributes:
+        pieces: What is fetched, and what was not given out yet.
+        moved: Bytes received.
+        is_stopped: Whether nothing more is fetched.
+    """
+
+    def __init__(
+        self, output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange, tasks: TaskGroup
+    ) -> None:
+        self._output = output
+        self._resources = resources
+        self._tasks = tasks
+        self._piece_size = choose_piece_size(resources)
+        self._planned: Iterator[ByteRange] = tree_nodes(byte_range, output.size, self._piece_size)
+        self.pieces: deque[_Piece] = deque()
+        self.moved = 0
+        self.is_stopped = False
+
+    async def first(self) -> _Piece:
+        """Wait for the first piece, with others under way."""
+        await self._fetch_ahead()
+        piece = self.pieces[0]
+        await piece.ended.wait()
+        if piece.failure is not None:
+            raise piece.failure
+        return piece
+
+    def drop_first(self) -> None:
+        """Give back the buffer of the first piece."""
+        self._resources.buffers.release(self.pieces.popleft().buffer)
+
+    def stop(self) -> None:
+        """Stop what is being fetched."""
+        self.is_stopped = True
+        for piece in self.pieces:
+            piece.scope.cancel()
+
     async def _fetch_ahead(self) -> None:
         """Keep pieces under way for every connection; wait for memory only while there are none at all."""
-        while len(self._ahead) < self._resources.parts_at_once:
-            if self._ahead:
-                buffer = self._resources.buffers.try_acquire(self._piece_size)
+        buffers = self._resources.buffers
+        while len(self.pieces) < self._resources.parts_at_once:
+            if self.pieces:
+                buffer = buffers.try_acquire(self._piece_size)
             else:
-                buffer = await self._resources.buffers.acquire(self._piece_size)
+                buffer = await buffers.acquire(self._piece_size)
             if buffer is None:
                 return
             byte_range = next(self._planned, None)
             if byte_range is None:
-                self._resources.buffers.release(buffer)
+                buffers.release(buffer)
                 return
             piece = _Piece(byte_range, buffer)
-            self._ahead.append(piece)
+            self.pieces.append(piece)
             self._tasks.start_soon(self._fetch, piece)
 
     async def _fetch(self, piece: _Piece) -> None:
@@ -171,18 +195,7 @@ class ArchiveReader:
             piece.ended.set()
 
     def _count(self, moved: int) -> None:
-        self._moved += moved
-
-    def stop(self) -> None:
-        """Stop what is being fetched; nothing more can be read."""
-        self._closed = True
-        for piece in self._ahead:
-            piece.scope.cancel()
-
-    def release(self) -> None:
-        """Give back every buffer; the tasks that fetch into them must have ended."""
-        while self._ahead:
-            self._resources.buffers.release(self._ahead.popleft().buffer)
+        self.moved += moved
 
 
 @asynccontextmanager
@@ -194,7 +207,8 @@ async def open_reader(
     resources.hasher.expect(range_.size, choose_piece_size(resources))
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
-    reader = ArchiveReader(output, resources, range_, tasks)
+    ahead = _PiecesAhead(output, resources, range_, tasks)
+    reader = ArchiveReader(output, range_, ahead)
     owner, failure = OwnerTask(), None
     try:
         yield reader
@@ -202,23 +216,23 @@ async def open_reader(
         failure = type(error)
         raise
     finally:
+        ahead.stop()
         if owner.has_dropped(failure):
-            reader.stop()
             warn_dropped(repr(reader), source=reader)
         else:
-            await _leave(reader, tasks)
+            await _leave(ahead, tasks)
 
 
-async def _leave(reader: ArchiveReader, tasks: TaskGroup) -> None:
-    # The group is left by hand: its tasks never raise, so the caller's own error leaves unwrapped. Each is
+async def _leave(ahead: _PiecesAhead, tasks: TaskGroup) -> None:
+    # The group is left by hand: its tasks never raise, so the caller's own error leaves unwrapped. Each was
     # stopped by itself: before Python 3.13 the end of a cancelled group is itself a cancellation if an
     # asyncio.TaskGroup in the caller's block has failed meanwhile.
     tasks.cancel_scope.shield = True
-    reader.stop()
     try:
         await tasks.__aexit__(None, None, None)
     finally:  # it raises where the caller was cancelled, too
-        reader.release()
+        while ahead.pieces:
+            ahead.drop_first()
 
 
 def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:

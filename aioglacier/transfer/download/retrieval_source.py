@@ -10,6 +10,8 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
+import anyio
+
 from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
@@ -109,9 +111,9 @@ class GlacierOutput:
 
 
 def choose_piece_size(resources: TransferResources) -> int:
-    """Bytes to fetch at once: 16 MiB, or what lets every connection have a piece in half of the memory.
+    """Return the bytes to fetch at once: 16 MiB, or less to give each connection a piece in half the memory.
 
-    Every one up to the sixteenth: pieces get no smaller for the sake of more, since each costs a round trip.
+    The first sixteen connections: pieces get no smaller for the sake of more, since each costs a round trip.
     """
     size = _LARGEST_PIECE
     while size > MIB and size * min(resources.parts_at_once, _PIECES) > resources.buffers.limit // 2:
@@ -119,9 +121,34 @@ def choose_piece_size(resources: TransferResources) -> int:
     return size
 
 
-def pieces_at_once(resources: TransferResources, piece_size: int) -> int:
-    """Pieces that one transfer holds at any time, in no more than half of the memory if there are two."""
-    return max(2, min(resources.parts_at_once, resources.buffers.limit // 2 // piece_size))
+class PiecePlaces:
+    """The number of pieces that a download holds: no more than half of the memory, or two.
+
+    Each holds a buffer, used or not, and fresh memory costs more than all else that a piece takes: so while
+    there are as many connections as there can be, one piece waits for one, and while their number may grow, a
+    few do, by which it is seen that it holds them back.
+    """
+
+    def __init__(self, resources: TransferResources, piece_size: int) -> None:
+        self._resources = resources
+        self._most = max(2, min(resources.parts_at_once, resources.buffers.limit // 2 // piece_size))
+        self._held = 0
+        self._released = anyio.Event()
+
+    async def acquire(self) -> None:
+        """Wait until another piece may be held."""
+        resources, connections = self._resources, self._resources.connections
+        while self._held >= min(
+            self._most, connections.limit + resources.parts_ahead, connections.ceiling + 1
+        ):
+            self._released = anyio.Event()
+            await self._released.wait()
+        self._held += 1
+
+    def release(self) -> None:
+        """Let another piece be held."""
+        self._held -= 1
+        self._released.set()
 
 
 async def fetch_piece(

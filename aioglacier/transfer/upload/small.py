@@ -22,7 +22,7 @@ from aioglacier.transfer.budget.buffers import PartBuffer
 from aioglacier.transfer.hashing.part_job import PartJob
 from aioglacier.transfer.hashing.workers import SMALL_PART_SIZE
 from aioglacier.transfer.store import FinishedUpload
-from aioglacier.transfer.upload.failure import as_failed_upload
+from aioglacier.transfer.upload.upload_state import as_failed_upload
 from aioglacier.transfer.upload.writer import as_archive
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import GlacierError, LengthMismatchError, ResumeMismatchError, UploadExpiredError
+from aioglacier.core.errors import GlacierError, ResumeMismatchError, UploadExpiredError
 from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
@@ -17,7 +17,7 @@ from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.part import check_known_part
-from aioglacier.transfer.upload.writer import as_archive, open_engine
+from aioglacier.transfer.upload.writer import as_archive, check_length, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +126,7 @@ class SourceUpload:
     async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:
         if isinstance(self.source, NamedFile):
             source = self.source
-            self._check_size(source.size, is_whole=True)
+            check_length(self._options.expected_size, source.size, is_whole=True)
             await self._feed_file(engine, source, known)
             finished = await engine.finish(lambda: run_in_thread(source.check_unchanged))
         else:
@@ -154,7 +154,7 @@ class SourceUpload:
                 with engine.stops_on_failure():
                     count += await source.fill(view[count:])
                 total += count
-                self._check_size(total, is_whole=count < len(view))
+                check_length(self._options.expected_size, total, is_whole=count < len(view))
             except BaseException:
                 engine.discard(buffer)
                 raise
@@ -168,20 +168,8 @@ class SourceUpload:
             with engine.stops_on_failure():
                 ahead = await _one_byte(source)
             if not ahead:
-                self._check_size(total, is_whole=True)
+                check_length(self._options.expected_size, total, is_whole=True)
                 return
-
-    def _check_size(self, size: int, *, is_whole: bool) -> None:
-        expected = self._options.expected_size
-        if expected is None or (size <= expected and not is_whole) or size == expected:
-            return
-        raise LengthMismatchError(
-            f"the source was declared to have {expected} bytes but "
-            + (f"ended after {size}" if size < expected else f"gives more ({size} so far)")
-            + "; no archive was made",
-            expected=expected,
-            actual=size,
-        )
 
 
 async def _one_byte(source: ByteSource) -> bytes:

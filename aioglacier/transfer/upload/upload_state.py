@@ -17,11 +17,12 @@ from typing import Final
 from aioglacier.core.errors import (
     CredentialsError,
     ServiceError,
+    TemporaryServiceError,
+    TransportError,
     UploadExpiredError,
     UploadFailedError,
     WriterClosedError,
 )
-from aioglacier.transfer.upload.failure import as_failed_upload
 
 
 class State(Enum):
@@ -174,3 +175,17 @@ class UploadState:
 def drained() -> UploadFailedError:
     """Return the error of an upload that was asked to stop before its end."""
     return UploadFailedError("the upload was asked to stop before its end")
+
+
+def as_failed_upload(error: BaseException) -> BaseException:
+    """Return an ``UploadFailedError`` for trouble that outlasted the retries, any other error as it is."""
+    if not isinstance(error, TemporaryServiceError | TransportError) or not error.is_retryable:
+        return error
+    failure = UploadFailedError(f"the upload could not go on: {error}")
+    failure.__cause__ = error
+    failure.vault, failure.attempts, failure.elapsed_seconds = (
+        error.vault,
+        error.attempts,
+        error.elapsed_seconds,
+    )
+    return failure

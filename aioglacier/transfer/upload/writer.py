@@ -150,7 +150,10 @@ class ArchiveWriter:
         self._enter()
         try:
             self._engine.check()
-            self._check_room(len(view))
+            try:
+                check_length(self._options.expected_size, self._position + len(view))
+            except LengthMismatchError as error:
+                self._engine.fail(error)
             await self._let_others_run()
             task = asyncio.current_task()
             while view:
@@ -195,14 +198,7 @@ class ArchiveWriter:
         self._enter()
         try:
             self._engine.check()
-            expected = self._options.expected_size
-            if expected is not None and self._position != expected:
-                raise LengthMismatchError(
-                    f"the source ended after {self._position} of the {expected} bytes it was declared to "
-                    "have; no archive was made",
-                    expected=expected,
-                    actual=self._position,
-                )
+            check_length(self._options.expected_size, self._position, is_whole=True)
             if self._position == 0:
                 raise EmptyArchiveError("nothing was written")
             if self._filled:
@@ -249,18 +245,6 @@ class ArchiveWriter:
         if self._busy:
             raise WriterBusyError("another task is inside this writer; a writer takes one stream, in order")
         self._busy = True
-
-    def _check_room(self, length: int) -> None:
-        expected = self._options.expected_size
-        if expected is not None and self._position + length > expected:
-            self._engine.fail(
-                LengthMismatchError(
-                    f"the source gives more than the {expected} bytes it was declared to have "
-                    f"({self._position + length} so far); no archive was made",
-                    expected=expected,
-                    actual=self._position + length,
-                )
-            )
 
     def _submit(self) -> None:
         assert self._buffer is not None  # noqa: S101  # it was just filled
@@ -335,6 +319,23 @@ def open_engine(
         buffer_size=buffer_size,
         size=size,
         keep_unfinished=options.keep_unfinished,
+    )
+
+
+def check_length(expected: int | None, actual: int, *, is_whole: bool = False) -> None:
+    """Compare the bytes of a source so far, or all of them, with the number that was declared.
+
+    Raises:
+        LengthMismatchError: There are more, or in the end fewer.
+    """
+    if expected is None or actual == expected or (actual < expected and not is_whole):
+        return
+    raise LengthMismatchError(
+        f"the source was declared to have {expected} bytes but "
+        + (f"ended after {actual}" if actual < expected else f"gives more ({actual} so far)")
+        + "; no archive was made",
+        expected=expected,
+        actual=actual,
     )
 
 
