@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -264,7 +265,7 @@ class FolderVerify:
         self._find(Trouble.UNARCHIVED, show_path(path))
 
     def _compare_some(self, page: list[StoredEntry]) -> None:
-        with Beneath(os.fsencode(self._root)) as beneath:
+        with closing(Beneath(os.fsencode(self._root))) as beneath:
             for stored in page:
                 for path in self._ahead.up_to(stored.entry.path):
                     self._note_unarchived(path)

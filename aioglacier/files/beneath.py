@@ -11,12 +11,9 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final
 
 from aioglacier.core.errors import UnsafePathError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -37,14 +34,6 @@ class Beneath:
         self.fd = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
         self._path = b""
         self._last = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close all descriptors."""

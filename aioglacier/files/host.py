@@ -1,10 +1,17 @@
-"""Which machine this is, and for which user the program runs: attributes of a folder that is archived."""
+"""This machine and its user: names, the folder for this program's data, and functions of the C library."""
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
+import sys
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def machine_name() -> str:
@@ -14,7 +21,57 @@ def machine_name() -> str:
 
 def user_name() -> str:
     """Return the name of this user, or its number where it has no name."""
+    import getpass  # noqa: PLC0415  # for few commands
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no entry in the list of users, as in many containers
         return str(os.getuid())
+
+
+def data_folder() -> Path:
+    """Return ``$XDG_DATA_HOME/aioglacier``, by default in ``~/.local/share``.
+
+    Raises:
+        RuntimeError: There is no home directory.
+    """
+    # A relative path in the variable is to be ignored (XDG Base Directory Specification, "Basics").
+    folder = os.environ.get("XDG_DATA_HOME", "")
+    if os.path.isabs(folder):  # noqa: PTH117  # of text, which may be empty
+        return Path(folder, "aioglacier")
+    return Path.home() / ".local" / "share" / "aioglacier"
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder for its owner alone, and those above it that are not there.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if folder.is_dir():
+        return
+    prepare_folder(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(0o700)
+        folder.chmod(0o700)  # whatever the umask
+
+
+@cache
+def find_function(name: str) -> Callable[..., int] | None:
+    """Return a function of the C library that returns 0 or the error number; ``None`` if it lacks it.
+
+    musl and older versions of glibc lack some; the caller needs another way for those. Integers are passed as
+    ``int``; wrap a 64-bit offset in ``ctypes.c_int64``.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes  # noqa: PLC0415  # 10 ms, for few commands
+
+    function = getattr(ctypes.CDLL(None, use_errno=True), name, None)
+    if function is None:
+        return None
+
+    def call(*arguments: object) -> int:
+        return 0 if function(*arguments) == 0 else ctypes.get_errno()
+
+    return call

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aioglacier.core.errors import TargetError
 from aioglacier.files.crashpoints import passing
-from aioglacier.files.libc import find_function
+from aioglacier.files.host import find_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,10 +47,13 @@ _NO_REPLACE: Final = 1  # RENAME_NOREPLACE
 #: File systems and kernels without ``renameat2`` or hard links answer with one of these.
 _UNSUPPORTED: Final = {errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP}
 
+#: A file system without locks answers with one of these.
+_NO_LOCKS: Final = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+
 #: Kinds of files that no rename may replace.
 _SPECIAL: Final = {
-    stat.S_IFCHR: "device",
-    stat.S_IFBLK: "device",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
     stat.S_IFIFO: "FIFO",
     stat.S_IFSOCK: "socket",
 }
@@ -143,8 +146,11 @@ def _lock(file: int, hidden: str, target: str) -> None:
     if sys.platform == "win32":
         return  # two writers of one target are not told apart there
     try:
-        with _suppress_missing_locks():
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
         # Had another process finished between our opening and our locking, this would be its finished file.
         is_ours = os.path.samestat(os.fstat(file), os.lstat(hidden))
     except (BlockingIOError, FileNotFoundError):
@@ -155,21 +161,11 @@ def _lock(file: int, hidden: str, target: str) -> None:
         )
 
 
-@contextmanager
-def _suppress_missing_locks() -> Iterator[None]:
-    """Go on where the file system has no locks."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}:
-            raise
-
-
 # --- after the last byte
 
 
 @contextmanager
-def writing(target: str, suffix: str = WRITTEN, *, overwrite: bool) -> Iterator[int]:
+def writing(target: str, *, overwrite: bool) -> Iterator[int]:
     """Open a file for writing from start to end; a clean end of the block gives it its name.
 
     If the block raises, the target is as it was and the hidden file is removed.
@@ -178,8 +174,8 @@ def writing(target: str, suffix: str = WRITTEN, *, overwrite: bool) -> Iterator[
         TargetError: The target cannot be written, or appeared meanwhile.
     """
     check_target(target, overwrite=overwrite)
-    file = open_hidden(target, suffix)
-    hidden = hidden_name(target, suffix)
+    file = open_hidden(target, WRITTEN)
+    hidden = hidden_name(target, WRITTEN)
     try:
         os.ftruncate(file, 0)
         yield file
@@ -299,7 +295,7 @@ def _refuse_special(target: str) -> None:
 
 
 def special_kind(mode: int) -> str | None:
-    """Return what kind of file no rename may replace, such as "device"; ``None`` for all others."""
+    """Return what kind of file no rename may replace, such as "socket"; ``None`` for all others."""
     return _SPECIAL.get(stat.S_IFMT(mode))
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aioglacier.gateway.retry.congestion import Congestion
 from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
 from aioglacier.transfer.budget.buffers import BufferPool
 from aioglacier.transfer.budget.concurrency import START, ConcurrencyController, Connections
@@ -14,7 +15,6 @@ from aioglacier.transfer.hashing.workers import Hasher, open_hasher
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.gateway.retry.congestion import Congestion
     from aioglacier.transfer.budget.allowance import HashIn
 
 
@@ -46,7 +46,7 @@ class TransferResources:
     @property
     def parts_at_once(self) -> int:
         """Parts of one archive that are held at any time, if the path carries as many as it may."""
-        return self.connections.ceiling + self.parts_ahead
+        return self.connections.controller.ceiling + self.parts_ahead
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def open_resources(
 ) -> AsyncIterator[TransferResources]:
     """Open what transfers share, and release it when the block ends.
 
-    ``congestion`` is the count of the gateway's retry layer.
+    ``congestion`` is where the gateway's retry layer counts.
 
     Raises:
         ConfigurationError: ``hash_in`` is unknown, or the system grants too little for these limits.
@@ -67,7 +67,7 @@ async def open_resources(
         buffers = BufferPool(allowance.memory_limit, hasher.make_memory, count_limit=allowance.buffers)
         try:
             yield TransferResources(
-                buffers, hasher, Connections(controller, congestion), allowance.hash_workers
+                buffers, hasher, Connections(controller, congestion or Congestion()), allowance.hash_workers
             )
         finally:
             buffers.close()

@@ -23,8 +23,8 @@ from aioglacier.bulk.formats.attributes import decode_extra
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
+from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind
-from aioglacier.files.libc import find_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
@@ -54,7 +54,7 @@ def open_file(root: str, path: bytes) -> Iterator[int]:
         UnsafePathError: The path leads through a link.
         SourceUnreadableError: The file cannot be opened, or is no regular file any more.
     """
-    with reading(path), Beneath(os.fsencode(root)) as beneath:
+    with reading(path), closing(Beneath(os.fsencode(root))) as beneath:
         parent, name = beneath.parent(path)
         fd = os.open(name, OPEN, dir_fd=parent)
     try:

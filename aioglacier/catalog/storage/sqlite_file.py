@@ -29,8 +29,8 @@ from aioglacier.catalog.storage.backend import BusyError, DamagedError
 from aioglacier.catalog.storage.migrations import VERSION
 from aioglacier.core.errors import CatalogDamagedError, CatalogError
 from aioglacier.core.limits import MIB
+from aioglacier.files.host import data_folder
 from aioglacier.files.landing import rename, sync_folder
-from aioglacier.files.user_folders import data_folder
 
 _MAGIC: Final = b"SQLite format 3\0"
 _SIDECARS: Final = ("-wal", "-shm", "-journal")

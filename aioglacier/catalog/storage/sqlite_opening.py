@@ -26,8 +26,8 @@ from aioglacier.catalog.storage.backend import BusyError, DamagedError
 from aioglacier.catalog.storage.database import busy
 from aioglacier.catalog.storage.sqlite import SqliteStore
 from aioglacier.core.errors import CatalogError
+from aioglacier.files.host import prepare_folder
 from aioglacier.files.locks import FileLock
-from aioglacier.files.user_folders import prepare_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -26,6 +26,7 @@ import os
 import sys
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,6 +95,9 @@ class BufferPool:
 
     For one event loop. Use ``close()`` at the end, when every buffer is back. ``count_limit`` bounds the
     number of buffers as well, each of which may cost two file descriptors.
+
+    Attributes:
+        limit: Bytes that all buffers together never exceed.
     """
 
     def __init__(
@@ -104,7 +108,7 @@ class BufferPool:
         count_limit: int | None = None,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
     ) -> None:
-        self._limit = memory_limit
+        self.limit = memory_limit
         self._count_limit = count_limit
         self._make_memory = make_memory
         self._patience_seconds = patience_seconds
@@ -117,14 +121,9 @@ class BufferPool:
 
     def __repr__(self) -> str:
         return (
-            f"<BufferPool limit={self._limit} allocated={self._allocated} lent={self.lent} "
+            f"<BufferPool limit={self.limit} allocated={self._allocated} lent={self.lent} "
             f"waiting={len(self._waiting)}>"
         )
-
-    @property
-    def limit(self) -> int:
-        """Bytes that all buffers together never exceed."""
-        return self._limit
 
     @property
     def lent(self) -> int:
@@ -143,11 +142,11 @@ class BufferPool:
             WaitTimeoutError: No buffer at all came back for ``patience_seconds``, or none can: the tasks that
                 wait hold them all.
         """
-        if size > self._limit:
-            raise MemoryLimitError(part_size=size, memory_limit=self._limit)
+        if size > self.limit:
+            raise MemoryLimitError(part_size=size, memory_limit=self.limit)
         if not self._waiting and (buffer := self._take(size, is_private=is_private)):
             return buffer
-        waiter = _Waiter(size, is_private=is_private)
+        waiter = _Waiter(size, is_private, asyncio.current_task())
         self._waiting.append(waiter)
         try:
             await self._wait(waiter)
@@ -170,7 +169,7 @@ class BufferPool:
         whole budget, a task that reads two archives in turn, or copies one into a writer, would wait for
         itself.
         """
-        if self._waiting or self._lent_size + size > self._limit // 2:
+        if self._waiting or self._lent_size + size > self.limit // 2:
             return None
         if self._count_limit is not None and self.lent >= self._count_limit // 2:
             return None
@@ -217,7 +216,7 @@ class BufferPool:
     def _timed_out(self, waited_seconds: float, reason: str) -> WaitTimeoutError:
         return WaitTimeoutError(
             f"no part buffer came free within {waited_seconds:.0f} s: {self.lent} are in use, the memory "
-            f"limit of {self._limit} bytes allows no more, and {reason}; finish some writers first, raise "
+            f"limit of {self.limit} bytes allows no more, and {reason}; finish some writers first, raise "
             "Limits.memory or choose smaller parts",
             waited_seconds=waited_seconds,
         )
@@ -251,7 +250,7 @@ class BufferPool:
 
     def _has_room(self, size: int) -> bool:
         count = self.lent + len(self._idle)
-        return self._allocated + size <= self._limit and (
+        return self._allocated + size <= self.limit and (
             self._count_limit is None or count < self._count_limit
         )
 
@@ -265,16 +264,14 @@ class BufferPool:
         buffer.close()
 
 
+@dataclass(slots=True, eq=False)
 class _Waiter:
-    __slots__ = ("buffer", "failure", "is_private", "served", "size", "task")
-
-    def __init__(self, size: int, *, is_private: bool) -> None:
-        self.size = size
-        self.is_private = is_private
-        self.served = anyio.Event()
-        self.buffer: PartBuffer | None = None
-        self.failure: OSError | None = None
-        self.task = asyncio.current_task()
+    size: int
+    is_private: bool
+    task: asyncio.Task[Any] | None
+    served: anyio.Event = field(default_factory=anyio.Event)
+    buffer: PartBuffer | None = None
+    failure: OSError | None = None
 
 
 def shared_memory(size: int) -> PartBuffer:

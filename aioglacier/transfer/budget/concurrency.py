@@ -207,36 +207,27 @@ class _Window:
 class Connections:
     """The right to send or fetch a body, as many at once as the controller says. Shared by all transfers.
 
-    ``congestion`` is where the retry layer counts its signs, if there is one.
+    Attributes:
+        controller: Decides on the number.
     """
 
     def __init__(
         self,
         controller: ConcurrencyController,
-        congestion: Congestion | None = None,
+        congestion: Congestion,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._controller = controller
+        self.controller = controller
         self._congestion = congestion
-        self._signs_seen = congestion.signs if congestion is not None else 0
+        self._signs_seen = congestion.signs
         self._clock = clock
         self._tokens = anyio.CapacityLimiter(controller.limit)
         self._granted = controller.limit
         self._waiting = 0
 
     def __repr__(self) -> str:
-        return f"<Connections {self.in_use} of {self.limit}, at most {self.ceiling}>"
-
-    @property
-    def ceiling(self) -> int:
-        """The limit never exceeds this."""
-        return self._controller.ceiling
-
-    @property
-    def limit(self) -> int:
-        """Bodies that may be on their way now."""
-        return self._controller.limit
+        return f"<Connections {self.in_use} of {self.controller.limit}, at most {self.controller.ceiling}>"
 
     @property
     def in_use(self) -> int:
@@ -257,7 +248,7 @@ class Connections:
                 await self._tokens.acquire()
             finally:
                 self._waiting -= 1
-        body = Body(self._controller, size, self._clock())
+        body = Body(self.controller, size, self._clock())
 
         def moved(count: int) -> None:
             progress(count)
@@ -274,11 +265,11 @@ class Connections:
     @property
     def _is_full(self) -> bool:
         """Whether the limit is what holds bodies back, and what was begun under a higher one is through."""
-        return self._waiting > 0 and self.in_use <= self.limit
+        return self._waiting > 0 and self.in_use <= self.controller.limit
 
     def _adjust(self) -> None:
-        if self._congestion is not None and (new := self._congestion.signs - self._signs_seen):
+        if new := self._congestion.signs - self._signs_seen:
             self._signs_seen += new
-            self._controller.congested(new, self._clock())
-        if self._granted != self._controller.limit:
-            self._granted = self._tokens.total_tokens = self._controller.limit
+            self.controller.congested(new, self._clock())
+        if self._granted != self.controller.limit:
+            self._granted = self._tokens.total_tokens = self.controller.limit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -248,15 +249,13 @@ def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) ->
     return ByteRange(range_.start, min(range_.stop, size))
 
 
+@dataclass(slots=True, eq=False)
 class _Piece:
     """A piece on its way down."""
 
-    __slots__ = ("buffer", "byte_range", "ended", "failure", "scope", "tree_hash")
-
-    def __init__(self, byte_range: ByteRange, buffer: PartBuffer) -> None:
-        self.byte_range = byte_range
-        self.buffer = buffer
-        self.scope = anyio.CancelScope()
-        self.ended = anyio.Event()
-        self.failure: Exception | None = None
-        self.tree_hash = b""
+    byte_range: ByteRange
+    buffer: PartBuffer
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    failure: Exception | None = None
+    tree_hash: bytes = b""

@@ -137,10 +137,8 @@ class PiecePlaces:
 
     async def acquire(self) -> None:
         """Wait until another piece may be held."""
-        resources, connections = self._resources, self._resources.connections
-        while self._held >= min(
-            self._most, connections.limit + resources.parts_ahead, connections.ceiling + 1
-        ):
+        resources, controller = self._resources, self._resources.connections.controller
+        while self._held >= min(self._most, controller.limit + resources.parts_ahead, controller.ceiling + 1):
             self._released = anyio.Event()
             await self._released.wait()
         self._held += 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from aioglacier.core.errors import EmptyArchiveError, SourceUnreadableError
+from aioglacier.files.landing import special_kind
 from aioglacier.files.reading import FileIdentity
 from aioglacier.files.unreadable import source_changed
 from aioglacier.tasks.threads import run_in_thread
@@ -97,12 +98,16 @@ def _refuse_empty(path: str, *, has_bytes: bool) -> NoReturn:
 
 
 def _check_regular(path: str, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise SourceUnreadableError(
-            f"{path!r} is {_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and "
-            "hand over the open file, or pipe it to standard input",
-            path=path,
+    if stat.S_ISREG(status.st_mode):
+        return
+    if stat.S_ISDIR(status.st_mode):
+        hint = "a folder; archive its files, or all of it with aioglacier.bulk.FolderSync (aioglacier sync)"
+    else:
+        hint = (
+            f"a {special_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and hand "
+            "over the open file, or pipe it to standard input"
         )
+    raise SourceUnreadableError(f"{path!r} is {hint}", path=path)
 
 
 def _settled(fd: int) -> os.stat_result:
@@ -116,14 +121,3 @@ def _settled(fd: int) -> os.stat_result:
         time.sleep(_TICK_NS / 1e9)
         status = os.fstat(fd)
     return status
-
-
-def _kind(mode: int) -> str:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a character device",
-        stat.S_IFBLK: "a block device",
-    }
-    return kinds.get(stat.S_IFMT(mode), "a special file")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 LARGEST_BUFFERED_SIZE: Final = 1024 * 1024
 
 
+@dataclass(slots=True, eq=False)
 class Part:
     """One part under way.
 
@@ -39,15 +41,12 @@ class Part:
         scope: Of what carries it; cancelled to stop it. ``None`` as long as nothing does.
     """
 
-    __slots__ = ("buffer", "index", "is_ahead", "job", "moved", "scope")
-
-    def __init__(self, index: int, job: PartJob, buffer: PartBuffer | None) -> None:
-        self.index = index
-        self.job = job
-        self.buffer = buffer
-        self.is_ahead = True
-        self.moved = 0
-        self.scope: anyio.CancelScope | None = None
+    index: int
+    job: PartJob
+    buffer: PartBuffer | None
+    is_ahead: bool = True
+    moved: int = 0
+    scope: anyio.CancelScope | None = None
 
     @asynccontextmanager
     async def body(self) -> AsyncIterator[Body]:
@@ -138,7 +137,9 @@ class PartIntake:
         self.let_next(part)
 
 
-def check_known_part(upload_id: UploadId, byte_range: ByteRange, known: bytes, computed: bytes) -> None:
+def check_known_part(
+    upload_id: UploadId | None, byte_range: ByteRange, known: bytes, computed: bytes
+) -> None:
     """Compare a part of the source with what the service holds.
 
     Raises:

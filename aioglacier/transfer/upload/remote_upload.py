@@ -9,15 +9,15 @@ import anyio
 
 from aioglacier.core.errors import GlacierError, ResumeMismatchError
 from aioglacier.core.ledger import UploadLedger
+from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.store import FinishedUpload
-from aioglacier.transfer.upload.idle_watch import IdleWatch
 from aioglacier.transfer.upload.part import check_known_part
 from aioglacier.transfer.upload.upload_state import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aioglacier.core.models import UploadId
     from aioglacier.core.treehash import PartHashes
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.part import Part
 
 _log: Final = logging.getLogger("aioglacier.transfer")
+
+#: One warning in each hour that is left.
+_SAY_AGAIN_SECONDS: Final = 3600.0
 
 
 class RemoteUpload:
@@ -66,7 +69,6 @@ class RemoteUpload:
         known = self._known.get(start) if self._known else None
         if known is None:
             return False
-        assert self.id is not None  # noqa: S101  # parts are known of an upload that has begun
         check_known_part(self.id, ByteRange(start, start + part.job.length), known, hashes.tree_hash)
         return True
 
@@ -137,3 +139,39 @@ class RemoteUpload:
         if isinstance(error, GlacierError):
             error.upload_id = upload_id
         error.add_note(trouble)
+
+
+class IdleWatch:
+    """Warns before the service forgets an upload to which nothing is sent."""
+
+    def __init__(
+        self,
+        upload_id: UploadId,
+        *,
+        clock: Callable[[], float] = anyio.current_time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._upload_id = upload_id
+        self._clock = clock
+        self._sleep = sleep
+        self._sent_at = clock()
+
+    def sent(self) -> None:
+        """Note that a part has arrived, which is what the service counts as activity."""
+        self._sent_at = self._clock()
+
+    async def run(self) -> None:
+        """Warn for as long as there is reason to; wakes up once an hour at most."""
+        while True:
+            idle = self._clock() - self._sent_at
+            if idle < IDLE_WARNING_SECONDS:
+                await self._sleep(IDLE_WARNING_SECONDS - idle)
+                continue
+            _log.warning(
+                "nothing was sent to upload %s for %d hours; the service forgets it, and all that was sent, "
+                "after %d; the next part is sent when the source has filled it",
+                self._upload_id,
+                idle // 3600,
+                VAULT.upload_idle_seconds // 3600,
+            )
+            await self._sleep(_SAY_AGAIN_SECONDS)

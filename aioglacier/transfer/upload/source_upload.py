@@ -110,28 +110,21 @@ class SourceUpload:
             return await self._run_engine()
 
     async def _run_engine(self) -> Archive:
-        async with self._engine as engine:
-            return await self._carry(engine)
-
-    async def _carry(self, engine: UploadEngine) -> Archive:
+        source = self.source
         known: Mapping[int, bytes] = {}
-        if self._resume is not None:
-            upload_id, known = self._resume
-            engine.resume(upload_id, known)
-            if isinstance(self.source, NamedFile):
+        async with self._engine as engine:
+            if self._resume is not None:
+                upload_id, known = self._resume
+                engine.resume(upload_id, known)
+            if isinstance(source, NamedFile):
                 with engine.stops_on_failure():
-                    await _check_known_parts(self._resources, self.source, engine.part_size, upload_id, known)
-        return await self._feed(engine, known)
-
-    async def _feed(self, engine: UploadEngine, known: Mapping[int, bytes]) -> Archive:
-        if isinstance(self.source, NamedFile):
-            source = self.source
-            check_length(self._options.expected_size, source.size, is_whole=True)
-            await self._feed_file(engine, source, known)
-            finished = await engine.finish(lambda: run_in_thread(source.check_unchanged))
-        else:
-            await self._feed_stream(engine, self.source)
-            finished = await engine.finish()
+                    await _check_known_parts(self._resources, source, engine, known)
+                check_length(self._options.expected_size, source.size, is_whole=True)
+                await self._feed_file(engine, source, known)
+                finished = await engine.finish(lambda: run_in_thread(source.check_unchanged))
+            else:
+                await self._feed_stream(engine, source)
+                finished = await engine.finish()
         return as_archive(finished, self._options)
 
     async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
@@ -144,7 +137,7 @@ class SourceUpload:
 
     async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
         total = 0
-        ahead = b""
+        ahead = bytearray()
         while True:
             buffer = await engine.acquire()
             try:
@@ -165,26 +158,22 @@ class SourceUpload:
             if count < len(view):
                 return
             # Asking for another buffer says that there is another part, and a source may end just here.
+            ahead = bytearray(1)
             with engine.stops_on_failure():
-                ahead = await _one_byte(source)
-            if not ahead:
+                count = await source.fill(memoryview(ahead))
+            if not count:
                 check_length(self._options.expected_size, total, is_whole=True)
                 return
 
 
-async def _one_byte(source: ByteSource) -> bytes:
-    byte = bytearray(1)
-    return bytes(byte) if await source.fill(memoryview(byte)) else b""
-
-
 async def _check_known_parts(
-    resources: TransferResources,
-    source: NamedFile,
-    part_size: int,
-    upload_id: UploadId,
-    known: Mapping[int, bytes],
+    resources: TransferResources, source: NamedFile, engine: UploadEngine, known: Mapping[int, bytes]
 ) -> None:
-    """Hash the parts of a file that the service has, and compare, before anything is sent."""
+    """Hash the parts of a file that the service has, and compare, before anything is sent.
+
+    A part of the wrong file would spoil the upload for the right one.
+    """
+    upload_id, part_size = engine.upload_id, engine.part_size
     ranges = [range_ for range_ in part_ranges(source.size, part_size) if range_.start in known]
     if len(ranges) < len(known):
         beyond = min(set(known) - {range_.start for range_ in ranges})

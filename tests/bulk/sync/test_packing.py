@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -182,7 +183,7 @@ def test_folders_are_made_beneath_and_never_through_links(tmp_path: Path) -> Non
     inside.mkdir()
     outside.mkdir()
     (inside / "link").symlink_to(outside)
-    with Beneath(os.fsencode(inside)) as beneath:
+    with closing(Beneath(os.fsencode(inside))) as beneath:
         fd, name = beneath.parent(b"a/b/c", makes_folders=True)
         assert os.path.samestat(os.fstat(fd), (inside / "a" / "b").stat())
         assert name == b"c"

@@ -50,7 +50,7 @@ async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest
         granted = Allowance.of(Limits(memory=256 * MIB, hash_workers=2))
         assert (granted.concurrency, granted.buffers) == (connections, buffers)
         async with open_resources(Limits(memory=256 * MIB, hash_workers=2)) as resources:
-            assert resources.connections.ceiling == connections
+            assert resources.connections.controller.ceiling == connections
     monkeypatch.setattr(resource, "getrlimit", lambda _: (39, 39))
     with pytest.raises(ConfigurationError, match=r"39 files .*take 40; raise that limit$"):
         Allowance.of(Limits(hash_workers=2))

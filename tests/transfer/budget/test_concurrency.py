@@ -226,11 +226,11 @@ async def test_signs_of_congestion_lower_what_is_handed_out() -> None:
         for release in [first] * 4 + [second] * 4:
             tasks.start_soon(hold, connections, MIB, release)
         await wait_all_tasks_blocked()
-        assert (connections.in_use, connections.limit) == (4, 4)
+        assert (connections.in_use, connections.controller.limit) == (4, 4)
         congestion.signs += 2
         first.set()
         await wait_all_tasks_blocked()
-        assert (connections.in_use, connections.limit) == (2, 2)
+        assert (connections.in_use, connections.controller.limit) == (2, 2)
         second.set()
     assert connections.in_use == 0
 
@@ -238,7 +238,7 @@ async def test_signs_of_congestion_lower_what_is_handed_out() -> None:
 async def test_a_number_that_grows_lets_more_begin_at_once() -> None:
     """A waiting body gets its connection in the middle of others, when those show that it pays."""
     now = 0.0
-    connections = Connections(ConcurrencyController(ceiling=8, start=1), clock=lambda: now)
+    connections = Connections(ConcurrencyController(ceiling=8, start=1), Congestion(), clock=lambda: now)
     release = anyio.Event()
     async with anyio.create_task_group() as tasks:
         async with connections.exchange(16 * MIB, lambda _: None) as moved:

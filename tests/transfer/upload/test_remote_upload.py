@@ -8,7 +8,7 @@ import anyio
 from anyio import wait_all_tasks_blocked
 
 from aioglacier.core.models import UploadId
-from aioglacier.transfer.upload.idle_watch import IdleWatch
+from aioglacier.transfer.upload.remote_upload import IdleWatch
 from aioglacier.transfer.upload.writer import open_writer
 from tests.transfer.conftest import DATA, MIB, MemoryStore, options
 
