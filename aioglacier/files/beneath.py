@@ -17,7 +17,7 @@ from aioglacier.core.errors import UnsafePathError
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-#: Linux and others say so when a step is a link.
+#: Error numbers of systems for a step that is a link.
 _IS_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
 
@@ -49,7 +49,7 @@ class Beneath:
             self._last = -1
 
     def parent(self, path: bytes, *, makes_folders: bool = False) -> tuple[int, bytes]:
-        """The open folder that a path is in, and its name there.
+        """Return the open folder that a path is in, and its name there.
 
         The descriptor is good until the next call. A "/" at the end of the path is no part of the name.
 

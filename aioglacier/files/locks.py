@@ -85,7 +85,7 @@ class FileLock:
         try:
             self.path.unlink(missing_ok=True)
         except OSError:
-            pass  # the lock is what counts, and it goes with the descriptor
+            pass  # the lock counts, and closing the descriptor releases it
         finally:
             os.close(fd)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TransferResources:
-    """The shared parts: memory, hashing, and the right to send or fetch.
+    """What transfers share: memory, hashing, and the right to send or fetch.
 
     Attributes:
         buffers: The memory budget.

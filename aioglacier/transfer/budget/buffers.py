@@ -158,7 +158,7 @@ class BufferPool:
                 self._serve()  # the one behind may fit where this one did not
             raise
         if waiter.buffer is None:
-            assert waiter.failure is not None  # noqa: S101  # what the event says
+            assert waiter.failure is not None  # noqa: S101  # else the event was not set
             raise waiter.failure
         return waiter.buffer
 

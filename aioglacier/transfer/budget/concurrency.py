@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 #: The start, if the caller sets no limit: enough for a home line, and two doublings from the chosen most.
 START: Final = 4
 
-#: A place in the kernel's buffers is no place on the line: what a body moves before this is not measured. A
-#: body without much more is measured as a whole, with its round trip, which then is most of what it takes.
+#: The first bytes of a body only fill the kernel's buffers, so they are not measured. A body without much
+#: more is measured as a whole, with its round trip, which is most of its time.
 _WARM_SIZE: Final = MIB // 2
 _SMALL_SIZE: Final = 4 * MIB
 
@@ -91,7 +91,7 @@ class ConcurrencyController:
         self._window = _Window(0)
 
     def congested(self, signs: int, now: float) -> None:
-        """Take note of refusals for want of capacity, and of stalls."""
+        """Note refusals for lack of capacity, and stalls."""
         if now - self._shrunk_at < _ONE_JAM_SECONDS:
             return
         self._signs = signs if now - self._sign_at > _CLUSTER_SECONDS else self._signs + signs
@@ -154,7 +154,7 @@ class Body:
         self.shown = 0
 
     def moved(self, count: int, now: float, *, is_full: bool) -> None:
-        """Bytes moved; a negative number takes them back, because an attempt failed."""
+        """Count bytes that moved; a negative number takes them back after a failed attempt."""
         if count < 0:
             self._since, self._moved, self._is_warm = now, 0, False
             return
@@ -165,7 +165,7 @@ class Body:
             self._since, self._is_warm = now, True
 
     def ended(self, now: float, *, is_full: bool) -> None:
-        """The answer is there."""
+        """Note the answer."""
         if self._moved and self._is_small:
             self._measured(self._moved, now, is_full=is_full, is_whole=True)
 
@@ -264,7 +264,7 @@ class Connections:
 
     @property
     def _is_full(self) -> bool:
-        """Whether the limit is what holds bodies back, and what was begun under a higher one is through."""
+        """Whether the limit holds bodies back, and no more are on their way than it allows."""
         return self._waiting > 0 and self.in_use <= self.controller.limit
 
     def _adjust(self) -> None:

@@ -110,7 +110,7 @@ class Download:
             raise
 
     async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
-        """Hash what a former try left behind, and trust what is still as it was recorded."""
+        """Hash the pieces that a former try recorded, and keep those that are unchanged."""
         tree_hash = self._output.tree_hash
         # Bytes are known by their tree hash, whichever job they come from: jobs last a day, downloads longer.
         identity = {

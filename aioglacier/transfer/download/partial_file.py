@@ -27,20 +27,20 @@ _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | getattr(os
 
 
 class PartialFile:
-    """An open partial file; one process at a time."""
+    """An open partial file; one process at a time.
+
+    Attributes:
+        path: Its hidden name.
+        file: Its descriptor, open until ``close()``.
+    """
 
     def __init__(self, target: str, *, overwrite: bool, fd: int, journal: int) -> None:
         self._target = target
         self._overwrite = overwrite
-        self._fd = fd
+        self.file = fd
         self._journal = journal
         self.path = Path(landing.hidden_name(target, landing.DOWNLOAD))
         self._journal_path = _journal_of(self.path)
-
-    @property
-    def file(self) -> int:
-        """The descriptor of the file itself, open until ``close()``."""
-        return self._fd
 
     @classmethod
     def open(cls, target: str | os.PathLike[str], size: int, *, overwrite: bool) -> PartialFile:
@@ -71,7 +71,7 @@ class PartialFile:
         return cls(target, overwrite=overwrite, fd=fd, journal=journal)
 
     def verified(self, output: dict[str, Any]) -> dict[ByteRange, bytes]:
-        """The pieces recorded for this same output, and their tree hashes; start again if it is another.
+        """Return the tree hashes of the pieces recorded for this output; forget those of another one.
 
         ``output`` identifies what is downloaded: it is the first line of the journal.
         """
@@ -96,13 +96,13 @@ class PartialFile:
         Raises:
             TargetError: The name was taken meanwhile; the partial file stays.
         """
-        landing.land(self._fd, str(self.path), self._target, overwrite=self._overwrite)
+        landing.land(self.file, str(self.path), self._target, overwrite=self._overwrite)
         self._journal_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the files; they stay, for the next try."""
+        """Close the files; they stay for the next try."""
         os.close(self._journal)
-        os.close(self._fd)
+        os.close(self.file)
 
     def _read_journal(self) -> Iterator[Any]:
         sound = 0

@@ -203,7 +203,7 @@ class _PiecesAhead:
 async def open_reader(
     output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange | tuple[int, int] | None = None
 ) -> AsyncIterator[ArchiveReader]:
-    """Open a reader; what it still fetches when the block ends is dropped."""
+    """Open a reader; the end of the block drops what is still being fetched."""
     range_ = _checked_range(byte_range, output.size)
     resources.hasher.expect(range_.size, choose_piece_size(resources))
     tasks = anyio.create_task_group()

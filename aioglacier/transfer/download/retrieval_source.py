@@ -213,7 +213,7 @@ async def until_undamaged(
 
 @asynccontextmanager
 async def open_piece(output: ArchiveOutput, byte_range: ByteRange) -> AsyncIterator[JobOutput]:
-    """Open some of the bytes, and no more or fewer.
+    """Open some of the bytes, and check how many come.
 
     Raises:
         UnexpectedResponseError: The answer has another length.

@@ -37,7 +37,7 @@ _BUFFERS: Final = 2
 
 
 class SlicedPiece:
-    """One piece, to be fetched once, in slices of the size of the buffer it is given for that time."""
+    """One piece, fetched once, in slices of the size of the given buffer."""
 
     def __init__(
         self,
@@ -99,12 +99,12 @@ class SlicedPiece:
                 except BaseException:
                     self._free.append(buffer)
                     raise
-                storing = self._resources.hasher.store(view, self._partial.file, start)
+                storing = self._resources.hasher.threads.store(view, self._partial.file, start)
                 self._storing.append((buffer, storing))
         return answer.tree_hash
 
     async def _take_buffer(self) -> PartBuffer:
-        """One that is free, or comes free; another one only as long as none has come back."""
+        """Return a free buffer; borrow one more while none has come back, or wait."""
         while not self._free:
             is_busy = not self._storing[0][1].done()
             if is_busy and len(self._more) < _BUFFERS - 1:

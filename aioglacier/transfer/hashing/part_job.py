@@ -86,7 +86,7 @@ def _cut(length: int, view: memoryview | None) -> Iterator[tuple[int, memoryview
 
 
 def _block() -> memoryview:
-    """The block of this thread."""
+    """Return the block of this thread."""
     if not hasattr(_blocks, "view"):
         _blocks.view = memoryview(bytearray(_BLOCK_SIZE))
     view: memoryview = _blocks.view

@@ -51,7 +51,7 @@ def main(parent: int) -> None:
 
 
 def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> bytes:
-    """A line that asks a worker to do a job on a buffer; no locator: on none, with what it reads.
+    """Return the line that asks a worker to do a job on a buffer, or without a locator on a file alone.
 
     Paths go as their bytes: the worker may spell names in another encoding.
     """
@@ -63,7 +63,7 @@ def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> by
 
 
 def leave_with_parent(parent: int) -> None:
-    """End this process soon after its parent has, whatever ended that."""
+    """End this process soon after its parent has ended for any reason."""
     while os.getppid() == parent:
         time.sleep(_PARENT_CHECK_SECONDS)
     os._exit(0)
@@ -107,11 +107,11 @@ def _tell(**answer: str | int | None) -> str:
 
 
 class MapError(Exception):
-    """The part's memory cannot be reached from here."""
+    """This process cannot map the part's memory."""
 
 
 class _Reporter:
-    """Says how far a job is, but not more often than needed."""
+    """Reports the progress of a job, at most once a second."""
 
     def __init__(self) -> None:
         self._due = time.monotonic() + _REPORT_SECONDS
@@ -123,7 +123,7 @@ class _Reporter:
 
 
 class _Maps:
-    """The buffers this process has mapped, the least used forgotten first."""
+    """The buffers that this process has mapped; the least recently used one makes room."""
 
     def __init__(self) -> None:
         self._maps: dict[int, mmap.mmap] = {}

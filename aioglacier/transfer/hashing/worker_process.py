@@ -40,19 +40,15 @@ _BOOT: Final = (
 
 
 class CannotStartError(Exception):
-    """The system does not let this process start another, or share memory with it."""
+    """The system refuses another process, or memory shared with it."""
 
 
 class WorkerLostError(Exception):
-    """A worker died or was killed for its silence."""
+    """A worker died, or was killed because it said nothing."""
 
     def __init__(self, what: str, exit_code: int | None) -> None:
         super().__init__(what)
         self.exit_code = exit_code
-
-
-class _HungUpError(Exception):
-    """The other end of the socket is closed, or sends what is no answer."""
 
 
 class WorkerProcess:
@@ -94,17 +90,21 @@ class WorkerProcess:
         return cls(process, ours)
 
     async def wait_until_ready(self) -> None:
-        """Wait for its first word."""
+        """Wait until the process says that it is ready.
+
+        Raises:
+            CannotStartError: It ended, or said nothing for a minute.
+        """
         try:
             await self._next_line()
-        except _HungUpError as error:
-            raise CannotStartError(f"{sys.executable} ended with exit code {await self._end()}") from error
         except (TimeoutError, ValueError) as error:
             raise CannotStartError(f"{sys.executable} does not say that it is ready") from error
+        except OSError as error:
+            raise CannotStartError(f"{sys.executable} ended with exit code {await self._end()}") from error
 
     @property
     def has_spoken(self) -> bool:
-        """Whether there is a word of it to be read, or the end of all words."""
+        """Whether it has sent something, or has closed its end."""
         try:
             self._link.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -125,47 +125,32 @@ class WorkerProcess:
             WorkerLostError: The process died, or said nothing for a minute.
         """
         try:
-            await self._send(request)
-            answer = await self._next_line()
-            while "done" in answer:
-                answer = await self._next_line()
-        except TimeoutError:
-            raise WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
-        except _HungUpError:
-            exit_code = await self._end()
-            raise WorkerLostError(f"died with exit code {exit_code}", exit_code) from None
-        else:
-            return answer
-
-    async def _send(self, request: bytes) -> None:
-        try:
             with anyio.fail_after(SILENCE_SECONDS):
                 await asyncio.get_running_loop().sock_sendall(self._link, request)
+            while "done" in (answer := await self._next_line()):
+                pass  # still at work
         except TimeoutError:
-            raise
-        except OSError as error:
-            raise _HungUpError from error
+            raise WorkerLostError(f"said nothing for {SILENCE_SECONDS:.0f} s", None) from None
+        except OSError:
+            exit_code = await self._end()
+            raise WorkerLostError(f"died with exit code {exit_code}", exit_code) from None
+        return answer
 
     async def _next_line(self) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
         with anyio.fail_after(SILENCE_SECONDS):
             while (end := self._received.find(b"\n")) < 0:
-                self._received += await self._receive()
+                data = await loop.sock_recv(self._link, _READ_SIZE)
+                if not data or len(self._received) > _MAX_ANSWER_SIZE:
+                    raise ConnectionResetError  # or no answer at all
+                self._received += data
         line = bytes(self._received[:end])
         del self._received[: end + 1]
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    async def _receive(self) -> bytes:
-        try:
-            data = await asyncio.get_running_loop().sock_recv(self._link, _READ_SIZE)
-        except OSError as error:
-            raise _HungUpError from error
-        if not data or len(self._received) > _MAX_ANSWER_SIZE:
-            raise _HungUpError
-        return data
-
     async def _end(self) -> int:
-        """The exit code of a process that said its last word; one that stays all the same is killed."""
+        """Return the exit code of a process that has closed its end; kill it if it stays."""
         with anyio.CancelScope(shield=True):
             try:
                 return await run_in_thread(lambda: self._process.wait(_LAST_SECONDS))
@@ -175,7 +160,7 @@ class WorkerProcess:
         raise AssertionError  # nothing cancels a shielded scope
 
     def kill(self) -> None:
-        """Kill the process, and hang up."""
+        """Kill the process and close the socket."""
         self._link.close()
         if self.is_alive:
             self._process.kill()
@@ -188,6 +173,6 @@ class WorkerProcess:
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of this process's environment, where credentials may be, but what the system needs."""
+    """Return the variables that the system needs; all others may hold credentials."""
     names = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", NATIVE_SWITCH)
     return {name: os.environ[name] for name in names if name in os.environ}

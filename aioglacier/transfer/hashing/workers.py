@@ -39,7 +39,6 @@ from aioglacier.transfer.hashing.worker_process import CannotStartError, WorkerL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from concurrent.futures import Future
 
     from aioglacier.core.errors import SourceUnreadableError
     from aioglacier.transfer.budget.allowance import HashIn
@@ -96,6 +95,9 @@ class Hasher:
 
     A fixed number of worker processes, started when they pay and replaced when they die. Until then, for
     small parts, and with ``has_workers=False`` always, as many threads.
+
+    Attributes:
+        threads: Also store what arrives.
     """
 
     def __init__(self, workers: int, largest_in_thread: int, *, has_workers: bool) -> None:
@@ -106,7 +108,7 @@ class Hasher:
         self._launched: list[WorkerProcess] = []  # not known to be ready yet
         self._engaged = 0
         self._expected = 0
-        self._threads = HashThreads(workers)
+        self.threads = HashThreads(workers)
 
     def make_memory(self, size: int) -> PartBuffer:
         """Return memory for a part, which workers can map if it is large enough to be for them."""
@@ -120,10 +122,6 @@ class Hasher:
         """
         if part_size > SMALL_PART_SIZE:  # workers do no others
             self._expected += size
-
-    def store(self, data: memoryview, file: int, offset: int) -> Future[bytes]:
-        """Begin to hash and write bytes that have arrived; see ``HashThreads.store``."""
-        return self._threads.store(data, file, offset)
 
     async def run(self, job: PartJob, buffer: PartBuffer | None = None) -> PartHashes:
         """Do the job, in a buffer or, if all it does is to hash what a file has, without.
@@ -162,7 +160,7 @@ class Hasher:
 
     async def aclose(self) -> None:
         """End all workers and threads. Jobs must be done or cancelled before."""
-        self._threads.close()
+        self.threads.close()
         self._idle += self._launched
         self._launched.clear()
         for worker in self._idle:
@@ -186,16 +184,16 @@ class Hasher:
                 raise _GivenUpError(f"after {done} bytes")
 
         try:
-            return await self._threads.run(partial(perform, job, view, report), give_up=give_up)
+            return await self.threads.run(partial(perform, job, view, report), give_up=give_up)
         except FileChangedError as error:
             raise source_changed(_source(job), str(error)) from None
         except OSError as error:
             raise _file_error(job, error) from error
 
     async def _find(self, job: PartJob, buffer: PartBuffer | None) -> WorkerProcess | None:
-        """A worker for a job, or none where a thread is done before one could be there."""
+        """Return a worker for a job, or ``None`` if a thread hashes it before a worker could have started."""
         while dead := next((worker for worker in self._idle if not worker.is_alive), None):
-            self._idle.remove(dead)  # that it died in its sleep says nothing about this job
+            self._idle.remove(dead)  # it died idle, so this job did not kill it
             await dead.aclose()
         if (worker := self._take_idle(buffer.serial if buffer else 0)) is not None:
             return worker
@@ -237,7 +235,7 @@ class Hasher:
                 raise CannotStartError(str(error)) from error
 
     async def _when_ready(self, worker: WorkerProcess) -> WorkerProcess:
-        """A worker that was launched and is in no list any more, once it can be used."""
+        """Wait until a launched worker, which is in no list any more, can be used."""
         with self._engaging():
             try:
                 await worker.wait_until_ready()
@@ -248,7 +246,7 @@ class Hasher:
 
     @contextmanager
     def _engaging(self) -> Iterator[None]:
-        """Count a worker that is in no list meanwhile."""
+        """Count a worker while it is in no list."""
         self._engaged += 1
         try:
             yield
@@ -256,7 +254,7 @@ class Hasher:
             self._engaged -= 1
 
     def _take_idle(self, serial: int) -> WorkerProcess | None:
-        """An idle worker, if there is one; best one that has mapped the buffer: it saves 18 ms."""
+        """Return an idle worker, if possible one that has mapped the buffer, which saves 18 ms."""
         for worker in reversed(self._idle):
             if serial in worker.mapped:
                 self._idle.remove(worker)
@@ -265,7 +263,7 @@ class Hasher:
 
 
 class _GivenUpError(Exception):
-    """No task waits for these hashes any more."""
+    """The task that waited for these hashes was cancelled."""
 
 
 def _read_answer(job: PartJob, answer: dict[str, Any]) -> PartHashes:

@@ -51,7 +51,7 @@ class Carriers:
         """Carry a part, from the next turn of the loop on."""
         self.parts.add(part)
         carrier = self._resting.pop() if self._resting else None
-        if carrier is None or not carrier.is_resting:  # it was cancelled in this turn, and is ending
+        if carrier is None or not carrier.is_resting:  # cancelled in this turn of the loop, and ending
             carrier = _Carrier()
             self._run_in_scope(carrier.scope, partial(self._run, carrier))
         carrier.give(part)
@@ -72,7 +72,7 @@ class Carriers:
             scope.cancel()
 
     def drain(self, deadline: float, *, may_finish: bool) -> None:
-        """Cancel everything at a deadline, and what is not being sent at once unless it ``may_finish``."""
+        """Cancel all at a deadline, but parts that are not being sent at once unless they ``may_finish``."""
         self.drain_until = deadline = min(deadline, self.drain_until or deadline)
         sent = {part.scope for part in self.parts if not part.is_ahead}
         for scope in self.scopes:
@@ -115,7 +115,7 @@ class Carriers:
 
 
 class _Carrier:
-    """One of them; ``part`` is what it carries, ``None`` while it rests."""
+    """One carrying task and the part that it carries, ``None`` while it rests."""
 
     __slots__ = ("_wake", "part", "scope")
 
@@ -126,7 +126,7 @@ class _Carrier:
 
     @property
     def is_resting(self) -> bool:
-        """Whether it will take the next part that it is given."""
+        """Whether it waits for a part."""
         return self._wake is not None and not self._wake.done() and not self.scope.cancel_called
 
     def give(self, part: Part) -> None:
@@ -137,9 +137,9 @@ class _Carrier:
             self._wake.set_result(None)
 
     def drop(self) -> Part:
-        """Take its part away."""
+        """Return its part and forget it."""
         part, self.part = self.part, None
-        assert part is not None  # noqa: S101  # every caller has looked
+        assert part is not None  # noqa: S101  # every caller has checked
         return part
 
     async def rest(self) -> None:

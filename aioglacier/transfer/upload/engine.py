@@ -114,7 +114,7 @@ class UploadEngine:
                 self._intake.give_back(self._held)
             await self._remote.leave(self._state.fate(error), error)
 
-    # --- what the caller sees
+    # --- the caller's side
 
     @property
     def part_size(self) -> int:
@@ -123,12 +123,12 @@ class UploadEngine:
 
     @property
     def upload_id(self) -> UploadId | None:
-        """The upload, once it has begun."""
+        """The upload's id, ``None`` before it begins."""
         return self._remote.id
 
     @property
     def finished(self) -> FinishedUpload | None:
-        """The proof, once there is one."""
+        """The proof of the archive, ``None`` before it is made."""
         return self._remote.finished
 
     def snapshot(self) -> TransferSnapshot:
@@ -164,13 +164,13 @@ class UploadEngine:
 
         Raises:
             TooManyPartsError: 10,000 parts are taken already.
-            GlacierError: What stopped the engine, if something has.
+            GlacierError: The error that stopped the engine.
         """
         try:
             with self.stops_on_failure():
                 await self._begin_part()
                 return await self._intake.borrow()
-        except Exception as error:  # noqa: BLE001  # without these bytes there is no archive
+        except Exception as error:  # noqa: BLE001  # without these bytes there can be no archive
             self.fail(error)
         raise AssertionError(self._state)
 
@@ -205,11 +205,11 @@ class UploadEngine:
         self._take(Part(self._intake.parts, PartJob(length), buffer))
 
     def check(self) -> None:
-        """Raise what stopped the engine, if something has."""
+        """Raise the error that stopped the engine, if one did."""
         self._state.check()
 
     def fail(self, error: BaseException) -> NoReturn:
-        """Stop every part for good, and raise the error, or what had stopped the engine before."""
+        """Stop every part for good; raise the error, or the one that had stopped the engine before."""
         self._stop(error)
         self.check()
         raise AssertionError(error)
@@ -237,7 +237,7 @@ class UploadEngine:
         Raises:
             EmptyArchiveError: No part was submitted. Nothing was sent.
             ResumeMismatchError: The service has parts beyond the last one.
-            GlacierError: What stopped the engine, or the completion.
+            GlacierError: The error that stopped the engine or the completion.
         """
         with self.stops_on_failure():
             self._state.advance(Event.END)
@@ -247,7 +247,7 @@ class UploadEngine:
                 return await self._store_whole(self._held, confirm)
             await self._carriers.wait_until_all_ended()
             self.check()
-            if self._remote.ledger.parts_sent < self._intake.parts:  # some were cancelled, as this task is
+            if self._remote.ledger.parts_sent < self._intake.parts:  # some were cancelled with this task
                 await anyio.lowlevel.checkpoint_if_cancelled()
                 self.fail(drained())
             if confirm is not None:
@@ -366,11 +366,11 @@ class UploadEngine:
     # --- ending
 
     def _stop(self, error: BaseException) -> None:
-        if error is not self._state.failure:  # which has stopped everything, or lets it drain
+        if error is not self._state.failure:  # else it has stopped everything already, or lets it drain
             self._state.fail(error)
             self._carriers.stop()
 
     def _note_deadline(self) -> None:
-        """Something was cancelled: for a failure, or because the time to drain was over."""
+        """Note why a part was cancelled: for a failure, or because the time to drain was over."""
         if self._state.failure is None:
             self._state.fail(drained())

@@ -1,7 +1,4 @@
-"""A named file to archive: read by what hashes it and by what sends it, by its path.
-
-They need the path, and what must not change in the file while it is read.
-"""
+"""A named file to archive. Hashing and sending open it by its path and check that it is unchanged."""
 
 from __future__ import annotations
 
@@ -40,7 +37,7 @@ class NamedFile:
         return self.identity.size
 
     def check_unchanged(self) -> None:
-        """Look at the file once more.
+        """Compare the file with what it was when it was opened.
 
         Raises:
             SourceChangedError: It is not what it was.
@@ -104,14 +101,14 @@ def _check_regular(path: str, status: os.stat_result) -> None:
         hint = "a folder; archive its files, or all of it with aioglacier.bulk.FolderSync (aioglacier sync)"
     else:
         hint = (
-            f"a {special_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and hand "
-            "over the open file, or pipe it to standard input"
+            f"a {special_kind(status.st_mode)}, not a regular file; to archive what it gives, open it and "
+            "hand over the open file, or pipe it to standard input"
         )
     raise SourceUnreadableError(f"{path!r} is {hint}", path=path)
 
 
 def _settled(fd: int) -> os.stat_result:
-    """The status of a file, taken when its times have ticked on since the last change.
+    """Return the status of a file, read a tick of the clock after the last change.
 
     A change within the same tick of the filesystem's clock would not show in its times later. A file that
     never rests is left to show that by itself.

@@ -69,7 +69,7 @@ class Part:
 
 @asynccontextmanager
 async def _open_range(place: ReadFrom, length: int) -> AsyncIterator[FileRange]:
-    """Open the file for this part alone, so that a thousand uploads that wait have no file open."""
+    """Open the file for this part alone: a thousand uploads that wait then have no file open."""
     opened: list[int] = []  # where a cancellation that comes while the file is opened finds it
     try:
         await run_in_thread(lambda: opened.append(open_unchanged(place.path, place.identity)))

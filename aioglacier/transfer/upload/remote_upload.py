@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
-#: One warning in each hour that is left.
+#: Seconds between two warnings.
 _SAY_AGAIN_SECONDS: Final = 3600.0
 
 
@@ -111,7 +111,7 @@ class RemoteUpload:
         self.finished = FinishedUpload(stored, size, tree_hash)
 
     async def leave(self, fate: Fate, error: BaseException | None) -> None:
-        """Keep or abort the unfinished upload; ``error``, or else the log, says what became of it."""
+        """Keep or abort the unfinished upload, and say so in ``error`` or else in the log."""
         if self.id is None or fate is Fate.NONE:
             return
         if fate is Fate.ABORT:
@@ -157,11 +157,11 @@ class IdleWatch:
         self._sent_at = clock()
 
     def sent(self) -> None:
-        """Note that a part has arrived, which is what the service counts as activity."""
+        """Note that a part has arrived, which the service counts as activity."""
         self._sent_at = self._clock()
 
     async def run(self) -> None:
-        """Warn for as long as there is reason to; wakes up once an hour at most."""
+        """Warn while nothing is sent; wakes up once an hour at most."""
         while True:
             idle = self._clock() - self._sent_at
             if idle < IDLE_WARNING_SECONDS:

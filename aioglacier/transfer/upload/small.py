@@ -46,7 +46,7 @@ async def upload_small(
 ) -> Archive:
     """Upload what ``is_small``; see ``Vault.upload`` for what it raises and what cancelling leaves."""
     size = len(source)
-    choose_part_size(size, options.part_size)  # refuses one that is none
+    choose_part_size(size, options.part_size)  # refuses an invalid one
     hashes = await resources.hasher.run(PartJob(size), PartBuffer(source))
     moved = 0
 

@@ -104,7 +104,7 @@ class SourceUpload:
                     return await self._run_engine()
                 except UploadExpiredError as error:
                     if self._resume is not None or not isinstance(self.source, NamedFile):
-                        raise  # what to do without the former parts, or the bytes, is the caller's decision
+                        raise  # the caller has to decide: former parts, or the bytes, are gone
                     _log.warning("uploading %r again from its start: %s", self.source.path, error)
                     self._engine = self._new_engine()
             return await self._run_engine()

@@ -1,4 +1,4 @@
-"""Everything that can be archived, seen one of two ways: a named file, or a stream that fills buffers.
+"""Sources of an archive, of two kinds: a named file, or a stream that fills buffers.
 
 A stream is a ``ByteSource``: it fills a given buffer and says how far it got, so that bytes are copied once,
 into the part they will be sent from. One read is never taken for a part: a buffer is full, or the source
@@ -46,7 +46,7 @@ class ByteSource(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Bytes it will give, where that is certain."""
+        """Bytes that it will give, ``None`` where that is uncertain."""
         ...
 
     async def fill(self, view: memoryview) -> int:
@@ -107,7 +107,7 @@ def as_stream(source: object) -> ByteSource:
     if isinstance(source, str):
         raise InputTypeError("text is not bytes; encode it first", type_name="str")
     try:
-        view = memoryview(source).cast("B")  # type: ignore[arg-type]  # that is the question
+        view = memoryview(source).cast("B")  # type: ignore[arg-type]  # checked right here
         return LoopSource(view, size=len(view))
     except TypeError:
         pass
@@ -285,7 +285,7 @@ def _read(file: object, read: Callable[[], T | None]) -> T:
         result = read()
     except OSError as error:
         raise _unreadable(file, error) from error
-    if result is None:  # of all ways to say "nothing now" this one looks most like an end
+    if result is None:  # non-blocking and empty; a library could take it for the end
         raise _unreadable(file, BlockingIOError(errno.EAGAIN, "it is in non-blocking mode"))
     return result
 
@@ -321,13 +321,13 @@ def _check_read(source: ReadableFile | AsyncReadable) -> None:
 
 
 def as_bytes_view(item: object, index: int | None = None) -> memoryview:
-    """The bytes of an object as they lie in memory; ``index`` is its place in an iterable.
+    """Return the bytes of an object as they lie in memory; ``index`` is its place in an iterable.
 
     Raises:
         InputTypeError: It is not bytes-like, or not contiguous.
     """
     try:
-        return memoryview(item).cast("B")  # type: ignore[arg-type]  # that is the question
+        return memoryview(item).cast("B")  # type: ignore[arg-type]  # checked right here
     except TypeError:
         pass
     where = "" if index is None else f" (item {index} of the source)"
@@ -340,7 +340,7 @@ def as_bytes_view(item: object, index: int | None = None) -> memoryview:
 
 
 def _waitable_fd(file: ReadableFile) -> int | None:
-    """The descriptor of an unbuffered pipe, socket or terminal: with a buffer, some may be read already."""
+    """Return the descriptor of an unbuffered pipe, socket or terminal: a buffer may hold bytes already."""
     if not isinstance(file, io.RawIOBase):
         return None
     try:

@@ -44,7 +44,7 @@ class Event(Enum):
     END = auto()  # the caller has no more parts
     SETTLE = auto()  # the request that makes the archive begins
     MAKE = auto()  # the service has made the archive
-    DRAIN = auto()  # the caller wants to stop, and to lose little
+    DRAIN = auto()  # the caller wants to stop and lose little
     FAIL = auto()  # an error, a cancellation or the caller stopped it
     REFUSE = auto()  # the service refused a request
 
@@ -108,7 +108,7 @@ class UploadState:
 
     Attributes:
         now: The state.
-        failure: What stopped the upload.
+        failure: The error that stopped the upload.
         keep_unfinished: Whether the caller wants to keep the upload for a resume.
     """
 
@@ -134,7 +134,7 @@ class UploadState:
         self.now = following
 
     def check(self) -> None:
-        """Raise what stopped the upload, if something has."""
+        """Raise the error that stopped the upload, if one did."""
         if self.failure is not None:
             raise self.failure
 
@@ -158,7 +158,7 @@ class UploadState:
         self.fail(WriterClosedError("the writer was aborted"))
 
     def fate(self, error: BaseException | None) -> Fate:
-        """Say what becomes of an upload that ``error`` ended, or that was left without an error.
+        """Decide the fate of an upload that ``error`` ended, or that was left without an error.
 
         It is kept where the service could not be reached or the credentials ran out, because an abort could
         hardly be delivered then, and where it is unclear whether the archive was made, because an abort would

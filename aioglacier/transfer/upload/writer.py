@@ -1,4 +1,4 @@
-"""The writer: a stream of any length goes in piece by piece, an archive comes out."""
+"""The writer, which turns a stream of any length into an archive."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def open_engine(
     *,
     is_file: bool = False,
 ) -> UploadEngine:
-    """An engine for an archive of ``size`` bytes, ``None`` if unknown; to be entered with ``async with``.
+    """Return an engine for an archive of ``size`` bytes (``None``: unknown), to enter with ``async with``.
 
     The parts of a named file may be larger than all memory that there is for buffers.
 
@@ -340,7 +340,7 @@ def check_length(expected: int | None, actual: int, *, is_whole: bool = False) -
 
 
 def as_archive(finished: FinishedUpload, options: UploadOptions) -> Archive:
-    """The archive that an upload ended in."""
+    """Return the archive that an upload made."""
     return Archive(
         finished.stored.id,
         options.vault,
