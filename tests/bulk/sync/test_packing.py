@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +18,6 @@ from aioglacier.bulk.sync.scan import Scan
 from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError, UnsafePathError
 from aioglacier.core.treehash import tree_hash
-from aioglacier.files.beneath import Beneath, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,30 +164,6 @@ def test_a_file_that_outgrew_a_member_is_left_for_the_next_run(tmp_path: Path, p
     os.truncate(tmp_path / "a", LARGEST_MEMBER + 1)
     (failed,) = packer.pack(wanted).failed
     assert isinstance(failed.error, SourceChangedError)
-
-
-@pytest.mark.parametrize(
-    "path", [b"", b"/etc/x", b"../x", b"a/../../x", b"a//b", b"a/./b", b"a\0b", b"/", b".."]
-)
-def test_a_path_that_is_none_below_a_folder_is_refused(path: bytes) -> None:
-    """No path leads out of the folder, or nowhere."""
-    with pytest.raises(UnsafePathError):
-        check_path(path)
-
-
-def test_folders_are_made_beneath_and_never_through_links(tmp_path: Path) -> None:
-    """A link on the way ends it, before anything is made behind it."""
-    inside, outside = tmp_path / "inside", tmp_path / "outside"
-    inside.mkdir()
-    outside.mkdir()
-    (inside / "link").symlink_to(outside)
-    with closing(Beneath(os.fsencode(inside))) as beneath:
-        fd, name = beneath.parent(b"a/b/c", makes_folders=True)
-        assert os.path.samestat(os.fstat(fd), (inside / "a" / "b").stat())
-        assert name == b"c"
-        with pytest.raises(UnsafePathError):
-            beneath.parent(b"link/x/y", makes_folders=True)
-    assert list(outside.iterdir()) == []
 
 
 def test_frames_are_read_alone_and_in_a_row() -> None:

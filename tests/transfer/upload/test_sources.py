@@ -16,7 +16,7 @@ import pytest
 from aiobotocore.response import StreamingBody
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
-from anyio import to_thread
+from anyio import to_thread, wait_all_tasks_blocked
 from hypothesis import given, settings, strategies as st
 
 from aioglacier.core import ledger
@@ -476,3 +476,44 @@ async def test_an_error_that_a_library_defines_is_raised_as_it_is(
     with pytest.raises(type(error)) as caught:
         await upload(kind(error), store, resources)
     assert caught.value is error
+
+
+class SlowFile:
+    """A file whose read lasts until the test lets it end."""
+
+    def __init__(self) -> None:
+        self.reading = threading.Event()
+        self.go_on = threading.Event()
+
+    def read(self, size: int, /) -> bytes:
+        """Wait, then give bytes without end."""
+        self.reading.set()
+        self.go_on.wait()
+        return bytes(size)
+
+
+@pytest.mark.parametrize("natively", [False, True], ids=["scope", "task"])
+async def test_a_buffer_is_not_given_back_while_a_thread_fills_it(
+    store: MemoryStore, resources: TransferResources, *, natively: bool
+) -> None:
+    """However an upload is cancelled, it ends when the read that is under way has ended."""
+    file = SlowFile()
+    scope = anyio.CancelScope()
+
+    async def upload() -> None:
+        with scope:
+            await SourceUpload(store, resources, options(), await as_source(file)).run()
+
+    task = asyncio.ensure_future(upload())
+    await to_thread.run_sync(file.reading.wait)
+    if natively:
+        task.cancel()
+    else:
+        scope.cancel()
+    await wait_all_tasks_blocked()
+    assert not task.done()
+    assert resources.buffers.lent == 1
+    file.go_on.set()
+    await asyncio.wait([task])
+    assert resources.buffers.lent == 0
+    assert not store.calls

@@ -1,0 +1,54 @@
+"""The machine and its user: a name in any case, and a folder for that user alone."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from aioglacier.files.host import data_folder, find_function, prepare_folder, user_name
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers often run as a number that no list of users knows."""
+
+    def fail() -> str:
+        raise KeyError
+
+    monkeypatch.setattr(getpass, "getuser", fail)
+    assert user_name() == str(os.getuid())
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"), [("/data", "/data/aioglacier"), ("data", None), ("", None), (None, None)]
+)
+def test_the_data_folder_is_where_the_variable_says(
+    variable: str | None, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path in it is ignored, as the specification has it."""
+    if variable is None:
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    else:
+        monkeypatch.setenv("XDG_DATA_HOME", variable)
+    assert data_folder() == Path(expected or Path.home() / ".local" / "share" / "aioglacier")
+
+
+def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+    """A folder that is there keeps its mode."""
+    tmp_path.chmod(0o755)
+    folder = tmp_path / "a" / "b"
+    prepare_folder(folder)
+    prepare_folder(folder)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (folder, folder.parent, tmp_path)] == [
+        0o700,
+        0o700,
+        0o755,
+    ]
+
+
+def test_a_function_that_the_c_library_lacks_is_none() -> None:
+    """The caller then takes another way."""
+    assert find_function("no_function_of_this_name") is None
