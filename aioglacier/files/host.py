@@ -1,4 +1,4 @@
-"""This machine and its user: names, the folder for this program's data, and functions of the C library."""
+"""This machine and its user: names, the data folder, functions of the C library, and pipes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+#: The most that Linux allows every user (/proc/sys/fs/pipe-max-size); by default a pipe holds a sixteenth.
+PIPE_SIZE: Final = 1024 * 1024
 
 
 def machine_name() -> str:
@@ -75,3 +78,17 @@ def find_function(name: str) -> Callable[..., int] | None:
         return 0 if function(*arguments) == 0 else ctypes.get_errno()
 
     return call
+
+
+def enlarge_pipe(fd: int) -> None:
+    """Let a pipe hold a MiB if the system allows it, because each time it is full or empty a process wakes.
+
+    A descriptor of another kind, and a pipe that holds more, stay as they are.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl  # noqa: PLC0415  # not everywhere
+
+    with suppress(OSError):  # no pipe, or the user's share of pipe memory is spent
+        if fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) < PIPE_SIZE:
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_SIZE)

@@ -5,11 +5,22 @@ from __future__ import annotations
 import getpass
 import os
 import stat
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from aioglacier.files import host
 from aioglacier.files.host import data_folder, find_function, prepare_folder, user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+if sys.platform == "linux":
+    import fcntl
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="pipes have one size elsewhere")
 
 
 def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,3 +63,38 @@ def test_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
 def test_a_function_that_the_c_library_lacks_is_none() -> None:
     """The caller then takes another way."""
     assert find_function("no_function_of_this_name") is None
+
+
+# --- pipes
+
+
+@pytest.fixture
+def pipe() -> Iterator[int]:
+    """One end of a pipe."""
+    ends = os.pipe()
+    yield ends[1]
+    for end in ends:
+        os.close(end)
+
+
+@linux
+def test_a_pipe_is_made_to_hold_a_mib(pipe: int) -> None:
+    """Which everybody may."""
+    host.enlarge_pipe(pipe)
+    assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == host.PIPE_SIZE == 1024 * 1024
+
+
+@linux
+def test_a_larger_pipe_stays_as_it_is(pipe: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that made the pipe larger had a reason."""
+    size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+    monkeypatch.setattr(host, "PIPE_SIZE", size // 2)
+    host.enlarge_pipe(pipe)
+    assert fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) == size
+
+
+@linux
+def test_what_is_no_pipe_is_left_alone() -> None:
+    """A socket or a terminal takes what it takes."""
+    with Path(os.devnull).open("rb") as file:
+        host.enlarge_pipe(file.fileno())

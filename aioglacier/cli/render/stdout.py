@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import TargetError
-from aioglacier.files.pipes import enlarge
+from aioglacier.files.host import enlarge_pipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def open_stdout() -> Iterator[StandardOutput]:
         yield StandardOutput(1, is_awaited=True, most=_SAFE_SIZE)
         return
     try:
-        enlarge(fd)
+        enlarge_pipe(fd)
         yield StandardOutput(fd, is_awaited=True, most=None)
     finally:
         os.close(fd)

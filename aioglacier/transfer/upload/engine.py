@@ -58,15 +58,15 @@ class UploadEngine:
         resources: TransferResources,
         *,
         part_size: int,
-        buffer_size: int | None = None,
-        size: int | None = None,
-        keep_unfinished: bool = False,
+        buffer_size: int,
+        size: int | None,
+        keep_unfinished: bool,
     ) -> None:
         self._resources = resources
         self._size = size
         self._state = UploadState(keep_unfinished=keep_unfinished)
         self._remote = RemoteUpload(store, part_size)
-        self._intake = PartIntake(resources, buffer_size or part_size)
+        self._intake = PartIntake(resources, buffer_size)
         self._held: Part | None = None  # the first part, until it is known whether there is a second one
         self._tasks = anyio.create_task_group()
         self._carriers = Carriers(self._tasks, carry=self._carry, end=self._end)

@@ -23,7 +23,7 @@ import anyio
 import anyio.lowlevel
 
 from aioglacier.core.errors import InputTypeError, SourceUnreadableError
-from aioglacier.files.pipes import PIPE_SIZE, enlarge
+from aioglacier.files.host import PIPE_SIZE, enlarge_pipe
 from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.named_file import look_at_file
 
@@ -161,7 +161,7 @@ class PipeSource:
     def __init__(self, file: ReadableFile, fd: int) -> None:
         self._file = file  # which closes the descriptor when its last reference goes
         self._fd = fd
-        enlarge(fd)
+        enlarge_pipe(fd)
 
     async def fill(self, view: memoryview) -> int:
         """See ``ByteSource.fill``."""
