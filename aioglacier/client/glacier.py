@@ -214,6 +214,7 @@ async def connect(
             aws_session_token=aws_session_token,
             proxy=proxy,
             max_connections=Allowance.of(limits, hash_in).concurrency,
+            bandwidth=limits.bandwidth,
             timeouts=timeouts,
             allow_insecure=allow_insecure,
         )

@@ -19,6 +19,7 @@ from aioglacier.gateway.credentials.plain_keys import PlainKeys
 from aioglacier.gateway.credentials.plain_settings import read_plain
 from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
 from aioglacier.gateway.http.client_session import open_http_session, proxy_for, tls_context
+from aioglacier.gateway.http.sending import Sender
 from aioglacier.gateway.http.wire import Wire
 
 if TYPE_CHECKING:
@@ -59,14 +60,8 @@ async def open_wire(options: GatewayOptions) -> AsyncIterator[Wire]:
     is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
     context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
     async with open_http_session(context, options) as http:
-        yield Wire(
-            http,
-            origin=str(origin),
-            region=found.region,
-            key_source=found.key_source,
-            proxy=proxy,
-            options=options,
-        )
+        sender = Sender(http, origin=str(origin), region=found.region, proxy=proxy, options=options)
+        yield Wire(sender, found.key_source, options)
 
 
 async def _ask_botocore(options: GatewayOptions) -> _Found:

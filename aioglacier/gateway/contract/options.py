@@ -30,6 +30,7 @@ class GatewayOptions:
         max_connections: Bodies sent or received at once. Control calls come on top.
         allow_insecure: Whether plain http to another machine is allowed. Keys stay safe, data does not.
         timeouts: How long to wait for the other side.
+        bandwidth: Bytes a second of all bodies together, sent and read; ``None`` for no limit.
         minimum_rate: Bytes a second that an answer must bring, averaged over ``timeouts.stall`` seconds of
             waiting; a slower answer counts as stalled.
     """
@@ -45,4 +46,5 @@ class GatewayOptions:
     max_connections: int = 16
     allow_insecure: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
+    bandwidth: int | None = None
     minimum_rate: int = 1024

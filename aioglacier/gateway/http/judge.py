@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from aioglacier.core.errors import RedirectRefusedError, UnexpectedResponseError
 from aioglacier.gateway.http.service_errors import printable
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.gateway.contract.protocols import Answer
-
-_REQUEST_ID_HEADERS: Final = ("x-amzn-RequestId", "x-amz-request-id", "x-amzn-request-id")
 
 
 def refuse_redirect(operation: str, status: int, headers: Mapping[str, str], *, origin: str) -> None:
@@ -50,7 +48,8 @@ def check_success(operation: str, answer: Answer) -> None:
 
 def check_is_glacier(operation: str, status: int, headers: Mapping[str, str]) -> None:
     """Raise if the head of a successful answer is not one that Glacier writes."""
-    if not 200 <= status < 300 or not any(name in headers for name in _REQUEST_ID_HEADERS):
+    has_id = "x-amzn-RequestId" in headers or "x-amz-request-id" in headers
+    if not 200 <= status < 300 or not has_id:
         raise UnexpectedResponseError(
             f"the answer, status {status}, lacks Glacier's request id; is a proxy or portal in between?",
             operation=operation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
@@ -14,9 +14,12 @@ from aioglacier.gateway.http.watchdog import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.http.bandwidth import Bandwidth
+
 
 class OpenAnswer:
-    """Reads the body of one answer once, and notices when it stalls. Its owner closes it.
+    """Reads the body of one answer once, and notices when it stalls. Leaving it drops what is unread.
 
     Attributes:
         headers: Names are found whatever their case.
@@ -28,19 +31,28 @@ class OpenAnswer:
         response: aiohttp.ClientResponse,
         *,
         operation: str,
-        stall_seconds: float,
-        minimum_rate: int,
+        options: GatewayOptions,
+        bandwidth: Bandwidth | None,
         moved: Callable[[], None],
+        release: Callable[[type[BaseException] | None], None],
     ) -> None:
+        """``moved`` is called when bytes come, and ``release`` at the end, with the kind of an error."""
         self.operation = operation
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.content_length = response.content_length
         self._response = response
-        self._stall_seconds = stall_seconds
-        self._minimum_rate = minimum_rate
+        self._options = options
+        self._bandwidth = bandwidth
         self._moved = moved
+        self._release = release
         self._started: Pace | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        await self.aclose(kind)
 
     async def next_block(self) -> bytes:
         """Return the next bytes of the body, ``b""`` at its end.
@@ -54,6 +66,8 @@ class OpenAnswer:
         except (aiohttp.ClientError, OSError) as error:
             raise self._lost(error) from error
         self._moved()
+        if self._bandwidth is not None:
+            await self._bandwidth.take(len(block))
         return block
 
     def take_over(self, size: int) -> DirectBody | None:
@@ -67,10 +81,17 @@ class OpenAnswer:
             self._moved()
             came(count)
 
-        try:
-            await self._pace().fill(body, view, moved)
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._lost(error) from error
+        at = 0
+        while at < len(view):
+            piece = view[at:]
+            if self._bandwidth is not None:
+                piece = piece[: self._bandwidth.largest_take]
+                await self._bandwidth.take(len(piece))
+            try:
+                await self._pace().fill(body, piece, moved)
+            except (aiohttp.ClientError, OSError) as error:
+                raise self._lost(error) from error
+            at += len(piece)
 
     async def read(self, limit: int) -> bytes:
         """Return the whole body, or the first ``limit`` bytes of an error's.
@@ -94,10 +115,15 @@ class OpenAnswer:
         self._response.close()
         return bytes(body[:limit])
 
-    def close(self) -> None:
-        """End the watch. May be called twice."""
+    async def aclose(self, kind: type[BaseException] | None) -> None:
+        """Drop the connection unless all was read. Called once."""
         if self._started is not None:
             self._started.stop()
+        try:
+            self._response.release()
+            await self._response.wait_for_close()
+        finally:
+            self._release(kind)
 
     def _pace(self) -> Pace:
         """Start the watch with the first read: most answers have no body."""
@@ -105,8 +131,8 @@ class OpenAnswer:
             self._started = Pace(
                 self._response.content,
                 operation=self.operation,
-                window_seconds=self._stall_seconds,
-                minimum_rate=self._minimum_rate,
+                window_seconds=self._options.timeouts.stall,
+                minimum_rate=self._options.minimum_rate,
             )
         return self._started
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
     from aioglacier.gateway.contract.protocols import Body
+    from aioglacier.gateway.http.bandwidth import Bandwidth
     from aioglacier.gateway.http.fair_turns import Turns
 
 #: Slices grow from the smallest to the largest while they go fast. Small ones show progress: on a line of 64
@@ -55,16 +56,46 @@ _SLOW_SECONDS: Final = 1.0
 _STRIDE_SECONDS: Final = 0.1
 
 
-class SlicePayload(Payload):
-    """Sends a body slice by slice.
+class Sent:
+    """The state of one body on its way: a payload writes it, and the sender and its errors read it.
 
     Attributes:
-        failure: The error in reading the body's file, which aiohttp does not pass on.
-        is_started: Whether a connection was open and the request's head on its way.
+        size: Bytes of the body.
+        count: Bytes that the current attempt has handed to the kernel.
         is_complete: Whether the kernel has the whole body.
-        started_at: The start of sending, on the monotonic clock.
-        sent: Bytes handed to the kernel by the current attempt.
+        started_at: When a connection was open and the request's head on its way, on the monotonic clock.
+        failure: The error in reading the body's file, which aiohttp does not pass on.
+        on_move: Called when bytes have moved.
+        on_wait: Called before a wait in which none may move.
     """
+
+    def __init__(self, size: int, progress: Callable[[int], None] | None = None) -> None:
+        self.size = size
+        self.count = 0
+        self.is_complete = False
+        self.started_at: float | None = None
+        self.failure: SourceError | None = None
+        self.on_move: Callable[[], None] = _nothing
+        self.on_wait: Callable[[], None] = _nothing
+        self._progress = progress
+
+    def add(self, count: int) -> None:
+        """Count bytes that the kernel took."""
+        self.count += count
+        if self._progress is not None:
+            self._progress(count)
+        self.on_move()
+
+    def take_back(self) -> None:
+        """Count the body as unsent."""
+        if self.count and self._progress is not None:
+            self._progress(-self.count)
+        self.count = 0
+        self.is_complete = False
+
+
+class SlicePayload(Payload):
+    """Sends a body slice by slice, and says in ``sent`` how far it is."""
 
     def __init__(
         self,
@@ -74,22 +105,18 @@ class SlicePayload(Payload):
         before_last: Callable[[], Awaitable[None]] | None = None,
         rate: float = 0.0,
         turns: Turns | None = None,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         super().__init__(body)
-        self._stride = int(rate * _STRIDE_SECONDS)
-        self._before_last = before_last
-        self._turns = turns
+        self._size = body.nbytes
+        self.sent = Sent(body.nbytes, progress)
         self._slices = slices_of(body)
-        self._length = self._size = body.nbytes
-        self._progress = progress
+        self._before_last = before_last
+        self._stride = int(rate * _STRIDE_SECONDS)
+        self._turns = turns
+        self._bandwidth = bandwidth
         self._transport: asyncio.WriteTransport | None = None
         self._is_abandoned = False
-        self.on_progress: Callable[[], None] | None = None
-        self.failure: SourceError | None = None
-        self.is_started = False
-        self.is_complete = False
-        self.started_at = 0.0
-        self.sent = 0
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Refuse: aiohttp requires this method and never calls it here."""
@@ -98,44 +125,49 @@ class SlicePayload(Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Send all of it. Called by aiohttp, in a task of its own."""
-        self._take_back()
+        sent = self.sent
+        sent.take_back()
         transport = writer.transport
         if transport is None or self._is_abandoned:
             raise ClientConnectionResetError("the connection is closed")
         self._transport = transport
-        self.is_started = True
-        self.started_at = time.monotonic()
+        sent.started_at = time.monotonic()
         stride = self._stride
+        largest = LARGEST_SLICE if self._bandwidth is None else self._bandwidth.largest_take
+        is_encrypted = transport.get_extra_info("sslcontext") is not None
         # Only encryption keeps the loop for long, and one small slice does not.
-        turns = self._turns if _is_encrypted(transport) and self._length > SMALLEST_SLICE else None
+        turns = self._turns if is_encrypted and sent.size > SMALLEST_SLICE else None
         try:
-            transport.set_write_buffer_limits(high=_lowest_high_water(transport), low=0)
-            if not self._length:
+            # Any byte left makes ``drain`` wait. A plain transport pauses above its mark, a TLS one at its
+            # mark: with 0 it would pause for good. What TLS leaves is ciphertext, a copy, so there the mark
+            # only keeps the count of bytes sent honest.
+            transport.set_write_buffer_limits(high=1 if is_encrypted else 0, low=0)
+            if not sent.size:
                 writer.send_headers()
             size = SMALLEST_SLICE
             rested_at = 0
-            while self.sent < self._length:
+            while sent.count < sent.size:
                 if turns is not None:
                     await turns.take()
-                elif self.sent - rested_at >= _LONGEST_STRETCH:
+                elif sent.count - rested_at >= _LONGEST_STRETCH:
                     await asyncio.sleep(0)
-                    rested_at = self.sent
-                slice_ = await self._take(size)
-                if self._before_last is not None and self.sent + slice_.nbytes == self._length:
+                    rested_at = sent.count
+                slice_ = await self._take(min(size, largest))
+                if self._before_last is not None and sent.count + slice_.nbytes == sent.size:
                     await self._before_last()
                 # aiohttp writes the request's head and the first slice together.
                 took = await self._send(writer, slice_)
                 if took > _SLOW_SECONDS:
                     size, stride = SMALLEST_SLICE, 0
                 else:
-                    size = _next_slice_size(size, stride, sent=self.sent)
+                    size = _next_slice_size(size, stride, sent=sent.count)
             await writer.drain()
             transport.set_write_buffer_limits()
         except BaseException:
             self.abandon()
             raise
-        self.is_complete = True
-        self._moved()
+        sent.is_complete = True
+        sent.on_move()
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Send all of it; the length is always that of the body."""
@@ -148,7 +180,7 @@ class SlicePayload(Payload):
         Does nothing after a clean end. May be called twice.
         """
         self._is_abandoned = True
-        if self.is_complete:
+        if self.sent.is_complete:
             return
         if self._transport is not None:
             # Python 3.11's transport has no loop any more after it sent its last byte past the other side's
@@ -156,14 +188,20 @@ class SlicePayload(Payload):
             with suppress(AttributeError):
                 self._transport.abort()
             self._transport = None
-        self._take_back()
+        self.sent.take_back()
 
     async def _take(self, size: int) -> memoryview:
+        """Return the next slice once it may be sent."""
         try:
-            return await self._slices.take(self.sent, size)
+            slice_ = await self._slices.take(self.sent.count, size)
         except SourceError as error:
-            self.failure = error
-        raise ClientConnectionResetError("the rest of the body cannot be read")
+            self.sent.failure = error
+            raise ClientConnectionResetError("the rest of the body cannot be read") from None
+        if self._bandwidth is not None:
+            self.sent.on_wait()
+            await self._bandwidth.take(slice_.nbytes)
+            self.sent.on_move()
+        return slice_
 
     async def _send(self, writer: AbstractStreamWriter, slice_: memoryview) -> float:
         began = time.monotonic()
@@ -171,40 +209,18 @@ class SlicePayload(Payload):
         await writer.write(slice_)
         await writer.drain()
         self._check_wanted()
-        self.sent += slice_.nbytes
-        if self._progress is not None:
-            self._progress(slice_.nbytes)
-        self._moved()
+        self.sent.add(slice_.nbytes)
         return time.monotonic() - began
 
     def _check_wanted(self) -> None:
         if self._is_abandoned:
             raise ClientConnectionResetError("the request was given up")
 
-    def _moved(self) -> None:
-        if self.on_progress is not None:
-            self.on_progress()
 
-    def _take_back(self) -> None:
-        if self.sent and self._progress is not None:
-            self._progress(-self.sent)
-        self.sent = 0
-        self.is_complete = False
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _next_slice_size(size: int, stride: int, *, sent: int) -> int:
     """Double, up to a quarter of the bytes sent: the first always go fast, into buffers."""
     return max(SMALLEST_SLICE, min(2 * size, sent // 4, LARGEST_SLICE), min(stride, LARGEST_SLICE))
-
-
-def _lowest_high_water(transport: asyncio.WriteTransport) -> int:
-    """Return the mark at which any byte left makes ``drain`` wait.
-
-    A plain transport pauses above its mark, a TLS one at its mark: with 0 it would pause for good. What
-    TLS leaves is ciphertext, a copy, so here the mark only keeps the count of bytes sent honest.
-    """
-    return 1 if _is_encrypted(transport) else 0
-
-
-def _is_encrypted(transport: asyncio.WriteTransport) -> bool:
-    return transport.get_extra_info("sslcontext") is not None

@@ -1,28 +1,64 @@
-"""Send one signed request over an HTTP session, once, and wait for the head of its answer."""
+"""A request, and the sender that sends it once and waits for the head of its answer."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import anyio
 from yarl import URL
 
+from aioglacier.core.errors import ResourceNotFoundError
+from aioglacier.gateway.http.bandwidth import Bandwidth
 from aioglacier.gateway.http.fair_turns import Turns
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SlicePayload
 from aioglacier.gateway.http.transport_errors import failure, stall_failure, unknown_name
 from aioglacier.gateway.http.watchdog import Alarm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aioglacier.core.errors import SourceError, TransportError
-    from aioglacier.gateway.contract.timeouts import Timeouts
-    from aioglacier.gateway.http.request import Request
+    from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.contract.protocols import Body
+    from aioglacier.gateway.http.payload import Sent
 
 logger = logging.getLogger("aioglacier.gateway")
+
+NO_BODY: Final = memoryview(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, unsigned.
+
+    Attributes:
+        operation: The operation's name in the API.
+        url: The complete URL, encoded as it will be sent.
+        body: Sent slice by slice; must not change until the exchange is over.
+        progress: Called with the number of bytes handed to the connection; negative if they go again.
+        before_last: Awaited before the last slice, so before the request can take effect.
+        missing: The error if something does not exist and the service's message does not say what.
+        first_byte_timeout_seconds: From the last byte of the request to the end of the answer's head.
+    """
+
+    operation: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Body = field(default=NO_BODY, repr=False)
+    progress: Callable[[int], None] | None = field(default=None, repr=False)
+    before_last: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    missing: type[ResourceNotFoundError] = field(default=ResourceNotFoundError, repr=False)
+    first_byte_timeout_seconds: float = 120.0
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the method sends a body, be it an empty one."""
+        return self.method not in {"GET", "HEAD"}
 
 
 class Sender:
@@ -30,6 +66,11 @@ class Sender:
 
     aiohttp repeats GET, PUT and DELETE by itself when a connection breaks. A middleware that turns its errors
     into ours prevents that: only the retry layer knows what may be repeated.
+
+    Attributes:
+        origin: Scheme, host and port.
+        region: The region that requests are signed for.
+        bandwidth: The rate that all bodies share, sent and read, if it is limited.
     """
 
     def __init__(
@@ -39,13 +80,14 @@ class Sender:
         origin: str,
         region: str,
         proxy: str | None,
-        timeouts: Timeouts,
+        options: GatewayOptions,
     ) -> None:
+        self.origin = origin
+        self.region = region
+        self.bandwidth = Bandwidth(options.bandwidth) if options.bandwidth is not None else None
         self._session = session
-        self._origin = origin
-        self._region = region
         self._proxy = proxy
-        self._timeouts = timeouts
+        self._timeouts = options.timeouts
         self._turns = Turns()
         self._rate = 0.0  # bytes a second of the last large body, its answer included
         self._is_name_known = False
@@ -58,6 +100,7 @@ class Sender:
             before_last=request.before_last,
             rate=self._rate,
             turns=self._turns,
+            bandwidth=self.bandwidth,
         )
 
     async def send(
@@ -71,41 +114,40 @@ class Sender:
             TransportError: No answer came, or not in time.
             SourceError: The body's file cannot be read.
         """
-        stall = self._timeouts.stall
+        sent, stall, has_body = payload.sent, self._timeouts.stall, request.has_body
         with anyio.CancelScope() as scope:
             alarm = Alarm(scope.cancel, look_seconds=stall)
 
             def got_further() -> None:
                 moved()
-                alarm.set(request.first_byte_timeout_seconds if payload.is_complete else stall)
+                alarm.set(request.first_byte_timeout_seconds if sent.is_complete else stall)
 
-            payload.on_progress = got_further
-            alarm.set(
-                self._timeouts.connect + (stall if request.has_body else request.first_byte_timeout_seconds)
-            )
+            sent.on_move, sent.on_wait = got_further, alarm.unset
+            alarm.set(self._timeouts.connect + (stall if has_body else request.first_byte_timeout_seconds))
             began = time.monotonic()
             try:
                 response = await self._request(request, payload, headers)
             finally:
-                payload.on_progress = moved
+                sent.on_move = sent.on_wait = moved
                 alarm.stop()
             moved()
-            self._note_rate(payload)
+            if sent.started_at is not None and sent.count >= LARGEST_SLICE:
+                self._rate = sent.count / max(time.monotonic() - sent.started_at, 1e-9)
             logger.debug(
                 "%s %s: %d, %d bytes sent, head after %.3f s",
                 request.operation,
-                self._origin,
+                self.origin,
                 response.status,
-                payload.sent,
+                sent.count,
                 time.monotonic() - began,
             )
             return response
         self._rate = 0.0
         raise stall_failure(
             request.operation,
-            payload,
-            origin=self._origin,
-            has_body=request.has_body,
+            sent,
+            origin=self.origin,
+            has_body=has_body,
             stall_seconds=stall,
             first_byte_seconds=request.first_byte_timeout_seconds,
         )
@@ -119,7 +161,7 @@ class Sender:
             try:
                 return await handler(aiohttp_request)
             except (aiohttp.ClientError, OSError) as error:
-                raise self._failure(request, payload, error) from error
+                raise self._failure(request, payload.sent, error) from error
 
         response = await self._session.request(
             request.method,
@@ -133,19 +175,11 @@ class Sender:
         self._is_name_known = True
         return response
 
-    def _failure(
-        self, request: Request, payload: SlicePayload, error: Exception
-    ) -> TransportError | SourceError:
+    def _failure(self, request: Request, sent: Sent, error: Exception) -> TransportError | SourceError:
         self._rate = 0.0
         is_lookup = isinstance(error, aiohttp.ClientConnectorDNSError)
-        if is_lookup and not self._is_name_known and payload.failure is None:
-            return unknown_name(
-                request.operation, origin=self._origin, region=self._region, proxy=self._proxy
-            )
+        if is_lookup and not self._is_name_known and sent.failure is None:
+            return unknown_name(request.operation, origin=self.origin, region=self.region, proxy=self._proxy)
         self._is_name_known = self._is_name_known or not is_lookup
         is_proxied = self._proxy is not None
-        return failure(request.operation, payload, error, origin=self._origin, is_proxied=is_proxied)
-
-    def _note_rate(self, payload: SlicePayload) -> None:
-        if payload.sent >= LARGEST_SLICE:
-            self._rate = payload.sent / max(time.monotonic() - payload.started_at, 1e-9)
+        return failure(request.operation, sent, error, origin=self.origin, is_proxied=is_proxied)

@@ -21,19 +21,19 @@ from aioglacier.gateway.contract.regions import nearest_region
 from aioglacier.gateway.http.service_errors import printable
 
 if TYPE_CHECKING:
-    from aioglacier.gateway.http.payload import SlicePayload
+    from aioglacier.gateway.http.payload import Sent
 
 
 def failure(
-    operation: str, payload: SlicePayload, error: Exception, *, origin: str, is_proxied: bool
+    operation: str, sent: Sent, error: Exception, *, origin: str, is_proxied: bool
 ) -> TransportError | SourceError:
     """Return our error for one of aiohttp's that came before the head of the answer.
 
     A body that the kernel does not have whole cannot have taken effect: the service acts on whole bodies. If
     the body's file could not be read, its error is returned instead.
     """
-    if payload.failure is not None:
-        return payload.failure
+    if sent.failure is not None:
+        return sent.failure
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return CertificateError(
             f"the certificate of {error.host} is not accepted: {error.certificate_error}",
@@ -54,9 +54,9 @@ def failure(
             f"the answer is not HTTP ({printable(error.message)})", operation=operation, status=error.status
         )
     return ConnectionLostError(
-        f"the connection was lost after {payload.sent} of {payload.size} bytes ({reason(error)})",
+        f"the connection was lost after {sent.count} of {sent.size} bytes ({reason(error)})",
         operation=operation,
-        may_have_taken_effect=payload.is_complete,
+        may_have_taken_effect=sent.is_complete,
     )
 
 
@@ -76,7 +76,7 @@ def unknown_name(operation: str, *, origin: str, region: str, proxy: str | None)
 
 def stall_failure(
     operation: str,
-    payload: SlicePayload,
+    sent: Sent,
     *,
     origin: str,
     has_body: bool,
@@ -84,15 +84,15 @@ def stall_failure(
     first_byte_seconds: float,
 ) -> TransportError:
     """Return our error for a request whose time ran out."""
-    if has_body and not payload.is_started:
+    if has_body and sent.started_at is None:
         return ConnectionFailedError(
             f"no connection to {origin} in time", operation=operation, may_have_taken_effect=False
         )
-    if payload.is_complete or not has_body:
+    if sent.is_complete or not has_body:
         message = f"no answer within {first_byte_seconds:g} s of the whole request"
     else:
-        message = f"no byte moved for {stall_seconds:g} s, after {payload.sent} of {payload.size} bytes"
-    return StalledTransferError(message, operation=operation, may_have_taken_effect=payload.is_complete)
+        message = f"no byte moved for {stall_seconds:g} s, after {sent.count} of {sent.size} bytes"
+    return StalledTransferError(message, operation=operation, may_have_taken_effect=sent.is_complete)
 
 
 def reason(error: BaseException) -> str:

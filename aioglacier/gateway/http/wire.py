@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -12,21 +11,18 @@ from aioglacier.core.errors import CredentialsExpiredError, UnexpectedResponseEr
 from aioglacier.gateway.contract.protocols import Answer
 from aioglacier.gateway.http.judge import check_success, refuse_redirect
 from aioglacier.gateway.http.open_answer import OpenAnswer
-from aioglacier.gateway.http.request import NO_BODY
-from aioglacier.gateway.http.sending import Sender
+from aioglacier.gateway.http.sending import NO_BODY
 from aioglacier.gateway.http.service_errors import refusal
 from aioglacier.gateway.http.signing import Signer
 from aioglacier.gateway.http.watchdog import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-
-    import aiohttp
+    from collections.abc import Mapping
 
     from aioglacier.core.errors import GlacierError
     from aioglacier.gateway.contract.key_source import KeySource, SigningKeys
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.http.request import Request
+    from aioglacier.gateway.http.sending import Request, Sender
 
 #: Control calls at once, at least, besides the bodies.
 CONTROL_CONNECTIONS: Final = 8
@@ -46,21 +42,12 @@ class Wire:
         region: The region requests are signed for.
     """
 
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        *,
-        origin: str,
-        region: str,
-        key_source: KeySource,
-        proxy: str | None,
-        options: GatewayOptions,
-    ) -> None:
-        self.origin = origin
-        self.region = region
+    def __init__(self, sender: Sender, key_source: KeySource, options: GatewayOptions) -> None:
+        self.origin = sender.origin
+        self.region = sender.region
+        self._sender = sender
         self._key_source = key_source
-        self._signer = Signer(region)
-        self._sender = Sender(session, origin=origin, region=region, proxy=proxy, timeouts=options.timeouts)
+        self._signer = Signer(sender.region)
         self._options = options
         patience = options.timeouts.first_byte + options.timeouts.stall
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
@@ -75,43 +62,50 @@ class Wire:
             GlacierError: The service refused, unless ``allow_refusal``; the answer is no success of the
                 service's; or no whole answer came.
         """
-        async with self.opened(request, allow_refusal=allow_refusal) as opened:
+        async with await self.open(request, allow_refusal=allow_refusal) as opened:
             answer = await _read(opened)
-        if not allow_refusal:
-            check_success(request.operation, answer)
-        return answer
+            if not allow_refusal:
+                check_success(request.operation, answer)
+            return answer
 
-    @asynccontextmanager
-    async def opened(self, request: Request, *, allow_refusal: bool = False) -> AsyncIterator[OpenAnswer]:
-        """Send a request and yield its answer once the head is there; the body is left to read.
+    async def open(self, request: Request, *, allow_refusal: bool = False) -> OpenAnswer:
+        """Send a request and return its answer, to be entered, once the head is there.
 
-        Leaving the block early drops the connection. However it is left, nothing more of the request's body
-        is sent, and the body is the caller's again.
+        However the answer is left, nothing more of the request's body is sent, and the body is the caller's
+        again. After an error none of it counts as sent.
         """
         payload, slots = self._sender.payload_of(request), self._slots(request)
         await slots.take(request.operation)
+
+        def release(kind: type[BaseException] | None) -> None:
+            payload.abandon()
+            if kind is not None:
+                payload.sent.take_back()
+            slots.give_back()
+
         try:
             keys = await self._key_source.keys()
             headers = self._signed(request, keys)
             response = await self._sender.send(request, payload, headers, slots.moved)
-            async with response:
-                answer = OpenAnswer(
-                    response,
-                    operation=request.operation,
-                    stall_seconds=self._options.timeouts.stall,
-                    minimum_rate=self._options.minimum_rate,
-                    moved=slots.moved,
-                )
-                try:
-                    refuse_redirect(request.operation, answer.status, answer.headers, origin=self.origin)
-                    if answer.status >= 400 and not allow_refusal:
-                        raise self._refused(request, await _read(answer), keys)
-                    yield answer
-                finally:
-                    answer.close()
-        finally:
-            payload.abandon()
-            slots.give_back()
+        except BaseException as error:
+            release(type(error))
+            raise
+        answer = OpenAnswer(
+            response,
+            operation=request.operation,
+            options=self._options,
+            bandwidth=self._sender.bandwidth,
+            moved=slots.moved,
+            release=release,
+        )
+        try:
+            refuse_redirect(request.operation, answer.status, answer.headers, origin=self.origin)
+            if answer.status >= 400 and not allow_refusal:
+                raise self._refused(request, await _read(answer), keys)
+        except BaseException as error:
+            await answer.aclose(type(error))
+            raise
+        return answer
 
     def _slots(self, request: Request) -> Slots:
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
@@ -13,15 +13,15 @@ from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.errors import EmptyArchiveError, GlacierError, InvalidPlanError
 from aioglacier.gateway.contract.options import USER_AGENT
 from aioglacier.gateway.http.judge import check_is_glacier
-from aioglacier.gateway.http.request import NO_BODY, Request
 from aioglacier.gateway.http.request_bodies import change_in
+from aioglacier.gateway.http.sending import NO_BODY, Request
 from aioglacier.gateway.http.service_errors import payload_refusal
 from aioglacier.gateway.vaults.answers import part_range, unreadable
 from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT, Gateway
 from aioglacier.gateway.vaults.job_output import HttpJobOutput
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from aioglacier.gateway.contract.operation import Arguments, Operation, Writer
     from aioglacier.gateway.contract.options import GatewayOptions
@@ -63,7 +63,7 @@ class VaultCaller(Gateway):
         """Send the request for a job's output and leave its answer open."""
         try:
             request = self._request(GET_JOB_OUTPUT, arguments)
-            async with self._wire.opened(request) as answer:
+            async with await self._wire.open(request) as answer:
                 check_is_glacier(request.operation, answer.status, answer.headers)
                 output = HttpJobOutput(answer, arguments["byte_range"])
                 try:
@@ -99,11 +99,17 @@ class VaultCaller(Gateway):
     async def _send_body(self, operation: Operation[Any], arguments: Arguments) -> Any:
         """Send bytes as they are. If others than the hashed ones arrived, raise ``IntegrityError``."""
         body: Body = arguments["body"]
+        progress: Progress | None = arguments.get("progress")
         _check_size(operation, arguments)
         try:
-            with _taken_back_on_failure(arguments.get("progress")) as counted:
-                request = self._request(operation, arguments, body=body, progress=counted)
-                return _read(operation, await self._wire.exchange(request), arguments)
+            request = self._request(operation, arguments, body=body, progress=progress)
+            answer = await self._wire.exchange(request)
+            try:
+                return _read(operation, answer, arguments)
+            except GlacierError:
+                if progress is not None:
+                    progress(-body.nbytes)  # all of it will be sent again
+                raise
         except GlacierError as error:
             error.upload_id = arguments.get("upload_id")
             if refused := payload_refusal(
@@ -205,31 +211,6 @@ def _stamp(error: GlacierError, arguments: Arguments) -> None:
     for name in _FACTS:
         if getattr(error, name) is None:
             setattr(error, name, arguments.get(name))
-
-
-@contextmanager
-def _taken_back_on_failure(progress: Progress | None) -> Iterator[Progress | None]:
-    """Count what moves, and take it back if the request fails, because all of it will be sent again.
-
-    The payload has taken back what it did not send to the end; it does not know of a refusal after the last
-    byte.
-    """
-    if progress is None:
-        yield None
-        return
-    moved = 0
-
-    def count(bytes_: int) -> None:
-        nonlocal moved
-        moved += bytes_
-        progress(bytes_)
-
-    try:
-        yield count
-    except BaseException:
-        if moved:
-            progress(-moved)
-        raise
 
 
 def _check_size(operation: Operation[Any], arguments: Arguments) -> None:

@@ -41,6 +41,9 @@ _MOST_CONCURRENCY: Final = 64
 _A_CONNECTION: Final = MIB
 
 
+#: Bytes a second; an answer that brings fewer counts as stalled.
+_LEAST_BANDWIDTH: Final = 1024
+
 #: Eight cores hash 7 GB/s with hashlib.
 _MOST_HASH_WORKERS: Final = 8
 
@@ -55,6 +58,7 @@ class Limits:
             there is less than 1 GiB.
         concurrency: Requests with a body at once, up and down together. Chosen: as many as the path carries,
             which is measured while it is used; at most one for each MiB of ``memory``, and 64.
+        bandwidth: Bytes a second of all bodies together, up and down, at least 1,024. Chosen: no limit.
         hash_workers: Processes or threads that hash. Chosen: one for each core, at most 8.
 
     Raises:
@@ -63,6 +67,7 @@ class Limits:
 
     memory: int | None = None
     concurrency: int | None = None
+    bandwidth: int | None = None
     hash_workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -70,10 +75,10 @@ class Limits:
             raise ConfigurationError(
                 f"Limits.memory is {self.memory} bytes; it must be at least 1 MiB, the smallest part"
             )
-        for name in ("concurrency", "hash_workers"):
+        for name, least in (("concurrency", 1), ("bandwidth", _LEAST_BANDWIDTH), ("hash_workers", 1)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"Limits.{name} is {value}; it must be at least 1")
+            if value is not None and value < least:
+                raise ConfigurationError(f"Limits.{name} is {value}; it must be at least {least:,}")
 
 
 def check_hash_in(hash_in: str) -> None:

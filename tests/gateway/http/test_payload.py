@@ -213,7 +213,7 @@ async def test_payload_may_be_sent_again_from_its_start() -> None:
             server.then(answers(204))
             async with session.put(server.url, data=payload) as response:
                 assert response.status == 204
-            assert sum(moved) == payload.sent == len(body)
+            assert sum(moved) == payload.sent.count == len(body)
         assert [len(exchange.body) for exchange in server.requests] == [len(body)] * 2
 
 
@@ -268,7 +268,7 @@ async def test_abandoned_payload_is_not_sent(server: FaultyServer) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientConnectionError):
             await session.post(server.url, data=payload)
-    assert not payload.is_started
+    assert payload.sent.started_at is None
 
 
 async def test_server_that_hangs_up_in_the_middle(either: FaultyServer) -> None:

@@ -1,0 +1,147 @@
+"""One rate for all bodies of a connection: by a clock of the test's own, and over real sockets."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from aioglacier.core.models import JobId, UploadId
+from aioglacier.core.treehash import hash_part
+from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.http.bandwidth import Bandwidth
+from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, FaultyServer, answers, options_for
+
+if TYPE_CHECKING:
+    from aioglacier.gateway.vaults.gateway import Gateway
+
+KIB = 1024
+
+
+class Clock:
+    """A clock that sleeping moves, and that notes each sleep."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[float] = []
+        self.is_cancelling = False
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the clock, or be cancelled."""
+        if self.is_cancelling:
+            raise anyio.get_cancelled_exc_class()
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def bucket(self, rate: int) -> Bandwidth:
+        """Return a bucket on this clock."""
+        return Bandwidth(rate, clock=lambda: self.now, sleep=self.sleep)
+
+
+@pytest.mark.parametrize(("rate", "count"), [(1024, 128), (1_000_000, 125_000), (1_000_000_000, 512 * KIB)])
+async def test_bytes_pass_at_the_rate(rate: int, count: int) -> None:
+    """Takes of the largest size take ten seconds for ten times the rate, less a quarter that was saved."""
+    clock = Clock()
+    bandwidth = clock.bucket(rate)
+    assert bandwidth.largest_take == count
+    began = clock.now
+    for _ in range(10 * rate // count):
+        await bandwidth.take(count)
+    assert clock.now - began == pytest.approx(9.75, abs=0.01)
+
+
+async def test_an_unused_rate_is_kept_for_a_quarter_of_a_second() -> None:
+    """After a pause a quarter of a second's bytes pass at once, and no more."""
+    clock = Clock()
+    bandwidth = clock.bucket(8000)
+    await bandwidth.take(8000)
+    clock.now += 3600
+    clock.slept.clear()
+    for _ in range(3):
+        await bandwidth.take(1000)
+    assert clock.slept == [pytest.approx(0.125)]
+
+
+async def test_a_cancelled_take_takes_nothing() -> None:
+    """The bytes of a wait that is cancelled do not count."""
+    clock = Clock()
+    bandwidth = clock.bucket(8000)
+    await bandwidth.take(2000)
+    clock.is_cancelling = True
+    with pytest.raises(anyio.get_cancelled_exc_class()):
+        await bandwidth.take(800_000)
+    clock.is_cancelling = False
+    await bandwidth.take(1000)
+    assert clock.slept == [pytest.approx(0.125)]
+
+
+async def send(gateway: Gateway, size: int) -> None:
+    """Send one part."""
+    body = memoryview(bytes(size))
+    await gateway.upload_multipart_part("photos", UploadId("U"), body, start=0, hashes=hash_part(body))
+
+
+async def read(gateway: Gateway, *, into: int = 0) -> int:
+    """Read a job's output, as blocks or into memory, and return its size."""
+    async with gateway.get_job_output("photos", JobId("J"), None) as output:
+        if into:
+            await output.receive_into(memoryview(bytearray(into)), lambda _: None)
+            return into
+        return sum([len(block) async for block in output])
+
+
+async def test_bodies_in_both_directions_share_one_rate(server: FaultyServer) -> None:
+    """Two bodies up and two down take together at least as long as the rate says; every byte arrives."""
+    size, rate = 128 * KIB, 1024 * KIB
+    output = answers(200, bytes(size), REQUEST_ID)
+
+    async def serve(exchange: Exchange) -> None:
+        is_output = exchange.method == "GET"
+        await (output if is_output else answers(204, b"", {**REQUEST_ID, **echo}))(exchange)
+
+    echo = {"x-amz-sha256-tree-hash": hash_part(bytes(size)).tree_hash.hex()}
+    server.otherwise = serve
+    came: list[int] = []
+
+    async def note(into: int) -> None:
+        came.append(await read(gateway, into=into))
+
+    async with open_gateway(options_for(server, bandwidth=rate)) as gateway:
+        began = time.monotonic()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send, gateway, size)
+            tasks.start_soon(send, gateway, size)
+            tasks.start_soon(note, 0)
+            tasks.start_soon(note, size)
+        took = time.monotonic() - began
+    assert came == [size, size]
+    assert took >= 4 * size / rate - 0.25 - 0.02  # the clocks of the loop and of the bucket differ a little
+
+
+async def test_a_body_that_waits_for_its_turn_has_not_stalled(server: FaultyServer) -> None:
+    """Five bodies wait longer for each slice than a stalled one may, and all arrive."""
+    size = 16 * KIB
+    server.otherwise = answers(
+        204, b"", {**REQUEST_ID, "x-amz-sha256-tree-hash": hash_part(bytes(size)).tree_hash.hex()}
+    )
+    options = options_for(server, bandwidth=100 * KIB, timeouts=replace(SHORT, stall=0.1))
+    async with open_gateway(options) as gateway, anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(send, gateway, size)
+    assert [len(exchange.body) for exchange in server.requests] == [size] * 5
+
+
+async def test_a_cancelled_wait_for_the_rate_leaves_nothing(server: FaultyServer) -> None:
+    """A call that is cancelled while it waits ends at once, and the next body is sent."""
+    server.otherwise = answers(
+        204, b"", {**REQUEST_ID, "x-amz-sha256-tree-hash": hash_part(bytes(KIB)).tree_hash.hex()}
+    )
+    async with open_gateway(options_for(server, bandwidth=4 * KIB)) as gateway:
+        with anyio.move_on_after(0.05) as scope:
+            await send(gateway, 1024 * KIB)
+        assert scope.cancelled_caught
+        with anyio.fail_after(5):
+            await send(gateway, KIB)
