@@ -14,10 +14,14 @@ from tests.endurance.traffic import Traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
-ARCHIVES = 400
+#: ``soak`` is the long run.
+ARCHIVES = 200
 
 #: Memory is compared from here on: the first archives fill buffers, caches and pools.
-WARM_UP = 60
+WARM_UP = 40
+
+#: 20 KiB for each archive would be 3.2 MiB; the allocator alone moves by 2 MiB.
+MOST_GROWTH = 4 * MIB
 
 #: A tenth of the sources fails by itself; the service refuses another tenth, see ``REFUSALS``.
 WEIGHTS = {
@@ -43,7 +47,7 @@ REFUSALS = [
 
 @pytest.mark.slow
 async def test_hundreds_of_archives_leave_nothing_behind(tmp_path: Path) -> None:
-    """Descriptors, threads, children, segments and files are as before, and memory is within 10 MiB."""
+    """Descriptors, threads, children, segments and files are as before, and memory is within 4 MiB."""
     with serving_carelessly(tmp_path / "depot") as server:
         async with server.connect(memory_limit=16 * MIB) as glacier:
             vault = await glacier.create_vault("leaks")
@@ -67,7 +71,7 @@ async def test_hundreds_of_archives_leave_nothing_behind(tmp_path: Path) -> None
     assert tally.cancelled >= 0.05 * ARCHIVES, tally
     growth = after.memory - before.memory
     print(f"{tally}\nbefore: {before}\nafter:  {after}")  # noqa: T201  # shown if it fails
-    assert growth <= 10 * MIB
+    assert growth <= MOST_GROWTH
     # Connections, and threads that wait for work, come and go: what counts is that they do not pile up.
     assert after.descriptors <= before.descriptors + 4
     assert after.threads <= before.threads + 4

@@ -25,7 +25,7 @@ from aioglacier.testing.served import ServedGlacier, serving
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
 from tests.cli.conftest import MIB, Cli, Done, data, wait_for
-from tests.faults.lies import Lies, lying
+from tests.faults.lies import Lies, build, lying
 from tests.faults.proxy import Kind, Proxy, Since, Trouble, proxying
 from tests.transfer.conftest import QUICK
 
@@ -214,12 +214,16 @@ def stand(glacier: ServedGlacier, tmp_path: Path) -> Iterator[Stand]:
         yield stand
 
 
+@pytest.fixture(scope="session")
+def lies_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the library of the false clock, built once for all tests."""
+    return build(tmp_path_factory.mktemp("lies"))
+
+
 @pytest.fixture
-def lies(tmp_path: Path) -> Iterator[Lies]:
+def lies(lies_library: Path, tmp_path: Path) -> Iterator[Lies]:
     """Yield a false clock for programs that start with its environment."""
-    folder = tmp_path / "lies"
-    folder.mkdir()
-    with lying(folder) as told:
+    with lying(lies_library, tmp_path) as told:
         yield told
 
 

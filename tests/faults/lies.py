@@ -59,15 +59,20 @@ class Lies:
         )
 
 
-@contextmanager
-def lying(folder: Path) -> Iterator[Lies]:
-    """Build the library, which takes a tenth of a second; without further calls the clock is right."""
+def build(folder: Path) -> Path:
+    """Build the library, or skip the test."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("the false clock is a C library, and no compiler is installed")
-    library, file = folder / "lies.so", folder / "lies"
-    source = Path(__file__).with_name("lies.c")
+    library, source = folder / "lies.so", Path(__file__).with_name("lies.c")
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@contextmanager
+def lying(library: Path, folder: Path) -> Iterator[Lies]:
+    """Yield a clock that is right until it is changed."""
+    file = folder / "lies"
     file.write_bytes(bytes(_LAYOUT.size))
     with file.open("r+b") as opened, mmap.mmap(opened.fileno(), 0) as memory:
         yield Lies(library, file, memory)

@@ -279,11 +279,13 @@ async def test_ne_12_a_name_that_cannot_be_looked_up_may_be_later(stand: Stand) 
     assert caught.value.attempts is not None
 
 
-def test_ne_20_a_region_that_does_not_exist_fails_in_seconds(tmp_path: Path) -> None:
+def test_ne_20_a_region_that_does_not_exist_fails_in_seconds(tmp_path: Path, lies: Lies) -> None:
     """A host without an address gives exit 5 after 5 s, and the message suggests a region."""
-    began = time.monotonic()
-    told = Cli(tmp_path, ("--region", "eu-west-11"), keys())("vault", "list", code=5).err
-    assert 5 <= time.monotonic() - began < 60
+    cli = Cli(tmp_path, ("--region", "eu-west-11"), keys())
+    lies.speed(10)
+    with cli.loaded("vault", "list", env=cli.env(lies.environment)) as process:
+        out, err = process.communicate(timeout=60)
+    told = cli.judge(process.returncode, out, err, 5).err
     assert "Glacier has no region 'eu-west-11'; did you mean 'eu-west-1'?" in told
 
 

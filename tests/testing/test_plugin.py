@@ -41,10 +41,7 @@ def test_importing_the_plugin_loads_no_server_and_no_client_of_aws() -> None:
     assert not loaded & {*heavy, "aioglacier.server", "aioglacier.cli"}
 
 
-def test_a_blocking_test_uses_boto3(pytester: pytest.Pytester) -> None:
-    """A plain function with boto3 archives, waits on the virtual clock and reads back, signatures checked."""
-    pytester.makepyfile(
-        """
+BLOCKING_TEST = """
         import boto3
         import pytest
 
@@ -67,74 +64,18 @@ def test_a_blocking_test_uses_boto3(pytester: pytest.Pytester) -> None:
             client = boto3.client("glacier", **wrong)
             with pytest.raises(client.exceptions.ClientError, match="InvalidSignatureException"):
                 client.list_vaults()
-        """
-    )
-    run(pytester, *ANYIO, passed=3)
+"""
 
-
-ASYNC_TEST = """
-    import pytest
-    {mark}
-    async def test_round_trip(glacier, local_glacier):
-        vault = await glacier.create_vault("photos")
-        archive = await vault.upload(b"november")
-        job = await vault.retrieve(archive.id)
-        local_glacier.advance(5 * 3600)
-        async with job.open_reader() as reader:
-            assert await reader.read() == b"november"
-        assert local_glacier.status()["archives"] == 1
-    """
-
-
-def test_an_async_test_runs_under_anyio(pytester: pytest.Pytester) -> None:
-    """``glacier`` is open on the event loop of anyio's plug-in."""
-    pytester.makepyfile(ASYNC_TEST.format(mark="@pytest.mark.anyio"))
-    pytester.makeconftest(
-        """
-        import pytest
-        @pytest.fixture
-        def anyio_backend():
-            return "asyncio"
-        """
-    )
-    run(pytester, *ANYIO, passed=1)
-
-
-def test_an_async_test_runs_under_pytest_asyncio(pytester: pytest.Pytester) -> None:
-    """``glacier`` is open on the event loop of pytest-asyncio in its strict mode."""
-    pytester.makepyfile(ASYNC_TEST.format(mark="@pytest.mark.asyncio"))
-    run(pytester, *ASYNCIO, passed=1)
-
-
-def test_an_async_test_runs_under_pytest_asyncio_by_itself(pytester: pytest.Pytester) -> None:
-    """In pytest-asyncio's automatic mode no mark is needed."""
-    pytester.makepyfile(ASYNC_TEST.format(mark=""))
-    run(pytester, *ASYNCIO, "-o", "asyncio_mode=auto", passed=1)
-
-
-def test_a_blocking_test_that_asks_for_an_async_client_is_told(pytester: pytest.Pytester) -> None:
-    """The fixture ``glacier`` fails with the names of the plug-ins that can use it."""
-    pytester.makepyfile("def test_it(glacier): pass")
-    assert "the fixture 'glacier' is for async tests" in run(pytester, *ANYIO, errors=1)
-
-
-def test_options_come_from_a_fixture_and_from_markers(pytester: pytest.Pytester) -> None:
-    """The test's marker wins over its module's, and that over the overridden fixture."""
-    pytester.makeconftest(
-        """
-        import pytest
-        @pytest.fixture
-        def local_glacier_options():
-            return {"region": "eu-west-1", "account_id": "111122223333", "job_delay": 5}
-        """
-    )
-    pytester.makepyfile(
-        """
+OPTIONS_TEST = """
         import boto3
         import pytest
         from aioglacier.server import Credentials, Fault
 
         pytestmark = pytest.mark.local_glacier(region="eu-central-1")
+
+        @pytest.fixture
+        def local_glacier_options():
+            return {"region": "eu-west-1", "account_id": "111122223333", "job_delay": 5}
 
         def test_module(local_glacier):
             assert (local_glacier.region, local_glacier.account_id) == ("eu-central-1", "111122223333")
@@ -160,10 +101,53 @@ def test_options_come_from_a_fixture_and_from_markers(pytester: pytest.Pytester)
         @pytest.mark.local_glacier(colour="blue")
         def test_nonsense(local_glacier):
             pass
+"""
+
+ASYNC_TEST = """
+    import pytest
+    {mark}
+    async def test_round_trip(glacier, local_glacier):
+        vault = await glacier.create_vault("photos")
+        archive = await vault.upload(b"november")
+        job = await vault.retrieve(archive.id)
+        local_glacier.advance(5 * 3600)
+        async with job.open_reader() as reader:
+            assert await reader.read() == b"november"
+        assert local_glacier.status()["archives"] == 1
+    """
+
+
+def test_tests_of_every_style_run_under_anyio(pytester: pytest.Pytester) -> None:
+    """Blocking tests use boto3, async ones ``glacier``; markers win over fixtures, and mistakes are named."""
+    pytester.makepyfile(
+        test_blocking=BLOCKING_TEST,
+        test_options=OPTIONS_TEST,
+        test_async=ASYNC_TEST.format(mark="@pytest.mark.anyio"),
+        test_wrong="def test_it(glacier): pass",
+    )
+    pytester.makeconftest(
+        """
+        import pytest
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
         """
     )
-    printed = run(pytester, *ANYIO, passed=3, errors=1)
+    printed = run(pytester, *ANYIO, passed=3 + 3 + 1, errors=2)
     assert "unexpected keyword argument 'colour'" in printed
+    assert "the fixture 'glacier' is for async tests" in printed
+
+
+def test_an_async_test_runs_under_pytest_asyncio(pytester: pytest.Pytester) -> None:
+    """``glacier`` is open on the event loop of pytest-asyncio in its strict mode."""
+    pytester.makepyfile(ASYNC_TEST.format(mark="@pytest.mark.asyncio"))
+    run(pytester, *ASYNCIO, passed=1)
+
+
+def test_an_async_test_runs_under_pytest_asyncio_by_itself(pytester: pytest.Pytester) -> None:
+    """In pytest-asyncio's automatic mode no mark is needed."""
+    pytester.makepyfile(ASYNC_TEST.format(mark=""))
+    run(pytester, *ASYNCIO, "-o", "asyncio_mode=auto", passed=1)
 
 
 def test_the_plugin_tells_its_manual(pytester: pytest.Pytester) -> None:
