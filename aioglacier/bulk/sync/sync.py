@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
 from aioglacier.catalog.folders.entry_records import Expense
-from aioglacier.core.errors import ConfigurationError, VaultNotFoundError
+from aioglacier.core.errors import AccessDeniedError, ConfigurationError, VaultNotFoundError
 from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
@@ -34,7 +35,7 @@ class FolderSync:
 
     Attributes:
         unknown: Errors for archives of former runs whose outcome is not known yet.
-        notices: Sentences for the user, once the run has ended.
+        notices: Sentences for the user, from ``prepare`` and from the end of the run.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class FolderSync:
         self._stages = Stages(self._context, self._root, self._options)
         self._held_back: list[Known] = []
         self._run: tuple[TreeRecord, RunNumber] | None = None
+        self._is_prepared = False
 
     @property
     def failures(self) -> list[PathFailure]:
@@ -76,6 +78,23 @@ class FolderSync:
         """Return the counters now."""
         return self._stages.snapshot()
 
+    async def prepare(self) -> None:
+        """Compare the vault with the record, and note what the user should know before anything is sent.
+
+        ``run`` does so otherwise. Call it to show ``notices`` first.
+
+        Raises:
+            VaultNotFoundError: The vault does not exist.
+            SourceUnreadableError: The folder itself cannot be read.
+        """
+        if self._is_prepared:
+            return
+        await run_in_thread(lambda: os.close(open_top(os.fsencode(self._root))))
+        await self._context.look()
+        await self._note_unknown_archives()
+        await self._note_other_machines()
+        self._is_prepared = True
+
     async def run(self) -> SyncSnapshot:
         """Archive what is new or has changed, and record what is gone.
 
@@ -89,10 +108,8 @@ class FolderSync:
             GlacierError: The rest cannot be archived. Errors of single files are in ``failures`` instead.
         """
         context, catalog = self._context, self._context.catalog
-        # A folder that cannot be opened is refused before anything of it is recorded.
-        await run_in_thread(lambda: os.close(open_top(os.fsencode(self._root))))
+        await self.prepare()
         async with catalog.lock_source(context.key, self._root):
-            await self._note_other_machines()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
             await self._check_encryption(tree)
             self.unknown = await settle_folder(context, tree)
@@ -167,6 +184,20 @@ class FolderSync:
                 f"the last sync of {tree.root!r} was encrypted{names and f' to {names}'}, and this one would "
                 "not be; name a recipient, or use --no-encryption"
             )
+
+    async def _note_unknown_archives(self) -> None:
+        """Note that the catalog has no archive of a vault with archives: it may replace a lost catalog."""
+        context, name = self._context, self._context.name
+        if (await context.catalog.archives.totals(context.key)).archives:
+            return
+        with suppress(AccessDeniedError):
+            count = (await context.gateway.describe_vault(name)).archive_count
+            if count:
+                self.notices.append(
+                    f"vault {name!r} has {count:,} archives, and the catalog has none of them on record. If "
+                    "the catalog was lost, stop now, or stored files are sent and billed again: use "
+                    f"'aioglacier inventory {name}', then 'aioglacier catalog recover {name}'"
+                )
 
     async def _note_other_machines(self) -> None:
         """Note that another machine has a folder of this path on record, if this one is new.

@@ -61,7 +61,7 @@ class CatalogMismatchError(CatalogError):
 
 
 class UploadLockedError(CatalogError):
-    """Another process uploads the same source to the same vault; its lock ends with it.
+    """Another process uploads or syncs the same source to the same vault; its lock ends with it.
 
     Attributes:
         source: The source.
@@ -73,7 +73,7 @@ class UploadLockedError(CatalogError):
         self, *, source: str, pid: int | None = None, host: str | None = None, path: str | None = None
     ) -> None:
         who = "another process" if pid is None else f"process {pid} on {host}"
-        super().__init__(f"{source!r} is being uploaded by {who}; wait for it or stop it", path=path)
+        super().__init__(f"{source!r} is in use by {who}; wait for it or stop it", path=path)
         self.source = source
         self.pid = pid
         self.host = host

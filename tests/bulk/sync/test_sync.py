@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import aioglacier
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import VaultNotFoundError
+from aioglacier.server import LocalGlacier
 from tests.bulk.conftest import MIB, picture
 from tests.cli.conftest import Cli
 
@@ -150,3 +152,64 @@ async def _inventory(vault: aioglacier.Vault) -> aioglacier.Job:
     job = await vault.retrieve_inventory()
     await job.wait_until_done()
     return job
+
+
+async def test_a_catalog_without_the_archives_of_a_vault_is_said_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    """After a loss of the catalog the user learns how to recover it before everything is billed again."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a").write_bytes(b"1")
+    async with LocalGlacier(tmp_path / "glacier", inventory_lag=0, is_durable=False) as server:
+
+        async def prepared(catalog: Path, *, runs: bool) -> list[str]:
+            async with (
+                Catalog.open(catalog) as opened,
+                aioglacier.connect(
+                    endpoint_url=server.url,
+                    region_name="us-east-1",
+                    aws_access_key_id="AKIDEXAMPLE",
+                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                    catalog=opened,
+                    hash_in="threads",
+                ) as glacier,
+            ):
+                sync = FolderSync(await glacier.create_vault("folders"), tree)
+                await sync.prepare()
+                if runs:
+                    await sync.run()
+                return sync.notices
+
+        assert await prepared(tmp_path / "first.db", runs=True) == []
+        assert await prepared(tmp_path / "first.db", runs=False) == []
+        (notice,) = await prepared(tmp_path / "second.db", runs=False)
+        assert "catalog recover" in notice
+
+
+async def test_a_file_that_is_there_and_not_stored_counts_as_kept(place: Place, tmp_path: Path) -> None:
+    """A vault was emptied and one file removed: that is no folder whose disk is not mounted."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for name in ("a", "b", "c"):
+        (tree / name).write_bytes(name.encode())
+    await place.sync(tree)
+    (archive,) = await place.archives()
+    async with place.vault() as vault:
+        await vault.delete_archive(archive.id)
+        (tree / "a").unlink()
+        sync = FolderSync(vault, tree)
+        assert (await sync.run()).removed == 1
+        assert sync.held_back == 0
+
+
+async def test_what_is_not_archived_is_named_by_its_kind(place: Place, tmp_path: Path) -> None:
+    """A FIFO is reported as one, and the other files are archived."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    os.mkfifo(tree / "pipe")
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        await sync.run()
+    (failure,) = sync.failures
+    assert "'pipe' is a FIFO and is not archived" in str(failure.error)
