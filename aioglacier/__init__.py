@@ -49,7 +49,9 @@ if TYPE_CHECKING:
         VaultEvent as VaultEvent,
         VaultLock as VaultLock,
     )
+    from aioglacier.core.prices import Prices as Prices
     from aioglacier.core.ranges import ByteRange as ByteRange
+    from aioglacier.core.spending import Budget as Budget
     from aioglacier.core.treehash import (
         TreeHash as TreeHash,
         chunk_hashes as chunk_hashes,
@@ -80,7 +82,9 @@ _HOMES: Final = {
         "ProvisionedCapacity", "RetrievalPolicy", "RetrievalStrategy", "Tier", "UploadDescription",
         "UploadedPart", "UploadId", "VaultDescription", "VaultEvent", "VaultLock",
     ),
+    "core.prices": ("Prices",),
     "core.ranges": ("ByteRange",),
+    "core.spending": ("Budget",),
     "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
     "gateway.contract.timeouts": ("Timeouts",),
     "transfer.budget.allowance": ("Limits",),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities, Recipients, read_identities, read_recipients
     from aioglacier.bulk.losses import Loss, find_losses
     from aioglacier.bulk.path_failures import PathFailure
-    from aioglacier.bulk.pricing import Prices, load_prices
+    from aioglacier.bulk.pricing import load_prices
     from aioglacier.bulk.recover import FolderRecovery, Recovered, RecoveryOptions, RecoveryPlan
     from aioglacier.bulk.restore.restore import FolderRestore, RestoreSnapshot
     from aioglacier.bulk.restore.restore_options import RestoreOptions
@@ -42,7 +42,6 @@ _HOMES: Final = {
     "Manifest": "streams.manifest",
     "PathFailure": "path_failures",
     "Piece": "streams.manifest",
-    "Prices": "pricing",
     "Recipients": "formats.age",
     "Recovered": "recover",
     "RecoveryOptions": "recover",
@@ -78,7 +77,6 @@ __all__ = [
     "Manifest",
     "PathFailure",
     "Piece",
-    "Prices",
     "Recipients",
     "Recovered",
     "RecoveryOptions",

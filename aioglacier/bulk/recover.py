@@ -30,7 +30,6 @@ from aioglacier.bulk.formats.folder_descriptions import (
     file_folder,
     read_description,
 )
-from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.catalog.folders.entries import BundleRecord, Entry
@@ -45,11 +44,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.catalog.records import UploadNumber
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId
+    from aioglacier.core.spending import Budget
 
 #: No clock that a catalog was written by is further ahead.
 _AHEAD: Final = timedelta(days=366)
@@ -63,13 +62,11 @@ class RecoveryOptions:
         folder: Only bundles of this folder, and record them under its path; ``None`` for all, each under the
             path that it had.
         tier: The retrieval tier.
-        max_cost: Refuse what costs more, in the currency of the prices.
         identities: Secret keys for what is encrypted.
     """
 
     folder: str | None = None
     tier: Tier = Tier.STANDARD
-    max_cost: float | None = None
     identities: Identities | None = None
 
 
@@ -119,7 +116,7 @@ class Recovered:
         members: Paths that they list.
         files: Archives of one file that were recorded.
         jobs_started: Jobs started.
-        cost: Of those, by the price list.
+        cost: What it cost so far, by the price list.
         damaged: Bundles that could not be read, with the error.
         homeless: Archives of one file of which nothing tells the folder.
         outdated: Archives from before a ``sync`` of their folder that is on record; they are left out.
@@ -144,18 +141,18 @@ class FolderRecovery:
     for each member.
     """
 
-    def __init__(self, vault: Vault, prices: Prices, options: RecoveryOptions | None = None) -> None:
+    def __init__(self, vault: Vault, budget: Budget, options: RecoveryOptions | None = None) -> None:
         self._done = Recovered()
         self._hosts: dict[str, str] = {}
         self._options = options or RecoveryOptions()
         self._context = vault.context.recorded()
-        self._prices = prices
-        self._reader = BundleReader(vault, prices, tier=self._options.tier, max_cost=self._options.max_cost)
+        self._budget = budget
+        self._reader = BundleReader(vault, tier=self._options.tier)
 
     @property
     def done(self) -> Recovered:
         """The progress."""
-        self._done.jobs_started, self._done.cost = self._reader.jobs_started, self._reader.cost
+        self._done.jobs_started, self._done.cost = self._reader.jobs_started, self._budget.cost
         return self._done
 
     async def plan(self) -> RecoveryPlan:
@@ -181,7 +178,7 @@ class FolderRecovery:
         bundles.sort(key=lambda archive: archive.created)
         await self._reader.find_jobs()
         to_ask = [size for each in bundles if (size := self._reader.missing_size(each))]
-        cost = self._prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
+        cost = self._budget.prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
         return RecoveryPlan(tuple(bundles), tuple(files), tuple(unnamed), len(to_ask), sum(to_ask), cost)
 
     async def run(self) -> Recovered:
@@ -197,7 +194,14 @@ class FolderRecovery:
             await settle_folder(self._context, tree)  # what a kill has left
         plan = await self.plan()
         self._check_readable(plan)
-        check_cost(plan.cost, self._options.max_cost, self._prices, "reading the ends of bundles")
+        self._budget.check(plan.cost, "reading the ends of bundles")
+        async with self._context.spending(self._budget):
+            await self._read_all(plan)
+        for tree in await catalog.trees.list(self._context.key):
+            await catalog.bundles.drop_fruitless(tree)
+        return self.done
+
+    async def _read_all(self, plan: RecoveryPlan) -> None:
         for archive in plan.bundles:
             await self._reader.ask(archive)
         trailers: list[tuple[Archive, BundleTrailer]] = []
@@ -219,9 +223,6 @@ class FolderRecovery:
                 await self._record_bundle(archive, what, root)
             else:
                 await self._record_file(what, root)
-        for tree in await catalog.trees.list(self._context.key):
-            await catalog.bundles.drop_fruitless(tree)
-        return self.done
 
     async def _find_homes(self, trailers: list[tuple[Archive, BundleTrailer]]) -> dict[str, str | None]:
         """Return the path of each folder by its identity; ``None`` for one that is not meant.

@@ -12,7 +12,7 @@ from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.formats.bundle_format import member_content
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.catalog.records import UploadNumber
-from aioglacier.core.errors import ConfigurationError, GlacierError, IntegrityError
+from aioglacier.core.errors import ConfigurationError, CostLimitError, GlacierError, IntegrityError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import JobStatus
 from aioglacier.core.ranges import ByteRange
@@ -21,7 +21,6 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entries import Entry, TreeRecord
     from aioglacier.client.vault import Vault
@@ -42,27 +41,15 @@ class VaultSample:
     Attributes:
         sampled: MiB that came back as they were sent.
         opened: Encrypted files in them that were decrypted, and are what was archived.
-        jobs: Jobs started.
-        cost: Of those, by the price list.
     """
 
     def __init__(
-        self,
-        vault: Vault,
-        prices: Prices,
-        findings: list[Finding],
-        *,
-        size: int,
-        tier: Tier,
-        identities: Identities | None,
+        self, vault: Vault, findings: list[Finding], *, size: int, tier: Tier, identities: Identities | None
     ) -> None:
         self.sampled = 0
         self.opened = 0
-        self.jobs = 0
-        self.cost = 0.0
         self._vault = vault
         self._context = vault.context.recorded()
-        self._prices = prices
         self._findings = findings
         self._size = size
         self._tier = tier
@@ -114,17 +101,19 @@ class VaultSample:
                 job = await self._vault.retrieve(
                     leaf.archive.archive.id, tier=self._tier, byte_range=leaf.byte_range
                 )
+            except CostLimitError:
+                raise
             except GlacierError as error:
                 self._note_unavailable(leaf, error)
                 continue
-            self.jobs += job.is_new
-            self.cost += self._prices.retrieval(self._tier, leaf.byte_range.size, 1) * job.is_new
             asked.append((leaf, job))
         for leaf, job in asked:
             try:
                 await job.wait_until_done()
                 async with job.open_reader() as reader:
                     content = await reader.read()
+            except CostLimitError:
+                raise
             except GlacierError as error:
                 self._note_unavailable(leaf, error)
                 continue

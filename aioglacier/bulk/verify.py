@@ -22,14 +22,13 @@ import anyio
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
-from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.settling import drop_fruitless_versions, outcome_of
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
 from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, signed
 from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
-from aioglacier.catalog.folders.entries import Expense, Standing
+from aioglacier.catalog.folders.entries import Standing
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.errors import ConfigurationError, UnsafePathError
 from aioglacier.core.limits import LEAF_SIZE
@@ -43,11 +42,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entries import Entry, StoredEntry, TreeRecord
     from aioglacier.client.vault import Vault
+    from aioglacier.core.spending import Budget
 
 
 _FILES_AT_ONCE: Final = 200
@@ -68,7 +67,6 @@ class VerifyOptions:
         reads_files: Read and hash every file; otherwise sizes and times are compared.
         sample: MiB to retrieve and compare.
         tier: The retrieval tier.
-        max_cost: Refuse what costs more.
         seed: Chooses the sample; the same seed of the same archives, the same sample. ``None`` goes on with
             that of a run that was stopped, or takes another.
         identities: Secret keys, to decrypt what lies whole in the sample.
@@ -77,7 +75,6 @@ class VerifyOptions:
     reads_files: bool = True
     sample: int = 0
     tier: Tier = Tier.STANDARD
-    max_cost: float | None = None
     seed: int | None = None
     identities: Identities | None = None
 
@@ -94,7 +91,7 @@ class VerifySnapshot:
         sampled: MiB that came back as they were sent.
         opened: Encrypted files in them that were decrypted, and are what was archived.
         troubles: How many findings there are.
-        cost: Of the jobs started, by the price list.
+        cost: What it cost so far, by the price list.
     """
 
     files: int
@@ -123,18 +120,17 @@ class FolderVerify:
         self,
         vault: Vault,
         directory: str | os.PathLike[str],
-        prices: Prices,
+        budget: Budget,
         options: VerifyOptions | None = None,
     ) -> None:
         self._options = options or VerifyOptions()
         self._context = vault.context.recorded()
         self._root = os.path.realpath(os.fsdecode(directory))
-        self._prices = prices
+        self._budget = budget
         self._counts = _Counts()
         self._ahead = _Ahead(iter(()), set())
         self._sample = VaultSample(
             vault,
-            prices,
             self._counts.findings,
             size=self._options.sample,
             tier=self._options.tier,
@@ -157,13 +153,13 @@ class FolderVerify:
             self._sample.sampled,
             self._sample.opened,
             len(counts.findings),
-            self._sample.cost,
+            self._budget.cost,
         )
 
     def sample_cost(self) -> float:
         """Return the most that the sample can cost, by the price list."""
         sample = self._options.sample
-        return self._prices.retrieval(self._options.tier, sample * LEAF_SIZE, sample)
+        return self._budget.prices.retrieval(self._options.tier, sample * LEAF_SIZE, sample)
 
     async def run(self) -> VerifySnapshot:
         """Compare; what is found is in ``findings``.
@@ -173,7 +169,7 @@ class FolderVerify:
             CostLimitError: The sample would cost more than is allowed. Nothing was asked for.
             GlacierError: Something could not be asked.
         """
-        check_cost(self.sample_cost(), self._options.max_cost, self._prices, "this sample")
+        self._budget.check(self.sample_cost(), "this sample")
         catalog = self._context.catalog
         trees = await catalog.trees.list(self._context.key)
         here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
@@ -198,13 +194,14 @@ class FolderVerify:
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
             if self._options.sample:
-                await self._sample.compare(tree, archives, seed)
+                async with self._context.spending(self._budget):
+                    await self._sample.compare(tree, archives, seed)
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = outcome_of(error)
-                await catalog.runs.end(tree, run, counters=self._told(), outcome=outcome, spent=self._spent())
+                await catalog.runs.end(tree, run, counters=self._told(), outcome=outcome)
             raise
-        await catalog.runs.end(tree, run, counters=self._told(), spent=self._spent())
+        await catalog.runs.end(tree, run, counters=self._told())
         return self.snapshot()
 
     async def _choose_seed(self, tree: TreeRecord) -> int:
@@ -215,10 +212,6 @@ class FolderVerify:
         if stopped.get("sample") == self._options.sample and isinstance(stopped.get("seed"), int):
             return int(stopped["seed"])
         return secrets.randbits(32)
-
-    def _spent(self) -> Expense:
-        sample = self._sample
-        return Expense("InitiateJob", sample.jobs, price=sample.cost, currency=self._prices.currency)
 
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
+from aioglacier.catalog.folders.runs import insert_expense
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
@@ -14,13 +15,14 @@ from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import ArchiveId, JobId, Tier
+    from aioglacier.core.spending import Expense
 
 _MAY_BECOME: Final = {
     JobState.INTENT: {JobState.OPEN, JobState.FAILED, JobState.GONE},
@@ -67,8 +69,10 @@ class Jobs:
 
         return await self._database.write(change)
 
-    async def record_initiated(self, job: JobRecord, job_id: JobId) -> JobRecord:
-        """Record the id that the service gave to a job, or that the nonce led to.
+    async def record_initiated(
+        self, job: JobRecord, job_id: JobId, *, spent: Sequence[Expense] = ()
+    ) -> JobRecord:
+        """Record the id that the service gave to a job, or that the nonce led to, and what was spent for it.
 
         Raises:
             CatalogMismatchError: Another id is on record.
@@ -80,6 +84,8 @@ class Jobs:
                 raise CatalogMismatchError(
                     "a job has one id", recorded=f"job {recorded}", found=f"job {job_id}"
                 )
+            for expense in spent:
+                insert_expense(connection, job.key, expense, self._now())
             return self._become(connection, job, JobState.OPEN, job_id=job_id)
 
         return await self._database.write(change)

@@ -104,7 +104,7 @@ class Emptying:
 
     async def _delete(self, archive: Archive) -> None:
         try:
-            await self._context.gateway.delete_archive(self._context.name, archive.id)
+            await self._context.delete_archive(archive.id, archive)
         except (AccessDeniedError, InvalidParameterError) as error:
             self._refused += 1
             if not self._deleted and self._refused >= _MAX_REFUSED_AT_FIRST:

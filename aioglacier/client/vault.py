@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.spending import Budget
     from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.transfer.upload.sources import Source
@@ -74,6 +75,21 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"<Vault {self.name} {self.context.gateway.region}>"
+
+    def spending(self, budget: Budget) -> AbstractAsyncContextManager[None]:
+        """Count in ``budget`` what the block spends, and refuse what exceeds its limit.
+
+        ::
+
+            budget = Budget(aioglacier.bulk.load_prices(glacier.region), limit=5.0)
+            async with vault.spending(budget):
+                job = await vault.retrieve(archive_id, tier="Bulk")
+
+        Every request of the block, and of tasks that begin in it, is counted before it is sent, repetitions
+        included; what exceeds the limit is a ``CostLimitError``. With a catalog, the end of the block records
+        what was spent. Blocks may be nested.
+        """
+        return self.context.spending(budget)
 
     # --- the vault itself
 
@@ -275,7 +291,7 @@ class Vault:
         An archive deleted within 90 days of its upload is charged as if it had been kept that long.
         """
         id_ = ArchiveId(check_id("archive", archive_id))
-        await self.context.gateway.delete_archive(self.name, id_)
+        await self.context.delete_archive(id_)
 
     # --- unfinished uploads
 

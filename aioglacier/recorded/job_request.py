@@ -40,8 +40,8 @@ class JobRequest:
     description: str | None = None
     again: bool = False
 
-    async def send(self, gateway: Gateway, vault: str, nonce: str) -> JobId:
-        """Start the job at the service."""
+    async def send(self, gateway: Gateway, vault: str, nonce: str, archive_size: int | None = None) -> JobId:
+        """Start the job at the service. The price of a whole archive depends on its size."""
         text = self.description or _NONCE_PREFIX + nonce
         if self.archive_id is None:
             assert self.inventory is not None  # noqa: S101  # it is one or the other
@@ -55,6 +55,7 @@ class JobRequest:
             byte_range=self.byte_range,
             sns_topic=self.sns_topic,
             description=text,
+            size=archive_size,
         )
 
     def is_met_by(self, job: JobDescription) -> bool:

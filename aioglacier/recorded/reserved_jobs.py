@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aioglacier.catalog import JobState
 from aioglacier.core.errors import AccessDeniedError, JobNotFoundError, ServiceError, TemporaryServiceError
 from aioglacier.core.models import JobAction
+from aioglacier.core.spending import budgets, take_expenses
 from aioglacier.files.crashpoints import passing
 
 if TYPE_CHECKING:
@@ -116,13 +117,22 @@ async def _initiate(context: RecordedVault, wanted: JobRequest) -> JobId:
         inventory=wanted.inventory,
     )
     passing("job intent recorded")
+    size = await _size(context, wanted) if budgets() else None
     try:
-        job_id = await wanted.send(context.gateway, context.name, record.nonce)
+        job_id = await wanted.send(context.gateway, context.name, record.nonce, size)
     except ServiceError as error:
         if not isinstance(error, TemporaryServiceError):  # otherwise it may have been started
             await jobs.record_state(record, JobState.FAILED, error.message)
         raise
     passing("job initiated")
-    await jobs.record_initiated(record, job_id)
+    await jobs.record_initiated(record, job_id, spent=take_expenses("InitiateJob"))
     passing("job id recorded")
     return job_id
+
+
+async def _size(context: RecordedVault, wanted: JobRequest) -> int | None:
+    """Return the size of an archive that is asked for whole, if it is on record."""
+    if wanted.archive_id is None or wanted.byte_range is not None:
+        return None
+    found = await context.catalog.archives.get(context.key, wanted.archive_id)
+    return found.archive.size if found is not None else None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import anyio
 
 from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.naming_vault import naming_vault
+from aioglacier.core.spending import budgets, deleting, spending
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.store import GlacierStore
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import (
+        Archive,
+        ArchiveId,
         JobDescription,
         JobStatus,
         Page,
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
         UploadedPart,
         UploadId,
     )
+    from aioglacier.core.spending import Budget
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.resources import TransferResources
@@ -32,6 +39,9 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
+
+#: A record of what was spent may take this long at the end of a block that was cancelled.
+_RECORDING_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,31 @@ class VaultContext:
 
         known = {part.start: part.tree_hash async for part in follow("ListParts", fetch)}
         return descriptions[0], known
+
+    @asynccontextmanager
+    async def spending(self, budget: Budget) -> AsyncIterator[None]:
+        """See ``Vault.spending``."""
+        try:
+            with spending(budget):
+                yield
+        finally:
+            with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
+                if (records := self.records) is not None:
+                    for expense in budget.take_expenses():
+                        await records.catalog.runs.spend(records.key, expense)
+
+    async def delete_archive(self, archive_id: ArchiveId, archive: Archive | None = None) -> None:
+        """Delete an archive, and charge the budgets in force if that is early.
+
+        ``archive`` is what an inventory says of it; by default, what is on record.
+        """
+        if self.records is not None and budgets():
+            found = await self.records.catalog.archives.get(self.records.key, archive_id)
+            archive = found.archive if found is not None else archive
+            if found is not None and found.state.value == "deleted":  # it was charged then
+                return await self.gateway.delete_archive(self.name, archive_id)
+        with deleting(archive, datetime.now(UTC)):
+            return await self.gateway.delete_archive(self.name, archive_id)
 
     async def abort_upload(self, upload_id: UploadId) -> None:
         """Remove an upload and its parts if it exists, and record it where there is a catalog."""

@@ -17,6 +17,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
+from aioglacier.core.spending import Budget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -148,10 +149,13 @@ class Place:
             assert sync.unknown == []
             return done
 
-    async def restore(self, target: Path, **options: Any) -> RestoreSnapshot:
+    async def restore(
+        self, target: Path, *, max_cost: float | None = None, **options: Any
+    ) -> RestoreSnapshot:
         """Bring a folder back; nothing may fail."""
         async with self.vault() as vault:
-            restore = FolderRestore(vault, target, load_prices("us-east-1"), RestoreOptions(**options))
+            budget = Budget(load_prices("us-east-1"), max_cost)
+            restore = FolderRestore(vault, target, budget, RestoreOptions(**options))
             done = await restore.run()
             assert restore.failures == []
             return done

@@ -174,8 +174,11 @@ def test_what_a_run_cost_is_on_record(program: Cli, tmp_path: Path) -> None:
         rows = database.execute("SELECT operation, requests, price, currency FROM spent").fetchall()
     database.close()
     assert [(operation, requests) for operation, requests, _, _ in rows] == [
-        ("UploadMultipartPart", 3),
+        ("InitiateMultipartUpload", 1),
+        ("UploadMultipartPart", 1),
+        ("CompleteMultipartUpload", 1),
         ("InitiateJob", 1),
+        ("GetJobOutput", 1),
     ]
     assert all(price > 0 and currency == "USD" for _, _, price, currency in rows)
 

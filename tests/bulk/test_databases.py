@@ -10,6 +10,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.restore import FolderRestore
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
+from aioglacier.core.spending import Budget
 from tests.bulk.conftest import picture
 
 # Fixtures that give both databases in turn.
@@ -36,7 +37,7 @@ async def test_a_folder_goes_there_and_back(location: str, tree: Path, tmp_path:
         second = await FolderSync(vault, tree).run()
         assert (second.archived, second.removed) == (1, 1)
         assert (await FolderSync(vault, tree).run()).requests == 0
-        restore = FolderRestore(vault, tmp_path / "back", load_prices("us-east-1"))
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")))
         await restore.run()
         assert restore.failures == []
     assert picture(tmp_path / "back") == picture(tree)

@@ -38,6 +38,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import GlacierError
+from aioglacier.core.spending import Budget
 from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.server import Fault, LocalGlacier
 from aioglacier.server.requests.faults import FaultKind, Moment
@@ -463,7 +464,7 @@ class Promise(RuleBasedStateMachine):
             trees = await context.catalog.trees.list(context.key)
             if not [tree for tree in trees if tree.host != OTHER]:
                 return None
-            restore = FolderRestore(vault, target, PRICES, options)
+            restore = FolderRestore(vault, target, Budget(PRICES), options)
             await restore.run()
             return restore
 
@@ -481,7 +482,7 @@ class Promise(RuleBasedStateMachine):
 
     def _verify(self) -> list[Any] | None:
         async def run(vault: Vault) -> list[Any] | None:
-            verify = FolderVerify(vault, self._root, PRICES)
+            verify = FolderVerify(vault, self._root, Budget(PRICES))
             try:
                 await verify.run()
             except GlacierError:

@@ -32,6 +32,7 @@ from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
+from aioglacier.core.spending import Budget
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.formats.test_age import Key
 from tests.bulk.test_kills import run
@@ -71,10 +72,12 @@ async def take_inventory(place: Place) -> None:
         )
 
 
-async def recover(place: Place, **options: Any) -> Recovered:
+async def recover(place: Place, *, max_cost: float | None = None, **options: Any) -> Recovered:
     """Learn what is in the vault."""
     async with place.vault() as vault:
-        recovery = FolderRecovery(vault, load_prices("us-east-1"), RecoveryOptions(**options))
+        recovery = FolderRecovery(
+            vault, Budget(load_prices("us-east-1"), max_cost), RecoveryOptions(**options)
+        )
         return await recovery.run()
 
 
@@ -85,8 +88,8 @@ async def test_all_of_a_folder_comes_back_without_the_catalog(
     """Of two syncs the later versions, and by time those before; a sync after it sends nothing again."""
     key = Key(tmp_path)
     sealing = {"recipients": key.recipients} if is_sealed else {}
-    opening = {"identities": key.identities} if is_sealed else {}
-    naming = {"folder": str(tree)} if is_sealed else {}
+    opening: dict[str, Any] = {"identities": key.identities} if is_sealed else {}
+    naming: dict[str, Any] = {"folder": str(tree)} if is_sealed else {}
     await place.sync(tree, compress=compress, **sealing)
     await anyio.sleep(1.1)  # the service tells instants by the second
     (tree / "private").write_bytes(b"another secret")
@@ -403,7 +406,7 @@ async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tre
     await place.sync(tree)
     (archive,) = await place.archives()
     async with place.vault() as vault:
-        reader = BundleReader(vault, load_prices("us-east-1"), tier=Tier.STANDARD, max_cost=None)
+        reader = BundleReader(vault, tier=Tier.STANDARD)
         trailer = await reader.read_trailer(archive)
         await reader.read_index(archive, trailer)
         with pytest.raises(IntegrityError, match="came back damaged"):

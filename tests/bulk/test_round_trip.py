@@ -22,6 +22,7 @@ from aioglacier.core.errors import (
     TargetError,
     UnsafePathError,
 )
+from aioglacier.core.spending import Budget
 from tests.bulk.conftest import MIB, make_tree, picture
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ async def test_one_small_member_is_retrieved_by_a_small_range(place: Place, tmp_
     await place.sync(tree)
     async with place.vault() as vault:
         options = RestoreOptions(selection=SelectionOptions(patterns=["f10a"]))
-        restore = FolderRestore(vault, tmp_path / "back", load_prices("us-east-1"), options)
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")), options)
         plan = await restore.plan()
         assert plan.retrieved <= 3 * MIB
         await restore.run()
@@ -189,7 +190,7 @@ async def test_what_is_there_and_differs_stays_unless_overwritten(
     back.mkdir()
     (back / "private").write_bytes(b"mine")
     async with place.vault() as vault:
-        restore = FolderRestore(vault, back, load_prices("us-east-1"))
+        restore = FolderRestore(vault, back, Budget(load_prices("us-east-1")))
         done = await restore.run()
     assert done.failed == 1
     assert isinstance(restore.failures[0].error, TargetError)
@@ -210,7 +211,7 @@ async def test_a_hard_link_is_never_made_to_what_else_is_there(place: Place, tmp
     back.mkdir()
     (back / "a").write_bytes(b"somebody's")
     async with place.vault() as vault:
-        restore = FolderRestore(vault, back, load_prices("us-east-1"))
+        restore = FolderRestore(vault, back, Budget(load_prices("us-east-1")))
         done = await restore.run()
     assert sorted(failure.path for failure in restore.failures) == [b"a", b"sub/other name"]
     assert done.restored == 0
@@ -250,7 +251,7 @@ async def test_a_planted_link_leads_nowhere(place: Place, tree: Path, tmp_path: 
     outside.mkdir()
     (back / "d1").symlink_to(outside)
     async with place.vault() as vault:
-        restore = FolderRestore(vault, back, load_prices("us-east-1"))
+        restore = FolderRestore(vault, back, Budget(load_prices("us-east-1")))
         done = await restore.run()
     assert list(outside.iterdir()) == []
     assert done.failed
@@ -262,9 +263,7 @@ async def test_too_dear_a_restore_asks_for_nothing(place: Place, tree: Path, tmp
     """The limit holds before the first job."""
     await place.sync(tree)
     async with place.vault() as vault:
-        restore = FolderRestore(
-            vault, tmp_path / "back", load_prices("us-east-1"), RestoreOptions(max_cost=0.00001)
-        )
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1"), 0.00001))
         with pytest.raises(CostLimitError) as caught:
             await restore.run()
         assert caught.value.cost > caught.value.limit

@@ -21,6 +21,7 @@ from aioglacier.bulk import (
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import ConfigurationError, NotStoredError
+from aioglacier.core.spending import Budget
 from tests.bulk.conftest import MIB, picture
 from tests.bulk.formats.test_age import Key
 from tests.bulk.test_kills import run
@@ -45,7 +46,7 @@ def write(root: Path, files: Mapping[str, bytes]) -> Path:
 async def restore(place: Place, target: Path, **options: Any) -> FolderRestore:
     """A restore that was run, whatever failed."""
     async with place.vault() as vault:
-        restore = FolderRestore(vault, target, PRICES, RestoreOptions(**options))
+        restore = FolderRestore(vault, target, Budget(PRICES), RestoreOptions(**options))
         await restore.run()
         return restore
 
@@ -53,7 +54,7 @@ async def restore(place: Place, target: Path, **options: Any) -> FolderRestore:
 async def troubles(place: Place, tree: Path) -> set[tuple[Trouble, str]]:
     """Return the findings of a comparison."""
     async with place.vault() as vault:
-        verify = FolderVerify(vault, tree, PRICES)
+        verify = FolderVerify(vault, tree, Budget(PRICES))
         await verify.run()
         return {(trouble, what) for trouble, what in verify.findings}
 
@@ -198,7 +199,7 @@ async def test_what_an_identity_cannot_open_is_not_paid_for(place: Place, tmp_pa
     assert (tmp_path / "back" / "new").read_bytes() == b"2" * 1000
     async with place.vault() as vault:
         options = VerifyOptions(sample=1, identities=Key(tmp_path, "third").identities)
-        verify = FolderVerify(vault, tree, PRICES, options)
+        verify = FolderVerify(vault, tree, Budget(PRICES), options)
         with pytest.raises(ConfigurationError, match="nothing was asked for"):
             await verify.run()
 

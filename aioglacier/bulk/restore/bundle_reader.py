@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
-from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.existing_jobs import ExistingJobs
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB
@@ -18,7 +17,6 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.bundle_format import BundleTrailer
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId, Tier
@@ -34,16 +32,12 @@ class BundleReader:
 
     Attributes:
         jobs_started: Jobs started.
-        cost: Of those, by the price list.
     """
 
-    def __init__(self, vault: Vault, prices: Prices, *, tier: Tier, max_cost: float | None) -> None:
+    def __init__(self, vault: Vault, *, tier: Tier) -> None:
         self.jobs_started = 0
-        self.cost = 0.0
         self._vault = vault
-        self._prices = prices
         self._tier = tier
-        self._max_cost = max_cost
         self._existing = ExistingJobs()
 
     async def find_jobs(self) -> None:
@@ -98,12 +92,9 @@ class BundleReader:
     async def _ask(self, archive: Archive, wanted: ByteRange) -> Job:
         key = _key(archive, wanted)
         if (job := self._existing.jobs.get(key)) is None:
-            cost = self._prices.retrieval(self._tier, wanted.size, 1)
-            check_cost(self.cost + cost, self._max_cost, self._prices, "reading indexes")
             job = await self._vault.retrieve(archive.id, tier=self._tier, byte_range=key[1])
             self._existing.jobs[key] = job
             self.jobs_started += job.is_new
-            self.cost += cost * job.is_new
         return job
 
     async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:

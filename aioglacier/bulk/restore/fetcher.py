@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.content_delivery import ContentDelivery
 from aioglacier.bulk.restore.retrieval_plan import Needed, plan_retrievals
 from aioglacier.catalog.records import UploadNumber
@@ -27,7 +26,6 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.restore.existing_jobs import ExistingJobs
     from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_options import RestoreOptions
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
+    from aioglacier.core.prices import Prices
     from aioglacier.core.ranges import ByteRange
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
@@ -70,7 +69,6 @@ class Fetcher:
         started: Jobs started.
         waiting: Jobs not done yet.
         left: Jobs that were not done, and not waited for.
-        cost: Of the jobs started, by the price list.
     """
 
     def __init__(
@@ -92,7 +90,6 @@ class Fetcher:
         self.started = 0
         self.waiting = 0
         self.left = 0
-        self.cost = 0.0
         self._vault = vault
         self._context = vault.context.recorded()
         self._tree = tree
@@ -160,13 +157,10 @@ class Fetcher:
         return job
 
     async def _start(self, retrieval: Retrieval) -> Job:
-        cost = self._prices.retrieval(self._options.tier, retrieval.size, 1)
-        check_cost(self.cost + cost, self._options.max_cost, self._prices, "asking for outputs again")
         job = await self._vault.retrieve(
             retrieval.archive_id, tier=self._options.tier, byte_range=retrieval.byte_range
         )
         self.started += job.is_new
-        self.cost += cost * job.is_new
         return job
 
     @asynccontextmanager
@@ -225,15 +219,11 @@ class Fetcher:
                 stored
                 for stored in sorted(self._detached.values(), key=lambda each: each.entry.position or 0)
                 if stored.entry.upload == retrieval.upload
-                and retrieval.first <= (stored.entry.position or 0) <= retrieval.last
+                and retrieval.first <= (stored.entry.position or 0) < retrieval.stop
             ]
         found: list[StoredEntry] = []
         pages = self._context.catalog.entries.stored_in(
-            self._tree,
-            UploadNumber(retrieval.upload),
-            self._run,
-            start=retrieval.first,
-            stop=retrieval.last + 1,
+            self._tree, UploadNumber(retrieval.upload), self._run, start=retrieval.first, stop=retrieval.stop
         )
         async for page in pages:
             found += [

@@ -19,7 +19,6 @@ import anyio
 
 from aioglacier.bulk.formats.age import no_identity
 from aioglacier.bulk.path_failures import PathFailure, PathFailures
-from aioglacier.bulk.pricing import check_cost
 from aioglacier.bulk.restore.existing_jobs import ExistingJobs
 from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.restore.outline import Outline
@@ -27,7 +26,6 @@ from aioglacier.bulk.restore.placer import Placer, open_up
 from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.restore_plan import RestorePlan, RestorePlanner
 from aioglacier.bulk.settling import drop_fruitless_versions, outcome_of
-from aioglacier.catalog.folders.entries import Expense
 from aioglacier.core.errors import ConfigurationError, NotStoredError, TargetError
 from aioglacier.files.host import machine_name
 from aioglacier.tasks.groups import first_cause
@@ -37,9 +35,9 @@ from aioglacier.tasks.threads import run_in_thread
 _NAMED: Final = 20
 
 if TYPE_CHECKING:
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.catalog.folders.entries import RunNumber, TreeRecord
     from aioglacier.client.vault import Vault
+    from aioglacier.core.spending import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class RestoreSnapshot:
         jobs_waited_for: Jobs not done yet.
         jobs_left: Jobs that were not done, and not waited for.
         fetched: Bytes fetched.
-        cost: Of the jobs that were started, by the price list.
+        cost: What it cost so far, by the price list.
     """
 
     files: int
@@ -82,7 +80,7 @@ class FolderRestore:
         self,
         vault: Vault,
         directory: str | os.PathLike[str],
-        prices: Prices,
+        budget: Budget,
         options: RestoreOptions | None = None,
     ) -> None:
         self._failures = PathFailures()
@@ -90,7 +88,7 @@ class FolderRestore:
         self._vault = vault
         self._context = vault.context.recorded()
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
-        self._prices = prices
+        self._budget = budget
         self._plan: RestorePlan | None = None
         self._restored = self._restored_size = 0
         self._outline: Outline | None = None
@@ -129,7 +127,7 @@ class FolderRestore:
             jobs_waited_for=fetcher.waiting if fetcher else 0,
             jobs_left=fetcher.left if fetcher else 0,
             fetched=fetcher.fetched if fetcher else 0,
-            cost=fetcher.cost if fetcher else 0.0,
+            cost=self._budget.cost,
         )
 
     async def plan(self) -> RestorePlan:
@@ -160,17 +158,16 @@ class FolderRestore:
         )
         try:
             with first_cause():
-                await self._run(tree, run, placer)
+                async with self._context.spending(self._budget):
+                    await self._run(tree, run, placer)
         except BaseException as error:
             with anyio.move_on_after(5, shield=True):
                 outcome = outcome_of(error)
-                await catalog.runs.end(
-                    tree, number, counters=self._told(), outcome=outcome, spent=self._spent()
-                )
+                await catalog.runs.end(tree, number, counters=self._told(), outcome=outcome)
             raise
         finally:
             placer.close()
-        await catalog.runs.end(tree, number, counters=self._told(), spent=self._spent())
+        await catalog.runs.end(tree, number, counters=self._told())
         return self.snapshot()
 
     # --- what is asked for
@@ -202,7 +199,7 @@ class FolderRestore:
         return trees[0], run
 
     def _planner(self, tree: TreeRecord, run: RunNumber | None) -> RestorePlanner:
-        return RestorePlanner(self._context, tree, run, self._options, self._prices)
+        return RestorePlanner(self._context, tree, run, self._options, self._budget.prices)
 
     def _open_placer(self, *, is_made: bool) -> Placer:
         root = os.fsencode(self._root)
@@ -244,7 +241,7 @@ class FolderRestore:
             existing = await ExistingJobs.look(self._vault)
         if any(retrieval.archive_id in existing.ranges for retrieval in plan.retrievals):
             plan = await planner.plan(placer, existing.ranges)
-        check_cost(plan.cost, self._options.max_cost, self._prices, "this restore")
+        self._budget.check(plan.cost, "this restore")
         await self._check_room(plan, placer)
         self._plan = plan
         self._check_identities(planner, plan)
@@ -263,7 +260,7 @@ class FolderRestore:
             open_placer=self._new_placer,
             existing=existing,
             options=self._options,
-            prices=self._prices,
+            prices=self._budget.prices,
             detached=planner.detached,
             paths_of=planner.paths_of,
             done=self._done,
@@ -305,16 +302,6 @@ class FolderRestore:
     def _done(self, count: int, size: int) -> None:
         self._restored += count
         self._restored_size += size
-
-    def _spent(self) -> Expense:
-        now = self.snapshot()
-        return Expense(
-            "InitiateJob",
-            now.jobs_started,
-            received=now.fetched,
-            price=now.cost,
-            currency=self._prices.currency,
-        )
 
     def _told(self) -> dict[str, Any]:
         snapshot = self.snapshot()

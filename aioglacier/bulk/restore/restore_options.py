@@ -25,7 +25,6 @@ class RestoreOptions:
         folder: Which of the folders in the vault, by its path then; needed if there are several.
         tier: The retrieval tier.
         overwrite: Replace what is there and differs.
-        max_cost: Refuse what costs more, in the currency of the prices.
         ahead: Bytes asked for ahead of what was fetched.
         waits: Wait for jobs; otherwise only what is ready is fetched.
         identities: Secret keys for what is encrypted.
@@ -35,7 +34,6 @@ class RestoreOptions:
     folder: str | None = None
     tier: Tier = Tier.STANDARD
     overwrite: bool = False
-    max_cost: float | None = None
     ahead: int = AHEAD
     waits: bool = True
     identities: Identities | None = None

@@ -18,11 +18,11 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.catalog.folders.entries import Entry, StoredEntry, TreeRecord
     from aioglacier.core.models import ArchiveId
+    from aioglacier.core.prices import Prices
     from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.vault_context import RecordedVault
 
@@ -42,7 +42,7 @@ class RestorePlan:
         there: Paths that are in their places already.
         retrievals: Jobs, in the order in which they are started or used.
         retrieved: Bytes that are retrieved by jobs that do not exist yet.
-        cost: By the price list.
+        cost: Of those jobs, and of fetching the outputs of all, by the price list.
         is_encrypted: Whether any of the files is.
     """
 
@@ -135,6 +135,7 @@ class RestorePlanner:
         to_ask = [each.size for each in retrievals if not each.is_asked]
         retrieved = sum(to_ask)
         cost = self._prices.retrieval(self._options.tier, retrieved, len(to_ask))
+        cost += self._prices.transfer_out(sum(each.fetched for each in retrievals if each.is_asked))
         return RestorePlan(
             files, size, sum(sealed), self._there, tuple(retrievals), retrieved, cost, self._is_encrypted
         )

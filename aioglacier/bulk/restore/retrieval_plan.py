@@ -49,8 +49,8 @@ class Retrieval:
 
     Attributes:
         byte_range: ``None`` for all of the archive.
-        first: Where the first member begins that it is for, and ``last`` where the last one does.
-        last: See ``first``.
+        first: Where the first member begins that it is for, and ``stop`` where the last one ends.
+        stop: See ``first``.
         members: How many members it is for.
         is_asked: It was asked for before.
         is_detached: It is for hard links that become files of their own.
@@ -62,7 +62,7 @@ class Retrieval:
     byte_range: ByteRange | None
     is_whole: bool
     first: int
-    last: int
+    stop: int
     members: int
     is_asked: bool = False
     is_detached: bool = False
@@ -71,6 +71,11 @@ class Retrieval:
     def size(self) -> int:
         """Bytes that are retrieved."""
         return self.byte_range.size if self.byte_range is not None else self.archive_size
+
+    @property
+    def fetched(self) -> int:
+        """Bytes of the output that are fetched: whole MiB, whose hashes the service gives."""
+        return min(self.size, -(-self.stop // MIB) * MIB - self.first // MIB * MIB)
 
 
 def plan_retrievals(
@@ -160,7 +165,7 @@ class _Run:
             None if is_all else ByteRange(self._start, self._stop),
             first.is_whole,
             first.position,
-            self._last.position,
+            self._last.position + self._last.stored,
             self._members,
             is_asked=self._there is not None,
         )

@@ -14,7 +14,6 @@ from aioglacier.bulk.settling import outcome_of, settle_folder
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
-from aioglacier.catalog.folders.entry_records import Expense
 from aioglacier.core.errors import AccessDeniedError, ConfigurationError, VaultNotFoundError
 from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.see_through import GRACE_SECONDS
@@ -22,7 +21,6 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.bulk.sync.sync_progress import SyncSnapshot
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
@@ -39,16 +37,11 @@ class FolderSync:
     """
 
     def __init__(
-        self,
-        vault: Vault,
-        directory: str | os.PathLike[str],
-        options: SyncOptions | None = None,
-        prices: Prices | None = None,
+        self, vault: Vault, directory: str | os.PathLike[str], options: SyncOptions | None = None
     ) -> None:
         self.unknown: list[OutcomeUnknownError] = []
         self.notices: list[str] = []
         self._options = options or SyncOptions()
-        self._prices = prices
         self._context = vault.context.recorded()
         self._root = os.path.realpath(os.fsdecode(directory))
         self._stages = Stages(self._context, self._root, self._options)
@@ -229,19 +222,9 @@ class FolderSync:
         stages.counters.removed = len(stages.gone)
 
     async def _end(self, tree: TreeRecord, run: RunNumber, outcome: str) -> None:
-        snapshot, prices = self.snapshot(), self._prices
-        spent = Expense(
-            "UploadMultipartPart",
-            snapshot.requests,
-            sent=snapshot.sent,
-            price=prices.uploads(snapshot.requests) if prices else None,
-            currency=prices.currency if prices else None,
-        )
         gone = [known.number for known in self._stages.gone]
         self._run = tree, run
-        await self._context.catalog.runs.end(
-            tree, run, counters=self._counted(), outcome=outcome, spent=spent, gone=gone
-        )
+        await self._context.catalog.runs.end(tree, run, counters=self._counted(), outcome=outcome, gone=gone)
 
     def _counted(self) -> dict[str, Any]:
         counters = asdict(self.snapshot())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.catalog.folders.entry_records import (
     BundleRecord,
     Entry,
-    Expense,
     RunNumber,
     Standing,
     StoredContent,
@@ -350,7 +349,6 @@ __all__ = [
     "BundleRecord",
     "Entries",
     "Entry",
-    "Expense",
     "RunNumber",
     "Standing",
     "StoredContent",

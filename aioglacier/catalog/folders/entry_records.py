@@ -109,25 +109,6 @@ class BundleRecord:
     index_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Expense:
-    """The requests of a run or command, and their price.
-
-    Attributes:
-        operation: The kind of request that is paid for.
-        requests: How many.
-        sent, received: Bytes.
-        price: In ``currency``, by a price list; ``None`` without one.
-    """
-
-    operation: str
-    requests: int
-    sent: int = 0
-    received: int = 0
-    price: float | None = None
-    currency: str | None = None
-
-
 class StoredEntry(NamedTuple):
     """The newest version of a path whose archive is proven, with that archive.
 

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.folders.entry_records import Expense, TreeRecord
+    from aioglacier.catalog.folders.entry_records import TreeRecord
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
+    from aioglacier.core.spending import Expense
 
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 
@@ -65,17 +66,15 @@ class Runs:
         *,
         counters: Mapping[str, Any],
         outcome: str = "",
-        spent: Expense | None = None,
         gone: Sequence[int] = (),
     ) -> None:
-        """Record the end of a run, its cost, and the paths that it found gone, in one transaction.
+        """Record the end of a run, and the paths that it found gone, in one transaction.
 
         Args:
             tree: The folder.
             run: The run.
             counters: Its counters.
             outcome: Why it did not come to its end; "" for one that did.
-            spent: Its requests and their price.
             gone: The rows of paths that it did not find. Only a run that came to its end proves that.
         """
         now = self._now()
@@ -85,8 +84,6 @@ class Runs:
             row = RUNS.update(
                 connection, run, state=state, counters=dict(counters), outcome=outcome, ended=now
             )
-            if spent is not None and spent.requests:
-                insert_expense(connection, tree.key, spent, now, run=run)
             if not outcome:
                 end_paths(connection, tree.number, gone, run)
                 if row["kind"] == "sync":
@@ -95,7 +92,7 @@ class Runs:
         await self._database.write(change)
 
     async def spend(self, key: VaultKey, spent: Expense) -> None:
-        """Record the requests of a command that has no run."""
+        """Record requests and their price."""
         await self._database.write(lambda connection: insert_expense(connection, key, spent, self._now()))
 
     async def find(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
@@ -152,14 +149,11 @@ class Runs:
         return list(json.loads(rows[0][0]).get("recipients", ())) if rows else []
 
 
-def insert_expense(
-    connection: Connection, key: VaultKey, spent: Expense, now: datetime, *, run: RunNumber | None = None
-) -> None:
+def insert_expense(connection: Connection, key: VaultKey, spent: Expense, now: datetime) -> None:
     """Record requests and their price, by day."""
     SPENT.insert(
         connection,
         place=keep_vault(connection, key),
-        run=run,
         operation=spent.operation,
         day=now.replace(hour=0, minute=0, second=0, microsecond=0),
         requests=spent.requests,

@@ -13,10 +13,11 @@ from aioglacier.cli.shared.consent import YES, confirm
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
+    from aioglacier.core.prices import Prices
+    from aioglacier.core.spending import Budget
 
 _TIER: Final = click.option(
     "--tier",
@@ -51,6 +52,12 @@ class Spending:
 
         return load_prices(glacier.region, self.price_list)
 
+    def budget(self, glacier: Glacier) -> Budget:
+        """Return the budget of the command, by the prices of the connection's region."""
+        from aioglacier.core.spending import Budget  # noqa: PLC0415  # not needed for help
+
+        return Budget(self.prices(glacier), self.max_cost)
+
 
 def _fold(given: dict[str, Any]) -> None:
     tier = Tier(given.pop("tier", Tier.STANDARD))
@@ -65,7 +72,7 @@ SPENDING: Final = folding(_fold, _MAX_COST, _PRICES)
 
 def cost_record(prices: Prices, cost: float) -> Record:
     """Return an amount of money, ``None`` if it is unknown, and the list that it comes from."""
-    from aioglacier.bulk.pricing import rounded  # noqa: PLC0415  # not needed for help
+    from aioglacier.core.prices import rounded  # noqa: PLC0415  # not needed for help
 
     return {
         "cost": rounded(cost),
@@ -77,7 +84,7 @@ def cost_record(prices: Prices, cost: float) -> Record:
 
 def cost_text(record: Any) -> str:
     """Return the same as text."""
-    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415
+    from aioglacier.core.prices import show_amount  # noqa: PLC0415
 
     if record["cost"] is None:
         return f"unknown (the list of {record['prices_seen']} lacks a price of {record['prices_of']})"

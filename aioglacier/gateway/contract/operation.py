@@ -18,6 +18,7 @@ from aioglacier.core.errors import ResourceNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from aioglacier.core.spending import Charge
     from aioglacier.gateway.contract.protocols import Answer, RawRequest
 
     #: The arguments of one call, by name. An optional one that was not given may be absent.
@@ -85,6 +86,7 @@ class Operation(Generic[T]):
         missing: The error if something does not exist and the service's message does not say what.
         is_slow: Whether the service may take as long as it needs to join 10,000 parts.
         rule: When it may be sent again.
+        charge: What each attempt is charged for; ``None`` for nothing.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Operation(Generic[T]):
     missing: type[ResourceNotFoundError] = ResourceNotFoundError
     is_slow: bool = False
     rule: Rule = REPEATABLE
+    charge: Callable[[Arguments], Charge] | None = None
 
     def __call__(self, signature: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Return the method that ``signature`` describes: it hands this row to its object's ``perform``."""

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Self
 
 from aioglacier.core.errors import GlacierError, UnexpectedResponseError
 from aioglacier.core.ranges import ByteRange
+from aioglacier.core.spending import budgets
 from aioglacier.gateway.retry.rules import may_pass
 from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from aioglacier.core.spending import Budget
     from aioglacier.gateway.contract.operation import Arguments
     from aioglacier.gateway.contract.protocols import JobOutput, Progress
     from aioglacier.gateway.retry.retrier import Call, Retrier
@@ -107,11 +109,27 @@ class ResumingOutput:
         start = asked.start if asked is not None else 0
         return ByteRange(start + self._came, start + self.size)
 
+    def _charge(self, stack: AsyncExitStack, size: int) -> None:
+        """Charge bytes before they come; the end of the connection gives back those that did not."""
+        end = self._came + size
+        for budget in budgets():
+            budget.receive(size)
+            stack.callback(self._give_back, budget, end)
+
+    def _give_back(self, budget: Budget, end: int) -> None:
+        budget.give_back(end - self._came)
+
     async def _open(self, byte_range: ByteRange | None) -> None:
         await self._stack.aclose()
-        self._current = await self._stack.enter_async_context(
-            self._gateway.open_output({**self._arguments, "byte_range": byte_range})
-        )
+        async with AsyncExitStack() as stack:
+            if byte_range is not None:
+                self._charge(stack, byte_range.size)
+            self._current = await stack.enter_async_context(
+                self._gateway.open_output({**self._arguments, "byte_range": byte_range})
+            )
+            if byte_range is None:  # only the answer says how many bytes are about to come
+                self._charge(stack, self._current.size)
+            self._stack = stack.pop_all()
         if self._came and self._current.total != self.total:
             raise UnexpectedResponseError(
                 f"the output had {self.total} bytes and now has {self._current.total}",

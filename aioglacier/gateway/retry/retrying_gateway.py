@@ -19,6 +19,7 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
 )
 from aioglacier.core.models import JobAction
+from aioglacier.core.spending import budgets
 from aioglacier.gateway.contract.operation import Recovery
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.gateway.retry.lost_uploads import LostUploads
@@ -83,7 +84,7 @@ class RetryingGateway(Gateway):
         call = self._retrier.begin(operation.name, arguments.get("vault"), rule)
         if operation.largest_body is not None:
             arguments = {**arguments, "progress": self._noting(arguments.get("progress"))}
-        attempt = partial(self._gateway.perform, operation, arguments)
+        attempt = self._charged(operation, arguments)
         if rule.is_removal:
             return await self._retrier.run_until_gone(call, attempt, missing=operation.missing)
         match rule.recovery:
@@ -95,6 +96,21 @@ class RetryingGateway(Gateway):
                 return await self._begin_upload(call, attempt, arguments)
             case Recovery.FIND_JOB:
                 return await self._start_job(call, attempt, arguments)
+
+    def _charged(self, operation: Operation[Any], arguments: Arguments) -> Attempt:
+        """Return one attempt, which the budgets in force count, or refuse, before it is made."""
+        attempt = partial(self._gateway.perform, operation, arguments)
+        if operation.charge is None or not budgets():
+            return attempt
+        charges = [operation.charge(arguments)]
+
+        async def charged() -> Any:
+            for budget in budgets():
+                budget.charge(operation.name, charges[0])
+            charges[0] = charges[0]._replace(stored=0, archives=0)  # a repetition stores nothing more
+            return await attempt()
+
+        return charged
 
     @asynccontextmanager
     async def open_output(self, arguments: Arguments) -> AsyncIterator[JobOutput]:

@@ -23,7 +23,8 @@ from aioglacier.core.errors import (
     VaultNotFoundError,
 )
 from aioglacier.core.limits import VAULT
-from aioglacier.core.models import CapacityId, JobId, LockId, UploadId
+from aioglacier.core.models import CapacityId, JobId, LockId, Tier, UploadId
+from aioglacier.core.spending import Charge
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Repeat, Rule
 from aioglacier.gateway.vaults import documents
 from aioglacier.gateway.vaults.answers import (
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
         ProvisionedCapacity,
         RetrievalPolicy,
         StoredArchive,
-        Tier,
         UploadDescription,
         UploadedPart,
         VaultDescription,
@@ -81,6 +81,13 @@ _JOB: Final = Rule(
     hint="the job may run all the same: look at the vault's jobs before starting another, or give each job "
     "its own description, by which a lost one is found",
 )
+
+
+def _charge_retrieval(arguments: Arguments) -> Charge:
+    byte_range = arguments.get("byte_range")
+    size = arguments.get("size") if byte_range is None else byte_range.size
+    return Charge(tier=arguments.get("tier") or Tier.STANDARD, retrieved=size)
+
 
 GET_JOB_OUTPUT: Final = Operation(
     "GetJobOutput",
@@ -228,6 +235,7 @@ class Gateway(Performer):
         missing=VaultNotFoundError,
         # Every success makes another archive, under an id that is in its answer only.
         rule=Rule(Repeat.IF_WITHOUT_EFFECT, recovery=Recovery.SAY_UNKNOWN),
+        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes, archives=1),
     )
     async def upload_archive(
         self,
@@ -276,6 +284,7 @@ class Gateway(Performer):
         missing=VaultNotFoundError,
         # One that is not found costs nothing, and the service removes it after a day.
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
+        charge=lambda _: Charge(uploads=1, archives=1),
     )
     async def initiate_multipart_upload(
         self, vault: str, *, part_size: int, description: str | None = None
@@ -294,6 +303,7 @@ class Gateway(Performer):
         headers={**BODY_HASHES, "Content-Range": lambda arguments: f"bytes {part_range(arguments)}/*"},
         largest_body=VAULT.max_part_size,
         missing=UploadNotFoundError,
+        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes),
     )
     async def upload_multipart_part(
         self,
@@ -326,6 +336,7 @@ class Gateway(Performer):
         is_slow=True,
         # A repetition names the same archive for a while.
         rule=Rule(recovery=Recovery.SAY_UNKNOWN),
+        charge=lambda _: Charge(uploads=1),
     )
     async def complete_multipart_upload(
         self, vault: str, upload_id: UploadId, *, size: int, tree_hash: bytes
@@ -388,6 +399,7 @@ class Gateway(Performer):
             "Description": DESCRIPTION,
         },
         rule=_JOB,
+        charge=_charge_retrieval,
     )
     async def initiate_archive_retrieval(
         self,
@@ -398,8 +410,9 @@ class Gateway(Performer):
         byte_range: ByteRange | None = None,
         sns_topic: str | None = None,
         description: str | None = None,
+        size: int | None = None,
     ) -> JobId:
-        """Start a retrieval.
+        """Start a retrieval. ``size``, of the archive, is not sent: without a range, the price depends on it.
 
         A gateway that retries takes a job with the same description and archive that was created since the
         call began for its own after a lost answer, so give each job a description of its own. Without one it
@@ -421,6 +434,8 @@ class Gateway(Performer):
             "Description": DESCRIPTION,
         },
         rule=_JOB,
+        # The price pages know requests for upload and for retrieval; an inventory is one of the latter.
+        charge=lambda _: Charge(tier=Tier.STANDARD),
     )
     async def initiate_inventory_retrieval(
         self,

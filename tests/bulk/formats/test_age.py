@@ -22,6 +22,7 @@ from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.core.errors import ConfigurationError, IntegrityError, SourceChangedError
+from aioglacier.core.spending import Budget
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.test_kills import run
 from tests.cli.conftest import Cli
@@ -151,7 +152,10 @@ async def test_an_encrypted_folder_is_not_retrieved_without_a_key_that_fits(
     async with place.vault() as vault:
         for identities, said in ((None, "--identity"), (other.identities, key.recipient)):
             restore = FolderRestore(
-                vault, tmp_path / "back", load_prices("us-east-1"), RestoreOptions(identities=identities)
+                vault,
+                tmp_path / "back",
+                Budget(load_prices("us-east-1")),
+                RestoreOptions(identities=identities),
             )
             with pytest.raises(ConfigurationError, match=said):
                 await restore.run()

@@ -87,7 +87,7 @@ def test_each_member_comes_by_one_job_and_by_one_that_is_there_if_any_is(
     )
     planned = list(plan_retrievals(wanted, gap, 10 * MIB, {wanted[0].archive_id: ranges}))
     for each in wanted:
-        (plan,) = (plan for plan in planned if plan.first <= each.position <= plan.last)
+        (plan,) = (plan for plan in planned if plan.first <= each.position < plan.stop)
         assert plan.byte_range is not None
         stop = each.position + each.stored
         assert plan.byte_range.start <= each.position

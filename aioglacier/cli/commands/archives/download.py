@@ -212,8 +212,6 @@ async def _check_spending(
     session: Session, glacier: Glacier, vault: Vault, options: _Options, size: int | None
 ) -> None:
     """Refuse a job that would cost too much, and ask before one of tier Expedited, if one is needed."""
-    from aioglacier.bulk.pricing import check_cost  # noqa: PLC0415  # not needed for help
-
     is_limited = options.spending.max_cost is not None or options.spending.tier is Tier.EXPEDITED
     if options.job_id is not None or not is_limited:
         return
@@ -221,7 +219,7 @@ async def _check_spending(
         return
     prices = options.spending.prices(glacier)
     cost = math.nan if size is None else prices.retrieval(options.spending.tier, size, 1)
-    check_cost(cost, options.spending.max_cost, prices, "this retrieval")
+    options.spending.budget(glacier).check(cost, "this retrieval")
     what = f"retrieve {show_size(size)}" if size is not None else "retrieve an archive of unknown size"
     confirm_expedited(session, options.spending, cost, prices, what)
 

@@ -99,7 +99,6 @@ def command(
         folder=folder,
         tier=spending.tier,
         overwrite=overwrite,
-        max_cost=spending.max_cost,
         ahead=ahead or AHEAD,
         waits=not no_wait,
         identities=identities,
@@ -120,7 +119,7 @@ async def _run(
     from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415  # not needed for help
 
     prices = spending.prices(glacier)
-    restore = FolderRestore(glacier.vault(vault), directory, prices, options)
+    restore = FolderRestore(glacier.vault(vault), directory, spending.budget(glacier), options)
     if is_dry:
         plan = await restore.plan()
         record = {
@@ -138,7 +137,7 @@ async def _run(
         session.output.record(record, _plan_text)
         return Exit.DONE
     if options.tier is Tier.EXPEDITED and not spending.yes:
-        plan = await FolderRestore(glacier.vault(vault), directory, prices, options).plan()
+        plan = await restore.plan()
         what = f"start {show_count(len(plan.retrievals), 'job')} for {show_size(plan.retrieved)}"
         if plan.retrievals:
             confirm_expedited(session, spending, plan.cost, prices, what)

@@ -132,16 +132,17 @@ async def _run(
 ) -> int:
     import asyncio  # noqa: PLC0415  # not needed for help
 
-    from aioglacier.bulk.pricing import check_cost, rounded  # noqa: PLC0415
     from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
     from aioglacier.core.errors import OutcomeUnknownError  # noqa: PLC0415
+    from aioglacier.core.prices import rounded  # noqa: PLC0415
 
-    prices, max_cost = spending.prices(glacier), spending.max_cost
-    if is_dry or max_cost is not None:
+    budget = spending.budget(glacier)
+    prices = budget.prices
+    if is_dry or budget.limit is not None:
         sync = FolderSync(glacier.vault(vault), directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):
             plan = await sync.plan()
-        cost = prices.uploads(plan.requests)
+        cost = prices.uploads(plan.requests) + prices.storing(plan.sent, plan.bundles + plan.big_files)
         if is_dry:
             record = {
                 "event": "plan",
@@ -149,19 +150,20 @@ async def _run(
                 "folder": os.path.realpath(directory),  # noqa: ASYNC240  # one link, at the end
                 **snapshot_record(plan),
                 **cost_record(prices, cost),
-                "cost_each_month": rounded(prices.month(plan.sent)),
+                "cost_each_month": rounded(prices.month(plan.sent, plan.bundles + plan.big_files)),
             }
             session.output.record(record, _plan_text)
             return Exit.SOME_FAILED if plan.failed else Exit.DONE
-        check_cost(cost, max_cost, prices, "this sync")
-    sync = FolderSync(glacier.vault(vault), directory, options, prices)
+        budget.check(cost, "this sync")
+    sync = FolderSync(glacier.vault(vault), directory, options)
     session.safe = lambda: _safe(sync)
     speed = Speed(is_resume=False)
     started = time.monotonic()
     loop = asyncio.get_running_loop()
     async with telling(session, sync.snapshot, lambda: _state(sync, speed)):
         with session.stopper.draining(lambda: loop.call_soon_threadsafe(sync.drain, DRAIN_SECONDS)):
-            done = await sync.run()
+            async with glacier.vault(vault).spending(budget):
+                done = await sync.run()
     session.safe = lambda: ""
     tell_failures(session, sync.failures, done.failed)
     for sentence in (*map(str, sync.unknown), *sync.notices):
@@ -175,7 +177,7 @@ async def _run(
         "event": "summary",
         "vault": vault,
         **snapshot_record(done),
-        **cost_record(prices, prices.uploads(done.requests)),
+        **cost_record(prices, budget.cost),
         "seconds": round(time.monotonic() - started, 3),
     }
     session.output.record(record, _text)

@@ -66,13 +66,7 @@ def command(
 
     if identities is not None and not sample:
         raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
-    options = VerifyOptions(
-        reads_files=not quick,
-        sample=sample,
-        tier=spending.tier,
-        max_cost=spending.max_cost,
-        identities=identities,
-    )
+    options = VerifyOptions(reads_files=not quick, sample=sample, tier=spending.tier, identities=identities)
 
     return partial(_run, session, directory, vault, options, spending, dry_run)
 
@@ -90,7 +84,7 @@ async def _run(
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
 
     prices = spending.prices(glacier)
-    verify = FolderVerify(glacier.vault(vault), directory, prices, options)
+    verify = FolderVerify(glacier.vault(vault), directory, spending.budget(glacier), options)
     if is_dry:
         record = {
             "event": "plan",

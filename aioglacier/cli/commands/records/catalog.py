@@ -127,7 +127,7 @@ def _share(share: Share, *, of: str = "") -> Record:
 
 
 def _report_text(record: Mapping[str, Any]) -> str:
-    from aioglacier.bulk.pricing import show_amount  # noqa: PLC0415  # not needed for help
+    from aioglacier.core.prices import show_amount  # noqa: PLC0415  # not needed for help
 
     shown = {key: record[key] for key in ("region", "account_id", "endpoint") if record[key] not in {"", "-"}}
     shown |= {key: _shown(record[key]) for key in ("suspect", "unknown", "unseen") if record[key]["archives"]}

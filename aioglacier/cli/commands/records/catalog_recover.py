@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.pricing import Prices
     from aioglacier.bulk.recover import FolderRecovery, RecoveryPlan
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+    from aioglacier.core.prices import Prices
 
 
 @make_command(
@@ -59,13 +59,13 @@ def recover(
     from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415  # not needed for help
 
     session.begins_catalog = not dry_run
-    options = RecoveryOptions(folder, spending.tier, spending.max_cost, identities)
+    options = RecoveryOptions(folder, spending.tier, identities)
 
     async def run(glacier: Glacier) -> int:
         from aioglacier.bulk.recover import FolderRecovery  # noqa: PLC0415
 
         prices = spending.prices(glacier)
-        recovery = FolderRecovery(glacier.vault(vault), prices, options)
+        recovery = FolderRecovery(glacier.vault(vault), spending.budget(glacier), options)
         if dry_run:
             return _tell(session, vault, await recovery.plan(), prices)
         plan = await recovery.plan()

@@ -1,0 +1,118 @@
+"""The prices of uploads, storage, retrievals and deletions in one region.
+
+A price that is not known is not a number (``nan``), and so is each sum that needs it: a ``Budget`` with a
+limit refuses it, and ``show`` says that it is unknown. No price is taken from another region.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.limits import GIB, MIB, VAULT
+
+if TYPE_CHECKING:
+    from aioglacier.core.models import Tier
+
+_DAYS_OF_A_MONTH: Final = 30
+
+#: Where the list lacks a price: the gap of a Standard job in all regions whose prices are known.
+_USUAL_GAP: Final = 5 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The prices of one region, in units of ``currency``; ``nan`` where the list has none.
+
+    Attributes:
+        region: The region that was asked for.
+        seen: The date of the list.
+        storage_gib_month: A GiB kept for a month.
+        upload_1000: A thousand upload requests.
+        transfer_out_gib: A GiB sent to the internet, without the free allowance of an account.
+        retrieval_gib: A GiB, by tier.
+        retrieval_1000: A thousand retrieval requests, by tier.
+    """
+
+    region: str
+    seen: str
+    currency: str
+    storage_gib_month: float
+    upload_1000: float
+    transfer_out_gib: float
+    retrieval_gib: dict[Tier, float]
+    retrieval_1000: dict[Tier, float]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The kinds of price that the list lacks for this region."""
+        kinds = {
+            "storage": [self.storage_gib_month],
+            "upload requests": [self.upload_1000],
+            "retrieval": [*self.retrieval_gib.values(), *self.retrieval_1000.values()],
+            "transfer out": [self.transfer_out_gib],
+        }
+        return tuple(kind for kind, prices in kinds.items() if any(map(math.isnan, prices)))
+
+    def uploads(self, requests: int) -> float:
+        """Return the cost of upload requests: each part is one, and so are initiation and completion."""
+        return requests * self.upload_1000 / 1000
+
+    def month(self, size: int, archives: int = 0) -> float:
+        """Return the cost of a month of storage, with the overhead of each archive."""
+        return (size + archives * VAULT.archive_overhead) * self.storage_gib_month / GIB
+
+    def storing(self, size: int, archives: int = 1) -> float:
+        """Return the cost of keeping archives for the minimum time, which is charged in any case."""
+        return self.early_deletion(size, 0, archives)
+
+    def archive(self, size: int, part_size: int | None = None) -> float:
+        """Return the cost of one archive: its requests, and its storage for the minimum time.
+
+        Args:
+            size: Its bytes.
+            part_size: Bytes of a part; ``None`` for a single request.
+        """
+        requests = 1 if part_size is None else -(-size // part_size) + 2
+        return self.uploads(requests) + self.storing(size)
+
+    def early_deletion(self, size: int, age_days: float, archives: int = 0) -> float:
+        """Return the charge for archives deleted at this age: the rest of the minimum time of storage."""
+        rest = max(0.0, VAULT.minimum_storage_days - age_days)
+        return self.month(size, archives) * rest / _DAYS_OF_A_MONTH if rest else 0.0
+
+    def jobs(self, tier: Tier, size: float, requests: int) -> float:
+        """Return the cost of retrieval jobs alone, as for a job that is asked for again."""
+        return size * self.retrieval_gib[tier] / GIB + requests * self.retrieval_1000[tier] / 1000
+
+    def transfer_out(self, size: float) -> float:
+        """Return the cost of downloading bytes to a machine outside of AWS."""
+        return size * self.transfer_out_gib / GIB if size else 0.0
+
+    def retrieval(self, tier: Tier, size: int, requests: int) -> float:
+        """Return the cost of retrieving bytes by jobs and of downloading them."""
+        return self.jobs(tier, size, requests) + self.transfer_out(size) if requests else 0.0
+
+    def worthwhile_gap(self, tier: Tier) -> int:
+        """Return the number of bytes that cost as much to retrieve as one more job."""
+        price = self.retrieval_gib[tier]
+        if math.isnan(price):
+            return _USUAL_GAP
+        return int(self.retrieval_1000[tier] / 1000 / price * GIB) if price else GIB
+
+    def show(self, amount: float) -> str:
+        """Return an amount as text."""
+        return show_amount(amount, self.currency)
+
+
+def show_amount(amount: float, currency: str) -> str:
+    """Return an amount of money as text; small ones have more digits, ``nan`` is unknown."""
+    if math.isnan(amount):
+        return f"an unknown amount of {currency}"
+    return f"{amount:,.2f} {currency}" if amount >= 0.1 or not amount else f"{amount:.4f} {currency}"
+
+
+def rounded(amount: float) -> float | None:
+    """Return an amount for a JSON record: ``None`` if it is unknown."""
+    return None if math.isnan(amount) else round(amount, 6)

@@ -1,0 +1,227 @@
+"""What a program spends at the service, and the limit that it keeps.
+
+A ``Budget`` is in force in the block that ``Vault.spending`` opens, and in the tasks that begin inside it.
+The layer that sends requests asks it before each attempt, so repetitions count, and no method has to pass it
+on. A job's output is charged when it comes, but its share of the limit is held from the start of the job:
+otherwise a job could be paid for whose output may not be fetched.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aioglacier.core.errors import CostLimitError, GlacierError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from aioglacier.core.models import Archive, Tier
+    from aioglacier.core.prices import Prices
+
+_DAY: Final = timedelta(days=1)
+
+
+class Charge(NamedTuple):
+    """What one request is charged for.
+
+    Attributes:
+        uploads: Upload requests.
+        stored: Bytes of archives that come into a vault by it.
+        archives: Archives that it begins.
+        tier: Of the job that it starts; ``None`` for none.
+        retrieved: Bytes that the job retrieves; ``None`` if they are not known.
+    """
+
+    uploads: int = 0
+    stored: int = 0
+    archives: int = 0
+    tier: Tier | None = None
+    retrieved: int | None = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """Requests of one kind, and their price.
+
+    Attributes:
+        operation: The kind of request that is paid for.
+        requests: How many.
+        sent, received: Bytes.
+        price: In ``currency``, by a price list; ``None`` if it is not known.
+    """
+
+    operation: str
+    requests: int
+    sent: int = 0
+    received: int = 0
+    price: float | None = None
+    currency: str | None = None
+
+
+class Budget:
+    """Counts what is spent by a price list, and refuses what would exceed a limit.
+
+    Attributes:
+        prices: The price list.
+        limit: The most that may be spent, in the currency of the prices; ``None`` for no limit.
+        cost: The cost so far: requests, jobs, bytes received, early deletions, and the storage of new
+            archives for the minimum time. ``nan`` if a price is not known.
+    """
+
+    def __init__(self, prices: Prices, limit: float | None = None) -> None:
+        self.prices = prices
+        self.limit = limit
+        self.cost = 0.0
+        self._held = 0.0
+        self._expenses: dict[str, Expense] = {}
+
+    def __repr__(self) -> str:
+        allowed = f" of {self.prices.show(self.limit)}" if self.limit is not None else ""
+        return f"<Budget {self.prices.show(self.cost)}{allowed} spent>"
+
+    def check(self, cost: float, what: str) -> None:
+        """Refuse a cost that would exceed the limit, or a cost that is unknown where there is a limit.
+
+        Args:
+            cost: The cost to come.
+            what: Its cause, for the message: "this restore".
+
+        Raises:
+            CostLimitError: It would. Nothing is counted.
+        """
+        total = self.cost + self._held + cost
+        if self.limit is None or total <= self.limit:
+            return
+        prices, limit = self.prices, self.limit
+        done = f"after {prices.show(self.cost)} nothing more was sent" if self.cost else "nothing was sent"
+        if math.isnan(total):
+            raise CostLimitError(
+                f"the cost of {what} is unknown: the price list of {prices.seen} has no price for "
+                f"{', '.join(prices.missing)} in {prices.region}; {done}. Give a list of your own with "
+                "--prices FILE, or leave out the limit"
+                if prices.missing
+                else f"the cost of {what} is unknown, because a size is not on record; {done}. Read an "
+                "inventory first, or leave out the limit",
+                cost=total,
+                limit=limit,
+            )
+        raise CostLimitError(
+            f"{what} would cost {prices.show(total)} by the price list of {prices.seen}, and "
+            f"{prices.show(limit)} is allowed; {done}. Allow more, or choose less",
+            cost=total,
+            limit=limit,
+        )
+
+    def charge(self, operation: str, charge: Charge) -> None:
+        """Count a request that is about to be sent.
+
+        Raises:
+            CostLimitError: It would exceed the limit. It is not counted, and must not be sent.
+        """
+        prices = self.prices
+        price, held = prices.uploads(charge.uploads) if charge.uploads else 0.0, 0.0
+        if charge.tier is not None:
+            size = math.nan if charge.retrieved is None else charge.retrieved
+            price += prices.jobs(charge.tier, size, 1)
+            held = prices.transfer_out(size)
+        stored = prices.storing(charge.stored, charge.archives) if charge.stored or charge.archives else 0.0
+        self.check(price + stored + held, operation)
+        self.cost += stored
+        self._held += held
+        self._spend(operation, price, requests=1, sent=charge.stored)
+
+    def charge_deletion(self, archive: Archive | None, now: datetime) -> float:
+        """Count and return the charge for the early deletion of an archive; ``None`` if it is not known.
+
+        Raises:
+            CostLimitError: It would exceed the limit. It is not counted, and must not be sent.
+        """
+        price = math.nan
+        if archive is not None:
+            price = self.prices.early_deletion(archive.size, (now - archive.created) / _DAY, 1)
+        self.check(price, "the early deletion of an archive")
+        self._spend("DeleteArchive", price, requests=1)
+        return price
+
+    def receive(self, size: int) -> None:
+        """Count bytes of a job's output that are about to come.
+
+        Raises:
+            CostLimitError: They would exceed the limit. They are not counted, and must not be fetched.
+        """
+        price = self.prices.transfer_out(size)
+        from_held = min(price, self._held)
+        self.check(price - from_held, "fetching")
+        self._held -= from_held
+        self._spend("GetJobOutput", price, requests=1, received=size)
+
+    def give_back(self, size: int) -> None:
+        """Take back bytes that were counted and did not come."""
+        self._spend("GetJobOutput", -self.prices.transfer_out(size), requests=0, received=-size)
+
+    def undo_deletion(self, price: float) -> None:
+        """Take back the charge for an archive that was not deleted."""
+        self._spend("DeleteArchive", -price, requests=-1)
+
+    def _spend(
+        self, operation: str, price: float, *, requests: int, sent: int = 0, received: int = 0
+    ) -> None:
+        self.cost += price
+        had = self._expenses.get(operation, Expense(operation, 0, price=0.0, currency=self.prices.currency))
+        self._expenses[operation] = replace(
+            had,
+            requests=had.requests + requests,
+            sent=had.sent + sent,
+            received=had.received + received,
+            price=(had.price or 0.0) + price,
+        )
+
+    def take_expenses(self, operation: str | None = None) -> list[Expense]:
+        """Return what was spent since the last call, by one operation or by all, for a record."""
+        names = list(self._expenses) if operation is None else [operation]
+        taken = [self._expenses.pop(name) for name in names if name in self._expenses]
+        return [replace(each, price=None if math.isnan(each.price or 0.0) else each.price) for each in taken]
+
+
+_BUDGETS: Final[ContextVar[tuple[Budget, ...]]] = ContextVar("aioglacier budgets", default=())
+
+
+def budgets() -> tuple[Budget, ...]:
+    """Return the budgets in force, the outermost first."""
+    return _BUDGETS.get()
+
+
+def take_expenses(operation: str) -> list[Expense]:
+    """Return what an operation cost and no record has yet, by the innermost budget; nothing without one."""
+    found = budgets()
+    return found[-1].take_expenses(operation) if found else []
+
+
+@contextmanager
+def spending(budget: Budget) -> Iterator[None]:
+    """Put a budget in force for the block, and for the tasks that begin in it."""
+    before = budgets()
+    if budget not in before:  # else each request would count twice
+        _BUDGETS.set((*before, budget))
+    try:
+        yield
+    finally:
+        _BUDGETS.set(before)  # a token would fail where another task ends the block
+
+
+@contextmanager
+def deleting(archive: Archive | None, now: datetime) -> Iterator[None]:
+    """Charge the budgets in force for an early deletion; not if the block fails."""
+    charged = [(budget, budget.charge_deletion(archive, now)) for budget in budgets()]
+    try:
+        yield
+    except GlacierError:
+        for budget, price in charged:
+            budget.undo_deletion(price)
+        raise

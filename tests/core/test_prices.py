@@ -1,0 +1,42 @@
+"""Prices: overheads, early deletion, tiers."""
+
+from __future__ import annotations
+
+import pytest
+
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.core.limits import GIB, KIB, MIB
+from aioglacier.core.models import Tier
+
+#: Regions whose prices were all found published.
+COMPLETE = ("ap-southeast-2", "us-east-1", "us-west-2")
+
+
+@pytest.mark.parametrize("region", COMPLETE)
+def test_faster_tiers_cost_more(region: str) -> None:
+    """Expedited costs more than Standard, and Standard more than Bulk."""
+    prices = load_prices(region)
+    costs = [prices.jobs(tier, GIB, 1) for tier in (Tier.BULK, Tier.STANDARD, Tier.EXPEDITED)]
+    assert costs == sorted(costs)
+    assert len({*costs}) == 3
+
+
+def test_each_archive_has_an_overhead() -> None:
+    """32 KiB are billed with each archive, as DescribeVault counts them."""
+    prices = load_prices("us-east-1")
+    assert prices.month(0, archives=GIB // (32 * KIB)) == pytest.approx(prices.month(GIB))
+
+
+@pytest.mark.parametrize(("age_days", "months"), [(0, 3), (30, 2), (89, 1 / 30), (90, 0), (400, 0)])
+def test_early_deletion_costs_the_rest_of_ninety_days(age_days: float, months: float) -> None:
+    """The charge is pro rata, and ends after 90 days."""
+    prices = load_prices("us-east-1")
+    assert prices.early_deletion(GIB, age_days) == pytest.approx(months * prices.month(GIB))
+
+
+def test_an_archive_costs_its_requests_and_its_minimum_time() -> None:
+    """Three parts are five requests; storage is charged for 90 days in any case, with 32 KiB besides."""
+    prices = load_prices("us-east-1")
+    kept = 3 * prices.month(3 * MIB, archives=1)
+    assert prices.archive(3 * MIB, MIB) == pytest.approx(prices.uploads(5) + kept)
+    assert prices.archive(3 * MIB) == pytest.approx(prices.uploads(1) + kept)

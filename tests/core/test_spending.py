@@ -1,0 +1,136 @@
+"""Budgets: what they count, what they refuse, and where they are in force."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.core.errors import CostLimitError, ServiceError
+from aioglacier.core.limits import GIB, MIB
+from aioglacier.core.models import Archive, ArchiveId, Tier
+from aioglacier.core.spending import Budget, Charge, Expense, budgets, deleting, spending, take_expenses
+
+if TYPE_CHECKING:
+    from aioglacier.core.prices import Prices
+
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def prices() -> Prices:
+    """Return the prices of us-east-1, all of which are known."""
+    return load_prices("us-east-1")
+
+
+def archive(age_days: int) -> Archive:
+    """Return an archive of a GiB."""
+    return Archive(ArchiveId("A"), "photos", GIB, bytes(32), "", NOW - timedelta(days=age_days))
+
+
+def test_a_cost_above_the_limit_is_refused_with_both_amounts(prices: Prices) -> None:
+    """A cost that equals the limit is allowed, and what was spent before counts."""
+    Budget(prices).check(1e9, "this")
+    budget = Budget(prices, 1.0)
+    budget.check(1.0, "this")
+    with pytest.raises(
+        CostLimitError, match=r"this would cost 1\.50 USD .*1\.00 USD is allowed; nothing"
+    ) as caught:
+        budget.check(1.5, "this")
+    assert (caught.value.cost, caught.value.limit) == (1.5, 1.0)
+    budget.cost = 0.6
+    with pytest.raises(CostLimitError, match=r"after 0\.60 USD nothing more was sent"):
+        budget.check(0.5, "this")
+
+
+def test_an_unknown_cost_passes_no_limit() -> None:
+    """The refusal names the region, the missing prices and the way out."""
+    prices = load_prices("eu-west-1")
+    Budget(prices).check(math.nan, "the sync")
+    with pytest.raises(CostLimitError, match=r"no price for upload requests, .* in eu-west-1.*--prices FILE"):
+        Budget(prices, 1e9).check(prices.uploads(3), "the sync")
+
+
+def test_a_retrieval_of_unknown_size_passes_no_limit(prices: Prices) -> None:
+    """Its price depends on its size; an inventory brings that."""
+    with pytest.raises(CostLimitError, match="a size is not on record"):
+        Budget(prices, 1e9).charge("InitiateJob", Charge(tier=Tier.BULK, retrieved=None))
+
+
+def test_an_upload_costs_requests_and_the_storage_of_its_minimum_time(prices: Prices) -> None:
+    """A part sent again is one more request and stores nothing more."""
+    budget = Budget(prices)
+    budget.charge("InitiateMultipartUpload", Charge(uploads=1, archives=1))
+    budget.charge("UploadMultipartPart", Charge(uploads=1, stored=MIB))
+    budget.charge("UploadMultipartPart", Charge(uploads=1))
+    budget.charge("CompleteMultipartUpload", Charge(uploads=1))
+    assert budget.cost == pytest.approx(prices.uploads(4) + prices.storing(MIB))
+    assert sum(each.requests for each in budget.take_expenses()) == 4
+
+
+def test_a_job_holds_the_price_of_its_output(prices: Prices) -> None:
+    """A second job is refused as long as the output of the first may still come, and its bytes count once."""
+    cost = prices.retrieval(Tier.STANDARD, GIB, 1)
+    budget = Budget(prices, cost * 1.5)
+    job = Charge(tier=Tier.STANDARD, retrieved=GIB)
+    budget.charge("InitiateJob", job)
+    with pytest.raises(CostLimitError):
+        budget.charge("InitiateJob", job)
+    assert budget.cost == pytest.approx(prices.jobs(Tier.STANDARD, GIB, 1))
+    budget.receive(GIB)
+    assert budget.cost == pytest.approx(cost)
+    with pytest.raises(CostLimitError, match="fetching"):
+        budget.receive(GIB)
+    budget.give_back(GIB // 4)
+    assert budget.cost == pytest.approx(cost - prices.transfer_out(GIB // 4))
+
+
+@pytest.mark.parametrize(("age_days", "is_charged"), [(1, True), (90, False)])
+def test_an_early_deletion_is_charged_unless_it_is_refused(
+    prices: Prices, age_days: int, *, is_charged: bool
+) -> None:
+    """A refused deletion costs nothing; an old archive neither."""
+    budget = Budget(prices)
+    with spending(budget):
+        with pytest.raises(ServiceError), deleting(archive(age_days), NOW):
+            raise ServiceError("locked", operation="DeleteArchive", code="", status=400)
+        assert budget.cost == 0
+        with deleting(archive(age_days), NOW):
+            pass
+    assert (budget.cost > 0) is is_charged
+    with spending(Budget(prices, 1.0)), pytest.raises(CostLimitError), deleting(None, NOW):
+        pytest.fail("an archive of unknown size may cost anything")
+
+
+async def test_a_budget_is_in_force_in_the_tasks_of_its_block(prices: Prices) -> None:
+    """Nested budgets all count; one that is entered twice counts once."""
+    outer, inner = Budget(prices), Budget(prices)
+    seen: list[tuple[Budget, ...]] = []
+
+    async def look() -> None:
+        seen.append(budgets())
+
+    with spending(outer), spending(inner), spending(outer):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+    assert seen == [(outer, inner)]
+    assert budgets() == ()
+
+
+def test_an_expense_is_taken_once(prices: Prices) -> None:
+    """One operation can be taken alone; an unknown price is none."""
+    budget = Budget(load_prices("eu-west-1"))
+    assert take_expenses("InitiateJob") == []
+    with spending(budget):
+        budget.charge("InitiateJob", Charge(tier=Tier.BULK, retrieved=MIB))
+        budget.receive(MIB)
+        assert take_expenses("InitiateJob") == [Expense("InitiateJob", 1, currency="USD")]
+        assert take_expenses("InitiateJob") == []
+    assert budget.take_expenses() == [Expense("GetJobOutput", 1, received=MIB, currency="USD")]
+    known = Budget(prices)
+    known.receive(GIB)
+    assert known.take_expenses()[0].price == pytest.approx(prices.transfer_out(GIB))
