@@ -339,16 +339,45 @@ def test_a_signal_during_hashing(bare: Cli) -> None:
         assert "SIGINT" in bare.stop(process, signal.SIGINT, code=130).err
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.25, 0.5])
-def test_a_signal_at_any_moment_of_the_start(cli: Cli, vault: str, delay: float) -> None:
-    """Imports, connecting and asking are stopped as cleanly as everything else.
+#: Runs the program, which signals itself at the first such event of the interpreter.
+SIGNALLED = """
+import os, signal, sys
+event, name = sys.argv[1:3]
+del sys.argv[1:3]
 
-    Before Python has its handlers the system's own ends the program, which a shell shows as 143, too.
-    """
-    program = "import sys, time; time.sleep(float(sys.argv[1]))"
-    with cli.loaded("--quiet", "download", vault, "A" * 138, "target") as process:
-        subprocess.run([sys.executable, "-c", program, str(delay)], check=True)
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=10)
-    assert process.returncode in {143, 7, -signal.SIGTERM}
-    cli.judge(process.returncode, b"", err, process.returncode)
+def strike(what, arguments):
+    global event
+    if what == event and name in ("", str(arguments[0])):
+        event = None
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.addaudithook(strike)
+from aioglacier.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "code"),
+    [
+        ("import", "aioglacier.cli.program.stopping", -signal.SIGTERM),  # nothing listens yet
+        ("import", "click", 143),
+        ("import", "aioglacier.cli.program.main", 143),
+        ("import", "aiohttp", 143),
+        ("import", "aioglacier.gateway.http.wire", 143),
+        ("sqlite3.connect", "", 143),
+        ("socket.connect", "", 143),
+    ],
+)
+def test_a_signal_at_any_moment_of_the_start(cli: Cli, vault: str, event: str, name: str, code: int) -> None:
+    """Imports, opening the catalog and connecting are stopped as cleanly as everything else."""
+    command = cli.command("--quiet", "download", vault, "A" * 138, "target")[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, event, name, *command],
+        cwd=cli.folder,
+        env=cli.env(),
+        capture_output=True,
+        check=False,
+    )
+    told = cli.judge(done.returncode, done.stdout, done.stderr, code).err
+    assert ("SIGTERM" in told) == (code == 143)
