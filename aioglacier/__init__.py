@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         hash_core as hash_core,
         tree_hash as tree_hash,
     )
-    from aioglacier.gateway.contract.timeouts import Timeouts as Timeouts
+    from aioglacier.gateway.contract.options import Timeouts as Timeouts
     from aioglacier.transfer.budget.allowance import Limits as Limits
     from aioglacier.transfer.download.download import Download as Download
     from aioglacier.transfer.download.reader import ArchiveReader as ArchiveReader
@@ -86,7 +86,7 @@ _HOMES: Final = {
     "core.ranges": ("ByteRange",),
     "core.spending": ("Budget",),
     "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
-    "gateway.contract.timeouts": ("Timeouts",),
+    "gateway.contract.options": ("Timeouts",),
     "transfer.budget.allowance": ("Limits",),
     "transfer.download.download": ("Download",),
     "transfer.download.reader": ("ArchiveReader",),

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT, Gateway
 from aioglacier.server import LocalGlacier

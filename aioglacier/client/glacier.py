@@ -15,10 +15,9 @@ from aioglacier.client.notices import listening
 from aioglacier.client.vault import Vault
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import ConfigurationError
-from aioglacier.gateway.contract.options import GatewayOptions
+from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.gateway.contract.protocols import RawRequest
-from aioglacier.gateway.contract.timeouts import Timeouts
 from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
@@ -247,7 +246,7 @@ async def _open_gateway(options: GatewayOptions) -> AsyncIterator[RetryingGatewa
     # aiohttp takes a fifth of a second to load, so a thread loads it and the event loop goes on.
     aws, retry = [
         await anyio.to_thread.run_sync(importlib.import_module, name)
-        for name in ("aioglacier.gateway.aws", "aioglacier.gateway.retry.retrying_gateway")
+        for name in ("aioglacier.gateway.connect", "aioglacier.gateway.retry.retrying_gateway")
     ]
     patience = importlib.import_module("aioglacier.gateway.retry.patience")
     async with aws.open_gateway(options) as gateway:

@@ -1,4 +1,4 @@
-"""From options to an open wire: credentials, region, endpoint, proxy, certificates.
+"""From options to an open gateway: credentials, region, endpoint, proxy, certificates.
 
 Plain settings are read by ``plain_settings``, all others by botocore. Reading configuration and certificates
 blocks, so it happens in a worker thread.
@@ -14,13 +14,14 @@ from anyio import to_thread
 from yarl import URL
 
 from aioglacier.core.errors import ConfigurationError, InsecureEndpointError
-from aioglacier.gateway.credentials.boto_session import find_place, open_session
+from aioglacier.gateway.credentials.boto_session import new_session, resolve_place
 from aioglacier.gateway.credentials.plain_keys import PlainKeys
 from aioglacier.gateway.credentials.plain_settings import read_plain
 from aioglacier.gateway.credentials.redaction import keep_secrets_out_of_logs
 from aioglacier.gateway.http.client_session import open_http_session, proxy_for, tls_context
 from aioglacier.gateway.http.sending import Sender
 from aioglacier.gateway.http.wire import Wire
+from aioglacier.gateway.vaults.caller import VaultCaller
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,8 +40,8 @@ class _Found(NamedTuple):
 
 
 @asynccontextmanager
-async def open_wire(options: GatewayOptions) -> AsyncIterator[Wire]:
-    """Open a wire. It sends nothing to the service yet.
+async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
+    """Open a gateway to the vault service, which sends each operation once, and nothing yet.
 
     Raises:
         ConfigurationError: Region, endpoint, profile, proxy or account are missing or invalid.
@@ -61,15 +62,15 @@ async def open_wire(options: GatewayOptions) -> AsyncIterator[Wire]:
     context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
     async with open_http_session(context, options) as http:
         sender = Sender(http, origin=str(origin), region=found.region, proxy=proxy, options=options)
-        yield Wire(sender, found.key_source, options)
+        yield VaultCaller(Wire(sender, found.key_source, options), options)
 
 
 async def _ask_botocore(options: GatewayOptions) -> _Found:
-    session = await open_session(options)
+    session = await to_thread.run_sync(new_session, options)
     from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # botocore is loaded by now
 
     key_source = await find_keys(session, is_explicit=options.aws_access_key_id is not None)
-    return _Found(key_source, *await find_place(options))
+    return _Found(key_source, *await to_thread.run_sync(resolve_place, options))
 
 
 def _check_options(options: GatewayOptions) -> None:

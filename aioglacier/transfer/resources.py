@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aioglacier.gateway.retry.congestion import Congestion
+from aioglacier.gateway.retry.rules import Congestion
 from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
 from aioglacier.transfer.budget.buffers import BufferPool
 from aioglacier.transfer.budget.concurrency import START, ConcurrencyController, Connections

@@ -39,7 +39,7 @@ from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.catalog import Catalog
 from aioglacier.core.errors import GlacierError
 from aioglacier.core.spending import Budget
-from aioglacier.gateway.contract.timeouts import Timeouts
+from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.server import Fault, LocalGlacier
 from aioglacier.server.requests.faults import FaultKind, Moment
 from tests.bulk.formats.test_age import Key

@@ -11,7 +11,7 @@ import pytest
 
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.server import LocalGlacier
 

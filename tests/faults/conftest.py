@@ -16,9 +16,8 @@ from botocore.session import Session
 
 from aioglacier.client.glacier import Glacier
 from aioglacier.core.treehash import tree_hash
-from aioglacier.gateway.aws import open_gateway
-from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.contract.timeouts import Timeouts
+from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import ServedGlacier, serving

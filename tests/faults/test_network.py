@@ -15,8 +15,7 @@ import trustme
 
 from aioglacier.core.errors import ConnectionFailedError, StalledTransferError, UnexpectedResponseError
 from aioglacier.core.treehash import tree_hash
-from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.contract.timeouts import Timeouts
+from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.server import LocalGlacier
 from aioglacier.testing.served import serving

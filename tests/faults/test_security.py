@@ -23,7 +23,7 @@ from aioglacier.core.errors import UnexpectedResponseError, UnsafePathError
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.files.beneath import Beneath
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.server import Fault, FaultKind, LocalGlacier
 from aioglacier.testing.served import serving
 from tests.faults.conftest import MIB, Stand, Trouble, wait_for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from tests.gateway.faulty import FaultyServer, faulty_server, options_for
 
 if TYPE_CHECKING:

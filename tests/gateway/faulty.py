@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.contract.timeouts import Timeouts
+from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 
 if TYPE_CHECKING:
     import ssl

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from aioglacier.core.errors import CertificateError, ConfigurationError, NoCredentialsError
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.protocols import RawRequest
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, faulty_server, options_for

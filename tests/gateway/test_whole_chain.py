@@ -15,7 +15,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway

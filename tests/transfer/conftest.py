@@ -20,7 +20,7 @@ from aioglacier.core.errors import IntegrityError, InvalidParameterError, Upload
 from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.http.request_bodies import change_in, slices_of
 from aioglacier.gateway.retry.patience import RetryPolicy

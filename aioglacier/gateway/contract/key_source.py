@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-class SigningKeys(Protocol):
-    """A pair of keys, and the token that belongs to temporary ones."""
+class Keys(NamedTuple):
+    """Keys that sign, and the session token of temporary ones. The secret key is never sent."""
 
-    @property
-    def access_key(self) -> str | None:
-        """The public half, sent with each request."""
-        ...
+    access_key: str
+    secret_key: str
+    token: str | None = None
 
-    @property
-    def secret_key(self) -> str | None:
-        """The half that signs and is never sent."""
-        ...
-
-    @property
-    def token(self) -> str | None:
-        """The session token of temporary keys."""
-        ...
+    def __repr__(self) -> str:
+        return "<Keys>"
 
 
 class KeySource(Protocol):
     """Gives the keys to sign the next request with, and replaces those that the service calls expired."""
 
-    async def keys(self) -> SigningKeys:
+    async def keys(self) -> Keys:
         """Return the keys to sign with now, refreshed if their time is nearly up.
 
         Raises:
@@ -35,6 +27,6 @@ class KeySource(Protocol):
         """
         ...
 
-    def distrust(self, keys: SigningKeys) -> None:
+    def distrust(self, keys: Keys) -> None:
         """Note that the service called these keys expired: the next request looks for others."""
         ...

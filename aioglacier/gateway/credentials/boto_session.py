@@ -1,15 +1,13 @@
 """aiobotocore's session, and botocore's choice of region and endpoint, loaded only when needed.
 
 aiobotocore takes a quarter of a second of CPU time to load, and session and endpoint another tenth. Plain
-settings need none of it. Everything here that blocks runs in a thread.
+settings need none of it. Everything here blocks, so callers use a thread.
 """
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, NamedTuple
-
-from anyio import to_thread
 
 from aioglacier.core.errors import ConfigurationError
 
@@ -27,26 +25,12 @@ class Place(NamedTuple):
     ca_bundle: str | None
 
 
-async def open_session(options: GatewayOptions) -> AioSession:
-    """Return a session that finds and renews credentials.
+def new_session(options: GatewayOptions) -> AioSession:
+    """Make a session that finds and renews credentials.
 
     Raises:
         ConfigurationError: There is no such profile, or the configuration files cannot be read.
     """
-    return await to_thread.run_sync(new_session, options)
-
-
-async def find_place(options: GatewayOptions) -> Place:
-    """Return region, endpoint and certificates by botocore's own order and rules.
-
-    Raises:
-        ConfigurationError: Region or endpoint are missing or invalid.
-    """
-    return await to_thread.run_sync(resolve_place, options)
-
-
-def new_session(options: GatewayOptions) -> AioSession:
-    """Make a session. Blocks."""
     from aiobotocore.session import AioSession  # noqa: PLC0415  # takes a quarter of a second
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
@@ -63,7 +47,11 @@ def new_session(options: GatewayOptions) -> AioSession:
 
 
 def resolve_place(options: GatewayOptions) -> Place:
-    """Make a botocore client, and read from it where it would send. Blocks."""
+    """Make a botocore client, and read from it where it would send.
+
+    Raises:
+        ConfigurationError: Region or endpoint are missing or invalid.
+    """
     from botocore.exceptions import BotoCoreError, NoRegionError  # noqa: PLC0415  # as above
     from botocore.session import Session  # noqa: PLC0415
 

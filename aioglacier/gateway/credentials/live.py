@@ -11,13 +11,13 @@ import anyio
 from botocore.exceptions import BotoCoreError
 
 from aioglacier.core.errors import CredentialsExpiredError, NoCredentialsError
+from aioglacier.gateway.contract.key_source import Keys
 from aioglacier.gateway.credentials.plain_settings import check_keys
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from botocore.credentials import ReadOnlyCredentials
 
-    from aioglacier.gateway.contract.key_source import SigningKeys
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -39,12 +39,7 @@ class LiveKeys:
     """
 
     def __init__(
-        self,
-        session: AioSession,
-        credentials: Any,
-        *,
-        is_explicit: bool,
-        distrusted: SigningKeys | None = None,
+        self, session: AioSession, credentials: Any, *, is_explicit: bool, distrusted: Keys | None = None
     ) -> None:
         """``distrusted`` are keys that the service has called expired already."""
         self._session = session
@@ -53,11 +48,12 @@ class LiveKeys:
         self._lock = anyio.Lock()
         self._distrusted = distrusted
         # The first keys may be refreshed before they are used; only botocore's own attributes show them.
-        self._last: ReadOnlyCredentials | None = getattr(credentials, "_frozen_credentials", None)
+        frozen = getattr(credentials, "_frozen_credentials", None)
+        self._last = _keys_of(frozen) if frozen is not None else None
         self._good_until: datetime | None = getattr(credentials, "_expiry_time", None)
         self._rests_until = 0.0
 
-    async def keys(self) -> ReadOnlyCredentials:
+    async def keys(self) -> Keys:
         """See ``KeySource.keys``. While a refresh fails, the keys at hand are used as long as they are good.
 
         Raises:
@@ -70,7 +66,7 @@ class LiveKeys:
             return self._last
         began = time.monotonic()
         try:
-            frozen: ReadOnlyCredentials = await self._credentials.get_frozen_credentials()
+            keys = _keys_of(await self._credentials.get_frozen_credentials())
         except _FAILURES as error:
             if self._last is None or not self._is_good:
                 raise _not_refreshed(error) from error
@@ -79,24 +75,24 @@ class LiveKeys:
             )
             self._rests_until = time.monotonic() + _REST_SECONDS
             return self._last
-        if frozen != self._last:
-            check_keys(frozen, self._credentials.method)
+        if keys != self._last:
+            check_keys(keys, self._credentials.method)
             if self._last is not None:
                 logger.info("the credentials were refreshed")
         elif time.monotonic() - began > _SLOW_SECONDS:
             self._rests_until = time.monotonic() + _REST_SECONDS
-        self._last = frozen
+        self._last = keys
         self._good_until = getattr(self._credentials, "_expiry_time", None)
-        return frozen
+        return keys
 
     @property
     def _is_good(self) -> bool:
         """Whether the keys at hand are sure to be good for the next request."""
         return self._good_until is not None and datetime.now(UTC) < self._good_until
 
-    def distrust(self, keys: SigningKeys) -> None:
+    def distrust(self, keys: Keys) -> None:
         """See ``KeySource.distrust``."""
-        if self._last is not None and _are_same(keys, self._last):
+        if keys == self._last:
             self._distrusted = keys
 
     async def _look_up(self) -> None:
@@ -107,7 +103,7 @@ class LiveKeys:
                 return
             found = None if self._is_explicit else await self._find()
             try:
-                is_new = found is not None and not _are_same(await found.get_frozen_credentials(), distrusted)
+                is_new = found is not None and _keys_of(await found.get_frozen_credentials()) != distrusted
             except _FAILURES as error:
                 raise _not_refreshed(error) from error
             if not is_new:
@@ -134,18 +130,11 @@ def _not_refreshed(error: Exception) -> CredentialsExpiredError:
     )
 
 
-def _are_same(one: SigningKeys, other: SigningKeys) -> bool:
-    """Compare what signs: botocore's tuples hold more."""
-    return (one.access_key, one.secret_key, one.token or "") == (
-        other.access_key,
-        other.secret_key,
-        other.token or "",
-    )
+def _keys_of(frozen: ReadOnlyCredentials) -> Keys:
+    return Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token or None)
 
 
-async def find_keys(
-    session: AioSession, *, is_explicit: bool, distrusted: SigningKeys | None = None
-) -> LiveKeys:
+async def find_keys(session: AioSession, *, is_explicit: bool, distrusted: Keys | None = None) -> LiveKeys:
     """Look for credentials everywhere botocore does.
 
     Raises:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from aioglacier.core.errors import CredentialsExpiredError, NoCredentialsError
-from aioglacier.gateway.credentials.boto_session import open_session
+from aioglacier.gateway.credentials.boto_session import new_session
 from aioglacier.gateway.credentials.plain_settings import check_keys
 
 if TYPE_CHECKING:
-    from aioglacier.gateway.contract.key_source import SigningKeys
+    from aioglacier.gateway.contract.key_source import Keys
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.credentials.live import LiveKeys
-    from aioglacier.gateway.credentials.plain_settings import Keys
 
 
 class PlainKeys:
@@ -34,7 +34,7 @@ class PlainKeys:
         self._is_distrusted = False
         self._successor: LiveKeys | None = None
 
-    async def keys(self) -> SigningKeys:
+    async def keys(self) -> Keys:
         """See ``KeySource.keys``."""
         if self._successor is not None:
             return await self._successor.keys()
@@ -47,7 +47,7 @@ class PlainKeys:
                 self._successor = await self._find_successor()
         return await self._successor.keys()
 
-    def distrust(self, keys: SigningKeys) -> None:
+    def distrust(self, keys: Keys) -> None:
         """See ``KeySource.distrust``."""
         if self._successor is not None:
             self._successor.distrust(keys)
@@ -55,7 +55,7 @@ class PlainKeys:
             self._is_distrusted = True
 
     async def _find_successor(self) -> LiveKeys:
-        session = await open_session(self._options)
+        session = await anyio.to_thread.run_sync(new_session, self._options)
         from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # botocore is loaded by now
 
         try:

@@ -12,14 +12,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import InvalidCredentialsError
+from aioglacier.gateway.contract.key_source import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.gateway.contract.key_source import SigningKeys
     from aioglacier.gateway.contract.options import GatewayOptions
 
 #: Variables that are read here or do not matter here.
@@ -48,17 +48,6 @@ _ENDPOINT: Final = re.compile(rf"https?://{_LABEL}(\.{_LABEL}){{0,3}}(:[0-9]{{1,
 #: The names of the three keys where a source has names for them.
 _ENVIRONMENT_NAMES: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _NAMES: Final = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-
-
-class Keys(NamedTuple):
-    """Keys that sign, and the token of temporary ones."""
-
-    access_key: str
-    secret_key: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return "<Keys>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +135,7 @@ def _default_section(path: str) -> dict[str, str] | None:
     return dict(parser.items("default")) if parser.has_section("default") else {}
 
 
-def check_keys(keys: SigningKeys, source: str) -> None:
+def check_keys(keys: Keys, source: str) -> None:
     """Refuse keys with a character that no key has, such as the line break that ends a file.
 
     Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from aioglacier.gateway.contract.key_source import SigningKeys
+    from aioglacier.gateway.contract.key_source import Keys
 
 SERVICE: Final = "glacier"
 
@@ -66,7 +66,7 @@ class Signer:
 
     def sign(
         self,
-        keys: SigningKeys,
+        keys: Keys,
         *,
         now: datetime,
         method: str,
@@ -104,7 +104,7 @@ class Signer:
         scope = f"{date}/{self._region}/{SERVICE}/aws4_request"
         digest = sha256(canonical_request.encode()).hexdigest()
         string_to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
-        signature = self._signing_key(keys.secret_key or "", date).sign(string_to_sign).hex()
+        signature = self._signing_key(keys.secret_key, date).sign(string_to_sign).hex()
         sent["Authorization"] = (
             f"{_ALGORITHM} Credential={keys.access_key}/{scope}, SignedHeaders={signed_names}, "
             f"Signature={signature}"

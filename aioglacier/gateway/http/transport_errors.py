@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -17,11 +17,18 @@ from aioglacier.core.errors import (
     TransportError,
     UnexpectedResponseError,
 )
-from aioglacier.gateway.contract.regions import nearest_region
 from aioglacier.gateway.http.service_errors import printable
 
 if TYPE_CHECKING:
     from aioglacier.gateway.http.payload import Sent
+
+#: botocore 1.43, endpoints.json, service "glacier". Only a message rests on it: a region it lacks may be new.
+REGIONS: Final = (
+    "af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
+    "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ca-central-1", "cn-north-1", "cn-northwest-1",
+    "eu-central-1", "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3", "me-south-1",
+    "sa-east-1", "us-east-1", "us-east-2", "us-gov-east-1", "us-gov-west-1", "us-west-1", "us-west-2",
+)  # fmt: skip
 
 
 def failure(
@@ -113,3 +120,12 @@ def _proxy_failure(operation: str, error: aiohttp.ClientHttpProxyError) -> Trans
     return UnexpectedResponseError(
         message, operation=operation, status=error.status, may_have_taken_effect=False
     )
+
+
+def nearest_region(name: str) -> str | None:
+    """Return the region whose name is most like ``name``, or ``None`` if ``name`` is a region."""
+    if name in REGIONS:
+        return None
+    from difflib import get_close_matches  # noqa: PLC0415  # for a message that is hardly ever needed
+
+    return get_close_matches(name, REGIONS, n=1, cutoff=0)[0]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.core.errors import GlacierError
-    from aioglacier.gateway.contract.key_source import KeySource, SigningKeys
+    from aioglacier.gateway.contract.key_source import Keys, KeySource
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.http.sending import Request, Sender
 
@@ -111,7 +111,7 @@ class Wire:
         is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
         return self._body_slots if is_bulky else self._control_slots
 
-    def _signed(self, request: Request, keys: SigningKeys) -> Mapping[str, str]:
+    def _signed(self, request: Request, keys: Keys) -> Mapping[str, str]:
         is_ours = request.url.startswith(f"{self.origin}/")  # nearly always, and quicker than parsing
         if not is_ours and URL(request.url, encoded=True).origin() != URL(self.origin):
             raise UnexpectedResponseError(
@@ -130,7 +130,7 @@ class Wire:
             body=request.body if isinstance(request.body, memoryview) else NO_BODY,
         ).headers
 
-    def _refused(self, request: Request, answer: Answer, keys: SigningKeys) -> GlacierError:
+    def _refused(self, request: Request, answer: Answer, keys: Keys) -> GlacierError:
         error = refusal(
             request.operation, answer, missing=request.missing, region=self.region, origin=self.origin
         )

@@ -17,10 +17,10 @@ from aioglacier.core.errors import (
     ServiceError,
 )
 from aioglacier.gateway.contract.operation import REPEATABLE, Repeat, Rule
-from aioglacier.gateway.retry.congestion import Congestion
 from aioglacier.gateway.retry.patience import Patience, RetryPolicy
 from aioglacier.gateway.retry.rules import (
     ATTEMPTS_AT_PROOF,
+    Congestion,
     is_attempt_left,
     is_unproven,
     is_without_effect,

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from aioglacier.core.models import JobDescription, JobId, UploadId
     from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.protocols import Answer, JobOutput, Progress, RawRequest
-    from aioglacier.gateway.retry.congestion import Congestion
     from aioglacier.gateway.retry.patience import RetryPolicy
     from aioglacier.gateway.retry.retrier import Call
+    from aioglacier.gateway.retry.rules import Congestion
 
     Attempt = Callable[[], Awaitable[Any]]
 

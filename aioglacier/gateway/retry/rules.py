@@ -13,6 +13,7 @@ from aioglacier.core.errors import (
     GlacierError,
     IntegrityError,
     ServiceError,
+    StalledTransferError,
     TemporaryServiceError,
     ThrottledError,
     TransportError,
@@ -26,6 +27,10 @@ _ATTEMPTS_IF_ECHO_DIFFERS: Final = 2
 #: Attempts at a repeatable operation whose success lacks its proof: it is cut short, carries an error
 #: document or lacks an id.
 ATTEMPTS_AT_PROOF: Final = 3
+
+#: Request timeout, too many requests, slow down (API reference, "Error responses").
+_BUSY_STATUSES: Final = frozenset({408, 429, 503})
+_BUSY_CODES: Final = frozenset({"RequestTimeout", "RequestTimeoutException"})
 
 
 def is_without_effect(error: GlacierError) -> bool:
@@ -64,3 +69,30 @@ def is_attempt_left(error: GlacierError, *, refusals: int, renewals: int) -> boo
         was_refused = error.__cause__ is not None
         return refusals < (_ATTEMPTS_IF_REFUSED if was_refused else _ATTEMPTS_IF_ECHO_DIFFERS)
     return False
+
+
+def is_congestion(error: GlacierError) -> bool:
+    """Return whether fewer requests at once might have prevented this error.
+
+    A refused or broken connection is an outage, which fewer requests would not end.
+    """
+    if isinstance(error, StalledTransferError | ThrottledError):
+        return True
+    if isinstance(error, ServiceError) and error.code in _BUSY_CODES:
+        return True
+    return isinstance(error, TemporaryServiceError) and error.status in _BUSY_STATUSES
+
+
+class Congestion:
+    """The count of one gateway.
+
+    Attributes:
+        signs: The number of attempts that failed for lack of capacity, on the way or at the service.
+    """
+
+    def __init__(self) -> None:
+        self.signs = 0
+
+    def note(self, error: GlacierError) -> None:
+        """Count a failed attempt if it is a sign."""
+        self.signs += is_congestion(error)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from aioglacier.gateway.contract.protocols import Progress
-    from aioglacier.gateway.retry.congestion import Congestion
+    from aioglacier.gateway.retry.rules import Congestion
 
 #: The start, if the caller sets no limit: enough for a home line, and two doublings from the chosen most.
 START: Final = 4

@@ -16,7 +16,7 @@ from aioglacier.core.errors import (
     InvalidCredentialsError,
     NoCredentialsError,
 )
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import Exchange, FaultyServer, answers, glacier, options_for, refuses

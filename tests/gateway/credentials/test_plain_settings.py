@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import botocore.session
 import pytest
+from anyio import to_thread
 
 from aioglacier.core.errors import InvalidCredentialsError
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.contract.key_source import Keys
 from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.credentials.boto_session import find_place, open_session
-from aioglacier.gateway.credentials.plain_settings import Keys, PlainSettings, check_keys, read_plain
+from aioglacier.gateway.credentials.boto_session import new_session, resolve_place
+from aioglacier.gateway.credentials.plain_settings import PlainSettings, check_keys, read_plain
 from aioglacier.server import LocalGlacier
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, options_for
 
@@ -51,11 +53,11 @@ def every_region() -> list[str]:
 
 async def as_botocore_has_it(options: GatewayOptions) -> PlainSettings:
     """Return the same settings as botocore finds them."""
-    session = await open_session(options)
+    session = await to_thread.run_sync(new_session, options)
     credentials: Any = await session.get_credentials()
     frozen = await credentials.get_frozen_credentials()
     keys = Keys(frozen.access_key, frozen.secret_key, frozen.token)
-    return PlainSettings(keys, credentials.method, *await find_place(options))
+    return PlainSettings(keys, credentials.method, *await to_thread.run_sync(resolve_place, options))
 
 
 @cache

@@ -11,7 +11,7 @@ import pytest
 
 from aioglacier.core.models import JobId, UploadId
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.bandwidth import Bandwidth
 from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, FaultyServer, answers, options_for
 

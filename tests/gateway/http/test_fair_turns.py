@@ -14,7 +14,7 @@ import trustme
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.fair_turns import Turns
 from tests.gateway.faulty import faulty_server, options_for
 

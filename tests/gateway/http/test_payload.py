@@ -20,7 +20,7 @@ from aioglacier.core.errors import ConnectionLostError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SMALLEST_SLICE, SlicePayload
 from tests.gateway.faulty import SHORT, Exchange, FaultyServer, answers, faulty_server, options_for
 

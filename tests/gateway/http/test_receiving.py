@@ -15,7 +15,7 @@ from aioglacier.core.errors import ConnectionLostError, StalledTransferError, Un
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.receiving import DirectBody
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway

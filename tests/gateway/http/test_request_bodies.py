@@ -25,7 +25,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import hash_part
 from aioglacier.files.reading import FileIdentity, FileRange
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.payload import LARGEST_SLICE
 from aioglacier.gateway.http.request_bodies import FileSlices, change_in
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway

@@ -16,7 +16,7 @@ from aioglacier.core.errors import (
     TransportError,
     UnexpectedResponseError,
 )
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from tests.gateway.calls import CALLS, HASHES, PART, every_call, send_part
 from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, faulty_server, options_for
 

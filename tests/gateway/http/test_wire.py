@@ -18,7 +18,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from tests.gateway.calls import CALLS, HASHES, PART, UPLOAD, read_output, send_part
 from tests.gateway.faulty import (
     KEY_ID,

@@ -12,7 +12,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import tree_hash
-from aioglacier.gateway.aws import open_gateway
+from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.retry.patience import RetryPolicy
 from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from tests.gateway.faulty import REQUEST_ID, Exchange, FaultyServer, options_for, refuses

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.gateway.retry.congestion import Congestion
+from aioglacier.gateway.retry.rules import Congestion
 from aioglacier.transfer.budget.concurrency import START, Body, ConcurrencyController, Connections
 from tests.transfer.conftest import MIB
 

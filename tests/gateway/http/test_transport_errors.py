@@ -1,10 +1,10 @@
-"""The region that a mistyped name may stand for."""
+"""The region that an unknown host name may stand for."""
 
 from __future__ import annotations
 
 import pytest
 
-from aioglacier.gateway.contract.regions import REGIONS, nearest_region
+from aioglacier.gateway.http.transport_errors import REGIONS, nearest_region
 
 
 @pytest.mark.parametrize(

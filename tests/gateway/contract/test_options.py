@@ -1,4 +1,4 @@
-"""Timeouts of a connection."""
+"""The times to wait, among the options of a connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aioglacier.core.errors import ConfigurationError
-from aioglacier.gateway.contract.timeouts import Timeouts
+from aioglacier.gateway.contract.options import Timeouts
 
 NAMES = [field.name for field in fields(Timeouts)]
 
