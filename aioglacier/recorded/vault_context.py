@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError
+from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError, naming_vault
 from aioglacier.core.limits import MIB
-from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.spending import budgets, deleting, spending
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.store import GlacierStore

@@ -195,3 +195,27 @@ def test_numbers_that_help_are_in_the_sentence() -> None:
     )
     assert "before sending it again" in str(errors.OutcomeUnknownError("m", size=5, tree_hash=b"\1" * 32))
     assert "at byte 5: m; download the job's output again" in str(errors.InventoryError("m", offset=5))
+
+
+def test_an_error_that_leaves_the_block_names_the_vault() -> None:
+    """An error without a vault gets the one of the block."""
+    with pytest.raises(errors.GlacierError) as caught, errors.naming_vault("photos"):
+        raise errors.EmptyArchiveError("nothing was written")
+    assert caught.value.vault == "photos"
+
+
+def test_an_error_that_names_a_vault_keeps_it() -> None:
+    """The innermost block knows best which vault an error is about."""
+    with (
+        pytest.raises(errors.GlacierError) as caught,
+        errors.naming_vault("photos"),
+        errors.naming_vault("films"),
+    ):
+        raise errors.EmptyArchiveError("nothing was written")
+    assert caught.value.vault == "films"
+
+
+def test_other_errors_pass_through() -> None:
+    """An error that is not of the package is left as it is."""
+    with pytest.raises(ZeroDivisionError), errors.naming_vault("photos"):
+        _ = 1 / 0

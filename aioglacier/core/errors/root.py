@@ -1,6 +1,12 @@
-"""The root of the tree of errors."""
+"""The root of the tree of errors, and the one place that writes the vault's name into them."""
 
 from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class GlacierError(Exception):
@@ -49,3 +55,13 @@ class GlacierError(Exception):
             facts.append(f"{self.attempts} attempts in {self.elapsed_seconds or 0:.0f} s")
         facts = [fact for fact in facts if fact not in self.message]
         return f" ({', '.join(facts)})" if facts else ""
+
+
+@contextmanager
+def naming_vault(vault: str) -> Iterator[None]:
+    """Set ``vault`` on every error that leaves the block without one."""
+    try:
+        yield
+    except GlacierError as error:
+        error.vault = error.vault or vault
+        raise

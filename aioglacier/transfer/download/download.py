@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from aioglacier.core.errors import IntegrityError, SourceError
-from aioglacier.core.naming_vault import naming_vault
+from aioglacier.core.errors import IntegrityError, SourceError, naming_vault
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.files.crashpoints import passing

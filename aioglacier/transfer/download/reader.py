@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import IntegrityError, InvalidRangeError, WriterBusyError, WriterClosedError
-from aioglacier.core.naming_vault import naming_vault
+from aioglacier.core.errors import (
+    IntegrityError,
+    InvalidRangeError,
+    WriterBusyError,
+    WriterClosedError,
+    naming_vault,
+)
 from aioglacier.core.ranges import ByteRange, tree_nodes
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped

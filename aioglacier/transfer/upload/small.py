@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeGuard
 
 import anyio
 
-from aioglacier.core.errors import GlacierError
-from aioglacier.core.naming_vault import naming_vault
+from aioglacier.core.errors import GlacierError, naming_vault
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS, wait_although_cancelled

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import GlacierError, ResumeMismatchError, UploadExpiredError
-from aioglacier.core.naming_vault import naming_vault
+from aioglacier.core.errors import GlacierError, ResumeMismatchError, UploadExpiredError, naming_vault
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.groups import first_cause

@@ -17,9 +17,9 @@ from aioglacier.core.errors import (
     WriterBusyError,
     WriterClosedError,
     WriterOpenError,
+    naming_vault,
 )
 from aioglacier.core.models import Archive
-from aioglacier.core.naming_vault import naming_vault
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.upload.engine import UploadEngine
