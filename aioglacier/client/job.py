@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.client.inventory import Inventory
-from aioglacier.client.inventory_reading import InventoryReading
+from aioglacier.client.inventory import Inventory, InventoryReading
 from aioglacier.core.errors import (
     InvalidPlanError,
     JobFailedError,

@@ -32,9 +32,10 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     Vault.uploads: "",
     Vault.resume: "upload_id, source",
     Vault.delete_archive: "archive_id",
-    Vault.retrieve: "archive_id, *, tier=Standard, byte_range=None, sns_topic=None, description=None",
+    Vault.retrieve: "archive_id, *, tier=Standard, byte_range=None, sns_topic=None, description=None, "
+    "again=False",
     Vault.retrieve_inventory: "*, output_format=JSON, start_date=None, end_date=None, limit=None, "
-    "marker=None, sns_topic=None, description=None",
+    "marker=None, sns_topic=None, description=None, again=False",
     Vault.job: "job_id",
     Vault.jobs: "*, completed=None, status=None",
     Upload.parts: "",
@@ -84,7 +85,7 @@ def test_a_signature_is_the_published_one(function: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        (Limits, {"memory", "concurrency", "hash_workers"}),
+        (Limits, {"memory", "concurrency", "bandwidth", "hash_workers"}),
         (Timeouts, {"connect", "first_byte", "stall", "give_up"}),
     ],
     ids=["Limits", "Timeouts"],

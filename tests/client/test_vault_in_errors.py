@@ -86,7 +86,7 @@ CALLS: dict[str, Callable[[Stand], Awaitable[Any]]] = {
     "Vault.resume_writer": lambda s: entered(
         s.vault.resume_writer(s.upload.id), lambda writer: writer.write(DATA)
     ),
-    "Vault.retrieve": lambda s: s.vault.retrieve(s.archive.id, byte_range=(0, MIB)),
+    "Vault.retrieve": lambda s: s.vault.retrieve(s.archive.id, again=True),
     "Vault.retrieve_inventory": lambda s: s.vault.retrieve_inventory(limit=7),
     "Vault.jobs": lambda s: drained(s.vault.jobs()),
     "Retrievals.find": lambda s: s.vault.retrievals.find(s.archive.id),
@@ -196,12 +196,12 @@ async def read_and_catch(job: Job) -> None:
 
 async def wait_for_nothing(stand: Stand) -> None:
     """Wait no time for a job that was started just now."""
-    await (await stand.vault.retrieve(stand.archive.id, tier="Bulk")).wait_until_done(timeout_seconds=0)
+    await (await stand.vault.retrieve(stand.archive.id, again=True)).wait_until_done(timeout_seconds=0)
 
 
 async def read_at_once(stand: Stand) -> None:
     """Read the output of a job that was started just now."""
-    await run((await stand.vault.retrieve(stand.archive.id, tier="Bulk")).prepare_download(stand.file))
+    await run((await stand.vault.retrieve(stand.archive.id, again=True)).prepare_download(stand.file))
 
 
 async def check_wrong_job(stand: Stand) -> None:

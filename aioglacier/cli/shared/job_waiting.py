@@ -12,7 +12,7 @@ from aioglacier.core.models import JobStatus
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
-    from aioglacier.client.inventory_reading import InventoryReading
+    from aioglacier.client.inventory import InventoryReading
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import JobDescription

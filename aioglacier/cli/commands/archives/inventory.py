@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.client.glacier import Glacier
-    from aioglacier.client.inventory_reading import InventoryReading
+    from aioglacier.client.inventory import InventoryReading
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
 
