@@ -24,7 +24,7 @@ from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import find_function
-from aioglacier.files.landing import rename, special_kind
+from aioglacier.files.landing import rename, special_kind, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,9 +161,7 @@ class Placer:
             if decode_extra(entry.extra).is_sparse:
                 _write_sparse(file, content)
             else:
-                view = memoryview(content)
-                while view:
-                    view = view[os.write(file, view) :]
+                write_all(file, content)
             self._dress(file, entry)
         except BaseException:
             os.unlink(name, dir_fd=fd)
