@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aioglacier.catalog import Catalog, VaultKey
-from aioglacier.catalog.folders.entries import Entry
+from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from benchmarks import measure
 from benchmarks.measure import MIB
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 KEY = VaultKey("benchmark", "eu-west-1")
 BY_TASKS = VaultKey("benchmark", "eu-west-2")
-TOGETHER = VaultKey("benchmark", "eu-west-3")
 START = datetime(2026, 11, 22, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
@@ -153,17 +152,6 @@ async def by_tasks(count: int, record: Callable[[Archive], Awaitable[object]]) -
     return {"records_per_s": round(count / (time.perf_counter() - started)), **stalls.report()}
 
 
-async def record_together(catalog: Catalog, count: int) -> dict[str, Any]:
-    """Record archives with their sources, 500 in a transaction."""
-    made = [(archive, f"/home/{archive.description}") for archive in archives(count)]
-    stalls = Stalls()
-    started = time.perf_counter()
-    async with stalls.watched():
-        for at in range(0, count, 500):
-            await catalog.archives.record_all(TOGETHER, made[at : at + 500])
-    return {"records_per_s": round(count / (time.perf_counter() - started)), **stalls.report()}
-
-
 async def entries(catalog: Catalog, count: int) -> dict[str, Any]:
     """Record the files of a folder, and read what a comparison needs of them."""
     tree = await catalog.trees.open(KEY, "/home", host="here", owner="somebody")
@@ -261,7 +249,6 @@ async def run(location: str, options: argparse.Namespace) -> dict[str, Any]:
             options.single,
             lambda archive: catalog.uploads.record_intent(BY_TASKS, part_size=MIB, source=archive.id),
         )
-        figures["together"] = await record_together(catalog, options.single)
         figures["record_part"] = await record_parts(catalog, options.parts)
     return figures
 

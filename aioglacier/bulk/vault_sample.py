@@ -22,7 +22,7 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.catalog import ArchiveRecord
-    from aioglacier.catalog.folders.entries import Entry, TreeRecord
+    from aioglacier.catalog.folders.entry_records import Entry, TreeRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Tier
 
@@ -75,7 +75,7 @@ class VaultSample:
         start = leaf * LEAF_SIZE
         byte_range = ByteRange(start, min(start + LEAF_SIZE, record.archive.size))
         assert record.upload is not None  # noqa: S101  # such were left out
-        upload = await uploads.get_number(UploadNumber(record.upload))
+        upload = await uploads.get(UploadNumber(record.upload))
         async for part in uploads.list_parts(record.upload):
             if part.index == start // upload.part_size:
                 at = (start - part.index * upload.part_size) // LEAF_SIZE * HASH_SIZE

@@ -16,6 +16,7 @@ from aioglacier.catalog.storage.columns import (
     unescape,
     unescape_path,
 )
+from aioglacier.catalog.storage.tables import marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +85,7 @@ def find_known(connection: Connection, key: int, ids: Sequence[ArchiveId]) -> Ma
 @cache
 def _finding(count: int) -> str:
     names = ", ".join(KnownArchive._fields)
-    return f"SELECT {names} FROM archives WHERE place = ? AND archive_id IN ({_marks(count)})"  # noqa: S608  # names of ours
+    return f"SELECT {names} FROM archives WHERE place = ? AND archive_id IN ({marks(count)})"  # noqa: S608  # names of ours
 
 
 def list_known(connection: Connection, after: int, limit: int) -> list[KnownArchive]:
@@ -94,30 +95,14 @@ def list_known(connection: Connection, after: int, limit: int) -> list[KnownArch
     return [known_archive(*row) for row in connection.rows(listing, (after, limit))]
 
 
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
+def insert_archives(connection: Connection, place: int, archives: Iterable[Archive], seen: datetime) -> None:
+    """Record a few hundred new archives that an inventory lists."""
+    state, instant = ArchiveState.STORED.value, count_microseconds(seen)
+    connection.each(_INSERT, [(place, archive.id, *_facts(archive), state, instant) for archive in archives])
 
 
-def insert_archives(
-    connection: Connection,
-    key: int,
-    archives: Iterable[tuple[Archive, str | None]],
-    *,
-    seen: datetime | None = None,
-) -> None:
-    """Record a few hundred new archives with their sources."""
-    state, instant = ArchiveState.STORED.value, optional(count_microseconds, seen)
-    connection.each(
-        _INSERT,
-        [
-            (key, archive.id, *_facts(archive), state, optional(escape_path, source), instant)
-            for archive, source in archives
-        ],
-    )
-
-
-_INSERTED: Final = ("place", "archive_id", *_FACTS, "state", "source", "seen")
-_INSERT: Final = f"INSERT INTO archives ({', '.join(_INSERTED)}) VALUES ({_marks(len(_INSERTED))})"  # noqa: S608
+_INSERTED: Final = ("place", "archive_id", *_FACTS, "state", "seen")
+_INSERT: Final = f"INSERT INTO archives ({', '.join(_INSERTED)}) VALUES ({marks(len(_INSERTED))})"  # noqa: S608
 
 
 def keep_row(
@@ -153,7 +138,7 @@ def _keeping(names: frozenset[str]) -> str:
     columns = ("place", "archive_id", *always, "source", "upload", "kind")
     changes = ", ".join(f"{name} = excluded.{name}" for name in (*always, *sorted(names)))
     return (
-        f"INSERT INTO archives ({', '.join(columns)}) VALUES ({_marks(len(columns))}) "  # noqa: S608
+        f"INSERT INTO archives ({', '.join(columns)}) VALUES ({marks(len(columns))}) "  # noqa: S608
         f"ON CONFLICT (place, archive_id) DO UPDATE SET {changes} "
         f"RETURNING {', '.join(KeptArchive._fields)}"
     )
@@ -173,8 +158,10 @@ def see_archives(connection: Connection, numbers: Sequence[int], inventoried: da
 
 @cache
 def _seeing(count: int) -> str:
-    marks = _marks(count)
-    return f"UPDATE archives SET seen = ? WHERE (seen IS NULL OR seen < ?) AND number IN ({marks})"  # noqa: S608
+    return (
+        "UPDATE archives SET seen = ? WHERE (seen IS NULL OR seen < ?) "  # noqa: S608
+        f"AND number IN ({marks(count)})"
+    )
 
 
 def suspect_archives(connection: Connection, numbers: Sequence[int], inventoried: datetime) -> None:
@@ -183,7 +170,7 @@ def suspect_archives(connection: Connection, numbers: Sequence[int], inventoried
     connection.rows(
         f"UPDATE archives SET state = '{ArchiveState.SUSPECT}', doubted = ? "  # noqa: S608
         f"WHERE state IN ('{ArchiveState.STORED}', '{ArchiveState.SUSPECT}') "
-        f"AND number IN ({_marks(len(numbers))})",
+        f"AND number IN ({marks(len(numbers))})",
         (instant, *numbers),
     )
 
@@ -197,7 +184,7 @@ def trust_archives(connection: Connection, numbers: Sequence[int], inventoried: 
     instant = count_microseconds(inventoried)
     connection.rows(
         f"UPDATE archives SET state = '{ArchiveState.STORED}', doubted = NULL "  # noqa: S608
-        f"WHERE state = '{ArchiveState.SUSPECT}' AND number IN ({_marks(len(numbers))}) "
+        f"WHERE state = '{ArchiveState.SUSPECT}' AND number IN ({marks(len(numbers))}) "
         "AND (doubted IS NULL OR doubted < ? OR (doubted = ? AND (seen IS NULL OR seen < ?)))",
         (*numbers, instant, instant, instant),
     )

@@ -37,13 +37,8 @@ from aioglacier.catalog.records import (
     MergeResult,
     VaultTotals,
 )
-from aioglacier.catalog.storage.columns import (
-    count_microseconds,
-    escape_path,
-    instant_of,
-    optional,
-    unescape_path,
-)
+from aioglacier.catalog.storage.columns import count_microseconds, instant_of, optional, unescape_path
+from aioglacier.catalog.storage.tables import marks
 from aioglacier.catalog.vaults import (
     all_vaults,
     confirm_account,
@@ -104,10 +99,6 @@ class Archives:
         return await self._database.write(
             lambda connection: keep_archive(connection, key, archive, state=state, source=source)
         )
-
-    async def record_all(self, key: VaultKey, archives: Sequence[tuple[Archive, str | None]]) -> None:
-        """Record archives with their sources as ``record`` does, all or none."""
-        await self._database.write(partial(_keep_all, key=key, archives=archives))
 
     async def record_state(self, key: VaultKey, archive_id: ArchiveId, state: ArchiveState) -> None:
         """Record the state of an archive that is on record; others are passed over."""
@@ -213,16 +204,10 @@ class Archives:
 
     async def get(self, key: VaultKey, archive_id: ArchiveId) -> ArchiveRecord | None:
         """Return the archive with this id."""
-        return await self._first(key, "archive_id = ?", archive_id)
 
-    async def find_source(self, key: VaultKey, source: str) -> ArchiveRecord | None:
-        """Return the latest archive made from this source that is not deleted."""
-        return await self._first(key, f"source = ? AND {_IS_THERE}", escape_path(source))
-
-    async def _first(self, key: VaultKey, condition: str, *values: object) -> ArchiveRecord | None:
         def question(connection: Connection) -> list[ArchiveRecord]:
-            values_ = (find_vault(connection, key), *values)
-            return _select(connection, f"place = ? AND {condition} ORDER BY number DESC LIMIT 1", values_)
+            values = find_vault(connection, key), archive_id
+            return _select(connection, "place = ? AND archive_id = ?", values)
 
         found = await self._database.read(question)
         return found[0] if found else None
@@ -232,7 +217,6 @@ class Archives:
         key: VaultKey,
         *,
         states: Sequence[ArchiveState] = (ArchiveState.STORED, ArchiveState.SUSPECT, ArchiveState.DELETING),
-        not_seen_since: datetime | None = None,
         is_unknown: bool | None = None,
     ) -> AsyncIterator[ArchiveRecord]:
         """Yield the archives of a vault in the order of recording, in constant memory.
@@ -243,20 +227,14 @@ class Archives:
         Args:
             key: The vault.
             states: Those that are wanted.
-            not_seen_since: Only archives that no inventory of this date or later lists.
             is_unknown: Only archives known from inventories alone, or only the others.
         """
         if not states:
             return
-        conditions = [f"state IN ({', '.join('?' * len(states))})"]
-        values: list[object] = [state.value for state in states]
-        if not_seen_since is not None:
-            conditions.append("(seen IS NULL OR seen < ?)")
-            values.append(count_microseconds(not_seen_since))
+        condition = f"state IN ({marks(len(states))})"
         if is_unknown is not None:
-            unknown = "(source IS NULL AND upload IS NULL)"
-            conditions.append(unknown if is_unknown else f"NOT {unknown}")
-        async for record in self._list(key, " AND ".join(conditions), *values):
+            condition += f" AND {'' if is_unknown else 'NOT '}(source IS NULL AND upload IS NULL)"
+        async for record in self._list(key, condition, *(state.value for state in states)):
             yield record
 
     async def list_alike(self, key: VaultKey, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:
@@ -265,16 +243,14 @@ class Archives:
             yield record
 
     async def _list(self, key: VaultKey, condition: str, *values: object) -> AsyncIterator[ArchiveRecord]:
-        last = 0
         condition = f"place = ? AND number > ? AND {condition} ORDER BY number LIMIT {_PAGE}"
 
-        def question(connection: Connection) -> list[ArchiveRecord]:
-            return _select(connection, condition, (find_vault(connection, key), last, *values))
+        def page(last: ArchiveRecord | None, connection: Connection) -> list[ArchiveRecord]:
+            after = last.number if last else 0
+            return _select(connection, condition, (find_vault(connection, key), after, *values))
 
-        while page := await self._database.read(question):
-            for record in page:
-                yield record
-            last = page[-1].number
+        async for record in self._database.each(page):
+            yield record
 
     async def vault_keys(self, vault: str) -> list[VaultKey]:
         """Return the vaults of this name on record, in any account, region and endpoint."""
@@ -311,21 +287,6 @@ def keep_archive(
     if archive.vault != key.vault:
         archive = replace(archive, vault=key.vault)
     return ArchiveRecord(kept.number, key, archive, state, kept.source, kept.upload, kept.seen)
-
-
-def _keep_all(connection: Connection, key: VaultKey, archives: Sequence[tuple[Archive, str | None]]) -> None:
-    number = keep_vault(connection, key)
-    for at in range(0, len(archives), _PAGE):
-        some = archives[at : at + _PAGE]
-        known = find_known(connection, number, [archive.id for archive, _ in some])
-        new: dict[str, tuple[Archive, str | None]] = {}
-        for archive, source in some:
-            if archive.id in known:
-                keep_archive(connection, key, archive, state=ArchiveState.STORED, source=source)
-            else:
-                new[archive.id] = (archive, source)
-        if new:
-            insert_archives(connection, number, new.values())
 
 
 async def _batches(archives: Iterable[Archive] | AsyncIterable[Archive]) -> AsyncIterator[list[Archive]]:
@@ -416,8 +377,7 @@ def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> 
 
 def _write_sorted(connection: Connection, key: int, found: _Sorted, inventoried: datetime) -> None:
     if found.new:
-        new = ((archive, None) for archive in found.new.values())
-        insert_archives(connection, key, new, seen=inventoried)
+        insert_archives(connection, key, found.new.values(), inventoried)
     for number, archive in found.damaged.items():
         repair_row(connection, number, archive)
     if found.confirmed:

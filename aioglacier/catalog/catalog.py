@@ -53,7 +53,6 @@ class Catalog:
     The service is the truth. The catalog says where to look first.
 
     Attributes:
-        location: The path of the file, or the URL of the database without its password.
         uploads: Uploads and their parts.
         archives: Archives.
         jobs: Jobs.
@@ -67,7 +66,6 @@ class Catalog:
     """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self.location = database.store.location
         self.uploads = Uploads(database, now)
         self.archives = Archives(database, now)
         self.jobs = Jobs(database, now)
@@ -79,6 +77,11 @@ class Catalog:
         self.entries = Entries(database)
         self.reports = Reports(database, now)
         self._database = database
+
+    @property
+    def location(self) -> str:
+        """The path of the file, or the URL of the database without its password."""
+        return self._database.store.location
 
     def __repr__(self) -> str:
         return f"<Catalog {self.location!r}>"

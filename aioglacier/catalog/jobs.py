@@ -61,11 +61,29 @@ class Jobs:
         inventory: InventoryParameters | None = None,
     ) -> JobRecord:
         """Record the intent to start a job, and give it its nonce."""
-        now = self._now()
 
         def change(connection: Connection) -> JobRecord:
-            subject = _subject(archive_id, byte_range, inventory)
-            return _insert(connection, key, action, now, tier=tier, **subject)
+            now, wanted = self._now(), inventory
+            row = JOBS.insert(
+                connection,
+                place=keep_vault(connection, key),
+                nonce=secrets.token_hex(8),
+                state=JobState.INTENT,
+                action=action,
+                archive_id=archive_id,
+                range_start=byte_range.start if byte_range else None,
+                range_stop=byte_range.stop if byte_range else None,
+                tier=tier,
+                inventory_format=wanted.format if wanted else None,
+                inventory_start=wanted.start_date if wanted else None,
+                inventory_end=wanted.end_date if wanted else None,
+                inventory_limit=wanted.limit if wanted else None,
+                inventory_marker=wanted.marker if wanted else None,
+                outcome="",
+                created=now,
+                changed=now,
+            )
+            return _record(row, all_vaults(connection))
 
         return await self._database.write(change)
 
@@ -153,19 +171,16 @@ class Jobs:
 
     async def list_useful(self, key: VaultKey | None = None) -> AsyncIterator[JobRecord]:
         """Yield every job that may still have an output, of one vault or of all, oldest first."""
-        last = 0
 
-        def question(connection: Connection) -> list[JobRecord]:
-            is_it, values = f"{_IS_USEFUL} AND number > ?", [last]
+        def page(last: JobRecord | None, connection: Connection) -> list[JobRecord]:
+            is_it, values = f"{_IS_USEFUL} AND number > ?", [last.number if last else 0]
             if key is not None:
                 is_it += " AND place = ?"
                 values.append(find_vault(connection, key))
             return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
 
-        while page := await self._database.read(question):
-            for record in page:
-                yield record
-            last = page[-1].number
+        async for record in self._database.each(page):
+            yield record
 
 
 class Downloads:
@@ -227,39 +242,6 @@ class Downloads:
     async def job_of(self, download: DownloadRecord) -> JobRecord:
         """Return the job of a download."""
         return await self._database.read(lambda connection: _get(connection, download.job))
-
-
-def _subject(
-    archive_id: ArchiveId | None, byte_range: ByteRange | None, inventory: InventoryParameters | None
-) -> dict[str, object]:
-    """Return the subject of a job, by column."""
-    return {
-        "archive_id": archive_id,
-        "range_start": byte_range.start if byte_range else None,
-        "range_stop": byte_range.stop if byte_range else None,
-        "inventory_format": inventory.format if inventory else None,
-        "inventory_start": inventory.start_date if inventory else None,
-        "inventory_end": inventory.end_date if inventory else None,
-        "inventory_limit": inventory.limit if inventory else None,
-        "inventory_marker": inventory.marker if inventory else None,
-    }
-
-
-def _insert(
-    connection: Connection, key: VaultKey, action: JobAction, now: datetime, **values: object
-) -> JobRecord:
-    row = JOBS.insert(
-        connection,
-        place=keep_vault(connection, key),
-        nonce=secrets.token_hex(8),
-        state=JobState.INTENT,
-        action=action,
-        outcome="",
-        created=now,
-        changed=now,
-        **values,
-    )
-    return _record(row, all_vaults(connection))
 
 
 def _get(connection: Connection, number: int) -> JobRecord:

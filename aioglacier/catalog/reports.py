@@ -144,14 +144,13 @@ class Reports:
         The archives themselves are ``Catalog.archives.list_alike``.
         """
 
-        def page(connection: Connection, last: Duplicate | None) -> Sequence[Duplicate]:
+        def page(last: Duplicate | None, connection: Connection) -> list[Duplicate]:
             after = last.tree_hash.hex() if last is not None else ""
             rows = connection.rows(_DUPLICATES, (find_vault(connection, key), after))
             return [Duplicate(size, bytes.fromhex(tree_hash), count) for size, tree_hash, count in rows]
 
-        async for duplicates in self._database.pages(page):
-            for duplicate in duplicates:
-                yield duplicate
+        async for duplicate in self._database.each(page):
+            yield duplicate
 
     async def check(self) -> int:
         """Look at every page of the file, and compare every archive with its checksum.
@@ -165,15 +164,12 @@ class Reports:
         """
         await self._database.read(_look_through)
 
-        def page(connection: Connection, last: tuple[int, int] | None) -> Sequence[tuple[int, int]]:
+        def page(last: tuple[int, int] | None, connection: Connection) -> list[tuple[int, int]]:
             found = list_known(connection, last[0] if last else 0, _CHECKED_TOGETHER)
             damaged = sum(not is_sound(archive) for archive in found)
             return [(found[-1].number, damaged)] if found else []
 
-        damaged = 0
-        async for pages in self._database.pages(page):
-            damaged += sum(count for _, count in pages)
-        return damaged
+        return sum([count async for _, count in self._database.each(page)])
 
 
 def _look_through(connection: Connection) -> None:

@@ -66,8 +66,6 @@ _MAY_BECOME: Final = {
 UNFINISHED: Final = (UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETING)
 _FRUITLESS: Final = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED})
 
-#: The outcome of a completed upload whose archive was reported.
-
 #: Records fetched at a time: of an upload, and of a part with its leaves.
 _PAGE: Final = 500
 _PARTS_PAGE: Final = 64
@@ -199,13 +197,20 @@ class Uploads:
         )
 
     async def record_completed(
-        self, upload: UploadRecord, archive: Archive, *, is_suspect: bool = False, is_told: bool = True
+        self,
+        upload: UploadRecord,
+        archive: Archive,
+        *,
+        source: str | None = None,
+        is_suspect: bool = False,
+        is_told: bool = True,
     ) -> ArchiveRecord:
         """Record the archive that the upload has become, both in one transaction.
 
         Args:
             upload: An upload that is ``COMPLETING``.
             archive: As the service answered, or as an inventory lists it.
+            source: The file that a stream was made from, by its absolute path.
             is_suspect: The service answered with another tree hash than ours.
             is_told: After a crash the archive need not be reported to the caller.
 
@@ -232,7 +237,7 @@ class Uploads:
                 record.key,
                 archive,
                 state=ArchiveState.SUSPECT if is_suspect else ArchiveState.STORED,
-                source=record.source,
+                source=source or record.source,
                 upload=upload.number,
             )
 
@@ -277,12 +282,8 @@ class Uploads:
 
     # --- finding
 
-    async def get(self, upload: UploadRecord) -> UploadRecord:
-        """Return the record as it is now."""
-        return await self._database.read(lambda connection: _get(connection, upload.number))
-
-    async def get_number(self, number: UploadNumber) -> UploadRecord:
-        """Return the upload with this number."""
+    async def get(self, number: UploadNumber) -> UploadRecord:
+        """Return the upload with this number, as it is now."""
         return await self._database.read(lambda connection: _get(connection, number))
 
     async def find(self, key: VaultKey, upload_id: UploadId) -> UploadRecord | None:
@@ -299,11 +300,6 @@ class Uploads:
             return found[0] if found else None
 
         return await self._database.read(question)
-
-    async def find_nonce(self, nonce: str) -> UploadRecord | None:
-        """Return the upload with this nonce."""
-        found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
-        return found[0] if found else None
 
     async def find_unfinished(self, key: VaultKey, source: str) -> UploadRecord | None:
         """Return the latest unfinished upload of this source to this vault."""
@@ -343,35 +339,29 @@ class Uploads:
 
     async def list_unfinished(self, key: VaultKey | None = None) -> AsyncIterator[UploadRecord]:
         """Yield every unfinished upload, to one vault or to all, oldest first, in constant memory."""
-        last = 0
 
-        def question(connection: Connection) -> list[UploadRecord]:
-            is_it, values = f"{_IS_UNFINISHED} AND number > ?", [last]
+        def page(last: UploadRecord | None, connection: Connection) -> list[UploadRecord]:
+            is_it, values = f"{_IS_UNFINISHED} AND number > ?", [last.number if last else 0]
             if key is not None:
                 is_it += " AND place = ?"
                 values.append(find_vault(connection, key))
             return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
 
-        while page := await self._database.read(question):
-            for record in page:
-                yield record
-            last = page[-1].number
+        async for record in self._database.each(page):
+            yield record
 
     async def list_parts(self, upload: UploadNumber) -> AsyncIterator[PartRecord]:
         """Yield the parts on record of an upload, finished or not, in order, in constant memory."""
-        following = 0
 
-        def question(connection: Connection) -> list[PartRecord]:
-            rows = connection.rows(_LIST_PARTS, (upload, following))
+        def page(last: PartRecord | None, connection: Connection) -> list[PartRecord]:
+            rows = connection.rows(_LIST_PARTS, (upload, last.index + 1 if last else 0))
             return [
                 PartRecord(index, size, bytes.fromhex(tree_hash), leaves)
                 for index, size, tree_hash, leaves in rows
             ]
 
-        while page := await self._database.read(question):
-            for record in page:
-                yield record
-            following = page[-1].index + 1
+        async for record in self._database.each(page):
+            yield record
 
 
 def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:

@@ -100,6 +100,7 @@ class InventoryReading:
     def __init__(self, vault: RecordedVault, inventory: Inventory, description: JobDescription) -> None:
         self.added = self.confirmed = self.conflicting = self.missing = 0
         self.is_dated = False
+        self._vault = vault
         self._records = vault.records
         self._inventory = inventory
         parameters = description.inventory or InventoryParameters()
@@ -130,6 +131,8 @@ class InventoryReading:
     ) -> None:
         if inventoried is None:
             return
+        if is_whole:
+            await self._vault.look()  # a vault that was made again has lost what its list lacks
         merged: MergeResult = await self._records.catalog.archives.merge_inventory(
             self._records.key, batch, inventoried=inventoried, is_whole=is_whole
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
@@ -35,7 +37,6 @@ from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions, open_writer
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
@@ -193,11 +194,17 @@ class Vault:
         part_size: int | None = None,
         expected_size: int | None = None,
         keep_unfinished: bool = False,
+        recorded_source: str | os.PathLike[str] | None = None,
     ) -> SourceUpload:
-        """Prepare what ``upload`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
-        return await self._prepare(
-            source, self._options(description, part_size, expected_size, keep_unfinished)
-        )
+        """Prepare what ``upload`` does: ``run()`` it, and poll ``snapshot()`` meanwhile.
+
+        Of a stream that is made from a file, an encrypted one for example, ``recorded_source`` names the file
+        in the catalog.
+        """
+        options = self._options(description, part_size, expected_size, keep_unfinished)
+        if recorded_source is not None:
+            options = replace(options, recorded_source=os.path.abspath(os.fsdecode(recorded_source)))  # noqa: ASYNC240, PTH100
+        return await self._prepare(source, options)
 
     async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload:
         with self.context.naming():

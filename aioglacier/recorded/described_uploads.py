@@ -41,24 +41,14 @@ PASSED_OVER: Final = (UploadLockedError, MemoryLimitError, UploadNotFoundError, 
 
 
 class Candidate(NamedTuple):
-    """An unfinished upload with a file's description.
-
-    Attributes:
-        upload: The upload.
-        known: The tree hashes of its parts at the service, by offset; never empty.
-    """
+    """An unfinished upload with a file's description, and the tree hashes of its parts by offset."""
 
     upload: UploadDescription
     known: Mapping[int, bytes]
 
 
 class PassedOver(NamedTuple):
-    """An unfinished upload with the file's description that was left alone.
-
-    Attributes:
-        upload: The upload.
-        error: Why.
-    """
+    """An unfinished upload with the file's description that was left alone, and why."""
 
     upload: UploadDescription
     error: GlacierError

@@ -21,9 +21,8 @@ the way.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from aioglacier.catalog import ArchiveState, UploadState
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
@@ -102,12 +101,10 @@ def proves_absence(upload: UploadRecord, inventoried: datetime | None) -> bool:
 # --- the outcomes
 
 
-@dataclass(frozen=True, slots=True)
-class NeverMade:
+class NeverMade(NamedTuple):
     """Nothing came of the upload.
 
     Attributes:
-        record: The upload.
         expired: Bytes that were at the service, as far as is on record, if the service has removed it.
     """
 
@@ -115,12 +112,10 @@ class NeverMade:
     expired: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """The upload can go on.
 
     Attributes:
-        record: The upload.
         upload_id: The service's id.
         known: The tree hashes of its parts at the service, by offset.
     """
@@ -130,26 +125,15 @@ class Open:
     known: Mapping[int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The upload has become an archive.
-
-    Attributes:
-        record: The upload.
-        archive: The archive.
-    """
+class Made(NamedTuple):
+    """The upload has become an archive."""
 
     record: UploadRecord
     archive: Archive
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """The upload has become an archive that was deleted since, or is suspect.
-
-    Attributes:
-        record: The upload.
-    """
+class Gone(NamedTuple):
+    """The upload has become an archive that was deleted since, or is suspect."""
 
     record: UploadRecord
 
@@ -255,7 +239,7 @@ async def _complete_again(context: RecordedVault, record: UploadRecord) -> Uploa
         if record.state is UploadState.COMPLETING:
             raise
         return record
-    return await context.catalog.uploads.get(record)
+    return await context.catalog.uploads.get(record.number)
 
 
 async def _archive_of(context: RecordedVault, record: UploadRecord) -> Archive | None:
@@ -277,7 +261,7 @@ async def ask_inventory(records: VaultRecords, record: UploadRecord) -> UploadRe
     archive = listed_archive(record, [found async for found in alike])
     if archive is not None:
         await catalog.uploads.record_completed(record, archive, is_told=False)
-        return await catalog.uploads.get(record)
+        return await catalog.uploads.get(record.number)
     inventoried = (await catalog.archives.totals(records.key)).inventoried
     if proves_absence(record, inventoried):
         return await catalog.uploads.record_failed(record, f"the inventory of {inventoried} does not list it")

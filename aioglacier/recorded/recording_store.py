@@ -16,6 +16,7 @@ Only a connection with a catalog imports this module, because it takes long to l
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -68,20 +69,11 @@ class RecordingStore:
         self._taking_in = anyio.Lock()
         self._records = records
         self._awaits_report = awaits_report
-        self._catalog = records.catalog
-        self._place = records.key
         self._inner = inner
         self._options = options
         self._source = source
         self._record = record
         self._parts = _PartLog(records.catalog)
-        self._failure: CatalogError | None = None
-        self._has_expired = False
-
-    @property
-    def record(self) -> UploadRecord | None:
-        """The latest record of the upload; ``None`` before it begins."""
-        return self._record
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
@@ -139,9 +131,8 @@ class RecordingStore:
 
     async def initiate(self, part_size: int) -> UploadId:
         """See ``ArchiveStore``."""
-        if self._record is None or self._has_expired:
+        if self._record is None or self._record.state is UploadState.EXPIRED:
             self._record = await self._recorded(self._intend(part_size=part_size))
-            self._has_expired = False
         passing("upload intent recorded")
         async with self._records.initiating(self._record):
             return await self._initiate(self._record, part_size)
@@ -151,11 +142,11 @@ class RecordingStore:
             upload_id = await self._inner.initiate(part_size)
             passing("upload initiated")
             try:
-                self._record = await self._catalog.uploads.record_initiated(record, upload_id)
+                self._record = await self._records.catalog.uploads.record_initiated(record, upload_id)
             except CatalogMismatchError:
                 continue  # another process took this upload for one that it had lost; begin another
             except CatalogError as error:
-                self._failure = error
+                self._parts.failure = error
                 raise
             passing("upload id recorded")
             return upload_id
@@ -183,7 +174,7 @@ class RecordingStore:
         was_completing = record.state is UploadState.COMPLETING
         if not was_completing:
             self._record = record = await self._recorded(
-                self._catalog.uploads.record_completing(record, size=size, tree_hash=tree_hash)
+                self._records.catalog.uploads.record_completing(record, size=size, tree_hash=tree_hash)
             )
         passing("completing recorded")
         try:
@@ -195,7 +186,7 @@ class RecordingStore:
             raise
         except InvalidParameterError as error:
             # The service refused, so the upload is as it was.
-            await self._note(error, self._catalog.uploads.record_reopened(record))
+            await self._note(error, self._records.catalog.uploads.record_reopened(record))
             raise
         except IntegrityError as error:
             await self._note_suspect(record, error, size, tree_hash)
@@ -211,7 +202,7 @@ class RecordingStore:
         self._check()
         await self._inner.abort(upload_id)
         passing("abort answered")
-        await self._recorded(self._catalog.uploads.record_aborted(record))
+        await self._recorded(self._records.catalog.uploads.record_aborted(record))
 
     # --- how
 
@@ -233,7 +224,7 @@ class RecordingStore:
         return self._record
 
     def _check(self) -> None:
-        if (failure := self._failure or self._parts.failure) is not None:
+        if (failure := self._parts.failure) is not None:
             raise failure
 
     async def _recorded(self, recording: Awaitable[UploadRecord]) -> UploadRecord:
@@ -241,29 +232,32 @@ class RecordingStore:
         try:
             return await recording
         except CatalogError as error:
-            self._failure = error
+            self._parts.failure = error
             raise
 
     async def _complete(self, stored: StoredArchive, size: int, tree_hash: bytes) -> None:
-        archive = _archive(self._place, self._options, stored, size, tree_hash)
+        archive = _archive(self._records.key, self._options, stored, size, tree_hash)
         try:
-            await self._catalog.uploads.record_completed(
-                await self._known_record(), archive, is_told=not self._awaits_report
+            await self._records.catalog.uploads.record_completed(
+                await self._known_record(),
+                archive,
+                source=self._options.recorded_source,
+                is_told=not self._awaits_report,
             )
         except CatalogError as error:
             error.add_note(f"archive {archive.id} was made, but is not on record")
-            self._failure = error
+            self._parts.failure = error
             raise
         passing("archive recorded")
 
     async def _note_failed(self, error: BaseException, outcome: str) -> None:
         if self._record is not None:
-            await self._note(error, self._catalog.uploads.record_failed(self._record, outcome))
+            await self._note(error, self._records.catalog.uploads.record_failed(self._record, outcome))
 
     async def _note_suspect(
         self, record: UploadRecord, error: IntegrityError, size: int, tree_hash: bytes
     ) -> None:
-        uploads = self._catalog.uploads
+        uploads = self._records.catalog.uploads
         if error.archive_id is None:
             # No archive was made, and the parts are still at the service.
             is_open = record.upload_id is not None
@@ -273,21 +267,21 @@ class RecordingStore:
             )
             return
         stored = StoredArchive(ArchiveId(error.archive_id), error.actual, record.active)
-        archive = _archive(self._place, self._options, stored, size, tree_hash)
+        archive = _archive(self._records.key, self._options, stored, size, tree_hash)
         await self._note(error, uploads.record_completed(record, archive, is_suspect=True))
 
     async def _note_expired(self, record: UploadRecord, error: UploadExpiredError) -> None:
         await self._parts.finish()
-        uploads = self._catalog.uploads
+        uploads = self._records.catalog.uploads
+        self._record = replace(record, state=UploadState.EXPIRED)  # also if the catalog does not take it
 
         async def expire() -> None:
-            now = await uploads.get(record)
+            now = await uploads.get(record.number)
             if now.state is UploadState.COMPLETING:
                 await uploads.record_reopened(record)
             await uploads.record_expired(record, error.message)
 
         await self._note(error, expire())
-        self._has_expired = True
 
     async def _note(self, error: BaseException, recording: Awaitable[object]) -> None:
         """Await the record of a failure without hiding the failure itself."""

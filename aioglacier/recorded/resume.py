@@ -9,8 +9,8 @@ upload may be known by its description, see ``recorded.described_uploads``.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from aioglacier.catalog import UploadState
 from aioglacier.core.errors import ResumeMismatchError, UploadExpiredError
@@ -33,17 +33,30 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.writer import UploadOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """An upload that the service has removed.
-
-    Attributes:
-        record: The upload.
-        size: Bytes of it that were at the service as far as is on record, and have to go again.
-    """
+class Expired(NamedTuple):
+    """An upload that the service has removed, and how many of its bytes have to go again."""
 
     record: UploadRecord
     size: int
+
+
+@dataclass(slots=True)
+class UploadHistory:
+    """Former uploads of a file, and what became of them.
+
+    Attributes:
+        continued: The record of the upload that goes on, as it was found; ``None`` for a new one.
+        expired: One that was to go on, and is gone.
+        aborted: One that was aborted on request.
+        former: An archive of an earlier version of the file, which was not reported until now.
+        passed_over: Uploads with the file's description that were left alone, and why.
+    """
+
+    continued: UploadRecord | None = None
+    expired: Expired | None = None
+    aborted: UploadRecord | None = None
+    former: Archive | None = None
+    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 class ResumedUpload:
@@ -51,24 +64,16 @@ class ResumedUpload:
 
     Attributes:
         file: The file.
-        continued: The record of the upload it goes on with, as it was found; ``None`` for a new one.
-        expired: One that was to go on, and is gone.
-        aborted: One that was aborted on request.
-        former: An archive of an earlier version of the file, which was not reported until now.
+        history: Its former uploads.
         is_stored: Whether the file was archived and reported before, and is unchanged: nothing is sent.
         candidates: Unfinished uploads with the file's description, tried one by one: their parts prove them.
-        passed_over: Those that were left alone, and why.
     """
 
     def __init__(self, context: RecordedVault, file: NamedFile, options: UploadOptions) -> None:
         self.file = file
-        self.continued: UploadRecord | None = None
-        self.expired: Expired | None = None
-        self.aborted: UploadRecord | None = None
-        self.former: Archive | None = None
+        self.history = UploadHistory()
         self.is_stored = False
         self.candidates: list[Candidate] = []
-        self.passed_over: list[PassedOver] = []
         self._context = context
         self._options = options
         self._upload: SourceUpload | None = None
@@ -82,7 +87,7 @@ class ResumedUpload:
     @property
     def is_new(self) -> bool:
         """Whether nothing of the file is known to be at the service."""
-        return self.continued is None and not self.candidates
+        return self.history.continued is None and not self.candidates
 
     @property
     def archive(self) -> Archive | None:
@@ -106,9 +111,9 @@ class ResumedUpload:
         try:
             return await self._upload.run()
         except UploadExpiredError:
-            if self.continued is None:
+            if self.history.continued is None:
                 raise
-            self.expired = Expired(self.continued, self.snapshot().done)
+            self.history.expired = Expired(self.history.continued, self.snapshot().done)
             self._begin()
             return await self._upload.run()
 
@@ -127,7 +132,8 @@ class ResumedUpload:
         elif record is not None and await self._take(record):
             return
         elif by_description and resume and not restart and self._may_have_parts():
-            self.candidates, self.passed_over = await find_candidates(self._context, self.file, self._options)
+            found = await find_candidates(self._context, self.file, self._options)
+            self.candidates, self.history.passed_over = found
         if in_parts:
             await self._begin_in_parts()
         else:
@@ -171,7 +177,7 @@ class ResumedUpload:
                     error.upload_id = candidate.upload.id
                     mismatch = mismatch or error
                 except PASSED_OVER as error:
-                    self.passed_over.append(PassedOver(candidate.upload, error))
+                    self.history.passed_over.append(PassedOver(candidate.upload, error))
         if mismatch is not None:
             raise mismatch
         self._upload = new
@@ -183,14 +189,14 @@ class ResumedUpload:
             return
         ended = await give_up(self._context, record, "aborted to begin again, on request")
         if ended.upload_id is not None:
-            self.aborted = ended
+            self.history.aborted = ended
 
     async def _take(self, record: UploadRecord) -> bool:
         """Go on with an upload, or report its archive. Return false if the file starts from its beginning."""
         outcome = await find_outcome(self._context, record)
         match outcome:
             case NeverMade(found, expired):
-                self.expired = Expired(found, expired) if expired is not None else None
+                self.history.expired = Expired(found, expired) if expired is not None else None
                 return False
             case Open() as found:
                 return await self._go_on(found)
@@ -199,9 +205,9 @@ class ResumedUpload:
                 if record.is_told:
                     is_same = is_same and self._is_as_wanted(archive)
                 if is_same:
-                    self.continued, self._archive, self.is_stored = found, archive, record.is_told
+                    self.history.continued, self._archive, self.is_stored = found, archive, record.is_told
                     return True
-                self.former = None if record.is_told else archive
+                self.history.former = None if record.is_told else archive
             case Gone():
                 pass
         await self._context.catalog.uploads.record_told(outcome.record.number)
@@ -218,7 +224,7 @@ class ResumedUpload:
             raise _mismatch(record, "part size", f"{record.part_size} bytes", f"{wanted.part_size} bytes")
         if description != record.description:
             raise _mismatch(record, "description", repr(record.description), repr(description))
-        self.continued = record
+        self.history.continued = record
         options = replace(wanted, part_size=record.part_size)
         store = self._context.store(options, self.file, record, awaits_report=True)
         self._upload = SourceUpload(
@@ -227,7 +233,7 @@ class ResumedUpload:
         return True
 
     def _begin(self) -> None:
-        self.continued = None
+        self.history.continued = None
         store = self._context.store(self._options, self.file, awaits_report=True)
         self._upload = SourceUpload(store, self._context.resources, self._options, self.file)
 
@@ -260,6 +266,7 @@ async def open_or_resume(
     """
     file = await look_at_file(path)
     with context.naming():
+        await context.look()
         async with context.catalog.lock_source(context.key, file.path):
             upload = ResumedUpload(context, file, options)
             await upload.prepare(

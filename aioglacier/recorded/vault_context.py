@@ -82,7 +82,17 @@ class VaultContext:
         found: UploadDescription | None = None,
         awaits_report: bool = False,
     ) -> ArchiveStore:
-        """Return the vault as a store for one upload, which is recorded where there is a catalog."""
+        """Return the vault as a store for one upload, which is recorded where there is a catalog.
+
+        Args:
+            options: Of the upload.
+            source: The source; ``None`` for a writer.
+            record: An upload on record that goes on; ``None`` for a new one.
+            found: An upload at the service that goes on. It is put on record once the source has proved to
+                be the right one, before anything is sent.
+            awaits_report: The caller will call ``UploadRecords.note_reported`` after telling the user of the
+                archive. Until then the next run reports it instead of making another.
+        """
         store = GlacierStore(self.gateway, self.name, options.description)
         if self.records is None:
             return store

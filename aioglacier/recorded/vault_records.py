@@ -28,7 +28,7 @@ from aioglacier.recorded.upload_records import UploadRecords
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from aioglacier.catalog import Catalog, JobRecord, UploadRecord
+    from aioglacier.catalog import Catalog, DownloadRecord, JobRecord, UploadRecord
     from aioglacier.core.models import ArchiveId, JobDescription, JobId, UploadDescription
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.named_file import NamedFile
@@ -74,18 +74,7 @@ class VaultRecords:
         found: UploadDescription | None = None,
         awaits_report: bool = False,
     ) -> RecordingStore:
-        """Return a store that records what is done through it.
-
-        Args:
-            inner: The vault.
-            options: Of the upload.
-            source: The source; ``None`` for a writer.
-            record: An upload on record that goes on; ``None`` for a new one.
-            found: An upload at the service that goes on. It is put on record once the source has proved to
-                be the right one, before anything is sent.
-            awaits_report: The caller will call ``UploadRecords.note_reported`` after telling the user of the
-                archive. Until then the next run reports it instead of making another.
-        """
+        """Return a store that records what is done through it; see ``VaultContext.store``."""
         return RecordingStore(
             self.uploads, inner, options, source, record, found=found, awaits_report=awaits_report
         )
@@ -136,18 +125,16 @@ class VaultRecords:
         if record is not None and record.state is not JobState.GONE:
             await self.catalog.jobs.record_state(record, JobState.GONE)
 
-    async def begin_download(self, job: JobDescription, target: str | os.PathLike[str]) -> None:
+    async def begin_download(self, job: JobDescription, target: str | os.PathLike[str]) -> DownloadRecord:
         """Record the intention to save the output of a job as a file."""
-        record = await self.note_job(job)
-        await self.catalog.downloads.record_begun(record, os.path.abspath(os.fsdecode(target)))  # noqa: ASYNC240, PTH100
+        download = await self.catalog.downloads.record_begun(await self.note_job(job), _path_of(target))
         passing("download recorded")
+        return download
 
     @asynccontextmanager
     async def downloading(self, job: JobDescription, target: str | os.PathLike[str]) -> AsyncIterator[None]:
         """Record a download that runs in the block. If it fails, it stays on record as unfinished."""
-        record = await self.note_job(job)
-        path = os.path.abspath(os.fsdecode(target))  # noqa: ASYNC240, PTH100  # nothing is looked up
-        download = await self.catalog.downloads.record_begun(record, path)
+        download = await self.begin_download(job, target)
         yield
         await self.catalog.downloads.record_ended(download, DownloadState.COMPLETED)
 
@@ -155,8 +142,7 @@ class VaultRecords:
         self, archive_id: str, byte_range: ByteRange | None, target: str | os.PathLike[str]
     ) -> JobRecord | None:
         """Return the job of an unfinished download of these bytes to this path."""
-        path = os.path.abspath(os.fsdecode(target))  # noqa: ASYNC240, PTH100  # nothing is looked up
-        download = await self.catalog.downloads.find_unfinished(path)
+        download = await self.catalog.downloads.find_unfinished(_path_of(target))
         if download is None:
             return None
         job = await self.catalog.downloads.job_of(download)
@@ -164,8 +150,7 @@ class VaultRecords:
 
     async def give_up_download(self, target: str | os.PathLike[str]) -> None:
         """Record that an unfinished download to this path will start again with another job."""
-        path = os.path.abspath(os.fsdecode(target))  # noqa: ASYNC240, PTH100  # nothing is looked up
-        download = await self.catalog.downloads.find_unfinished(path)
+        download = await self.catalog.downloads.find_unfinished(_path_of(target))
         if download is not None:
             await self.catalog.downloads.record_ended(download, DownloadState.FAILED, "started again")
 
@@ -208,6 +193,10 @@ class VaultRecords:
             raise
         passing("deleted")
         await archives.record_state(self.key, archive_id, ArchiveState.DELETED)
+
+
+def _path_of(target: str | os.PathLike[str]) -> str:
+    return os.path.abspath(os.fsdecode(target))  # noqa: PTH100  # nothing is looked up
 
 
 def account_in(arn: str) -> str:

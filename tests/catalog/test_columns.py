@@ -73,7 +73,7 @@ async def test_an_upload_comes_back_as_it_was(
     assert (made.source, made.description, made.identity) == (source, description, identity)
     assert (made.size, made.part_size) == (size, part_size)
     assert await catalog.uploads.find_unfinished(PHOTOS, source) == made
-    assert await catalog.uploads.find_nonce(made.nonce) == made
+    assert await catalog.uploads.get(made.number) == made
     ended = await catalog.uploads.record_failed(made, outcome)
     assert ended.outcome == outcome
     assert await catalog.uploads.find_unfinished(PHOTOS, source) is None

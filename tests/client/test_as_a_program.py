@@ -82,8 +82,8 @@ async def test_an_upload_goes_on_where_it_stopped(machines: Machines) -> None:
     """The same call again sends the missing parts only, and a third time nothing."""
     upload_id = await machines.interrupted()
     async with machines.here.open_or_resume(machines.file, description="film") as upload:
-        assert upload.continued is not None
-        assert upload.continued.upload_id == upload_id
+        assert upload.history.continued is not None
+        assert upload.history.continued.upload_id == upload_id
         archive = await upload.run()
     assert 0 < machines.count_parts() < PARTS
     assert archive.tree_hash == aioglacier.tree_hash(DATA)

@@ -68,7 +68,7 @@ class House:
                 await upload.run()
         (record,) = await self.uploads()
         await until(lambda: self._has_parts(record, 5))
-        return await self.catalog.uploads.get(record)
+        return await self.catalog.uploads.get(record.number)
 
     async def _has_parts(self, record: UploadRecord, count: int) -> bool:
         return len([part async for part in self.catalog.uploads.list_parts(record.number)]) == count

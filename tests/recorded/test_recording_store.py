@@ -175,3 +175,17 @@ async def test_a_single_request_that_was_cancelled_half_way_has_made_nothing(hou
         await recording(house, Sequence()).store_whole(body, hashes, None)
     assert scope.cancelled_caught
     assert not await house.uploads()
+
+
+async def test_a_stream_is_on_record_with_the_file_that_it_was_made_from(house: House) -> None:
+    """The archive of an encrypted file names the file; its upload is a stream's, which cannot go on."""
+    for size in (1, 2 * MIB):
+        upload = await house.vault.prepare_upload(
+            iter([data(size)]), part_size=MIB, recorded_source=house.file
+        )
+        archive = await upload.run()
+        record = await house.catalog.archives.get(house.records.key, archive.id)
+        assert record is not None
+        assert record.source == str(house.file)
+    async with house.vault.open_or_resume(house.file, part_size=MIB, again=False) as upload_:
+        assert not upload_.is_stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,7 @@ async def test_an_interrupted_file_goes_on(house: House) -> None:
     left = await house.left_behind()
     assert left.state is UploadState.OPEN
     async with house.vault.open_or_resume(house.file) as upload:
-        assert upload.continued == left
+        assert upload.history.continued == left
         archive = await upload.run()
     assert archive.tree_hash == tree_hash(data(SIZE))
     assert [each async for each in house.vault.uploads()] == []
@@ -51,8 +52,8 @@ async def test_a_file_that_is_another_one_is_refused(house: House) -> None:
             await upload.run()
     assert str(caught.value.byte_range) == f"{2 * MIB}-{3 * MIB - 1}"
     async with house.vault.open_or_resume(house.file, restart=True) as upload:
-        assert upload.aborted is not None
-        assert upload.aborted.number == left.number
+        assert upload.history.aborted is not None
+        assert upload.history.aborted.number == left.number
         archive = await upload.run()
     assert archive.tree_hash == tree_hash(house.file.read_bytes())
     assert [each async for each in house.vault.uploads()] == []
@@ -63,8 +64,8 @@ async def test_an_upload_that_expired_begins_anew(house: House) -> None:
     await house.left_behind()
     await house.server.advance(25 * 3600)
     async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
-        assert upload.expired is not None
-        assert upload.expired.size == 5 * MIB
+        assert upload.history.expired is not None
+        assert upload.history.expired.size == 5 * MIB
         assert upload.is_new
         archive = await upload.run()
     assert archive.tree_hash == tree_hash(data(SIZE))
@@ -95,3 +96,17 @@ async def test_a_restart_decides_an_unknown_outcome(house: House) -> None:
         await upload.run()
     assert (await house.vault.describe()).archive_count == 1
     assert not await house.uploads()
+
+
+async def test_an_archive_is_not_reported_for_a_file_that_has_changed(house: House) -> None:
+    """A run that was killed before its report made an archive of other bytes, so the file goes up again."""
+    async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+        former = await upload.run()
+    status = house.file.stat()
+    house.file.write_bytes(bytes(SIZE))
+    os.utime(house.file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+        assert upload.archive is None
+        assert upload.history.former == former
+        archive = await upload.run()
+    assert archive.tree_hash == tree_hash(bytes(SIZE)) != former.tree_hash

@@ -10,7 +10,7 @@ from aioglacier.bulk.formats import tar
 from aioglacier.bulk.formats.age import sealed_member, unseal_member
 from aioglacier.bulk.formats.bundle_format import INDEX_NAME, not_a_bundle, whole_number
 from aioglacier.bulk.formats.zstd import compressor, decode, split_frame
-from aioglacier.catalog.folders.entries import Entry
+from aioglacier.catalog.folders.entry_records import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

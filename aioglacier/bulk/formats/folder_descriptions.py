@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.bulk.formats.bundle_format import whole_number
-from aioglacier.catalog.folders.entries import Entry
+from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:

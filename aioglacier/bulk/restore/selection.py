@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from aioglacier.catalog.folders.entries import Entry
+    from aioglacier.catalog.folders.entry_records import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.bulk.formats.age import BLOCK, no_identity
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.treehash import TreeHash
-from aioglacier.files.landing import write_all
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.catalog.folders.entries import Entry
+    from aioglacier.catalog.folders.entry_records import Entry
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,7 +47,9 @@ def unseal_file(
 
             def give(block: bytes) -> None:
                 hasher.update(block)
-                write_all(target, block)
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(target, view) :]
 
             identities.unseal_stream(lambda: os.read(source, BLOCK), give)
         finally:

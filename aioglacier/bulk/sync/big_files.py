@@ -160,7 +160,7 @@ class BigFiles:
         if is_known and known is not None and known.upload is not None:
             expected = known.content_hash
             if expected is None:
-                record = await self._context.catalog.uploads.get_number(UploadNumber(known.upload))
+                record = await self._context.catalog.uploads.get(UploadNumber(known.upload))
                 expected = record.tree_hash
             if content_hash == expected:
                 await entries.add(await touch(entries, [Touched(known, entry)]))

@@ -82,7 +82,7 @@ async def archive_sealed(
     except BaseException:
         with anyio.CancelScope(shield=True):
             for upload in uploads:
-                state = (await catalog.uploads.get_number(upload.number)).state
+                state = (await catalog.uploads.get(upload.number)).state
                 # Whether a completion that was asked for succeeded is for the next run to find out.
                 if state not in {UploadState.COMPLETING, UploadState.COMPLETED}:
                     await catalog.bundles.drop(upload.number)

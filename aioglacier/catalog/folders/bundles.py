@@ -6,6 +6,7 @@ completed and its archive is proven, all at once, and never if the upload fails.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog.folders.entry_records import BundleRecord
@@ -38,25 +39,8 @@ class Bundles:
         """Record that an upload takes files of a folder, or its final figures."""
 
         def change(connection: Connection) -> None:
-            values = {
-                "tree": tree.number,
-                "run": run,
-                "members": bundle.members,
-                "content_size": bundle.content_size,
-                "index_position": bundle.index_position,
-                "index_size": bundle.index_size,
-                "format": bundle.format,
-                "compression": bundle.compression,
-                "encryption": bundle.encryption,
-            }
-            if BUNDLES.select(connection, "upload = ?", bundle.upload):
-                changes = ", ".join(f"{name} = ?" for name in values)
-                connection.rows(
-                    f"UPDATE bundles SET {changes} WHERE upload = ?",  # noqa: S608  # names of ours
-                    (*values.values(), bundle.upload),
-                )
-            else:
-                BUNDLES.insert(connection, upload=bundle.upload, **values)
+            connection.rows("DELETE FROM bundles WHERE upload = ?", (bundle.upload,))
+            BUNDLES.insert(connection, tree=tree.number, run=run, **asdict(bundle))
 
         await self._database.write(change)
 

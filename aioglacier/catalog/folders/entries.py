@@ -11,13 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog.folders.entry_records import (
-    BundleRecord,
     Entry,
     RunNumber,
     Standing,
     StoredContent,
     StoredEntry,
-    TreeNumber,
     TreeRecord,
 )
 from aioglacier.catalog.folders.entry_rows import (
@@ -25,7 +23,6 @@ from aioglacier.catalog.folders.entry_rows import (
     few_pages,
     in_parts,
     insert_entries,
-    marks_of,
     proven,
     select_current,
     select_stored,
@@ -33,6 +30,7 @@ from aioglacier.catalog.folders.entry_rows import (
 )
 from aioglacier.catalog.records import ArchiveState, UploadNumber
 from aioglacier.catalog.storage.columns import unescape_path
+from aioglacier.catalog.storage.tables import marks
 from aioglacier.catalog.vaults import find_vault
 
 if TYPE_CHECKING:
@@ -103,7 +101,7 @@ class Entries:
             found: dict[int, Entry] = {}
             for some in in_parts(numbers):
                 statement = (
-                    f"SELECT e.number, {COLUMNS} FROM entries AS e WHERE e.number IN ({marks_of(some)})"  # noqa: S608
+                    f"SELECT e.number, {COLUMNS} FROM entries AS e WHERE e.number IN ({marks(len(some))})"  # noqa: S608
                 )
                 found.update({row[0]: Entry(*row[1:]) for row in connection.rows(statement, some)})
             return found
@@ -138,7 +136,7 @@ class Entries:
             found: dict[tuple[int, bytes], StoredContent] = {}
             for at in range(0, len(hashes), 500):
                 some = hashes[at : at + 500]
-                for row in connection.rows(_CONTENT.format(marks_of(some)), (number, *some)):
+                for row in connection.rows(_CONTENT.format(marks(len(some))), (number, *some)):
                     size, tree_hash, *where, settings = row
                     content = StoredContent(*where)
                     sent_to = set(json.loads(settings).get("recipients", ()))
@@ -147,7 +145,7 @@ class Entries:
                 if encryption is None:
                     hexes = [tree_hash.hex() for tree_hash in some]
                     for size, hex_, upload, id_ in connection.rows(
-                        _ARCHIVES.format(marks_of(some)), (number, *hexes)
+                        _ARCHIVES.format(marks(len(some))), (number, *hexes)
                     ):
                         content = StoredContent(upload, None, None, None, None, id_)
                         found.setdefault((size, bytes.fromhex(hex_)), content)
@@ -210,22 +208,20 @@ class Entries:
 
     async def members(self, upload: UploadNumber) -> AsyncIterator[list[Entry]]:
         """Yield the versions that lie in an upload's archive by position, page by page."""
-        last = (-1, 0)
         statement = (
             f"SELECT e.number, {COLUMNS} FROM entries AS e WHERE e.upload = ? "  # noqa: S608
             "AND (e.position > ? OR (e.position = ? AND e.number > ?)) "
             f"ORDER BY e.position, e.number LIMIT {_MEMBERS_PAGE}"
         )
 
-        def question(connection: Connection) -> list[tuple[Any, ...]]:
-            position, number = last
+        def page(last: tuple[int, Entry] | None, connection: Connection) -> list[tuple[int, Entry]]:
+            number, position = (last[0], last[1].position or 0) if last else (0, -1)
             with few_pages(connection):
-                return connection.rows(statement, (upload, position, position, number))
+                rows = connection.rows(statement, (upload, position, position, number))
+            return [(row[0], Entry(*row[1:])) for row in rows]
 
-        while page := await self._database.read(question):
-            entries = [Entry(*row[1:]) for row in page]
-            yield entries
-            last = (entries[-1].position or 0, page[-1][0])
+        async for rows in self._database.pages(page):
+            yield [entry for _, entry in rows]
 
     async def uploads_of(self, tree: TreeRecord) -> list[UploadNumber]:
         """Return the uploads whose archives have something of a folder, oldest first."""
@@ -249,18 +245,16 @@ class Entries:
         Raises:
             CatalogError: A record is not as it was written.
         """
-        last: bytes | None = None
         sign, order = ("<", "e.path DESC") if is_descending else (">", "e.path")
 
-        def question(connection: Connection) -> list[StoredEntry]:
+        def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
             if last is None:
                 return select_stored(connection, "e.tree = ?", (tree.number,), run, order)
             is_it = f"e.tree = ? AND e.path {sign} ?"
-            return select_stored(connection, is_it, (tree.number, last), run, order)
+            return select_stored(connection, is_it, (tree.number, last.entry.path), run, order)
 
-        while page := await self._database.read(question):
-            yield page
-            last = page[-1].entry.path
+        async for stored in self._database.pages(page):
+            yield stored
 
     async def unproven(
         self, tree: TreeRecord, run: RunNumber | None = None
@@ -272,16 +266,13 @@ class Entries:
         Raises:
             CatalogError: A record is not as it was written.
         """
-        last = b""
-        is_first = True
 
-        def question(connection: Connection) -> list[tuple[Entry, Standing]]:
-            sign = ">=" if is_first else ">"
-            return select_unproven(connection, f"e.tree = ? AND e.path {sign} ?", (tree.number, last), run)
+        def page(last: tuple[Entry, Standing] | None, connection: Connection) -> list[tuple[Entry, Standing]]:
+            sign, path = (">", last[0].path) if last else (">=", b"")
+            return select_unproven(connection, f"e.tree = ? AND e.path {sign} ?", (tree.number, path), run)
 
-        while page := await self._database.read(question):
-            yield page
-            last, is_first = page[-1][0].path, False
+        async for unproven in self._database.pages(page):
+            yield unproven
 
     async def stored_in(
         self,
@@ -301,20 +292,19 @@ class Entries:
             start: Only members that begin here or later; of an archive that is one file, 0.
             stop: Only members that begin before this.
         """
-        last, path = start, b""
         is_before, before = ("", ()) if stop is None else ("AND coalesce(e.position, 0) < ?", (stop,))
         is_it = (
             "e.tree = ? AND e.upload = ? AND (coalesce(e.position, 0) > ? "
             f"OR (coalesce(e.position, 0) = ? AND e.path > ?)) {is_before}"
         )
 
-        def question(connection: Connection) -> list[StoredEntry]:
-            values = (tree.number, upload, last, last, path, *before)
+        def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
+            at, path = (last.entry.position or 0, last.entry.path) if last else (start, b"")
+            values = (tree.number, upload, at, at, path, *before)
             return select_stored(connection, is_it, values, run, "coalesce(e.position, 0), e.path")
 
-        while page := await self._database.read(question):
-            yield page
-            last, path = page[-1].entry.position or 0, page[-1].entry.path
+        async for stored in self._database.pages(page):
+            yield stored
 
     async def stored_at(self, tree: TreeRecord, path: bytes, run: RunNumber | None) -> StoredEntry | None:
         """Return the stored version of a path, now or at the end of a run."""
@@ -343,16 +333,3 @@ def _has_other(connection: Connection, entry: Entry, uploads: set[int]) -> bool:
     is_it = "e.tree = ? AND e.path = ? AND e.since <> ?"
     rows = connection.rows(f"{_ANY} WHERE {is_it}", (entry.tree, entry.path, entry.since))
     return any(upload not in uploads for (upload,) in rows)
-
-
-__all__ = [
-    "BundleRecord",
-    "Entries",
-    "Entry",
-    "RunNumber",
-    "Standing",
-    "StoredContent",
-    "StoredEntry",
-    "TreeNumber",
-    "TreeRecord",
-]

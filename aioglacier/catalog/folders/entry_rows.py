@@ -16,6 +16,7 @@ from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.folders.entry_records import Entry, Standing, StoredEntry
 from aioglacier.catalog.records import ArchiveState, UploadState
 from aioglacier.catalog.storage.columns import instant_of, optional
+from aioglacier.catalog.storage.tables import marks
 from aioglacier.core.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def find_standings(connection: Connection, uploads: Iterable[int]) -> dict[int, 
         rows = connection.rows(
             "SELECT u.number, u.state, count(a.number) FROM uploads AS u "  # noqa: S608
             f"LEFT JOIN archives AS a ON a.upload = u.number AND a.state = '{ArchiveState.STORED}' "
-            f"WHERE u.number IN ({marks_of(some)}) GROUP BY u.number, u.state",
+            f"WHERE u.number IN ({marks(len(some))}) GROUP BY u.number, u.state",
             some,
         )
         for number, state, archives in rows:
@@ -228,7 +229,7 @@ def end_paths(connection: Connection, tree: int, numbers: Sequence[int], run: in
     for some in in_parts(numbers):
         connection.rows(
             f"UPDATE entries SET until = ? WHERE tree = ? AND until IS NULL "  # noqa: S608
-            f"AND path IN (SELECT path FROM entries WHERE tree = ? AND number IN ({marks_of(some)}))",
+            f"AND path IN (SELECT path FROM entries WHERE tree = ? AND number IN ({marks(len(some))}))",
             (run, tree, tree, *some),
         )
 
@@ -237,8 +238,3 @@ def in_parts(values: Sequence[int]) -> Iterator[Sequence[int]]:
     """Divide values into as many as one statement takes."""
     for at in range(0, len(values), MANY):
         yield values[at : at + MANY]
-
-
-def marks_of(values: Sequence[object]) -> str:
-    """Return a mark for each value."""
-    return ", ".join("?" * len(values))

@@ -79,10 +79,8 @@ class Database:
                     raise await self._set_aside(error) from error
                 await anyio.sleep(_RETRY_SECONDS)
 
-    async def pages(self, page: Callable[[Connection, T | None], Sequence[T]]) -> AsyncIterator[Sequence[T]]:
-        """Ask page after page, each in a transaction of its own and one ahead of the caller.
-
-        The caller may stop at any point.
+    async def pages(self, page: Callable[[T | None, Connection], list[T]]) -> AsyncIterator[list[T]]:
+        """Ask page after page, each in a transaction of its own. The caller may stop at any point.
 
         Args:
             page: Gets the last row of the page before, ``None`` at first; an empty page is the end.
@@ -90,25 +88,16 @@ class Database:
         Raises:
             CatalogError: They cannot be read.
         """
-        ahead = self._ask(lambda connection: page(connection, None))
-        while rows := await ahead.result():
-            ahead = self._ask(partial(_following, page, rows[-1]))
+        last: T | None = None
+        while rows := await self.read(partial(page, last)):
             yield rows
+            last = rows[-1]
 
-    def _ask(self, question: Callable[[Connection], T]) -> _Turn[T]:
-        turn = _Turn(question)
-
-        async def ask() -> None:
-            try:
-                turn.end(await self.read(question))
-            except Exception as error:  # noqa: BLE001  # raised where the result is taken, if it is
-                turn.fail(error)
-            finally:
-                turn.ended.set()
-
-        self._check_open()
-        self._tasks.start_soon(ask)
-        return turn
+    async def each(self, page: Callable[[T | None, Connection], list[T]]) -> AsyncIterator[T]:
+        """Ask page after page, as ``pages`` does, and yield row after row, in constant memory."""
+        async for rows in self.pages(page):
+            for row in rows:
+                yield row
 
     async def write(self, change: Callable[[Connection], T]) -> T:
         """Change the records; on return the change is on disk.
@@ -239,12 +228,6 @@ class _Turn(Generic[T]):
 
 def _change_all(turns: Iterable[_Turn[Any]], connection: Connection) -> list[Any]:
     return [turn.transaction(connection) for turn in turns]
-
-
-def _following(
-    page: Callable[[Connection, T | None], Sequence[T]], last: T, connection: Connection
-) -> Sequence[T]:
-    return page(connection, last)
 
 
 def busy(location: str, waited_seconds: float) -> CatalogBusyError:

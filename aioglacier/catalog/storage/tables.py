@@ -26,7 +26,7 @@ from aioglacier.catalog.storage.columns import (
 from aioglacier.core.models import InventoryFormat, JobAction, Tier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from enum import StrEnum
 
     from aioglacier.catalog.storage.backend import Connection
@@ -61,18 +61,17 @@ class Table:
 
     Attributes:
         name: The table's name.
-        columns: The kind of each column, in the order of the columns.
+        columns: The kind of each column.
     """
 
-    def __init__(self, name: str, **columns: Kind) -> None:
+    def __init__(self, name: str, kinds: Mapping[Kind, str]) -> None:
         self.name = name
-        self.columns = columns
-        self._names = ", ".join(columns)
+        self.columns = {column: kind for kind, columns in kinds.items() for column in columns.split()}
+        self._names = ", ".join(self.columns)
 
     def insert(self, connection: Connection, **values: object) -> dict[str, Any]:
         """Make a row; return it as it is in the table."""
-        marks = _marks(len(values))
-        statement = _inserting(self.name, tuple(values), marks, self._names)
+        statement = _inserting(self.name, tuple(values), self._names)
         (row,) = connection.rows(statement, self._kept(values))
         return self._read(row)
 
@@ -87,12 +86,6 @@ class Table:
         rows = connection.rows(f"SELECT {self._names} FROM {self.name} WHERE {condition}", values)  # noqa: S608
         return [self._read(row) for row in rows]
 
-    def equal(self, **values: object) -> tuple[str, list[object]]:
-        """Return the condition that columns have these values, and the values as they are kept."""
-        wanted = {name: value for name, value in values.items() if value is not None}
-        parts = [f"{name} = ?" if name in wanted else f"{name} IS NULL" for name in values]
-        return " AND ".join(parts), self._kept(wanted)
-
     def _kept(self, values: dict[str, Any]) -> list[object]:
         return [optional(self.columns[name].keep, value) for name, value in values.items()]
 
@@ -103,13 +96,15 @@ class Table:
         }
 
 
-def _marks(count: int) -> str:
+def marks(count: int) -> str:
+    """Return the marks of so many values in a statement."""
     return ", ".join("?" * count)
 
 
 @cache
-def _inserting(table: str, names: tuple[str, ...], marks: str, returned: str) -> str:
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) RETURNING {returned}"  # noqa: S608
+def _inserting(table: str, names: tuple[str, ...], returned: str) -> str:
+    columns = ", ".join(names)
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks(len(names))}) RETURNING {returned}"  # noqa: S608
 
 
 @cache
@@ -120,126 +115,77 @@ def _updating(table: str, names: tuple[str, ...], returned: str) -> str:
 
 UPLOADS: Final = Table(
     "uploads",
-    number=PLAIN,
-    place=PLAIN,
-    nonce=PLAIN,
-    state=_choice(UploadState),
-    upload_id=PLAIN,
-    part_size=PLAIN,
-    size=PLAIN,
-    description=TEXT,
-    source=PATH,
-    source_identity=IDENTITY,
-    tree_hash=HASH,
-    archive_id=PLAIN,
-    outcome=TEXT,
-    created=INSTANT,
-    active=INSTANT,
+    {
+        PLAIN: "number place nonce upload_id part_size size archive_id",
+        _choice(UploadState): "state",
+        TEXT: "description outcome",
+        PATH: "source",
+        IDENTITY: "source_identity",
+        HASH: "tree_hash",
+        INSTANT: "created active",
+    },
 )
-
 JOBS: Final = Table(
     "jobs",
-    number=PLAIN,
-    place=PLAIN,
-    nonce=PLAIN,
-    state=_choice(JobState),
-    job_id=PLAIN,
-    action=_choice(JobAction),
-    archive_id=PLAIN,
-    range_start=PLAIN,
-    range_stop=PLAIN,
-    tier=_choice(Tier),
-    inventory_format=_choice(InventoryFormat),
-    inventory_start=INSTANT,
-    inventory_end=INSTANT,
-    inventory_limit=PLAIN,
-    inventory_marker=TEXT,
-    outcome=TEXT,
-    created=INSTANT,
-    changed=INSTANT,
+    {
+        PLAIN: "number place nonce job_id archive_id range_start range_stop inventory_limit",
+        _choice(JobState): "state",
+        _choice(JobAction): "action",
+        _choice(Tier): "tier",
+        _choice(InventoryFormat): "inventory_format",
+        TEXT: "inventory_marker outcome",
+        INSTANT: "inventory_start inventory_end created changed",
+    },
 )
-
 DOWNLOADS: Final = Table(
     "downloads",
-    number=PLAIN,
-    job=PLAIN,
-    target=PATH,
-    state=_choice(DownloadState),
-    outcome=TEXT,
-    created=INSTANT,
-    changed=INSTANT,
+    {
+        PLAIN: "number job",
+        PATH: "target",
+        _choice(DownloadState): "state",
+        TEXT: "outcome",
+        INSTANT: "created changed",
+    },
 )
-
 STREAMS: Final = Table(
     "streams",
-    number=PLAIN,
-    place=PLAIN,
-    nonce=PLAIN,
-    state=PLAIN,
-    description=TEXT,
-    source=PATH,
-    size=PLAIN,
-    tree_hash=HASH,
-    manifest=PLAIN,
-    created=INSTANT,
-    changed=INSTANT,
+    {
+        PLAIN: "number place nonce state size manifest",
+        TEXT: "description",
+        PATH: "source",
+        HASH: "tree_hash",
+        INSTANT: "created changed",
+    },
 )
-
 TREES: Final = Table(
     "trees",
-    number=PLAIN,
-    place=PLAIN,
-    identity=PLAIN,
-    settings=JSON,
-    created=INSTANT,
-    last_run=PLAIN,
-    root=PATH,
-    host=TEXT,
-    owner=TEXT,
+    {
+        PLAIN: "number place identity last_run",
+        JSON: "settings",
+        INSTANT: "created",
+        PATH: "root",
+        TEXT: "host owner",
+    },
 )
-
 RUNS: Final = Table(
     "runs",
-    number=PLAIN,
-    place=PLAIN,
-    tree=PLAIN,
-    kind=PLAIN,
-    state=PLAIN,
-    target=PATH,
-    settings=JSON,
-    counters=JSON,
-    outcome=TEXT,
-    started=INSTANT,
-    ended=INSTANT,
+    {
+        PLAIN: "number place tree kind state",
+        PATH: "target",
+        JSON: "settings counters",
+        TEXT: "outcome",
+        INSTANT: "started ended",
+    },
 )
-
 BUNDLES: Final = Table(
     "bundles",
-    upload=PLAIN,
-    tree=PLAIN,
-    run=PLAIN,
-    members=PLAIN,
-    content_size=PLAIN,
-    index_position=PLAIN,
-    index_size=PLAIN,
-    index_hash=HASH,
-    format=PLAIN,
-    compression=PLAIN,
-    encryption=PLAIN,
+    {
+        PLAIN: "upload tree run members content_size index_position index_size format compression encryption",
+        HASH: "index_hash",
+    },
 )
-
 SPENT: Final = Table(
-    "spent",
-    number=PLAIN,
-    place=PLAIN,
-    run=PLAIN,
-    operation=PLAIN,
-    day=INSTANT,
-    requests=PLAIN,
-    sent=PLAIN,
-    received=PLAIN,
-    price=PLAIN,
-    currency=PLAIN,
+    "spent", {PLAIN: "number place run operation requests sent received price currency", INSTANT: "day"}
 )
 
 #: Those that a test compares with what the migrations make.

@@ -87,7 +87,12 @@ async def upload_sealed(
                 part_size = choose_part_size(named.size + named.size // 4096 + 65536)
             file = stack.enter_context(open(named.path, "rb", buffering=0))  # noqa: ASYNC230, PTH123, SIM115
             sealed = await stack.enter_async_context(sealing(file, recipients, named.check_unchanged))
-        upload = await vault.prepare_upload(sealed, description=description, part_size=part_size)
+        upload = await vault.prepare_upload(
+            sealed,
+            description=description,
+            part_size=part_size,
+            recorded_source=None if source == STDIN else source,
+        )
         return await running.run("standard input" if source == STDIN else source, upload, can_go_on=False)
 
 

@@ -55,6 +55,7 @@ class UploadOptions:
         part_size: Bytes of a part; ``None`` chooses.
         expected_size: Bytes of the archive, where they are known; a different number is an error.
         keep_unfinished: Keep an unfinished upload at the service for a resume instead of aborting it.
+        recorded_source: The file that a stream is made from, for the record of the archive.
     """
 
     vault: str
@@ -62,6 +63,7 @@ class UploadOptions:
     part_size: int | None = None
     expected_size: int | None = None
     keep_unfinished: bool = False
+    recorded_source: str | None = None
 
 
 class ArchiveWriter:

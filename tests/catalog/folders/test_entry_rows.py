@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aioglacier.catalog import ArchiveState, Catalog, UploadState
-from aioglacier.catalog.folders.entries import Entry, RunNumber, Standing, TreeRecord
+from aioglacier.catalog.folders.entry_records import Entry, RunNumber, Standing, TreeRecord
 from tests.catalog.conftest import FILMS, NOON, PHOTOS, archive
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Folder:
 
     async def state_of(self, upload: UploadRecord, state: ArchiveState) -> None:
         """Record the state of the archive of an upload."""
-        record = await self.catalog.uploads.get(upload)
+        record = await self.catalog.uploads.get(upload.number)
         assert record.archive_id is not None
         await self.catalog.archives.record_state(self.tree.key, record.archive_id, state)
 
@@ -223,7 +223,7 @@ async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
     assert [row[0] for row in following] == paths[5000:]
 
 
-@pytest.mark.parametrize("place", [PHOTOS, FILMS])
+@pytest.mark.parametrize("key", [PHOTOS, FILMS])
 async def test_content_is_found_wherever_it_is_in_the_vault(folder: Folder, key: VaultKey) -> None:
     """By size and tree hash, under any path; not in another vault, and not in a lost archive."""
     _, upload = await folder.sync(b"a")
@@ -267,7 +267,7 @@ async def test_an_inventory_that_lacks_an_archive_takes_its_versions(folder: Fol
     merged = await folder.catalog.archives.merge_inventory(PHOTOS, [], inventoried=late)
     assert merged.missing == 1
     assert await folder.unproven() == {b"a": Standing.LOST}
-    assert (await folder.catalog.uploads.get(upload)).state is UploadState.COMPLETED
+    assert (await folder.catalog.uploads.get(upload.number)).state is UploadState.COMPLETED
     listed = [archive(1, tree_hash=bytes(32))]
     await folder.catalog.archives.merge_inventory(PHOTOS, listed, inventoried=late + timedelta(days=1))
     assert await folder.stored() == {b"a": (run, False)}
@@ -277,7 +277,7 @@ async def test_what_rests_on_an_archive_is_named(folder: Folder) -> None:
     """Each current version in it, and whether an older one is elsewhere; all of a vault leaves nothing."""
     await folder.sync(b"a")
     _, upload = await folder.sync(b"a", b"b")
-    record = await folder.catalog.uploads.get(upload)
+    record = await folder.catalog.uploads.get(upload.number)
     assert record.archive_id is not None
     entries = folder.catalog.entries
     some = [page async for page in entries.resting_on(PHOTOS, [record.archive_id])]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog import ArchiveState, Catalog
 from aioglacier.catalog.checksums import checksum
-from aioglacier.catalog.folders.entries import Entry, RunNumber, Standing
+from aioglacier.catalog.folders.entry_records import Entry, RunNumber, Standing
 from aioglacier.catalog.storage.migrations import MIGRATIONS
 from tests.catalog.conftest import PHOTOS, archive
 

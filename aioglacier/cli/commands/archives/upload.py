@@ -337,14 +337,14 @@ async def _upload(
 
 
 def _tell_what_was_found(session: Session, source: str, upload: ResumedUpload) -> None:
-    record = upload.continued
-    if upload.former is not None:
+    record = upload.history.continued
+    if upload.history.former is not None:
         session.output.warn(
-            f"{source!r} as it was before is archive {upload.former.id}, which was never printed"
+            f"{source!r} as it was before is archive {upload.history.former.id}, which was never printed"
         )
-    if upload.aborted is not None:
-        begun = show_time(upload.aborted.created)
-        session.output.note(f"aborted upload {upload.aborted.upload_id}, begun {begun}")
+    if upload.history.aborted is not None:
+        begun = show_time(upload.history.aborted.created)
+        session.output.note(f"aborted upload {upload.history.aborted.upload_id}, begun {begun}")
     if upload.is_stored:
         session.output.note(
             f"{source!r} is stored and unchanged, so it was skipped; --again makes another archive"
@@ -361,13 +361,13 @@ def _tell_what_was_found(session: Session, source: str, upload: ResumedUpload) -
 
 
 def _tell_what_expired(session: Session, upload: ResumedUpload) -> None:
-    expired, upload.expired = upload.expired, None
+    expired, upload.history.expired = upload.history.expired, None
     if expired is not None:
         session.output.warn(
             f"upload {expired.record.upload_id}, begun {show_time(expired.record.created)}, has expired, so "
             f"the file is sent again: {show_count(expired.size, 'byte')} of it had been sent before"
         )
-    passed_over, upload.passed_over = upload.passed_over, []
+    passed_over, upload.history.passed_over = upload.history.passed_over, []
     for found, error in passed_over:
         session.output.warn(
             f"the unfinished upload of {found.description!r} begun {show_time(found.started)} is left alone: "
