@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     #: What a command returns: an exit code, or work to do with a connection.
     Ending = int | None | Callable[[Glacier], Awaitable[int | None]]
 
+T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _FOLDS: Final = "folds"
@@ -168,6 +170,16 @@ def gathering(class_: type[Any]) -> Callable[[F], F]:
         given["options"] = options
 
     return folding(fold)
+
+
+def take_options(class_: type[T], given: dict[str, Any]) -> T:
+    """Make an option object from the values that have the names of its fields; they leave ``given``.
+
+    ``None`` means the default of the field.
+    """
+    names = [field.name for field in fields(cast("Any", class_)) if field.name in given]
+    taken = {name: given.pop(name) for name in names}
+    return class_(**{name: value for name, value in taken.items() if value is not None})
 
 
 def start(ctx: click.Context) -> Session:

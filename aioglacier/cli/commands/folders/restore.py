@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE, TIME, VAULT
 from aioglacier.cli.render.progress import Speed, State
@@ -21,14 +20,23 @@ from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from aioglacier.bulk import FolderRestore, RestoreOptions
-    from aioglacier.bulk.formats.age import Identities
-    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+
+
+def _fold(given: dict[str, Any]) -> None:
+    from aioglacier.bulk.restore.restore_options import RestoreOptions  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.restore.selection import SelectionOptions  # noqa: PLC0415
+
+    directory = given["directory"]
+    if os.path.exists(directory) and not os.path.isdir(directory):  # noqa: PTH110, PTH112  # of any bytes
+        raise click.UsageError(f"{directory!r} is a file; DIR is the folder to restore into")
+    given["waits"] = not given.pop("no_wait")
+    given |= {"tier": given["spending"].tier, "selection": take_options(SelectionOptions, given)}
+    given["options"] = take_options(RestoreOptions, given)
 
 
 @make_command("restore", short_help="Bring a folder back from a vault, or some of it.", resumes=True)
@@ -52,25 +60,16 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be asked for and cost at most; ask for nothing."
 )
-def command(
+@folding(_fold)
+async def command(
     session: Session,
+    glacier: Glacier,
     vault: str,
     directory: str,
-    patterns: tuple[str, ...],
-    folder: str | None,
-    exclude: tuple[str, ...],
-    at: datetime | None,
-    larger: int | None,
-    smaller: int | None,
-    modified_after: datetime | None,
-    modified_before: datetime | None,
+    options: RestoreOptions,
     spending: Spending,
-    identities: Identities | None,
-    overwrite: bool,
-    ahead: int | None,
-    no_wait: bool,
     dry_run: bool,
-) -> Ending:
+) -> int:
     """Bring what 'sync' archived in VAULT back, into DIR.
 
     PATTERN says what, as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; without any, all of it. Of
@@ -81,46 +80,12 @@ def command(
     it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
     3.
     """
-    if os.path.exists(directory) and not os.path.isdir(directory):  # noqa: PTH110, PTH112  # of any bytes
-        raise click.UsageError(f"{directory!r} is a file; DIR is the folder to restore into")
-    from aioglacier.bulk.restore.restore_options import AHEAD, RestoreOptions  # noqa: PLC0415  # not for help
-    from aioglacier.bulk.restore.selection import SelectionOptions  # noqa: PLC0415
-
-    options = RestoreOptions(
-        selection=SelectionOptions(
-            patterns=patterns,
-            exclude=exclude,
-            at=at,
-            larger=larger,
-            smaller=smaller,
-            modified_after=modified_after,
-            modified_before=modified_before,
-        ),
-        folder=folder,
-        tier=spending.tier,
-        overwrite=overwrite,
-        ahead=ahead or AHEAD,
-        waits=not no_wait,
-        identities=identities,
-    )
-
-    return partial(_run, session, vault, directory, options, spending, dry_run)
-
-
-async def _run(
-    session: Session,
-    vault: str,
-    directory: str,
-    options: RestoreOptions,
-    spending: Spending,
-    is_dry: bool,
-    glacier: Glacier,
-) -> int:
     from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415  # not needed for help
 
-    prices = spending.prices(glacier)
-    restore = FolderRestore(glacier.vault(vault), directory, spending.budget(glacier), options)
-    if is_dry:
+    budget = spending.budget(glacier)
+    prices = budget.prices
+    restore = FolderRestore(glacier.vault(vault), directory, budget, options)
+    if dry_run:
         plan = await restore.plan()
         record = {
             "event": "plan",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import codecs
 import os
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE, VAULT
 from aioglacier.cli.program.session import CommandError
@@ -25,13 +24,28 @@ from aioglacier.core.limits import MIB
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.sync.plan import SyncOptions
     from aioglacier.bulk.sync.sync import FolderSync
-    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+
+
+def _fold(given: dict[str, Any]) -> None:
+    from aioglacier.bulk.sync.packing import LARGEST_MEMBER  # noqa: PLC0415  # not needed for help
+    from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
+
+    given["exclude"] += tuple(read_patterns(given.pop("exclude_from")))
+    options = take_options(SyncOptions, given)
+    if options.allows_plain and options.recipients is not None:
+        raise click.UsageError("--no-encryption has no recipients; give one or the other")
+    if options.bundle_size < MIB:
+        raise click.UsageError(f"a bundle has 1MiB or more, not {options.bundle_size} bytes")
+    if options.largest_member > LARGEST_MEMBER:
+        raise click.UsageError(
+            f"what goes into a bundle has 16MiB or less, not {options.largest_member} bytes"
+        )
+    given["options"] = options
 
 
 @make_command(
@@ -47,43 +61,50 @@ if TYPE_CHECKING:
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Bring back what --exclude left out.")
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
-@click.option("--checksum", is_flag=True, help="Read every file, instead of going by size and time.")
+@click.option(
+    "--checksum", "is_thorough", is_flag=True, help="Read every file, whatever its size and time say."
+)
 @click.option("--compress", is_flag=True, help="Compress small files with zstd; tar --zstd reads that.")
 @RECIPIENTS
 @click.option(
-    "--no-encryption", is_flag=True, help="Encrypt nothing from now on, although the sync before did."
+    "--no-encryption",
+    "allows_plain",
+    is_flag=True,
+    help="Encrypt nothing from now on, although the sync before did.",
 )
 @click.option(
     "--accept-removals",
+    "accepts_removals",
     is_flag=True,
     help="Record paths as removed even if they are most of the folder; otherwise none is, and the exit code "
     "is 3: the disk may not be mounted.",
 )
 @click.option(
-    "--bundle-up-to", type=SIZE, help="Files of up to this size go into bundles. Default, and at most: 16MiB."
+    "--bundle-up-to",
+    "largest_member",
+    type=SIZE,
+    help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
 )
 @click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
+@click.option(
+    "--host",
+    metavar="NAME",
+    help="The machine that the folder belongs to. Default: this one's name, which changes in containers.",
+)
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
 )
 @SPENDING
-def command(
+@folding(_fold)
+async def command(
     session: Session,
+    glacier: Glacier,
     directory: str,
     vault: str,
-    exclude: tuple[str, ...],
-    include: tuple[str, ...],
-    exclude_from: tuple[str, ...],
-    checksum: bool,
-    compress: bool,
-    recipients: Recipients | None,
-    no_encryption: bool,
-    accept_removals: bool,
-    bundle_up_to: int | None,
-    bundle_size: int | None,
-    dry_run: bool,
+    options: SyncOptions,
     spending: Spending,
-) -> Ending:
+    dry_run: bool,
+) -> int:
     """Archive what is new or has changed in the folder DIR since the last time, in VAULT.
 
     Files of up to 16 MiB are packed into bundles, which are tar archives; larger ones are archives by
@@ -96,40 +117,6 @@ def command(
     It may be stopped at any moment and run again. If some files cannot be read they are listed, the others
     are archived, and the exit code is 3.
     """
-    from aioglacier.bulk.formats.bundle_format import BUNDLE_SIZE  # noqa: PLC0415  # not needed for help
-    from aioglacier.bulk.sync.packing import LARGEST_MEMBER  # noqa: PLC0415
-    from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
-
-    if no_encryption and recipients is not None:
-        raise click.UsageError("--no-encryption has no recipients; give one or the other")
-    if bundle_size is not None and bundle_size < MIB:
-        raise click.UsageError(f"a bundle has 1MiB or more, not {bundle_size} bytes")
-    if bundle_up_to is not None and bundle_up_to > LARGEST_MEMBER:
-        raise click.UsageError(f"what goes into a bundle has 16MiB or less, not {bundle_up_to} bytes")
-    options = SyncOptions(
-        exclude=(*exclude, *read_patterns(exclude_from)),
-        include=include,
-        is_thorough=checksum,
-        compress=compress,
-        bundle_size=bundle_size or BUNDLE_SIZE,
-        largest_member=LARGEST_MEMBER if bundle_up_to is None else bundle_up_to,
-        recipients=recipients,
-        allows_plain=no_encryption,
-        accepts_removals=accept_removals,
-    )
-
-    return partial(_run, session, directory, vault, options, spending, dry_run)
-
-
-async def _run(
-    session: Session,
-    directory: str,
-    vault: str,
-    options: SyncOptions,
-    spending: Spending,
-    is_dry: bool,
-    glacier: Glacier,
-) -> int:
     import asyncio  # noqa: PLC0415  # not needed for help
 
     from aioglacier.bulk.sync.sync import FolderSync  # noqa: PLC0415
@@ -138,12 +125,12 @@ async def _run(
 
     budget = spending.budget(glacier)
     prices = budget.prices
-    if is_dry or budget.limit is not None:
+    if dry_run or budget.limit is not None:
         sync = FolderSync(glacier.vault(vault), directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):
             plan = await sync.plan()
         cost = prices.uploads(plan.requests) + prices.storing(plan.sent, plan.bundles + plan.big_files)
-        if is_dry:
+        if dry_run:
             record = {
                 "event": "plan",
                 "vault": vault,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from aioglacier.cli.program.command import command as make_command
+from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import COUNT, VAULT
 from aioglacier.cli.render.progress import State
@@ -20,12 +19,19 @@ from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_reco
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.verify import FolderVerify, VerifyOptions
-    from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+
+
+def _fold(given: dict[str, Any]) -> None:
+    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415  # not needed for help
+
+    if given["identities"] is not None and not given["sample"]:
+        raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
+    given |= {"reads_files": not given.pop("quick"), "tier": given["spending"].tier}
+    given["options"] = take_options(VerifyOptions, given)
 
 
 @make_command("verify", resumes=True)
@@ -42,16 +48,16 @@ if TYPE_CHECKING:
 @RETRIEVING
 @IDENTITY
 @click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
-def command(
+@folding(_fold)
+async def command(
     session: Session,
+    glacier: Glacier,
     directory: str,
     vault: str,
-    quick: bool,
-    sample: int,
+    options: VerifyOptions,
     spending: Spending,
-    identities: Identities | None,
     dry_run: bool,
-) -> Ending:
+) -> int:
     """Compare the folder DIR with what 'sync' archived of it in VAULT.
 
     Every file is read and compared with its hash on record; the archives on record are compared with the
@@ -62,30 +68,13 @@ def command(
     Each finding is printed. A folder that has only changed since is exit code 3; a file that has rotted on
     this disk, or an archive that is not what it should be, is exit code 4.
     """
-    from aioglacier.bulk.verify import VerifyOptions  # noqa: PLC0415  # not needed for help
-
-    if identities is not None and not sample:
-        raise click.UsageError("--identity decrypts what --sample retrieves; say how many MiB")
-    options = VerifyOptions(reads_files=not quick, sample=sample, tier=spending.tier, identities=identities)
-
-    return partial(_run, session, directory, vault, options, spending, dry_run)
-
-
-async def _run(
-    session: Session,
-    directory: str,
-    vault: str,
-    options: VerifyOptions,
-    spending: Spending,
-    is_dry: bool,
-    glacier: Glacier,
-) -> int:
     from aioglacier.bulk.findings import SERIOUS  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.verify import FolderVerify  # noqa: PLC0415
 
-    prices = spending.prices(glacier)
-    verify = FolderVerify(glacier.vault(vault), directory, spending.budget(glacier), options)
-    if is_dry:
+    budget = spending.budget(glacier)
+    prices = budget.prices
+    verify = FolderVerify(glacier.vault(vault), directory, budget, options)
+    if dry_run:
         record = {
             "event": "plan",
             "vault": vault,
