@@ -110,7 +110,9 @@ def show_amount(amount: float, currency: str) -> str:
     """Return an amount of money as text; small ones have more digits, ``nan`` is unknown."""
     if math.isnan(amount):
         return f"an unknown amount of {currency}"
-    return f"{amount:,.2f} {currency}" if amount >= 0.1 or not amount else f"{amount:.4f} {currency}"
+    if amount >= 0.1 or not amount:
+        return f"{amount:,.2f} {currency}"
+    return f"{amount:.{1 - math.floor(math.log10(abs(amount)))}f} {currency}"  # two digits that count
 
 
 def rounded(amount: float) -> float | None:

@@ -111,6 +111,24 @@ def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.C
             yield f"{above}{name}", command
 
 
+#: What can cost something.
+SPENDS = frozenset(
+    {
+        "upload",
+        "download",
+        "inventory",
+        "sync",
+        "restore",
+        "verify",
+        "delete",
+        "vault empty",
+        "jobs output",
+        "uploads resume",
+        "catalog recover",
+    }
+)
+
+
 def options(command: click.Command) -> set[str]:
     """The options of a command."""
     return {name for each in command.params for name in each.opts}
@@ -123,6 +141,12 @@ def test_what_changes_something_or_pays_can_be_tried_first() -> None:
     assert found.keys() == changing | LOOKS | RUNS_HERE
     assert [name for name in sorted(changing) if "--dry-run" not in options(found[name])] == []
     assert changing.isdisjoint(LOOKS)
+
+
+def test_what_costs_something_has_a_limit() -> None:
+    """Every command that can cost takes --max-cost and a price list, and no other does."""
+    limited = {name for name, command in commands(root) if "--max-cost" in options(command)}
+    assert limited == SPENDS == {name for name, command in commands(root) if "--prices" in options(command)}
 
 
 def test_every_command_answers_in_json() -> None:
@@ -185,7 +209,8 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(house: tuple[Cli,
         given = [ids.get(word, word) for word in arguments.split()]
         words = [*name.split(), "--dry-run", *(word for word in given if word.startswith("--")), "--"]
         words += [word for word in given if not word.startswith("--")]
-        assert program(*words, stdin=b"").records, name
+        (plan,) = program(*words, stdin=b"").records
+        assert "cost" in plan or name.partition(" --")[0] not in SPENDS, name
         if name in {"delete", "download", "inventory", "vault empty", "uploads resume"}:
             assert "nothing was done" in people(*words, stdin=b"").text, name
     assert everything(program) == before
@@ -198,10 +223,10 @@ def files_of(folder: Path) -> list[str]:
 
 
 def test_a_plan_says_whether_a_job_is_there_and_what_another_costs(house: tuple[Cli, dict[str, str]]) -> None:
-    """A finished job costs nothing, nor does a range of its output; another archive does."""
+    """Of a finished job only the transfer is to be paid; another archive costs more."""
     program, ids = house
     there = program("download", "photos", "--archive-id", ids["ARCHIVE"], "new-file", "--dry-run").record
-    assert (there["operation"], there["job_id"], there["cost"]) == ("GetJobOutput", ids["JOB"], 0)
+    assert (there["operation"], there["job_id"]) == ("GetJobOutput", ids["JOB"])
     ranged = program(
         "download",
         "photos",
@@ -211,9 +236,10 @@ def test_a_plan_says_whether_a_job_is_there_and_what_another_costs(house: tuple[
         f"--byte-range=0-{MIB - 1}",
         "--dry-run",
     ).record
-    assert (ranged["operation"], ranged["job_id"], ranged["cost"]) == ("GetJobOutput", ids["JOB"], 0)
+    assert (ranged["operation"], ranged["job_id"]) == ("GetJobOutput", ids["JOB"])
     (program.folder / "another").write_bytes(os.urandom(MIB))
     other = program("upload", "photos", "another").record["archive_id"]
     asked = program("download", "photos", f"--archive-id={other}", "new-file", "--dry-run").record
     assert (asked["operation"], asked["job_id"], asked["size"]) == ("InitiateJob", None, MIB)
-    assert asked["cost"] > 0
+    assert asked["cost"] > ranged["cost"] > 0
+    assert there["cost"] == pytest.approx(3 * ranged["cost"])

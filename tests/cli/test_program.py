@@ -293,7 +293,9 @@ def test_a_standard_output_that_is_closed(cli: Cli, vault: str) -> None:
     assert "standard output is closed" in cli.judge(done.returncode, b"", done.stderr, 1).err
 
 
-def test_the_version_names_the_hash_core(bare: Cli) -> None:
-    """It says what computes the hashes, too."""
-    (line,) = bare("--version").text.splitlines()
-    assert line == f"aioglacier {version('aioglacier')}, hashing with {hash_core()}"
+def test_the_verbose_version_names_the_hash_core(bare: Cli) -> None:
+    """In either order -v adds what computes the hashes to the version."""
+    plain = f"aioglacier {version('aioglacier')}"
+    assert bare("--version").text == f"{plain}\n"
+    for words in (["--version", "-v"], ["-v", "--version"]):
+        assert bare(*words).text == f"{plain}, hashing with {hash_core()}\n"

@@ -58,8 +58,7 @@ class Command(click.Command):
     """A command that also takes the global options and is called with a ``Session``.
 
     With ``resumes``, the same command line goes on with work that was stopped. With ``makes_local``, it makes
-    the folder of ``--local`` if there is none, and with ``makes_catalog`` the file of ``--catalog``. Without
-    ``records``, it opens no catalog to connect.
+    the folder of ``--local`` if there is none. Without ``records``, it opens no catalog to connect.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class Command(click.Command):
         *args: Any,
         resumes: bool = False,
         makes_local: bool = False,
-        makes_catalog: bool = False,
         records: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -75,7 +73,6 @@ class Command(click.Command):
         self.params += global_options(hidden=True)
         self.resumes = resumes
         self.makes_local = makes_local
-        self.makes_catalog = makes_catalog
         self.records = records
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -100,7 +97,6 @@ class Command(click.Command):
             session = start(ctx)
             if not self.makes_local:
                 session.require_local()
-            session.makes_catalog = self.makes_catalog
             if self.resumes:
                 session.resume = session.same_command()
             return self._call(ctx, session)

@@ -78,6 +78,7 @@ CODES: Final[dict[type[errors.GlacierError], Exit]] = {
 #: Errors of one of several items: the others are worth trying.
 _OF_ONE_ITEM: Final = (
     errors.EmptyArchiveError,
+    errors.CostLimitError,
     errors.DescriptionError,
     errors.TooManyPartsError,
     errors.SourceError,

@@ -14,7 +14,7 @@ import click
 from aioglacier.cli.program.command import refuse_empty
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import add_next_step, failure_of, tell
-from aioglacier.cli.program.global_options import global_options
+from aioglacier.cli.program.global_options import Settings, global_options
 from aioglacier.cli.program.session import Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
@@ -43,6 +43,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+_VERSION: Final = "aioglacier.cli.program.main.version"
+
+
 class Program(click.Group):
     """The root of the command line."""
 
@@ -50,6 +53,9 @@ class Program(click.Group):
         """See ``click.Command.parse_args``."""
         rest = super().parse_args(ctx, args)
         refuse_empty(ctx)
+        if ctx.meta.get(_VERSION):  # once all options are read: -v may stand behind it
+            _show_version(is_verbose=Settings.of(ctx.meta).verbose > 0)
+            ctx.exit()
         return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -84,14 +90,15 @@ class Program(click.Group):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])
 
 
-def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value:
-        from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
+def _show_version(*, is_verbose: bool) -> None:
+    from importlib.metadata import version  # noqa: PLC0415  # slow, and asked for rarely
 
+    hashing = ""
+    if is_verbose:
         from aioglacier.core.treehash import hash_core  # noqa: PLC0415  # as above
 
-        click.echo(f"aioglacier {version('aioglacier')}, hashing with {hash_core()}")
-        ctx.exit()
+        hashing = f", hashing with {hash_core()}"
+    click.echo(f"aioglacier {version('aioglacier')}{hashing}")
 
 
 root: Final = Program(
@@ -102,9 +109,8 @@ root: Final = Program(
             ["--version"],
             is_flag=True,
             expose_value=False,
-            is_eager=True,
-            callback=_show_version,
-            help="Print the version and what computes the hashes, and exit.",
+            callback=lambda ctx, _, value: ctx.meta.update({_VERSION: value}),
+            help="Print the version and exit; with -v also what computes the hashes.",
         ),
     ],
     help=(

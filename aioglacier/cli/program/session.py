@@ -55,7 +55,6 @@ class Session:
     """The settings, output, signals and connection of one command.
 
     Attributes:
-        makes_catalog: Whether the command makes the file of ``--catalog`` if there is none.
         begins_catalog: Whether the command fills a new catalog, although a damaged one is kept beside it.
         resume: The command line that goes on if this one is stopped now, ``None`` if there is none.
         safe: Returns what is safe in that case, as "12 of 40 parts are at the service".
@@ -67,7 +66,6 @@ class Session:
         self.output = output
         self.stopper = stopper
         self.resume: str | None = None
-        self.makes_catalog = False
         self.begins_catalog = False
         self.safe: Callable[[], str] = lambda: ""
 
@@ -145,25 +143,18 @@ class Session:
                 raise stopped from error
             raise
 
-    def _require_catalog(self) -> None:
-        """See that the file of ``--catalog`` is there, before an empty one is made for a mistyped name.
+    def _look_at_catalog(self) -> None:
+        """Say that the file of ``--catalog`` is a new one: its path may be mistyped.
 
         Raises:
-            CommandError: It is not, and the command makes none; or its folder is not.
+            CommandError: Not even its folder is there.
         """
         path = self.settings.catalog
         if path is None or "://" in path or os.path.lexists(path):
             return
-        if not self.makes_catalog:
-            raise CommandError(
-                f"--catalog {path!r}: there is no such file; upload, sync, inventory, catalog rebuild and "
-                "catalog recover make it",
-                Exit.CATALOG,
-            )
-        if not os.path.isdir(folder := os.path.dirname(path) or "."):  # noqa: PTH112, PTH120  # of any bytes
-            raise CommandError(
-                f"--catalog {path!r}: there is no folder {folder!r}; make it first", Exit.CATALOG
-            )
+        folder = os.path.dirname(path) or "."  # noqa: PTH120  # a name of any bytes
+        if not os.path.isdir(folder):  # noqa: PTH112  # as above
+            raise CommandError(f"--catalog {path!r}: there is no folder {folder!r}", Exit.CATALOG)
         self.output.note(f"new catalog {path!r}")
 
     @asynccontextmanager
@@ -177,7 +168,7 @@ class Session:
 
         import anyio.to_thread  # noqa: PLC0415
 
-        self._require_catalog()
+        self._look_at_catalog()
         try:
             catalog = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.catalog")
             async with catalog.Catalog.open(self.settings.catalog, begins_new=self.begins_catalog) as opened:

@@ -8,7 +8,7 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.render.printed_records import job_record, job_text
 from aioglacier.cli.render.progress import waiting
 from aioglacier.cli.render.sizes import show_count, show_time
-from aioglacier.core.models import JobStatus
+from aioglacier.core.models import JobStatus, Tier
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import JobDescription
+    from aioglacier.core.spending import Budget
 
 
 def not_yet(session: Session, vault: str, job: JobDescription) -> Exit:
@@ -47,9 +48,15 @@ async def wait(
 
 
 async def inventory_job(
-    session: Session, vault: Vault, *, is_new: bool = False
+    session: Session, vault: Vault, budget: Budget, *, is_new: bool = False
 ) -> tuple[Job, JobDescription]:
-    """Find or start a job that lists the whole vault, and describe it."""
+    """Find or start a job that lists the whole vault, and describe it.
+
+    Raises:
+        CostLimitError: Its cost would exceed the budget. Nothing was started.
+    """
+    if is_new or await vault.retrievals.find_useful_inventory() is None:
+        budget.check(budget.prices.jobs(Tier.STANDARD, 0, 1), "this inventory")
     job, is_started = await vault.retrievals.find_or_start_inventory(is_new=is_new)
     if is_started:
         takes = "" if session.settings.local is not None else "; an inventory takes 3 to 5 hours"

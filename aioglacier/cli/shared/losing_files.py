@@ -1,37 +1,83 @@
-"""The question before archives go that files of synced folders rest on."""
+"""Before archives are deleted: the charge for it, and the files of synced folders that would be lost."""
 
 from __future__ import annotations
 
+import math
 import os
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.session import CommandError
+from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.sizes import show_count
+from aioglacier.cli.shared.money import cost_record, cost_text
+from aioglacier.cli.shared.vault_lookup import find_region, find_vault
 from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
+    from aioglacier.catalog import ArchiveRecord, Catalog, VaultKey
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import ArchiveId
 
 #: Files that are named; the others are counted.
 _NAMED: Final = 10
 
-#: For the question.
-EARLY: Final = (
-    f"Less than {VAULT.minimum_storage_days} days of storage are charged as {VAULT.minimum_storage_days}"
-)
-
 LOSE_FILES: Final = click.option(
     "--lose-files",
     is_flag=True,
     help="Go on although files that 'sync' archived would be lost with these archives.",
 )
+
+
+def price_deletions(
+    session: Session, vault: str, archive_ids: Sequence[ArchiveId] | None, spending: Spending
+) -> tuple[Record, str]:
+    """Return the charge for early deletions, by the archives on record, and a sentence about it.
+
+    Args:
+        session: The session.
+        vault: The vault.
+        archive_ids: The archives to be deleted; ``None`` for all of the vault.
+        spending: The price list.
+    """
+
+    async def price(catalog: Catalog) -> tuple[Record, str]:
+        key = await find_vault(session, catalog, vault)
+        prices = spending.prices_of(key.region if key is not None else find_region(session.settings))
+        cost, now = (0.0 if key is not None else math.nan), datetime.now(UTC)
+        async for found in _find_archives(catalog, key, archive_ids):
+            if found is None:
+                cost = math.nan
+            elif found.state.value != "deleted":
+                age = (now - found.archive.created) / timedelta(days=1)
+                cost += prices.early_deletion(found.archive.size, age, 1)
+        record = cost_record(prices, cost)
+        days = VAULT.minimum_storage_days
+        return record, f"less than {days} days of storage are charged as {days}: {cost_text(record)}"
+
+    return session.run_with_catalog(price)
+
+
+async def _find_archives(
+    catalog: Catalog, key: VaultKey | None, archive_ids: Sequence[ArchiveId] | None
+) -> AsyncIterator[ArchiveRecord | None]:
+    if key is None:
+        return
+    if archive_ids is not None:
+        for archive_id in archive_ids:
+            yield await catalog.archives.get(key, archive_id)
+        return
+    async with closing(catalog.archives.list_vault(key)) as found:
+        async for record in found:
+            yield record
 
 
 async def refuse_to_lose_files(

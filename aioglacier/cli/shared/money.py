@@ -48,9 +48,13 @@ class Spending:
 
     def prices(self, glacier: Glacier) -> Prices:
         """Load the prices of the connection's region."""
+        return self.prices_of(glacier.region)
+
+    def prices_of(self, region: str | None) -> Prices:
+        """Load the prices of a region; all are unknown without one."""
         from aioglacier.bulk.pricing import load_prices  # noqa: PLC0415  # not needed for help
 
-        return load_prices(glacier.region, self.price_list)
+        return load_prices(region or "", self.price_list)
 
     def budget(self, glacier: Glacier) -> Budget:
         """Return the budget of the command, by the prices of the connection's region."""
@@ -59,15 +63,18 @@ class Spending:
         return Budget(self.prices(glacier), self.max_cost)
 
 
-def _fold(given: dict[str, Any]) -> None:
-    tier = Tier(given.pop("tier", Tier.STANDARD))
-    yes, limit, prices = given.pop("yes", False), given.pop("max_cost"), given.pop("price_list")
-    given["spending"] = Spending(tier, yes, limit, prices)
+def _retrieving(given: dict[str, Any]) -> None:
+    tier, yes = Tier(given.pop("tier")), given.pop("yes")
+    given["spending"] = Spending(tier, yes, given.pop("max_cost"), given.pop("price_list"))
+
+
+def _spending(given: dict[str, Any]) -> None:
+    given["spending"] = Spending(Tier.STANDARD, False, given.pop("max_cost"), given.pop("price_list"))
 
 
 #: Give a command ``spending``: for one that retrieves, and for one that does not.
-RETRIEVING: Final = folding(_fold, _TIER, YES, _MAX_COST, _PRICES)
-SPENDING: Final = folding(_fold, _MAX_COST, _PRICES)
+RETRIEVING: Final = folding(_retrieving, _TIER, YES, _MAX_COST, _PRICES)
+SPENDING: Final = folding(_spending, _MAX_COST, _PRICES)
 
 
 def cost_record(prices: Prices, cost: float) -> Record:
@@ -87,7 +94,8 @@ def cost_text(record: Any) -> str:
     from aioglacier.core.prices import show_amount  # noqa: PLC0415
 
     if record["cost"] is None:
-        return f"unknown (the list of {record['prices_seen']} lacks a price of {record['prices_of']})"
+        where = record["prices_of"] or "a region that is not named: --region"
+        return f"cost unknown (a size, or the list of {record['prices_seen']} for {where})"
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
 from aioglacier.cli.shared.consent import tell_plan
 from aioglacier.cli.shared.encrypting import save_unsealed, unsealed
-from aioglacier.cli.shared.money import cost_record, cost_text
+from aioglacier.cli.shared.money import confirm_expedited, cost_record, cost_text
 from aioglacier.cli.shared.uploading import gently, open_stdin
 from aioglacier.core.limits import VAULT
 from aioglacier.core.planning import choose_part_size
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.bulk.formats.age import Identities, Recipients
+    from aioglacier.bulk.streams.manifest import Manifest
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Tier
+    from aioglacier.core.prices import Prices
 
 STDOUT = "-"
 
@@ -37,7 +42,9 @@ def count_parts_of_piece(part_size: int | None, piece_size: int | None) -> int:
     return max(1, min(VAULT.max_parts, piece_size // choose_part_size(None, part_size)))
 
 
-def plan_record(vault: str, description: str | None, part_size: int | None, piece_size: int | None) -> Record:
+def plan_record(
+    vault: str, description: str | None, part_size: int | None, piece_size: int | None, prices: Prices
+) -> Record:
     """Return the plan of an upload that rolls over, as far as it is known of a stream."""
     size = choose_part_size(None, part_size)
     parts = count_parts_of_piece(part_size, piece_size)
@@ -51,6 +58,7 @@ def plan_record(vault: str, description: str | None, part_size: int | None, piec
         "requests": None,
         "at_most": None,
         "piece_size": parts * size,
+        **cost_record(prices, math.nan),
     }
 
 
@@ -65,12 +73,14 @@ async def upload_rolling(
     stream: str | None,
     position: int | None,
     recipients: Recipients | None,
+    spending: Spending,
 ) -> int:
     """Archive standard input, and print the manifest."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415
     from aioglacier.bulk.streams.upload import StreamUpload  # noqa: PLC0415  # not needed for help
 
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(glacier.vault(vault).spending(spending.budget(glacier)))
         source: object = open_stdin()
         if recipients is not None:
             source = await stack.enter_async_context(sealing(source, recipients))
@@ -126,26 +136,32 @@ async def plan_rolling(
 
     place = glacier.vault(vault)
     prices = spending.prices(glacier)
-    tier = spending.tier
     manifest = await find_manifest(place, archive_id)
-    facts = {"vault": vault, "manifest": archive_id, "target": target, "tier": tier.value}
+    facts = {"vault": vault, "manifest": archive_id, "target": target, "tier": spending.tier.value}
     if manifest is None:
         unknown = {"size": None, "pieces": None, "jobs": None, "retrieved": None, "cost": None}
         what = "retrieve the manifest, and then the pieces that it names"
         return tell_plan(session, "InitiateJob", what, **facts, **unknown)
-    to_ask = [
-        piece.size for piece in manifest.pieces if await place.retrievals.find(piece.archive_id) is None
-    ]
+    size, jobs, cost = await _price(place, manifest, spending.tier, prices)
     record = {
         **facts,
         "size": manifest.size,
         "pieces": len(manifest.pieces),
-        "jobs": len(to_ask),
-        "retrieved": sum(to_ask),
-        **cost_record(prices, prices.retrieval(tier, sum(to_ask), len(to_ask))),
+        "jobs": jobs,
+        "retrieved": size,
+        **cost_record(prices, cost),
     }
-    what = f"start {show_count(len(to_ask), 'job')} for {show_size(sum(to_ask))}, {cost_text(record)}"
+    what = f"start {show_count(jobs, 'job')} for {show_size(size)}, {cost_text(record)}"
     return tell_plan(session, "InitiateJob", what, **record)
+
+
+async def _price(vault: Vault, manifest: Manifest, tier: Tier, prices: Prices) -> tuple[int, int, float]:
+    """Return the bytes to retrieve, the jobs to start, and the cost of the whole download."""
+    to_ask = [
+        piece.size for piece in manifest.pieces if await vault.retrievals.find(piece.archive_id) is None
+    ]
+    size = sum(to_ask)
+    return size, len(to_ask), prices.jobs(tier, size, len(to_ask)) + prices.transfer_out(manifest.size)
 
 
 async def download_rolling(
@@ -160,22 +176,30 @@ async def download_rolling(
     identities: Identities | None = None,
 ) -> int:
     """Bring a stream back as one."""
-    from aioglacier.bulk.streams.download import StreamDownload, read_manifest  # noqa: PLC0415  # as above
+    from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest  # noqa: PLC0415
 
-    place = glacier.vault(vault)
-    manifest = await read_manifest(place, archive_id, spending.tier)
-    download = StreamDownload(place, manifest, tier=spending.tier)
-    if identities is not None and target != STDOUT:
-        encrypted = landing.hidden_name(target, landing.ENCRYPTED)
-        await download.check_room(encrypted, more=manifest.size)
-    session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
-    async with showing(session.output, "standard output" if target == STDOUT else target, download):
-        if target == STDOUT:
-            with open_stdout() as stdout:
-                async with unsealed(stdout.write, identities) as write:
-                    await download.run(write)
-        else:
-            await save_unsealed(target, identities, download.save, overwrite=overwrite)
+    place, budget = glacier.vault(vault), spending.budget(glacier)
+    async with place.spending(budget):
+        if await find_manifest(place, archive_id) is None:
+            confirm_expedited(session, spending, math.nan, budget.prices, "retrieve the manifest of a stream")
+        manifest = await read_manifest(place, archive_id, spending.tier)
+        size, jobs, cost = await _price(place, manifest, spending.tier, budget.prices)
+        budget.check(cost, "this download")
+        if jobs:
+            what = f"start {show_count(jobs, 'job')} for {show_size(size)}"
+            confirm_expedited(session, spending, cost, budget.prices, what)
+        download = StreamDownload(place, manifest, tier=spending.tier)
+        if identities is not None and target != STDOUT:
+            encrypted = landing.hidden_name(target, landing.ENCRYPTED)
+            await download.check_room(encrypted, more=manifest.size)
+        session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
+        async with showing(session.output, "standard output" if target == STDOUT else target, download):
+            if target == STDOUT:
+                with open_stdout() as stdout:
+                    async with unsealed(stdout.write, identities) as write:
+                        await download.run(write)
+            else:
+                await save_unsealed(target, identities, download.save, overwrite=overwrite)
     session.safe = lambda: ""
     record = {
         "target": target,
@@ -185,6 +209,7 @@ async def download_rolling(
         "pieces": len(manifest.pieces),
         "jobs_started": download.started,
         "verified": True,
+        **cost_record(budget.prices, budget.cost),
     }
     session.output.record(record, _download_text)
     return Exit.DONE
@@ -193,5 +218,7 @@ async def download_rolling(
 def _download_text(record: Mapping[str, Any]) -> str:
     target = "standard output" if record["target"] == STDOUT else record["target"]
     return as_text(
-        f"{target}: complete, each piece's tree hash is right", record, without={"target", "verified"}
+        f"{target}: complete, each piece's tree hash is right",
+        {**record, "cost": cost_text(record)},
+        without={"target", "verified", "currency", "prices_of", "prices_seen"},
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.session import Session
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
+    from aioglacier.core.spending import Budget
     from aioglacier.recorded.resume import ResumedUpload
     from aioglacier.transfer.upload.source_upload import SourceUpload
 
@@ -60,10 +61,13 @@ class RunningUploads:
 
     Attributes:
         stored: Sources that were skipped, because they are stored and unchanged.
+        budget: The budget in force.
     """
 
-    def __init__(self, session: Session, count: int = 1) -> None:
+    def __init__(self, session: Session, count: int, budget: Budget) -> None:
         self.stored: set[str] = set()
+        self.budget = budget
+        self._promised = 0.0
         self._session = session
         self._count = count
         self._ended = 0
@@ -104,6 +108,15 @@ class RunningUploads:
         if not self._running:
             self._session.safe = lambda: ""
         return archive
+
+    def check_cost(self, source: str, cost: float) -> None:
+        """Refuse a source that would exceed the budget, together with those that were begun.
+
+        Raises:
+            CostLimitError: It would. Nothing of it was sent.
+        """
+        self.budget.check(self._promised + cost - self.budget.cost, f"the upload of {source!r}")
+        self._promised += cost
 
     def skip(self, source: str) -> None:
         """Count a source that is stored already."""

@@ -51,7 +51,7 @@ def is_meant(key: VaultKey, settings: Settings) -> bool:
     if settings.local is not None:
         return key.endpoint == f"local:{os.path.realpath(settings.local)}"
     endpoint = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER")
-    region = _region(settings)
+    region = find_region(settings)
     return (
         (endpoint is None or urlsplit(key.endpoint).netloc == urlsplit(endpoint).netloc.rpartition("@")[2])
         and (region is None or key.region == region)
@@ -72,17 +72,20 @@ def make_key(settings: Settings, vault: str, *, region: str | None) -> VaultKey:
     """
     from aioglacier.catalog import VaultKey  # noqa: PLC0415  # SQLite takes long to load
 
-    if settings.local is not None:
-        from aioglacier.client.local_endpoint import REGION  # noqa: PLC0415  # loads the server
-
-        return VaultKey(vault, REGION, settings.account_id, f"local:{os.path.realpath(settings.local)}")
-    found = _region(settings) or region
+    found = find_region(settings) or region
     if found is None:
         raise CommandError(f"nothing says where vault {vault} is; name its region with --region", Exit.USAGE)
+    if settings.local is not None:
+        return VaultKey(vault, found, settings.account_id, f"local:{os.path.realpath(settings.local)}")
     url = urlsplit(settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER") or "")
     is_aws = url.netloc in {"", f"glacier.{found}.amazonaws.com"}
     return VaultKey(vault, found, settings.account_id, "" if is_aws else f"{url.scheme}://{url.netloc}")
 
 
-def _region(settings: Settings) -> str | None:
+def find_region(settings: Settings) -> str | None:
+    """Return the region that the options or the environment name; that of the local Glacier."""
+    if settings.local is not None:
+        from aioglacier.client.local_endpoint import REGION  # noqa: PLC0415  # loads the server
+
+        return REGION
     return settings.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")

@@ -9,13 +9,15 @@ from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.sizes import show_count
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, several_ids
-from aioglacier.cli.shared.losing_files import EARLY, LOSE_FILES, refuse_to_lose_files
+from aioglacier.cli.shared.losing_files import LOSE_FILES, price_deletions, refuse_to_lose_files
+from aioglacier.cli.shared.money import SPENDING
 from aioglacier.core.models import ArchiveId
 
 if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.exits import Exit
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
 
 
@@ -24,9 +26,16 @@ if TYPE_CHECKING:
 @several_ids("archive")
 @YES
 @LOSE_FILES
+@SPENDING
 @DRY_RUN
 def command(
-    session: Session, vault: str, ids: list[str], yes: bool, lose_files: bool, dry_run: bool
+    session: Session,
+    vault: str,
+    ids: list[str],
+    yes: bool,
+    lose_files: bool,
+    spending: Spending,
+    dry_run: bool,
 ) -> Ending:
     """Delete archives of VAULT by their ids, for good.
 
@@ -35,16 +44,18 @@ def command(
     named, and only --lose-files deletes them.
     """
     what = f"archive {ids[0]}" if len(ids) == 1 else show_count(len(ids), "archive")
+    archives = [ArchiveId(each) for each in ids]
+    cost, note = price_deletions(session, vault, archives, spending)
     if dry_run:
-        return tell_plan(
-            session, "DeleteArchive", f"delete {what} from vault {vault}", vault=vault, archive_ids=ids
-        )
-    confirm(session, f"delete {what} from vault {vault} for good", yes=yes, note=EARLY)
+        text = f"delete {what} from vault {vault}; {note}"
+        return tell_plan(session, "DeleteArchive", text, vault=vault, archive_ids=ids, **cost)
+    confirm(session, f"delete {what} from vault {vault} for good", yes=yes, note=note)
     session.resume = session.same_command(yes=True)
 
     async def delete(glacier: Glacier) -> Exit:
         of = glacier.vault(vault)
-        await refuse_to_lose_files(session, of, [ArchiveId(each) for each in ids], lose_files=lose_files)
-        return await change_each(session, "archive", vault, ids, "deleted", of.delete_archive)
+        await refuse_to_lose_files(session, of, archives, lose_files=lose_files)
+        async with of.spending(spending.budget(glacier)):
+            return await change_each(session, "archive", vault, ids, "deleted", of.delete_archive)
 
     return delete

@@ -36,15 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.catalog import ArchiveRecord
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
-    from aioglacier.cli.render.console import Record
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
-    from aioglacier.core.models import JobDescription
+    from aioglacier.core.prices import Prices
     from aioglacier.core.ranges import ByteRange
 
 STDOUT: Final = "-"
@@ -149,21 +147,32 @@ def command(session: Session, options: _Options) -> Ending:
     return partial(rolling, overwrite=options.overwrite, identities=options.identities)
 
 
-async def _plan(session: Session, options: _Options, glacier: Glacier) -> int:
-    """Print whether a job is there, and the price of another one if the size of the archive is on record."""
-    vault = glacier.vault(options.vault)
+async def _find(vault: Vault, options: _Options, prices: Prices) -> tuple[int | None, Job | None, float]:
+    """Return the size of the output, the job that is there, and the cost: none or ``nan`` if unknown."""
     known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
-    size = _size(known, options)
+    sizes = [known.archive.size] if known is not None else []
+    sizes += [options.byte_range.size] if options.byte_range is not None else []
+    size = min(sizes, default=None)
     if options.job_id is not None:
         job: Job | None = vault.job(options.job_id)
     else:
         job = await vault.retrievals.find(options.archive_id, byte_range=options.byte_range)
-        if job is None and not options.is_new and options.target != STDOUT:
-            await vault.retrievals.check_not_paid(options.archive_id, options.byte_range, options.target)
-    prices = options.spending.prices(glacier)
-    cost = (
-        0.0 if job is not None else None if size is None else prices.retrieval(options.spending.tier, size, 1)
+    if size is None:
+        return None, job, math.nan
+    is_paid = job is not None
+    return (
+        size,
+        job,
+        prices.transfer_out(size) if is_paid else prices.retrieval(options.spending.tier, size, 1),
     )
+
+
+async def _plan(session: Session, options: _Options, glacier: Glacier) -> int:
+    """Print whether a job is there, and what is to be paid if the size of the archive is on record."""
+    vault, prices = glacier.vault(options.vault), options.spending.prices(glacier)
+    size, job, cost = await _find(vault, options, prices)
+    if job is None and not options.is_new and options.target != STDOUT:
+        await vault.retrievals.check_not_paid(options.archive_id, options.byte_range, options.target)
     facts = {
         "vault": options.vault,
         "archive_id": options.archive_id or None,
@@ -172,56 +181,50 @@ async def _plan(session: Session, options: _Options, glacier: Glacier) -> int:
         "byte_range": plain(options.byte_range),
         "size": size,
         "tier": options.spending.tier.value,
-        **(cost_record(prices, cost) if cost is not None else {"cost": None}),
+        **cost_record(prices, cost),
     }
+    price = f"{show_size(size)}, {cost_text(facts)}" if size is not None else "an archive of unknown size"
     if job is not None:
-        return tell_plan(
-            session, "GetJobOutput", f"fetch the output of job {job.id}, paid for before", **facts
-        )
-    shown = f" for {show_size(size)}, {cost_text(facts)}" if size is not None else ""
-    return tell_plan(session, "InitiateJob", f"start a job of tier {options.spending.tier}{shown}", **facts)
-
-
-def _size(known: ArchiveRecord | None, options: _Options) -> int | None:
-    """Return the size of the output, where it is known."""
-    sizes = [known.archive.size] if known is not None else []
-    sizes += [options.byte_range.size] if options.byte_range is not None else []
-    return min(sizes, default=None)
+        what = f"fetch the output of job {job.id}, which is paid for: {price}"
+        return tell_plan(session, "GetJobOutput", what, **facts)
+    return tell_plan(
+        session, "InitiateJob", f"start a job of tier {options.spending.tier} for {price}", **facts
+    )
 
 
 async def _download(session: Session, options: _Options, glacier: Glacier) -> int:
-    vault = glacier.vault(options.vault)
-    known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
-    if known is not None and options.target != STDOUT:
-        check_room(options.target, _size(known, options) or 0, is_encrypted=options.identities is not None)
-    await _check_spending(session, glacier, vault, options, _size(known, options))
-    job, is_new = await _job(session, vault, options)
-    description = await job.describe()
-    await vault.retrievals.check_job(description, options.archive_id)
-    if vault.records is not None and options.target != STDOUT:
-        await vault.records.begin_download(description, options.target)
-    if options.no_wait and (is_new or description.status is JobStatus.IN_PROGRESS):
-        return not_yet(session, options.vault, description)
-    description = await wait(session, job, description)
-    await _fetch(session, job, options)
-    session.output.record(_record(options, description), _text)
+    vault, budget = glacier.vault(options.vault), options.spending.budget(glacier)
+    async with vault.spending(budget):
+        size, found, cost = await _find(vault, options, budget.prices)
+        if size is not None and options.target != STDOUT:
+            check_room(options.target, size, is_encrypted=options.identities is not None)
+        if options.job_id is None:
+            budget.check(cost, "this download")
+        if found is None:
+            what = "retrieve " + (show_size(size) if size is not None else "an archive of unknown size")
+            confirm_expedited(session, options.spending, cost, budget.prices, what)
+        job, is_new = await _job(session, vault, options)
+        description = await job.describe()
+        await vault.retrievals.check_job(description, options.archive_id)
+        if vault.records is not None and options.target != STDOUT:
+            await vault.records.begin_download(description, options.target)
+        if options.no_wait and (is_new or description.status is JobStatus.IN_PROGRESS):
+            return not_yet(session, options.vault, description)
+        description = await wait(session, job, description)
+        await _fetch(session, job, options)
+    record = {
+        "target": options.target,
+        "vault": options.vault,
+        "archive_id": description.archive_id,
+        "job_id": description.id,
+        "size": description.output_size,
+        "byte_range": plain(options.byte_range),
+        "tree_hash": plain(description.tree_hash),
+        "verified": description.tree_hash is not None,
+        **cost_record(budget.prices, budget.cost),
+    }
+    session.output.record(record, _text)
     return Exit.DONE
-
-
-async def _check_spending(
-    session: Session, glacier: Glacier, vault: Vault, options: _Options, size: int | None
-) -> None:
-    """Refuse a job that would cost too much, and ask before one of tier Expedited, if one is needed."""
-    is_limited = options.spending.max_cost is not None or options.spending.tier is Tier.EXPEDITED
-    if options.job_id is not None or not is_limited:
-        return
-    if await vault.retrievals.find(options.archive_id, byte_range=options.byte_range) is not None:
-        return
-    prices = options.spending.prices(glacier)
-    cost = math.nan if size is None else prices.retrieval(options.spending.tier, size, 1)
-    options.spending.budget(glacier).check(cost, "this retrieval")
-    what = f"retrieve {show_size(size)}" if size is not None else "retrieve an archive of unknown size"
-    confirm_expedited(session, options.spending, cost, prices, what)
 
 
 async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
@@ -240,11 +243,8 @@ async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, 
         error.add_note("--new pays for another job")
         raise
     if is_started:
-        takes = (
-            ""
-            if session.settings.local is not None
-            else f"; {options.spending.tier} takes {_TAKES[options.spending.tier]}"
-        )
+        tier = options.spending.tier
+        takes = "" if session.settings.local is not None else f"; {tier} takes {_TAKES[tier]}"
         session.output.note(f"started job {job.id}{takes}")
     return job, is_started
 
@@ -312,20 +312,9 @@ async def _fetch_to_stdout(session: Session, job: Job, identities: Identities | 
 # --- the record
 
 
-def _record(options: _Options, job: JobDescription) -> Record:
-    return {
-        "target": options.target,
-        "vault": options.vault,
-        "archive_id": job.archive_id,
-        "job_id": job.id,
-        "size": job.output_size,
-        "byte_range": plain(options.byte_range),
-        "tree_hash": plain(job.tree_hash),
-        "verified": job.tree_hash is not None,
-    }
-
-
 def _text(record: Mapping[str, Any]) -> str:
     proof = "its tree hash is right" if record["verified"] else "the service has no hash for this range"
     target = "standard output" if record["target"] == STDOUT else record["target"]
-    return as_text(f"{target}: complete, {proof}", record, without={"target", "verified"})
+    shown = {**record, "cost": cost_text(record)}
+    without = {"target", "verified", "currency", "prices_of", "prices_seen"}
+    return as_text(f"{target}: complete, {proof}", shown, without=without)

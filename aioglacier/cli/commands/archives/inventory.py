@@ -21,8 +21,9 @@ from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.job_waiting import inventory_job, not_yet, tell_of, wait
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.checks import check_id
-from aioglacier.core.models import JobStatus
+from aioglacier.core.models import JobStatus, Tier
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
@@ -30,15 +31,17 @@ if TYPE_CHECKING:
 
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.inventory import InventoryReading
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
+    from aioglacier.core.spending import Budget
 
 _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "created")
 
 
-@make_command("inventory", makes_catalog=True)
+@make_command("inventory")
 @VAULT
 @click.option(
     "--format",
@@ -52,6 +55,7 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
 @click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one.")
 @click.option("--new", "is_new", is_flag=True, help="Start a new job, even if one that would do is there.")
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
+@SPENDING
 @DRY_RUN
 def command(
     session: Session,
@@ -62,6 +66,7 @@ def command(
     job_id: str | None,
     is_new: bool,
     no_wait: bool,
+    spending: Spending,
     dry_run: bool,
 ) -> Ending:
     """List the archives of VAULT as of its last inventory, which is about a day old.
@@ -80,16 +85,21 @@ def command(
     if target is not None:
         landing.check_target(target, overwrite=overwrite)
     if dry_run:
-        return lambda glacier: _plan(session, glacier.vault(vault), job_id, target, is_new=is_new)
+        return lambda glacier: _plan(session, glacier, vault, job_id, target, spending, is_new=is_new)
     session.resume = session.same_command(is_new=False)
     session.begins_catalog = True
 
     async def run(glacier: Glacier) -> int:
+        of, budget = glacier.vault(vault), spending.budget(glacier)
+        async with of.spending(budget):
+            return await fetch_list(of, budget)
+
+    async def fetch_list(of: Vault, budget: Budget) -> int:
         if job_id is not None:
-            job = glacier.vault(vault).job(job_id)
+            job = of.job(job_id)
             description = await job.describe()
         else:
-            job, description = await inventory_job(session, glacier.vault(vault), is_new=is_new)
+            job, description = await inventory_job(session, of, budget, is_new=is_new)
         if no_wait and description.status is JobStatus.IN_PROGRESS:
             return not_yet(session, vault, description)
         description = await wait(session, job, description)
@@ -115,13 +125,22 @@ def command(
 
 
 async def _plan(
-    session: Session, vault: Vault, job_id: str | None, target: str | None, *, is_new: bool
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    job_id: str | None,
+    target: str | None,
+    spending: Spending,
+    *,
+    is_new: bool,
 ) -> int:
     if job_id is None and not is_new:
-        found = await vault.retrievals.find_useful_inventory()
+        found = await glacier.vault(vault).retrievals.find_useful_inventory()
         job_id = found.id if found is not None else None
-    what = f"read the output of job {job_id}" if job_id is not None else "start an inventory job"
-    facts = {"vault": vault.name, "job_id": job_id, "target": target}
+    prices = spending.prices(glacier)
+    cost = prices.jobs(Tier.STANDARD, 0, 1) if job_id is None else 0.0
+    facts = {"vault": vault, "job_id": job_id, "target": target, **cost_record(prices, cost)}
+    what = "start an inventory job, " + cost_text(facts) if job_id is None else f"read job {job_id}"
     operation = "InitiateJob" if job_id is None else "GetJobOutput"
     return tell_plan(session, operation, f"{what}, and read the list into the catalog", **facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from aioglacier.cli.render.sizes import show_size
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import one_id
 from aioglacier.cli.shared.job_waiting import wait
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.models import JobStatus
 from aioglacier.files import landing
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
 
@@ -98,8 +101,11 @@ async def _wait(session: Session, glacier: Glacier, vault: str, job_id: str, sec
 @VAULT
 @one_id("job", "TARGET")
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@SPENDING
 @DRY_RUN
-def _output(session: Session, vault: str, job_id: str, target: str, overwrite: bool, dry_run: bool) -> Ending:
+def _output(
+    session: Session, vault: str, job_id: str, target: str, overwrite: bool, spending: Spending, dry_run: bool
+) -> Ending:
     """Fetch the output of the finished job JOB_ID of VAULT to TARGET, a file, or - for standard output.
 
     The output of an inventory job is the document as the service wrote it.
@@ -109,14 +115,20 @@ def _output(session: Session, vault: str, job_id: str, target: str, overwrite: b
     session.output.to_stderr = target == STDOUT
 
     async def output(glacier: Glacier) -> int | None:
-        job = glacier.vault(vault).job(job_id)
-        if dry_run:
-            size = (await job.describe()).output_size
-            what = f"fetch the output of job {job_id} to {target}, {show_size(size or 0)}"
-            facts = {"vault": vault, "job_id": job_id, "target": target, "size": size}
-            return tell_plan(session, "GetJobOutput", what, **facts)
-        await fetch(session, job, target, overwrite=overwrite)
+        of, budget = glacier.vault(vault), spending.budget(glacier)
+        job = of.job(job_id)
         description = await job.describe()
+        size = description.output_size
+        cost = math.nan if size is None else budget.prices.transfer_out(size)
+        if dry_run:
+            facts = {"vault": vault, "job_id": job_id, "target": target, "size": size}
+            facts |= cost_record(budget.prices, cost)
+            what = f"fetch the output of job {job_id} to {target}, {show_size(size or 0)}, {cost_text(facts)}"
+            return tell_plan(session, "GetJobOutput", what, **facts)
+        if size is not None:
+            budget.check(cost, "this download")
+        async with of.spending(budget):
+            await fetch(session, job, target, overwrite=overwrite)
         record = {
             "target": target,
             "vault": vault,

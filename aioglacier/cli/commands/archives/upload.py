@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.encrypting import RECIPIENTS, upload_sealed
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
 from aioglacier.cli.shared.uploading import (
     STDIN,
@@ -31,6 +33,7 @@ from aioglacier.cli.shared.uploading import (
     run_side_by_side,
     warn_of_idle,
 )
+from aioglacier.cli.shared.vault_lookup import find_region
 from aioglacier.core.checks import check_description
 from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
@@ -50,9 +53,11 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
+    from aioglacier.core.prices import Prices
     from aioglacier.recorded.resume import ResumedUpload
 
 
@@ -75,10 +80,11 @@ class _Options:
     piece_size: int | None
     stream: str | None
     position: int | None
+    spending: Spending
     dry_run: bool
 
 
-@make_command("upload", makes_catalog=True)
+@make_command("upload")
 @VAULT
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(
@@ -106,7 +112,10 @@ class _Options:
 @click.option(
     "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream."
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan; connect to nothing, read nothing.")
+@SPENDING
+@click.option(
+    "--dry-run", is_flag=True, help="Print the plan and its cost; connect to nothing, read nothing."
+)
 @gathering(_Options)
 def command(session: Session, options: _Options) -> Ending:
     """Archive each SOURCE in VAULT: a file, or - for standard input.
@@ -136,7 +145,13 @@ def command(session: Session, options: _Options) -> Ending:
     _refuse(options)
     if options.roll_over:
         if options.dry_run:
-            plan = plan_record(options.vault, options.description, options.part_size, options.piece_size)
+            plan = plan_record(
+                options.vault,
+                options.description,
+                options.part_size,
+                options.piece_size,
+                options.spending.prices_of(find_region(session.settings)),
+            )
             session.output.record(plan, _plan_text)
             return 0
         return partial(
@@ -149,6 +164,7 @@ def command(session: Session, options: _Options) -> Ending:
             stream=options.stream,
             position=options.position,
             recipients=options.recipients,
+            spending=options.spending,
         )
     # A file that is named twice, also by two names, is uploaded once, in its first place.
     sources = tuple({os.path.abspath(each): each for each in reversed(options.sources)}.values())[::-1]  # noqa: PTH100
@@ -238,6 +254,7 @@ def _plan(session: Session, source: str, options: _Options) -> Record:
         size = status.st_size
     part_size = choose_part_size(size, options.part_size)
     parts = count_parts(size, part_size) if size is not None else None
+    prices = options.spending.prices_of(find_region(session.settings))
     return {
         "source": source,
         "vault": options.vault,
@@ -247,14 +264,23 @@ def _plan(session: Session, source: str, options: _Options) -> Record:
         "parts": parts,
         "requests": None if parts is None else 1 if parts == 1 else parts + 2,
         "at_most": LIMITS.max_parts * part_size if size is None else None,
+        **cost_record(prices, math.nan if size is None else _cost(prices, size, options.part_size)),
     }
 
 
+def _cost(prices: Prices, size: int, part_size: int | None) -> float:
+    """Return the cost of a new archive: its requests, and its storage for the minimum time."""
+    part_size = choose_part_size(size, part_size)
+    return prices.archive(size, None if size <= part_size else part_size)
+
+
 def _plan_text(record: Mapping[str, Any]) -> str:
+    shown = {**record, "cost": cost_text(record)}
+    without = {"source", "currency", "prices_of", "prices_seen"}
     if record["parts"] is None:
-        return as_text(f"{record['source']}: a stream of unknown length", record, without={"source"})
+        return as_text(f"{record['source']}: a stream of unknown length", shown, without={*without, "cost"})
     how = "in one request" if record["parts"] == 1 else f"in {record['parts']:,} parts"
-    return as_text(f"{record['source']}: would be uploaded {how}", record, without={"source"})
+    return as_text(f"{record['source']}: would be uploaded {how}", shown, without=without)
 
 
 # --- the uploads
@@ -267,7 +293,8 @@ async def _upload_all(session: Session, sources: tuple[str, ...], options: _Opti
     codes: list[Exit] = []
     left = list(sources)
     waiting = iter(sources)
-    running = RunningUploads(session, len(sources))
+    budget = options.spending.budget(glacier)
+    running = RunningUploads(session, len(sources), budget)
 
     async def upload_waiting() -> None:
         for source in waiting:
@@ -291,7 +318,7 @@ async def _upload_all(session: Session, sources: tuple[str, ...], options: _Opti
             session.resume = session.same_command(sources=tuple(left), restart=False)
 
     session.resume = session.same_command(restart=False)
-    async with running.showing():
+    async with vault.spending(budget), running.showing():
         await run_side_by_side(upload_waiting, min(_AT_ONCE, len(sources)))
     return worst_exit(len(codes), len(sources), codes)
 
@@ -330,6 +357,8 @@ async def _upload(
         if upload.is_stored:
             running.skip(source)
             return await upload.run()
+        if upload.is_new and upload.archive is None:
+            running.check_cost(source, _cost(running.budget.prices, upload.file.size, options.part_size))
         try:
             return await running.run(source, upload, is_resume=not upload.is_new)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from aioglacier.cli.render.printed_records import (
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, one_id, several_ids
+from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
@@ -36,9 +38,11 @@ if TYPE_CHECKING:
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.upload import Upload
     from aioglacier.client.vault import Vault
+    from aioglacier.core.prices import Prices
 
 
 @click.group("uploads", cls=CommandGroup)
@@ -96,9 +100,16 @@ async def _show(session: Session, glacier: Glacier, vault: str, upload_id: str) 
 @command.command("resume", resumes=True)
 @VAULT
 @one_id("upload", "SOURCE")
+@SPENDING
 @DRY_RUN
 async def _resume(
-    session: Session, glacier: Glacier, vault: str, upload_id: str, source: str, dry_run: bool
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    upload_id: str,
+    source: str,
+    spending: Spending,
+    dry_run: bool,
 ) -> None:
     """Finish the upload UPLOAD_ID of VAULT from SOURCE: the same file, or - for the same bytes piped again.
 
@@ -106,16 +117,17 @@ async def _resume(
     """
     of = glacier.vault(vault)
     if dry_run:
-        await _plan(session, of, upload_id, source)
+        await _plan(session, of, upload_id, source, spending.prices(glacier))
         return
     is_pipe = source == STDIN
-    async with of.lock_upload(upload_id, None if is_pipe else source):
+    budget = spending.budget(glacier)
+    async with of.spending(budget), of.lock_upload(upload_id, None if is_pipe else source):
         upload = await of.prepare_resume(
             upload_id, open_stdin() if is_pipe else source, awaits_report=not is_pipe
         )
         label = "standard input" if is_pipe else source
         try:
-            archive = await RunningUploads(session).run(label, upload, is_resume=True)
+            archive = await RunningUploads(session, 1, budget).run(label, upload, is_resume=True)
         except (SourceChangedError, ResumeMismatchError) as error:
             point_to_abort(session, error, vault)
             raise
@@ -123,15 +135,20 @@ async def _resume(
     await note_told(of, archive)
 
 
-async def _plan(session: Session, vault: Vault, upload_id: str, source: str) -> None:
+async def _plan(session: Session, vault: Vault, upload_id: str, source: str, prices: Prices) -> None:
     size = None if source == STDIN else os.stat(source).st_size  # noqa: PTH116  # of any bytes
     record = await _record(vault, await vault.unfinished_upload(upload_id))
     missing = None if size is None else max(0, size - record["sent"])
+    cost = math.nan
+    if missing is not None:
+        cost = prices.uploads(-(-missing // record["part_size"]) + 1) + prices.storing(missing)
+    facts = {**record, "source": source, "size": size, "missing": missing, **cost_record(prices, cost)}
     tell_plan(
         session,
         "UploadMultipartPart",
-        f"finish upload {upload_id} from {source!r}, of which {show_size(record['sent'])} are there",
-        **{**record, "source": source, "size": size, "missing": missing},
+        f"finish upload {upload_id} from {source!r}, of which {show_size(record['sent'])} are there; "
+        f"the rest costs {cost_text(facts)}",
+        **facts,
     )
 
 

@@ -48,12 +48,7 @@ def _fold(given: dict[str, Any]) -> None:
     given["options"] = options
 
 
-@make_command(
-    "sync",
-    short_help="Take a folder to a vault: what is new or has changed.",
-    resumes=True,
-    makes_catalog=True,
-)
+@make_command("sync", short_help="Take a folder to a vault: what is new or has changed.", resumes=True)
 @click.argument("directory", metavar="DIR")
 @VAULT
 @click.option(

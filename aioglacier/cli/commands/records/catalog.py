@@ -263,7 +263,7 @@ def _difference_text(record: Mapping[str, Any]) -> str:
     )
 
 
-@command.command("rebuild", short_help="Fill the catalog from an inventory in a file.", makes_catalog=True)
+@command.command("rebuild", short_help="Fill the catalog from an inventory in a file.")
 @VAULT
 @click.argument("inventory", type=click.Path(exists=True, dir_okay=False))
 @click.option(

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from aioglacier.core.prices import Prices
 
 
-@make_command(
-    "recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True, makes_catalog=True
-)
+@make_command("recover", short_help="Fill a new catalog from the bundles of a vault.", resumes=True)
 @VAULT
 @click.option(
     "--folder",

@@ -19,7 +19,8 @@ from aioglacier.cli.render.progress import counting
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.job_waiting import inventory_job, wait
-from aioglacier.cli.shared.losing_files import EARLY, LOSE_FILES, refuse_to_lose_files
+from aioglacier.cli.shared.losing_files import LOSE_FILES, price_deletions, refuse_to_lose_files
+from aioglacier.cli.shared.money import SPENDING
 from aioglacier.client.emptying import why_not_deletable
 
 if TYPE_CHECKING:
@@ -27,40 +28,49 @@ if TYPE_CHECKING:
 
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import VaultDescription
+    from aioglacier.core.spending import Budget
 
 
 @make_command("empty", short_help="Delete every archive of a vault.")
 @NAME
 @YES
 @LOSE_FILES
+@SPENDING
 @DRY_RUN
-def empty(session: Session, name: str, yes: bool, lose_files: bool, dry_run: bool) -> Ending:
+def empty(
+    session: Session, name: str, yes: bool, lose_files: bool, spending: Spending, dry_run: bool
+) -> Ending:
     """Delete every archive that the last inventory of the vault NAME lists, for good.
 
     Waits for an inventory job first, 3 to 5 hours, and says in the end when the vault itself can be deleted,
     or why not yet. Stop it at will: the same command goes on.
     """
+    cost, note = price_deletions(session, name, None, spending)
     if dry_run:
-        return lambda glacier: _plan(session, glacier.vault(name))
-    confirm(session, f"delete ALL archives of vault {name} for good", yes=yes, note=EARLY)
+        return lambda glacier: _plan(session, glacier.vault(name), cost, note)
+    confirm(session, f"delete ALL archives of vault {name} for good", yes=yes, note=note)
     session.resume = session.same_command(yes=True)
 
     async def run(glacier: Glacier) -> int:
         await refuse_to_lose_files(session, glacier.vault(name), None, lose_files=lose_files)
-        return await _empty(session, glacier.vault(name))
+        budget = spending.budget(glacier)
+        async with glacier.vault(name).spending(budget):
+            return await _empty(session, glacier.vault(name), budget)
 
     return run
 
 
-async def _plan(session: Session, vault: Vault) -> int:
+async def _plan(session: Session, vault: Vault, cost: Record, note: str) -> int:
     found = await vault.describe()
     job = await vault.retrievals.find_inventory() if found.inventoried is not None else None
     what = (
         f"delete what the next inventory of vault {vault.name} lists; the last one has "
-        f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}"
+        f"{show_count(found.archive_count, 'archive')}, {show_size(found.size)}; {note}"
     )
     return tell_plan(
         session,
@@ -71,14 +81,15 @@ async def _plan(session: Session, vault: Vault) -> int:
         size=found.size,
         inventoried=plain(found.inventoried),
         job_id=job.id if job is not None else None,
+        **cost,
     )
 
 
-async def _empty(session: Session, vault: Vault) -> int:
+async def _empty(session: Session, vault: Vault, budget: Budget) -> int:
     before = await vault.describe()
     emptying = vault.prepare_emptying()
     if before.inventoried is not None:
-        job, description = await inventory_job(session, vault)
+        job, description = await inventory_job(session, vault, budget)
         await wait(session, job, description)
         session.safe = lambda: f"{show_count(emptying.snapshot().deleted, 'archive')} deleted so far"
         async with (
