@@ -158,7 +158,7 @@ class Fork:
         if not watch.poll(None if timeout is None else timeout * 1000):
             return False
         block = os.read(self._fd, 100)
-        assert block, "the watching fork has ended"
+        assert block, "the process that forks has ended"
         self._reported += block
         return True
 

@@ -1,7 +1,6 @@
 """A process that has loaded a program and forks for each run of it; see ``forking.py``.
 
-A watching fork between it and each run reports the run's pid and exit code, so any number of runs may work at
-once.
+It reports the pid and the exit code of each run; any number of runs may work at once.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ import importlib
 import json
 import os
 import pkgutil
+import select
+import signal
 import socket
 import sys
 import traceback
@@ -72,39 +73,51 @@ PROGRAMS = {"aioglacier": load_aioglacier, "aws": load_aws}
 
 
 def serve(name: str, control: socket.socket) -> None:
-    """Run requested programs until the requests end."""
+    """Run requested programs until the requests end, and report their pids and exit codes."""
     program = PROGRAMS[name]()
     gc.collect()
     gc.freeze()  # otherwise each run's collector would touch all this, and so copy it
-    while True:
-        message, fds, _, _ = socket.recv_fds(control, 1 << 20, 4)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass  # the watching forks
-        if not message:
-            return
-        if os.fork() == 0:
-            control.close()
+    reports: dict[int, int] = {}
+    ended, wakeup = socket.socketpair()
+    with ended, wakeup:
+        wakeup.setblocking(False)
+        signal.set_wakeup_fd(wakeup.fileno())
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # the byte in the pair is the news
+        while True:
+            ready, _, _ = select.select([control, ended], [], [])
+            if ended in ready:
+                ended.recv(100)
+                report_ends(reports)
+            if control not in ready:
+                continue
+            message, fds, _, _ = socket.recv_fds(control, 1 << 20, 4)
+            if not message:
+                signal.set_wakeup_fd(-1)
+                return
             *streams, told = fds
             pid = os.fork()
             if pid == 0:
-                os.close(told)
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for each in (control, ended, wakeup):
+                    each.close()
+                for fd in (told, *reports.values()):
+                    os.close(fd)
                 become(name, program, json.loads(message), streams)
-            watch(pid, streams, told)
-        for fd in fds:
-            os.close(fd)
+            os.write(told, b"%d\n" % pid)
+            reports[pid] = told
+            for fd in streams:
+                os.close(fd)
 
 
-def watch(pid: int, streams: list[int], told: int) -> NoReturn:
-    """Report the pid of a run, and its exit code."""
-    try:
-        for fd in streams:
-            os.close(fd)
-        os.write(told, b"%d\n" % pid)
-        _, status = os.waitpid(pid, 0)
-        os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
-    finally:
-        os._exit(0)
+def report_ends(reports: dict[int, int]) -> None:
+    """Report the exit code of each run that has ended."""
+    with suppress(ChildProcessError):
+        while (end := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            told = reports.pop(end[0])
+            with suppress(BrokenPipeError):  # no test waits for it any more
+                os.write(told, b"%d\n" % os.waitstatus_to_exitcode(end[1]))
+            os.close(told)
 
 
 def become(name: str, program: Callable[[], int], request: dict[str, Any], streams: list[int]) -> NoReturn:

@@ -30,11 +30,17 @@ from aioglacier.bulk.formats.folder_descriptions import (
     file_folder,
     read_description,
 )
-from aioglacier.bulk.restore.bundle_reader import BundleReader
+from aioglacier.bulk.restore.bundle_reader import BundleReader, tail_size
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.catalog.folders.entry_records import BundleRecord, Entry
 from aioglacier.catalog.records import ArchiveState
-from aioglacier.core.errors import ConfigurationError, IntegrityError
+from aioglacier.core.errors import (
+    ArchiveNotFoundError,
+    ConfigurationError,
+    GlacierError,
+    IntegrityError,
+    JobFailedError,
+)
 from aioglacier.core.models import Tier
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.host import machine_name, user_name
@@ -117,7 +123,7 @@ class Recovered:
         files: Archives of one file that were recorded.
         jobs_started: Jobs started.
         cost: What it cost so far, by the price list.
-        damaged: Bundles that could not be read, with the error.
+        damaged: Bundles that could not be read or are gone, with the error.
         homeless: Archives of one file of which nothing tells the folder.
         outdated: Archives from before a ``sync`` of their folder that is on record; they are left out.
         roots: The folders.
@@ -128,7 +134,7 @@ class Recovered:
     files: int = 0
     jobs_started: int = 0
     cost: float = 0.0
-    damaged: list[tuple[ArchiveId, IntegrityError]] = field(default_factory=list)
+    damaged: list[tuple[ArchiveId, GlacierError]] = field(default_factory=list)
     homeless: list[ArchiveId] = field(default_factory=list)
     outdated: list[ArchiveId] = field(default_factory=list)
     roots: set[str] = field(default_factory=set)
@@ -152,7 +158,7 @@ class FolderRecovery:
     @property
     def done(self) -> Recovered:
         """The progress."""
-        self._done.jobs_started, self._done.cost = self._reader.jobs_started, self._budget.cost
+        self._done.jobs_started, self._done.cost = self._reader.jobs.started, self._budget.cost
         return self._done
 
     async def plan(self) -> RecoveryPlan:
@@ -176,9 +182,11 @@ class FolderRecovery:
                 else:
                     unnamed.append(record.archive)
         bundles.sort(key=lambda archive: archive.created)
-        await self._reader.find_jobs()
+        await self._reader.jobs.look()
         to_ask = [size for each in bundles if (size := self._reader.missing_size(each))]
-        cost = self._budget.prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
+        prices = self._budget.prices
+        cost = prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))
+        cost += prices.transfer_out(sum(map(tail_size, bundles)) - sum(to_ask))
         return RecoveryPlan(tuple(bundles), tuple(files), tuple(unnamed), len(to_ask), sum(to_ask), cost)
 
     async def run(self) -> Recovered:
@@ -202,13 +210,18 @@ class FolderRecovery:
         return self.done
 
     async def _read_all(self, plan: RecoveryPlan) -> None:
-        for archive in plan.bundles:
-            await self._reader.ask(archive)
-        trailers: list[tuple[Archive, BundleTrailer]] = []
+        asked: list[Archive] = []
         for archive in plan.bundles:
             try:
+                await self._reader.ask(archive)
+                asked.append(archive)
+            except ArchiveNotFoundError as error:
+                self._done.damaged.append((archive.id, error))
+        trailers: list[tuple[Archive, BundleTrailer]] = []
+        for archive in asked:
+            try:
                 trailers.append((archive, await self._reader.read_trailer(archive)))
-            except IntegrityError as error:
+            except (IntegrityError, JobFailedError) as error:
                 self._done.damaged.append((archive.id, error))
         homes = await self._find_homes(trailers)
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
@@ -336,7 +349,7 @@ class FolderRecovery:
             index = await self._reader.read_index(archive, trailer)
             is_sealed = trailer.encryption is not None
             await self._record(archive, trailer.tree, root, record, is_bundle=True, is_sealed=is_sealed)
-        except IntegrityError as error:
+        except (IntegrityError, JobFailedError) as error:
             self._done.damaged.append((archive.id, error))
             return
         self._done.bundles += 1

@@ -6,16 +6,23 @@ files are not sent again until an inventory tells.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
 
 from aioglacier.core.errors import OutcomeUnknownError, UploadLockedError
 from aioglacier.recorded.outcome import Gone, Made, Open, find_outcome, give_up
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entry_records import TreeRecord
     from aioglacier.recorded.vault_context import RecordedVault
+
+#: The end of a run that was cancelled is recorded all the same, within this time.
+_RECORDING_SECONDS: Final = 5.0
 
 
 async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[OutcomeUnknownError]:
@@ -60,6 +67,28 @@ async def _settle(context: RecordedVault, record: UploadRecord) -> bool:
         case Open(opened):
             await give_up(context, opened, "its run was stopped")
     return False
+
+
+@asynccontextmanager
+async def recording_run(
+    context: RecordedVault,
+    tree: TreeRecord,
+    kind: str,
+    settings: Mapping[str, Any],
+    counters: Callable[[], Mapping[str, Any]],
+    *,
+    target: str | None = None,
+) -> AsyncIterator[None]:
+    """Record a restore or comparison that runs in the block: its beginning, its counters, and its outcome."""
+    runs = context.catalog.runs
+    run = await runs.begin(tree, kind, settings, target=target)
+    try:
+        yield
+    except BaseException as error:
+        with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
+            await runs.end(tree, run, counters=counters(), outcome=outcome_of(error))
+        raise
+    await runs.end(tree, run, counters=counters())
 
 
 def outcome_of(error: BaseException) -> str:

@@ -14,15 +14,13 @@ import os
 import secrets
 import stat
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
-
-import anyio
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
-from aioglacier.bulk.settling import drop_fruitless_versions, outcome_of
+from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
 from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, signed
@@ -64,6 +62,7 @@ class VerifyOptions:
     """The options of a comparison.
 
     Attributes:
+        host: The machine that the folder belongs to; ``None`` for this one.
         reads_files: Read and hash every file; otherwise sizes and times are compared.
         sample: MiB to retrieve and compare.
         tier: The retrieval tier.
@@ -72,6 +71,7 @@ class VerifyOptions:
         identities: Secret keys, to decrypt what lies whole in the sample.
     """
 
+    host: str | None = None
     reads_files: bool = True
     sample: int = 0
     tier: Tier = Tier.STANDARD
@@ -128,7 +128,8 @@ class FolderVerify:
         self._root = os.path.realpath(os.fsdecode(directory))
         self._budget = budget
         self._counts = _Counts()
-        self._ahead = _Ahead(iter(()), set())
+        self._unproven: set[bytes] = set()
+        self._ahead = _Ahead(iter(()), self._unproven)
         self._sample = VaultSample(
             vault,
             self._counts.findings,
@@ -170,14 +171,13 @@ class FolderVerify:
             GlacierError: Something could not be asked.
         """
         self._budget.check(self.sample_cost(), "this sample")
-        catalog = self._context.catalog
-        trees = await catalog.trees.list(self._context.key)
-        here = [tree for tree in trees if tree.root == self._root and tree.host in {machine_name(), ""}]
-        tree = here[0] if here else None
+        catalog, key = self._context.catalog, self._context.key
+        tree = await catalog.trees.find(key, self._root, self._options.host or machine_name())
         if tree is None:
+            known = ", ".join(f"{tree.root!r} of {tree.host}" for tree in await catalog.trees.list(key))
             raise ConfigurationError(
-                f"the catalog knows nothing of {self._root!r} in vault {self._context.name!r}; 'sync' "
-                "takes it there"
+                f"the catalog knows nothing of {self._root!r} in vault {self._context.name!r}; it knows "
+                f"{known or 'no folder there'}. 'sync' takes a folder to a vault"
             )
         await drop_fruitless_versions(self._context, tree)
         identities = self._options.identities
@@ -189,19 +189,14 @@ class FolderVerify:
             )
         seed = await self._choose_seed(tree)
         settings = {"sample": self._options.sample, "seed": seed}
-        run = await catalog.runs.begin(tree, "verify", settings)
-        try:
+        async with recording_run(self._context, tree, "verify", settings, lambda: asdict(self.snapshot())):
+            await self._find_unproven(tree)
             await self._compare_files(tree)
             archives = await self._compare_archives(tree)
             if self._options.sample:
                 async with self._context.spending(self._budget):
                     await self._sample.compare(tree, archives, seed)
-        except BaseException as error:
-            with anyio.move_on_after(5, shield=True):
-                outcome = outcome_of(error)
-                await catalog.runs.end(tree, run, counters=self._told(), outcome=outcome)
-            raise
-        await catalog.runs.end(tree, run, counters=self._told())
+                await self._find_unproven(tree)  # an archive of the sample may turn out to be gone
         return self.snapshot()
 
     async def _choose_seed(self, tree: TreeRecord) -> int:
@@ -213,10 +208,6 @@ class FolderVerify:
             return int(stopped["seed"])
         return secrets.randbits(32)
 
-    def _told(self) -> dict[str, Any]:
-        snapshot = self.snapshot()
-        return {name: getattr(snapshot, name) for name in VerifySnapshot.__dataclass_fields__}
-
     def _find(self, trouble: Trouble, what: str) -> None:
         self._counts.findings.append(Finding(trouble, what))
 
@@ -224,28 +215,27 @@ class FolderVerify:
 
     async def _compare_files(self, tree: TreeRecord) -> None:
         entries = self._context.catalog.entries
-        unproven = await self._find_unproven(tree)
         settings = await self._context.catalog.runs.last_settings(tree)
         path_filter = make_filter(settings.get("exclude", ()), settings.get("include", ()))
-        self._ahead = _Ahead(iter(Scan(os.fsencode(self._root), path_filter)), unproven)
+        self._ahead = _Ahead(iter(Scan(os.fsencode(self._root), path_filter)), self._unproven)
         async for page in entries.stored(tree):
             for at in range(0, len(page), _FILES_AT_ONCE):
                 await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))
             for stored in page:
                 if stored.entry.kind == "hardlink":
                     await self._compare_link(tree, stored.entry)
-        for path in await run_in_thread(self._ahead.rest):
-            self._note_unarchived(path)
+        for found in await run_in_thread(self._ahead.rest):
+            self._note_unarchived(found)
 
-    async def _find_unproven(self, tree: TreeRecord) -> set[bytes]:
-        """Report the paths on record that no proven archive has."""
-        found: set[bytes] = set()
+    async def _find_unproven(self, tree: TreeRecord) -> None:
+        """Report the paths on record that no proven archive has, each once."""
         async for page in self._context.catalog.entries.unproven(tree):
             for entry, standing in page:
-                found.add(entry.path)
+                if entry.path in self._unproven:
+                    continue
+                self._unproven.add(entry.path)
                 lost = Trouble.AWAITED if standing is Standing.AWAITED else Trouble.LOST
                 self._find(lost, show_path(entry.path))
-        return found
 
     async def _compare_link(self, tree: TreeRecord, link: Entry) -> None:
         """Report a hard link whose file was archived again since: it is recorded with the old content."""
@@ -253,15 +243,16 @@ class FolderVerify:
         if target is None or target.entry.since > link.since:
             self._find(Trouble.CHANGED, show_path(link.path))
 
-    def _note_unarchived(self, path: bytes) -> None:
+    def _note_unarchived(self, found: Found) -> None:
         self._counts.unarchived += 1
-        self._find(Trouble.UNARCHIVED, show_path(path))
+        special = f" ({SPECIAL_KINDS[found.kind]})" if found.kind in SPECIAL_KINDS else ""
+        self._find(Trouble.UNARCHIVED, show_path(found.path) + special)
 
     def _compare_some(self, page: list[StoredEntry]) -> None:
         with closing(Beneath(os.fsencode(self._root))) as beneath:
             for stored in page:
-                for path in self._ahead.up_to(stored.entry.path):
-                    self._note_unarchived(path)
+                for found in self._ahead.up_to(stored.entry.path):
+                    self._note_unarchived(found)
                 self._counts.files += 1
                 try:
                     trouble = self._compare_path(stored, beneath)
@@ -332,20 +323,17 @@ class _Ahead:
         self._reported = reported
         self._next = next(scan, None)
 
-    def up_to(self, path: bytes) -> Iterator[bytes]:
-        """Yield the paths before one on record that are not on record themselves."""
+    def up_to(self, path: bytes) -> Iterator[Found]:
+        """Yield what lies before a path on record and is not on record itself."""
         while self._next is not None and self._next.path <= path:
-            if self._next.path < path and self._is_missing(self._next):
-                yield self._next.path
+            if self._next.path < path and self._next.path not in self._reported:
+                yield self._next
             self._next = next(self._scan, None)
 
-    def rest(self) -> list[bytes]:
-        """Return the paths behind the last one on record."""
+    def rest(self) -> list[Found]:
+        """Return what lies behind the last path on record."""
         found = [self._next] if self._next is not None else []
-        return [each.path for each in (*found, *self._scan) if self._is_missing(each)]
-
-    def _is_missing(self, found: Found) -> bool:
-        return found.kind not in SPECIAL_KINDS and found.path not in self._reported
+        return [each for each in (*found, *self._scan) if each.path not in self._reported]
 
 
 def _should_be_listed(record: ArchiveRecord, inventoried: datetime | None) -> bool:

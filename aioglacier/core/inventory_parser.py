@@ -84,6 +84,45 @@ def open_inventory_reader(output_format: InventoryFormat, *, vault: str = "") ->
             assert_never(output_format)
 
 
+class _Unread:
+    """The text of a document that has come and is not read yet.
+
+    Attributes:
+        text: What was waiting at the last try, and what came since.
+        offset: The byte of the document at which the text begins.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.offset = 0
+        # "surrogateescape" keeps wrong UTF-8 in the description it is in, and byte offsets exact.
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._pieces: list[str] = []
+        self._waiting = 0
+
+    def add(self, block: bytes, *, is_last: bool = False) -> bool:
+        """Take more bytes, and return whether there is enough text for a try."""
+        piece = self._decoder.decode(block, final=is_last)
+        self._pieces.append(piece)
+        self._waiting += len(piece)
+        if not is_last and self._waiting < max(1, 2 * len(self.text)):
+            return False
+        self.text = "".join(self._pieces)
+        return True
+
+    def drop(self, count: int) -> None:
+        """Forget characters that were read."""
+        self.offset = self.offset_of(count)
+        self.text = self.text[count:]
+        self._pieces = [self.text]
+        self._waiting = len(self.text)
+
+    def offset_of(self, at: int) -> int:
+        """Return the byte of the document at which a character stands."""
+        done = self.text[:at]
+        return self.offset + (len(done) if done.isascii() else len(done.encode(errors="surrogateescape")))
+
+
 class InventoryReader(ABC):
     """Reads one inventory, block by block. Not safe for two threads at once.
 
@@ -97,14 +136,7 @@ class InventoryReader(ABC):
         self.vault = vault
         self.vault_arn: str | None = None
         self.inventoried: datetime | None = None
-        # "surrogateescape" keeps wrong UTF-8 in the description it is in, and byte offsets exact.
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-        self._pieces: list[str] = []
-        self._waiting = 0
-        self._enough = 1
-        self._text = ""
-        self._at = 0
-        self._offset = 0
+        self._unread = _Unread()
         self._is_closed = False
 
     def feed(self, block: Buffer) -> list[Archive]:
@@ -115,11 +147,8 @@ class InventoryReader(ABC):
                 those returned before stand, and nothing more can be read.
         """
         if self._is_closed:
-            raise InventoryError("the reader was closed before all of it was fed", offset=self._offset)
-        piece = self._decoder.decode(bytes(block))
-        self._pieces.append(piece)
-        self._waiting += len(piece)
-        return self._advance(is_last=False) if self._waiting >= self._enough else []
+            raise InventoryError("the reader was closed before all of it was fed", offset=self._unread.offset)
+        return self._advance(is_last=False) if self._unread.add(bytes(block)) else []
 
     def close(self) -> list[Archive]:
         """End the document, and return the archives that waited for more bytes.
@@ -132,32 +161,22 @@ class InventoryReader(ABC):
         """
         if self._is_closed:
             return []
-        self._pieces.append(self._decoder.decode(b"", final=True))
+        self._unread.add(b"", is_last=True)
         archives = self._advance(is_last=True)
         self._is_closed = True
         return archives
 
     def _advance(self, *, is_last: bool) -> list[Archive]:
-        self._text = "".join(self._pieces)
-        archives = self._take(is_last=is_last)
-        self._offset = self._offset_of(self._at)
-        self._text = self._text[self._at :]
-        self._at = 0
-        self._pieces = [self._text]
-        self._waiting = len(self._text)
-        self._enough = max(1, 2 * self._waiting)
+        archives, at = self._take(is_last=is_last)
+        self._unread.drop(at)
         return archives
 
     @abstractmethod
-    def _take(self, *, is_last: bool) -> list[Archive]:
-        """Read the complete entries of ``_text`` from ``_at`` on, and set ``_at`` behind them."""
-
-    def _offset_of(self, at: int) -> int:
-        done = self._text[:at]
-        return self._offset + (len(done) if done.isascii() else len(done.encode(errors="surrogateescape")))
+    def _take(self, *, is_last: bool) -> tuple[list[Archive], int]:
+        """Return the archives in the unread text, and the end of the last complete entry."""
 
     def _error(self, reason: str, at: int) -> InventoryError:
-        return InventoryError(reason, offset=self._offset_of(at))
+        return InventoryError(reason, offset=self._unread.offset_of(at))
 
     def _archive(
         self,
@@ -215,9 +234,9 @@ class JsonInventoryReader(InventoryReader):
         self._state: _State = "start"
         self._has_list = False
 
-    def _take(self, *, is_last: bool) -> list[Archive]:
+    def _take(self, *, is_last: bool) -> tuple[list[Archive], int]:
         archives: list[Archive] = []
-        text, at, state = self._text, self._at, self._state
+        text, at, state = self._unread.text, 0, self._state
         end = len(text)
         try:
             while True:
@@ -256,12 +275,12 @@ class JsonInventoryReader(InventoryReader):
             raise self._error(f"it is cut short ({state})", end)
         if is_last and not self._has_list:
             raise self._error("it is a document without an ArchiveList", end)
-        self._at, self._state = at, state
-        return archives
+        self._state = state
+        return archives, at
 
     def _take_member(self, at: int) -> tuple[int, _State]:
         """Read ``"key":value`` and move behind it, or into it if the value is the list of archives."""
-        text = self._text
+        text = self._unread.text
         key, behind = _raw_decode(text, at)
         behind = self._find(":", behind) + 1
         value_at = self._find("", behind)
@@ -282,12 +301,13 @@ class JsonInventoryReader(InventoryReader):
 
     def _find(self, mark: str, at: int) -> int:
         """Return the position of the next character behind white space, ``mark`` if given."""
-        space = _skip_space(self._text, at)
+        text = self._unread.text
+        space = _skip_space(text, at)
         at = space.end() if space else at
-        if at == len(self._text):
-            raise json.JSONDecodeError("Expecting more", self._text, at)
-        if mark and self._text[at] != mark:
-            raise self._error(f"{self._text[at]!r} stands in place of {mark!r}", at)
+        if at == len(text):
+            raise json.JSONDecodeError("Expecting more", text, at)
+        if mark and text[at] != mark:
+            raise self._error(f"{text[at]!r} stands in place of {mark!r}", at)
         return at
 
     def _vault_arn(self, at: int, arn: object) -> tuple[str, str]:
@@ -307,10 +327,10 @@ class CsvInventoryReader(InventoryReader):
         super().__init__(vault=vault)
         self._has_header = False
 
-    def _take(self, *, is_last: bool) -> list[Archive]:
+    def _take(self, *, is_last: bool) -> tuple[list[Archive], int]:
         archives: list[Archive] = []
-        at = self._at
-        lines = self._text.split("\n")
+        at = 0
+        lines = self._unread.text.split("\n")
         last = lines.pop()
         for line in lines:
             self._take_line(at, line.removesuffix("\r"), archives)
@@ -322,8 +342,7 @@ class CsvInventoryReader(InventoryReader):
                 raise self._error("it is cut short before its first line", at)
         elif len(last) > MAX_ENTRY_SIZE:
             raise self._error("the line is longer than any entry can be", at)
-        self._at = at
-        return archives
+        return archives, at
 
     def _take_line(self, at: int, line: str, archives: list[Archive]) -> None:
         if not line:

@@ -190,6 +190,13 @@ def writing(target: str, *, overwrite: bool) -> Iterator[int]:
         os.close(file)
 
 
+def write_all(file: int, data: bytes) -> None:
+    """Write all bytes, where the system may take only some at once."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+
+
 def land(file: int, hidden: str, target: str, *, overwrite: bool) -> None:
     """Put a complete hidden file on disk, give it its name, and put the name on disk.
 

@@ -113,9 +113,22 @@ async def test_an_archive_that_is_gone_is_found_by_the_sample(place: Place, tree
         await vault.delete_archive(archive.id)
         await vault.records.catalog.archives.record_state(vault.records.key, archive.id, ArchiveState.STORED)
     found = await verify(place, tree, sample=1)
-    (finding,) = found.findings
-    assert finding.trouble is Trouble.UNAVAILABLE
-    assert archive.id in finding.what
+    gone, *lost = found.findings
+    assert gone.trouble is Trouble.UNAVAILABLE
+    assert archive.id in gone.what
+    assert {finding.trouble for finding in lost} == {Trouble.LOST}
+    assert "private" in {finding.what for finding in lost}
+
+
+async def test_a_path_that_sync_cannot_archive_is_a_finding(place: Place, tmp_path: Path) -> None:
+    """No findings means that every path of the folder has a proven archive; a FIFO has none."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").write_bytes(b"content")
+    await place.sync(tree)
+    os.mkfifo(tree / "pipe")
+    (finding,) = [each for each in (await verify(place, tree)).findings if each.what != "."]
+    assert (finding.trouble, finding.what) == (Trouble.UNARCHIVED, "pipe (FIFO)")
 
 
 async def test_a_sample_that_is_too_dear_is_refused(place: Place, tree: Path) -> None:

@@ -41,7 +41,6 @@ class Boto:
         config = Config(retries={"total_max_attempts": 1}, read_timeout=30)
         settings = {"endpoint_url": url, "region_name": "us-east-1", "config": config, **keys, **options}
         self.client = boto3.client("glacier", **settings)
-        self.resource = boto3.resource("glacier", **settings)
 
     async def __call__(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the operation's parsed answer; ``operation`` is in snake case."""
@@ -237,6 +236,7 @@ async def server(tmp_path: Path) -> AsyncIterator[LocalGlacier]:
         secret_access_key=SECRET_ACCESS_KEY,
         job_delay=0,
         inventory_lag=0,
+        is_durable=False,
     ) as local:
         yield local
 
@@ -244,7 +244,7 @@ async def server(tmp_path: Path) -> AsyncIterator[LocalGlacier]:
 @pytest.fixture
 async def faithful(tmp_path: Path) -> AsyncIterator[LocalGlacier]:
     """A local Glacier as slow as the service, on a virtual clock; it takes unsigned requests."""
-    async with LocalGlacier(tmp_path / "faithful") as local:
+    async with LocalGlacier(tmp_path / "faithful", is_durable=False) as local:
         yield local
 
 

@@ -228,11 +228,11 @@ async def test_a_head_that_does_not_end_is_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
-    """A client that stops reading 64 MiB loses its connection."""
+    """A client that stops reading 24 MiB loses its connection."""
     async with LocalGlacier(tmp_path, job_delay=0, inventory_lag=0, body_idle_seconds=0.3) as server:
         boto = Boto(server.url)
         await boto("create_vault")
-        job_id = await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(bytes(64 * 2**20)))
+        job_id = await boto.job(Type="archive-retrieval", ArchiveId=await boto.upload(bytes(24 * 2**20)))
         async with await anyio.connect_tcp("127.0.0.1", server.port) as stream:
             await stream.send(f"GET /-/vaults/v/jobs/{job_id}/output HTTP/1.1\r\n{HEAD}\r\n".encode())
             received = len(await stream.receive())
@@ -240,7 +240,7 @@ async def test_a_client_that_takes_no_output_is_cut_off(tmp_path: Path) -> None:
             with suppress(anyio.EndOfStream, anyio.BrokenResourceError), fail_after(10):
                 while True:
                     received += len(await stream.receive())
-        assert received < 64 * 2**20
+        assert received < 24 * 2**20
 
 
 async def test_an_absolute_target_is_understood(faithful: LocalGlacier) -> None:

@@ -1,4 +1,4 @@
-"""Streams that are encrypted on their way out, and decrypted on their way in, by a thread beside them."""
+"""Streams that a thread beside them encrypts on their way out, and decrypts on their way in."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 async def sealing(
     source: object, recipients: Recipients, confirm: Callable[[], object] = lambda: None
 ) -> AsyncIterator[MemoryObjectReceiveStream[bytes]]:
-    """Encrypt a stream, and give it as a source that can be archived while the block runs.
+    """Encrypt a stream; the block gets a source that can be archived.
 
-    It is never the same twice, so an upload of it cannot be resumed.
+    age never gives the same output twice, so an upload of the source cannot be resumed.
 
     Args:
-        source: What ``Vault.upload`` takes, but for paths.
-        recipients: Whom to encrypt to.
-        confirm: Is called in a thread when all was read; what it raises is raised, and there is no end of the
-            stream that could be taken for the real one.
+        source: What ``Vault.upload`` takes, except paths.
+        recipients: The recipients to encrypt to.
+        confirm: Is called in a thread when all was read. If it raises, the stream fails, and does not end as
+            if it were complete.
     """
     stream = as_stream(source)
     give, take = anyio.create_memory_object_stream[bytes](0)
@@ -69,14 +69,13 @@ async def sealing(
 async def unsealing(
     write: Callable[[bytes], Awaitable[object]], identities: Identities
 ) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
-    """A function that takes what is encrypted, in order; what it was goes to ``write``.
+    """Decrypt a stream; the block gets a function that takes its bytes in order, and calls ``write``.
 
-    A clean end of the block waits for the last of it.
+    A clean end of the block waits until all is decrypted.
 
     Raises:
-        ConfigurationError: It was encrypted to others. Nothing was written.
-        IntegrityError: It is not what was encrypted, or ends early; what was written is right as far as it
-            goes.
+        ConfigurationError: The stream was encrypted to others. Nothing was written.
+        IntegrityError: The stream is damaged or ends early; the bytes written so far are right.
     """
     give, take = anyio.create_memory_object_stream[bytes](0)
 
@@ -109,8 +108,8 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
     """Decrypt the hidden encrypted file beside a target to the target, and remove it.
 
     Raises:
-        ConfigurationError: It was encrypted to others; it stays.
-        IntegrityError: It is damaged, or was not encrypted at all; it stays.
+        ConfigurationError: The file was encrypted to others; it stays.
+        IntegrityError: The file is damaged, or was never encrypted; it stays.
         TargetError: The target cannot be written, or appeared meanwhile; the encrypted file stays.
     """
     sealed = landing.hidden_name(target, landing.ENCRYPTED)

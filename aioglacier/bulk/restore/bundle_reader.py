@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
-from aioglacier.bulk.restore.existing_jobs import ExistingJobs
+from aioglacier.bulk.restore.retrieval_jobs import RetrievalJobs
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
@@ -17,7 +17,6 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.bundle_format import BundleTrailer
-    from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId, Tier
 
@@ -31,27 +30,19 @@ class BundleReader:
     """Reads trailers and indexes of the bundles of a vault.
 
     Attributes:
-        jobs_started: Jobs started.
+        jobs: The jobs that exist, and those started.
     """
 
     def __init__(self, vault: Vault, *, tier: Tier) -> None:
-        self.jobs_started = 0
-        self._vault = vault
-        self._tier = tier
-        self._existing = ExistingJobs()
-
-    async def find_jobs(self) -> None:
-        """Look for jobs that exist; they are used."""
-        self._existing = await ExistingJobs.look(self._vault)
+        self.jobs = RetrievalJobs(vault, tier)
 
     def missing_size(self, archive: Archive) -> int:
         """Return the bytes of a bundle's end that no job retrieves yet; 0 if one does."""
-        tail = _tail(archive)
-        return 0 if _key(archive, tail) in self._existing.jobs else tail.size
+        return 0 if self.jobs.has(*_key(archive, _tail(archive))) else tail_size(archive)
 
     async def ask(self, archive: Archive) -> None:
         """Start the job for the end of a bundle, unless there is one."""
-        await self._ask(archive, _tail(archive))
+        await self.jobs.get(*_key(archive, _tail(archive)))
 
     async def read_trailer(self, archive: Archive) -> BundleTrailer:
         """Return the trailer of a bundle, and start the job for an index that the end does not hold.
@@ -63,7 +54,7 @@ class BundleReader:
         end = await self._read(archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size))
         trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
         if trailer.index_position < tail.start:
-            await self._ask(archive, _before(tail, trailer))
+            await self.jobs.get(*_key(archive, _before(tail, trailer)))
         return trailer
 
     async def read_index(self, archive: Archive, trailer: BundleTrailer) -> bytes:
@@ -89,17 +80,9 @@ class BundleReader:
             )
         return index
 
-    async def _ask(self, archive: Archive, wanted: ByteRange) -> Job:
-        key = _key(archive, wanted)
-        if (job := self._existing.jobs.get(key)) is None:
-            job = await self._vault.retrieve(archive.id, tier=self._tier, byte_range=key[1])
-            self._existing.jobs[key] = job
-            self.jobs_started += job.is_new
-        return job
-
     async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:
         """Return some bytes of an archive, by the job for a range that they lie in."""
-        job = await self._ask(archive, wanted)
+        job = await self.jobs.get(*_key(archive, wanted))
         description = await job.wait_until_done()
         if description.archive_tree_hash not in {None, archive.tree_hash}:
             raise IntegrityError(
@@ -110,6 +93,11 @@ class BundleReader:
             )
         async with job.open_reader((part.start - wanted.start, part.stop - wanted.start)) as reader:
             return b"".join([block async for block in reader])
+
+
+def tail_size(archive: Archive) -> int:
+    """Return the bytes of a bundle that are retrieved at first."""
+    return _tail(archive).size
 
 
 def _tail(archive: Archive) -> ByteRange:

@@ -20,40 +20,20 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aioglacier.bulk.path_failures import PathFailures
+    from aioglacier.bulk.restore.folder_version import FolderVersion
     from aioglacier.bulk.restore.placer import Placer
-    from aioglacier.bulk.restore.restore_plan import RestorePlanner
-    from aioglacier.catalog.folders.entries import Entries
-    from aioglacier.catalog.folders.entry_records import Entry, RunNumber, StoredEntry, TreeRecord
+    from aioglacier.bulk.restore.restore_progress import RestoreProgress
+    from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
 
 
 class Outline:
-    """Makes what has no content of its own.
+    """Makes what has no content of its own."""
 
-    Attributes:
-        there: Links and empty files that were in their places already.
-    """
-
-    def __init__(
-        self,
-        entries: Entries,
-        tree: TreeRecord,
-        run: RunNumber | None,
-        placer: Placer,
-        planner: RestorePlanner,
-        *,
-        done: Callable[[int, int], None],
-        failures: PathFailures,
-    ) -> None:
-        self.there = 0
-        self._entries = entries
-        self._tree = tree
-        self._run = run
+    def __init__(self, version: FolderVersion, placer: Placer, progress: RestoreProgress) -> None:
+        self._version = version
+        self._selection = version.selection
         self._placer = placer
-        self._planner = planner
-        self._selection = planner.selection
-        self._done = done
-        self._failures = failures
+        self._progress = progress
 
     async def open_folders(self) -> None:
         """Let the owner into folders that a former run has given their permissions."""
@@ -91,38 +71,38 @@ class Outline:
                 try:
                     step(entry)
                 except (GlacierError, OSError) as error:
-                    self._failures.add(entry.path, as_target_error(entry.path, error))
+                    self._progress.failures.add(entry.path, as_target_error(entry.path, error))
 
-        async for page in self._entries.stored(self._tree, self._run, is_descending=is_descending):
+        async for page in self._version.stored(is_descending=is_descending):
             await run_in_thread(partial(take, page))
 
     def _make_first(self, entry: Entry) -> None:
         if entry.kind == "directory":
             if not self._selection.is_query:
-                self._placer.make_folder(entry.path)
+                self._count(self._placer.make_folder(entry.path))
             return
         if entry.kind == "hardlink":
             return
         if self._placer.is_there(entry):
             if not entry.size:
-                self.there += 1
+                self._progress.there += 1
             return
         if entry.kind == "symlink":
             self._placer.make_symlink(entry)
-            self._done(1, 0)
+            self._progress.done(0)
         elif entry.kind == "file" and not entry.size:
             for path, _, error in self._placer.place_files([(entry, entry.path, b"")]):
                 if error is not None:
-                    self._failures.add(path, error)
+                    self._progress.failures.add(path, error)
                 else:
-                    self._done(1, 0)
+                    self._progress.done(0)
 
     def _make_link(self, are_files_left: bool, entry: Entry) -> None:
         if entry.kind != "hardlink" or entry.target is None:
             return
-        if entry.path in self._planner.detached:
+        if entry.path in self._version.detached:
             return  # written as a file
-        names = self._planner.aliases.get(entry.target, [])
+        names = self._version.aliases.get(entry.target, [])
         first = names[0] if names else entry.target
         if first == entry.path:
             return  # written as a file
@@ -135,15 +115,20 @@ class Outline:
                 "that first, and run the same command again",
                 path=shown,
             )
-        if self._placer.is_there(entry):
-            self.there += 1
-            return
-        self._placer.make_hardlink(first, entry.path)
-        self._done(1, 0)
+        is_missing = not self._placer.is_there(entry)
+        if is_missing:
+            self._placer.make_hardlink(first, entry.path)
+        self._count(is_missing)
+
+    def _count(self, is_made: bool) -> None:
+        if is_made:
+            self._progress.done(0)
+        else:
+            self._progress.there += 1
 
     def _is_restored(self, path: bytes, place: bytes) -> bool:
         """Whether the file of a path is in its place: something else may have that name."""
-        stored = anyio.from_thread.run(self._entries.stored_at, self._tree, path, self._run)
+        stored = anyio.from_thread.run(self._version.stored_at, path)
         try:
             return stored is not None and self._placer.is_there(stored.entry, place)
         except (GlacierError, OSError):

@@ -24,7 +24,7 @@ from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import find_function
-from aioglacier.files.landing import rename, special_kind
+from aioglacier.files.landing import rename, special_kind, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,7 @@ class Placer:
 
     def __init__(self, root: bytes, *, overwrite: bool, notices: dict[str, str] | None = None) -> None:
         self._notices = {} if notices is None else notices
+        self._root = root
         self._beneath = Beneath(root)
         self._overwrite = overwrite
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -161,9 +162,7 @@ class Placer:
             if decode_extra(entry.extra).is_sparse:
                 _write_sparse(file, content)
             else:
-                view = memoryview(content)
-                while view:
-                    view = view[os.write(file, view) :]
+                write_all(file, content)
             self._dress(file, entry)
         except BaseException:
             os.unlink(name, dir_fd=fd)
@@ -171,10 +170,13 @@ class Placer:
         finally:
             os.close(file)
 
-    def open_big(self, path: bytes) -> tuple[int, bytes]:
-        """The folder of a big file, open until the caller closes it, and the name to download it under."""
-        fd, _ = self._beneath.parent(path, makes_folders=True)
-        return os.dup(fd), temporary_name(path)
+    def open_big(self, path: bytes) -> tuple[int, str, bytes]:
+        """Return the folder of a big file, open until the caller closes it, its path, and the hidden name."""
+        fd = os.dup(self._beneath.parent(path, makes_folders=True)[0])
+        way = os.fsdecode(os.path.join(self._root, os.path.dirname(path)))  # noqa: PTH118, PTH120  # of any bytes
+        if sys.platform == "linux":
+            way = f"/proc/{os.getpid()}/fd/{fd}"  # no link can lead the threads that write there astray
+        return fd, way, temporary_name(path)
 
     def place_big(self, entry: Entry, path: bytes, folder: int) -> None:
         """Give a big file that was downloaded and verified its times and its name."""
@@ -229,10 +231,10 @@ class Placer:
 
     # --- all else
 
-    def make_folder(self, path: bytes) -> None:
-        """Make a folder that this user can write to, or see that it is there."""
+    def make_folder(self, path: bytes) -> bool:
+        """Make a folder that this user can write to; return whether it was missing."""
         if not path:
-            return
+            return False
         fd, name = self._beneath.parent(path, makes_folders=True)
         try:
             os.mkdir(name, 0o700, dir_fd=fd)
@@ -242,6 +244,8 @@ class Placer:
                 raise
             if status.st_mode & 0o700 != 0o700 and not self._is_root:
                 _open_up(name, fd, status.st_mode)
+            return False
+        return True
 
     def dress_folder(self, entry: Entry) -> None:
         """Give a folder its permissions and times, once nothing more will come into it."""

@@ -23,6 +23,7 @@ class RestoreOptions:
     Attributes:
         selection: Which paths and versions.
         folder: Which of the folders in the vault, by its path then; needed if there are several.
+        host: The machine that the folder belongs to; ``None`` prefers this one.
         tier: The retrieval tier.
         overwrite: Replace what is there and differs.
         ahead: Bytes asked for ahead of what was fetched.
@@ -32,6 +33,7 @@ class RestoreOptions:
 
     selection: SelectionOptions = field(default_factory=SelectionOptions)
     folder: str | None = None
+    host: str | None = None
     tier: Tier = Tier.STANDARD
     overwrite: bool = False
     ahead: int = AHEAD

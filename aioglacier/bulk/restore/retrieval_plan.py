@@ -1,10 +1,10 @@
-"""The plan of a restore: which ranges of which archives are to be asked for.
+"""The ranges of archives that a restore asks for.
 
-Members that are near each other come in one range: a gap is fetched along as long as it costs less than
-another job would. Ranges begin and end at whole MiB, as the service wants it, and so two may share one: each
+Members that are near each other come in one range: a gap is fetched as long as that costs less than another
+job. Ranges begin and end at whole MiB, as the service requires, so two ranges may share one MiB. Each
 retrieval therefore says which members it is for, and no member is in two.
 
-What was asked for before is paid for: a member that lies in the range of such a job comes from there.
+A member that lies in the range of a job that exists comes from there, because that job is paid for.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from aioglacier.catalog.folders.entry_records import StoredEntry
     from aioglacier.core.models import ArchiveId
 
-#: One range is at most this: what is fetched by it is held up by what was not, and is asked for again if its
-#: day is over.
+#: The largest range. An output is kept for a day; what was not fetched by then has to be paid for again.
 LARGEST_RANGE: Final = 1024 * MIB
 
 
@@ -45,15 +45,15 @@ class Needed:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """One job to ask for, or to use.
+    """One job to start or to use.
 
     Attributes:
         byte_range: ``None`` for all of the archive.
-        first: Where the first member begins that it is for, and ``stop`` where the last one ends.
-        stop: See ``first``.
-        members: How many members it is for.
-        is_asked: It was asked for before.
-        is_detached: It is for hard links that become files of their own.
+        first: Where the first of its members begins.
+        stop: Where the last one ends.
+        members: The number of members.
+        is_asked: Whether the job exists.
+        is_detached: Whether its members are hard links that become files of their own.
     """
 
     upload: int
@@ -84,13 +84,13 @@ def plan_retrievals(
     largest: int | None = None,
     asked: Mapping[ArchiveId, Sequence[ByteRange]] | None = None,
 ) -> Iterator[Retrieval]:
-    """Ranges that cover what is needed, in its order.
+    """Yield the ranges that cover what is needed, in its order.
 
     Args:
         needed: In the order of uploads, and of positions in each.
-        gap: Bytes that are worth fetching along.
-        largest: Bytes of a range at most, if one member is not more by itself; a GiB if not given.
-        asked: What there are jobs for, in the order of ``start``.
+        gap: The largest gap between two members of one range.
+        largest: The most bytes of a range of several members; a GiB if not given.
+        asked: The ranges that have jobs, in the order of ``start``.
     """
     run: _Run | None = None
     jobs = _Jobs(asked or {})
@@ -114,7 +114,7 @@ class _Jobs:
         self._passed = 0
 
     def covering(self, needed: Needed) -> ByteRange | None:
-        """The first job that has all of it. So of two members the later one is never in an earlier job."""
+        """Return the first job that has all of it. So a later member is never in an earlier job."""
         ranges = self._asked.get(needed.archive_id)
         if not ranges:
             return None
@@ -177,3 +177,17 @@ def _aligned(needed: Needed) -> tuple[int, int]:
     start = needed.position // MIB * MIB
     stop = -(-(needed.position + needed.stored) // MIB) * MIB
     return start, min(stop, needed.archive_size)
+
+
+def needed_of(stored: StoredEntry) -> Needed:
+    """Return where the content of a version lies."""
+    entry = stored.entry
+    assert stored.archive_id is not None  # noqa: S101  # only such are wanted
+    return Needed(
+        entry.upload or 0,
+        stored.archive_id,
+        stored.archive_size,
+        entry.position or 0,
+        entry.stored or stored.archive_size,
+        is_whole=entry.position is None,
+    )

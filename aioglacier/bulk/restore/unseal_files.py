@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.bulk.formats.age import BLOCK, no_identity
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.treehash import TreeHash
+from aioglacier.files.landing import write_all
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
@@ -47,9 +48,7 @@ def unseal_file(
 
             def give(block: bytes) -> None:
                 hasher.update(block)
-                view = memoryview(block)
-                while view:
-                    view = view[os.write(target, view) :]
+                write_all(target, block)
 
             identities.unseal_stream(lambda: os.read(source, BLOCK), give)
         finally:

@@ -1,7 +1,7 @@
-"""A stream of several archives read back as one: each piece is retrieved, verified, and given in order.
+"""A stream of several archives, read back as one: each piece is retrieved, verified, and given in order.
 
-What a piece must be, its manifest says; its size and its tree hash are compared before its job is used, and
-again with what was read. Jobs are started ahead, so that the next piece is ready when this one is fetched.
+The manifest has the size and tree hash of each piece. They are compared before its job is used, and again
+with the bytes that were read. Jobs start ahead, so that the next piece is ready when this one is fetched.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.bulk.streams.manifest import Manifest, Piece
+from aioglacier.bulk.streams.manifest import Manifest, Piece, not_a_manifest
 from aioglacier.core.errors import IntegrityError, JobNotFoundError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, Tier
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
 
-#: Bytes asked for ahead of what is fetched. An output is kept for a day: at 1 MB/s so much comes in one.
+#: Bytes requested ahead of those fetched. An output is kept for a day, in which 1 MB/s fetches this much.
 AHEAD: Final = 64 * 1024 * MIB
 
-#: How often an output that is gone is asked for again.
+#: How often an expired output is requested again.
 _RENEWALS: Final = 3
 
-#: A manifest of a million pieces has less.
+#: A manifest of a million pieces is smaller.
 _LARGEST_MANIFEST: Final = 512 * MIB
 
 
 async def read_manifest(vault: Vault, archive_id: str, tier: Tier = Tier.STANDARD) -> Manifest:
-    """The manifest of a stream: from the catalog if it knows the pieces, or retrieved, which takes hours.
+    """Return the manifest of a stream, from the catalog or by a retrieval, which takes hours.
 
     Raises:
         IntegrityError: The archive is no manifest.
@@ -45,21 +45,16 @@ async def read_manifest(vault: Vault, archive_id: str, tier: Tier = Tier.STANDAR
     if known is not None:
         return known
     job = await vault.retrievals.find(archive_id) or await vault.retrieve(archive_id, tier=tier)
-    description = await job.wait_until_done()
-    if (description.output_size or 0) > _LARGEST_MANIFEST:
-        raise IntegrityError(
-            f"archive {archive_id} has {description.output_size} bytes, and is no manifest",
-            expected=b"",
-            actual=b"",
-            archive_id=archive_id,
-        )
+    size = (await job.wait_until_done()).output_size or 0
+    if size > _LARGEST_MANIFEST:
+        raise not_a_manifest(archive_id, f"it has {size} bytes")
     async with job.open_reader() as reader:
         text = b"".join([block async for block in reader])
     return Manifest.decode(text, archive_id)
 
 
 async def find_manifest(vault: Vault, archive_id: str) -> Manifest | None:
-    """The manifest of a stream, if the catalog knows the pieces."""
+    """Return the manifest of a stream if the catalog has the pieces."""
     if vault.records is None:
         return None
     pieces = await vault.records.catalog.streams.find_pieces(vault.records.key, ArchiveId(archive_id))
@@ -69,7 +64,11 @@ async def find_manifest(vault: Vault, archive_id: str) -> Manifest | None:
 
 
 class StreamDownload:
-    """The reading of one stream, to be run once; ``snapshot`` shows how far it is."""
+    """The reading of one stream, to be run once; ``snapshot`` shows its progress.
+
+    Attributes:
+        started: Jobs that were started, and paid.
+    """
 
     def __init__(
         self, vault: Vault, manifest: Manifest, *, tier: Tier = Tier.STANDARD, ahead: int = AHEAD
@@ -84,44 +83,44 @@ class StreamDownload:
         self._jobs: dict[int, Job] = {}
 
     def snapshot(self) -> TransferSnapshot:
-        """The counters now."""
+        """Return the counters now."""
         return TransferSnapshot(self._manifest.size, self._done, self._moved, self._done, 0, 0)
 
     async def run(self, write: Callable[[bytes], Awaitable[object]]) -> None:
-        """Give the whole stream to a function, in order; each block is verified by itself before.
+        """Give the whole stream to a function, in order; each block is verified first.
 
         Raises:
-            IntegrityError: A piece is not what the manifest says.
-            GlacierError: A piece cannot be had.
+            IntegrityError: A piece differs from the manifest.
+            GlacierError: A piece cannot be retrieved.
         """
         for index in range(len(self._manifest.pieces)):
             await self._read(index, 0, TreeHash(), write)
 
     async def check_room(self, target: str, *, more: int = 0) -> None:
-        """Refuse a target that its file system has no room for; ``save`` does so before it asks for anything.
+        """Refuse a target whose file system lacks room; ``save`` does so before it starts a job.
 
         Args:
-            target: Where the stream is to be written.
-            more: Bytes that are needed beside it: what is encrypted is decrypted into another file.
+            target: The path to write the stream to.
+            more: Bytes needed beside it, to decrypt an encrypted stream into another file.
 
         Raises:
-            TargetError: It has no room.
+            TargetError: The file system lacks room.
         """
         await run_in_thread(partial(_check_room, target, self._manifest.size, more))
 
     async def save(self, target: str, *, overwrite: bool = False) -> None:
         """Write the stream to a file, which appears when all of it is verified and on disk.
 
-        If it fails, or is stopped or killed, what was fetched stays in a hidden file beside it, and another
-        run goes on from there: what is in that file is hashed again.
+        If it fails, or is stopped or killed, the fetched bytes stay in a hidden file beside it. Another run
+        hashes that file and continues.
 
         Raises:
-            TargetError: The file exists and may not be overwritten, or cannot be written, or has no room.
-            IntegrityError: A piece is not what the manifest says; what was fetched of it is thrown away.
-            GlacierError: A piece cannot be had.
+            TargetError: The file exists and may not be overwritten, cannot be written, or there is no room.
+            IntegrityError: A piece differs from the manifest; its fetched bytes are thrown away.
+            GlacierError: A piece cannot be retrieved.
         """
         await self.check_room(target)
-        fd = await run_in_thread(partial(_open_kept, target, overwrite=overwrite))
+        fd = await run_in_thread(partial(_open_hidden, target, overwrite=overwrite))
         try:
             await self._save(fd)
             hidden = landing.hidden_name(target, landing.STREAM)
@@ -132,23 +131,13 @@ class StreamDownload:
             os.close(fd)
 
     async def _save(self, fd: int) -> None:
+        async def write(block: bytes) -> None:
+            await run_in_thread(partial(landing.write_all, fd, block))
+
         start = 0
         for index, piece in enumerate(self._manifest.pieces):
-            there = max(0, min(os.fstat(fd).st_size - start, piece.size))
-            hasher = TreeHash()
-            if there < piece.size:
-                there -= there % MIB
-                os.ftruncate(fd, start + there)
-            await run_in_thread(partial(_hash, fd, start, there, hasher))
-            if there == piece.size and hasher.digest() != piece.tree_hash:
-                there, hasher = 0, TreeHash()
-                os.ftruncate(fd, start)
-            os.lseek(fd, start + there, os.SEEK_SET)
+            there, hasher = await run_in_thread(partial(_keep, fd, start, piece))
             self._done += there
-
-            async def write(block: bytes) -> None:
-                await run_in_thread(partial(_write, fd, block))
-
             try:
                 await self._read(index, there, hasher, write)
             except IntegrityError:
@@ -160,7 +149,7 @@ class StreamDownload:
     async def _read(
         self, index: int, position: int, hasher: TreeHash, write: Callable[[bytes], Awaitable[object]]
     ) -> None:
-        """Read a piece from a position, of which the bytes before are in the hasher."""
+        """Read a piece from a position; the hasher has the bytes before it."""
         piece = self._manifest.pieces[index]
         renewals = 0
         while position < piece.size:
@@ -179,17 +168,17 @@ class StreamDownload:
                         position += len(block)
                         self._done += len(block)
                         self._moved += len(block)
-            except JobNotFoundError:
+            except JobNotFoundError:  # its output has expired
                 renewals += 1
                 if renewals > _RENEWALS:
                     raise
-                del self._jobs[index]  # it has had its day
+                del self._jobs[index]
         self._jobs.pop(index, None)
         if (actual := hasher.digest()) != piece.tree_hash:
             raise _mismatch(piece, actual)
 
     async def _ask_ahead(self, index: int) -> None:
-        """See that there is a job for this piece, and for those after it that are worth asking for now."""
+        """Get a job for this piece, and for those after it that are worth requesting now."""
         ahead = 0
         for number, piece in enumerate(self._manifest.pieces[index:], index):
             if number > index + 1 and ahead + piece.size > self._ahead:
@@ -203,7 +192,7 @@ class StreamDownload:
                 self._jobs[number] = job
 
 
-def _open_kept(target: str, *, overwrite: bool) -> int:
+def _open_hidden(target: str, *, overwrite: bool) -> int:
     landing.check_target(target, overwrite=overwrite)
     return landing.open_hidden(target, landing.STREAM)
 
@@ -216,22 +205,27 @@ def _check_room(target: str, size: int, more: int) -> None:
     landing.check_room(target, size + more, kept=[kept], note=f"{twice}; no job was started")
 
 
-def _hash(fd: int, start: int, size: int, hasher: TreeHash) -> None:
-    stop = start + size
-    while start < stop and (block := os.pread(fd, min(MIB, stop - start), start)):
+def _keep(fd: int, start: int, piece: Piece) -> tuple[int, TreeHash]:
+    """Keep what a former run fetched of a piece, and go behind it; return the bytes and their hash."""
+    hasher = TreeHash()
+    there = max(0, min(os.fstat(fd).st_size - start, piece.size))
+    if there < piece.size:
+        there -= there % MIB  # a job's output is verified by whole MiB
+        os.ftruncate(fd, start + there)
+    at = start
+    while at < start + there and (block := os.pread(fd, min(MIB, start + there - at), at)):
         hasher.update(block)
-        start += len(block)
-
-
-def _write(fd: int, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[os.write(fd, view) :]
+        at += len(block)
+    if there == piece.size and hasher.digest() != piece.tree_hash:
+        there, hasher = 0, TreeHash()
+        os.ftruncate(fd, start)
+    os.lseek(fd, start + there, os.SEEK_SET)
+    return there, hasher
 
 
 def _mismatch(piece: Piece, actual: bytes) -> IntegrityError:
     return IntegrityError(
-        f"archive {piece.archive_id} is not the piece of the stream that its manifest tells of",
+        f"archive {piece.archive_id} is not the piece of the stream that its manifest names",
         expected=piece.tree_hash,
         actual=actual,
         archive_id=piece.archive_id,

@@ -1,7 +1,7 @@
-"""The manifest of a stream of several archives: which they are, in order, and what each must be.
+"""The manifest of a stream of several archives: their ids, sizes and tree hashes, in order.
 
-It is an archive of its own, the last and smallest. A stream is complete if it has one. Without a catalog it
-is found in the inventory by its description, as the pieces are.
+It is an archive of its own, the last and smallest; a stream with a manifest is complete. Without a catalog
+its description and those of the pieces tell them in an inventory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Manifest:
 
     Attributes:
         stream: Its name, 16 hex digits.
-        description: As it was given when the stream began.
+        description: The description given when the stream began.
         pieces: In order.
     """
 
@@ -45,7 +45,7 @@ class Manifest:
         return sum(piece.size for piece in self.pieces)
 
     def encode(self) -> bytes:
-        """As it is archived; the same each time."""
+        """Return the bytes to archive, which are the same each time."""
         fields = {
             "aioglacier": "manifest",
             "format": FORMAT,
@@ -61,30 +61,31 @@ class Manifest:
 
     @classmethod
     def decode(cls, text: bytes, archive_id: str) -> Manifest:
-        """Read one.
+        """Return the manifest in an archive.
 
         Raises:
-            IntegrityError: It is none, or one of a later format.
+            IntegrityError: The archive is no manifest, or one of another format.
         """
         try:
             fields = json.loads(text)
             if fields["aioglacier"] != "manifest" or fields["format"] != FORMAT:
-                raise ValueError("it is of another kind or format")
+                raise ValueError("it has another kind or format")
             pieces = tuple(
                 Piece(ArchiveId(piece["archive_id"]), int(piece["size"]), bytes.fromhex(piece["tree_hash"]))
                 for piece in fields["pieces"]
             )
             manifest = cls(str(fields["stream"]), str(fields["description"]), pieces)
             if manifest.size != fields["size"]:
-                raise ValueError("the sizes of its pieces are not that of the stream")
-        except (ValueError, KeyError, TypeError) as error:
-            raise IntegrityError(
-                f"archive {archive_id} is no manifest of a stream: {error}",
-                expected=b"",
-                actual=b"",
-                archive_id=archive_id,
-            ) from error
+                raise ValueError("the sizes of its pieces do not add up")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise not_a_manifest(archive_id, str(error)) from error
         return manifest
+
+
+def not_a_manifest(archive_id: str, reason: str) -> IntegrityError:
+    """Return the error for an archive that is no manifest."""
+    message = f"archive {archive_id} is no manifest of a stream: {reason}"
+    return IntegrityError(message, expected=b"", actual=b"", archive_id=archive_id)
 
 
 def describe_piece(stream: str, index: int, description: str) -> str:

@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 _TAIL: Final = 4096
 
 
+class _Filling:
+    """A view while it is filled: what is left of it, whom to tell, and the end."""
+
+    __slots__ = ("came", "ended", "view")
+
+    def __init__(self, view: memoryview, came: Callable[[int], None]) -> None:
+        self.view = view
+        self.came = came
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class DirectBody(asyncio.BufferedProtocol):
     """The rest of one body, on the transport that brings it. Its owner gives the transport back.
 
@@ -38,23 +49,14 @@ class DirectBody(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self,
-        content: aiohttp.StreamReader,
-        handler: ResponseHandler,
-        transport: asyncio.Transport,
-        *,
-        content_length: int,
-        size: int,
+        self, content: aiohttp.StreamReader, handler: ResponseHandler, transport: asyncio.Transport, size: int
     ) -> None:
         self._content = content
         self._handler = handler
         self._transport = transport
-        self._content_length = content_length
         self._left = size
-        self._view = memoryview(b"")
+        self._filling: _Filling | None = None
         self._tail = memoryview(b"")
-        self._came: Callable[[int], None] | None = None
-        self._filled: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self._is_ours = True
         transport.pause_reading()
@@ -81,7 +83,7 @@ class DirectBody(asyncio.BufferedProtocol):
             or length - content.total_bytes != size
         ):
             return None
-        return cls(content, handler, transport, content_length=length, size=size)
+        return cls(content, handler, transport, size)
 
     async def fill(self, view: memoryview, came: Callable[[int], None]) -> None:
         """Receive as many bytes as ``view`` has, at most those that are left.
@@ -94,21 +96,20 @@ class DirectBody(asyncio.BufferedProtocol):
         """
         if self._failure is not None:
             raise self._failure
-        self._view, self._came = view, came
-        self._filled = asyncio.get_running_loop().create_future()
+        self._filling = _Filling(view, came)
         self._transport.resume_reading()
         try:
-            await self._filled
+            await self._filling.ended
         finally:
-            self._view, self._came, self._filled = memoryview(b""), None, None
+            self._filling = None
             if self._is_ours:
                 self._transport.pause_reading()
 
     def set_exception(self, error: BaseException) -> None:
         """Raise an error in ``fill``, now and in every later call."""
         self._failure = error
-        if self._filled is not None and not self._filled.done():
-            self._filled.set_exception(error)
+        if self._filling is not None and not self._filling.ended.done():
+            self._filling.ended.set_exception(error)
 
     def give_back(self) -> None:
         """Give the connection back to aiohttp, which closes it if the body is incomplete."""
@@ -126,37 +127,40 @@ class DirectBody(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return the memory for the next bytes."""
         del sizehint
-        if len(self._view) < self._left:
-            return self._view
+        view = memoryview(b"") if self._filling is None else self._filling.view
+        if len(view) < self._left:
+            return view
         if self._left > _TAIL:
-            return self._view[: self._left - _TAIL]
+            return view[: self._left - _TAIL]
         self._tail = memoryview(bytearray(_TAIL + 1))
         return self._tail
 
     def buffer_updated(self, nbytes: int) -> None:
         """Count bytes that have come."""
+        filling = self._filling
+        if filling is None:  # never: without one the transport is paused
+            return
         if self._tail:
             if nbytes > self._left:
                 self._handler.force_close()
                 nbytes = self._left
-            self._view[:nbytes] = self._tail[:nbytes]
+            filling.view[:nbytes] = self._tail[:nbytes]
             self._tail = memoryview(b"")
-        self._view = self._view[nbytes:]
+        filling.view = filling.view[nbytes:]
         self._left -= nbytes
         try:
-            if self._came is not None:
-                self._came(nbytes)
+            filling.came(nbytes)
         except Exception as error:  # noqa: BLE001  # raised where ``fill`` waits
             self._transport.pause_reading()
             self.set_exception(error)
             return
-        if not self._view:
+        if not filling.view:
             if self._left:
                 self._transport.pause_reading()
             else:
                 self.give_back()
-            if self._filled is not None and not self._filled.done():
-                self._filled.set_result(None)
+            if not filling.ended.done():
+                filling.ended.set_result(None)
 
     def eof_received(self) -> bool | None:
         """Let the transport close, as the other side did."""
@@ -165,16 +169,10 @@ class DirectBody(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Raise the loss in ``fill``, and pass it to aiohttp."""
         self._is_ours = False
-        self.set_exception(exc or aiohttp.ClientPayloadError(self._shortage()))
-        self._handler.connection_lost(exc)
-
-    def _shortage(self) -> str:
-        """Describe the loss in aiohttp's own words."""
-        came = self._content_length - self._left
-        return (
-            "Not enough data to satisfy content length header "
-            f"(received {came} of {self._content_length} bytes)."
+        self.set_exception(
+            exc or aiohttp.ClientPayloadError(f"Not enough data: {self._left} bytes are missing")
         )
+        self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Pass on to aiohttp."""

@@ -126,7 +126,7 @@ def test_a_big_file_is_on_disk_before_and_its_folder_after_it_gets_its_name(
 ) -> None:
     """Content first, then the name, then the folder that holds the name."""
     placer = Placer(os.fsencode(tmp_path), overwrite=False)
-    folder, name = placer.open_big(b"big")
+    folder, _, name = placer.open_big(b"big")
     (tmp_path / os.fsdecode(name)).write_bytes(b"content")
     placer.place_big(file_entry(b"big", b"content"), b"big", folder)
     os.close(folder)
@@ -153,7 +153,7 @@ def test_a_file_that_appears_before_the_rename_is_kept(tmp_path: Path) -> None:
     placer = Placer(os.fsencode(tmp_path), overwrite=False)
     (tmp_path / "a").write_text("local, the only copy")
     (placed,) = placer.place_files([(file_entry(b"a", b"restored"), b"a", b"restored")])
-    folder, name = placer.open_big(b"a")
+    folder, _, name = placer.open_big(b"a")
     (tmp_path / os.fsdecode(name)).write_bytes(b"restored")
     with pytest.raises(TargetError, match="appeared meanwhile"):
         placer.place_big(file_entry(b"a", b"restored"), b"a", folder)

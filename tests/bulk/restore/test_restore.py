@@ -13,8 +13,8 @@ from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore import retrieval_plan as retrieval
 from aioglacier.bulk.sync.sync import FolderSync
-from aioglacier.catalog import Catalog
-from aioglacier.core.errors import CostLimitError
+from aioglacier.catalog import ArchiveState, Catalog
+from aioglacier.core.errors import CostLimitError, NotStoredError
 from aioglacier.core.spending import Budget
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault, FaultKind
@@ -142,3 +142,27 @@ async def test_an_encrypted_big_file_needs_its_size_twice(place: Place, tmp_path
         plan = await FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")), options).plan()
         assert plan.size == 3 * 17 * MIB
         assert 2 * 17 * MIB < plan.room < 2 * 18 * MIB  # two are fetched at once
+
+
+async def test_an_archive_that_is_gone_gives_way_to_older_versions(place: Place, tmp_path: Path) -> None:
+    """In the same run, the newest version that is left comes back, and a path without one fails by name."""
+    tree = make_files(tmp_path / "tree", 2, 1000)
+    await place.sync(tree)
+    old = (tree / "f01").read_bytes()
+    (tree / "f01").write_bytes(b"changed")
+    (tree / "new").write_bytes(b"only in the second archive")
+    await place.sync(tree)
+    async with place.vault() as vault:
+        assert vault.records is not None
+        archives, key = vault.records.catalog.archives, vault.records.key
+        found = [record async for record in archives.list_vault(key)]
+        latest = max(found, key=lambda record: record.upload or 0)
+        await vault.delete_archive(latest.archive.id)
+        await archives.record_state(key, latest.archive.id, ArchiveState.STORED)  # another program did it
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")))
+        done = await restore.run()
+    (failure,) = restore.failures
+    assert (failure.path, type(failure.error)) == (b"new", NotStoredError)
+    assert latest.archive.id in str(failure.error)
+    assert (done.failed, "'f01' is an older version" in " ".join(restore.notices)) == (1, True)
+    assert (tmp_path / "back" / "f01").read_bytes() == old

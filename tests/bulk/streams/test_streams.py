@@ -385,7 +385,7 @@ def test_a_stream_that_is_stopped_says_what_goes_on_with_it(program: Cli, tmp_pa
     (name,) = re.findall(r"--stream=([0-9a-f]{16})", said)
     wrong = (*ROLLING, f"--stream={name}", "--position=7", "tapes", "-")
     refused = program(*wrong, stdin=content, code=4).err
-    position = int(re.findall(r"goes on at byte (\d+)", refused)[0])
+    position = int(re.findall(r"continues at byte (\d+)", refused)[0])
     assert position % MIB == 0
     right = (*ROLLING, f"--stream={name}", f"--position={position}", "--json", "tapes", "-")
     done = program(*right, stdin=content[position:]).record

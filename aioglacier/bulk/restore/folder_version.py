@@ -1,0 +1,200 @@
+"""One folder as of one ``sync``, and the paths of it that a restore is for."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aioglacier.bulk.restore.selection import Selection
+from aioglacier.bulk.settling import drop_fruitless_versions
+from aioglacier.catalog.folders.entry_records import RunNumber
+from aioglacier.catalog.records import UploadNumber, UploadState
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.files.host import machine_name
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aioglacier.bulk.restore.restore_options import RestoreOptions
+    from aioglacier.bulk.restore.retrieval_plan import Retrieval
+    from aioglacier.catalog.folders.entry_records import Entry, StoredEntry, TreeRecord
+    from aioglacier.recorded.vault_context import RecordedVault
+
+
+class FolderVersion:
+    """The stored versions of the paths that are meant.
+
+    Attributes:
+        selection: Which paths are meant.
+        aliases: By the path of a file that is not meant, its hard links that are.
+        detached: Hard links whose file is another one by now, each as a file with the content it had.
+        older: Paths of which an older version is stored, because the archive of the newest is not proven.
+        lost: Paths that no archive has any more, each with the reason.
+    """
+
+    def __init__(
+        self, context: RecordedVault, tree: TreeRecord, run: RunNumber | None, selection: Selection
+    ) -> None:
+        self.selection = selection
+        self.aliases: dict[bytes, list[bytes]] = {}
+        self.detached: dict[bytes, StoredEntry] = {}
+        self.older: list[bytes] = []
+        self.lost: dict[bytes, str] = {}
+        self.tree = tree
+        self._context = context
+        self._entries = context.catalog.entries
+        self._run = run
+
+    @classmethod
+    async def find(cls, context: RecordedVault, options: RestoreOptions) -> FolderVersion:
+        """Return the folder that is asked for.
+
+        Raises:
+            ConfigurationError: There is none, or there are several.
+        """
+        tree = await _find_tree(context, options)
+        await drop_fruitless_versions(context, tree)
+        at = options.selection.at
+        run = await context.catalog.runs.find(tree, at) if at is not None else None
+        if at is not None and run is None:
+            raise ConfigurationError(f"{tree.root!r} was not in the vault yet at {at}")
+        return cls(context, tree, run, Selection(options.selection))
+
+    async def look_through(self) -> None:
+        """Try the selection on every path, and find what hard links need and what is lost.
+
+        Raises:
+            ConfigurationError: A pattern matches no path.
+        """
+        for found in (self.aliases, self.detached, self.older, self.lost):
+            found.clear()
+        async for page in self._entries.stored(self.tree, self._run):
+            meant = await run_in_thread(partial(self._meant, page))
+            self.older += [stored.entry.path for stored in meant if stored.is_older]
+            for stored in meant:
+                if stored.entry.kind == "hardlink":
+                    await self._note_link(stored.entry)
+        await self._note_lost()
+        if patterns := self.selection.unmatched:
+            raise ConfigurationError(
+                f"nothing in {self.tree.root!r} matches {', '.join(map(repr, patterns))}; a pattern is as "
+                "in a .gitignore: '*.jpg' anywhere, /2024/ at the top"
+            )
+
+    def _meant(self, page: list[StoredEntry]) -> list[StoredEntry]:
+        return [
+            stored
+            for stored in page
+            if self.selection.selects(stored.entry) and (stored.is_older or stored.entry.kind == "hardlink")
+        ]
+
+    async def _note_link(self, link: Entry) -> None:
+        """Decide where the content of a hard link comes from.
+
+        The link stands for what its file was when the link was recorded. If the file has changed since, or is
+        gone, the link becomes a file of its own.
+        """
+        target = link.target or b""
+        then = await self._entries.stored_at(self.tree, target, RunNumber(link.since))
+        now = await self.stored_at(target)
+        if then is None:
+            return  # the outline says so
+        if now is None or now.entry.since > link.since:
+            self.detached[link.path] = then._replace(entry=then.entry._replace(path=link.path))
+        elif not self.selection.selects(now.entry):
+            self.aliases.setdefault(target, []).append(link.path)
+
+    async def _note_lost(self) -> None:
+        """Find paths that were archived and have no proven version any more."""
+        reasons: dict[int, str | None] = {}
+        async for page in self._entries.unproven(self.tree, self._run):
+            for entry, _ in page:
+                upload = entry.upload or 0
+                if upload not in reasons:
+                    reasons[upload] = await self._why_unproven(upload)
+                if (reason := reasons[upload]) is not None and self.selection.selects(entry):
+                    self.lost[entry.path] = reason
+
+    async def _why_unproven(self, upload: int) -> str | None:
+        """Return why the archive of an upload is not proven; ``None`` if it never began to exist."""
+        record = await self._context.catalog.uploads.get(UploadNumber(upload))
+        if record.state is UploadState.COMPLETING:
+            return "whether its archive was made is not known yet; an inventory tells"
+        if record.archive_id is None:
+            return None
+        return f"its archive {record.archive_id} is gone or suspect, and there is no other version of it"
+
+    # --- what is stored
+
+    def paths_of(self, entry: Entry) -> list[bytes]:
+        """Return where the content of a file is to go: the first is written, others become hard links."""
+        own = [entry.path] if self.selection.selects(entry) else []
+        return own or self.aliases.get(entry.path, [])
+
+    def stored(self, *, is_descending: bool = False) -> AsyncIterator[list[StoredEntry]]:
+        """Yield the stored version of every path, also of those that are not meant, by path."""
+        return self._entries.stored(self.tree, self._run, is_descending=is_descending)
+
+    async def stored_at(self, path: bytes) -> StoredEntry | None:
+        """Return the stored version of a path."""
+        return await self._entries.stored_at(self.tree, path, self._run)
+
+    async def uploads(self) -> list[UploadNumber]:
+        """Return the uploads whose archives have something of the folder, oldest first."""
+        return await self._entries.uploads_of(self.tree)
+
+    async def contents(
+        self, upload: UploadNumber, *, start: int = 0, stop: int | None = None
+    ) -> AsyncIterator[list[StoredEntry]]:
+        """Yield the files with content that lie in one archive and are meant, by position."""
+        pages = self._entries.stored_in(self.tree, upload, self._run, start=start, stop=stop)
+        async for page in pages:
+            yield [
+                stored
+                for stored in page
+                if stored.entry.kind == "file" and stored.entry.size and self.paths_of(stored.entry)
+            ]
+
+    async def members(self, retrieval: Retrieval) -> list[StoredEntry]:
+        """Return the files of a retrieval, also those that are in their places already."""
+        if retrieval.is_detached:
+            return [
+                stored
+                for stored in sorted(self.detached.values(), key=lambda each: each.entry.position or 0)
+                if stored.entry.upload == retrieval.upload
+                and retrieval.first <= (stored.entry.position or 0) < retrieval.stop
+            ]
+        pages = self.contents(UploadNumber(retrieval.upload), start=retrieval.first, stop=retrieval.stop)
+        return [stored async for page in pages for stored in page]
+
+    async def recipients_of(self, upload: int) -> list[str]:
+        """Return whom the archive of an upload was encrypted to, as far as is on record."""
+        return await self._context.catalog.runs.recipients_of(upload)
+
+
+async def _find_tree(context: RecordedVault, options: RestoreOptions) -> TreeRecord:
+    trees = known = await context.catalog.trees.list(context.key)
+    if options.folder is not None:
+        root = await run_in_thread(partial(os.path.realpath, options.folder))
+        trees = [tree for tree in trees if tree.root in {options.folder, root}]
+    if options.host is not None or len(trees) > 1:
+        here = [tree for tree in trees if tree.host in {options.host or machine_name(), ""}]
+        trees = here if options.host is not None else here or trees
+    if len(trees) == 1:
+        return trees[0]
+    names = ", ".join(f"{tree.root!r} of {tree.host or 'an unknown machine'}" for tree in trees or known)
+    if trees:
+        raise ConfigurationError(
+            f"the catalog knows several folders in vault {context.name!r}: {names}; say which with --folder "
+            "or --host"
+        )
+    if known:
+        raise ConfigurationError(
+            f"the catalog does not know this folder in vault {context.name!r}; it knows {names}"
+        )
+    raise ConfigurationError(
+        f"the catalog knows no folder in vault {context.name!r}: no 'sync' to it is on record. 'sync' takes "
+        "a folder there; after a lost catalog, 'catalog recover' finds those that are there"
+    )
