@@ -228,3 +228,31 @@ async def test_the_files_that_would_be_lost_are_known_before(place: Place, tmp_p
     losses = {loss.path: loss.has_older for page in pages for loss in page}
     assert losses[b"a"]
     assert {b"a", b"b"} <= set(every)
+
+
+async def test_removals_are_accepted_only_of_paths_that_are_still_gone(place: Place, tmp_path: Path) -> None:
+    """The disk was mounted while someone was asked: what is there again is not recorded as removed."""
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3"})
+    await place.sync(tree)
+    (tree / "a").rename(tmp_path / "a")
+    (tree / "b").unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        await sync.run()
+        assert sync.held_back == 2
+        (tmp_path / "a").rename(tree / "a")
+        await sync.accept_removals()
+        assert sync.snapshot().removed == 1
+    await place.restore(tmp_path / "back")
+    assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["a", "c"]
+
+
+async def test_a_machine_with_another_name_does_not_switch_encryption_off(
+    place: Place, tmp_path: Path
+) -> None:
+    """A container with a new host name has no record of the folder, but the vault's record names its key."""
+    tree = write(tmp_path / "tree", {"a": b"secret"})
+    await place.sync(tree, host="2f1c", recipients=Key(tmp_path).recipients)
+    with pytest.raises(ConfigurationError, match="was encrypted"):
+        await place.sync(tree, host="99ab")
+    assert len(await place.archives()) == 1

@@ -32,7 +32,8 @@ def read_attributes(fd: int) -> dict[str, bytes]:
         with suppress(OSError):  # a file system without
             for name in os.listxattr(fd):
                 if name.startswith(_PREFIX):
-                    found[name] = os.getxattr(fd, name)
+                    with suppress(OSError):  # removed since it was listed
+                        found[name] = os.getxattr(fd, name)
     return found
 
 

@@ -66,19 +66,12 @@ def _pages(index: bytes, trailer: BundleTrailer, identities: Identities | None) 
         if is_framed:
             member, index = split_frame(index)
         else:
-            content = _content_of(index)
+            content = tar.content_of(index)
             size = tar.BLOCK + len(content) + len(tar.padding(len(content)))
             member, index = index[:size], index[size:]
         if len(member) <= tar.BLOCK:
             raise not_a_bundle("its index is cut off")
-        yield unseal_member(member, identities) if trailer.encryption is not None else _content_of(member)
-
-
-def _content_of(member: bytes) -> bytes:
-    try:
-        return tar.content_of(member)
-    except ValueError as error:
-        raise not_a_bundle(f"a header in its index cannot be read: {error}") from error
+        yield unseal_member(member, identities) if trailer.encryption is not None else tar.content_of(member)
 
 
 def _line(entry: Entry) -> bytes:

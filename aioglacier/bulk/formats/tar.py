@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from aioglacier.core.errors import IntegrityError
+
 BLOCK: Final = 512
 
 #: The end of an archive.
@@ -82,8 +84,16 @@ def member_header(
 
 
 def content_of(raw: bytes) -> bytes:
-    """Return the content of a member that has one header: a short name, and up to 8 GiB."""
-    size = int(raw[124:135] or b"0", 8)
+    """Return the content of a member that has one header: a short name, and up to 8 GiB.
+
+    Raises:
+        IntegrityError: The header is damaged.
+    """
+    try:
+        size = int(raw[124:135] or b"0", 8)
+    except ValueError as error:
+        reason = f"not a bundle, or a damaged one: the header of a member cannot be read: {error}"
+        raise IntegrityError(reason, expected=b"", actual=b"") from error
     return raw[BLOCK : BLOCK + size]
 
 

@@ -71,7 +71,11 @@ _ONE_FILE: tuple[type[GlacierError], ...] = (
 
 
 class BigFiles:
-    """Uploads the big files of one folder."""
+    """Uploads the big files of one folder.
+
+    Attributes:
+        top: A path that leads to the folder while the run reads it.
+    """
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class BigFiles:
         counters: SyncSnapshot,
         failures: PathFailures,
     ) -> None:
+        self.top = root
         self._context = context
         self._root = root
         self._recipients = recipients
@@ -134,7 +139,7 @@ class BigFiles:
         if self._recipients is not None:
             with self._showing(found.path) as show:
                 archive = await archive_sealed(
-                    self._context, tree, run, found, self._root, self._recipients, show
+                    self._context, tree, run, found, self.top, self._recipients, show
                 )
         else:
             try:
@@ -153,7 +158,7 @@ class BigFiles:
         if not is_known and not await self._stored.may_have(found.size):
             return False
         identity, attributes = await self._look_at(found)
-        content_hash = await run_in_thread(partial(hash_file, self._root, found.path))
+        content_hash = await run_in_thread(partial(hash_file, self.top, found.path))
         if identity.difference((await self._look_at(found))[0]):
             return False  # the upload names the fact that changed
         entry = new_version(found, tree.number, run, attributes=attributes, content_hash=content_hash)
@@ -174,7 +179,7 @@ class BigFiles:
         return True
 
     async def _look_at(self, found: Found) -> tuple[FileIdentity, dict[str, bytes]]:
-        return await run_in_thread(partial(look_at_file, self._root, found.path))
+        return await run_in_thread(partial(look_at_file, self.top, found.path))
 
     async def _archive(self, tree: TreeRecord, run: RunNumber, found: Found, *, restart: bool) -> Archive:
         context, catalog = self._context, self._context.catalog

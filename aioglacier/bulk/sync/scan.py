@@ -103,6 +103,7 @@ class Scan:
     """One pass over a folder; iterate over it once.
 
     Attributes:
+        root: The folder.
         failures: Paths that could not be read so far.
         linked: Files met so far that have more than one name.
     """
@@ -112,7 +113,7 @@ class Scan:
     ) -> None:
         self.failures: list[ScanFailure] = []
         self.linked: set[bytes] = set()
-        self._root = root
+        self.root = root
         self._filter = path_filter
         self._names_at_once = names_at_once
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}
@@ -123,7 +124,7 @@ class Scan:
         Raises:
             SourceUnreadableError: The folder itself cannot be opened.
         """
-        fd = open_top(self._root)
+        fd = open_top(self.root)
         folders = [_Folder(fd, b"", self._names_at_once)]
         try:
             yield _found(b"", os.fstat(fd))

@@ -21,6 +21,7 @@ from aioglacier.bulk.sync.bundle import Bundling
 from aioglacier.bulk.sync.compare import Change
 from aioglacier.bulk.sync.look import FolderLook
 from aioglacier.bulk.sync.packing import Packer
+from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stored_contents import StoredContents, touch
 from aioglacier.bulk.sync.sync_progress import SyncSnapshot
 from aioglacier.tasks.groups import first_cause
@@ -100,29 +101,40 @@ class Stages:
 
     async def run(self, tree: TreeRecord, run: RunNumber) -> None:
         """Archive all changes. If ``drain`` was called, it ends early."""
+        fd = await run_in_thread(partial(open_top, os.fsencode(self._root)))
+        try:
+            pinned = f"/proc/self/fd/{fd}"  # this folder, even if a link takes its place meanwhile
+            top = pinned if await run_in_thread(partial(os.path.isdir, pinned)) else self._root
+            self.look.scan.root, self._big_files.top = os.fsencode(top), top
+            with first_cause(), self._stoppable:
+                await self._run(tree, run, os.fsencode(top))
+        finally:
+            os.close(fd)
+
+    async def _run(self, tree: TreeRecord, run: RunNumber, top: bytes) -> None:
         to_packers, from_look = anyio.create_memory_object_stream[list[Change]](0)
         to_bundle, from_packers = anyio.create_memory_object_stream["Packed"](0)
         to_files, big_files = anyio.create_memory_object_stream[Change](0)
-        with first_cause(), self._stoppable:
-            async with anyio.create_task_group() as stages:
-                stages.start_soon(self.look.run, tree, self.counters, to_packers, to_files)
-                for _ in range(_PACKERS):
-                    stages.start_soon(self._pack_all, tree, run, from_look.clone(), to_bundle.clone())
-                for _ in range(_BIG_FILES_AT_ONCE):
-                    stages.start_soon(self._big_files.upload_all, tree, run, big_files.clone())
-                stages.start_soon(self.bundling.run, tree, run, from_packers)
-                for stream in (from_look, to_bundle, big_files):
-                    stream.close()
+        async with anyio.create_task_group() as stages:
+            stages.start_soon(self.look.run, tree, self.counters, to_packers, to_files)
+            for _ in range(_PACKERS):
+                stages.start_soon(self._pack_all, tree, run, top, from_look.clone(), to_bundle.clone())
+            for _ in range(_BIG_FILES_AT_ONCE):
+                stages.start_soon(self._big_files.upload_all, tree, run, big_files.clone())
+            stages.start_soon(self.bundling.run, tree, run, from_packers)
+            for stream in (from_look, to_bundle, big_files):
+                stream.close()
 
     async def _pack_all(
         self,
         tree: TreeRecord,
         run: RunNumber,
+        top: bytes,
         take: MemoryObjectReceiveStream[list[Change]],
         give: MemoryObjectSendStream[Packed],
     ) -> None:
         packer = Packer(
-            os.fsencode(self._root),
+            top,
             tree=tree.number,
             run=run,
             encode=self.bundling.make_encoder(),

@@ -127,7 +127,13 @@ class FolderSync:
     async def accept_removals(self) -> None:
         """Record the removals that ``run`` held back, once someone has confirmed them."""
         assert self._run is not None  # noqa: S101  # nothing was held back
-        context, gone = self._context, self._held_back
+        context, root = self._context, os.fsencode(self._root)
+
+        def find() -> list[Known]:
+            # The disk may have been mounted since ``run`` looked.
+            return [each for each in self._held_back if not os.path.lexists(root + b"/" + each.path)]
+
+        gone = await run_in_thread(find)
         async with context.catalog.lock_source(context.key, self._root):
             self._stages.counters.removed += len(gone)
             await context.catalog.runs.end(
@@ -170,7 +176,12 @@ class FolderSync:
         """
         if self._options.recipients is not None or self._options.allows_plain:
             return
-        last = await self._context.catalog.runs.last_settings(tree)
+        catalog = self._context.catalog
+        last = await catalog.runs.last_settings(tree)
+        if not last:  # a new record for a machine whose name changed must not switch encryption off
+            for other in await catalog.trees.list(tree.key):
+                if other.root == tree.root:
+                    last = last or await catalog.runs.last_settings(other)
         names = ", ".join(last.get("recipients", ()))
         if names or last.get("is_encrypted"):
             raise ConfigurationError(
