@@ -111,6 +111,20 @@ _TYPES: Final[dict[str, Any]] = {
 }
 
 
+#: What exists for some operations only; for another one the fault would never strike.
+_ONLY_FOR: Final[dict[str, frozenset[str]]] = {
+    FaultKind.TRUNCATE: frozenset({"GetJobOutput"}),
+    FaultKind.FLIP: frozenset({"GetJobOutput"}),
+    FaultKind.WRONG_RANGE: frozenset({"ListParts"}),
+    FaultKind.JOB_FAILURE: frozenset({"InitiateJob"}),
+    FaultKind.SHORT_PAGES: frozenset({"ListJobs", "ListMultipartUploads", "ListParts", "ListVaults"}),
+    Moment.BODY: frozenset({"UploadArchive", "UploadMultipartPart"}),
+}
+
+#: The least value of each number; a count of 0 only counts the requests.
+_LEAST: Final = {"first": 1, "count": 0, "after_bytes": 0, "limit": 1}
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One scripted fault; see the module's docstring.
@@ -154,6 +168,15 @@ class Fault:
         for name, kind in _TYPES.items():
             if not isinstance(value := getattr(self, name), kind):
                 raise TypeError(f"a fault's {name} is {getattr(kind, '__name__', kind)}, not {value!r}")
+        for name, least in _LEAST.items():
+            if (number := getattr(self, name)) is not None and number < least:
+                raise ValueError(f"a fault's {name} is {least} or more, not {number}")
+        for what in (self.kind, self.moment):
+            only = _ONLY_FOR.get(what)
+            if only is not None and self.operation not in {"*", *only}:
+                raise ValueError(f"{what.value!r} is for {', '.join(sorted(only))}, not {self.operation}")
+        if not 0 < self.probability <= 1:
+            raise ValueError(f"a fault's probability is above 0 and at most 1, not {self.probability}")
         if not 0 <= self.seconds < math.inf:
             raise ValueError(f"a fault waits for 0 seconds or more, not {self.seconds}")
         if self.status is not None and not 200 <= self.status <= 599:

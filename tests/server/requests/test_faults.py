@@ -245,6 +245,25 @@ def test_an_unknown_operation_is_refused_with_the_nearest_name() -> None:
     assert Fault("*").operation == "*"
 
 
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ({"operation": "ListVaults", "kind": "flip"}, "'flip' is for GetJobOutput, not ListVaults"),
+        ({"operation": "ListTagsForVault", "kind": "short_pages"}, "'short_pages' is for ListJobs"),
+        ({"operation": "InitiateJob", "kind": "reset", "moment": "body"}, "'body' is for UploadArchive"),
+        ({"probability": 0}, "above 0 and at most 1, not 0"),
+        ({"probability": float("nan")}, "above 0 and at most 1, not nan"),
+        ({"count": -1}, "count is 0 or more, not -1"),
+        ({"first": 0}, "first is 1 or more, not 0"),
+        ({"after_bytes": -1}, "after_bytes is 0 or more, not -1"),
+    ],
+)
+def test_a_fault_that_would_never_strike_is_refused(fault: dict[str, Any], reason: str) -> None:
+    """A kind that the operation does not have, or a number out of range, is an error with the right one."""
+    with pytest.raises(ValueError, match=reason):
+        Fault(**fault)
+
+
 def test_faults_come_from_a_file(tmp_path: Path) -> None:
     """The file holds a list of objects; an unknown key is named."""
     path = tmp_path / "faults.json"
