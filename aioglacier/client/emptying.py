@@ -46,13 +46,11 @@ class EmptyingSnapshot:
         deleted: Archives deleted, including those that were gone already.
         bytes_deleted: Their bytes.
         refused: Archives that the service refused to delete, for example because of a vault lock.
-        concurrency: Deletions that may run at once now.
     """
 
     deleted: int
     bytes_deleted: int
     refused: int
-    concurrency: int
 
 
 class Emptying:
@@ -72,7 +70,7 @@ class Emptying:
 
     def snapshot(self) -> EmptyingSnapshot:
         """Return the counters now."""
-        return EmptyingSnapshot(self._deleted, self._bytes_deleted, self._refused, self._pace.concurrency)
+        return EmptyingSnapshot(self._deleted, self._bytes_deleted, self._refused)
 
     async def run(self, archives: AsyncIterable[Archive]) -> EmptyingSnapshot:
         """Delete archives as they are listed. Cancelling stops between deletions.
@@ -88,7 +86,7 @@ class Emptying:
             async with anyio.create_task_group() as tasks:
                 for _ in range(_MAX_CONCURRENCY):
                     tasks.start_soon(self._delete_offered, take.clone())
-                take.close()
+                take.close()  # each task has a clone, and the last one that ends closes the stream
                 async with offer:
                     async for archive in archives:
                         await offer.send(archive)
@@ -108,7 +106,7 @@ class Emptying:
         except (AccessDeniedError, InvalidParameterError) as error:
             self._refused += 1
             if not self._deleted and self._refused >= _MAX_REFUSED_AT_FIRST:
-                raise
+                raise  # a policy that locks some archives does not lock the first thousand
             if len(self.failures) < _MAX_EXAMPLES:
                 self.failures.append((archive.id, error))
         else:
@@ -127,19 +125,16 @@ class _Pace:
         self.limiter = anyio.CapacityLimiter(_FIRST_CONCURRENCY)
         self._good = 0
 
-    @property
-    def concurrency(self) -> int:
-        return int(self.limiter.total_tokens)
-
     def note(self, seconds: float) -> None:
+        allowed = int(self.limiter.total_tokens)
         if seconds > _SLOW_SECONDS:
             self._good = 0
-            self.limiter.total_tokens = max(1, self.concurrency // 2)
+            self.limiter.total_tokens = max(1, allowed // 2)
             return
         self._good += 1
-        if self._good >= self.concurrency and self.concurrency < _MAX_CONCURRENCY:
+        if self._good >= allowed and allowed < _MAX_CONCURRENCY:
             self._good = 0
-            self.limiter.total_tokens = self.concurrency + 1
+            self.limiter.total_tokens = allowed + 1
 
 
 def why_not_deletable(vault: VaultDescription) -> str | None:

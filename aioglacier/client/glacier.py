@@ -202,7 +202,7 @@ async def connect(
             endpoint_url = await stack.enter_async_context(local.serve(folder))
             region_name = region_name or local.REGION
             aws_access_key_id, aws_secret_access_key = local.KEYS
-            aws_session_token = None
+            aws_session_token = None  # one from the environment does not belong to these keys
         options = GatewayOptions(
             region_name=region_name,
             profile_name=profile_name,

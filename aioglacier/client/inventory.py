@@ -79,7 +79,7 @@ class Inventory:
 
     async def _fetch(self, piece: ByteRange, size: int) -> bytes:
         async with self._context.gateway.get_job_output(self._context.name, self._job_id, piece) as answer:
-            if answer.total != size:
+            if answer.total != size:  # an error page with status 200 is no empty vault
                 raise InventoryError(
                     f"the job promised {size} bytes, the output has {answer.total}", offset=0
                 )
@@ -118,6 +118,7 @@ class InventoryReading:
                     batch = []
                 yield archive
             self.is_dated = inventory.inventoried is not None
+            # Only the end of a whole list proves that other archives are missing.
             await self._merge(batch, inventory.inventoried, is_whole=self._is_whole)
 
     async def settle(self) -> list[UploadRecord]:
@@ -130,7 +131,7 @@ class InventoryReading:
         self, batch: list[Archive], inventoried: datetime | None, *, is_whole: bool = False
     ) -> None:
         if inventoried is None:
-            return
+            return  # without a date nothing can be older or newer than the list
         if is_whole:
             await self._vault.look()  # a vault that was made again has lost what its list lacks
         merged: MergeResult = await self._records.catalog.archives.merge_inventory(

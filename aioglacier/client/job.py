@@ -38,10 +38,12 @@ _log: Final = logging.getLogger("aioglacier.client.job")
 #: Bulk jobs take up to 12 hours (Guide, "Archive Retrieval Options"); this is three times as long.
 DEFAULT_WAIT_SECONDS: Final = 36 * 3600.0
 
+#: The jobs of a local Glacier may be done at once; one early question costs nothing.
 _FIRST_POLL_SECONDS: Final = 1.0
 #: An Expedited job takes 1 to 5 minutes and all others hours, so half a minute more does not matter.
 _LONGEST_POLL_SECONDS: Final = 30.0
 
+#: SNS and SQS may lose a message.
 _POLL_BESIDE_NOTICES_SECONDS: Final = 15 * 60.0
 
 
@@ -183,17 +185,17 @@ class Job:
 
     async def _describe_list(self) -> tuple[InventoryFormat, int]:
         """Return the format and the size of the list."""
-        description = await self._describe_done()
+        description, size = await self._describe_done()
         if description.action is not JobAction.INVENTORY_RETRIEVAL or description.inventory is None:
             raise InvalidPlanError(f"job {self.id} is not an inventory job but {description.action}")
-        return description.inventory.format, self._size_of(description)
+        return description.inventory.format, size
 
     async def _describe_if_done(self) -> JobDescription | None:
         try:
             description = await self.describe()
         except (TransportError, TemporaryServiceError) as error:
             if isinstance(error, TransportError) and not error.is_retryable:
-                raise
+                raise  # a wrong certificate stays wrong
             _log.warning("still waiting for job %s after an error: %s", self.id, error)
             return None
         self._check_succeeded(description)
@@ -208,7 +210,8 @@ class Job:
                 status_message=description.status_message,
             )
 
-    async def _describe_done(self) -> JobDescription:
+    async def _describe_done(self) -> tuple[JobDescription, int]:
+        """Return the description of a finished job, and the size of its output."""
         description = await self.describe()
         with self._context.naming():
             self._check_succeeded(description)
@@ -219,11 +222,17 @@ class Job:
                     code="",
                     status=200,
                 )
-        return description
+            if description.output_size is None:
+                raise UnexpectedResponseError(
+                    f"job {self.id} is done, but its size is missing",
+                    operation="DescribeJob",
+                    status=200,
+                    may_have_taken_effect=False,
+                )
+        return description, description.output_size
 
     async def _output(self) -> GlacierOutput:
-        description = await self._describe_done()
-        size = self._size_of(description)
+        description, size = await self._describe_done()
         leaves = b""
         part = self._part or ByteRange(0, size)
         is_vouched_for = part.size == size and description.tree_hash is not None
@@ -240,13 +249,3 @@ class Job:
             part=self._part,
             leaves=leaves,
         )
-
-    def _size_of(self, description: JobDescription) -> int:
-        if description.output_size is None:
-            raise UnexpectedResponseError(
-                f"job {self.id} is done, but its size is missing",
-                operation="DescribeJob",
-                status=200,
-                may_have_taken_effect=False,
-            )
-        return description.output_size

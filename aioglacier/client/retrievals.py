@@ -123,7 +123,7 @@ class Retrievals:
         if records is None or job is None or job.job_id is None:
             return
         if gives_up:
-            await records.give_up_download(target)
+            await records.give_up_download(target)  # or the next run would refuse again
             return
         how = "failed" if job.state.value == "failed" else "is gone"
         with self._context.naming():
@@ -182,6 +182,7 @@ class Retrievals:
             if job.archive_id is None or job.archive_tree_hash is None:
                 return
             known = await self.find_record(job.archive_id)
+            # Or the bytes of another archive would count as verified.
             if known is not None and known.archive.tree_hash != job.archive_tree_hash:
                 raise IntegrityError(
                     f"the service has another tree hash for archive {job.archive_id} than is on record; "

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
@@ -147,7 +145,7 @@ class Vault:
             DescriptionError: The service would refuse the description. Nothing was sent.
             InvalidPlanError: Part size, size and memory limit do not go together. Nothing was sent.
         """
-        options = self._options(description, part_size, expected_size, keep_unfinished)
+        options = UploadOptions(self.name, description, part_size, expected_size, keep_unfinished)
         return open_writer(self.context.store(options), self.context.resources, options)
 
     async def upload(
@@ -165,8 +163,8 @@ class Vault:
         request. Other arguments, and the state after a failure or a cancellation, are those of
         ``open_writer``.
 
-        The source is a path, a binary file object, bytes, an iterable or async iterable of bytes, or an
-        ``asyncio.StreamReader``. Iterables and open files are read in a thread.
+        The source is a path, bytes, an iterable or async iterable of bytes, or any object with a ``read(n)``,
+        async or not. What may block is read in a thread.
 
         Returns:
             The archive, proven by size and tree hash.
@@ -181,7 +179,7 @@ class Vault:
             OutcomeUnknownError: The service's last answer was lost.
             GlacierError: Any other error.
         """
-        options = self._options(description, part_size, expected_size, keep_unfinished)
+        options = UploadOptions(self.name, description, part_size, expected_size, keep_unfinished)
         if is_small(source, expected_size):
             return await upload_small(self.context.store(options), self.context.resources, options, source)
         return await (await self._prepare(source, options)).run()
@@ -201,9 +199,10 @@ class Vault:
         Of a stream that is made from a file, an encrypted one for example, ``recorded_source`` names the file
         in the catalog.
         """
-        options = self._options(description, part_size, expected_size, keep_unfinished)
-        if recorded_source is not None:
-            options = replace(options, recorded_source=os.path.abspath(os.fsdecode(recorded_source)))  # noqa: ASYNC240, PTH100
+        named = os.path.abspath(os.fsdecode(recorded_source)) if recorded_source is not None else None  # noqa: ASYNC240, PTH100
+        options = UploadOptions(
+            self.name, description, part_size, expected_size, keep_unfinished, recorded_source=named
+        )
         return await self._prepare(source, options)
 
     async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload:
@@ -211,17 +210,6 @@ class Vault:
             opened = await as_source(source)
             store = self.context.store(options, opened)
             return SourceUpload(store, self.context.resources, options, opened)
-
-    def _options(
-        self,
-        description: str | None,
-        part_size: int | None,
-        expected_size: int | None,
-        keep_unfinished: bool,  # positional here only
-    ) -> UploadOptions:
-        return UploadOptions(
-            self.name, check_description(description), part_size, expected_size, keep_unfinished
-        )
 
     def open_or_resume(
         self,
@@ -259,7 +247,7 @@ class Vault:
                 sent.
             OutcomeUnknownError: A former run may have made the archive. An inventory will tell.
         """
-        options = self._options(description, part_size, expected_size, keep_unfinished=resume)
+        options = UploadOptions(self.name, description, part_size, expected_size, resume)
         resuming = importlib.import_module("aioglacier.recorded.resume")  # loads SQLite, see Glacier
         taken: AbstractAsyncContextManager[ResumedUpload] = resuming.open_or_resume(
             self.context.recorded(),
@@ -272,10 +260,9 @@ class Vault:
         )
         return taken
 
-    @asynccontextmanager
-    async def lock_upload(
+    def lock_upload(
         self, upload_id: str, path: str | os.PathLike[str] | None = None
-    ) -> AsyncIterator[None]:
+    ) -> AbstractAsyncContextManager[None]:
         """Keep every other process from going on with an upload, or with its file, while the block runs.
 
         Args:
@@ -286,19 +273,16 @@ class Vault:
             ConfigurationError: The connection has no catalog.
             UploadLockedError: Another process goes on with it.
         """
-        from aioglacier.recorded.described_uploads import lock_upload  # noqa: PLC0415  # loads SQLite
+        from aioglacier.recorded.described_uploads import locking_upload  # noqa: PLC0415  # loads SQLite
 
-        async with AsyncExitStack() as stack:
-            await lock_upload(stack, self.context.recorded(), check_id("upload", upload_id), path=path)
-            yield
+        return locking_upload(self.context.recorded(), check_id("upload", upload_id), path=path)
 
     async def delete_archive(self, archive_id: str) -> None:
         """Delete an archive. Inventories list it for a day or more; repeating it is no error.
 
         An archive deleted within 90 days of its upload is charged as if it had been kept that long.
         """
-        id_ = ArchiveId(check_id("archive", archive_id))
-        await self.context.delete_archive(id_)
+        await self.context.delete_archive(ArchiveId(check_id("archive", archive_id)))
 
     # --- unfinished uploads
 

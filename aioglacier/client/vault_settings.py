@@ -111,5 +111,5 @@ class Lock(_Setting):
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
     rest = iter(keys)
-    while batch := list(islice(rest, VAULT.max_tags_per_request)):
+    while batch := list(islice(rest, VAULT.max_tags_per_request)):  # the service refuses more at once
         yield batch

@@ -32,7 +32,7 @@ async def prepare_resume(
     record, description, known = await _find(context, upload_id)
     opened = await as_source(source)
     size = opened.size
-    if size is not None and known and max(known) >= size:
+    if size is not None and known and max(known) >= size:  # known before a byte is read
         raise ResumeMismatchError(
             f"upload {upload_id} holds bytes up to {max(known)} and more, but the source has {size}; "
             "abort that upload and upload the source again"

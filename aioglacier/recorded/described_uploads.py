@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.errors import (
@@ -27,8 +28,7 @@ from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AsyncExitStack
+    from collections.abc import AsyncIterator, Mapping
 
     from aioglacier.core.models import UploadDescription
     from aioglacier.recorded.vault_context import RecordedVault
@@ -95,7 +95,7 @@ async def prepare(
     """
     upload, known = candidate
     record = await context.records.uploads.find(upload.id)
-    await lock_upload(stack, context, upload.id, locked=file.path)
+    await stack.enter_async_context(locking_upload(context, upload.id, locked=file.path))
     if max(known) >= file.size:
         raise ResumeMismatchError(f"it holds bytes up to {max(known)} and more, but the file has {file.size}")
     options = UploadOptions(context.name, upload.description or None, upload.part_size, keep_unfinished=True)
@@ -103,18 +103,17 @@ async def prepare(
     return SourceUpload(store, context.resources, options, file, resume=(upload.id, known))
 
 
-async def lock_upload(
-    stack: AsyncExitStack,
+@asynccontextmanager
+async def locking_upload(
     context: RecordedVault,
     upload_id: str,
     *,
     path: str | os.PathLike[str] | None = None,
     locked: str | None = None,
-) -> None:
+) -> AsyncIterator[None]:
     """Keep every other process from going on with an upload, or with the file that it is on record for.
 
     Args:
-        stack: Holds the locks.
         context: The vault.
         upload_id: The upload.
         path: Another file to lock.
@@ -127,8 +126,11 @@ async def lock_upload(
     locks = {upload_id, record.source if record is not None else None}
     if path is not None:
         locks.add(os.path.abspath(os.fsdecode(path)))  # noqa: ASYNC240, PTH100  # nothing is looked up
-    for lock in sorted(each for each in locks if each is not None and each != locked):
-        await stack.enter_async_context(context.catalog.lock_source(context.key, lock))
+    async with AsyncExitStack() as stack:
+        # In order, so that two processes that want the same locks do not wait for each other.
+        for lock in sorted(each for each in locks if each is not None and each != locked):
+            await stack.enter_async_context(context.catalog.lock_source(context.key, lock))
+        yield
 
 
 def is_of_another(source: str, file: NamedFile) -> bool:

@@ -50,7 +50,7 @@ class ServedGlacier:
         self.url: Final = server.url
         self.region: Final = settings.region
         self.account_id: Final = settings.account_id
-        self.access_key_id, self.secret_access_key = ACCESS_KEY_ID, SECRET_ACCESS_KEY
+        self.access_key_id, self.secret_access_key = ACCESS_KEY_ID, SECRET_ACCESS_KEY  # if none are checked
         for pair in settings.credentials[:1]:
             self.access_key_id, self.secret_access_key = pair.access_key_id, pair.secret_access_key
 

@@ -124,6 +124,7 @@ CALLS: dict[str, Callable[[Stand], Awaitable[Any]]] = {
 SILENT = {
     "Vault.job",
     "Vault.lock_upload",
+    "Vault.spending",
     "Vault.sweep_uploads",
     "Retrievals.check_job",
     "Retrievals.check_not_paid",

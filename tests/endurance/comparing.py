@@ -1,4 +1,4 @@
-"""Whether two folders are the same: by rsync, by diff, and by looking at everything that lstat tells."""
+"""Compare two folders by rsync, by diff, and by everything that lstat returns."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _RSYNC: Final = ("rsync", "-naciHX", "--delete", "--numeric-ids", "--modify-wind
 
 
 def differences(source: Path, back: Path) -> list[str]:
-    """Return the differences in words, an empty list if there are none.
+    """Return the differences in words.
 
-    rsync is left out where there is none, see ``has_rsync``.
+    Without rsync, see ``has_rsync``, the other two compare.
     """
     found = [f"{source}: {path!r} {what}" for path, what in _unlike(source, back)][:_TOLD]
     commands = [["diff", "-r", "--no-dereference", "--", str(source), str(back)]]
@@ -42,12 +42,12 @@ def differences(source: Path, back: Path) -> list[str]:
 
 
 def has_rsync() -> bool:
-    """Whether rsync is installed here."""
+    """Return whether rsync is installed here."""
     return shutil.which(_RSYNC[0]) is not None
 
 
 def count(root: Path) -> tuple[int, int]:
-    """Paths below a folder, itself included, and bytes in its files."""
+    """Return the number of paths of a folder, itself included, and the bytes in its files."""
     status = [os.lstat(path) for path in _paths(os.fsencode(root))]
     return len(status), sum(one.st_size for one in status if stat.S_ISREG(one.st_mode))
 
@@ -66,7 +66,7 @@ def _unlike(source: Path, back: Path) -> Iterator[tuple[bytes, str]]:
 
 
 def _look(root: bytes) -> dict[bytes, dict[str, object]]:
-    """All that is to come back of each path."""
+    """Return everything of each path that a restore must bring back."""
     found: dict[bytes, dict[str, object]] = {}
     names: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
     files: dict[bytes, tuple[int, int]] = {}
@@ -93,7 +93,7 @@ def _look(root: bytes) -> dict[bytes, dict[str, object]]:
 
 
 def _has_holes(status: os.stat_result) -> bool:
-    """Whether a good part of it is not on disk; of less each file system has its own idea."""
+    """Return whether a good part of a file is not on disk; file systems differ about small holes."""
     return status.st_blocks * 512 < status.st_size // 2
 
 

@@ -1,4 +1,4 @@
-"""The resources that this process holds, to be compared before and after."""
+"""The resources that this process holds, for comparison before and after."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Holdings:
 
     @classmethod
     def now(cls) -> Holdings:
-        """Count, after objects without references are gone."""
+        """Count them after a garbage collection."""
         gc.collect()
         me = psutil.Process()
         shared = Path("/dev/shm")  # noqa: S108  # where the kernel shows them

@@ -1,5 +1,5 @@
 # ruff: noqa: T201  # printing is what it is for
-"""Uploads of files, killed at random moments and run again: is anything lost, doubled or sent too often?
+"""Kill uploads of files at random moments, run them again, and look for anything lost, doubled or sent twice.
 
 The long run, of which ``test_kills.py`` is a short one::
 
@@ -61,7 +61,7 @@ class Toll:
         seeds: Files uploaded.
         kills: Runs that a kill ended.
         resent: For each kill, bytes of parts that went again, on the average of its seed.
-        faults: What must not have happened, in words.
+        faults: Failures, in words.
     """
 
     seeds: int = 0
@@ -78,7 +78,7 @@ class Toll:
 
 
 def run_seeds(seeds: Sequence[int], folder: Path) -> Toll:
-    """Upload a file for each seed, with kills, and compare what is there in the end."""
+    """Upload a file for each seed, with kills, and compare the vault with them at the end."""
     toll = Toll()
     wanted: Counter[bytes] = Counter()
     with serving(folder / "depot") as server:
@@ -153,7 +153,7 @@ async def _create_vault(server: Served) -> None:
 
 
 async def _compare(server: Served, wanted: Counter[bytes], toll: Toll) -> None:
-    """Every file must be one archive, and nothing else may be there."""
+    """Assert that each file is one archive and that the vault has nothing else."""
     async with server.connect(memory_limit=4 * MIB) as glacier:
         vault = glacier.vault(VAULT)
         job = await vault.retrieve_inventory()

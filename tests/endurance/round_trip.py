@@ -1,5 +1,5 @@
 # ruff: noqa: T201  # printing is what it is for
-"""Folders taken to a vault and back, killed at random moments on both ways: is anything not as it was?
+"""Take folders to a vault and back, kill both ways at random moments, and look for any difference.
 
 The long run, of which ``test_round_trip.py`` is a short one::
 
@@ -73,7 +73,7 @@ class Tally:
         paths: In them.
         size: Bytes in them.
         kills: Runs that a kill ended: of ``sync``, of ``restore``.
-        faults: What must not have happened, in words.
+        faults: Failures, in words.
     """
 
     trips: int = 0
@@ -94,7 +94,7 @@ class Traveller:
     """Takes folders to vaults and back by the program, with one catalog.
 
     Attributes:
-        tally: What was seen.
+        tally: The measurements.
     """
 
     def __init__(self, folder: Path, url: str, *, seed: int, kills: int) -> None:
@@ -147,7 +147,7 @@ class Traveller:
         )
 
     def _check_vault(self, source: Path, vault: str) -> int:
-        """The service has what is on record and nothing else. Returns its bytes."""
+        """Assert that the service has what is on record and nothing else; return its bytes."""
         archives = self._run("inventory", vault)
         listed = {record["archive_id"]: record["size"] for record in archives if "archive_id" in record}
         for record in self._run("catalog", "unknown", vault):
@@ -164,7 +164,7 @@ class Traveller:
         return sum(listed.values())
 
     def _check_paid(self, vault: str, stored: int) -> None:
-        """No byte was retrieved twice, but for those that share a MiB with others."""
+        """Assert that no byte was retrieved twice, except those that share a MiB with others."""
         jobs = [job for job in self._run("jobs", "list", vault) if job["action"] == "ArchiveRetrieval"]
         paid = sum(_size(job) for job in jobs)
         if paid > stored + _SHARED * self._kills:
@@ -177,7 +177,7 @@ class Traveller:
     # --- the program
 
     def _run_killed(self, *words: str) -> int:
-        """Run a command to its end, and kill it before, as often as may be. Returns how often that was."""
+        """Run a command, kill it at random moments, run it to its end, and return the number of kills."""
         kills = 0
         while True:
             limit = _TIMEOUT_SECONDS if kills == self._kills else self._some_seconds()
@@ -198,7 +198,7 @@ class Traveller:
         return self._start_seconds / 2 + self._chance.random() * self._chance.choice(_WITHIN_SECONDS)
 
     def _run(self, *words: str) -> list[dict[str, Any]]:
-        """Run a command to its end; its records."""
+        """Run a command to its end, and return its records."""
         with self._started(*words) as process:
             output, errors = process.communicate(timeout=_TIMEOUT_SECONDS)
         _check(process, words, output, errors)
@@ -218,7 +218,7 @@ class Traveller:
 
 
 def fetch_member(folder: Path, *, files: int = 70) -> int:
-    """Bring one file of 4 KiB back from a bundle of a GiB. Returns the bytes of answers that came with it."""
+    """Bring one file of 4 KiB back from a bundle of a GiB, and return the bytes of all answers."""
     chance = random.Random(1)  # noqa: S311  # the same each time
     source = folder / "gibibyte"
     source.mkdir()
@@ -271,7 +271,7 @@ def _check(process: Fork, words: Sequence[str], output: bytes, errors: bytes) ->
 
 
 def _size(job: dict[str, Any]) -> int:
-    """Bytes that a job retrieves."""
+    """Return the bytes that a job retrieves."""
     if job["byte_range"] is None:
         return int(job["archive_size"])
     first, last = map(int, job["byte_range"].split("-"))

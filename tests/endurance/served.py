@@ -1,4 +1,4 @@
-"""A local Glacier in a process of its own, so that what leaks or dies in it is not taken for ours."""
+"""A local Glacier in a process of its own, so that its leaks and failures do not count as ours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Served:
     def connect(
         self, *, memory_limit: int, catalog: Catalog | None = None
     ) -> AbstractAsyncContextManager[Glacier]:
-        """Connect to it, in this process."""
+        """Connect to it from this process."""
         return aioglacier.connect(
             endpoint_url=self.url,
             region_name="us-east-1",
@@ -56,7 +56,7 @@ class Served:
             return json.load(answer)
 
 
-#: A server that leaves its files to the system, which halves what it costs.
+#: A server without fsync, which halves its cost.
 _CARELESS = """
 import sys, anyio
 from aioglacier.server import LocalGlacier
@@ -72,7 +72,7 @@ anyio.run(main)
 
 @contextmanager
 def serving_carelessly(folder: Path) -> Iterator[Served]:
-    """A server on a folder that asks for nothing to be on disk, where no power fails."""
+    """Run a server on a folder without fsync, for tests in which no power fails."""
     command = ["-c", _CARELESS, str(folder)]
     streams = {"stdin": subprocess.PIPE, "stderr": 2}
     with forks().start(command, cwd=folder.parent, env=os.environ, **streams) as process:
@@ -90,7 +90,7 @@ def serving_carelessly(folder: Path) -> Iterator[Served]:
 
 @contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Served]:
-    """``aioglacier serve`` on a folder; jobs are done and inventories taken at once."""
+    """Run ``aioglacier serve`` on a folder; jobs are done and inventories taken at once."""
     command = [sys.executable, "-m", "aioglacier", "serve", str(folder), "--job-delay", "0"]
     with subprocess.Popen(
         [*command, "--inventory-lag", "0", *arguments],

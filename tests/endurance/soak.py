@@ -1,5 +1,5 @@
 # ruff: noqa: T201  # printing is what it is for
-"""Hours of random work in bad weather: does anything get lost, or does anything grow?
+"""Do random work for hours while requests fail, and look for anything lost and anything that grows.
 
 Not a test, because it takes as long as it is given::
 
@@ -64,13 +64,13 @@ _REPORT_SECONDS: Final = 60.0
 
 
 def weather(rate: float, seed: int) -> Iterator[dict[str, Any]]:
-    """Every fault, each befalling this share of the requests it can befall."""
+    """Yield every fault, each with this probability for the requests it can strike."""
     for number, fault in enumerate(_WEATHER):
         yield {"count": None, "probability": rate, "seed": seed + number, **fault}
 
 
 async def soak(folder: Path, *, minutes: float, rate: float, seed: int) -> int:
-    """Work for so long; returns the exit code."""
+    """Work for some minutes, and return the exit code."""
     chance = random.Random(seed)  # noqa: S311  # repeatable, not secret
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _print_tasks)
     workers.LARGEST_IN_THREAD = workers.SMALL_PART_SIZE  # type: ignore[misc]  # or there were none to kill

@@ -1,4 +1,4 @@
-"""Uploads survive being killed at any moment; ``kills.py`` says how, and has the long run."""
+"""Uploads survive a kill at any moment; ``kills.py`` has the long run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCHES = [range(7), range(7, 14)]
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", BATCHES, ids=str)
 def test_uploads_that_are_killed_and_run_again_are_one_archive_each(seeds: range, tmp_path: Path) -> None:
-    """PR-01: no losses, wrong bytes, duplicates or orphans, and little goes again."""
+    """PR-01: no losses, wrong bytes, duplicates or orphans, and few parts are sent again."""
     toll = run_seeds(seeds, tmp_path)
     assert not toll.faults, toll.faults
     assert toll.seeds == len(seeds)

@@ -1,4 +1,4 @@
-"""Hundreds of archives in one process, a fifth of them fails and a tenth is cancelled: nothing is left."""
+"""Hundreds of archives in one process, of which some fail and some are cancelled, leave nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder there and back, killed on both ways; ``round_trip.py`` says how, and has the long run."""
+"""A folder that goes to a vault and back, killed on both ways; ``round_trip.py`` has the long run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 def test_a_folder_that_was_killed_on_both_ways_is_the_same(tmp_path: Path) -> None:
-    """By rsync, by diff and by looking; nothing is left at the service, and nothing was paid for twice."""
+    """The folder is the same, the service has no leftovers, and no byte was paid for twice."""
     with serving(tmp_path / "depot") as server:
         traveller = Traveller(tmp_path, server.url, seed=1, kills=1)
         traveller.travel(make_tree(tmp_path / "tree"), "encrypted-compressed")
@@ -25,7 +25,7 @@ def test_a_folder_that_was_killed_on_both_ways_is_the_same(tmp_path: Path) -> No
 
 
 def test_what_differs_is_told(tmp_path: Path) -> None:
-    """Each difference that a restore could leave is seen by one who compares."""
+    """The comparison reports each difference that a restore could leave."""
     one, other = make_tree(tmp_path / "one"), make_tree(tmp_path / "other")
     for path in ("private", "old", "d0.txt", "sparse"):
         (other / path).unlink()

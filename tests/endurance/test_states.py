@@ -1,4 +1,4 @@
-"""Any sequence of uploads, kills, cancellations, damage and deletions, against a model of what is there.
+"""Any sequence of uploads, kills, cancellations, damage and deletions, against a model of the vault.
 
 The model is two dictionaries: the archives that must exist, and the files whose upload was interrupted and
 must end as exactly one archive each. The library runs here; what is to be killed runs as the program, in a
@@ -44,13 +44,13 @@ T = TypeVar("T")
 MIB = 1024 * 1024
 VAULT = "states"
 
-#: An inventory that is dated so much later tells for certain what was not made.
+#: An inventory that is this much later proves that an archive was not made.
 _SETTLING_SECONDS = 4 * 86400.0
 
 #: Around one part, two and four, where rules change.
 SIZES = st.sampled_from([1, MIB - 1, MIB, MIB + 1, 2 * MIB, 2 * MIB + 3, 4 * MIB - 1])
 
-#: Where the program kills itself; all are passed by an upload in parts or in a single request.
+#: Crash points; an upload in parts or in a single request passes each of them.
 POINTS = st.sampled_from(
     [
         "upload intent recorded",
@@ -92,7 +92,7 @@ DAMAGE_DOWN = st.sampled_from(
 class Storage(RuleBasedStateMachine):
     """A server, a catalog and a connection, all of which may be closed and opened again."""
 
-    #: What was to be archived, however that went: what a rule can do with it depends on the model.
+    #: Contents of all uploads, whatever became of them: the model decides which rules apply to them.
     names = Bundle("names")
 
     def __init__(self) -> None:
@@ -143,7 +143,7 @@ class Storage(RuleBasedStateMachine):
         self.open()
 
     def teardown(self) -> None:
-        """In the end all that was interrupted goes on, and exactly what must be there is."""
+        """Finish every interrupted upload, and compare the vault with the model."""
         try:
             if hasattr(self, "_vault"):
                 for path in list(self.unfinished):
@@ -185,7 +185,7 @@ class Storage(RuleBasedStateMachine):
 
     @rule(target=names, size=SIZES, turns=st.integers(0, 150))
     def cancel(self, size: int, turns: int) -> Path:
-        """Upload a file and cancel that after so many turns of the loop."""
+        """Upload a file, and cancel the upload after some turns of the loop."""
         path = self._new_file(size)
         archive = self._call(partial(self._run, path, turns=turns))
         if archive is not None:
@@ -195,7 +195,7 @@ class Storage(RuleBasedStateMachine):
 
     @rule(target=names, size=SIZES, point=POINTS)
     def kill(self, size: int, point: str) -> Path:
-        """Upload a file by the program, which dies at a point, if it comes by there."""
+        """Upload a file by the program, which kills itself at a crash point if it reaches it."""
         path = self._new_file(size)
         data = path.read_bytes()
         if self._program("upload", "--part-size=1MiB", VAULT, str(path), crash_at=point) == 0:
@@ -214,7 +214,7 @@ class Storage(RuleBasedStateMachine):
 
     @rule(path=names, size=SIZES)
     def change_and_restart(self, path: Path, size: int) -> None:
-        """Change an interrupted file; it begins again, and the upload before became an archive or nothing."""
+        """Change an interrupted file and upload it again; the former upload may have become an archive."""
         if path not in self.unfinished:
             return
         before = self.unfinished[path]
@@ -254,7 +254,7 @@ class Storage(RuleBasedStateMachine):
 
     @rule()
     def compare(self) -> None:
-        """The service has what must be there, and the catalog knows all of it and nothing else."""
+        """Compare the service and the catalog with the model."""
         must = {archive_id: tree_hash(data) for archive_id, data in self.archives.values()}
         assert len(must) == len(self.archives)
         # An interrupted upload may have become its archive, once.
@@ -263,13 +263,13 @@ class Storage(RuleBasedStateMachine):
             assert must.items() <= found.items()
             assert not Counter(hash_ for id_, hash_ in found.items() if id_ not in must) - may
 
-    # --- how
+    # --- helpers
 
     def _call(self, function: Callable[[], Awaitable[T]]) -> T:
         return self._portal.call(function)
 
     def _data(self, size: int) -> bytes:
-        """Bytes that no other archive has."""
+        """Return bytes that no other archive has."""
         self._number += 1
         return (b"%16d" % self._number * (size // 16 + 1))[-size:]
 
@@ -297,13 +297,13 @@ class Storage(RuleBasedStateMachine):
         del self.unfinished[path]
 
     def _settle(self) -> None:
-        """Days later an inventory, of a vault that has changed, says what became of the unknown."""
+        """Let an inventory, days later, settle the unknown outcomes."""
         self._call(partial(self._server.advance, _SETTLING_SECONDS))
         self.put(1)
         assert self._program("inventory", VAULT) == 0
 
     async def _run(self, path: Path, *, turns: int | None = None, restart: bool = False) -> Archive | None:
-        """Upload a file, or go on; ``None`` if cancelled before there was an archive."""
+        """Upload a file or continue; return ``None`` if cancelled before there was an archive."""
         part_size = None if path in self.unfinished else MIB
         upload = self._vault.open_or_resume(path, description=path.name, part_size=part_size, restart=restart)
         taken: ResumedUpload | None = None
@@ -323,7 +323,7 @@ class Storage(RuleBasedStateMachine):
         return taken.archive if taken is not None else None
 
     def _program(self, *arguments: str, crash_at: str = "") -> int:
-        """Run the program; it ends well or is killed, and nothing else."""
+        """Run the program, which must succeed or be killed."""
         options = ["--endpoint-url", self._server.url, "--region", "us-east-1"]
         catalog = ["--catalog", str(self._folder / "catalog.db")]
         environment = {
@@ -339,7 +339,7 @@ class Storage(RuleBasedStateMachine):
         return code
 
     async def _find(self, data: bytes) -> list[ArchiveId]:
-        """The archives with this content."""
+        """Return the archives with this content."""
         listed = await self._read_inventory()
         return [archive_id for archive_id, hash_ in listed.items() if hash_ == tree_hash(data)]
 

@@ -1,4 +1,4 @@
-"""Random work on one vault, and a model of what must be there afterwards.
+"""Random work on one vault, and a model of the archives that it must have afterwards.
 
 Every action ends in one of three ways, and the model follows: it was done and proven, it failed and left
 nothing but what its error names, or its outcome is unknown and either of both is right. ``settle`` compares
@@ -59,7 +59,7 @@ class Slice:
 
     @property
     def data(self) -> memoryview:
-        """The bytes."""
+        """Return the bytes."""
         return memoryview(_POOL)[self.start : self.start + self.size]
 
 
@@ -85,7 +85,7 @@ class Traffic:
 
     Attributes:
         tally: How they ended.
-        archives: What must be there, by archive id.
+        archives: The archives that must exist, by id.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Traffic:
         }
 
     async def step(self, weights: Mapping[str, int] = WEIGHTS) -> None:
-        """Do one thing, chosen by its weight."""
+        """Do one action, chosen by its weight."""
         (name,) = self._random.choices(list(weights), list(weights.values()))
         try:
             await self._actions[name]()
@@ -293,7 +293,7 @@ class Traffic:
 
     @contextmanager
     def _accounting(self, slice_: Slice) -> Iterator[None]:
-        """Let the model know what a failed upload has left."""
+        """Put the leftovers of a failed upload into the model."""
         try:
             yield
         except GlacierError as error:
@@ -305,7 +305,7 @@ class Traffic:
 
     @asynccontextmanager
     async def _file(self, slice_: Slice) -> AsyncIterator[Path]:
-        """A file with a slice in it, for as long as the block lasts."""
+        """Yield a file with a slice in it, and delete it at the end."""
         path = self._folder / f"source-{self._random.randrange(1 << 40):x}"
         await anyio.Path(path).write_bytes(slice_.data)
         try:

@@ -47,7 +47,7 @@ class Renewal:
     release: threading.Event = field(default_factory=threading.Event)
 
     def next(self) -> tuple[Credentials, float] | int | None:
-        """The next answer."""
+        """Return the next answer."""
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
         return answer
@@ -88,10 +88,10 @@ def renewing(*answers: tuple[Credentials, float] | int | None) -> Iterator[Renew
             """Log nothing."""
 
     class Server(http.server.ThreadingHTTPServer):
-        """Serves it."""
+        """A server that ignores clients that leave."""
 
         def handle_error(self, *_: object) -> None:
-            """A client that goes away is no concern of ours."""
+            """Ignore clients that leave."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         renewal.url = f"http://127.0.0.1:{server.server_port}/credentials"
@@ -229,9 +229,8 @@ def test_cr_06_a_clock_that_is_off_is_named_with_the_difference(stand: Stand, li
     assert len(stand.proxy.seen) <= 2
 
 
-@pytest.mark.parametrize("step", [-3600, 86400])
-def test_cr_07_a_clock_that_steps_disturbs_no_timer(tmp_path: Path, lies: Lies, step: int) -> None:
-    """A step of the clock by a day in the middle of an upload changes nothing."""
+def test_cr_07_a_clock_that_steps_disturbs_no_timer(tmp_path: Path, lies: Lies) -> None:
+    """Steps of the clock, an hour back and then a day ahead, in the middle of an upload change nothing."""
     content = data(4 * MIB)
     (tmp_path / "big").write_bytes(content)
     server = LocalGlacier(tmp_path / "glacier", job_delay=0, inventory_lag=0, is_durable=False)
@@ -243,7 +242,9 @@ def test_cr_07_a_clock_that_steps_disturbs_no_timer(tmp_path: Path, lies: Lies, 
             proxy.add(pause)
         with stand.started("-v", *UPLOAD, lies=lies) as process:
             stand.struck()
-            lies.wall(step)
+            lies.wall(-3600)
+            wait_for(lambda: proxy.struck() == 2)
+            lies.wall(86400)
             done = stand.ended(process)
         assert "failed" not in done.err
         assert stand.parts_sent() == 4

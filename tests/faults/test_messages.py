@@ -25,7 +25,7 @@ UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 
 
 def refused(code: str, operation: str = "UploadMultipartPart", **more: Any) -> Callable[[Stand], None]:
-    """The service refuses an operation for good."""
+    """Return a fault that refuses an operation every time."""
 
     def prepare(stand: Stand) -> None:
         stand.glacier.add_faults(Fault(operation, code=code, count=None, **more))
@@ -34,12 +34,12 @@ def refused(code: str, operation: str = "UploadMultipartPart", **more: Any) -> C
 
 
 def damaged(stand: Stand) -> None:
-    """A part is damaged each time."""
+    """Return trouble that damages a part each time."""
     stand.proxy.add(Trouble(Kind.FLIP, where="bytes 1048576-", since=Since.BODY, at=9, count=None))
 
 
 def echoed(stand: Stand) -> None:
-    """A part is never echoed."""
+    """Return a fault that leaves the tree hash out of each answer to a part."""
     stand.glacier.add_faults(Fault("UploadMultipartPart", FaultKind.WRONG_HASH, count=None))
 
 
@@ -58,7 +58,7 @@ UPLOADS: dict[str, tuple[Callable[[Stand], None], str]] = {
 
 
 def judge(stand: Stand, error: dict[str, Any], text: str) -> None:
-    """The rules that hold for every error, in its record as in its text."""
+    """Assert the rules that hold for every error, in its record and in its text."""
     message = error["message"]
     kind: type[errors.GlacierError] = getattr(errors, error["error"])
     assert error["vault"] == "v"

@@ -50,7 +50,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server of echoes on a free port."""
+    """Yield a server of echoes on a free port."""
     bodies: list[bytes] = []
     handler = type("Handler", (Echo,), {"bodies": bodies})
     with Server(("127.0.0.1", 0), handler) as server:
@@ -64,13 +64,13 @@ def server() -> Iterator[Server]:
 
 @contextmanager
 def troubled(server: Server, *troubles: Trouble, is_raw: bool = False) -> Iterator[Proxy]:
-    """A proxy before the server."""
+    """Run a proxy before the server."""
     with proxying(f"http://127.0.0.1:{server.server_port}", *troubles, is_raw=is_raw) as proxy:
         yield proxy
 
 
 def put(proxy: Proxy, path: str = "/a", body: bytes = BODY) -> bytes:
-    """One request on a connection of its own."""
+    """Send one request on a connection of its own."""
     connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=10)
     try:
         connection.request("PUT", path, body)

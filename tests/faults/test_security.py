@@ -19,10 +19,9 @@ import pytest
 import trustme
 
 import aioglacier
-from aioglacier.core.errors import UnexpectedResponseError, UnsafePathError
+from aioglacier.core.errors import UnexpectedResponseError
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
-from aioglacier.files.beneath import Beneath
 from aioglacier.gateway.connect import open_gateway
 from aioglacier.server import Fault, FaultKind, LocalGlacier
 from aioglacier.testing.served import serving
@@ -275,17 +274,3 @@ def test_se_04_a_redirect_from_https_to_http_is_refused(stand: Stand, tmp_path: 
             done = stand.cli_at(glacier.url)("--json", "vault", "list", environment=trust, code=1)
         assert done.error["error"] == "RedirectRefusedError"
         assert elsewhere.connections == 0
-
-
-@pytest.mark.parametrize(
-    "path", [b"../x", b"/etc/x", b"a/../../x", b"a\0b", b"", b".", b"..", b"a//b", b"a/./b", b"x/.."]
-)
-def test_se_01_a_path_that_leads_out_of_its_folder_is_refused(tmp_path: Path, path: bytes) -> None:
-    """An unsafe path is refused before anything is opened or made."""
-    beneath = Beneath(os.fsencode(tmp_path))
-    try:
-        with pytest.raises(UnsafePathError):
-            beneath.parent(path, makes_folders=True)
-    finally:
-        beneath.close()
-    assert not list(tmp_path.iterdir())

@@ -29,7 +29,7 @@ HTML = "<html>Something is wrong</html>"
 
 
 def lost_answer(where: str, count: int = 1) -> Trouble:
-    """The service performs the request, and no answer arrives."""
+    """Return trouble in which the service performs the request and no answer arrives."""
     return Trouble(Kind.RST, Way.DOWN, where=where, count=count)
 
 
@@ -106,7 +106,7 @@ async def test_sv_22_a_part_answered_with_an_error_document_is_sent_again(stand:
 
 
 def test_sv_01_waits_are_short_at_first_and_a_minute_at_most() -> None:
-    """The numbers that the program uses."""
+    """The program waits a second at first and a minute at most."""
     policy = RetryPolicy()
     assert (policy.first_ceiling_seconds, policy.longest_wait_seconds) == (1, 60)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 
+from aioglacier.core.checks import check_description
 from aioglacier.core.errors import (
     EmptyArchiveError,
     LengthMismatchError,
@@ -51,11 +52,14 @@ class UploadOptions:
 
     Attributes:
         vault: The vault's name.
-        description: The archive's description, checked.
+        description: The archive's description.
         part_size: Bytes of a part; ``None`` chooses.
         expected_size: Bytes of the archive, where they are known; a different number is an error.
         keep_unfinished: Keep an unfinished upload at the service for a resume instead of aborting it.
         recorded_source: The file that a stream is made from, for the record of the archive.
+
+    Raises:
+        DescriptionError: The service would refuse the description.
     """
 
     vault: str
@@ -64,6 +68,9 @@ class UploadOptions:
     expected_size: int | None = None
     keep_unfinished: bool = False
     recorded_source: str | None = None
+
+    def __post_init__(self) -> None:
+        check_description(self.description)
 
 
 class ArchiveWriter:

@@ -106,6 +106,27 @@ class AsyncRead(OnlyRead):
         return super().read(size)
 
 
+class UploadedFile:
+    """A file as web frameworks hand it out: an async ``read`` with a default, beside a synchronous file."""
+
+    filename = "film.mkv"
+
+    def __init__(self, data: bytes) -> None:
+        self.file = io.BytesIO(data)
+
+    async def read(self, size: int = -1) -> bytes:
+        """Read, in a turn of the loop."""
+        await anyio.lowlevel.checkpoint()
+        return self.file.read(size)
+
+
+class AsyncFile(UploadedFile):
+    """A file as aiofiles opens it: it is also an async iterable of lines, which would be short blocks."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        raise AssertionError("its lines are not asked for")
+
+
 class LibraryError(OSError):
     """An error of a library, as requests has them."""
 
@@ -155,6 +176,8 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "stream reader": lambda _: stream_reader(BYTES),
     "bytes file": lambda _: io.BytesIO(BYTES),
     "async read": lambda _: AsyncRead(BYTES, [50_000]),
+    "uploaded file": lambda _: UploadedFile(BYTES),
+    "async file with lines": lambda _: AsyncFile(BYTES),
     "only read": lambda _: OnlyRead(BYTES, [50_000]),
     "readinto": lambda _: ShortReadinto(BYTES, [50_000]),
 }
