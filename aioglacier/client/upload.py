@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from aioglacier.gateway.contract.paging import follow
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from aioglacier.core.models import Page, UploadedPart, UploadId
+    from aioglacier.core.models import Page, UploadDescription, UploadedPart, UploadId
     from aioglacier.recorded.vault_context import VaultContext
 
 
@@ -32,6 +32,11 @@ class Upload:
     part_size: int
     description: str
     started: datetime
+
+    @classmethod
+    def of(cls, context: VaultContext, upload: UploadDescription) -> Self:
+        """Return an upload that the service has described."""
+        return cls(context, upload.id, upload.part_size, upload.description, upload.started)
 
     def __repr__(self) -> str:
         return f"<Upload {self.vault} {self.id} part_size={self.part_size >> 20}MiB>"

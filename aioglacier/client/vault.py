@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.emptying import Emptying, why_not_deletable
@@ -35,11 +34,12 @@ from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions, open_writer
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
-    from aioglacier.core.models import Archive, JobDescription, UploadDescription, VaultDescription
+    from aioglacier.core.models import Archive, JobDescription, VaultDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.spending import Budget
     from aioglacier.recorded.resume import ResumedUpload
@@ -199,11 +199,8 @@ class Vault:
         Of a stream that is made from a file, an encrypted one for example, ``recorded_source`` names the file
         in the catalog.
         """
-        named = os.path.abspath(os.fsdecode(recorded_source)) if recorded_source is not None else None  # noqa: ASYNC240, PTH100
-        options = UploadOptions(
-            self.name, description, part_size, expected_size, keep_unfinished, recorded_source=named
-        )
-        return await self._prepare(source, options)
+        others = part_size, expected_size, keep_unfinished, recorded_source
+        return await self._prepare(source, UploadOptions(self.name, description, *others))
 
     async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload:
         with self.context.naming():
@@ -289,7 +286,7 @@ class Vault:
     async def uploads(self) -> AsyncIterator[Upload]:
         """Iterate over the multipart uploads that were neither completed nor aborted."""
         async for upload in self.context.list_uploads():
-            yield self._upload(upload)
+            yield Upload.of(self.context, upload)
 
     async def unfinished_upload(self, upload_id: str) -> Upload:
         """Return one unfinished upload by its id.
@@ -298,8 +295,8 @@ class Vault:
             UploadNotFoundError: It was completed, aborted, or has expired.
         """
         id_ = UploadId(check_id("upload", upload_id))
-        description, _ = await self.context.gateway.list_parts(self.name, id_, limit=1)
-        return self._upload(description)
+        upload, _ = await self.context.gateway.list_parts(self.name, id_, limit=1)
+        return Upload.of(self.context, upload)
 
     async def abort_upload(self, upload_id: str) -> None:
         """Remove an upload and its parts. If it does not exist, that is no error."""
@@ -309,11 +306,6 @@ class Vault:
         """Abort uploads of streams whose process died before it sent anything, as the catalog knows."""
         if self.records is not None:
             await importlib.import_module("aioglacier.recorded.outcome").sweep(self.context.recorded())
-
-    def _upload(self, description: UploadDescription) -> Upload:
-        return Upload(
-            self.context, description.id, description.part_size, description.description, description.started
-        )
 
     async def resume(self, upload_id: str, source: Source) -> Archive:
         """Finish an upload from the beginning of the same source; send only missing parts.
@@ -336,8 +328,7 @@ class Vault:
         making another, until ``records.uploads.note_reported`` is called.
         """
         id_ = UploadId(check_id("upload", upload_id))
-        with self.context.naming():
-            return await prepare_resume(self.context, id_, source, awaits_report=awaits_report)
+        return await prepare_resume(self.context, id_, source, awaits_report=awaits_report)
 
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None

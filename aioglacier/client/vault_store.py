@@ -29,17 +29,18 @@ async def prepare_resume(
     context: VaultContext, upload_id: UploadId, source: Source, *, awaits_report: bool
 ) -> SourceUpload:
     """See ``Vault.prepare_resume``."""
-    record, description, known = await _find(context, upload_id)
-    opened = await as_source(source)
-    size = opened.size
-    if size is not None and known and max(known) >= size:  # known before a byte is read
-        raise ResumeMismatchError(
-            f"upload {upload_id} holds bytes up to {max(known)} and more, but the source has {size}; "
-            "abort that upload and upload the source again"
-        )
-    options = _options(context, description)
-    store = context.store(options, opened, record, found=description, awaits_report=awaits_report)
-    return SourceUpload(store, context.resources, options, opened, resume=(upload_id, known))
+    with context.naming():
+        record, description, known = await _find(context, upload_id)
+        opened = await as_source(source)
+        size = opened.size
+        if size is not None and known and max(known) >= size:  # known before a byte is read
+            raise ResumeMismatchError(
+                f"upload {upload_id} holds bytes up to {max(known)} and more, but the source has {size}; "
+                "abort that upload and upload the source again"
+            )
+        options = _options(context, description)
+        store = context.store(options, opened, record, found=description, awaits_report=awaits_report)
+        return SourceUpload(store, context.resources, options, opened, resume=(upload_id, known))
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ Only a connection with a catalog imports this module, because it takes long to l
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -237,12 +238,11 @@ class RecordingStore:
 
     async def _complete(self, stored: StoredArchive, size: int, tree_hash: bytes) -> None:
         archive = _archive(self._records.key, self._options, stored, size, tree_hash)
+        source = self._options.recorded_source
+        path = os.path.abspath(os.fsdecode(source)) if source is not None else None  # noqa: ASYNC240, PTH100
         try:
             await self._records.catalog.uploads.record_completed(
-                await self._known_record(),
-                archive,
-                source=self._options.recorded_source,
-                is_told=not self._awaits_report,
+                await self._known_record(), archive, source=path, is_told=not self._awaits_report
             )
         except CatalogError as error:
             error.add_note(f"archive {archive.id} was made, but is not on record")

@@ -28,7 +28,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     Vault.delete: "",
     Vault.open_writer: f"*, {_UPLOAD}",
     Vault.upload: f"source, *, {_UPLOAD}",
-    Vault.prepare_upload: f"source, *, {_UPLOAD}",
+    Vault.prepare_upload: f"source, *, {_UPLOAD}, recorded_source=None",
     Vault.uploads: "",
     Vault.resume: "upload_id, source",
     Vault.delete_archive: "archive_id",

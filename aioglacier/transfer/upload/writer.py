@@ -27,6 +27,7 @@ from aioglacier.transfer.upload.engine import UploadEngine
 from aioglacier.transfer.upload.sources import as_bytes_view
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from typing_extensions import Buffer
@@ -67,7 +68,7 @@ class UploadOptions:
     part_size: int | None = None
     expected_size: int | None = None
     keep_unfinished: bool = False
-    recorded_source: str | None = None
+    recorded_source: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
         check_description(self.description)
