@@ -13,6 +13,8 @@ from aioglacier.cli.program.parameters import AT_ONCE, SIZE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.transfer.budget.allowance import Limits
+
 _KEY: Final = "aioglacier.cli.program.global_options."
 
 
@@ -33,6 +35,7 @@ class Settings:
     catalog: str | None = None
     memory_limit: int | None = None
     concurrency: int | None = None
+    bandwidth: int | None = None
     allow_insecure: bool = False
     json: bool = False
     quiet: bool = False
@@ -46,6 +49,12 @@ class Settings:
         if settings.local is not None and settings.endpoint_url is not None:
             raise click.UsageError("--local and --endpoint-url both say where the vaults are; give one")
         return settings
+
+    def limits(self) -> Limits:
+        """Return the limits of a connection."""
+        from aioglacier.transfer.budget.allowance import Limits  # noqa: PLC0415  # not needed for help
+
+        return Limits(memory=self.memory_limit, concurrency=self.concurrency, bandwidth=self.bandwidth)
 
 
 def given_value(context: click.Context, name: str) -> Any:
@@ -94,6 +103,12 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             type=AT_ONCE,
             metavar="N",
             help="Parts sent at once. Default: as many as the line carries.",
+        ),
+        option(
+            "--bandwidth",
+            type=SIZE,
+            metavar="RATE",
+            help="Bytes a second, up and down together, as 5MiB. Default: all there is.",
         ),
         option("--json", is_flag=True, help="Print one JSON object a line; errors too, on standard error."),
         option("--quiet", "-q", is_flag=True, help="No progress and no notices, only results and errors."),

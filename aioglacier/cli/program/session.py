@@ -184,7 +184,6 @@ class Session:
     async def connect(self, catalog: Catalog | None = None) -> AsyncIterator[Glacier]:
         """Open the connection that the global options ask for."""
         from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
-        from aioglacier.transfer.budget.allowance import Limits  # noqa: PLC0415
 
         settings = self.settings
         concurrency = settings.concurrency or 1  # by itself it takes no more than there is room for
@@ -197,7 +196,7 @@ class Session:
             profile_name=settings.profile,
             endpoint_url=f"local:{settings.local}" if settings.local is not None else settings.endpoint_url,
             account_id=settings.account_id,
-            limits=Limits(memory=settings.memory_limit, concurrency=settings.concurrency),
+            limits=settings.limits(),
             allow_insecure=settings.allow_insecure,
             catalog=catalog,
         )

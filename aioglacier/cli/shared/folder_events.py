@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import State, following, repeating
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
+
+HOST: Final = click.option(
+    "--host",
+    metavar="NAME",
+    help="The machine that the folder belongs to. Default: this one's name, which changes in containers.",
+)
 
 #: Seconds between two records of progress.
 _EVENT_SECONDS: Final = 1.0

@@ -102,6 +102,16 @@ def test_a_refusal_names_the_next_command(bare: Cli) -> None:
     assert f"{local} sync -- folder v" in bare("--local", "glacier", "upload", "v", "folder", code=1).err
 
 
+def test_a_bandwidth_is_kept_or_refused(bare: Cli) -> None:
+    """The global option limits a transfer, and a value that no transfer could keep is refused by its name."""
+    (bare.folder / "file").write_bytes(b"archived")
+    bare("--local", "glacier", "vault", "create", "v")
+    bare("--local", "glacier", "--bandwidth=1MiB", "upload", "v", "file")
+    refused = bare("--local", "glacier", "upload", "v", "file", "--again", "--bandwidth=10", code=2).err
+    assert "bandwidth" in refused
+    assert "1,024" in refused or "1024" in refused
+
+
 def test_the_help_hides_nothing(bare: Cli) -> None:
     """The help without arguments shows the form of a catalog's URL as it is."""
     shown = " ".join(bare(code=2).err.split())

@@ -14,7 +14,7 @@ from aioglacier.cli.program.parameters import SIZE, TIME, VAULT
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.folder_events import HOST, snapshot_record, tell_failures, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 from aioglacier.core.models import Tier
 
@@ -50,6 +50,7 @@ def _fold(given: dict[str, Any]) -> None:
 @click.option("--smaller", type=SIZE, help="Only files of this size or less.")
 @click.option("--modified-after", type=TIME, metavar="TIME", help="Only files changed at TIME or later.")
 @click.option("--modified-before", type=TIME, metavar="TIME", help="Only files changed before TIME.")
+@HOST
 @RETRIEVING
 @IDENTITY
 @click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")

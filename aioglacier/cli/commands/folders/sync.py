@@ -17,7 +17,7 @@ from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import RECIPIENTS
-from aioglacier.cli.shared.folder_events import snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.folder_events import HOST, snapshot_record, tell_failures, telling
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.limits import MIB
 
@@ -81,11 +81,7 @@ def _fold(given: dict[str, Any]) -> None:
     help="Files of up to this size go into bundles. Default, and at most: 16MiB.",
 )
 @click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
-@click.option(
-    "--host",
-    metavar="NAME",
-    help="The machine that the folder belongs to. Default: this one's name, which changes in containers.",
-)
+@HOST
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
 )
@@ -142,13 +138,17 @@ async def command(
     speed = Speed(is_resume=False)
     started = time.monotonic()
     loop = asyncio.get_running_loop()
+    await sync.prepare()
+    noticed = len(sync.notices)
+    for sentence in sync.notices:  # before anything is sent: the catalog may be a new one
+        session.output.warn(sentence)
     async with telling(session, sync.snapshot, lambda: _state(sync, speed)):
         with session.stopper.draining(lambda: loop.call_soon_threadsafe(sync.drain, DRAIN_SECONDS)):
             async with glacier.vault(vault).spending(budget):
                 done = await sync.run()
     session.safe = lambda: ""
     tell_failures(session, sync.failures, done.failed)
-    for sentence in (*map(str, sync.unknown), *sync.notices):
+    for sentence in (*map(str, sync.unknown), *sync.notices[noticed:]):
         session.output.warn(sentence)
     if sync.held_back:
         session.output.warn(

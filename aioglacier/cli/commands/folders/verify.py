@@ -13,7 +13,7 @@ from aioglacier.cli.program.parameters import COUNT, VAULT
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_events import snapshot_record, telling
+from aioglacier.cli.shared.folder_events import HOST, snapshot_record, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _fold(given: dict[str, Any]) -> None:
     metavar="N",
     help="Retrieve N MiB of the archives, chosen by chance, and compare their hashes. Each is a paid job.",
 )
+@HOST
 @RETRIEVING
 @IDENTITY
 @click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")

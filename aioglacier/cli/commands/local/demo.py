@@ -90,7 +90,6 @@ class _Demo:
         from anyio import from_thread, to_thread  # noqa: PLC0415  # not needed for help
 
         from aioglacier.client.glacier import connect  # noqa: PLC0415
-        from aioglacier.transfer.budget.allowance import Limits  # noqa: PLC0415
 
         check = from_thread.check_cancelled
         self._say(f"A local Glacier in {self.folder / 'glacier'}: no account, no network, no cost.\n")
@@ -102,8 +101,7 @@ class _Demo:
             self.size = self.file.stat().st_size
             if self.size == 0:
                 raise EmptyArchiveError(f"{str(self.file)!r} has no bytes")
-        settings = self.session.settings
-        limits = Limits(memory=settings.memory_limit, concurrency=settings.concurrency)
+        limits = self.session.settings.limits()
         async with connect(endpoint_url=f"local:{self.folder / 'glacier'}", limits=limits) as glacier:
             vault = await glacier.create_vault(_VAULT)
             with self._step("upload", "through Vault.open_writer(), block by block, as a stream"):
