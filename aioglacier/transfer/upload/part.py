@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import UploadId
     from aioglacier.core.ranges import ByteRange
@@ -48,19 +49,16 @@ class Part:
     moved: int = 0
     scope: anyio.CancelScope | None = None
 
-    @asynccontextmanager
-    async def body(self) -> AsyncIterator[Body]:
-        """Give the part's bytes, as they are sent.
+    def body(self) -> AbstractAsyncContextManager[Body]:
+        """Open the part's bytes, to be sent.
 
         Raises:
             SourceError: They are in a file that has changed, or cannot be opened.
         """
         if self.buffer is not None:
-            yield self.buffer.view[: self.job.length]
-            return
+            return nullcontext(self.buffer.view[: self.job.length])
         assert self.job.read_from is not None  # noqa: S101  # a part is in a buffer or in a file
-        async with _open_range(self.job.read_from, self.job.length) as opened:
-            yield opened
+        return _open_range(self.job.read_from, self.job.length)
 
     def count(self, moved: int) -> None:
         """Count bytes that go out; a repeated attempt sends them again, which does not count."""
