@@ -46,36 +46,35 @@ class FileLock:
         Raises:
             CatalogError: The file cannot be made, or its filesystem knows no locks.
         """
+        if sys.platform == "win32":
+            return True  # two processes are not told apart there
         try:
-            return self._acquire()
+            while (is_taken := self._try()) is None:
+                pass  # the owner before removed the file between our opening and our locking
         except OSError as error:
             raise CatalogError(
                 f"the lock {str(self.path)!r} cannot be taken: {error.strerror}", path=str(self.path)
             ) from error
+        return is_taken
 
-    def _acquire(self) -> bool:
-        if sys.platform == "win32":
-            return True  # two processes are not told apart there
-        while True:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The owner before may have removed the file between our opening and our locking.
-                if os.path.samestat(os.fstat(fd), self.path.stat(follow_symlinks=False)):
-                    os.fchmod(fd, 0o600)
-                    os.ftruncate(fd, 0)
-                    os.write(fd, f"{os.getpid()} {socket.gethostname()}\n".encode())
-                    self._fd = fd
-                    return True
-            except BlockingIOError:
+    def _try(self) -> bool | None:
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(fd), self.path.stat(follow_symlinks=False)):
+                return None
+            os.fchmod(fd, 0o600)
+            os.ftruncate(fd, 0)
+            os.write(fd, f"{os.getpid()} {socket.gethostname()}\n".encode())
+            self._fd = fd
+        except BlockingIOError:
+            return False
+        except FileNotFoundError:
+            return None
+        finally:
+            if self._fd != fd:
                 os.close(fd)
-                return False
-            except FileNotFoundError:
-                pass
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)
+        return True
 
     def release(self) -> None:
         """Release the lock, if it is held."""
