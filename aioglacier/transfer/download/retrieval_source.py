@@ -139,7 +139,8 @@ class PiecePlaces:
         """Wait until another piece may be held."""
         resources, controller = self._resources, self._resources.connections.controller
         while self._held >= min(self._most, controller.limit + resources.parts_ahead, controller.ceiling + 1):
-            self._released = anyio.Event()
+            if self._released.is_set():  # or another task waits for it already
+                self._released = anyio.Event()
             await self._released.wait()
         self._held += 1
 

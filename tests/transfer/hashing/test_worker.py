@@ -46,8 +46,6 @@ WAIT = """
         await anyio.sleep_forever()
 """
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and forks")
-
 
 def is_running(pid: int) -> bool:
     """Whether a process is there, and not only a zombie that its parent has not waited for."""

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,52 +20,21 @@ import psutil
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, WorkerDiedError
+from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
-from aioglacier.files.reading import FileIdentity
-from aioglacier.transfer.hashing import part_job as partjob, worker_process as workerprocess, workers
-from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.hashing import part_job as partjob, workers
+from aioglacier.transfer.hashing.part_job import PartJob
 from aioglacier.transfer.hashing.workers import open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors
+from tests.transfer.hashing.conftest import SIZE, filled, hash_with, pids, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from aioglacier.transfer.budget.allowance import HashIn
-    from aioglacier.transfer.budget.buffers import PartBuffer
-    from aioglacier.transfer.hashing.workers import Hasher
-
-#: Above what is hashed in a thread in any case.
-SIZE = MIB + 1
 
 LENGTHS = [1, 256 * 1024, 256 * 1024 + 1, MIB - 1, MIB, MIB + 1, 3 * MIB + 7]
 
 both = pytest.mark.parametrize("hash_in", ["processes", "threads"])
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-
-
-@contextmanager
-def filled(buffer: PartBuffer, data: bytes) -> Iterator[PartBuffer]:
-    """A buffer that holds some bytes."""
-    buffer.view[: len(data)] = data
-    yield buffer
-    buffer.close()
-
-
-async def hash_with(hasher: Hasher, data: bytes = DATA[:SIZE]) -> None:
-    """Have bytes hashed, and compare."""
-    with filled(hasher.make_memory(len(data)), data) as buffer:
-        assert await hasher.run(PartJob(len(data)), buffer) == hash_part(data)
-
-
-def pids(hasher: Hasher) -> list[int]:
-    """The processes of the workers that have nothing to do."""
-    return [worker.pid for worker in hasher._idle]
-
-
-def place_of(path: Path, offset: int = 0) -> ReadFrom:
-    """Return the place to read a file as it is now."""
-    return ReadFrom(str(path), offset, FileIdentity.of(path.stat()))
 
 
 @both
@@ -190,30 +158,6 @@ async def test_a_job_whose_worker_is_killed_is_given_to_another(caplog: pytest.L
     assert "a hash worker died with exit code -9; attempt 1 of 3" in caplog.text
 
 
-async def test_a_frozen_worker_is_replaced(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A worker that says nothing for too long is killed, and its job done by another."""
-    async with open_hasher("processes", 1) as hasher:
-        await hash_with(hasher)
-        (pid,) = pids(hasher)
-        monkeypatch.setattr(workerprocess, "SILENCE_SECONDS", 1.0)
-        os.kill(pid, signal.SIGSTOP)
-        await hash_with(hasher)
-        assert not psutil.pid_exists(pid)
-    assert "said nothing for 1 s" in caplog.text
-
-
-async def test_three_deaths_over_one_job_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job that kills every worker is given up, naming the exit code."""
-    program = "print('{}', flush=True); import os; os.read(0, 1); os._exit(7)"
-    monkeypatch.setattr(workerprocess, "_BOOT", program)
-    async with open_hasher("processes", 1) as hasher:
-        with pytest.raises(WorkerDiedError, match="3 hash workers in a row") as caught:
-            await hash_with(hasher)
-    assert caught.value.exit_code == 7
-
-
 async def test_workers_that_died_idle_do_not_count(caplog: pytest.LogCaptureFixture) -> None:
     """Three workers killed in their sleep say nothing about the next job."""
     async with open_hasher("processes", 3) as hasher:
@@ -259,18 +203,6 @@ async def test_a_cancelled_job_waits_for_one_block_of_a_slow_disk(
     assert reads == 1
 
 
-async def test_an_interpreter_that_is_none_makes_threads_take_over(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An embedding program as ``sys.executable`` costs one warning, not the upload."""
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    async with open_hasher("processes", 2) as hasher, anyio.create_task_group() as tasks:
-        for _ in range(4):
-            tasks.start_soon(hash_with, hasher)
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "hashing in threads instead" in caplog.text
-
-
 @pytest.mark.parametrize("executable", ["", "/nowhere/python"])
 async def test_no_interpreter_makes_threads_take_over(
     executable: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -292,28 +224,6 @@ async def test_memory_that_workers_cannot_map_is_hashed_in_threads(caplog: pytes
                 assert await hasher.run(PartJob(SIZE), buffer) == hash_part(DATA[:SIZE])
     (record,) = caplog.records
     assert "its memory cannot be shared" in record.getMessage()
-
-
-@needs_proc
-async def test_workers_know_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment and the command line of a worker hold nothing of ours but paths."""
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
-    monkeypatch.setenv("MY_OWN_TOKEN", "wJalrXUtnFEMI")
-    async with open_hasher("processes", 1) as hasher:
-        await hash_with(hasher)
-        (pid,) = pids(hasher)
-        told = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("environ", "cmdline")]
-    assert all(b"wJalrXUtnFEMI" not in text for text in told)
-
-
-async def test_workers_ignore_the_interrupt_of_a_terminal() -> None:
-    """Ctrl-C is for the parent: a worker that gets it works on."""
-    async with open_hasher("processes", 1) as hasher:
-        await hash_with(hasher)
-        before = pids(hasher)
-        os.kill(before[0], signal.SIGINT)
-        await hash_with(hasher)
-        assert pids(hasher) == before
 
 
 async def test_nothing_is_left_of_a_hasher() -> None:

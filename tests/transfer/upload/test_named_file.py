@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 SIZE = 2 * MIB + 77
 BYTES = DATA[:SIZE]
 
-unix = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs")
-
 
 @pytest.mark.parametrize("name", [b"-\n\t%s", b"\xff\xfe", "\N{SNOWMAN}".encode(), b"n" * 255])
 async def test_any_name_a_file_can_have_works(
@@ -60,7 +57,6 @@ async def test_one_worker_reads_a_file_of_many_parts(tmp_path: Path, store: Memo
     assert store.archives == [BYTES]
 
 
-@unix
 async def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
     """Folders, FIFOs and devices are named for what they are; opening them is not even tried."""
     fifo = tmp_path / "fifo"
@@ -71,7 +67,6 @@ async def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path
         assert caught.value.path == str(path)
 
 
-@unix
 async def test_looking_at_a_fifo_leaves_its_writer_alone(tmp_path: Path) -> None:
     """A program that waits for a reader of a FIFO is not woken, nor ended, by our looking at it."""
     fifo = tmp_path / "fifo"

@@ -6,7 +6,6 @@ import asyncio
 import errno
 import io
 import os
-import sys
 import threading
 from array import array
 from typing import TYPE_CHECKING
@@ -51,8 +50,6 @@ if TYPE_CHECKING:
 
 SIZE = 2 * MIB + 77
 BYTES = DATA[:SIZE]
-
-unix = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs and pipes")
 
 
 class MineError(Exception):
@@ -357,7 +354,6 @@ async def test_a_stream_may_fill_the_last_part_there_can_be(
 # --- pipes
 
 
-@unix
 async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: TransferResources) -> None:
     """However a pipe cuts what is written to it, the archive is all of it."""
     reading, writing = os.pipe()
@@ -377,7 +373,6 @@ async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: Transfer
     assert store.archives == [BYTES]
 
 
-@unix
 async def test_waiting_for_a_pipe_can_be_cancelled(store: MemoryStore, resources: TransferResources) -> None:
     """A pipe that gives nothing does not hold up a cancellation."""
     reading, writing = os.pipe()
@@ -391,7 +386,6 @@ async def test_waiting_for_a_pipe_can_be_cancelled(store: MemoryStore, resources
     assert not store.calls
 
 
-@unix
 async def test_a_failed_part_ends_the_wait_for_a_slow_source(
     store: MemoryStore, resources: TransferResources
 ) -> None:
@@ -414,7 +408,6 @@ async def test_a_failed_part_ends_the_wait_for_a_slow_source(
     assert not store.uploads
 
 
-@unix
 async def test_a_file_without_bytes_for_now_is_not_at_its_end(
     store: MemoryStore, resources: TransferResources
 ) -> None:

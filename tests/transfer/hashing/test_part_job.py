@@ -1,0 +1,55 @@
+"""Part jobs: the hashes of memory and of a file, in blocks that are reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.core.treehash import hash_part
+from aioglacier.files.reading import FileChangedError
+from aioglacier.transfer.hashing.part_job import PartJob, perform
+from tests.transfer.conftest import DATA, MIB, count_descriptors, saved
+from tests.transfer.hashing.conftest import place_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LENGTH = 2 * MIB + 77
+
+
+def test_a_file_is_read_into_the_memory_that_is_given(tmp_path: Path) -> None:
+    """Memory and file have the same hashes, with memory or without, and no descriptor is left."""
+    place = place_of(saved(tmp_path / "file"), 5)
+    view = memoryview(bytearray(LENGTH))
+    expected = hash_part(DATA[5 : 5 + LENGTH])
+    before = count_descriptors()
+    assert perform(PartJob(LENGTH, place), view) == expected
+    assert bytes(view) == DATA[5 : 5 + LENGTH]
+    assert perform(PartJob(LENGTH, place), None) == expected
+    assert perform(PartJob(LENGTH), view) == expected
+    assert perform(PartJob(LENGTH, with_payload=False), view) == expected._replace(payload_hash=b"")
+    assert count_descriptors() == before
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_progress_is_reported_for_each_mib_at_least(tmp_path: Path, *, in_memory: bool) -> None:
+    """The last report is the length."""
+    place = place_of(saved(tmp_path / "file"))
+    view = memoryview(bytearray(LENGTH)) if in_memory else None
+    reports: list[int] = []
+    perform(PartJob(LENGTH, place), view, reports.append)
+    steps = [after - before for before, after in zip([0, *reports], reports, strict=False)]
+    assert 0 < min(steps) <= max(steps) <= MIB
+    assert reports[-1] == LENGTH
+
+
+def test_a_file_that_has_changed_is_not_hashed(tmp_path: Path) -> None:
+    """The fact that differs is named, and the file is closed."""
+    path = saved(tmp_path / "file")
+    place = place_of(path)
+    saved(path, DATA[:MIB])
+    before = count_descriptors()
+    with pytest.raises(FileChangedError, match="size"):
+        perform(PartJob(MIB, place), None)
+    assert count_descriptors() == before
