@@ -182,6 +182,7 @@ async def connect(
         timeouts: How long to wait for the service.
         hash_in: "auto" for worker processes where they pay (more than 256 MiB to hash, or a part above
             16 MiB) and threads elsewhere; "processes" for every part above 1 MiB; "threads" for no process.
+            Processes need Linux; threads hash on other systems.
         allow_insecure: Allow plain http to another host. Anyone on the network path can then read and
             change the archives.
 
