@@ -49,11 +49,18 @@ class DirectBody(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, content: aiohttp.StreamReader, handler: ResponseHandler, transport: asyncio.Transport, size: int
+        self,
+        content: aiohttp.StreamReader,
+        handler: ResponseHandler,
+        transport: asyncio.Transport,
+        *,
+        length: int,
+        size: int,
     ) -> None:
         self._content = content
         self._handler = handler
         self._transport = transport
+        self._length = length
         self._left = size
         self._filling: _Filling | None = None
         self._tail = memoryview(b"")
@@ -83,7 +90,7 @@ class DirectBody(asyncio.BufferedProtocol):
             or length - content.total_bytes != size
         ):
             return None
-        return cls(content, handler, transport, size)
+        return cls(content, handler, transport, length=length, size=size)
 
     async def fill(self, view: memoryview, came: Callable[[int], None]) -> None:
         """Receive as many bytes as ``view`` has, at most those that are left.
@@ -169,9 +176,8 @@ class DirectBody(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Raise the loss in ``fill``, and pass it to aiohttp."""
         self._is_ours = False
-        self.set_exception(
-            exc or aiohttp.ClientPayloadError(f"Not enough data: {self._left} bytes are missing")
-        )
+        came = f"received {self._length - self._left} of {self._length} bytes"
+        self.set_exception(exc or aiohttp.ClientPayloadError(f"Not enough data: {came}"))
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
