@@ -80,17 +80,17 @@ class Retrievals:
         tier: Tier | str = Tier.STANDARD,
         byte_range: ByteRange | tuple[int, int] | None = None,
         target: str | os.PathLike[str] | None = None,
-        is_new: bool = False,
-    ) -> tuple[Job, bool]:
-        """Return the job for these bytes, and whether it was started just now; see ``Vault.retrieve``.
+        again: bool = False,
+    ) -> Job:
+        """Return the job for these bytes; ``is_new`` tells whether it was started just now.
 
         Args:
             archive_id: The archive.
             tier: The tier of a job that is started.
             byte_range: As in ``Vault.retrieve``.
             target: The file that the bytes are for. With a catalog, a second job for the same file is paid
-                only if ``is_new``.
-            is_new: Pay for another job where the one before failed or is gone.
+                only with ``again``.
+            again: Pay for another job where the one before failed or is gone.
 
         Raises:
             JobFailedError: The job that was paid for this target failed or is gone.
@@ -99,11 +99,10 @@ class Retrievals:
         chosen = check_choice("tier", Tier, tier)
         found = await _if_allowed(self.find(id_, byte_range=wanted))
         if found is not None:
-            return found, False
+            return found
         if target is not None:
-            await self.check_not_paid(id_, wanted, target, gives_up=is_new)
-        job = await start_job(self._context, JobRequest(id_, wanted, chosen))
-        return job, job.is_new
+            await self.check_not_paid(id_, wanted, target, gives_up=again)
+        return await start_job(self._context, JobRequest(id_, wanted, chosen))
 
     async def check_not_paid(
         self,
@@ -150,16 +149,15 @@ class Retrievals:
                 return None
         return Job(self._context, job.id)
 
-    async def find_or_start_inventory(self, *, is_new: bool = False) -> tuple[Job, bool]:
-        """Return a job that lists the whole vault, and whether it was started just now.
+    async def find_or_start_inventory(self, *, again: bool = False) -> Job:
+        """Return a job that lists the whole vault; ``is_new`` tells whether it was started just now.
 
-        A finished job is used again until the service has made another inventory; ``is_new`` uses none.
+        A finished job is used until the service has made another inventory; with ``again`` none is used.
         """
-        found = None if is_new else await _if_allowed(self.find_useful_inventory())
-        if found is not None:
-            return found, False
-        job = await start_job(self._context, JobRequest(inventory=InventoryParameters(), again=is_new))
-        return job, job.is_new
+        found = None if again else await _if_allowed(self.find_useful_inventory())
+        return found or await start_job(
+            self._context, JobRequest(inventory=InventoryParameters(), again=again)
+        )
 
     async def find_record(self, archive_id: str) -> ArchiveRecord | None:
         """Return what the catalog knows of an archive; ``None`` without a catalog."""

@@ -111,16 +111,16 @@ async def test_another_machine_goes_on_by_the_description(machines: Machines) ->
 async def test_a_job_is_not_paid_twice(machines: Machines) -> None:
     """A job that is there is found for the same bytes and for fewer, from another machine, too."""
     archive = await machines.here.upload(machines.file)
-    job, is_started = await machines.here.retrievals.find_or_start(archive.id, tier="Bulk")
-    assert is_started
+    job = await machines.here.retrievals.find_or_start(archive.id, tier="Bulk")
+    assert job.is_new
     for vault in (machines.here, machines.there):
         for byte_range in (None, (MIB, 2 * MIB)):
-            found, is_started = await vault.retrievals.find_or_start(archive.id, byte_range=byte_range)
-            assert (found.id, is_started) == (job.id, False)
-    listing, is_started = await machines.here.retrievals.find_or_start_inventory()
-    assert is_started
-    found, is_started = await machines.there.retrievals.find_or_start_inventory()
-    assert (found.id, is_started) == (listing.id, False)
+            found = await vault.retrievals.find_or_start(archive.id, byte_range=byte_range)
+            assert (found.id, found.is_new) == (job.id, False)
+    listing = await machines.here.retrievals.find_or_start_inventory()
+    assert listing.is_new
+    found = await machines.there.retrievals.find_or_start_inventory()
+    assert (found.id, found.is_new) == (listing.id, False)
     assert len([each async for each in machines.here.jobs()]) == 2
 
 
@@ -130,7 +130,7 @@ async def test_a_job_that_came_to_nothing_is_paid_again_on_request_only(
     """A lost job of a download is an error that names it, until another one is asked for."""
     archive = await machines.here.upload(machines.file)
     target = tmp_path / "back"
-    job, _ = await machines.here.retrievals.find_or_start(archive.id, target=target)
+    job = await machines.here.retrievals.find_or_start(archive.id, target=target)
     assert machines.here.records is not None
     await machines.here.records.begin_download(await job.describe(), target)
     await machines.server.advance(48 * 3600)
@@ -139,8 +139,8 @@ async def test_a_job_that_came_to_nothing_is_paid_again_on_request_only(
     with pytest.raises(aioglacier.JobFailedError, match="another one costs again") as caught:
         await machines.here.retrievals.find_or_start(archive.id, target=target)
     assert caught.value.job_id == job.id
-    again, is_started = await machines.here.retrievals.find_or_start(archive.id, target=target, is_new=True)
-    assert is_started
+    again = await machines.here.retrievals.find_or_start(archive.id, target=target, again=True)
+    assert again.is_new
     assert again.id != job.id
 
 

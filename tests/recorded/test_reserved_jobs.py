@@ -39,7 +39,7 @@ async def main(url, path, *wanted):
         await asyncio.to_thread(sys.stdin.readline)
         for each in wanted:
             if each == "inventory":
-                job, _ = await vault.retrievals.find_or_start_inventory()
+                job = await vault.retrievals.find_or_start_inventory()
             else:
                 archive, *numbers = each.split(":")
                 part = tuple(map(int, numbers)) if numbers else None

@@ -57,8 +57,8 @@ async def inventory_job(
     """
     if is_new or await vault.retrievals.find_useful_inventory() is None:
         budget.check(budget.prices.jobs(Tier.STANDARD, 0, 1), "this inventory")
-    job, is_started = await vault.retrievals.find_or_start_inventory(is_new=is_new)
-    if is_started:
+    job = await vault.retrievals.find_or_start_inventory(again=is_new)
+    if job.is_new:
         takes = "" if session.settings.local is not None else "; an inventory takes 3 to 5 hours"
         session.output.note(f"started job {job.id}{takes}")
     return job, await job.describe()

@@ -203,12 +203,12 @@ async def _download(session: Session, options: _Options, glacier: Glacier) -> in
         if found is None:
             what = "retrieve " + (show_size(size) if size is not None else "an archive of unknown size")
             confirm_expedited(session, options.spending, cost, budget.prices, what)
-        job, is_new = await _job(session, vault, options)
+        job = await _job(session, vault, options)
         description = await job.describe()
         await vault.retrievals.check_job(description, options.archive_id)
         if vault.records is not None and options.target != STDOUT:
             await vault.records.begin_download(description, options.target)
-        if options.no_wait and (is_new or description.status is JobStatus.IN_PROGRESS):
+        if options.no_wait and (job.is_new or description.status is JobStatus.IN_PROGRESS):
             return not_yet(session, options.vault, description)
         description = await wait(session, job, description)
         await _fetch(session, job, options)
@@ -227,26 +227,26 @@ async def _download(session: Session, options: _Options, glacier: Glacier) -> in
     return Exit.DONE
 
 
-async def _job(session: Session, vault: Vault, options: _Options) -> tuple[Job, bool]:
-    """Return the job to use, and whether it was started just now."""
+async def _job(session: Session, vault: Vault, options: _Options) -> Job:
+    """Return the job to use."""
     if options.job_id is not None:
-        return vault.job(options.job_id), False
+        return vault.job(options.job_id)
     try:
-        job, is_started = await vault.retrievals.find_or_start(
+        job = await vault.retrievals.find_or_start(
             options.archive_id,
             tier=options.spending.tier,
             byte_range=options.byte_range,
             target=None if options.target == STDOUT else options.target,
-            is_new=options.is_new,
+            again=options.is_new,
         )
     except JobFailedError as error:
         error.add_note("--new pays for another job")
         raise
-    if is_started:
+    if job.is_new:
         tier = options.spending.tier
         takes = "" if session.settings.local is not None else f"; {tier} takes {_TAKES[tier]}"
         session.output.note(f"started job {job.id}{takes}")
-    return job, is_started
+    return job
 
 
 async def _fetch(session: Session, job: Job, options: _Options) -> None:
