@@ -51,11 +51,8 @@ def failure_of(
 ) -> Failure:
     """Return the record, the text and the exit code of an error.
 
-    Args:
-        error: The error.
-        resume: The command that goes on, where the kind of error lets one.
-        safe: What is safe already, for a stop by signal.
-        item: Which of several things it is about.
+    ``resume`` is the command that goes on, ``safe`` what a stop by signal leaves safe, ``item`` the one of
+    several things that the error is about.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

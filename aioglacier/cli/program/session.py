@@ -91,12 +91,7 @@ class Session:
             raise CommandError(f"--local {local!r}: there is no such folder; {make} makes it", Exit.USAGE)
 
     def run(self, work: Callable[[Glacier], Awaitable[T]], *, records: bool = True) -> T:
-        """Connect, and run ``work`` until it ends or a signal stops it.
-
-        Args:
-            work: The work.
-            records: Open the catalog first, and record the work there.
-        """
+        """Connect, with a catalog if there are ``records``, and run ``work`` until it or a signal ends."""
 
         async def connected() -> T:
             async with AsyncExitStack() as stack:

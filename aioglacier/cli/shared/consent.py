@@ -23,13 +23,8 @@ YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 def confirm(session: Session, what: str, *, yes: bool, note: str = "", is_final: bool = True) -> None:
     """Ask on a terminal, and return if the answer is yes. With ``yes`` nothing is asked.
 
-    Args:
-        session: The session.
-        what: What would be done, as in "delete vault photos", with the amount that it is about.
-        yes: ``--yes`` was given.
-        note: What to know before answering.
-        is_final: Whether the change cannot be undone. One that can be is made without asking where there is
-            no terminal.
+    ``what`` would be done, as in "delete vault photos"; ``note`` is what to know before answering. A change
+    that is not final is made without asking where there is no terminal.
 
     Raises:
         UsageError: There is no terminal.
@@ -49,14 +44,7 @@ def confirm(session: Session, what: str, *, yes: bool, note: str = "", is_final:
 
 
 def tell_plan(session: Session, operation: str, text: str, **facts: Any) -> int:
-    """Print the request that would be made, and end.
-
-    Args:
-        session: The session.
-        operation: The service's name of it.
-        text: The same for people, as in "would ...".
-        facts: Its parameters.
-    """
+    """Print the request that would be made, as "would TEXT" for people, and end."""
 
     def shown(_: Mapping[str, Any]) -> str:
         return f"would {text}; nothing was done"

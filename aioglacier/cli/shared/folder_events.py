@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -10,10 +11,11 @@ import click
 
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.render.printed_records import plain
-from aioglacier.cli.render.progress import State, following, repeating
+from aioglacier.cli.render.progress import Speed, State, following, repeating
+from aioglacier.cli.render.sizes import show_left, show_rate, show_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.cli.program.session import Session
@@ -54,6 +56,28 @@ async def telling(
 
     async with repeating(print_progress, _EVENT_SECONDS):
         yield
+
+
+def summarize(
+    session: Session,
+    done: Any,
+    cost: Record,
+    started: float,
+    text: Callable[[Mapping[str, Any]], str],
+    **facts: Any,
+) -> None:
+    """Print the counters of a run in its last record, with its cost and time."""
+    seconds = round(time.monotonic() - started, 3)
+    record = {"event": "summary", **facts, **snapshot_record(done), **cost, "seconds": seconds}
+    session.output.record(record, text)
+
+
+def moving(speed: Speed | None, done: int, total: int | None) -> tuple[str, str, str]:
+    """Return how much is done, how fast, and the time left, for a line of progress."""
+    rate = speed.look(time.monotonic(), done, 0) if speed is not None else 0.0
+    amount = show_size(done) if total is None else f"{show_size(done)} of {show_size(total)}"
+    left = f"{show_left((total - done) / rate)} left" if rate and total is not None and total > done else ""
+    return amount, show_rate(round(rate), 1) if rate else "", left
 
 
 def snapshot_record(snapshot: Any) -> Record:

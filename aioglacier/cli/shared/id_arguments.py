@@ -57,11 +57,7 @@ def one_id(kind: str, *others: str) -> Callable[..., Any]:
 def take_id(kind: str, arguments: Sequence[str], option: str | None, *, others: Sequence[str]) -> list[str]:
     """Put the id at the front of the arguments, wherever it was given, and check it.
 
-    Args:
-        kind: "archive", "job" or "upload".
-        arguments: All arguments behind the vault.
-        option: What ``--archive-id=ID`` and the like said.
-        others: The names of the arguments behind the id.
+    ``option`` is the value of ``--archive-id=ID`` and the like, ``others`` the arguments behind the id.
 
     Raises:
         UsageError: There are too few arguments, or too many.
@@ -103,17 +99,10 @@ async def change_each(
     verb: str,
     change: Callable[[str], Awaitable[None]],
 ) -> Exit:
-    """Change several archives or uploads, some at once, and print each. One refusal leaves the others.
+    """Change several archives or uploads, some at once, and print each as "VERB ID".
 
-    Trouble that concerns all of them ends the run, after the changes under way have been answered.
-
-    Args:
-        session: The session.
-        kind: "archive" or "upload".
-        vault: Their vault.
-        ids: Their ids.
-        verb: What is done to each, as "deleted".
-        change: Does it.
+    One refusal leaves the others. Trouble that concerns all of them ends the run, after the changes under way
+    have been answered.
     """
     codes: list[Exit] = []
     waiting = iter(ids)

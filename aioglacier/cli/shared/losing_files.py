@@ -40,14 +40,7 @@ LOSE_FILES: Final = click.option(
 def price_deletions(
     session: Session, vault: str, archive_ids: Sequence[ArchiveId] | None, spending: Spending
 ) -> tuple[Record, str]:
-    """Return the charge for early deletions, by the archives on record, and a sentence about it.
-
-    Args:
-        session: The session.
-        vault: The vault.
-        archive_ids: The archives to be deleted; ``None`` for all of the vault.
-        spending: The price list.
-    """
+    """Return the charge for deleting archives early, or all of a vault, and a sentence about it."""
 
     async def price(catalog: Catalog) -> tuple[Record, str]:
         key = await find_vault(session, catalog, vault)
@@ -85,11 +78,7 @@ async def refuse_to_lose_files(
 ) -> None:
     """Name the files whose newest stored version rests on archives; go on only with ``--lose-files``.
 
-    Args:
-        session: The session.
-        vault: The vault.
-        archive_ids: The archives to be deleted; ``None`` for all of the vault.
-        lose_files: ``--lose-files`` was given.
+    ``None`` means all archives of the vault.
 
     Raises:
         CommandError: There are such files. Nothing was deleted.

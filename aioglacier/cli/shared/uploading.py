@@ -83,14 +83,7 @@ class RunningUploads:
         is_resume: bool = False,
         can_go_on: bool = True,
     ) -> Archive:
-        """Run one of them.
-
-        Args:
-            label: Its source.
-            upload: The upload.
-            is_resume: Whether some of it may be at the service.
-            can_go_on: Whether another run can go on with it; if not, a signal stops it at once.
-        """
+        """Run one of them. If no other run can go on with it, a signal stops it at once."""
         output, is_alone = self._session.output, self._count == 1
         if is_alone and not can_go_on:
             self._session.resume = None

@@ -62,10 +62,7 @@ def is_meant(key: VaultKey, settings: Settings) -> bool:
 def make_key(settings: Settings, vault: str, *, region: str | None) -> VaultKey:
     """Return the vault of this name that the options mean, for a catalog without a record of it.
 
-    Args:
-        settings: The options.
-        vault: Its name.
-        region: What is known of its region otherwise, where the options say nothing.
+    Where they name no region, ``region`` counts, if that is known.
 
     Raises:
         CommandError: Nothing says where it is.

@@ -12,9 +12,9 @@ from aioglacier.cli.program.command import command as make_command, folding, tak
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE, TIME, VAULT
 from aioglacier.cli.render.progress import Speed, State
-from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_events import HOST, snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.folder_events import HOST, moving, summarize, tell_failures, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 from aioglacier.core.models import Tier
 
@@ -116,15 +116,8 @@ async def command(
     tell_failures(session, restore.failures, done.failed)
     for sentence in restore.notices:
         session.output.warn(sentence)
-    record = {
-        "event": "summary",
-        "vault": vault,
-        "target": directory,
-        **snapshot_record(done),
-        **cost_record(prices, done.cost),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    session.output.record(record, _text)
+    cost = cost_record(prices, done.cost)
+    summarize(session, done, cost, started, _text, vault=vault, target=directory)
     if done.failed:
         return Exit.SOME_FAILED
     return Exit.NOT_YET if done.jobs_left else Exit.DONE
@@ -132,13 +125,12 @@ async def command(
 
 def _state(restore: FolderRestore, speed: Speed) -> State:
     now = restore.snapshot()
-    rate = speed.look(time.monotonic(), now.restored_size, 0)
-    left = now.size - now.restored_size
+    amount, rate, left = moving(speed, now.restored_size, now.size)
     facts = (
         show_count(now.restored, "path"),
-        f"{show_size(now.restored_size)} of {show_size(now.size)}",
-        show_rate(round(rate), 1) if rate else "",
-        f"{show_left(left / rate)} left" if rate and left > 0 else "",
+        amount,
+        rate,
+        left,
         f"{now.failed:,} failed" if now.failed else "",
         f"{now.jobs_waited_for:,} jobs awaited" if now.jobs_waited_for else "",
     )

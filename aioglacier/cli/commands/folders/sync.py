@@ -15,9 +15,16 @@ from aioglacier.cli.program.parameters import SIZE, VAULT
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
-from aioglacier.cli.render.sizes import show_count, show_left, show_rate, show_seconds, show_size
+from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import RECIPIENTS
-from aioglacier.cli.shared.folder_events import HOST, snapshot_record, tell_failures, telling
+from aioglacier.cli.shared.folder_events import (
+    HOST,
+    moving,
+    snapshot_record,
+    summarize,
+    tell_failures,
+    telling,
+)
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
 from aioglacier.core.limits import MIB
 
@@ -155,14 +162,7 @@ async def command(
             f"{show_count(sync.held_back, 'path')} on record, most of the folder, are gone from it. Nothing "
             "was recorded as removed: the disk may not be mounted. Use --accept-removals if they are removed"
         )
-    record = {
-        "event": "summary",
-        "vault": vault,
-        **snapshot_record(done),
-        **cost_record(prices, budget.cost),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    session.output.record(record, _text)
+    summarize(session, done, cost_record(prices, budget.cost), started, _text, vault=vault)
     undecided = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
     if undecided or sync.unknown:
         session.output.warn(
@@ -208,17 +208,11 @@ def _safe(sync: FolderSync) -> str:
 
 def _state(sync: FolderSync, speed: Speed | None) -> State:
     now = sync.snapshot()
-    left = ""
-    rate = speed.look(time.monotonic(), now.sent, 0) if speed is not None else 0.0
     total = None if now.is_looking else now.changed_size
-    if total is not None and rate > 0 and total > now.sent:
-        left = f"{show_left((total - now.sent) / rate)} left"
     label = now.current[0] if now.current else "looking" if now.is_looking else "archiving"
     facts = (
         f"{now.archived:,} of {show_count(now.changed, 'path')}",
-        show_size(now.sent) if total is None else f"{show_size(now.sent)} of {show_size(total)}",
-        show_rate(round(rate), 1) if rate else "",
-        left,
+        *moving(speed, now.sent, total),
         f"{now.failed:,} failed" if now.failed else "",
         f"{now.looked_at:,} looked at",
     )

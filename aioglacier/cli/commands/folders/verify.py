@@ -13,7 +13,7 @@ from aioglacier.cli.program.parameters import COUNT, VAULT
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
-from aioglacier.cli.shared.folder_events import HOST, snapshot_record, telling
+from aioglacier.cli.shared.folder_events import HOST, summarize, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 
 if TYPE_CHECKING:
@@ -94,15 +94,8 @@ async def command(
     for finding in verify.findings:
         record = {"event": "finding", "trouble": finding.trouble.value, "what": finding.what}
         session.output.record(record, _finding_text, is_last=False)
-    record = {
-        "event": "summary",
-        "vault": vault,
-        "folder": directory,
-        **snapshot_record(done),
-        **cost_record(prices, done.cost),
-        "seconds": round(time.monotonic() - started, 3),
-    }
-    session.output.record(record, _text)
+    cost = cost_record(prices, done.cost)
+    summarize(session, done, cost, started, _text, vault=vault, folder=directory)
     if any(finding.trouble in SERIOUS for finding in verify.findings):
         return Exit.INTEGRITY
     return Exit.SOME_FAILED if verify.findings else Exit.DONE

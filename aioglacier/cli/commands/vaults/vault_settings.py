@@ -64,17 +64,9 @@ def _changes(
     is_asked: bool = False,
     note: str = "",
 ) -> Callable[[Work], click.Command]:
-    """Make a function the command that changes something of a vault.
+    """Make a function the command that changes something of a vault, as in "would WHAT vault NAME".
 
-    Args:
-        group: The group of the command.
-        name: The name of the command.
-        operation: The service's name of the operation, for the plan.
-        what: What it would do, as in "would WHAT vault NAME".
-        text: The record for people.
-        parameters: The command's own arguments and options.
-        is_asked: Whether a person is asked before.
-        note: For the question, where the change can never be undone.
+    ``is_asked`` asks a person before; with a ``note`` the change can never be undone.
     """
 
     def decorate(work: Work) -> click.Command:
