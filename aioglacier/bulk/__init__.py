@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest
     from aioglacier.bulk.streams.manifest import Manifest, Piece
     from aioglacier.bulk.streams.upload import StreamUpload
-    from aioglacier.bulk.sync.plan import SyncOptions, SyncPlan
+    from aioglacier.bulk.sync.plan import SyncOptions, SyncPlan, SyncSnapshot
     from aioglacier.bulk.sync.sync import FolderSync
-    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
     from aioglacier.bulk.verify import FolderVerify, VerifyOptions, VerifySnapshot
 
 #: The module of each public name.
@@ -54,7 +53,7 @@ _HOMES: Final = {
     "StreamUpload": "streams.upload",
     "SyncOptions": "sync.plan",
     "SyncPlan": "sync.plan",
-    "SyncSnapshot": "sync.sync_progress",
+    "SyncSnapshot": "sync.plan",
     "Trouble": "findings",
     "VerifyOptions": "verify",
     "VerifySnapshot": "verify",

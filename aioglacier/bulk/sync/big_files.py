@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.path_failures import PathFailures
     from aioglacier.bulk.sync.compare import Change, Known
+    from aioglacier.bulk.sync.plan import SyncSnapshot
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.bulk.sync.stored_contents import StoredContents
-    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
     from aioglacier.recorded.vault_context import RecordedVault

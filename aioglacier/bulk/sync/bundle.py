@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.sync.packing import Packed
-    from aioglacier.bulk.sync.plan import SyncOptions
-    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
+    from aioglacier.bulk.sync.plan import SyncOptions, SyncSnapshot
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive

@@ -6,7 +6,6 @@ It runs in a thread. Changes of small files go to the packers in batches, and bi
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
 
     from aioglacier.bulk.path_failures import PathFailures
-    from aioglacier.bulk.sync.plan import SyncOptions
-    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
+    from aioglacier.bulk.sync.plan import SyncOptions, SyncSnapshot
     from aioglacier.catalog.folders.entries import Entries
     from aioglacier.catalog.folders.entry_records import TreeRecord
 
@@ -37,7 +35,6 @@ _BYTES_AT_ONCE: Final = 4 * MIB
 
 #: The first batches are small, so that the upload begins at once.
 _CHANGES_AT_FIRST: Final = 8
-_LONGEST_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -45,15 +42,6 @@ class _Batch:
     changes: list[Change] = field(default_factory=list)
     size: int = 0
     limit: int = _CHANGES_AT_FIRST
-    begun: float = 0.0
-
-    @property
-    def is_full(self) -> bool:
-        return (
-            len(self.changes) >= self.limit
-            or self.size >= _BYTES_AT_ONCE
-            or time.monotonic() - self.begun > _LONGEST_SECONDS
-        )
 
 
 class FolderLook:
@@ -104,10 +92,8 @@ class FolderLook:
                     anyio.from_thread.run(to_files.send, change)
                     return
                 batch.size += found.size
-            if not batch.changes:
-                batch.begun = time.monotonic()
             batch.changes.append(change)
-            if batch.is_full:
+            if len(batch.changes) >= batch.limit or batch.size >= _BYTES_AT_ONCE:
                 send()
 
         def send() -> None:

@@ -21,9 +21,9 @@ from aioglacier.bulk.sync.bundle import Bundling
 from aioglacier.bulk.sync.compare import Change
 from aioglacier.bulk.sync.look import FolderLook
 from aioglacier.bulk.sync.packing import Packer
+from aioglacier.bulk.sync.plan import SyncSnapshot
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stored_contents import StoredContents, touch
-from aioglacier.bulk.sync.sync_progress import SyncSnapshot
 from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 

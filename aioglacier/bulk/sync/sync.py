@@ -14,7 +14,7 @@ from aioglacier.bulk.settling import outcome_of, settle_folder
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
-from aioglacier.core.errors import AccessDeniedError, ConfigurationError, VaultNotFoundError
+from aioglacier.core.errors import AccessDeniedError, ConfigurationError
 from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
@@ -22,7 +22,7 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
     from aioglacier.bulk.sync.compare import Known
-    from aioglacier.bulk.sync.sync_progress import SyncSnapshot
+    from aioglacier.bulk.sync.plan import SyncSnapshot
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
@@ -103,8 +103,8 @@ class FolderSync:
         context, catalog = self._context, self._context.catalog
         await self.prepare()
         async with catalog.lock_source(context.key, self._root):
+            await self._check_encryption()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
-            await self._check_encryption(tree)
             self.unknown = await settle_folder(context, tree)
             run = await catalog.runs.begin(tree, "sync", self._settings())
             try:
@@ -112,8 +112,6 @@ class FolderSync:
             except BaseException as error:
                 with anyio.move_on_after(5, shield=True):
                     await self._end(tree, run, outcome_of(error))
-                    if isinstance(error, VaultNotFoundError):
-                        await catalog.trees.forget(tree)
                 raise
             if self._stages.is_draining:
                 await self._end(tree, run, "stopped")
@@ -168,7 +166,7 @@ class FolderSync:
             "recipients": list(options.recipients.names) if options.recipients is not None else [],
         }
 
-    async def _check_encryption(self, tree: TreeRecord) -> None:
+    async def _check_encryption(self) -> None:
         """Refuse to sync a folder without encryption if the last sync encrypted it.
 
         Raises:
@@ -176,18 +174,18 @@ class FolderSync:
         """
         if self._options.recipients is not None or self._options.allows_plain:
             return
-        catalog = self._context.catalog
-        last = await catalog.runs.last_settings(tree)
-        if not last:  # a new record for a machine whose name changed must not switch encryption off
-            for other in await catalog.trees.list(tree.key):
-                if other.root == tree.root:
-                    last = last or await catalog.runs.last_settings(other)
-        names = ", ".join(last.get("recipients", ()))
-        if names or last.get("is_encrypted"):
-            raise ConfigurationError(
-                f"the last sync of {tree.root!r} was encrypted{names and f' to {names}'}, and this one would "
-                "not be; name a recipient, or use --no-encryption"
-            )
+        trees, runs, host = self._context.catalog.trees, self._context.catalog.runs, self._host()
+        found = [tree for tree in await trees.list(self._context.key) if tree.root == self._root]
+        # Without a record of its own the folder may be that of another machine, whose name has changed.
+        for tree in sorted(found, key=lambda tree: tree.host not in {host, ""}):
+            if last := await runs.last_settings(tree):
+                names = ", ".join(last.get("recipients", ()))
+                if names or last.get("is_encrypted"):
+                    raise ConfigurationError(
+                        f"the last sync of {self._root!r} was encrypted{names and f' to {names}'}, and this "
+                        "one would not be; name a recipient, or use --no-encryption"
+                    )
+                return
 
     async def _note_unknown_archives(self) -> None:
         """Note that the catalog has no archive of a vault with archives: it may replace a lost catalog."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aioglacier.catalog.folders.entry_records import RunNumber, TreeNumber, TreeRecord
-from aioglacier.catalog.records import UploadState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.tables import TREES
 from aioglacier.catalog.vaults import find_vault, keep_vault
@@ -23,16 +22,6 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.catalog.storage.database import Database
-
-#: Uploads in these states have an archive, or may have one.
-_BEGUN: Final = ", ".join(
-    f"'{state}'" for state in (UploadState.OPEN, UploadState.COMPLETING, UploadState.COMPLETED)
-)
-
-_HAS_BEGUN: Final = (
-    "SELECT 1 FROM bundles JOIN uploads ON uploads.number = bundles.upload "  # noqa: S608
-    f"WHERE bundles.tree = ? AND uploads.state IN ({_BEGUN}) LIMIT 1"
-)
 
 
 class Trees:
@@ -90,19 +79,6 @@ class Trees:
     async def list(self, key: VaultKey) -> list[TreeRecord]:
         """Return the folders that are kept in a vault, by path."""
         return await self._database.read(lambda connection: _select(connection, key, "1 = 1"))
-
-    async def forget(self, tree: TreeRecord) -> None:
-        """Remove the record of a folder of which nothing was archived, or may have been."""
-
-        def change(connection: Connection) -> None:
-            some = "SELECT 1 FROM entries WHERE tree = ? LIMIT 1"
-            if connection.rows(_HAS_BEGUN, (tree.number,)) or connection.rows(some, (tree.number,)):
-                return
-            connection.rows("DELETE FROM bundles WHERE tree = ?", (tree.number,))
-            connection.rows("DELETE FROM runs WHERE tree = ?", (tree.number,))
-            connection.rows("DELETE FROM trees WHERE number = ?", (tree.number,))
-
-        await self._database.write(change)
 
 
 def _find(connection: Connection, key: VaultKey, root: str, host: str) -> TreeRecord | None:
