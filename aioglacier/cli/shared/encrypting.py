@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -93,7 +94,12 @@ async def upload_sealed(
             part_size=part_size,
             recorded_source=None if source == STDIN else source,
         )
-        return await running.run("standard input" if source == STDIN else source, upload, can_go_on=False)
+        archive = await running.run("standard input" if source == STDIN else source, upload, can_go_on=False)
+    if source != STDIN and vault.records is not None:
+        # Not the upload's source: an upload of a file can be resumed, and an encrypted one differs each time.
+        path = os.path.abspath(source)  # noqa: ASYNC240, PTH100  # as for other sources
+        await vault.records.catalog.archives.record(vault.records.key, archive, source=path)
+    return archive
 
 
 class Save(Protocol):

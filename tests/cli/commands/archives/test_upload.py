@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cli.conftest import MIB, data, wait_for
 from tests.cli.test_signals import ask, faulty, hang, sent
 
@@ -86,3 +88,18 @@ def test_a_restart_leaves_another_files_upload_alone(tmp_path: Path) -> None:
             assert len(ask(url, "GET", "vaults/v/multipart-uploads")["UploadsList"]) == 1
             run.kill()
         assert "going on" in cli("upload", "v", "b/big", "--part-size", "1MiB").err
+
+
+def test_the_source_of_an_encrypted_upload_is_on_record(bare: Cli) -> None:
+    """The catalog says which file it was, and a plain upload of that file is another archive."""
+    pyrage = pytest.importorskip("pyrage")
+    key = str(pyrage.x25519.Identity.generate().to_public())
+    (bare.folder / "file").write_bytes(b"archived")
+    local = ("--local", "glacier", "--json")
+    bare(*local, "vault", "create", "v")
+    bare(*local, "upload", "v", "file", f"--recipient={key}")
+    (record,) = bare(*local, "list", "v").records
+    assert (record["source"], record["description"]) == (str(bare.folder / "file"), "")
+    plain = bare(*local, "upload", "v", "file").record
+    assert not plain["skipped"]
+    assert len(bare(*local, "list", "v").records) == 2
