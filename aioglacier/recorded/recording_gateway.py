@@ -134,10 +134,12 @@ class RecordingGateway(Gateway):
             return
         if count:
             _log.warning(
-                "vault %s was created on %s, so %d archives on record are no longer there: they are older",
+                "vault %r was made on %s UTC, later than %d of its archives on record, which are gone; what "
+                "was in them is archived again",
                 vault.name,
-                vault.created,
+                f"{vault.created:%Y-%m-%d %H:%M}",
                 count,
+                extra={"is_notice": True},
             )
 
     async def _confirm_account(self, records: VaultRecords, arn: str) -> None:

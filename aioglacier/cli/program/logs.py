@@ -98,4 +98,6 @@ class _Formatter(logging.Formatter):
             record.exc_info = None
             record.exc_text = None
             record.stack_info = None
+        if getattr(record, "is_notice", False):
+            return f"warning: {redact(record.getMessage())}"  # as ``Output.warn`` shows it
         return redact(super().format(record))
