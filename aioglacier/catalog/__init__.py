@@ -7,56 +7,40 @@ always keeps one.
 
 from __future__ import annotations
 
-from aioglacier.catalog.archives import Archives
 from aioglacier.catalog.catalog import Catalog
-from aioglacier.catalog.jobs import Downloads, Jobs
 from aioglacier.catalog.records import (
     ArchiveKind,
-    ArchiveNumber,
     ArchiveRecord,
     ArchiveState,
-    DownloadNumber,
     DownloadRecord,
     DownloadState,
-    JobNumber,
     JobRecord,
     JobState,
     MergeResult,
     PartRecord,
-    UploadNumber,
     UploadRecord,
     UploadState,
     VaultKey,
     VaultTotals,
 )
-from aioglacier.catalog.reports import Duplicate, Reports, Share, Spent, VaultReport
-from aioglacier.catalog.uploads import Uploads
+from aioglacier.catalog.reports import Duplicate, Share, Spent, VaultReport
 
 __all__ = [
     "ArchiveKind",
-    "ArchiveNumber",
     "ArchiveRecord",
     "ArchiveState",
-    "Archives",
     "Catalog",
-    "DownloadNumber",
     "DownloadRecord",
     "DownloadState",
-    "Downloads",
     "Duplicate",
-    "JobNumber",
     "JobRecord",
     "JobState",
-    "Jobs",
     "MergeResult",
     "PartRecord",
-    "Reports",
     "Share",
     "Spent",
-    "UploadNumber",
     "UploadRecord",
     "UploadState",
-    "Uploads",
     "VaultKey",
     "VaultReport",
     "VaultTotals",

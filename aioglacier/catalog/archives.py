@@ -42,8 +42,8 @@ from aioglacier.catalog.storage.tables import marks
 from aioglacier.catalog.vaults import (
     all_vaults,
     confirm_account,
+    facts_of,
     find_vault,
-    is_noted,
     keep_created,
     keep_vault,
     list_vaults,
@@ -138,16 +138,16 @@ class Archives:
         # An archive has the date of an answer, which has no fractions of a second.
         second = created.replace(microsecond=0)
 
-        def is_known(connection: Connection) -> bool:
-            return is_noted(connection, key, account_id, created)
-
         def change(connection: Connection) -> int:
             number = keep_created(connection, key, created)
             if account_id:
                 confirm_account(connection, key, account_id)
             return doubt_missing(connection, number, second, "created < ?", count_microseconds(second))
 
-        return 0 if await self._database.read(is_known) else await self._database.write(change)
+        account, known = await self._database.read(lambda connection: facts_of(connection, key))
+        if known == created and account_id in {"", account}:
+            return 0
+        return await self._database.write(change)
 
     async def merge_inventory(
         self,
@@ -176,7 +176,7 @@ class Archives:
         Raises:
             CatalogMismatchError: It is the inventory of a vault with another name.
         """
-        added = confirmed = conflicting = missing = 0
+        total = MergeResult(0, 0, 0)
         counted = 0
         async for batch in _batches(archives):
             for archive in batch:
@@ -190,17 +190,14 @@ class Archives:
                 result = await self._database.write(
                     partial(_merge, key=key, archives=batch, inventoried=inventoried)
                 )
-            added += result.added
-            confirmed += result.confirmed
-            conflicting += result.conflicting
-            if added > 4 * counted and not is_dry_run:
+            total = _sum([total, result])
+            if total.added > 4 * counted and not is_dry_run:
                 await self._database.write(_count_archives)
-                counted = added
-        if is_whole and not is_dry_run:
-            missing = await self._database.write(
-                lambda connection: _note_inventory(connection, key, inventoried)
-            )
-        return MergeResult(added, confirmed, conflicting, missing)
+                counted = total.added
+        if not is_whole or is_dry_run:
+            return total
+        missing = await self._database.write(lambda connection: _note_inventory(connection, key, inventoried))
+        return total._replace(missing=missing)
 
     async def get(self, key: VaultKey, archive_id: ArchiveId) -> ArchiveRecord | None:
         """Return the archive with this id."""
@@ -311,7 +308,7 @@ def _merge(
     connection: Connection, key: VaultKey, archives: Sequence[Archive], inventoried: datetime
 ) -> MergeResult:
     number = keep_vault(connection, key)
-    results = []
+    results = [MergeResult(0, 0, 0)]
     for at in range(0, len(archives), _PAGE):
         sorted_ = _sort_out(connection, number, archives[at : at + _PAGE])
         _write_sorted(connection, number, sorted_, inventoried)
@@ -349,12 +346,7 @@ class _Sorted:
 
 
 def _sum(results: Iterable[MergeResult]) -> MergeResult:
-    added = confirmed = conflicting = 0
-    for result in results:
-        added += result.added
-        confirmed += result.confirmed
-        conflicting += result.conflicting
-    return MergeResult(added, confirmed, conflicting)
+    return MergeResult(*(sum(counts) for counts in zip(*results, strict=True)))
 
 
 def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> _Sorted:

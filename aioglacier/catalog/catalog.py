@@ -133,13 +133,9 @@ class Catalog:
         """
         await self._database.write(lambda connection: vaults.confirm_account(connection, key, account_id))
 
-    async def account_of(self, key: VaultKey) -> str | None:
-        """Return the account that a vault is in, as far as is on record."""
-        return await self._database.read(lambda connection: vaults.account_of(connection, key))
-
-    async def knows_creation(self, key: VaultKey) -> bool:
-        """Return whether the date of a vault's creation is on record."""
-        return await self._database.read(lambda connection: vaults.knows_creation(connection, key))
+    async def facts_of(self, key: VaultKey) -> tuple[str | None, datetime | None]:
+        """Return the account that a vault is in, and when it was created, as far as is on record."""
+        return await self._database.read(lambda connection: vaults.facts_of(connection, key))
 
     @asynccontextmanager
     async def lock_source(self, key: VaultKey, source: str, *, waits: bool = False) -> AsyncIterator[None]:

@@ -303,33 +303,24 @@ class Uploads:
 
     async def find_unfinished(self, key: VaultKey, source: str) -> UploadRecord | None:
         """Return the latest unfinished upload of this source to this vault."""
-
-        def question(connection: Connection) -> list[UploadRecord]:
-            is_it = f"place = ? AND source = ? AND {_IS_UNFINISHED} {_LATEST}"
-            return _select(connection, is_it, find_vault(connection, key), escape_path(source))
-
-        found = await self._database.read(question)
-        return found[0] if found else None
+        is_it = f"place = ? AND source = ? AND {_IS_UNFINISHED} {_LATEST}"
+        return await self._first(is_it, key, escape_path(source))
 
     async def find_latest(self, key: VaultKey, source: str) -> UploadRecord | None:
         """Return the upload of the latest archive of this source in this vault."""
-
-        def question(connection: Connection) -> list[UploadRecord]:
-            latest = f"SELECT upload FROM archives WHERE place = ? AND source = ? {_LATEST}"  # noqa: S608
-            is_it = f"number = ({latest})"
-            return _select(connection, is_it, find_vault(connection, key), escape_path(source))
-
-        found = await self._database.read(question)
-        return found[0] if found and found[0].state is UploadState.COMPLETED else None
+        latest = f"SELECT upload FROM archives WHERE place = ? AND source = ? {_LATEST}"  # noqa: S608
+        found = await self._first(f"number = ({latest})", key, escape_path(source))
+        return found if found is not None and found.state is UploadState.COMPLETED else None
 
     async def find_described(self, key: VaultKey, description: str) -> UploadRecord | None:
         """Return the latest upload of a stream with this description."""
+        is_it = f"place = ? AND source IS NULL AND description = ? {_LATEST}"
+        return await self._first(is_it, key, escape(description))
 
-        def question(connection: Connection) -> list[UploadRecord]:
-            is_it = f"place = ? AND source IS NULL AND description = ? {_LATEST}"
-            return _select(connection, is_it, find_vault(connection, key), escape(description))
-
-        found = await self._database.read(question)
+    async def _first(self, condition: str, key: VaultKey, value: str) -> UploadRecord | None:
+        found = await self._database.read(
+            lambda connection: _select(connection, condition, find_vault(connection, key), value)
+        )
         return found[0] if found else None
 
     async def is_known(self, upload_id: UploadId) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from aioglacier.catalog.records import VaultKey
-from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, unescape
+from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
 from aioglacier.core.errors import CatalogMismatchError
 
 if TYPE_CHECKING:
@@ -118,24 +118,12 @@ def confirm_account(connection: Connection, key: VaultKey, account_id: str) -> N
         )
 
 
-def account_of(connection: Connection, key: VaultKey) -> str | None:
-    """Return the account that a vault is in, as far as is on record."""
-    is_it = "SELECT real_account_id FROM places WHERE number = ?"
-    rows = connection.rows(is_it, (find_vault(connection, key),))
-    return rows[0][0] if rows else None
-
-
-def is_noted(connection: Connection, key: VaultKey, account_id: str, created: datetime) -> bool:
-    """Return whether a vault is on record with this account, and with this date of its creation."""
+def facts_of(connection: Connection, key: VaultKey) -> tuple[str | None, datetime | None]:
+    """Return the account that a vault is in, and when it was created, as far as is on record."""
     is_it = "SELECT real_account_id, created FROM places WHERE number = ?"
-    rows = connection.rows(is_it, (find_vault(connection, key),))
-    return bool(rows) and rows[0][1] == count_microseconds(created) and account_id in {"", rows[0][0]}
-
-
-def knows_creation(connection: Connection, key: VaultKey) -> bool:
-    """Return whether the date of a vault's creation is on record."""
-    is_it = "SELECT 1 FROM places WHERE number = ? AND created IS NOT NULL"
-    return bool(connection.rows(is_it, (find_vault(connection, key),)))
+    for account_id, created in connection.rows(is_it, (find_vault(connection, key),)):
+        return account_id, optional(instant_of, created)
+    return None, None
 
 
 def keep_created(connection: Connection, key: VaultKey, created: datetime) -> int:

@@ -115,7 +115,8 @@ class RecordingGateway(Gateway):
         """Ask for a vault at an endpoint of its own, so that its records follow it to another port."""
         if key.vault in self._met or "://" not in key.endpoint:
             return
-        if not await self._catalog.knows_creation(key):
+        _, created = await self._catalog.facts_of(key)
+        if created is None:
             try:
                 vault = await self._gateway.describe_vault(key.vault)
             except GlacierError:  # the operation itself will show it
@@ -154,7 +155,7 @@ class RecordingGateway(Gateway):
         """
         if key.account_id != "-" or key.endpoint:
             return True
-        recorded = await self._catalog.account_of(key)
+        recorded, _ = await self._catalog.facts_of(key)
         try:
             page = await self._gateway.list_vaults(limit=1)
         except AccessDeniedError:

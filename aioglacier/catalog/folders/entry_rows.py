@@ -39,20 +39,10 @@ COLUMNS: Final = ", ".join(f"e.{name}" for name in Entry._fields)
 
 #: The columns of a comparison, in its order; the standing follows.
 _COMPARED: Final = (
-    "path",
-    "kind",
-    "size",
-    "mtime_ns",
-    "ctime_ns",
-    "inode",
-    "mode",
-    "uid",
-    "gid",
-    "target",
-    "number",
-    "upload",
-    "content_hash",
+    "e.path, e.kind, e.size, e.mtime_ns, e.ctime_ns, e.inode, e.mode, e.uid, e.gid, e.target, e.number, "
+    "e.upload, e.content_hash"
 )
+_UPLOAD: Final = _COMPARED.split(", ").index("e.upload")
 
 _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
     ", ".join(Entry._fields), "?, " * len(Entry._fields)
@@ -103,7 +93,7 @@ _UNPROVEN: Final = (
     f"WHERE e.since <= ? AND NOT {_NEWER} AND coalesce(e.until, {_NOW}) > ? AND NOT {_ANY_PROVEN}"
 )
 _CURRENT: Final = (
-    f"SELECT {', '.join(f'e.{name}' for name in _COMPARED)} FROM entries AS e "  # noqa: S608
+    f"SELECT {_COMPARED} FROM entries AS e "  # noqa: S608
     f"WHERE e.tree = ? AND e.until IS NULL "
     f"AND NOT EXISTS (SELECT 1 FROM entries AS n WHERE {_SAME_PATH} AND n.since > e.since)"
 )
@@ -116,9 +106,8 @@ def select_current(connection: Connection, tree: int, after: bytes | None) -> Se
     """
     is_after, values = (" AND e.path > ?", (tree, after)) if after is not None else ("", (tree,))
     rows = connection.rows(f"{_CURRENT}{is_after} ORDER BY e.path LIMIT {PAGE}", values)
-    upload = _COMPARED.index("upload")
-    standings = find_standings(connection, {row[upload] for row in rows} - {None})
-    return [(*row, standings.get(row[upload], Standing.PROVEN)) for row in rows]
+    standings = find_standings(connection, {row[_UPLOAD] for row in rows} - {None})
+    return [(*row, standings.get(row[_UPLOAD], Standing.PROVEN)) for row in rows]
 
 
 def find_standings(connection: Connection, uploads: Iterable[int]) -> dict[int, Standing]:

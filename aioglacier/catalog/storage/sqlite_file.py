@@ -47,28 +47,9 @@ BUSY_SECONDS: Final = 0.25
 
 #: Filesystems whose files other machines can have open. SQLite's write-ahead log needs shared memory between
 #: all who use it (sqlite.org/wal.html, section 1), so it is not used there.
-_NETWORK_TYPES: Final = frozenset(
-    {
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "orangefs",
-        "smb3",
-        "smbfs",
-    }
+_NETWORK_TYPES: Final = (
+    "9p afs beegfs ceph cifs coda gfs2 glusterfs gpfs lustre ncpfs nfs nfs4 ocfs2 orangefs smb3 smbfs"
 )
-
 
 _octal: Final = re.compile(r"\\([0-7]{3})")
 
@@ -282,7 +263,7 @@ def is_on_network(path: Path, mounts: str | None = None) -> bool:
         # The later of two mounts on one point covers the former.
         if path.is_relative_to(point) and len(point) >= best:
             best, kind = len(point), after.split(" ", 1)[0]
-    return kind in _NETWORK_TYPES or (kind.startswith("fuse.") and kind != "fuse.portal")
+    return kind in _NETWORK_TYPES.split() or (kind.startswith("fuse.") and kind != "fuse.portal")
 
 
 def locks_folder(path: Path) -> Path:
