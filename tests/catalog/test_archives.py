@@ -222,19 +222,3 @@ async def test_archives_that_are_older_than_their_vault_are_in_doubt(catalog: Ca
     for other, earlier in (("111122223333", timedelta(days=1)), ("444455556666", timedelta())):
         with pytest.raises(CatalogMismatchError):
             await catalog.archives.note_vault(PHOTOS, other, created - earlier)
-
-
-async def test_a_vault_keeps_its_records_at_another_port(catalog: Catalog) -> None:
-    """Only a vault of the same name, host and date is the same; an account or another host is not ignored."""
-    here, there = (replace(PHOTOS, endpoint=f"http://127.0.0.1:{port}") for port in (8080, 8081))
-    await catalog.archives.record(here, archive(1))
-    await catalog.archives.note_vault(here, "", NOON)
-    for key, created in ((there, NOON + timedelta(1)), (replace(there, endpoint="http://other:1"), NOON)):
-        await catalog.archives.note_vault(key, "", created)
-        assert await catalog.archives.get(key, archive(1).id) is None
-    moved = replace(PHOTOS, endpoint="http://127.0.0.1:8082")
-    await catalog.archives.note_vault(moved, "", NOON)
-    found = await catalog.archives.get(moved, archive(1).id)
-    assert found is not None
-    assert moved in await catalog.archives.vault_keys("photos")
-    assert here not in await catalog.archives.vault_keys("photos")
