@@ -91,8 +91,10 @@ class Folder:
 
     async def stored(self, run: RunNumber | None = None) -> dict[bytes, tuple[int, bool]]:
         """Return, for each path that a restore brings, the run of its version and whether it is older."""
-        pages = [page async for page in self.catalog.entries.stored(self.tree, run)]
-        return {one.entry.path: (one.entry.since, one.is_older) for page in pages for one in page}
+        rows = [one async for page in self.catalog.entries.stored(self.tree, run) for one in page]
+        found = {one.entry.path: (one.entry.since, one.is_older) for one in rows}
+        assert len(found) == len(rows)  # a path has one version that counts
+        return found
 
     async def unproven(self, run: RunNumber | None = None) -> dict[bytes, Standing]:
         """Return the paths that a restore must name because it cannot bring them."""
