@@ -29,7 +29,7 @@ async def test_an_upload_goes_on_if_its_parts_prove_it(house: House, *, is_same:
     content = data(SIZE) if is_same else bytes(SIZE)
     await begin_elsewhere(house, content[: 4 * MIB])
     (left,) = [each async for each in house.vault.context.list_uploads()]
-    async with house.vault.open_or_resume(house.file, description="film") as upload:
+    async with house.vault.open_or_resume(house.file, description="film", part_size=MIB) as upload:
         assert [each.upload.id for each in upload.candidates] == [left.id]
         if is_same:
             assert (await upload.run()).size == SIZE
