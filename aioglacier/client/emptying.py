@@ -96,7 +96,7 @@ class Emptying:
         async with take:
             async for archive in take:
                 async with self._pace.limiter:
-                    began = time.monotonic()
+                    began = time.monotonic()  # inside the limit: to wait for it is no sign of trouble
                     await self._delete(archive)
                 self._pace.note(time.monotonic() - began)
 

@@ -70,7 +70,7 @@ class Glacier:
             recording = importlib.import_module("aioglacier.recorded.recording_gateway")
             endpoint = _endpoint_of(gateway) if endpoint is None else endpoint
             self._recording = recording.RecordingGateway(gateway, catalog, self._options.account_id, endpoint)
-        self._gateway = self._recording or gateway
+        self._gateway = self._recording or gateway  # with a catalog every request passes the records
 
     def __repr__(self) -> str:
         return f"<Glacier {self.region} {self.origin}>"
@@ -192,7 +192,7 @@ async def connect(
         ImportError: A package that "local:DIR" needs is not installed.
     """
     _require_asyncio()
-    check_hash_in(hash_in)
+    check_hash_in(hash_in)  # before anything is opened
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
@@ -213,7 +213,7 @@ async def connect(
             aws_secret_access_key=aws_secret_access_key,
             aws_session_token=aws_session_token,
             proxy=proxy,
-            max_connections=Allowance.of(limits, hash_in).concurrency,
+            max_connections=Allowance.of(limits, hash_in).concurrency,  # as many as files may be open for
             bandwidth=limits.bandwidth,
             timeouts=timeouts,
             allow_insecure=allow_insecure,
@@ -221,7 +221,7 @@ async def connect(
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
         glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
-        owner = OwnerTask()
+        owner = OwnerTask()  # another task cannot close what this one opened
         try:
             yield glacier
         except BaseException as error:

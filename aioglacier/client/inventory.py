@@ -83,7 +83,7 @@ class Inventory:
                 raise InventoryError(
                     f"the job promised {size} bytes, the output has {answer.total}", offset=0
                 )
-            return b"".join([block async for block in answer])
+            return b"".join([block async for block in answer])  # whole, because a thread parses it at once
 
 
 class InventoryReading:
@@ -101,14 +101,13 @@ class InventoryReading:
         self.added = self.confirmed = self.conflicting = self.missing = 0
         self.is_dated = False
         self._vault = vault
-        self._records = vault.records
         self._inventory = inventory
         parameters = description.inventory or InventoryParameters()
         self._is_whole = parameters == InventoryParameters(parameters.format)
 
     async def archives(self) -> AsyncIterator[Archive]:
         """Yield the archives. A list that is not read to its end is merged without its date."""
-        batch: list[Archive] = []
+        batch: list[Archive] = []  # one transaction for each archive would be slow
         async with aclosing(self._inventory) as inventory:
             async for archive in inventory:
                 self.is_dated = inventory.inventoried is not None
@@ -125,7 +124,7 @@ class InventoryReading:
         """Settle uploads whose outcome was unknown, by what the list has; return those settled."""
         from aioglacier.recorded.outcome import settle_by_inventories  # noqa: PLC0415  # loads SQLite
 
-        return await settle_by_inventories(self._records)
+        return await settle_by_inventories(self._vault.records)
 
     async def _merge(
         self, batch: list[Archive], inventoried: datetime | None, *, is_whole: bool = False
@@ -134,8 +133,8 @@ class InventoryReading:
             return  # without a date nothing can be older or newer than the list
         if is_whole:
             await self._vault.look()  # a vault that was made again has lost what its list lacks
-        merged: MergeResult = await self._records.catalog.archives.merge_inventory(
-            self._records.key, batch, inventoried=inventoried, is_whole=is_whole
+        merged: MergeResult = await self._vault.catalog.archives.merge_inventory(
+            self._vault.key, batch, inventoried=inventoried, is_whole=is_whole
         )
         self.added += merged.added
         self.confirmed += merged.confirmed

@@ -45,7 +45,7 @@ class JobNotices:
         with anyio.move_on_after(timeout_seconds):
             while job_id not in self._done:
                 await self._changed.wait()
-            del self._done[job_id]
+            del self._done[job_id]  # a message is a hint, so another wait needs another one
 
     async def listen(self) -> None:
         """Read the queue until cancelled. If it cannot be read, try again every half minute."""
@@ -59,8 +59,8 @@ class JobNotices:
             for message in messages:
                 self._done[message.job_id] = None
                 if len(self._done) > _MAX_REMEMBERED:
-                    self._done.popitem(last=False)
-                await self._queue.remove(message)
+                    self._done.popitem(last=False)  # the oldest: most likely a job of another program
+                await self._queue.remove(message)  # after it is remembered, or a crash here would lose it
             if messages:
                 self._changed.set()
                 self._changed = anyio.Event()

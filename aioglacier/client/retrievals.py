@@ -209,5 +209,5 @@ def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:
     """Whether a job, running or done, lists the whole inventory in a format."""
     if job.action is not JobAction.INVENTORY_RETRIEVAL or job.status is JobStatus.FAILED:
         return False
-    parameters = job.inventory or InventoryParameters()
+    parameters = job.inventory or InventoryParameters()  # a job with a limit has a marker once it is done
     return replace(parameters, marker=None) == InventoryParameters(output_format)

@@ -180,7 +180,7 @@ class Vault:
             GlacierError: Any other error.
         """
         options = UploadOptions(self.name, description, part_size, expected_size, keep_unfinished)
-        if is_small(source, expected_size):
+        if is_small(source, expected_size):  # an engine would cost more than the upload itself
             return await upload_small(self.context.store(options), self.context.resources, options, source)
         return await (await self._prepare(source, options)).run()
 

@@ -143,5 +143,5 @@ def serving(server: LocalGlacier) -> Iterator[ServedGlacier]:
     Raises:
         StartupError: The directory cannot be used or is in use, or the address cannot be listened on.
     """
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server):
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server):  # a loop of its own
         yield ServedGlacier(server, portal)
