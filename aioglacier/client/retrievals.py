@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.job import Job
 from aioglacier.core.checks import check_choice, check_id, check_retrieval_range
@@ -18,14 +18,12 @@ from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator
 
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.core.models import JobDescription
     from aioglacier.core.ranges import ByteRange
     from aioglacier.recorded.vault_context import VaultContext
-
-_Found = TypeVar("_Found")
 
 _log: Final = logging.getLogger("aioglacier.client.retrievals")
 
@@ -60,11 +58,11 @@ class Retrievals:
         """Find a job, running or done, that retrieves these bytes.
 
         It may retrieve more; the returned job gives the bytes asked for here. Of several jobs the one with
-        the smallest output is chosen.
+        the smallest output is chosen. Where jobs may not be listed, a warning is logged and none is found.
         """
         wanted = check_retrieval_range(byte_range)
         best: tuple[int, Job] | None = None
-        async for job in self._context.list_jobs():
+        async for job in self._list():
             part = find_in_output(job, archive_id, wanted)
             if part is None:
                 continue
@@ -97,7 +95,7 @@ class Retrievals:
         """
         id_, wanted = ArchiveId(check_id("archive", archive_id)), check_retrieval_range(byte_range)
         chosen = check_choice("tier", Tier, tier)
-        found = await _if_allowed(self.find(id_, byte_range=wanted))
+        found = await self.find(id_, byte_range=wanted)
         if found is not None:
             return found
         if target is not None:
@@ -144,7 +142,10 @@ class Retrievals:
         if job is None:
             return None
         if job.status is JobStatus.SUCCEEDED:
-            vault = await self._context.gateway.describe_vault(self._context.name)
+            try:
+                vault = await self._context.gateway.describe_vault(self._context.name)
+            except AccessDeniedError:
+                return None  # whether there is a newer list is unknown
             if vault.inventoried is not None and vault.inventoried > job.created:
                 return None
         return Job(self._context, job.id)
@@ -154,7 +155,7 @@ class Retrievals:
 
         A finished job is used until the service has made another inventory; with ``again`` none is used.
         """
-        found = None if again else await _if_allowed(self.find_useful_inventory())
+        found = None if again else await self.find_useful_inventory()
         return found or await start_job(
             self._context, JobRequest(inventory=InventoryParameters(), again=again)
         )
@@ -191,18 +192,17 @@ class Retrievals:
                 )
 
     async def _find_inventory(self, output_format: InventoryFormat) -> JobDescription | None:
-        async for job in self._context.list_jobs():
+        async for job in self._list():
             if lists_all(job, output_format):
                 return job
         return None
 
-
-async def _if_allowed(search: Awaitable[_Found | None]) -> _Found | None:
-    try:
-        return await search
-    except AccessDeniedError as error:
-        _log.warning("jobs cannot be listed, so one that is there cannot be used: %s", error)
-        return None
+    async def _list(self) -> AsyncIterator[JobDescription]:
+        try:
+            async for job in self._context.list_jobs():
+                yield job
+        except AccessDeniedError as error:
+            _log.warning("jobs cannot be listed, so one that is there cannot be used: %s", error)
 
 
 def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:

@@ -176,7 +176,7 @@ async def test_every_error_of_the_service_names_the_vault(stand: Stand) -> None:
     wrong = {}
     for name, call in CALLS.items():
         stand.server.faults.clear()
-        stand.server.faults.add(Fault("*", count=None, code="AccessDeniedException"))
+        stand.server.faults.add(Fault("*", count=None, status=400, code="InvalidParameterValueException"))
         try:
             await call(stand)
         except GlacierError as error:

@@ -189,7 +189,8 @@ def test_cr_03_a_token_that_expires_for_good_stops_it_at_once(temporary: Stand) 
     name, *arguments = error["resume"].split()
     assert name == "aioglacier"
     replace(with_(temporary, SECOND), arguments=())(*arguments)
-    assert temporary.parts_sent() == 12 - sent
+    # Up to four parts may have arrived whose answers were cut off.
+    assert 12 - sent - 4 <= temporary.parts_sent() <= 12 - sent
     assert temporary.count("archives") == 1
     assert tree_hash(content).hex() in with_(temporary, SECOND)("--json", "inventory", "v").text
 
