@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio.from_thread
 import pytest
 
-from aioglacier.catalog import Catalog, VaultKey
-from aioglacier.core.models import Archive, ArchiveId
+from aioglacier.catalog import Catalog
 from tests.catalog import servers
+from tests.catalog.samples import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive
+from tests.forking import Running, forks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+__all__ = ["FILMS", "NOON", "OTHER_HASH", "PHOTOS", "TREE_HASH", "archive"]
+
 ROOT = Path(__file__).parents[2]
-PHOTOS = VaultKey("photos", "eu-west-1")
-FILMS = VaultKey("films", "eu-west-1")
-NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-TREE_HASH = bytes(range(32))
-OTHER_HASH = bytes(range(1, 33))
-
-
-def archive(number: int, *, size: int = 5, tree_hash: bytes | None = None, vault: str = "photos") -> Archive:
-    """Return one of any number of archives."""
-    return Archive(
-        id=ArchiveId(hashlib.sha512(b"%d" % number).hexdigest()),
-        vault=vault,
-        size=size,
-        tree_hash=tree_hash or hashlib.sha256(b"%d" % number).digest(),
-        description=f"archive {number}",
-        created=NOON + timedelta(seconds=number),
-    )
 
 
 @pytest.fixture
@@ -91,14 +75,15 @@ async def file_catalog(path: Path) -> AsyncIterator[Catalog]:
 
 
 #: What a child starts with: ``run`` opens the catalog named first on its command line and calls ``work``.
-_PREAMBLE = """
+_PREAMBLE = f"""
 import asyncio, os, sys
 from datetime import UTC, datetime
 from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
 from aioglacier.catalog import *
 from aioglacier.core.errors import *
 from aioglacier.core.models import *
-from tests.catalog.conftest import *
+from tests.catalog.samples import *
 
 def run(work, **options):
     async def main():
@@ -109,15 +94,26 @@ def run(work, **options):
 
 
 @contextmanager
-def child(program: str, *arguments: str | Path, may_mount: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs a program with the names above; stopped at the end if it has not ended.
+def child(program: str, *arguments: str | Path) -> Iterator[Running]:
+    """Another process that runs a program with the names above; stopped at the end if it has not ended."""
+    words = ["-c", _PREAMBLE + program, *map(str, arguments)]
+    with forks().start(words, cwd=ROOT, env=os.environ, stdin=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
-    Mounts of the child, if it may make them, are invisible to other processes.
-    """
-    command = ["unshare", "--mount", "--propagation", "private"] if may_mount else []
-    command += [sys.executable, "-W", "error", "-c", _PREAMBLE + program, *map(str, arguments)]
+
+@contextmanager
+def mounting_child(program: str, *arguments: str | Path) -> Iterator[Running]:
+    """Another process that may mount; other processes do not see its mounts."""
+    command = ["unshare", "--mount", "--propagation", "private", sys.executable, "-W", "error"]
     with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "-c", _PREAMBLE + program, *map(str, arguments)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         try:
             yield process
@@ -125,8 +121,8 @@ def child(program: str, *arguments: str | Path, may_mount: bool = False) -> Iter
             process.kill()
 
 
-def outcome(process: subprocess.Popen[str]) -> str:
+def outcome(process: Running) -> str:
     """Return the output of a child that ended well."""
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    return output
+    return output.decode()

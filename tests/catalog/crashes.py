@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from aioglacier.catalog import Catalog
 from aioglacier.core.models import UploadId
-from tests.catalog.conftest import NOON, PHOTOS, TREE_HASH, archive
+from tests.catalog.samples import NOON, PHOTOS, TREE_HASH, archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable

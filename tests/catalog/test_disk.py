@@ -12,7 +12,7 @@ from aioglacier.catalog import Catalog
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.sqlite_opening import open_file
 from aioglacier.core.errors import CatalogError
-from tests.catalog.conftest import PHOTOS, archive, child, outcome
+from tests.catalog.conftest import PHOTOS, archive, mounting_child, outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ async def again(catalog):
     print(upload.state, len([part async for part in catalog.uploads.list_parts(upload.number)]) > 11)
 run(again)
 """
-    with child(MOUNT + program, path, may_mount=True) as process:
+    with mounting_child(MOUNT + program, path) as process:
         assert outcome(process) == "open True\n"
 
 
@@ -80,7 +80,7 @@ except CatalogError as error:
 ballast.unlink()
 run(work)
 """
-    with child(MOUNT + program, path, may_mount=True) as process:
+    with mounting_child(MOUNT + program, path) as process:
         assert outcome(process) == "CatalogError True\n0\n"
 
 
@@ -137,7 +137,7 @@ async def work(catalog):
     print((await catalog.archives.totals(PHOTOS)).archives)
 run(work)
 """
-    with child(MOUNT + program, path, may_mount=True) as process:
+    with mounting_child(MOUNT + program, path) as process:
         output = outcome(process)
     if output == "no loop\n":
         pytest.skip("no loop devices here")

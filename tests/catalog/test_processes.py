@@ -54,7 +54,7 @@ def test_processes_that_begin_together_all_get_their_records(location: str) -> N
         children = [stack.enter_context(child(WRITER, location, str(number))) for number in range(4)]
         for process in children:
             assert process.stdin
-            process.stdin.write("\n")
+            process.stdin.write(b"\n")
             process.stdin.flush()
         for process in children:
             outcome(process)

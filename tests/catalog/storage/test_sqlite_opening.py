@@ -23,7 +23,7 @@ from aioglacier.catalog.storage.backend import BusyError
 from aioglacier.catalog.storage.sqlite import SqliteStore
 from aioglacier.catalog.storage.tables import TABLES
 from aioglacier.core.errors import CatalogDamagedError, CatalogError, GlacierError
-from tests.catalog.conftest import NOON, PHOTOS, archive, child, outcome
+from tests.catalog.conftest import NOON, PHOTOS, archive, child, mounting_child, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -650,7 +650,7 @@ async def work(catalog):
     print(sorted(os.listdir(Path(catalog.location).parent)))
 run(work)
 """
-    with child(program, path, mounts, may_mount=True) as process:
+    with mounting_child(program, path, mounts) as process:
         output = outcome(process)
     if output == "no mount\n":
         pytest.skip("this kernel does not let a table of mounts be covered")
