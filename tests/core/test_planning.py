@@ -108,6 +108,11 @@ def test_powers_of_two_within_the_limits_are_allowed(part_size: int) -> None:
         (1, (MIB,)),
         (MIB - 1, (MIB,)),
         (MIB + 1, (MIB, 2 * MIB)),
+        (2 * MIB - 2, (MIB, 2 * MIB)),
+        (2 * MIB - 1, (MIB, 2 * MIB)),
+        (2 * MIB + 1, (2 * MIB, 4 * MIB)),
+        (4 * GIB - 2, (2 * GIB, 4 * GIB)),
+        (4 * GIB + 1, (4 * GIB,)),
         (3 * MIB, (2 * MIB, 4 * MIB)),
         (5_000_000, (4 * MIB, 8 * MIB)),
         (4 * GIB - 1, (2 * GIB, 4 * GIB)),
@@ -153,9 +158,10 @@ def test_parts_are_made_as_they_are_asked_for() -> None:
     ]
 
 
-@pytest.mark.parametrize("part_size", ["8MiB", 8388608.0, None.__class__])
+@pytest.mark.parametrize("part_size", ["8MiB", 8388608.0, None, int])
 def test_a_part_size_that_is_no_int_is_refused_with_sizes_that_are(part_size: Any) -> None:
     """A size as text or a fraction is a part size error like any other."""
     with pytest.raises(InvalidPartSizeError, match="is a number of bytes") as caught:
         check_part_size(part_size)
-    assert caught.value.nearest == (8 * MIB, 16 * MIB)
+    assert (caught.value.part_size, caught.value.nearest) == (part_size, (8 * MIB, 16 * MIB))
+    assert f"not {part_size!r}; the nearest: 8388608 (8 MiB) or" in str(caught.value)

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from aioglacier.core.errors import (
     AccessDeniedError,
-    CertificateError,
-    ConnectionFailedError,
     ConnectionLostError,
-    CredentialsExpiredError,
     GlacierError,
     IntegrityError,
     InvalidParameterError,
     OutcomeUnknownError,
-    RedirectRefusedError,
     StalledTransferError,
-    TemporaryServiceError,
-    ThrottledError,
     UnexpectedResponseError,
     UploadNotFoundError,
     VaultNotFoundError,
@@ -35,113 +28,24 @@ from aioglacier.core.models import (
     UploadId,
     VaultEvent,
 )
-from aioglacier.core.treehash import hash_part, tree_hash
-from aioglacier.gateway.retry.patience import RetryPolicy
-from aioglacier.gateway.retry.retrier import Retrier
-from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
-from tests.scripted import IdleGateway, ScriptedGateway, scripted_gateway
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
-
-    from aioglacier.core.models import ArchiveId
-
-BODY = b"november"
-HASHES = hash_part(BODY)
-TOPIC = "arn:aws:sns:us-east-1:012345678901:topic"
-POLICY = (
-    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"glacier:DeleteVault"}]}'
+from aioglacier.core.treehash import tree_hash
+from tests.gateway.retry.bench import (
+    BODY,
+    HASHES,
+    PASSING,
+    POLICY,
+    TOPIC,
+    Bench,
+    lost,
+    named,
+    refused,
+    temporary,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
-class Bench:
-    """A local Glacier, scripted and retrying gateways to it, and a clock that waiting moves."""
-
-    def __init__(self, glacier: ScriptedGateway, october: ArchiveId | None = None) -> None:
-        self.glacier = glacier
-        self._october = october
-        self.now = 0.0
-        self.waits: list[float] = []
-        self.gateway = RetryingGateway(
-            self.glacier,
-            RetryPolicy(),
-            clock=lambda: self.now,
-            sleep=self._sleep,
-            now=lambda: self.glacier.now,
-        )
-
-    @property
-    def october(self) -> ArchiveId:
-        """The id of the archive in the vault."""
-        assert self._october is not None
-        return self._october
-
-    async def _sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-
-    def fails(self, operation: str, *errors: GlacierError, after_effect: bool = False) -> None:
-        """Script failures of an operation."""
-        for error in errors:
-            self.glacier.fail(operation, error, after_effect=after_effect)
-
-    def calls(self, operation: str) -> int:
-        """Return the number of requests of an operation."""
-        return self.glacier.calls[operation]
-
-
-@pytest.fixture
-def idle() -> Bench:
-    """Return a bench without a service behind its script."""
-    return Bench(ScriptedGateway(IdleGateway()))
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    """Yield a bench with a vault of one archive."""
-    async with scripted_gateway(tmp_path / "glacier") as glacier:
-        await glacier.create_vault("photos")
-        body = b"october"
-        stored = await glacier.upload_archive("photos", memoryview(body), hashes=hash_part(body))
-        glacier.calls.clear()
-        yield Bench(glacier, stored.id)
-
-
-def temporary(status: int = 500, operation: str = "X", **others: Any) -> TemporaryServiceError:
-    """Return a temporary refusal."""
-    kind = ThrottledError if status in {400, 429} else TemporaryServiceError
-    return kind("no", operation=operation, code="", status=status, **others)
-
-
-def lost(*, may_have_taken_effect: bool = True) -> ConnectionLostError:
-    """Return the error of a broken connection."""
-    return ConnectionLostError("lost", operation="X", may_have_taken_effect=may_have_taken_effect)
-
-
-def refused() -> ConnectionFailedError:
-    """Return the error of a refused connection."""
-    return ConnectionFailedError("refused", operation="X", may_have_taken_effect=False)
-
-
-PASSING = [temporary(status) for status in (500, 502, 503, 504, 408, 429, 400)] + [
-    lost(),
-    refused(),
-    StalledTransferError("stalled", operation="X", may_have_taken_effect=True),
-]
-LASTING: list[GlacierError] = [
-    AccessDeniedError("no", operation="X", code="AccessDeniedException", status=403),
-    InvalidParameterError("no", operation="X", code="InvalidParameterValueException", status=400),
-    VaultNotFoundError("no", operation="X", code="ResourceNotFoundException", status=404),
-    CertificateError("no", operation="X", may_have_taken_effect=False),
-    RedirectRefusedError("no", operation="X", origin="a", location="b"),
-    UnexpectedResponseError("no", operation="X", status=200, may_have_taken_effect=False),
-]
-
-
-def named(error: GlacierError) -> str:
-    """Return the name of an error for a test's id."""
-    return f"{type(error).__name__}-{getattr(error, 'status', '')}"
+    from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 
 
 IDEMPOTENT: dict[str, Callable[[RetryingGateway], Awaitable[Any]]] = {
@@ -178,97 +82,6 @@ async def test_idempotent_operations_are_sent_again(idle: Bench, operation: str,
     await IDEMPOTENT[operation](idle.gateway)
     assert idle.calls(operation) == 3
     assert len(idle.waits) == 2
-
-
-@pytest.mark.parametrize("error", LASTING, ids=named)
-async def test_lasting_errors_take_one_attempt(idle: Bench, error: GlacierError) -> None:
-    """A lasting error is raised at once."""
-    idle.fails("DescribeVault", error)
-    with pytest.raises(type(error)) as caught:
-        await idle.gateway.describe_vault("photos")
-    assert idle.calls("DescribeVault") == 1
-    assert (caught.value.attempts, caught.value.vault) == (1, "photos")
-
-
-async def test_an_outage_is_waited_out_for_fifteen_minutes(idle: Bench) -> None:
-    """After 15 minutes the last error is raised, with attempts and time."""
-    idle.glacier.fail("DescribeVault", refused(), times=10_000)
-    with pytest.raises(ConnectionFailedError) as caught:
-        await idle.gateway.describe_vault("photos")
-    assert idle.now == pytest.approx(900)
-    assert caught.value.elapsed_seconds == pytest.approx(900)
-    assert caught.value.attempts == idle.calls("DescribeVault")
-    assert max(idle.waits) <= 60
-    assert "attempts in 900 s" in str(caught.value)
-
-
-async def test_a_name_that_never_had_an_address_is_given_up_in_seconds(bench: Bench) -> None:
-    """A mistyped region would otherwise be looked up for a quarter of an hour."""
-    error = refused()
-    error.is_name_unknown = True
-    bench.glacier.fail("DescribeVault", error, times=10_000)
-    with pytest.raises(ConnectionFailedError):
-        await bench.gateway.describe_vault("photos")
-    assert bench.now == pytest.approx(5)
-    assert bench.calls("DescribeVault") > 1
-
-
-@pytest.mark.parametrize(
-    ("error", "signs"),
-    [
-        *((temporary(status), 1) for status in (408, 429, 503, 400)),
-        *((temporary(status), 0) for status in (500, 502, 504)),
-        (StalledTransferError("stalled", operation="X", may_have_taken_effect=True), 1),
-        (TemporaryServiceError("late", operation="X", code="RequestTimeoutException", status=400), 1),
-        (lost(), 0),
-        (refused(), 0),
-    ],
-    ids=repr,
-)
-async def test_what_less_at_once_might_have_kept_from_happening_is_counted(
-    idle: Bench, error: GlacierError, signs: int
-) -> None:
-    """NE-19: 408, throttling and stalls are signs of congestion; outages are not."""
-    idle.fails("DescribeVault", error, error)
-    await idle.gateway.describe_vault("photos")
-    assert idle.gateway.congestion.signs == 2 * signs
-
-
-async def test_a_machine_that_slept_in_an_attempt_is_no_outage(idle: Bench) -> None:
-    """Patience begins again after an attempt that took longer than any may."""
-    retrier = Retrier(clock=lambda: idle.now, sleep=idle._sleep)
-    attempts: list[float] = []
-
-    async def attempt() -> None:
-        attempts.append(idle.now)
-        if len(attempts) == 1:
-            idle.now += 3600
-            raise lost()
-
-    await retrier.run(retrier.begin("DescribeVault"), attempt)
-    assert len(attempts) == 2
-
-
-async def test_retry_after_is_waited_for(idle: Bench) -> None:
-    """A wait is at least as long as Retry-After."""
-    idle.fails("DescribeVault", temporary(503, retry_after_seconds=30.0))
-    await idle.gateway.describe_vault("photos")
-    assert idle.waits[0] >= 30
-
-
-async def test_expired_credentials_are_tried_once_more_at_once(idle: Bench) -> None:
-    """Expired credentials allow one more attempt; a second refusal is final."""
-    expired = CredentialsExpiredError("expired", code="ExpiredTokenException")
-    idle.fails("DescribeVault", expired)
-    await idle.gateway.describe_vault("photos")
-    idle.fails("DescribeVault", expired, expired)
-    with pytest.raises(CredentialsExpiredError):
-        await idle.gateway.describe_vault("photos")
-    assert idle.calls("DescribeVault") == 4
-    assert idle.waits == [0.0, 0.0]
-
-
-# --- archives in one request
 
 
 async def upload(bench: Bench) -> None:
@@ -328,56 +141,6 @@ async def test_archive_that_met_a_portal_is_not_stored(bench: Bench) -> None:
         await upload(bench)
 
 
-# --- uploads whose first answer was lost
-
-
-async def uploads(bench: Bench) -> list[UploadId]:
-    """Return the ids of the unfinished uploads."""
-    return [upload.id for upload in (await bench.glacier.list_multipart_uploads("photos")).items]
-
-
-@pytest.mark.parametrize("error", [lost(), temporary(502)], ids=named)
-async def test_upload_whose_answer_was_lost_is_taken(bench: Bench, error: GlacierError) -> None:
-    """The lost upload is taken, and no two calls get the same."""
-    mine = [await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")]
-    bench.fails("InitiateMultipartUpload", error, error, after_effect=True)
-    async with anyio.create_task_group() as group:
-
-        async def begin_one() -> None:
-            mine.append(
-                await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")
-            )
-
-        for _ in range(3):
-            group.start_soon(begin_one)
-    assert sorted(mine) == sorted(await uploads(bench))
-    assert len(set(mine)) == bench.calls("InitiateMultipartUpload") == 4
-
-
-async def test_upload_that_another_may_have_begun_is_left_alone(bench: Bench) -> None:
-    """An upload with another description, part size or a part is not taken."""
-    other = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB, description="d")
-    await bench.glacier.upload_multipart_part("photos", other, memoryview(BODY), start=0, hashes=HASHES)
-    await bench.glacier.initiate_multipart_upload("photos", part_size=2 * MIB, description="d")
-    await bench.glacier.initiate_multipart_upload("photos", part_size=MIB, description="e")
-    bench.fails("InitiateMultipartUpload", lost())
-    new = await bench.gateway.initiate_multipart_upload("photos", part_size=MIB, description="d")
-    assert len(await uploads(bench)) == 4
-    assert new != other
-
-
-async def test_upload_that_cannot_be_looked_for_is_begun_again(bench: Bench) -> None:
-    """Without the right to list, another upload is begun; the empty one costs nothing."""
-    bench.fails("InitiateMultipartUpload", lost(), after_effect=True)
-    denied = AccessDeniedError("no", operation="X", code="AccessDeniedException", status=403)
-    bench.fails("ListMultipartUploads", denied)
-    await bench.gateway.initiate_multipart_upload("photos", part_size=MIB)
-    assert len(await uploads(bench)) == 2
-
-
-# --- parts
-
-
 async def begin(bench: Bench) -> UploadId:
     """Return an upload whose one part is sent."""
     upload_id = await bench.glacier.initiate_multipart_upload("photos", part_size=MIB)
@@ -425,9 +188,6 @@ async def test_part_is_sent_again_and_progress_adds_up(bench: Bench) -> None:
         "photos", upload_id, memoryview(BODY), start=0, hashes=HASHES, progress=moved.append
     )
     assert bench.calls("UploadMultipartPart") == 3
-
-
-# --- complete and abort
 
 
 async def complete(bench: Bench, upload_id: UploadId) -> Any:
@@ -494,9 +254,6 @@ async def test_abort_and_deletes_that_find_it_gone_after_a_lost_answer(bench: Be
     bench.fails("AbortMultipartUpload", gone)
     with pytest.raises(UploadNotFoundError):
         await bench.gateway.abort_multipart_upload("photos", upload_id)
-
-
-# --- what costs money, or cannot be undone
 
 
 async def jobs(bench: Bench) -> int:
@@ -581,9 +338,6 @@ async def test_completing_a_lock_is_repeated(bench: Bench) -> None:
     lock_id = await bench.gateway.initiate_vault_lock("photos", POLICY)
     bench.fails("CompleteVaultLock", lost(), after_effect=True)
     await bench.gateway.complete_vault_lock("photos", LockId(lock_id))
-
-
-# --- output
 
 
 async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
