@@ -22,7 +22,7 @@ from aioglacier.core.models import JobAction, JobStatus
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.reader import open_reader
-from aioglacier.transfer.download.retrieval_source import GlacierOutput
+from aioglacier.transfer.download.retrieval_source import GlacierOutput, unverifiable
 
 if TYPE_CHECKING:
     import os
@@ -115,38 +115,47 @@ class Job:
 
     @asynccontextmanager
     async def open_reader(
-        self, byte_range: ByteRange | tuple[int, int] | None = None
+        self, byte_range: ByteRange | tuple[int, int] | None = None, *, unverified: bool = False
     ) -> AsyncIterator[ArchiveReader]:
         """Open the output, or a half-open range of it that counts from the output's start.
 
-        The bytes of an archive are verified before they are given out, whatever the range. Only the size is
-        checked of an inventory, and of an archive range that is no node of the archive's tree, unless the
-        catalog has the hashes of its upload.
+        The bytes of an archive are verified before they are given out, whatever the range. Of an inventory
+        only the size is checked.
+
+        Args:
+            byte_range: The range; ``None`` for all of the output.
+            unverified: Also give bytes that cannot be verified: of a retrieved range that is no node of the
+                archive's tree hash, if no catalog has the hashes of its upload.
 
         Raises:
+            IntegrityError: Bytes differed from their hashes, or cannot be verified.
             JobNotReadyError: The job is not done.
             JobFailedError: The service could not carry out the job.
             InvalidRangeError: The range begins past the end.
         """
-        output = await self._output()
+        output = await self._output(unverified=unverified)
         with self._context.naming():
             async with open_reader(output, self._context.resources, byte_range) as reader:
                 yield reader
 
-    async def download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    async def download(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, unverified: bool = False
+    ) -> None:
         """Write the output to a file, which gets its name once every byte is verified and on disk.
 
         If it fails or is cancelled, verified bytes stay in a hidden file beside ``path``. Downloading to the
-        same path continues from there, even from another job for the same bytes.
+        same path continues from there, even from another job for the same bytes. ``unverified`` is as in
+        ``open_reader``.
 
         Raises:
             TargetError: The file exists and may not be overwritten, cannot be written, or the disk is full.
-            IntegrityError: Bytes differed from their hashes three times. There is no file of that name.
+            IntegrityError: Bytes differed from their hashes three times, or cannot be verified. There is no
+                file of that name.
             JobNotReadyError: The job is not done.
             JobFailedError: The service could not carry out the job.
         """
         async with self.recording_download(path):
-            download = await self.prepare_download(path, overwrite=overwrite)
+            download = await self.prepare_download(path, overwrite=overwrite, unverified=unverified)
             await download.run()
 
     @asynccontextmanager
@@ -158,9 +167,12 @@ class Job:
         async with self._context.records.downloading(await self.describe(), path):
             yield
 
-    async def prepare_download(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Download:
+    async def prepare_download(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, unverified: bool = False
+    ) -> Download:
         """Prepare what ``download`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
-        return Download(await self._output(), self._context.resources, path, overwrite=overwrite)
+        output = await self._output(unverified=unverified)
+        return Download(output, self._context.resources, path, overwrite=overwrite)
 
     def inventory(self) -> Inventory:
         """Return an async iterator over the archives that an inventory job lists, in constant memory.
@@ -231,7 +243,7 @@ class Job:
                 )
         return description, description.output_size
 
-    async def _output(self) -> GlacierOutput:
+    async def _output(self, *, unverified: bool) -> GlacierOutput:
         description, size = await self._describe_done()
         leaves = b""
         part = self._part or ByteRange(0, size)
@@ -240,6 +252,9 @@ class Job:
             start = description.byte_range.start if description.byte_range is not None else 0
             wanted = ByteRange(start + part.start, start + part.stop)
             leaves = await self._context.records.leaves_of(description.archive_id, wanted)
+        allows = unverified or description.archive_id is None
+        if description.tree_hash is None and not leaves and not allows:
+            raise unverifiable(f"job {self.id}", part)
         return GlacierOutput(
             self._context.gateway,
             self.vault,
@@ -248,4 +263,5 @@ class Job:
             tree_hash=description.tree_hash,
             part=self._part,
             leaves=leaves,
+            allows_unverified=allows,
         )

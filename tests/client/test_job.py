@@ -12,6 +12,7 @@ from aioglacier import (
     Archive,
     ArchiveNotFoundError,
     ConnectionFailedError,
+    IntegrityError,
     InvalidIdError,
     InvalidPlanError,
     InvalidRangeError,
@@ -149,3 +150,21 @@ async def test_what_is_not_there_cannot_be_retrieved(vault: Vault) -> None:
         await vault.retrieve("x" * 138, byte_range=(5, MIB))
     with pytest.raises(ValueError, match="Fast"):
         await vault.retrieve("x" * 138, tier="Fast")
+
+
+async def test_bytes_that_nothing_vouches_for_are_given_only_if_asked_for(
+    vault: Vault, tmp_path: Path
+) -> None:
+    """A range that is no node has no hash of the service, and without a catalog there is none at all."""
+    data = DATA + DATA
+    job = await vault.retrieve((await vault.upload(data)).id, byte_range=(MIB, 3 * MIB))
+    await job.wait_until_done()
+    with pytest.raises(IntegrityError, match="cannot be verified"):
+        await job.download(tmp_path / "part")
+    with pytest.raises(IntegrityError, match="cannot be verified"):
+        async with job.open_reader():
+            pass
+    await job.download(tmp_path / "part", unverified=True)
+    assert (tmp_path / "part").read_bytes() == data[MIB : 3 * MIB]
+    async with job.open_reader(unverified=True) as reader:
+        assert b"".join([block async for block in reader]) == data[MIB : 3 * MIB]

@@ -206,6 +206,7 @@ class MemoryOutput:
         self._data = data
         self.size = len(data)
         self.tree_hash = tree_hash(data) if has_hash else None
+        self.allows_unverified = True
         self.name = name
         self.vault = "v"
         self.before: Callable[[ByteRange], Awaitable[None]] = proceed_range

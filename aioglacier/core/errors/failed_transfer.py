@@ -28,7 +28,8 @@ class IntegrityError(GlacierError):
         byte_range: ByteRange | None = None,
         archive_id: str | None = None,
     ) -> None:
-        super().__init__(f"{message}: expected tree hash {expected.hex()}, got {actual.hex()}")
+        hashes = f": expected tree hash {expected.hex()}, got {actual.hex()}" if expected or actual else ""
+        super().__init__(message + hashes)
         self.expected = expected
         self.actual = actual
         self.byte_range = byte_range

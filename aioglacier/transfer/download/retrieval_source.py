@@ -46,12 +46,14 @@ class ArchiveOutput(Protocol):
     Attributes:
         size: All of them.
         tree_hash: Their tree hash, where it is known.
+        allows_unverified: Whether bytes may be given that no hash is known of.
         name: What to call them in messages.
         vault: The vault's name, for errors.
     """
 
     size: int
     tree_hash: bytes | None
+    allows_unverified: bool
     name: str
     vault: str
 
@@ -81,7 +83,9 @@ class GlacierOutput:
         tree_hash: bytes | None,
         part: ByteRange | None = None,
         leaves: bytes = b"",
+        allows_unverified: bool = False,
     ) -> None:
+        self.allows_unverified = allows_unverified
         self._gateway = gateway
         self.vault = vault
         self._job_id = job_id
@@ -186,16 +190,17 @@ async def until_undamaged(
 ) -> bytes:
     """Fetch bytes until they are what the service vouches for, and return their tree hash.
 
-    Where neither the service nor the record has a hash for these bytes, the hash is only computed: the whole
-    has to be compared.
+    Where neither the service nor the record has a hash for these bytes, the whole has to be compared.
 
     Raises:
-        IntegrityError: They differed each of three times.
+        IntegrityError: They differed each of three times, or no hash is known of them, nor of the whole.
     """
     failures = 0
     while True:
         promised, actual = await attempt()
         promised = promised or output.recorded_hash(byte_range)
+        if promised is None and output.tree_hash is None and not output.allows_unverified:
+            raise unverifiable(output.name, byte_range)
         if promised is None or promised == actual:
             return actual
         failures += 1
@@ -210,6 +215,18 @@ async def until_undamaged(
                 byte_range=byte_range,
             )
         count(-byte_range.size)
+
+
+def unverifiable(name: str, byte_range: ByteRange) -> IntegrityError:
+    """Return the error for bytes that neither the service nor the catalog has a hash of."""
+    return IntegrityError(
+        f"bytes {byte_range} of {name} cannot be verified: they are no node of the archive's tree hash, and "
+        "no catalog has the hashes of its upload. Retrieve the whole archive, or allow unverified bytes "
+        "(unverified=True, --unverified)",
+        expected=b"",
+        actual=b"",
+        byte_range=byte_range,
+    )
 
 
 @asynccontextmanager

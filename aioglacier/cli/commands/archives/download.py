@@ -63,6 +63,14 @@ def _take_ids(given: dict[str, Any]) -> None:
         given |= zip(("archive_id", "target"), ids, strict=True)
 
 
+#: For commands that fetch the output of any job.
+UNVERIFIED: Final = click.option(
+    "--unverified",
+    is_flag=True,
+    help="Also give bytes that no hash is known of: of a range that is no node of the tree hash.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Options:
     """What was given; ``archive_id`` is empty where the job says it."""
@@ -74,6 +82,7 @@ class _Options:
     spending: Spending
     byte_range: ByteRange | None
     identities: Identities | None
+    unverified: bool
     overwrite: bool
     is_new: bool
     is_manifest: bool
@@ -98,6 +107,7 @@ class _Options:
     "archive's end.",
 )
 @IDENTITY
+@UNVERIFIED
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
 @click.option(
     "--new", "is_new", is_flag=True, help="Pay for another job if the one before failed or is gone."
@@ -251,7 +261,14 @@ async def _job(session: Session, vault: Vault, options: _Options) -> Job:
 
 async def _fetch(session: Session, job: Job, options: _Options) -> None:
     if options.identities is None or options.target == STDOUT:
-        await fetch(session, job, options.target, overwrite=options.overwrite, identities=options.identities)
+        await fetch(
+            session,
+            job,
+            options.target,
+            overwrite=options.overwrite,
+            unverified=options.unverified,
+            identities=options.identities,
+        )
         return
 
     async def save(target: str, *, overwrite: bool) -> None:
@@ -281,28 +298,36 @@ def check_room(target: str, size: int, *, is_encrypted: bool = False) -> None:
 
 
 async def fetch(
-    session: Session, job: Job, target: str, *, overwrite: bool, identities: Identities | None = None
+    session: Session,
+    job: Job,
+    target: str,
+    *,
+    overwrite: bool,
+    unverified: bool = False,
+    identities: Identities | None = None,
 ) -> None:
     """Fetch the output of a finished job to a file, or to standard output, verified and with progress.
 
     With ``identities``, standard output gets the decrypted bytes.
     """
     if target == STDOUT:
-        await _fetch_to_stdout(session, job, identities)
+        await _fetch_to_stdout(session, job, identities, unverified=unverified)
         return
     async with job.recording_download(target):
-        download = await job.prepare_download(target, overwrite=overwrite)
+        download = await job.prepare_download(target, overwrite=overwrite, unverified=unverified)
         session.safe = lambda: f"{show_count(download.snapshot().done, 'byte')} fetched and verified"
         async with showing(session.output, Path(target).name, download):
             await download.run()
     session.safe = lambda: ""
 
 
-async def _fetch_to_stdout(session: Session, job: Job, identities: Identities | None) -> None:
+async def _fetch_to_stdout(
+    session: Session, job: Job, identities: Identities | None, *, unverified: bool
+) -> None:
     with open_stdout() as stdout:
         async with (
             unsealed(stdout.write, identities) as write,
-            job.open_reader() as reader,
+            job.open_reader(unverified=unverified) as reader,
             showing(session.output, "standard output", reader),
         ):
             async for block in reader:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aioglacier.cli.commands.archives.download import STDOUT, fetch
+from aioglacier.cli.commands.archives.download import STDOUT, UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.listing import print_all
@@ -101,10 +101,18 @@ async def _wait(session: Session, glacier: Glacier, vault: str, job_id: str, sec
 @VAULT
 @one_id("job", "TARGET")
 @click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@UNVERIFIED
 @SPENDING
 @DRY_RUN
 def _output(
-    session: Session, vault: str, job_id: str, target: str, overwrite: bool, spending: Spending, dry_run: bool
+    session: Session,
+    vault: str,
+    job_id: str,
+    target: str,
+    overwrite: bool,
+    unverified: bool,
+    spending: Spending,
+    dry_run: bool,
 ) -> Ending:
     """Fetch the output of the finished job JOB_ID of VAULT to TARGET, a file, or - for standard output.
 
@@ -128,7 +136,7 @@ def _output(
         if size is not None:
             budget.check(cost, "this download")
         async with of.spending(budget):
-            await fetch(session, job, target, overwrite=overwrite)
+            await fetch(session, job, target, overwrite=overwrite, unverified=unverified)
         record = {
             "target": target,
             "vault": vault,
