@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import tracemalloc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from aioglacier.bulk.formats.bundle_format import (
-    FORMAT,
-    SKIPPABLE_SIZE,
-    BundleTrailer,
-    checked_text,
-    decode_trailer,
-    encode_trailer,
-    short_hash,
-)
-from aioglacier.bulk.formats.bundle_index import read_index
-from aioglacier.bulk.formats.folder_descriptions import describe_file
-from aioglacier.bulk.formats.tar import BLOCK, member_header, padding
-from aioglacier.bulk.formats.zstd import compressor, skippable_frame, split_frame
+from aioglacier.bulk.formats.bundle_format import FORMAT, SKIPPABLE_SIZE, checked_text, short_hash
+from aioglacier.bulk.formats.zstd import skippable_frame
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.restore import bundle_reader
 from aioglacier.bulk.restore.bundle_reader import BundleReader
-from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
 from aioglacier.core.spending import Budget
 from tests.bulk.conftest import MIB, make_tree, picture
 from tests.bulk.formats.test_age import Key
+from tests.bulk.formats.test_bundle_index import index_of
 from tests.bulk.test_kills import run
 from tests.cli.conftest import Cli
 
@@ -158,17 +145,6 @@ async def test_a_folder_whose_path_is_long_comes_back(place: Place, tmp_path: Pa
     assert picture(tmp_path / "back") == picture(tree)
 
 
-def test_a_path_that_is_too_long_for_a_description_is_cut() -> None:
-    """At its beginning, and the description says so."""
-    path = b"\xff" * 200 + b"/end"
-    entry = Entry(1, path, 1, "file", 0, 2, 0, 0, 0, 0o644, 6, 7)
-    told = json.loads(describe_file(entry, "/a/folder", "t" * 32))
-    assert told["cut"]
-    assert told["path"].endswith("/end")
-    for root in ("/a/folder", "\udcff" * 200):
-        assert len(describe_file(entry, root, "t" * 32)) <= 1024
-
-
 async def test_an_index_that_is_longer_than_the_end_takes_another_job(
     place: Place, tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,115 +196,6 @@ async def test_an_archive_that_says_it_is_a_bundle_and_is_none_is_listed(place: 
     assert "not a bundle" in str(error)
 
 
-GOOD_LINE = {
-    "path": "a/file",
-    "kind": "file",
-    "position": 0,
-    "stored": 1024,
-    "size": 5,
-    "mtime_ns": 1,
-    "mode": 0o100644,
-    "uid": 0,
-    "gid": 0,
-}
-
-
-def index_of(content: bytes) -> tuple[bytes, BundleTrailer]:
-    """An index that is one member with this content, and the trailer that goes with it."""
-    frame = compressor()(content)
-    index = (
-        member_header(b".aioglacier/index-000000.jsonl.zst", size=len(frame)) + frame + padding(len(frame))
-    )
-    return index, BundleTrailer(4096, len(index), 1, None, None, short_hash(index), "t", "h", "/a")
-
-
-def read_all(index: bytes, trailer: BundleTrailer) -> list[Entry]:
-    """The members that an index lists."""
-    pages = read_index(index, trailer, tree=1, run=2, upload=3, identities=None)
-    return [entry for page in pages for entry in page]
-
-
-def test_a_line_of_an_index_is_an_entry() -> None:
-    """With the permissions that a file can have, and no more."""
-    (entry,) = read_all(*index_of(json.dumps(GOOD_LINE).encode()))
-    assert (entry.path, entry.size, entry.mode, entry.upload) == (b"a/file", 5, 0o644, 3)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "[" * 100_000,
-        "[]",
-        json.dumps({**GOOD_LINE, "size": float("inf")}),
-        json.dumps({**GOOD_LINE, "size": 1 << 63}),
-        json.dumps({**GOOD_LINE, "uid": "0"}),
-        json.dumps({**GOOD_LINE, "position": -1}),
-        json.dumps({**GOOD_LINE, "stored": 4097}),
-        json.dumps({**GOOD_LINE, "kind": "symlink"}),
-        json.dumps({**GOOD_LINE, "target": "elsewhere"}),
-        json.dumps({**GOOD_LINE, "extra": "much"}),
-        json.dumps({**GOOD_LINE, "tree_hash": "no hex"}),
-    ],
-)
-def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
-    """Anyone who can write to a vault can make one: it is an error of ours, and no crash."""
-    with pytest.raises(IntegrityError, match="not a bundle"):
-        read_all(*index_of(line.encode()))
-
-
-def test_an_index_that_unfolds_without_end_is_damaged() -> None:
-    """8 KB that are 256 MiB of zeros do not take them."""
-    frame = compressor()(bytes(256 * MIB))
-    tracemalloc.start()
-    with pytest.raises(IntegrityError, match="more than any member"):
-        split_frame(frame)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 200 * MIB
-
-
-def test_frames_in_a_row_are_taken_apart() -> None:
-    """Wherever they end."""
-    contents = [os.urandom(size) for size in (0, 1, 900, 1024, 5000, 200_000)]
-    frames = b"".join(map(compressor(), contents))
-    found = []
-    while frames:
-        content, frames = split_frame(frames)
-        found.append(content)
-    assert found == contents
-    with pytest.raises(IntegrityError, match="cut off"):
-        split_frame(compressor()(contents[-1])[:-1])
-
-
-def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
-    """As above."""
-    _, trailer = index_of(b"")
-    with pytest.raises(IntegrityError, match="not a bundle"):
-        read_all(b"?" * 4096, trailer)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"index_size": float("inf")}, {"compression": []}, {"root": 7}, {"tree": 7}, {"members": "many"}],
-)
-def test_a_trailer_that_says_what_cannot_be_is_refused(change: dict[str, Any]) -> None:
-    """As above."""
-    told = {
-        "format": FORMAT,
-        "index_position": 0,
-        "index_size": 512,
-        "members": 1,
-        "compression": None,
-        "index_hash": "00" * 16,
-        "tree": "t",
-        "root": "/a",
-    }
-    assert decode_trailer(skippable_frame(checked_text(told), SKIPPABLE_SIZE), 4096).root == "/a"
-    with pytest.raises(IntegrityError, match="not a bundle"):
-        decode_trailer(skippable_frame(checked_text({**told, **change}), SKIPPABLE_SIZE), 4096)
-
-
 async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: Place, tree: Path) -> None:
     """Archives of other programs are passed over, or listed as damaged."""
     await place.sync(tree)
@@ -374,15 +241,6 @@ async def test_a_recovery_that_was_killed_goes_on(place: Place, tmp_path: Path, 
     assert picture(tmp_path / "back") == picture(tree)
 
 
-@pytest.mark.parametrize(
-    "end", [b"", b"x" * 100, b".aioglacier/bundle.json".ljust(BLOCK, b"\0") + b"{" * 1536]
-)
-def test_what_is_no_end_of_a_bundle_is_refused(end: bytes) -> None:
-    """The error is one of integrity, whatever the bytes are."""
-    with pytest.raises(IntegrityError, match="not a bundle"):
-        decode_trailer(end, len(end))
-
-
 def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> None:
     """A lost catalog, an inventory, a plan, and the folder is there again."""
     program = Cli(tmp_path, ("--local", "glacier"))
@@ -411,15 +269,3 @@ async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tre
         await reader.read_index(archive, trailer)
         with pytest.raises(IntegrityError, match="came back damaged"):
             await reader.read_index(archive, replace(trailer, index_hash=bytes(16)))
-
-
-def test_a_trailer_with_a_flipped_bit_is_refused() -> None:
-    """Whichever it is."""
-    trailer = encode_trailer(BundleTrailer(4096, 512, 1, None, None, bytes(16), "t", "h", "/a"))
-    assert decode_trailer(trailer, 9000).root == "/a"
-    text = trailer.index(b"{")
-    for at in range(text, trailer.index(b"}")):
-        flipped = bytearray(trailer)
-        flipped[at] ^= 1
-        with pytest.raises((IntegrityError, ConfigurationError)):
-            decode_trailer(bytes(flipped), 9000)

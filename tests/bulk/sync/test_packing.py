@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.formats.zstd import compressor, decode, skippable_frame
 from aioglacier.bulk.sync.compare import Change, Known
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER, Packer
 from aioglacier.bulk.sync.scan import Scan
 from aioglacier.catalog.folders.entry_records import Standing
-from aioglacier.core.errors import IntegrityError, SourceChangedError, SourceUnreadableError, UnsafePathError
+from aioglacier.core.errors import SourceChangedError, SourceUnreadableError, UnsafePathError
 from aioglacier.core.treehash import tree_hash
 
 if TYPE_CHECKING:
@@ -164,14 +163,3 @@ def test_a_file_that_outgrew_a_member_is_left_for_the_next_run(tmp_path: Path, p
     os.truncate(tmp_path / "a", LARGEST_MEMBER + 1)
     (failed,) = packer.pack(wanted).failed
     assert isinstance(failed.error, SourceChangedError)
-
-
-def test_frames_are_read_alone_and_in_a_row() -> None:
-    """And a skippable one has the size that was asked for."""
-    encode = compressor()
-    first, second = encode(b"first" * 100), encode(b"second")
-    assert decode(first) == b"first" * 100
-    assert decode(second) == b"second"
-    assert len(skippable_frame(b"{}", 512)) == 512
-    with pytest.raises(IntegrityError):
-        decode(first[:-3])

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.sync.compare import Comparison, Known
 from aioglacier.bulk.sync.scan import Scan, signed
-from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 
@@ -90,35 +88,6 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         list(Scan(os.fsencode(tmp_path / "none")))
     assert caught.value.path == str(tmp_path / "none")
     assert caught.value.errno is not None
-
-
-def test_comparison_tells_new_changed_gone_and_same_apart(tmp_path: Path) -> None:
-    """Each change once, in order; the same costs nothing."""
-    for name in ("a", "b", "d"):
-        (tmp_path / name).write_text(name)
-    before = [
-        Known(*found[:10], number, None, None, Standing.PROVEN)
-        for number, found in enumerate(Scan(os.fsencode(tmp_path)))
-    ]
-    (tmp_path / "a").unlink()
-    (tmp_path / "b").write_text("longer")
-    (tmp_path / "c").touch()
-    comparison = Comparison(Scan(os.fsencode(tmp_path)), iter(before))
-    changes = [
-        ((change.found or change.known or before[0]).path, change.found is None, change.known is None)
-        for change in comparison
-    ]
-    assert changes == [(b"", False, False), (b"a", True, False), (b"b", False, False), (b"c", False, True)]
-    assert comparison.unchanged == 1
-
-
-def test_what_is_excluded_now_is_not_gone(tmp_path: Path) -> None:
-    """It is only not looked at."""
-    (tmp_path / "kept").touch()
-    before = [Known(*found[:10], 0, None, None, Standing.PROVEN) for found in Scan(os.fsencode(tmp_path))]
-    path_filter = make_filter(["kept"])
-    comparison = Comparison(Scan(os.fsencode(tmp_path), path_filter), iter(before), path_filter=path_filter)
-    assert list(comparison) == []
 
 
 def test_large_numbers_fit_the_columns_of_a_database() -> None:

@@ -1,0 +1,80 @@
+"""The index of a bundle: its lines are read as records, and what cannot be is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.bulk.formats.bundle_format import BundleTrailer, short_hash
+from aioglacier.bulk.formats.bundle_index import read_index
+from aioglacier.bulk.formats.tar import member_header, padding
+from aioglacier.bulk.formats.zstd import compressor
+from aioglacier.core.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from aioglacier.catalog.folders.entry_records import Entry
+
+GOOD_LINE = {
+    "path": "a/file",
+    "kind": "file",
+    "position": 0,
+    "stored": 1024,
+    "size": 5,
+    "mtime_ns": 1,
+    "mode": 0o100644,
+    "uid": 0,
+    "gid": 0,
+}
+
+
+def index_of(content: bytes) -> tuple[bytes, BundleTrailer]:
+    """An index that is one member with this content, and the trailer that goes with it."""
+    frame = compressor()(content)
+    index = (
+        member_header(b".aioglacier/index-000000.jsonl.zst", size=len(frame)) + frame + padding(len(frame))
+    )
+    return index, BundleTrailer(4096, len(index), 1, None, None, short_hash(index), "t", "h", "/a")
+
+
+def read_all(index: bytes, trailer: BundleTrailer) -> list[Entry]:
+    """The members that an index lists."""
+    pages = read_index(index, trailer, tree=1, run=2, upload=3, identities=None)
+    return [entry for page in pages for entry in page]
+
+
+def test_a_line_of_an_index_is_an_entry() -> None:
+    """With the permissions that a file can have, and no more."""
+    (entry,) = read_all(*index_of(json.dumps(GOOD_LINE).encode()))
+    assert (entry.path, entry.size, entry.mode, entry.upload) == (b"a/file", 5, 0o644, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "[" * 100_000,
+        "[]",
+        json.dumps({**GOOD_LINE, "size": float("inf")}),
+        json.dumps({**GOOD_LINE, "size": 1 << 63}),
+        json.dumps({**GOOD_LINE, "uid": "0"}),
+        json.dumps({**GOOD_LINE, "position": -1}),
+        json.dumps({**GOOD_LINE, "stored": 4097}),
+        json.dumps({**GOOD_LINE, "kind": "symlink"}),
+        json.dumps({**GOOD_LINE, "target": "elsewhere"}),
+        json.dumps({**GOOD_LINE, "extra": "much"}),
+        json.dumps({**GOOD_LINE, "tree_hash": "no hex"}),
+    ],
+)
+def test_an_index_that_says_what_cannot_be_is_damaged(line: str) -> None:
+    """Anyone who can write to a vault can make one: it is an error of ours, and no crash."""
+    with pytest.raises(IntegrityError, match="not a bundle"):
+        read_all(*index_of(line.encode()))
+
+
+def test_an_index_with_a_header_that_is_none_is_damaged() -> None:
+    """As above."""
+    _, trailer = index_of(b"")
+    with pytest.raises(IntegrityError, match="not a bundle"):
+        read_all(b"?" * 4096, trailer)
