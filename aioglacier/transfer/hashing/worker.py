@@ -28,6 +28,7 @@ from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom, perform
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 _PARENT_CHECK_SECONDS: Final = 0.5
@@ -36,16 +37,18 @@ _REPORT_SECONDS: Final = 1.0
 #: Buffers kept mapped; mapping 64 MiB again costs 16,384 page faults, about 3 ms.
 _KEPT_MAPS: Final = 64
 
+#: The mapped buffers by serial, the least recently used first.
+_maps: Final[dict[int, mmap.mmap]] = {}
+
 
 def main(parent: int) -> None:
     """Serve the process ``parent`` until it closes standard input or is gone."""
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
     start_new_thread(leave_with_parent, (parent,))
-    maps = _Maps()
     try:
         _answer('{"ready": %d}' % os.getpid())  # noqa: UP031  # braces
         for request in sys.stdin.buffer:
-            _answer(_work(request, maps))
+            _answer(_work(request))
     except ConnectionError:
         os._exit(0)  # the parent is gone, so no process would read a message
 
@@ -74,7 +77,7 @@ def _answer(answer: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def _work(request: bytes, maps: _Maps) -> str:
+def _work(request: bytes) -> str:
     serial, capacity, length, with_payload, locator, *source = request.decode().rstrip().split(",")
     read_from = None
     if source:
@@ -82,17 +85,18 @@ def _work(request: bytes, maps: _Maps) -> str:
         read_from = ReadFrom(_name(path), int(offset), FileIdentity(*map(int, identity)))
     job = PartJob(int(length), read_from, with_payload == "1")
     try:
-        if locator:
-            with maps.view(int(serial), _name(locator), int(capacity)) as view:
-                hashes = perform(job, view, _Reporter())
-        else:
-            hashes = perform(job, None, _Reporter())
-    except MapError as error:
+        view = _view(int(serial), _name(locator), int(capacity)) if locator else None
+    except OSError as error:
         return _tell(unmapped=str(error))
+    try:
+        hashes = perform(job, view, _reporter())
     except FileChangedError as error:
         return _tell(changed=str(error))
     except OSError as error:
         return _tell(errno=error.errno, strerror=error.strerror)
+    finally:
+        if view is not None:
+            view.release()  # or the map could not be closed
     return '{"hashes": ["%s", "%s", "%s"]}' % tuple(part.hex() for part in hashes)  # noqa: UP031  # braces
 
 
@@ -106,49 +110,29 @@ def _tell(**answer: str | int | None) -> str:
     return json.dumps(answer)
 
 
-class MapError(Exception):
-    """This process cannot map the part's memory."""
+def _reporter() -> Callable[[int], None]:
+    """Return a function that reports the progress of a job, at most once a second."""
+    due = time.monotonic() + _REPORT_SECONDS
 
-
-class _Reporter:
-    """Reports the progress of a job, at most once a second."""
-
-    def __init__(self) -> None:
-        self._due = time.monotonic() + _REPORT_SECONDS
-
-    def __call__(self, done: int) -> None:
-        if (now := time.monotonic()) >= self._due:
-            self._due = now + _REPORT_SECONDS
+    def report(done: int) -> None:
+        nonlocal due
+        if (now := time.monotonic()) >= due:
+            due = now + _REPORT_SECONDS
             _answer('{"done": %d}' % done)  # noqa: UP031  # braces
 
-
-class _Maps:
-    """The buffers that this process has mapped; the least recently used one makes room."""
-
-    def __init__(self) -> None:
-        self._maps: dict[int, mmap.mmap] = {}
-
-    def view(self, serial: int, locator: str, capacity: int) -> memoryview:
-        """Return the buffer's memory.
-
-        Raises:
-            MapError: It cannot be mapped.
-        """
-        map_ = self._maps.pop(serial, None)
-        if map_ is None:
-            if len(self._maps) >= _KEPT_MAPS:
-                self._maps.pop(next(iter(self._maps))).close()
-            map_ = _map(locator, capacity)
-        self._maps[serial] = map_  # last, as the latest used
-        return memoryview(map_)
+    return report
 
 
-def _map(locator: str, capacity: int) -> mmap.mmap:
-    try:
+def _view(serial: int, locator: str, capacity: int) -> memoryview:
+    """Return the memory of a buffer, mapped now or before."""
+    map_ = _maps.pop(serial, None)
+    if map_ is None:
+        if len(_maps) >= _KEPT_MAPS:
+            _maps.pop(next(iter(_maps))).close()
         fd = os.open(locator, os.O_RDWR | os.O_CLOEXEC)
         try:
-            return mmap.mmap(fd, capacity)
+            map_ = mmap.mmap(fd, capacity)
         finally:
             os.close(fd)
-    except OSError as error:
-        raise MapError(str(error)) from error
+    _maps[serial] = map_  # last, as the latest used
+    return memoryview(map_)

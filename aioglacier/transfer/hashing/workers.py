@@ -30,7 +30,6 @@ from aioglacier.core.treehash import PartHashes
 from aioglacier.files.reading import FileChangedError
 from aioglacier.files.unreadable import source_changed, source_unreadable
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.budget.allowance import default_hash_workers
 from aioglacier.transfer.budget.buffers import private_memory, shared_memory
 from aioglacier.transfer.hashing.hash_threads import HashThreads
 from aioglacier.transfer.hashing.part_job import PartJob, perform
@@ -66,7 +65,7 @@ WORTH_WORKERS: Final = 256 * 1024 * 1024
 
 
 @asynccontextmanager
-async def open_hasher(hash_in: HashIn = "auto", workers: int | None = None) -> AsyncIterator[Hasher]:
+async def open_hasher(hash_in: HashIn, workers: int) -> AsyncIterator[Hasher]:
     """Open a hasher; workers start when there is enough to hash, and have ended when the block ends.
 
     Threads hash where this interpreter cannot be started again (a frozen or an embedding program), and where
@@ -75,15 +74,13 @@ async def open_hasher(hash_in: HashIn = "auto", workers: int | None = None) -> A
     Args:
         hash_in: "auto" for worker processes where they pay, "processes" for every part above 1 MiB,
             "threads" for none.
-        workers: Parts that are hashed at once; ``None`` chooses.
+        workers: Parts that are hashed at once.
     """
     can_start = sys.executable and not getattr(sys, "frozen", False) and sys.platform == "linux"
     if hash_in == "processes" and not can_start:
         _log.warning("this program cannot start worker processes; hashing in threads instead")
     largest = SMALL_PART_SIZE if hash_in == "processes" else LARGEST_IN_THREAD
-    hasher = Hasher(
-        workers or default_hash_workers(), largest, has_workers=hash_in != "threads" and bool(can_start)
-    )
+    hasher = Hasher(workers, largest, has_workers=hash_in != "threads" and bool(can_start))
     try:
         yield hasher
     finally:

@@ -7,7 +7,7 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from aioglacier.core.errors import EmptyArchiveError, SourceUnreadableError
 from aioglacier.files.landing import special_kind
@@ -79,19 +79,15 @@ def _look_at(path: str) -> NamedFile:
             errno=getattr(error, "errno", None),
         ) from error
     _check_regular(path, status)
+    if not has_bytes:
+        raise EmptyArchiveError(f"{path!r} has no bytes")
     if status.st_size == 0:
-        _refuse_empty(path, has_bytes=has_bytes)
-    return NamedFile(path, FileIdentity.of(status))
-
-
-def _refuse_empty(path: str, *, has_bytes: bool) -> NoReturn:
-    if has_bytes:
         raise SourceUnreadableError(
             f"{path!r} has bytes but no size, as the files of /proc do; to archive what it gives now, pipe "
             "it to standard input",
             path=path,
         )
-    raise EmptyArchiveError(f"{path!r} has no bytes")
+    return NamedFile(path, FileIdentity.of(status))
 
 
 def _check_regular(path: str, status: os.stat_result) -> None:
