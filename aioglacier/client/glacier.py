@@ -20,7 +20,7 @@ from aioglacier.gateway.contract.paging import follow
 from aioglacier.gateway.contract.protocols import RawRequest
 from aioglacier.recorded.vault_context import VaultContext
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
-from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
+from aioglacier.transfer.budget.allowance import Allowance, Limits
 from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ async def connect(
         ImportError: A package that "local:DIR" needs is not installed.
     """
     _require_asyncio()
-    check_hash_in(hash_in)  # before anything is opened
+    allowance = Allowance.of(limits, hash_in)  # before anything is opened
     endpoint = None
     async with AsyncExitStack() as stack:
         if endpoint_url is not None and endpoint_url.startswith(_LOCAL):
@@ -213,7 +213,7 @@ async def connect(
             aws_secret_access_key=aws_secret_access_key,
             aws_session_token=aws_session_token,
             proxy=proxy,
-            max_connections=Allowance.of(limits, hash_in).concurrency,  # as many as files may be open for
+            max_connections=allowance.concurrency,  # as many as files may be open for
             bandwidth=limits.bandwidth,
             timeouts=timeouts,
             allow_insecure=allow_insecure,

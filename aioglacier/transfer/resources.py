@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.gateway.retry.rules import Congestion
-from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in
+from aioglacier.transfer.budget.allowance import Allowance, Limits
 from aioglacier.transfer.budget.buffers import BufferPool
 from aioglacier.transfer.budget.concurrency import START, ConcurrencyController, Connections
 from aioglacier.transfer.hashing.workers import Hasher, open_hasher
@@ -60,7 +60,6 @@ async def open_resources(
     Raises:
         ConfigurationError: ``hash_in`` is unknown, or the system grants too little for these limits.
     """
-    check_hash_in(hash_in)
     allowance = Allowance.of(limits, hash_in)
     controller = ConcurrencyController(ceiling=allowance.concurrency, start=limits.concurrency or START)
     async with open_hasher(hash_in, allowance.hash_workers) as hasher:

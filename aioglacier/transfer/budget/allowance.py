@@ -81,16 +81,6 @@ class Limits:
                 raise ConfigurationError(f"Limits.{name} is {value}; it must be at least {least:,}")
 
 
-def check_hash_in(hash_in: str) -> None:
-    """Check where parts are to be hashed.
-
-    Raises:
-        ConfigurationError: It is none of the three.
-    """
-    if hash_in not in get_args(HashIn):
-        raise ConfigurationError(f'hash_in is {hash_in!r}; it must be "auto", "processes" or "threads"')
-
-
 def default_hash_workers() -> int:
     """Return one for each core that this process may use, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -128,8 +118,10 @@ class Allowance:
         """Compare the limits with what the system grants.
 
         Raises:
-            ConfigurationError: Too few files may be open for what was asked for, or for anything.
+            ConfigurationError: ``hash_in`` is unknown, or too few files may be open for what was asked for.
         """
+        if hash_in not in get_args(HashIn):
+            raise ConfigurationError(f'hash_in is {hash_in!r}; it must be "auto", "processes" or "threads"')
         memory_limit = limits.memory or default_memory_limit()
         workers = limits.hash_workers or default_hash_workers()
         wanted = limits.concurrency or max(START, min(_MOST_CONCURRENCY, memory_limit // _A_CONNECTION))

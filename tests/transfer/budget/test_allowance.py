@@ -6,7 +6,7 @@ import pytest
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.transfer.budget import allowance
-from aioglacier.transfer.budget.allowance import Allowance, Limits, check_hash_in, default_memory_limit
+from aioglacier.transfer.budget.allowance import Allowance, Limits, default_memory_limit
 from aioglacier.transfer.resources import open_resources
 
 MIB = 1024 * 1024
@@ -30,11 +30,11 @@ def test_limits_that_are_too_small_are_refused(values: dict[str, int], message: 
 def test_parts_are_hashed_in_one_of_three_places() -> None:
     """Another word than the three is refused."""
     for word in ("auto", "processes", "threads"):
-        check_hash_in(word)
+        Allowance.of(Limits(), word)
     with pytest.raises(
         ConfigurationError, match='hash_in is \'clouds\'; it must be "auto", "processes" or "threads"'
     ):
-        check_hash_in("clouds")
+        Allowance.of(Limits(), "clouds")  # type: ignore[arg-type]  # what is tested
 
 
 async def test_the_number_of_buffers_follows_the_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
