@@ -93,7 +93,7 @@ class Beneath:
                 raise
             with suppress(FileExistsError):
                 os.mkdir(name, 0o700, dir_fd=fd)
-            return self._step(fd, name, folder, makes_folders=False)
+            return self._step(fd, name, folder, makes_folders=False)  # a link may stand there by now
         except OSError as error:
             if error.errno in _IS_LINK:
                 raise UnsafePathError(

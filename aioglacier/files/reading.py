@@ -98,7 +98,7 @@ def fill(view: memoryview, descriptor: int, offset: int) -> None:
             if error.errno != errno.EIO or failures == _READS:
                 raise
             continue
-        if count == 0:
+        if count == 0:  # it was longer when it was opened
             raise FileChangedError("size")
         view = view[count:]
         offset += count

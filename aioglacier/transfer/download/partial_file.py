@@ -61,7 +61,7 @@ class PartialFile:
                 if os.fstat(fd).st_size == 0:
                     os.unlink(path)  # noqa: PTH108  # it was made just now
                 raise
-            os.ftruncate(fd, size)
+            os.ftruncate(fd, size)  # sparse: pages come with the pieces
             journal = os.open(_journal_of(Path(path)), _FLAGS, 0o600)
         except BaseException as error:
             os.close(fd)
@@ -119,7 +119,7 @@ class PartialFile:
 
     def _append(self, entry: dict[str, Any]) -> None:
         try:
-            os.write(self._journal, json.dumps(entry).encode() + b"\n")
+            os.write(self._journal, json.dumps(entry).encode() + b"\n")  # a crash cuts one line
         except OSError as error:
             raise TargetError(
                 f"{str(self._journal_path)!r} cannot be written: {error.strerror}", path=self._target

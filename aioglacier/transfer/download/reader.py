@@ -116,7 +116,7 @@ class ArchiveReader:
         block = bytes(piece.buffer.view[start : min(start + size, end)])
         self._position += len(block)
         if start + len(block) == end:
-            self._ahead.drop_first()
+            self._ahead.drop_first()  # its buffer is needed for the next one
             self._hashes.append(piece.tree_hash)
             self._check_whole()
         return block

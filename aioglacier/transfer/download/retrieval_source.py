@@ -214,7 +214,7 @@ async def until_undamaged(
                 actual=actual,
                 byte_range=byte_range,
             )
-        count(-byte_range.size)
+        count(-byte_range.size)  # they come once more
 
 
 def unverifiable(name: str, byte_range: ByteRange) -> IntegrityError:

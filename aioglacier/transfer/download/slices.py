@@ -75,14 +75,14 @@ class SlicedPiece:
                 self._resources.buffers.release(buffer)
 
     async def _attempt(self) -> Fetched:
-        self._hashes.clear()
+        self._hashes.clear()  # those of an attempt that came damaged
         try:
             async with self._resources.connections.exchange(self._piece.size, self._count) as moved:
                 promised = await self._receive(moved)
             while self._storing:
                 await self._finish_oldest()
         except BaseException:
-            await withdraw(storing for _, storing in self._storing)
+            await withdraw(storing for _, storing in self._storing)  # threads may still read the buffers
             self._free += [buffer for buffer, _ in self._storing]
             self._storing.clear()
             raise
@@ -98,7 +98,7 @@ class SlicedPiece:
                     await answer.receive_into(view, moved)
                 except BaseException:
                     self._free.append(buffer)
-                    raise
+                    raise  # not filled, so no thread has it
                 storing = self._resources.hasher.threads.store(view, self._partial.file, start)
                 self._storing.append((buffer, storing))
         return answer.tree_hash

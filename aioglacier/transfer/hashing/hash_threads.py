@@ -53,7 +53,7 @@ class HashThreads:
 
     def close(self) -> None:
         """End the threads, which must have nothing to do any more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)  # a thread may hang on a dead disk
 
 
 def store(data: memoryview, file: int, offset: int) -> bytes:

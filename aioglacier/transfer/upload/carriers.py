@@ -101,7 +101,7 @@ class Carriers:
                 self._end_part(carrier, was_cancelled=True)
         finally:
             self.scopes.discard(carrier.scope)
-            if carrier in self._resting:
+            if carrier in self._resting:  # it was cancelled while it rested
                 self._resting.remove(carrier)
             if carrier.part is not None:
                 self._end_part(carrier, was_cancelled=False)

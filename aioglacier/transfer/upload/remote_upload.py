@@ -87,7 +87,7 @@ class RemoteUpload:
         """Send the only part as an archive."""
         async with part.body() as body:
             stored = await self._store.store_whole(body, hashes, progress)
-        self.prove(part, hashes)
+        self.prove(part, hashes)  # the answer named the same tree hash
         self.finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
 
     def seal(self, parts: int) -> tuple[int, bytes]:

@@ -171,7 +171,7 @@ class ArchiveWriter:
                 if buffer is None:
                     buffer = self._buffer = await self._engine.acquire()
                 if buffer.holder is not task:
-                    buffer.holder = task
+                    buffer.holder = task  # the pool looks for tasks that wait for themselves
                 count = min(len(view), buffer.size - self._filled, _COPY_SIZE)
                 buffer.view[self._filled : self._filled + count] = view[:count]
                 self._filled += count
@@ -258,7 +258,7 @@ class ArchiveWriter:
 
     def _submit(self) -> None:
         assert self._buffer is not None  # noqa: S101  # it was just filled
-        self._buffer.holder = None
+        self._buffer.holder = None  # the request decides now when it comes back
         self._engine.submit(self._buffer, self._filled)
         self._buffer = None
         self._filled = 0
