@@ -59,4 +59,4 @@ async def open_in_parts(
         try:
             yield upload, writer
         finally:
-            writer.release()
+            writer.release()  # also where the block ended without an archive

@@ -141,10 +141,10 @@ class StreamDownload:
             try:
                 await self._read(index, there, hasher, write)
             except IntegrityError:
-                os.ftruncate(fd, start)
+                os.ftruncate(fd, start)  # a later run must not keep these bytes
                 raise
             start += piece.size
-        os.ftruncate(fd, start)
+        os.ftruncate(fd, start)  # the hidden file of another stream may have been longer
 
     async def _read(
         self, index: int, position: int, hasher: TreeHash, write: Callable[[bytes], Awaitable[object]]
@@ -172,7 +172,7 @@ class StreamDownload:
                 renewals += 1
                 if renewals > _RENEWALS:
                     raise
-                del self._jobs[index]
+                del self._jobs[index]  # the next turn gets another
         self._jobs.pop(index, None)
         if (actual := hasher.digest()) != piece.tree_hash:
             raise _mismatch(piece, actual)
@@ -181,7 +181,7 @@ class StreamDownload:
         """Get a job for this piece, and for those after it that are worth requesting now."""
         ahead = 0
         for number, piece in enumerate(self._manifest.pieces[index:], index):
-            if number > index + 1 and ahead + piece.size > self._ahead:
+            if number > index + 1 and ahead + piece.size > self._ahead:  # the next one always
                 return
             ahead += piece.size
             if number not in self._jobs:

@@ -83,7 +83,7 @@ class StreamUpload:
         self._part_size = choose_part_size(None, part_size)
         self._description = description or ""
         check_description(self._description)
-        check_description(describe_piece("0" * 16, 999_999, self._description))
+        check_description(describe_piece("0" * 16, 999_999, self._description))  # the longest of a piece
         self._vault = vault
         self._source = _Ahead(as_stream(source))
         self._parts = parts
@@ -228,7 +228,7 @@ class StreamUpload:
         """Continue an open piece from where the service has all of it."""
         async with self._vault.resume_writer(opened.upload_id) as writer:
             self._check_position(kept.size + writer.position, position)
-            kept.unfinished = None
+            kept.unfinished = None  # it is this piece now
             await self._write(kept, writer)
 
     def _check_position(self, expected: int, position: int) -> None:

@@ -130,7 +130,7 @@ class BigFiles:
                 except _ONE_FILE as error:
                     if isinstance(error, CatalogError) and not isinstance(error, UploadLockedError):
                         raise
-                    self._failures.add(found.path, error)
+                    self._failures.add(found.path, error)  # the run goes on
 
     async def _upload(self, tree: TreeRecord, run: RunNumber, found: Found, known: Known | None) -> None:
         if await self._is_stored(tree, run, found, known):
@@ -208,7 +208,7 @@ class BigFiles:
             _, attributes = await self._look_at(found)
             entry = new_version(now, tree.number, run, attributes=attributes)
             await catalog.entries.add([entry._replace(upload=record.upload)])
-            await catalog.uploads.record_told(record.upload)
+            await catalog.uploads.record_told(record.upload)  # last: until then the next run records it
         return archive
 
     @contextmanager

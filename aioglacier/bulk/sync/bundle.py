@@ -98,7 +98,7 @@ class BundleWriter:
 
     async def finish(self) -> Archive:
         """Write the index and make the archive; from then on its members count."""
-        await self._flush()
+        await self._flush()  # the index is made from the records
         start = self.writer.position
         index_hash = await self._write_index()
         self.record = record = replace(
@@ -119,7 +119,7 @@ class BundleWriter:
         await self.writer.write(encode_trailer(trailer))
         await self._catalog.bundles.record(self._tree, self._run, record)
         self.archive = await self.writer.complete()
-        await self._catalog.bundles.finish(record.upload)
+        await self._catalog.bundles.finish(record.upload)  # a kill before this loses no member
         return self.archive
 
     async def _flush(self) -> None:

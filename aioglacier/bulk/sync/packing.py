@@ -92,7 +92,7 @@ class Packer:
             root: The folder.
             tree: Its number on record.
             run: The run.
-            encode: Compresses and encrypts members.
+            encode: Compresses and encrypts members, as ``compression`` and ``encryption`` say.
             compression: The name of the compression.
             encryption: The name of the encryption.
             find_content: Returns where contents lie in the vault already, by size and tree hash.

@@ -185,7 +185,7 @@ class Scan:
             return
         folders.append(_Folder(fd, path, self._names_at_once, passage))
         if len(folders) > _OPEN_AT_ONCE:
-            folders[-_OPEN_AT_ONCE].close()
+            folders[-_OPEN_AT_ONCE].close()  # opened again on the way back
 
     def _leave(self, folders: list[_Folder]) -> None:
         left = folders.pop()

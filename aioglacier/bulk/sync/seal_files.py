@@ -49,14 +49,7 @@ async def archive_sealed(
 ) -> Archive:
     """Encrypt a file into an archive of its own, and record it.
 
-    Args:
-        context: The vault.
-        tree: The folder.
-        run: The run.
-        found: The facts of the file.
-        root: The path of the folder.
-        recipients: The recipients to encrypt to.
-        show: Called with the writer, for the display.
+    ``show`` is called with the writer, for the display.
 
     Raises:
         SourceError: The file cannot be read, or changed meanwhile. No archive was made.

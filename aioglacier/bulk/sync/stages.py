@@ -123,7 +123,7 @@ class Stages:
                 stages.start_soon(self._big_files.upload_all, tree, run, big_files.clone())
             stages.start_soon(self.bundling.run, tree, run, from_packers)
             for stream in (from_look, to_bundle, big_files):
-                stream.close()
+                stream.close()  # the clones are at work; an original would keep its reader waiting
 
     async def _pack_all(
         self,

@@ -83,7 +83,7 @@ class FolderSync:
         if self._is_prepared:
             return
         await run_in_thread(lambda: os.close(open_top(os.fsencode(self._root))))
-        await self._context.look()
+        await self._context.look()  # archives of a deleted vault of this name count no more
         await self._note_unknown_archives()
         await self._note_other_machines()
         self._is_prepared = True
@@ -105,12 +105,12 @@ class FolderSync:
         async with catalog.lock_source(context.key, self._root):
             await self._check_encryption()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
-            self.unknown = await settle_folder(context, tree)
+            self.unknown = await settle_folder(context, tree)  # or its leftovers look like content
             run = await catalog.runs.begin(tree, "sync", self._settings())
             try:
                 await self._stages.run(tree, run)
             except BaseException as error:
-                with anyio.move_on_after(5, shield=True):
+                with anyio.move_on_after(5, shield=True):  # a stopped run does not wait for a catalog
                     await self._end(tree, run, outcome_of(error))
                 raise
             if self._stages.is_draining:
