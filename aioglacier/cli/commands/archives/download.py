@@ -230,7 +230,7 @@ async def _download(session: Session, options: _Options, glacier: Glacier) -> in
         "size": description.output_size,
         "byte_range": plain(options.byte_range),
         "tree_hash": plain(description.tree_hash),
-        "verified": description.tree_hash is not None,
+        "verified": description.tree_hash is not None or not options.unverified,
         **cost_record(budget.prices, budget.cost),
     }
     session.output.record(record, _text)
@@ -338,7 +338,7 @@ async def _fetch_to_stdout(
 
 
 def _text(record: Mapping[str, Any]) -> str:
-    proof = "its tree hash is right" if record["verified"] else "the service has no hash for this range"
+    proof = "its hashes are right" if record["verified"] else "but not verified: nothing has its hashes"
     target = "standard output" if record["target"] == STDOUT else record["target"]
     shown = {**record, "cost": cost_text(record)}
     without = {"target", "verified", "currency", "prices_of", "prices_seen"}

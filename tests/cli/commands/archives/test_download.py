@@ -22,3 +22,20 @@ def test_expedited_is_asked_for(cli: Cli, vault: str) -> None:
     assert not cli("--json", "jobs", "list", vault).records
     cli(*words, "--yes")
     assert (cli.folder / "target").read_bytes() == b"archived"
+
+
+def test_bytes_that_nothing_verifies_need_a_word(bare: Cli) -> None:
+    """A range that is no node of the tree comes with the catalog's leaves, or only with --unverified."""
+    content = bytes(range(256)) * (4 * 4096)  # 4 MiB
+    (bare.folder / "file").write_bytes(content)
+    local = ("--local", "glacier", "--json")
+    bare(*local, "vault", "create", "v")
+    archive_id = bare(*local, "upload", "v", "file", "--part-size=1MiB").record["archive_id"]
+    words = ("download", "v", archive_id, "--byte-range=1048576-3145727")
+    assert bare(*local, *words, "known").record["verified"]
+    other = (*local, "--catalog=other.db")
+    assert "--unverified" in bare(*other, *words, "refused", code=4).err
+    assert not (bare.folder / "refused").exists()
+    record = bare(*other, *words, "taken", "--unverified").record
+    assert not record["verified"]
+    assert (bare.folder / "taken").read_bytes() == content[1048576:3145728]
