@@ -27,10 +27,7 @@ _TIER: Final = click.option(
     help="Speed and price of retrievals: 1-5 minutes, 3-5 hours, 5-12 hours.",
 )
 _MAX_COST: Final = click.option(
-    "--max-cost",
-    type=AMOUNT,
-    metavar="AMOUNT",
-    help="Do nothing if it would cost more, by the price list and in its currency.",
+    "--max-cost", type=AMOUNT, metavar="AMOUNT", help="Spend no more, by the price list and in its currency."
 )
 _PRICES: Final = click.option(
     "--prices", "price_list", metavar="FILE", help="Your own price list, instead of the built-in one."
@@ -95,7 +92,7 @@ def cost_text(record: Any) -> str:
 
     if record["cost"] is None:
         where = record["prices_of"] or "a region that is not named: --region"
-        return f"cost unknown (a size, or the list of {record['prices_seen']} for {where})"
+        return f"unknown cost (a size or age, or the list of {record['prices_seen']} for {where})"
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
 
 

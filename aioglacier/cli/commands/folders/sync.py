@@ -225,7 +225,7 @@ def _plan_text(record: Mapping[str, Any]) -> str:
         f"{record['unchanged']:,} unchanged, {record['removed']:,} removed",
         f"{show_count(record['bundles'], 'bundle')} and {show_count(record['big_files'], 'big file')}",
         f"{show_count(record['requests'], 'request')}, {show_size(record['sent'])}, {cost_text(record)}",
-        f"kept for {record['cost_each_month']:.4f} {record['currency']} each month",
+        f"kept each month: {cost_text({**record, 'cost': record['cost_each_month']})}",
     ]
     return "\n".join(lines)
 
