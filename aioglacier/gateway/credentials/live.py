@@ -43,7 +43,7 @@ class LiveKeys:
     ) -> None:
         """``distrusted`` are keys that the service has called expired already."""
         self._session = session
-        self._credentials = credentials
+        self._credentials: Any = credentials  # of a kind that only botocore knows
         self._is_explicit = is_explicit
         self._lock = anyio.Lock()
         self._distrusted = distrusted

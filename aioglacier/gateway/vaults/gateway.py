@@ -10,6 +10,7 @@ before the cancellation goes on.
 
 # The rows replace the bodies.
 # mypy: disable-error-code="empty-body"
+# pyright: reportReturnType=false
 
 from __future__ import annotations
 
