@@ -68,7 +68,8 @@ class RecordingGateway(Gateway):
             answer = await self._gateway.perform(operation, arguments)
         else:
             records = self.records_of(vault)
-            await self._meet(records.key)
+            if operation.name != "DescribeVault":  # which asks the same
+                await self._meet(records.key)
             answer = await self._perform(records, operation, arguments)
         if isinstance(answer, VaultDescription):
             await self._note_vault(answer)
