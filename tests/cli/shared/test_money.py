@@ -21,8 +21,8 @@ def test_a_limit_holds_before_anything_is_sent(bare: Cli) -> None:
     for words in (
         ["upload", "v", "other"],
         ["inventory", "v"],
-        ["download", "v", archive_id, "target"],
-        ["delete", "v", archive_id, "--yes"],
+        ["download", "v", f"--archive-id={archive_id}", "target"],
+        ["delete", "v", f"--archive-id={archive_id}", "--yes"],
     ):
         error = bare(*local, *words, "--max-cost=0", code=2).error
         assert error["error"] == "CostLimitError", words
@@ -38,9 +38,9 @@ def test_a_plan_has_the_cost_that_is_recorded(bare: Cli) -> None:
     plan = bare(*local, "upload", "v", "file", "--dry-run").record
     assert plan["cost"] > 0
     archive_id = bare(*local, "upload", "v", "file").record["archive_id"]
-    deletion = bare(*local, "delete", "v", archive_id, "--dry-run").record
+    deletion = bare(*local, "delete", "v", f"--archive-id={archive_id}", "--dry-run").record
     assert 0 < deletion["cost"] < plan["cost"]
-    bare(*local, "delete", "v", archive_id, "--yes")
+    bare(*local, "delete", "v", f"--archive-id={archive_id}", "--yes")
     spent = {each["operation"]: each["price"] for each in bare(*local, "catalog", "report").record["spent"]}
     assert spent["DeleteArchive"] == pytest.approx(deletion["cost"], abs=2e-6)
     assert spent["UploadArchive"] > 0

@@ -31,7 +31,7 @@ def test_bytes_that_nothing_verifies_need_a_word(bare: Cli) -> None:
     local = ("--local", "glacier", "--json")
     bare(*local, "vault", "create", "v")
     archive_id = bare(*local, "upload", "v", "file", "--part-size=1MiB").record["archive_id"]
-    words = ("download", "v", archive_id, "--byte-range=1048576-3145727")
+    words = ("download", "v", f"--archive-id={archive_id}", "--byte-range=1048576-3145727")
     assert bare(*local, *words, "known").record["verified"]
     other = (*local, "--catalog=other.db")
     assert "--unverified" in bare(*other, *words, "refused", code=4).err
