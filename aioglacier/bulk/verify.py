@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,7 @@ from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.folders.entry_records import Standing
 from aioglacier.catalog.records import ArchiveState
-from aioglacier.core.errors import ConfigurationError, UnsafePathError
+from aioglacier.core.errors import ConfigurationError, UnsafePathError, VaultNotFoundError
 from aioglacier.core.limits import LEAF_SIZE
 from aioglacier.core.models import Tier
 from aioglacier.files.beneath import Beneath
@@ -179,6 +179,8 @@ class FolderVerify:
                 f"the catalog knows nothing of {self._root!r} in vault {self._context.name!r}; it knows "
                 f"{known or 'no folder there'}. 'sync' takes a folder to a vault"
             )
+        with suppress(VaultNotFoundError):  # what was in it is in doubt now, and reported file by file
+            await self._context.look()
         await drop_fruitless_versions(self._context, tree)
         identities = self._options.identities
         recipients = await catalog.runs.recipients(tree)
