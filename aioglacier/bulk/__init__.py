@@ -12,105 +12,84 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
-    from aioglacier.bulk.findings import Finding, Trouble
-    from aioglacier.bulk.formats.age import Identities, Recipients, read_identities, read_recipients
-    from aioglacier.bulk.losses import Loss, find_losses
-    from aioglacier.bulk.path_failures import PathFailure
-    from aioglacier.bulk.pricing import load_prices
-    from aioglacier.bulk.recover import FolderRecovery, Recovered, RecoveryOptions, RecoveryPlan
-    from aioglacier.bulk.restore.restore import FolderRestore, RestoreSnapshot
-    from aioglacier.bulk.restore.restore_options import RestoreOptions
-    from aioglacier.bulk.restore.restore_plan import RestorePlan
-    from aioglacier.bulk.restore.selection import SelectionOptions
-    from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest
-    from aioglacier.bulk.streams.manifest import Manifest, Piece
-    from aioglacier.bulk.streams.upload import StreamUpload
-    from aioglacier.bulk.sync.plan import SyncOptions, SyncPlan, SyncSnapshot
-    from aioglacier.bulk.sync.sync import FolderSync
-    from aioglacier.bulk.verify import FolderVerify, VerifyOptions, VerifySnapshot
+    from aioglacier.bulk.findings import Finding as Finding, Trouble as Trouble
+    from aioglacier.bulk.formats.age import (
+        Identities as Identities,
+        Recipients as Recipients,
+        read_identities as read_identities,
+        read_recipients as read_recipients,
+    )
+    from aioglacier.bulk.losses import Loss as Loss, find_losses as find_losses
+    from aioglacier.bulk.path_failures import PathFailure as PathFailure
+    from aioglacier.bulk.pricing import load_prices as load_prices
+    from aioglacier.bulk.recover import (
+        FolderRecovery as FolderRecovery,
+        Recovered as Recovered,
+        RecoveryOptions as RecoveryOptions,
+        RecoveryPlan as RecoveryPlan,
+    )
+    from aioglacier.bulk.restore.restore import (
+        FolderRestore as FolderRestore,
+        RestoreSnapshot as RestoreSnapshot,
+    )
+    from aioglacier.bulk.restore.restore_options import RestoreOptions as RestoreOptions
+    from aioglacier.bulk.restore.restore_plan import RestorePlan as RestorePlan
+    from aioglacier.bulk.restore.selection import SelectionOptions as SelectionOptions
+    from aioglacier.bulk.streams.download import (
+        StreamDownload as StreamDownload,
+        find_manifest as find_manifest,
+        read_manifest as read_manifest,
+    )
+    from aioglacier.bulk.streams.manifest import Manifest as Manifest, Piece as Piece
+    from aioglacier.bulk.streams.upload import StreamUpload as StreamUpload
+    from aioglacier.bulk.sync.plan import (
+        SyncOptions as SyncOptions,
+        SyncPlan as SyncPlan,
+        SyncSnapshot as SyncSnapshot,
+    )
+    from aioglacier.bulk.sync.sync import FolderSync as FolderSync
+    from aioglacier.bulk.verify import (
+        FolderVerify as FolderVerify,
+        VerifyOptions as VerifyOptions,
+        VerifySnapshot as VerifySnapshot,
+    )
 
-#: The module of each public name.
+#: The public names of each module.
 _HOMES: Final = {
-    "Finding": "findings",
-    "FolderRecovery": "recover",
-    "FolderRestore": "restore.restore",
-    "FolderSync": "sync.sync",
-    "FolderVerify": "verify",
-    "Identities": "formats.age",
-    "Loss": "losses",
-    "Manifest": "streams.manifest",
-    "PathFailure": "path_failures",
-    "Piece": "streams.manifest",
-    "Recipients": "formats.age",
-    "Recovered": "recover",
-    "RecoveryOptions": "recover",
-    "RecoveryPlan": "recover",
-    "RestoreOptions": "restore.restore_options",
-    "RestorePlan": "restore.restore_plan",
-    "RestoreSnapshot": "restore.restore",
-    "SelectionOptions": "restore.selection",
-    "StreamDownload": "streams.download",
-    "StreamUpload": "streams.upload",
-    "SyncOptions": "sync.plan",
-    "SyncPlan": "sync.plan",
-    "SyncSnapshot": "sync.plan",
-    "Trouble": "findings",
-    "VerifyOptions": "verify",
-    "VerifySnapshot": "verify",
-    "find_losses": "losses",
-    "find_manifest": "streams.download",
-    "load_prices": "pricing",
-    "read_identities": "formats.age",
-    "read_manifest": "streams.download",
-    "read_recipients": "formats.age",
+    "findings": ("Finding", "Trouble"),
+    "recover": ("FolderRecovery", "Recovered", "RecoveryOptions", "RecoveryPlan"),
+    "restore.restore": ("FolderRestore", "RestoreSnapshot"),
+    "sync.sync": ("FolderSync",),
+    "verify": ("FolderVerify", "VerifyOptions", "VerifySnapshot"),
+    "formats.age": ("Identities", "Recipients", "read_identities", "read_recipients"),
+    "losses": ("Loss", "find_losses"),
+    "streams.manifest": ("Manifest", "Piece"),
+    "path_failures": ("PathFailure",),
+    "restore.restore_options": ("RestoreOptions",),
+    "restore.restore_plan": ("RestorePlan",),
+    "restore.selection": ("SelectionOptions",),
+    "streams.download": ("StreamDownload", "find_manifest", "read_manifest"),
+    "streams.upload": ("StreamUpload",),
+    "sync.plan": ("SyncOptions", "SyncPlan", "SyncSnapshot"),
+    "pricing": ("load_prices",),
 }
 
-__all__ = [
-    "Finding",
-    "FolderRecovery",
-    "FolderRestore",
-    "FolderSync",
-    "FolderVerify",
-    "Identities",
-    "Loss",
-    "Manifest",
-    "PathFailure",
-    "Piece",
-    "Recipients",
-    "Recovered",
-    "RecoveryOptions",
-    "RecoveryPlan",
-    "RestoreOptions",
-    "RestorePlan",
-    "RestoreSnapshot",
-    "SelectionOptions",
-    "StreamDownload",
-    "StreamUpload",
-    "SyncOptions",
-    "SyncPlan",
-    "SyncSnapshot",
-    "Trouble",
-    "VerifyOptions",
-    "VerifySnapshot",
-    "find_losses",
-    "find_manifest",
-    "load_prices",
-    "read_identities",
-    "read_manifest",
-    "read_recipients",
-]
+_HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}
 
-if not TYPE_CHECKING:
+if not TYPE_CHECKING:  # else every misspelt name would have a type
 
     def __getattr__(name: str) -> Any:
-        """Load a public name when it is first used (PEP 562)."""
-        if name in _HOMES:
+        """Load a public name, or their list, at its first use (PEP 562)."""
+        if name in _HOME_OF:
             import importlib  # noqa: PLC0415  # only where a name is used
 
-            value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-            globals()[name] = value
-            return value
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        elif name == "__all__":
+            value = sorted(_HOME_OF)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
     def __dir__() -> list[str]:
-        return list(__all__)
+        return sorted(_HOME_OF)

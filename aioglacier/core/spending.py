@@ -1,4 +1,4 @@
-"""What a program spends at the service, and the limit that it keeps.
+"""The money that a program spends at the service, and the limit that it keeps.
 
 A ``Budget`` is in force in the block that ``Vault.spending`` opens, and in the tasks that begin inside it.
 The layer that sends requests asks it before each attempt, so repetitions count, and no method has to pass it
@@ -28,7 +28,7 @@ _DAY: Final = timedelta(days=1)
 
 
 class Charge(NamedTuple):
-    """What one request is charged for.
+    """The things that one request is charged for.
 
     Attributes:
         uploads: Upload requests.

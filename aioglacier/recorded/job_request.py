@@ -63,7 +63,7 @@ class JobRequest:
         if job.status is JobStatus.FAILED or self.description not in {None, job.description}:
             return False
         if self.archive_id is None:
-            # Of a job that goes on from a marker only the next marker is told, so each is another one.
+            # The service describes only the next marker of a job that began at one, so each such job is new.
             if replace(job.inventory or InventoryParameters(), marker=None) != self.inventory:
                 return False
         elif find_in_output(job, self.archive_id, self.byte_range) is None:

@@ -1,4 +1,4 @@
-"""A gateway that records what the service says of vaults, archives and jobs, whoever asked.
+"""A gateway that records what the service says of vaults, archives and jobs, for every caller.
 
 It holds the connection's gateway, so nothing above it has to think of the record:
 

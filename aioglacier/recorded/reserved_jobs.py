@@ -1,8 +1,8 @@
 """Jobs that are paid for once, however many processes want them.
 
 All retrievals of one archive share a lock, and so do the inventories of a vault. A process holds it from its
-look at the record until the id of its job is on record. So whoever gets the lock next finds that job. A job
-that is still an intent then was left behind by a process that died, or that never got its answer: the
+look at the record until the id of its job is on record. So the next process with the lock finds that job. A
+job that is still an intent then was left behind by a process that died, or that never got its answer: the
 service's list of jobs tells whether it was started.
 
 Only a connection with a catalog imports this module, because it takes long to load.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TransferResources:
-    """What transfers share: memory, hashing, and the right to send or fetch.
+    """The things that transfers share: memory, hashing, and the right to send or fetch.
 
     Attributes:
         buffers: The memory budget.

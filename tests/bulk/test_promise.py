@@ -102,7 +102,7 @@ class Promise(RuleBasedStateMachine):
         history: Every content that a path has had at a ``sync``, by path, oldest first.
         sure: Where in its history the newest content is that is certainly stored, by path.
         gone: Paths that a ``sync`` which ended well has not found.
-        is_mixed: A recovery was told that the files of another machine are those of this folder.
+        is_mixed: A recovery took the files of another machine for those of this folder.
     """
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ async def test_an_upload_goes_on_if_its_parts_prove_it(house: House, *, is_same:
 
 
 async def test_an_upload_that_is_locked_is_left_to_its_process(house: House) -> None:
-    """Nobody else goes on with it, nor with the file that it is on record for."""
+    """No other process goes on with it, nor with the file that it is on record for."""
     left = await house.left_behind()
     assert left.upload_id is not None
     async with house.vault.lock_upload(left.upload_id):

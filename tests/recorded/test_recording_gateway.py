@@ -1,4 +1,4 @@
-"""What the service says of vaults and archives is on record, whoever asked."""
+"""The answers of the service about vaults and archives are on record, for every caller."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_an_archive_that_the_service_does_not_know_counts_no_more(house: H
 
 
 async def test_a_vault_that_was_made_again_has_none_of_its_archives(house: House) -> None:
-    """Whatever is older than the vault is in doubt as soon as the vault is described."""
+    """Archives older than the vault are in doubt as soon as the vault is described."""
     archive = await house.vault.upload(b"small")
     assert (await house.vault.describe()).name == "v"
     assert await states(house) == [ArchiveState.STORED]

@@ -1,4 +1,4 @@
-"""Jobs are paid for once, whoever wants them and whatever is killed."""
+"""Jobs are paid for once, however many processes want them and however many are killed."""
 
 from __future__ import annotations
 

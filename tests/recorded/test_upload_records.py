@@ -29,7 +29,7 @@ async def test_an_upload_of_another_vault_cannot_go_on_here(house: House) -> Non
 
 
 async def test_an_upload_that_is_reported_or_aborted_is_not_found_again(house: House) -> None:
-    """What the user knows of is not reported, and an aborted upload does not go on."""
+    """An upload that the user knows of is not reported, and an aborted upload does not go on."""
     left = await house.left_behind()
     assert left.upload_id is not None
     await house.records.uploads.note_aborted(left.upload_id)

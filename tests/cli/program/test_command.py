@@ -89,7 +89,7 @@ def test_a_mistyped_catalog_is_noticed(bare: Cli) -> None:
 
 
 def test_a_refusal_names_the_next_command(bare: Cli) -> None:
-    """What the service does not have is answered with the command that lists what it has."""
+    """A thing that the service does not have is answered with the command that lists what it has."""
     bare("--local", "glacier", "vault", "create", "v")
     local = "aioglacier --local=glacier"
     for words, hint in (

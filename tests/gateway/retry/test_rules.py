@@ -1,4 +1,4 @@
-"""What a failed attempt allows, by its error."""
+"""The next step that a failed attempt allows, by its error."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ UNVERIFIED: Final = click.option(
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """What was given; ``archive_id`` is empty where the job says it."""
+    """The arguments; ``archive_id`` is empty where the job names the archive."""
 
     vault: str
     archive_id: str
