@@ -76,8 +76,8 @@ class Operation(Generic[T]):
 
     Attributes:
         name: The operation's name in the API.
-        method: The HTTP method.
-        path: Below the account, with the names of arguments in braces; may end in a fixed query.
+        target: The HTTP method and the path below the account, with the names of arguments in braces; it may
+            end in a fixed query. ``method`` and ``path`` have the two.
         reads: Makes the result from the answer and the arguments.
         query: Writers of the query's parameters, by name.
         headers: Writers of the request's headers, by name.
@@ -90,8 +90,7 @@ class Operation(Generic[T]):
     """
 
     name: str
-    method: str
-    path: str
+    target: str
     reads: Callable[[Any, Arguments], T]
     _: KW_ONLY
     query: Mapping[str, Writer] = field(default_factory=dict)
@@ -102,6 +101,13 @@ class Operation(Generic[T]):
     is_slow: bool = False
     rule: Rule = REPEATABLE
     charge: Callable[[Arguments], Charge] | None = None
+    method: str = field(init=False)
+    path: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        method, _, path = self.target.partition(" ")
+        object.__setattr__(self, "method", method)  # once, because every request reads them
+        object.__setattr__(self, "path", path)
 
     def __call__(self, signature: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Return the method that ``signature`` describes: it hands this row to its object's ``perform``."""

@@ -92,8 +92,7 @@ def _charge_retrieval(arguments: Arguments) -> Charge:
 
 GET_JOB_OUTPUT: Final = Operation(
     "GetJobOutput",
-    "GET",
-    "vaults/{vault}/jobs/{job_id}/output",
+    "GET vaults/{vault}/jobs/{job_id}/output",
     nothing,
     headers={"Range": argument("byte_range", "bytes={}".format)},
     missing=JobNotFoundError,
@@ -111,18 +110,17 @@ class Gateway(Performer):
 
     # --- vaults
 
-    @Operation("CreateVault", "PUT", "vaults/{vault}", nothing)
+    @Operation("CreateVault", "PUT vaults/{vault}", nothing)
     async def create_vault(self, vault: str) -> None: ...
 
     @Operation(
-        "DescribeVault", "GET", "vaults/{vault}", document(documents.read_vault), missing=VaultNotFoundError
+        "DescribeVault", "GET vaults/{vault}", document(documents.read_vault), missing=VaultNotFoundError
     )
     async def describe_vault(self, vault: str) -> VaultDescription: ...
 
     @Operation(
         "DeleteVault",
-        "DELETE",
-        "vaults/{vault}",
+        "DELETE vaults/{vault}",
         nothing,
         missing=VaultNotFoundError,
         rule=Rule(is_removal=True),
@@ -130,11 +128,7 @@ class Gateway(Performer):
     async def delete_vault(self, vault: str) -> None: ...
 
     @Operation(
-        "ListVaults",
-        "GET",
-        "vaults",
-        document(documents.page_of("VaultList", documents.read_vault)),
-        query=PAGE,
+        "ListVaults", "GET vaults", document(documents.page_of("VaultList", documents.read_vault)), query=PAGE
     )
     async def list_vaults(
         self, *, limit: int | None = None, marker: str | None = None
@@ -142,8 +136,7 @@ class Gateway(Performer):
 
     @Operation(
         "SetVaultNotifications",
-        "PUT",
-        "vaults/{vault}/notification-configuration",
+        "PUT vaults/{vault}/notification-configuration",
         nothing,
         document={
             "SNSTopic": argument("config", lambda config: config.sns_topic),
@@ -154,36 +147,33 @@ class Gateway(Performer):
 
     @Operation(
         "GetVaultNotifications",
-        "GET",
-        "vaults/{vault}/notification-configuration",
+        "GET vaults/{vault}/notification-configuration",
         document(documents.read_notifications),
     )
     async def get_vault_notifications(self, vault: str) -> NotificationConfig: ...
 
-    @Operation("DeleteVaultNotifications", "DELETE", "vaults/{vault}/notification-configuration", nothing)
+    @Operation("DeleteVaultNotifications", "DELETE vaults/{vault}/notification-configuration", nothing)
     async def delete_vault_notifications(self, vault: str) -> None: ...
 
     @Operation(
         "SetVaultAccessPolicy",
-        "PUT",
-        "vaults/{vault}/access-policy",
+        "PUT vaults/{vault}/access-policy",
         nothing,
         document={"Policy": text("policy")},
     )
     async def set_vault_access_policy(self, vault: str, policy: str) -> None: ...
 
     @Operation(
-        "GetVaultAccessPolicy", "GET", "vaults/{vault}/access-policy", document(documents.read_access_policy)
+        "GetVaultAccessPolicy", "GET vaults/{vault}/access-policy", document(documents.read_access_policy)
     )
     async def get_vault_access_policy(self, vault: str) -> str: ...
 
-    @Operation("DeleteVaultAccessPolicy", "DELETE", "vaults/{vault}/access-policy", nothing)
+    @Operation("DeleteVaultAccessPolicy", "DELETE vaults/{vault}/access-policy", nothing)
     async def delete_vault_access_policy(self, vault: str) -> None: ...
 
     @Operation(
         "InitiateVaultLock",
-        "POST",
-        "vaults/{vault}/lock-policy",
+        "POST vaults/{vault}/lock-policy",
         header("x-amz-lock-id", LockId),
         document={"Policy": text("policy")},
         # The second is refused while the first is in progress, and its lock id would be lost.
@@ -194,19 +184,18 @@ class Gateway(Performer):
     )
     async def initiate_vault_lock(self, vault: str, policy: str) -> LockId: ...
 
-    @Operation("CompleteVaultLock", "POST", "vaults/{vault}/lock-policy/{lock_id}", nothing)
+    @Operation("CompleteVaultLock", "POST vaults/{vault}/lock-policy/{lock_id}", nothing)
     async def complete_vault_lock(self, vault: str, lock_id: LockId) -> None: ...
 
-    @Operation("AbortVaultLock", "DELETE", "vaults/{vault}/lock-policy", nothing)
+    @Operation("AbortVaultLock", "DELETE vaults/{vault}/lock-policy", nothing)
     async def abort_vault_lock(self, vault: str) -> None: ...
 
-    @Operation("GetVaultLock", "GET", "vaults/{vault}/lock-policy", document(documents.read_lock))
+    @Operation("GetVaultLock", "GET vaults/{vault}/lock-policy", document(documents.read_lock))
     async def get_vault_lock(self, vault: str) -> VaultLock: ...
 
     @Operation(
         "AddTagsToVault",
-        "POST",
-        "vaults/{vault}/tags?operation=add",
+        "POST vaults/{vault}/tags?operation=add",
         nothing,
         document={"Tags": argument("tags", write_tags)},
     )
@@ -214,22 +203,20 @@ class Gateway(Performer):
 
     @Operation(
         "RemoveTagsFromVault",
-        "POST",
-        "vaults/{vault}/tags?operation=remove",
+        "POST vaults/{vault}/tags?operation=remove",
         nothing,
         document={"TagKeys": argument("keys", write_tag_keys)},
     )
     async def remove_tags_from_vault(self, vault: str, keys: Sequence[str]) -> None: ...
 
-    @Operation("ListTagsForVault", "GET", "vaults/{vault}/tags", document(documents.read_tags))
+    @Operation("ListTagsForVault", "GET vaults/{vault}/tags", document(documents.read_tags))
     async def list_tags_for_vault(self, vault: str) -> dict[str, str]: ...
 
     # --- archives
 
     @Operation(
         "UploadArchive",
-        "POST",
-        "vaults/{vault}/archives",
+        "POST vaults/{vault}/archives",
         stored_archive,
         headers={**BODY_HASHES, "x-amz-archive-description": DESCRIPTION},
         largest_body=VAULT.max_single_upload_size,
@@ -263,8 +250,7 @@ class Gateway(Performer):
 
     @Operation(
         "DeleteArchive",
-        "DELETE",
-        "vaults/{vault}/archives/{archive_id}",
+        "DELETE vaults/{vault}/archives/{archive_id}",
         nothing,
         missing=ArchiveNotFoundError,
         rule=Rule(is_removal=True),
@@ -275,8 +261,7 @@ class Gateway(Performer):
 
     @Operation(
         "InitiateMultipartUpload",
-        "POST",
-        "vaults/{vault}/multipart-uploads",
+        "POST vaults/{vault}/multipart-uploads",
         header("x-amz-multipart-upload-id", UploadId),
         headers={
             "x-amz-part-size": argument("part_size", write_part_size),
@@ -298,8 +283,7 @@ class Gateway(Performer):
 
     @Operation(
         "UploadMultipartPart",
-        "PUT",
-        "vaults/{vault}/multipart-uploads/{upload_id}",
+        "PUT vaults/{vault}/multipart-uploads/{upload_id}",
         acknowledged,
         headers={**BODY_HASHES, "Content-Range": lambda arguments: f"bytes {part_range(arguments)}/*"},
         largest_body=VAULT.max_part_size,
@@ -329,8 +313,7 @@ class Gateway(Performer):
 
     @Operation(
         "CompleteMultipartUpload",
-        "POST",
-        "vaults/{vault}/multipart-uploads/{upload_id}",
+        "POST vaults/{vault}/multipart-uploads/{upload_id}",
         stored_archive,
         headers={"x-amz-archive-size": argument("size"), TREE_HASH_HEADER: argument("tree_hash", bytes.hex)},
         missing=UploadNotFoundError,
@@ -351,8 +334,7 @@ class Gateway(Performer):
 
     @Operation(
         "AbortMultipartUpload",
-        "DELETE",
-        "vaults/{vault}/multipart-uploads/{upload_id}",
+        "DELETE vaults/{vault}/multipart-uploads/{upload_id}",
         nothing,
         missing=UploadNotFoundError,
         # A repetition succeeds for a while, then the upload is gone.
@@ -362,8 +344,7 @@ class Gateway(Performer):
 
     @Operation(
         "ListMultipartUploads",
-        "GET",
-        "vaults/{vault}/multipart-uploads",
+        "GET vaults/{vault}/multipart-uploads",
         document(documents.page_of("UploadsList", documents.read_upload)),
         query=PAGE,
         missing=VaultNotFoundError,
@@ -374,8 +355,7 @@ class Gateway(Performer):
 
     @Operation(
         "ListParts",
-        "GET",
-        "vaults/{vault}/multipart-uploads/{upload_id}",
+        "GET vaults/{vault}/multipart-uploads/{upload_id}",
         document(documents.read_parts),
         query=PAGE,
         missing=UploadNotFoundError,
@@ -388,8 +368,7 @@ class Gateway(Performer):
 
     @Operation(
         "InitiateJob",
-        "POST",
-        "vaults/{vault}/jobs",
+        "POST vaults/{vault}/jobs",
         header("x-amz-job-id", JobId),
         document={
             "Type": fixed("archive-retrieval"),
@@ -422,8 +401,7 @@ class Gateway(Performer):
 
     @Operation(
         "InitiateJob",
-        "POST",
-        "vaults/{vault}/jobs",
+        "POST vaults/{vault}/jobs",
         header("x-amz-job-id", JobId),
         document={
             "Type": fixed("inventory-retrieval"),
@@ -450,8 +428,7 @@ class Gateway(Performer):
 
     @Operation(
         "DescribeJob",
-        "GET",
-        "vaults/{vault}/jobs/{job_id}",
+        "GET vaults/{vault}/jobs/{job_id}",
         document(documents.read_job),
         missing=JobNotFoundError,
     )
@@ -459,8 +436,7 @@ class Gateway(Performer):
 
     @Operation(
         "ListJobs",
-        "GET",
-        "vaults/{vault}/jobs",
+        "GET vaults/{vault}/jobs",
         document(documents.page_of("JobList", documents.read_job)),
         query={
             **PAGE,
@@ -491,14 +467,13 @@ class Gateway(Performer):
     # --- the account
 
     @Operation(
-        "GetDataRetrievalPolicy", "GET", "policies/data-retrieval", document(documents.read_retrieval_policy)
+        "GetDataRetrievalPolicy", "GET policies/data-retrieval", document(documents.read_retrieval_policy)
     )
     async def get_data_retrieval_policy(self) -> RetrievalPolicy: ...
 
     @Operation(
         "SetDataRetrievalPolicy",
-        "PUT",
-        "policies/data-retrieval",
+        "PUT policies/data-retrieval",
         nothing,
         document={"Policy": argument("policy", documents.write_retrieval_policy)},
     )
@@ -506,13 +481,12 @@ class Gateway(Performer):
 
     @Operation(
         "PurchaseProvisionedCapacity",
-        "POST",
-        "provisioned-capacity",
+        "POST provisioned-capacity",
         header("x-amz-capacity-id", CapacityId),
         # Buys again, for a month.
         rule=Rule(Repeat.NEVER, hint="the unit may be bought all the same: look at the provisioned capacity"),
     )
     async def purchase_provisioned_capacity(self) -> CapacityId: ...
 
-    @Operation("ListProvisionedCapacity", "GET", "provisioned-capacity", document(documents.read_capacities))
+    @Operation("ListProvisionedCapacity", "GET provisioned-capacity", document(documents.read_capacities))
     async def list_provisioned_capacity(self) -> tuple[ProvisionedCapacity, ...]: ...

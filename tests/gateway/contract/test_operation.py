@@ -31,7 +31,7 @@ class Table(Performer):
         """Refuse."""
         raise NotImplementedError
 
-    @Operation("Count", "GET", "things/{thing}", size_of)
+    @Operation("Count", "GET things/{thing}", size_of)
     async def count(self, thing: str, kind: str = "", *, more: int = 0) -> int:
         """Count."""
         raise NotImplementedError
