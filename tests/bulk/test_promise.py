@@ -310,7 +310,9 @@ class Promise(RuleBasedStateMachine):
         """The catalog is compared with the vault's own list, by a program that may be killed before."""
         if days:
             self._portal.call(self._server.advance, days * 86400.0)
-        assert self._program("inventory", VAULT, crash_at=point) in {0, -9}
+        if self._program("inventory", VAULT, crash_at=point) == -9:
+            # Its job is found again. Later archives would be missing in it: this clock runs ahead of theirs.
+            assert self._program("inventory", VAULT) == 0
         self.check_restore()
 
     @rule(which=CHOICE, is_lacking=st.booleans())
@@ -427,11 +429,17 @@ class Promise(RuleBasedStateMachine):
         return self._call(run, timeouts)
 
     def _sync_against(self, *faults: Fault) -> None:
-        """Sync although the service fails; what was stored before still is."""
-        self._note_history(self._look())
+        """Sync although the service fails; what was stored before still is.
+
+        A sync that finds all content on record asks for nothing, and then ends well.
+        """
+        before = self._look()
+        self._note_history(before)
         self._portal.call(self._server.faults.add, *faults)
         with suppress(GlacierError):
-            self._sync(OPTIONS, Timeouts(give_up=0.1))
+            sync = self._sync(OPTIONS, Timeouts(give_up=0.1))
+            if not sync.failures and not sync.unknown:
+                self._note_stored(before)
         self._portal.call(self._server.faults.clear)
         self.check_restore()
 
