@@ -274,6 +274,8 @@ class FolderRecovery:
         """Return the folder of a file that no bundle tells of: the named one, or the only one of its name."""
         if self._options.folder is not None:
             return _absolute(self._options.folder)
+        if what.tree:  # of another folder than all bundles, maybe one with the same name on another machine
+            return None
         name = what.folder if isinstance(what, LargeFile) else None
         fitting = {root for root in homes.values() if root and file_folder(root) == name}
         return fitting.pop() if len(fitting) == 1 else None

@@ -108,6 +108,26 @@ async def test_a_large_file_comes_back_by_its_name(place: Place, tmp_path: Path)
     assert picture(tmp_path / "back") == picture(tree)
 
 
+async def test_a_large_file_of_another_machine_is_not_taken_for_ours(place: Place, tmp_path: Path) -> None:
+    """Its folder has the same path, and the bundle that names its machine is gone."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "big").write_bytes(os.urandom(17 * MIB))
+    await place.sync(tree, host="other")
+    (tree / "big").unlink()
+    (tree / "ours").write_bytes(b"ours")
+    await place.sync(tree)
+    theirs = next(archive for archive in await place.archives() if "bundle" in archive.description)
+    async with place.vault() as vault:
+        await vault.delete_archive(theirs.id)
+    await lose_catalog(place)
+    done = await recover(place)
+    assert (done.files, len(done.homeless)) == (0, 1)
+    await place.restore(tmp_path / "back", folder=str(tree))
+    assert (tmp_path / "back" / "ours").read_bytes() == b"ours"
+    assert not (tmp_path / "back" / "big").exists()
+
+
 async def test_what_is_older_than_a_sync_on_record_hides_nothing_of_it(place: Place, tmp_path: Path) -> None:
     """A folder may have been archived again before anyone missed the catalog; a new one takes all."""
     tree = make_tree(tmp_path / "tree", files=3)
