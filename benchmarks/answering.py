@@ -100,7 +100,17 @@ def _answer(status: str, extra: str, document: dict[str, Any] | None = None) -> 
 
 
 def _document(path: str) -> dict[str, Any]:
-    """A job, done, or a list of unfinished uploads, empty."""
+    """A job, done, or a list of unfinished uploads, empty, or a vault."""
+    if path.count("/") == 3:
+        name = path.rpartition("/")[2]
+        return {
+            "VaultName": name,
+            "VaultARN": f"arn:aws:glacier:us-east-1:012345678901:vaults/{name}",
+            "CreationDate": "2012-03-20T17:03:43.221Z",
+            "LastInventoryDate": None,
+            "NumberOfArchives": 0,
+            "SizeInBytes": 0,
+        }
     if "/jobs/" not in path:
         return {"Marker": None, "UploadsList": []}
     size = _output_size(path)

@@ -127,6 +127,9 @@ class ResumedUpload:
     ) -> None:
         """Find out where to begin; see ``open_or_resume``."""
         record = await self._find_record(resume=resume, again=again)
+        if record is not None and record.state is UploadState.COMPLETED:
+            await self._context.look()  # a vault that was made again has none of its former archives
+            record = await self._find_record(resume=resume, again=again)
         if record is not None and restart and not record.is_told:
             await self._give_up(record)
         elif record is not None and await self._take(record):
@@ -266,7 +269,6 @@ async def open_or_resume(
     """
     file = await look_at_file(path)
     with context.naming():
-        await context.look()
         async with context.catalog.lock_source(context.key, file.path):
             upload = ResumedUpload(context, file, options)
             await upload.prepare(
