@@ -153,11 +153,12 @@ async def test_what_is_not_there_cannot_be_retrieved(vault: Vault) -> None:
 
 
 async def test_bytes_that_nothing_vouches_for_are_given_only_if_asked_for(
-    vault: Vault, tmp_path: Path
+    scripted: ScriptedGateway, vault: Vault, tmp_path: Path
 ) -> None:
     """A range that is no node has no hash of the service, and without a catalog there is none at all."""
     data = DATA + DATA
     job = await vault.retrieve((await vault.upload(data)).id, byte_range=(MIB, 3 * MIB))
+    await scripted.advance(5 * 3600)
     await job.wait_until_done()
     with pytest.raises(IntegrityError, match="cannot be verified"):
         await job.download(tmp_path / "part")
