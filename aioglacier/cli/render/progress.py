@@ -95,6 +95,7 @@ async def following(output: Output, look: Callable[[], State]) -> AsyncIterator[
             display.update(task, description=escape(label), total=total, completed=done, facts=facts)
 
         show()
+        display.refresh()  # a short first step would be over before the display draws by itself
         async with repeating(show, _POLL_SECONDS):
             yield
 
