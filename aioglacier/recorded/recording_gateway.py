@@ -14,6 +14,7 @@ Only a connection with a catalog imports this module, because it takes long to l
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import VaultKey
@@ -22,7 +23,6 @@ from aioglacier.core.errors import (
     ArchiveNotFoundError,
     CatalogError,
     CatalogMismatchError,
-    GlacierError,
     JobNotFoundError,
     VaultNotFoundError,
 )
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.protocols import Answer, JobOutput, RawRequest
 
 _log: Final = logging.getLogger("aioglacier.recorded.recording_gateway")
+
+#: Operations before which a vault is not asked for: it need not be there, or they ask for it themselves.
+_NEED_NO_VAULT: Final = frozenset({"CreateVault", "DescribeVault", "DeleteVault"})
 
 
 class RecordingGateway(Gateway):
@@ -68,8 +71,6 @@ class RecordingGateway(Gateway):
             answer = await self._gateway.perform(operation, arguments)
         else:
             records = self.records_of(vault)
-            if operation.name != "DescribeVault":  # which asks the same
-                await self._meet(records.key)
             answer = await self._perform(records, operation, arguments)
         if isinstance(answer, VaultDescription):
             await self._note_vault(answer)
@@ -80,6 +81,8 @@ class RecordingGateway(Gateway):
             return await self._gateway.perform(operation, arguments)
 
         try:
+            if operation.name not in _NEED_NO_VAULT:
+                await self._meet(records.key)
             if operation.name == "DeleteArchive":
                 return await records.delete(arguments["archive_id"], perform)
             answer = await perform()
@@ -118,11 +121,8 @@ class RecordingGateway(Gateway):
             return
         _, created = await self._catalog.facts_of(key)
         if created is None:
-            try:
-                vault = await self._gateway.describe_vault(key.vault)
-            except GlacierError:  # the operation itself will show it
-                return
-            await self._note_vault(vault)
+            with suppress(AccessDeniedError):  # a policy may allow the operation, and not this
+                await self._note_vault(await self._gateway.describe_vault(key.vault))
         self._met.add(key.vault)
 
     async def _note_vault(self, vault: VaultDescription) -> None:
