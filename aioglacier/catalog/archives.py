@@ -161,7 +161,8 @@ class Archives:
         """Add new archives, confirm known ones, and mark as suspect those that differ or are not listed.
 
         A whole inventory should list every archive that is ``INVENTORY_ALLOWANCE`` older than itself. Doubt
-        ends when a later inventory lists the archive with our size and tree hash.
+        ends when a later inventory lists the archive with our size and tree hash. An archive that one
+        inventory lists twice, with different sizes or tree hashes, is suspect too.
 
         Each few thousand are a transaction, so if this is cancelled or fails, some are merged. Merging the
         same again is right at any time. An archive listed twice counts twice.
@@ -336,13 +337,14 @@ class _Sorted:
 
     new: dict[str, Archive] = field(default_factory=dict)
     confirmed: list[int] = field(default_factory=list)
-    conflicting: list[int] = field(default_factory=list)
+    conflicting: set[int] = field(default_factory=set)
     damaged: dict[int, Archive] = field(default_factory=dict)
     repeated: list[str] = field(default_factory=list)
+    contradictory: set[ArchiveId] = field(default_factory=set)
 
     def result(self) -> MergeResult:
         confirmed = len(self.confirmed) + len(self.damaged) + len(self.repeated)
-        return MergeResult(len(self.new), confirmed, len(self.conflicting))
+        return MergeResult(len(self.new), confirmed, len(self.conflicting) + len(self.contradictory))
 
 
 def _sum(results: Iterable[MergeResult]) -> MergeResult:
@@ -359,11 +361,13 @@ def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> 
             elif (row.size, row.tree_hash) == (archive.size, archive.tree_hash):
                 found.confirmed.append(row.number)
             else:
-                found.conflicting.append(row.number)
-        elif archive.id in found.new:
+                found.conflicting.add(row.number)
+        elif (first := found.new.setdefault(archive.id, archive)) is archive:
+            pass
+        elif (first.size, first.tree_hash) == (archive.size, archive.tree_hash):
             found.repeated.append(archive.id)
         else:
-            found.new[archive.id] = archive
+            found.contradictory.add(archive.id)
     return found
 
 
@@ -377,8 +381,11 @@ def _write_sorted(connection: Connection, key: int, found: _Sorted, inventoried:
     seen = [*found.confirmed, *found.damaged, *found.conflicting]
     if seen:
         see_archives(connection, seen, inventoried)
-    if found.conflicting:
-        suspect_archives(connection, found.conflicting, inventoried)
+    doubted = [*found.conflicting]
+    if found.contradictory:
+        doubted += [row.number for row in find_known(connection, key, [*found.contradictory]).values()]
+    if doubted:
+        suspect_archives(connection, doubted, inventoried)
 
 
 def _note_inventory(connection: Connection, key: VaultKey, inventoried: datetime) -> int:

@@ -224,7 +224,8 @@ class MergeResult(NamedTuple):
     Attributes:
         added: Archives that were not on record.
         confirmed: Archives that were, with the same size and tree hash.
-        conflicting: Archives that were, with others. They are ``SUSPECT`` now.
+        conflicting: Archives that were, with others, and those that it lists twice with different ones. They
+            are ``SUSPECT`` now.
         missing: Archives that it should list and does not. They are ``SUSPECT`` now.
     """
 

@@ -92,7 +92,8 @@ class InventoryReading:
     Attributes:
         added: Archives that were not on record.
         confirmed: Archives on record that the list has with the same size and tree hash.
-        conflicting: Archives on record that the list has with another size or tree hash.
+        conflicting: Archives that the list has with another size or tree hash than is on record, or that it
+            has twice with different ones; they are suspect now.
         missing: Archives on record that a whole list should have and lacks; they are suspect now.
         is_dated: Whether the list has a date. CSV has none, and is not read into the catalog.
     """

@@ -90,6 +90,20 @@ async def test_an_archive_listed_twice_is_one(catalog: Catalog) -> None:
     assert await ids(catalog.archives.list_vault(PHOTOS)) == [archive(1).id, archive(2).id]
 
 
+@pytest.mark.parametrize("between", [0, 300])
+async def test_an_archive_that_is_listed_with_two_sizes_is_suspect(catalog: Catalog, between: int) -> None:
+    """SV-18: in one statement and in two; only a later inventory that agrees ends the doubt."""
+    others = [archive(number) for number in range(2, 2 + between)]
+    lines = [archive(1), *others, archive(1, size=6), archive(1, tree_hash=OTHER_HASH)]
+    for days, state in ((0, ArchiveState.SUSPECT), (1, ArchiveState.STORED)):
+        listed = lines if state is ArchiveState.SUSPECT else lines[:1]
+        result = await catalog.archives.merge_inventory(PHOTOS, listed, inventoried=NOON + days * DAY)
+        assert result.conflicting == (state is ArchiveState.SUSPECT)
+        record = await catalog.archives.get(PHOTOS, archive(1).id)
+        assert record is not None
+        assert record.state is state
+
+
 @pytest.mark.parametrize("other", [archive(1, size=6), archive(1, tree_hash=OTHER_HASH)])
 async def test_an_archive_that_differs_is_suspect(catalog: Catalog, other: Archive) -> None:
     """The proven facts stay on record beside the doubt."""

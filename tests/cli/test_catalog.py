@@ -57,7 +57,7 @@ def test_a_catalog_is_rebuilt_from_an_inventory(cli: Cli, tmp_path: Path) -> Non
     dry = cli("--json", "catalog", "rebuild", "--dry-run", "photos", document).record
     assert (dry["added"], dry["confirmed"], dry["dry_run"]) == (3, 0, True)
     assert "nothing is on record" in cli("list", "photos").err
-    assert "3 archives of photos were added" in cli("catalog", "rebuild", "photos", document).text
+    assert "3 archives of photos added" in cli("catalog", "rebuild", "photos", document).text
     again = cli("--json", "catalog", "rebuild", "photos", document).record
     assert (again["added"], again["confirmed"], again["inventoried"]) == (0, 3, "2026-11-22T12:00:00.000Z")
     listed = cli("--json", "--region", "us-east-1", "list", "photos").records
@@ -71,6 +71,16 @@ def test_an_archive_that_differs_is_put_in_doubt(filled: Cli, tmp_path: Path) ->
     assert done.record["conflicting"] == 1
     suspect = [one for one in filled("--json", "list", "photos").records if one["state"] == "suspect"]
     assert [one["archive_id"] for one in suspect] == ["archive-1"]
+
+
+def test_an_archive_that_is_listed_twice_with_different_sizes_is_suspect(cli: Cli, tmp_path: Path) -> None:
+    """The summary counts it as one archive in doubt, a warning says why, and the exit code is 4."""
+    lines = [entry(1), entry(1, Size=7), entry(1, SHA256TreeHash=f"{9:064x}")]
+    done = cli("catalog", "rebuild", "photos", inventory(tmp_path / "one", *lines), code=4)
+    assert done.text.strip() == "1 archive of photos added, 0 confirmed, 1 put in doubt"
+    assert "listed twice with different ones" in done.err
+    (listed,) = cli("--json", "--region", "us-east-1", "list", "photos").records
+    assert (listed["archive_id"], listed["state"]) == ("archive-1", "suspect")
 
 
 def test_what_cannot_be_rebuilt_from(cli: Cli, tmp_path: Path) -> None:

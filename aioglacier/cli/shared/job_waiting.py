@@ -70,16 +70,7 @@ async def tell_of(session: Session, reading: InventoryReading) -> Exit:
         session.output.note("a list in CSV has no date, so it was not read into the catalog")
         return Exit.DONE
     session.output.note(f"{show_count(reading.added, 'archive')} new to the catalog")
-    if reading.conflicting:
-        session.output.warn(
-            f"{show_count(reading.conflicting, 'archive')} of another size or tree hash than is on record; "
-            "'list' shows them as suspect"
-        )
-    if reading.missing:
-        session.output.warn(
-            f"the inventory lacks {show_count(reading.missing, 'archive')} that it should list; 'list' shows "
-            "them as suspect, and the next 'sync' sends their files again"
-        )
+    warn_of_doubts(session, reading.conflicting, reading.missing)
     for upload in await reading.settle():
         name = repr(upload.source) if upload.source is not None else "standard input"
         begun = f"the upload of {name}, begun {show_time(upload.created)},"
@@ -88,3 +79,17 @@ async def tell_of(session: Session, reading: InventoryReading) -> Exit:
         else:
             session.output.note(f"{begun} has not become an archive; it may be uploaded again")
     return Exit.INTEGRITY if reading.missing or reading.conflicting else Exit.DONE
+
+
+def warn_of_doubts(session: Session, conflicting: int, missing: int) -> None:
+    """Warn of the archives that an inventory contradicts or lacks."""
+    if conflicting:
+        session.output.warn(
+            f"{show_count(conflicting, 'archive')} of another size or tree hash than is on record, or listed "
+            "twice with different ones; 'list' shows them as suspect"
+        )
+    if missing:
+        session.output.warn(
+            f"the inventory lacks {show_count(missing, 'archive')} that it should list; 'list' shows "
+            "them as suspect, and the next 'sync' sends their files again"
+        )

@@ -279,10 +279,11 @@ def _rebuild(
     """Fill the catalog from an inventory of VAULT in a file; 'inventory VAULT' does it from the service.
 
     Archives are added, confirmed or repaired, and none is deleted. An archive that the inventory contradicts,
-    or does not list although it is three days older, is suspect from then on. You can run this again without
-    harm.
+    or does not list although it is three days older, is suspect from then on. So is one that it
+    lists twice with different sizes or tree hashes. You can run this again without harm.
     """
     from aioglacier.catalog.inventory_document import InventoryDocument  # noqa: PLC0415  # loads sqlite3
+    from aioglacier.cli.shared.job_waiting import warn_of_doubts  # noqa: PLC0415  # not needed for help
 
     session.begins_catalog = not dry_run
     document = InventoryDocument(Path(inventory))
@@ -310,6 +311,8 @@ def _rebuild(
             **{name: getattr(result, name) for name in ("added", "confirmed", "conflicting", "missing")},
         }
         session.output.record(record, _rebuild_text)
+        if not dry_run:
+            warn_of_doubts(session, result.conflicting, result.missing)
         return Exit.INTEGRITY if result.conflicting or result.missing else Exit.DONE
 
     return session.run_with_catalog(rebuild)
@@ -339,8 +342,8 @@ async def _archives(document: InventoryDocument) -> AsyncIterator[Archive]:
 
 
 def _rebuild_text(record: Mapping[str, Any]) -> str:
-    verb = "would be" if record["dry_run"] else "were"
+    verb = "would be " if record["dry_run"] else ""
     return (
-        f"{show_count(record['added'], 'archive')} of {record['vault']} {verb} added, "
+        f"{show_count(record['added'], 'archive')} of {record['vault']} {verb}added, "
         f"{record['confirmed']:,} confirmed, {record['conflicting'] + record['missing']:,} put in doubt"
     )
