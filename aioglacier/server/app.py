@@ -21,7 +21,7 @@ from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalEr
 from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier
 from aioglacier.server.protocol.wire_format import REQUEST_ID_LENGTH, new_id
 from aioglacier.server.requests import delivery, intake
-from aioglacier.server.requests.call import Answer, Call
+from aioglacier.server.requests.call import Answer, VaultCall
 from aioglacier.server.requests.faults import FaultKind, RequestFaults, ScriptedRefusalError
 from aioglacier.server.requests.hosts import check_host
 from aioglacier.server.routes import Operation, Target, check_account, find_operation, parse_target
@@ -87,9 +87,7 @@ class Application:
             raise refuse(behaviour.UNKNOWN_OPERATION)
         faults = self._site.faults.of_request(operation.name, request)
         await faults.at_start(request)
-        call = Call(
-            self._site, request, operation.name, target.vault, target.item, target.query, faults, body
-        )
+        call = VaultCall(self._site, request, target.query, faults, body, target.vault, target.item)
         answer = await operation.run(call)
         await faults.after_commit(request)
         return await self._send(request, request_id, answer, faults)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from aioglacier.server.operations import snapshots
+from aioglacier.server.operations.vaults import snapshots
 from aioglacier.server.protocol import wire_format as wire
 from aioglacier.server.protocol.behaviour import UNKNOWN_OPERATION
 from aioglacier.server.protocol.refusal import RefusalError, denied, refuse

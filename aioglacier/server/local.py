@@ -18,7 +18,7 @@ from aioglacier.core.limits import KIB
 from aioglacier.server import control_api as control
 from aioglacier.server.app import Application
 from aioglacier.server.connection import ConnectionServer
-from aioglacier.server.operations import snapshots
+from aioglacier.server.operations.vaults import snapshots
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.sigv4 import Credentials
 from aioglacier.server.requests.call import Site

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote
 
-from aioglacier.server.operations import (
+from aioglacier.server.operations.vaults import (
     account,
     archives,
     jobs,
@@ -24,14 +24,14 @@ from aioglacier.server.protocol.refusal import denied, refuse
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aioglacier.server.requests.call import Answer, Call
+    from aioglacier.server.requests.call import Answer, VaultCall
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation; ``takes_bytes`` if its body is an archive's bytes and not a document."""
 
-    run: Callable[[Call], Awaitable[Answer]]
+    run: Callable[[VaultCall], Awaitable[Answer]]
     takes_bytes: bool = False
 
     @property

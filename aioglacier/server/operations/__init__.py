@@ -1,1 +1,1 @@
-"""The operations of the service, one module for each group."""
+"""The operations of both services, a room for each service."""

@@ -83,28 +83,18 @@ NO_CONTENT = Answer(204)
 
 @dataclass(slots=True)
 class Call:
-    """One request with its parameters, and the open parts of the server that it needs.
+    """One request to either service, and the open parts of the server that it needs.
 
     Attributes:
-        vault: The vault's name from the path, "" for the account's operations.
-        item: The archive, upload, job or lock id from the path, or "".
-        body: The document of the request; uploads read ``request.content`` themselves.
         faults: The scripted faults of this request.
+        body: The document of the request; uploads read ``request.content`` themselves.
     """
 
     site: Site
     request: web.BaseRequest
-    operation: str
-    vault: str
-    item: str
     query: Mapping[str, str]
     faults: RequestFaults
-    body: bytes = b""
-
-    @property
-    def arn(self) -> str:
-        """The vault's ARN."""
-        return self.site.settings.vault_arn(self.vault)
+    body: bytes
 
     @property
     def now(self) -> int:
@@ -114,6 +104,35 @@ class Call:
     def header(self, name: str) -> str | None:
         """Return a header, if it was sent and is not empty."""
         return self.request.headers.get(name) or None
+
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Read from the records."""
+        return await self.site.database.read(question)
+
+    async def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Change the records; on return the change is on disk. Scripted faults strike before and after."""
+        await self.faults.before_commit(self.request)
+        result = await self.site.database.write(change)
+        await self.faults.after_commit(self.request)
+        return result
+
+
+@dataclass(slots=True)
+class VaultCall(Call):
+    """One request to the vault service.
+
+    Attributes:
+        vault: The vault's name from the path, "" for the account's operations.
+        item: The archive, upload, job or lock id from the path, or "".
+    """
+
+    vault: str
+    item: str
+
+    @property
+    def arn(self) -> str:
+        """The vault's ARN."""
+        return self.site.settings.vault_arn(self.vault)
 
     def need_header(self, name: str) -> str:
         """Return a header that the operation requires."""
@@ -129,14 +148,3 @@ class Call:
     def location(self, *segments: str) -> str:
         """Return a path for the Location header, with the real account id."""
         return "/".join(("", self.site.settings.account_id, "vaults", self.vault, *segments))
-
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Read from the records."""
-        return await self.site.database.read(question)
-
-    async def commit(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Change the records; on return the change is on disk. Scripted faults strike before and after."""
-        await self.faults.before_commit(self.request)
-        result = await self.site.database.write(change)
-        await self.faults.after_commit(self.request)
-        return result

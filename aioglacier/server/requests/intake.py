@@ -7,6 +7,7 @@ from the connection while a thread hashes and writes the block before.
 from __future__ import annotations
 
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohttp import web
@@ -18,40 +19,58 @@ from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalEr
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from aioglacier.server.requests.call import Call
-    from aioglacier.server.state.files import Incoming, Received
+    from aioglacier.server.requests.call import Call, VaultCall
+    from aioglacier.server.state.files import Incoming, IncomingFile, Received
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 _BLOCK_SIZE: Final = MIB
 
 
 async def keep(
-    call: Call, size: int, record: Callable[[sqlite3.Connection, Received], T]
+    call: VaultCall, size: int, record: Callable[[sqlite3.Connection, Received], T]
 ) -> tuple[Received, T]:
-    """Receive an upload's body of ``size`` bytes, ``record`` it, and move its file to the shelf.
+    """Receive an archive's bytes, ``size`` of them, and ``record`` them.
 
     Raises:
         RefusalError: The body came too slowly, or a hash is not that of the body.
         ConnectionDroppedError: The body ended early.
     """
-    await continue_if_expected(call.request)
     incoming = call.site.files.new_incoming()
+    return await store(call, incoming, partial(_receive, call, incoming, size), record)
+
+
+async def store(
+    call: Call,
+    incoming: IncomingFile,
+    receive: Callable[[], Awaitable[R]],
+    record: Callable[[sqlite3.Connection, R], T],
+) -> tuple[R, T]:
+    """Receive a body into a file, ``record`` it, and move the file to its shelf.
+
+    Raises:
+        RefusalError: The body came too slowly, or it or its record is refused.
+        ConnectionDroppedError: The body ended early.
+    """
+    await continue_if_expected(call.request)
     try:
-        received = await _receive(call, incoming, size)
-        recorded = await call.commit(lambda db: record(db, received))
+        received = await receive()
+        await call.faults.before_commit(call.request)
+        recorded = await call.site.database.write(lambda db: record(db, received))
     except Exception:
         await to_thread.run_sync(incoming.discard, limiter=call.site.disk_limiter)
         raise
     await to_thread.run_sync(call.site.files.shelve, incoming.name, limiter=call.site.disk_limiter)
+    await call.faults.after_commit(call.request)  # last, because the file of a recorded body must stay
     return received, recorded
 
 
-def announced_size(call: Call) -> int:
+def announced_size(call: VaultCall) -> int:
     """Return the length of an upload's body, and require both hash headers.
 
     Raises:
@@ -65,11 +84,11 @@ def announced_size(call: Call) -> int:
     return size
 
 
-async def _receive(call: Call, incoming: Incoming, size: int) -> Received:
+async def _receive(call: VaultCall, incoming: Incoming, size: int) -> Received:
     """Receive a body into a file, synced, and check both hashes sent with it."""
     sent_hash = wire.parse_hash("x-amz-sha256-tree-hash", call.need_header("x-amz-sha256-tree-hash"))
     payload_hash = payload_hash_sent(call.request)
-    await _fill(call, incoming)
+    await fill(call, incoming, read_body(call.request, call.site.settings.body_idle_seconds))
     received = await to_thread.run_sync(incoming.finish, limiter=call.site.disk_limiter)
     if received.size != size:
         raise ConnectionDroppedError
@@ -80,19 +99,31 @@ async def _receive(call: Call, incoming: Incoming, size: int) -> Received:
     return received
 
 
-async def _fill(call: Call, incoming: Incoming) -> None:
+async def fill(call: Call, incoming: IncomingFile, body: AsyncGenerator[bytes, None]) -> None:
+    """Write a body to its file as it arrives.
+
+    Raises:
+        RefusalError: The body came too slowly, or is refused by its reader.
+        ConnectionDroppedError: The body ended early.
+        OSError: The file cannot be written.
+    """
     offer, take = create_memory_object_stream[list[bytes]](0)
     failures: list[Exception] = []
     async with create_task_group() as tasks:
         tasks.start_soon(_store, call, incoming, take, failures)
-        await _offer(call, offer, failures)
+        await _offer(call, body, offer, failures)
     if failures:
         raise failures[0]
 
 
-async def _offer(call: Call, offer: MemoryObjectSendStream[list[bytes]], failures: list[Exception]) -> None:
+async def _offer(
+    call: Call,
+    body: AsyncGenerator[bytes, None],
+    offer: MemoryObjectSendStream[list[bytes]],
+    failures: list[Exception],
+) -> None:
     try:
-        async with offer, aclosing(_blocks(call)) as blocks:
+        async with offer, aclosing(_blocks(call, body)) as blocks:
             async for block in blocks:
                 if failures:
                     break
@@ -102,7 +133,10 @@ async def _offer(call: Call, offer: MemoryObjectSendStream[list[bytes]], failure
 
 
 async def _store(
-    call: Call, incoming: Incoming, take: MemoryObjectReceiveStream[list[bytes]], failures: list[Exception]
+    call: Call,
+    incoming: IncomingFile,
+    take: MemoryObjectReceiveStream[list[bytes]],
+    failures: list[Exception],
 ) -> None:
     async with take:
         async for block in take:
@@ -114,10 +148,10 @@ async def _store(
                 failures.append(error)
 
 
-async def _blocks(call: Call) -> AsyncGenerator[list[bytes], None]:
+async def _blocks(call: Call, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[bytes], None]:
     block: list[bytes] = []
     filled = 0
-    async with aclosing(_read(call.request, call.site.settings.body_idle_seconds)) as pieces:
+    async with aclosing(body) as pieces:
         async for data in pieces:
             await call.faults.during_body(call.request, len(data))
             block.append(data)
@@ -129,7 +163,13 @@ async def _blocks(call: Call) -> AsyncGenerator[list[bytes], None]:
         yield block
 
 
-async def _read(request: web.BaseRequest, idle_seconds: float) -> AsyncGenerator[bytes, None]:
+async def read_body(request: web.BaseRequest, idle_seconds: float) -> AsyncGenerator[bytes, None]:
+    """Yield a body's bytes as they arrive.
+
+    Raises:
+        RefusalError: It stands still.
+        ConnectionDroppedError: It ended early.
+    """
     while True:
         try:
             with fail_after(idle_seconds):
@@ -143,19 +183,21 @@ async def _read(request: web.BaseRequest, idle_seconds: float) -> AsyncGenerator
         yield data
 
 
-async def read_document(request: web.BaseRequest, *, idle_seconds: float) -> bytes:
-    """Return a body that is a JSON document, or empty.
+async def read_document(
+    request: web.BaseRequest, *, idle_seconds: float, max_size: int = behaviour.MAX_DOCUMENT_SIZE
+) -> bytes:
+    """Return a body that is a document, or empty.
 
     Raises:
         RefusalError: It is longer than any document can be, or arrived too slowly.
         ConnectionDroppedError: It ended early.
     """
-    if (content_length(request) or 0) > behaviour.MAX_DOCUMENT_SIZE:
+    if (content_length(request) or 0) > max_size:
         raise refuse(behaviour.DOCUMENT_TOO_LONG)
     if not request.body_exists:
         return b""
     await continue_if_expected(request)
-    return b"".join([data async for data in _read(request, idle_seconds)])
+    return b"".join([data async for data in read_body(request, idle_seconds)])
 
 
 async def continue_if_expected(request: web.BaseRequest) -> None:

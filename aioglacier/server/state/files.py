@@ -74,8 +74,12 @@ class Files:
             self._lock = None
 
     def new_incoming(self) -> Incoming:
-        """Return a new file to receive bytes into."""
+        """Return a new file to receive an archive's bytes into."""
         return Incoming(self._incoming / secrets.token_hex(16), is_durable=self._is_durable)
+
+    def new_file(self, hash_block: Callable[[memoryview], object]) -> IncomingFile:
+        """Return a new file to receive bytes into, each block of which is given to ``hash_block``."""
+        return IncomingFile(self._incoming / secrets.token_hex(16), hash_block, is_durable=self._is_durable)
 
     def shelve(self, name: str) -> None:
         """Move a recorded file to its shelf. A file that was replaced in the meantime is already removed."""
@@ -122,23 +126,20 @@ class Files:
         return self._data / name[:2] / name
 
 
-class Incoming:
-    """A file being received: written and hashed block by block, in threads.
+class IncomingFile:
+    """A file being received: written block by block, in threads.
 
-    ``feed`` and ``finish`` block. They are called one after the other, never at the same time; the
-    event loop may call ``discard`` at any moment, also while a cancelled request's thread still works.
+    ``feed`` and ``sync`` block. They are called one after the other, never at the same time; the event loop
+    may call ``discard`` at any moment, also while a cancelled request's thread still works.
     """
 
-    def __init__(self, path: Path, *, is_durable: bool) -> None:
+    def __init__(self, path: Path, hash_block: Callable[[memoryview], object], *, is_durable: bool) -> None:
         self._path = path
+        self._hash_block = hash_block
         self._is_durable = is_durable
         self._file: int | None = None
         self._guard = threading.Lock()
         self._is_discarded = False
-        self._size = 0
-        self._payload = hashlib.sha256()
-        self._leaf = hashlib.sha256()
-        self._leaves = bytearray()
 
     @property
     def name(self) -> str:
@@ -146,7 +147,7 @@ class Incoming:
         return self._path.name
 
     def feed(self, blocks: list[bytes]) -> None:
-        """Append blocks."""
+        """Append blocks; an empty list makes an empty file."""
         with self._guard:
             if self._is_discarded:
                 return
@@ -154,10 +155,10 @@ class Incoming:
                 self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             for block in blocks:
                 _write_all(self._file, block)
-                self._hash(memoryview(block))
+                self._hash_block(memoryview(block))
 
-    def finish(self) -> Received:
-        """Sync the file and return its hashes."""
+    def sync(self) -> None:
+        """Put the bytes and the name on disk, and close the file."""
         with self._guard:
             if self._file is None:
                 raise ValueError("nothing was received")
@@ -167,10 +168,6 @@ class Incoming:
             self._file = None
             if self._is_durable:
                 _sync_folder(self._path.parent)
-            if self._size % LEAF_SIZE:
-                self._leaves += self._leaf.digest()
-            leaves = bytes(self._leaves)
-            return Received(self.name, self._size, self._payload.digest(), combine_leaves(leaves), leaves)
 
     def discard(self) -> None:
         """Remove the bytes. It may be called at any time, and repeatedly."""
@@ -180,6 +177,25 @@ class Incoming:
                 os.close(self._file)
                 self._file = None
             self._path.unlink(missing_ok=True)
+
+
+class Incoming(IncomingFile):
+    """The bytes of an archive or of an inventory being received, with the hashes of the vault service."""
+
+    def __init__(self, path: Path, *, is_durable: bool) -> None:
+        super().__init__(path, self._hash, is_durable=is_durable)
+        self._size = 0
+        self._payload = hashlib.sha256()
+        self._leaf = hashlib.sha256()
+        self._leaves = bytearray()
+
+    def finish(self) -> Received:
+        """Sync the file and return its hashes."""
+        self.sync()
+        if self._size % LEAF_SIZE:
+            self._leaves += self._leaf.digest()
+        leaves = bytes(self._leaves)
+        return Received(self.name, self._size, self._payload.digest(), combine_leaves(leaves), leaves)
 
     def _hash(self, view: memoryview) -> None:
         self._payload.update(view)

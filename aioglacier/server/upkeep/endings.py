@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.server.operations import jobs, uploads
+from aioglacier.server.operations.vaults import jobs, uploads
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.state import bodies
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable
 
-    from aioglacier.server.operations.inventory import Written
+    from aioglacier.server.operations.vaults.inventory import Written
     from aioglacier.server.state.server_settings import Settings
 
 _EVENTS: Final = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio import to_thread
 
-from aioglacier.server.operations import inventory
+from aioglacier.server.operations.vaults import inventory
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.upkeep import endings, notify as notices
 

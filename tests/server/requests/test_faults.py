@@ -100,7 +100,7 @@ async def test_a_job_whose_answer_was_lost_is_done_in_time(server: LocalGlacier,
 
 
 async def test_every_changing_operation_can_fail_after_its_effect(server: LocalGlacier, boto: Boto) -> None:
-    """Jobs, uploads, archives and deletions take effect although the answer is lost."""
+    """Jobs, uploads, archives with their bytes and deletions take effect although the answer is lost."""
 
     async def lost(operation: str, **arguments: Any) -> None:
         server.faults.add(Fault("*", FaultKind.RESET, Moment.AFTER_COMMIT))
@@ -121,7 +121,8 @@ async def test_every_changing_operation_can_fail_after_its_effect(server: LocalG
     assert entry["ArchiveId"] == answer["archiveId"]
     parameters = {"Type": "archive-retrieval", "ArchiveId": entry["ArchiveId"], "Description": "lost"}
     await lost("initiate_job", jobParameters=parameters)
-    assert "lost" in {job.get("JobDescription") for job in (await boto("list_jobs"))["JobList"]}
+    (job,) = [job for job in (await boto("list_jobs"))["JobList"] if job.get("JobDescription") == "lost"]
+    assert await boto.output(job["JobId"]) == b"x"
     await lost("delete_archive", archiveId=entry["ArchiveId"])
     assert (await boto.inventory())["ArchiveList"] == []
 

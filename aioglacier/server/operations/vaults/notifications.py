@@ -6,16 +6,16 @@ import json
 from functools import partial
 from typing import Final
 
-from aioglacier.server.operations.jobs import parse_topic
-from aioglacier.server.operations.vaults import find_vault, set_column
+from aioglacier.server.operations.vaults.jobs import parse_topic
+from aioglacier.server.operations.vaults.vaults import find_vault, set_column
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import invalid, missing, not_found
-from aioglacier.server.requests.call import Answer, Call, document
+from aioglacier.server.requests.call import Answer, VaultCall, document
 
 _EVENTS: Final = ("ArchiveRetrievalCompleted", "InventoryRetrievalCompleted")
 
 
-async def set_vault_notifications(call: Call) -> Answer:
+async def set_vault_notifications(call: VaultCall) -> Answer:
     """SetVaultNotifications; it replaces the former configuration."""
     configuration = call.document()
     topic, events = configuration.get("SNSTopic"), configuration.get("Events")
@@ -32,12 +32,12 @@ async def set_vault_notifications(call: Call) -> Answer:
     return await set_column(call, "notifications", stored)
 
 
-async def delete_vault_notifications(call: Call) -> Answer:
+async def delete_vault_notifications(call: VaultCall) -> Answer:
     """DeleteVaultNotifications, also when there are none."""
     return await set_column(call, "notifications", None)
 
 
-async def get_vault_notifications(call: Call) -> Answer:
+async def get_vault_notifications(call: VaultCall) -> Answer:
     """GetVaultNotifications."""
     vault = await call.read(partial(find_vault, call=call))
     if vault["notifications"] is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aioglacier.server.operations.account import _a_month_later
+from aioglacier.server.operations.vaults.account import _a_month_later
 from tests.server.conftest import send
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
 from aioglacier.core.ranges import ByteRange, is_megabyte_aligned
-from aioglacier.server.operations import account, snapshots
-from aioglacier.server.operations.archives import archive_not_found, find_archive
-from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.operations.vaults import account, snapshots
+from aioglacier.server.operations.vaults.archives import archive_not_found, find_archive
+from aioglacier.server.operations.vaults.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, invalid, missing, not_found, refuse
-from aioglacier.server.requests.call import Answer, Call, accepted, document
+from aioglacier.server.requests.call import Answer, VaultCall, accepted, document
 from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Wish:
     filters: Mapping[str, str | None] | None = None
 
 
-async def initiate_job(call: Call) -> Answer:
+async def initiate_job(call: VaultCall) -> Answer:
     """InitiateJob; each success is a new job."""
     wish = _parse_wish(call)
     if wish.filters is not None:
@@ -53,7 +53,7 @@ async def initiate_job(call: Call) -> Answer:
     return accepted({"Location": call.location("jobs", job_id), "x-amz-job-id": job_id}, status=202)
 
 
-def _parse_wish(call: Call) -> _Wish:
+def _parse_wish(call: VaultCall) -> _Wish:
     if not call.body.strip():
         raise missing("Job Parameters")
     fields = call.document()
@@ -150,7 +150,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def _initiate(db: sqlite3.Connection, call: Call, wish: _Wish) -> str:
+def _initiate(db: sqlite3.Connection, call: VaultCall, wish: _Wish) -> str:
     vault = find_vault(db, call)
     job_id = wire.new_id(wire.JOB_ID_LENGTH)
     delay = call.site.settings.job_delay[wish.tier or "Inventory"]
@@ -175,7 +175,9 @@ def _initiate(db: sqlite3.Connection, call: Call, wish: _Wish) -> str:
     return job_id
 
 
-def _archive_columns(db: sqlite3.Connection, call: Call, vault: sqlite3.Row, wish: _Wish) -> dict[str, Any]:
+def _archive_columns(
+    db: sqlite3.Connection, call: VaultCall, vault: sqlite3.Row, wish: _Wish
+) -> dict[str, Any]:
     archive = find_archive(db, wish.archive_id)
     if archive is None or archive["vault"] != vault["number"]:
         raise archive_not_found(wish.archive_id)
@@ -197,7 +199,9 @@ def _archive_columns(db: sqlite3.Connection, call: Call, vault: sqlite3.Row, wis
     }
 
 
-def _inventory_columns(db: sqlite3.Connection, call: Call, vault: sqlite3.Row, wish: _Wish) -> dict[str, Any]:
+def _inventory_columns(
+    db: sqlite3.Connection, call: VaultCall, vault: sqlite3.Row, wish: _Wish
+) -> dict[str, Any]:
     if vault["inventoried"] is None:
         if call.site.settings.inventory_lag_ms:
             raise refuse(behaviour.NO_INVENTORY, arn=call.arn)
@@ -213,13 +217,13 @@ def _inventory_columns(db: sqlite3.Connection, call: Call, vault: sqlite3.Row, w
     }
 
 
-async def describe_job(call: Call) -> Answer:
+async def describe_job(call: VaultCall) -> Answer:
     """DescribeJob."""
     await call.site.housekeeping.caught_up()
     return document(describe(await call.read(partial(find_job, call=call)), call.arn))
 
 
-def find_job(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
+def find_job(db: sqlite3.Connection, call: VaultCall) -> sqlite3.Row:
     """Return the record of the job in the path.
 
     Raises:
@@ -233,7 +237,7 @@ def find_job(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
     return row
 
 
-def _job_not_found(call: Call) -> RefusalError:
+def _job_not_found(call: VaultCall) -> RefusalError:
     return not_found(behaviour.JOB_NOT_FOUND.format(id=call.item))
 
 
@@ -276,7 +280,7 @@ def _hex(digest: bytes | None) -> str | None:
     return None if digest is None else digest.hex()
 
 
-async def list_jobs(call: Call) -> Answer:
+async def list_jobs(call: VaultCall) -> Answer:
     """ListJobs, newest first, filtered by completion and status."""
     limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     marker = wire.parse_marker(call.query.get("marker"))
@@ -288,7 +292,7 @@ async def list_jobs(call: Call) -> Answer:
     return document({"JobList": page, "Marker": following})
 
 
-def _parse_conditions(call: Call) -> dict[str, str | None]:
+def _parse_conditions(call: VaultCall) -> dict[str, str | None]:
     status = call.query.get("statuscode") or None
     if status is not None and status not in _STATUSES:
         raise invalid(f"The job status code is not valid: {status}")
@@ -299,7 +303,7 @@ def _parse_conditions(call: Call) -> dict[str, str | None]:
 
 
 def _page(
-    db: sqlite3.Connection, call: Call, condition: dict[str, str | None], before: int | None, limit: int
+    db: sqlite3.Connection, call: VaultCall, condition: dict[str, str | None], before: int | None, limit: int
 ) -> list[sqlite3.Row]:
     return db.execute(
         "SELECT * FROM jobs WHERE vault = :vault AND number < :before "

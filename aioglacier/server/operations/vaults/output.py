@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.ranges import ByteRange
-from aioglacier.server.operations.jobs import find_job
+from aioglacier.server.operations.vaults.jobs import find_job
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import invalid
-from aioglacier.server.requests.call import Answer, Call
+from aioglacier.server.requests.call import Answer, VaultCall
 from aioglacier.server.state import bodies
 from aioglacier.server.state.bodies import Slice
 
@@ -21,13 +21,13 @@ _RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _CONTENT_TYPES: Final = {"JSON": "application/json", "CSV": "text/csv"}
 
 
-async def get_job_output(call: Call) -> Answer:
+async def get_job_output(call: VaultCall) -> Answer:
     """GetJobOutput; it may be called any number of times while the job is kept."""
     await call.site.housekeeping.caught_up()
     return await call.read(partial(_answer, call=call))
 
 
-def _answer(db: sqlite3.Connection, call: Call) -> Answer:
+def _answer(db: sqlite3.Connection, call: VaultCall) -> Answer:
     job = find_job(db, call)
     if job["status"] != "Succeeded":
         raise invalid(f"The job is not currently available for download: {call.item}")

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
-from aioglacier.server.operations import snapshots
+from aioglacier.server.operations.vaults import snapshots
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import invalid, limit_exceeded, vault_not_found
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted, document
+from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, accepted, document
 from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,255}")
 
 
-def find_vault(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
+def find_vault(db: sqlite3.Connection, call: VaultCall) -> sqlite3.Row:
     """Return the record of the vault in the path.
 
     Raises:
@@ -33,7 +33,7 @@ def find_vault(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
     return row
 
 
-async def set_column(call: Call, column: str, value: str | None) -> Answer:
+async def set_column(call: VaultCall, column: str, value: str | None) -> Answer:
     """Change one column of the vault in the path: a configuration, or ``None`` to remove it."""
 
     def change(db: sqlite3.Connection) -> None:
@@ -44,7 +44,7 @@ async def set_column(call: Call, column: str, value: str | None) -> Answer:
     return NO_CONTENT
 
 
-async def create_vault(call: Call) -> Answer:
+async def create_vault(call: VaultCall) -> Answer:
     """CreateVault; an existing vault is not changed."""
     if not _NAME.fullmatch(call.vault):
         raise invalid(f"Invalid vault name: {call.vault}")
@@ -61,7 +61,7 @@ def _create(db: sqlite3.Connection, name: str, now: int) -> None:
     db.execute("INSERT INTO vaults (name, created) VALUES (?, ?)", (name, now))
 
 
-async def describe_vault(call: Call) -> Answer:
+async def describe_vault(call: VaultCall) -> Answer:
     """DescribeVault, with the numbers of the last inventory."""
     await snapshots.catch_up(call.site)
     row = await call.read(partial(find_vault, call=call))
@@ -79,7 +79,7 @@ def _describe(row: sqlite3.Row, settings: Settings) -> dict[str, Any]:
     }
 
 
-async def list_vaults(call: Call) -> Answer:
+async def list_vaults(call: VaultCall) -> Answer:
     """ListVaults, in ASCII order of names; a marker is the ARN of the last vault before the page."""
     limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_vaults_per_page))
     marker = call.query.get("marker") or call.site.settings.vault_arn("")
@@ -96,7 +96,7 @@ def _page(db: sqlite3.Connection, after: str, limit: int) -> list[sqlite3.Row]:
     return db.execute("SELECT * FROM vaults WHERE name > ? ORDER BY name LIMIT ?", (after, limit)).fetchall()
 
 
-async def delete_vault(call: Call) -> Answer:
+async def delete_vault(call: VaultCall) -> Answer:
     """DeleteVault: only a vault that was empty at the last inventory and unchanged since."""
     await snapshots.catch_up(call.site)
     await call.commit(partial(_delete, call=call))
@@ -104,7 +104,7 @@ async def delete_vault(call: Call) -> Answer:
     return NO_CONTENT
 
 
-def _delete(db: sqlite3.Connection, call: Call) -> None:
+def _delete(db: sqlite3.Connection, call: VaultCall) -> None:
     row = db.execute("SELECT * FROM vaults WHERE name = ?", (call.vault,)).fetchone()
     if row is None:
         return  # a success was reported in 2013; the model lists 404 (unconfirmed)

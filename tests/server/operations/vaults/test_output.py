@@ -11,7 +11,7 @@ import pytest
 from anyio import create_task_group, to_thread
 
 from aioglacier.core.ranges import ByteRange
-from aioglacier.server.operations.output import parse_range
+from aioglacier.server.operations.vaults.output import parse_range
 from aioglacier.server.protocol.refusal import RefusalError
 from tests.server.conftest import Boto, send
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aioglacier.server import LocalGlacier
 
 MIB = 1024 * 1024
-CASES: dict[str, Any] = json.loads((Path(__file__).parents[2] / "vectors" / "treehash.json").read_text())[
+CASES: dict[str, Any] = json.loads((Path(__file__).parents[3] / "vectors" / "treehash.json").read_text())[
     "ranges_of_6_5_MiB_archive"
 ]
 

@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
-from aioglacier.server.operations.vaults import find_vault, set_column
+from aioglacier.server.operations.vaults.vaults import find_vault, set_column
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import RefusalError, denied, invalid, missing, not_found
-from aioglacier.server.requests.call import Answer, Call, document
+from aioglacier.server.requests.call import Answer, VaultCall, document
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,18 +36,18 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 
 
-async def set_vault_access_policy(call: Call) -> Answer:
+async def set_vault_access_policy(call: VaultCall) -> Answer:
     """SetVaultAccessPolicy."""
     policy = parse_policy(call, behaviour.BAD_ACCESS_POLICY)
     return await set_column(call, "access_policy", policy)
 
 
-async def delete_vault_access_policy(call: Call) -> Answer:
+async def delete_vault_access_policy(call: VaultCall) -> Answer:
     """DeleteVaultAccessPolicy, also when there is none."""
     return await set_column(call, "access_policy", None)
 
 
-async def get_vault_access_policy(call: Call) -> Answer:
+async def get_vault_access_policy(call: VaultCall) -> Answer:
     """GetVaultAccessPolicy."""
     vault = await call.read(partial(find_vault, call=call))
     if vault["access_policy"] is None:
@@ -55,7 +55,7 @@ async def get_vault_access_policy(call: Call) -> Answer:
     return document({"Policy": vault["access_policy"]})
 
 
-def parse_policy(call: Call, refusal: str) -> str:
+def parse_policy(call: VaultCall, refusal: str) -> str:
     """Return the policy text of the request if it is valid: JSON with statements, 20 KB at most."""
     policy = call.document().get("Policy")
     if policy is None:
@@ -80,7 +80,7 @@ def _statements(policy: str) -> list[Any]:
     return _as_list(parsed.get("Statement")) if isinstance(parsed, dict) else []
 
 
-def check_delete(call: Call, vault: sqlite3.Row, archive: sqlite3.Row) -> None:
+def check_delete(call: VaultCall, vault: sqlite3.Row, archive: sqlite3.Row) -> None:
     """Refuse a DeleteArchive that a policy of the vault denies.
 
     Raises:
@@ -100,7 +100,7 @@ def is_lock_alive(vault: sqlite3.Row, now: int) -> bool:
     return bool(vault["is_locked"]) or vault["lock_created"] + PROGRESS_MS > now
 
 
-def _delete_denied(call: Call) -> RefusalError:
+def _delete_denied(call: VaultCall) -> RefusalError:
     return denied(behaviour.DELETE_DENIED.format(account=call.site.settings.account_id, arn=call.arn))
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
-from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.operations.vaults.vaults import find_vault
 from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import invalid, limit_exceeded, missing
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, document
+from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, document
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TEXT: Final = re.compile(r"[\w\s.:/=+\-@]*")
 
 
-async def add_tags_to_vault(call: Call) -> Answer:
+async def add_tags_to_vault(call: VaultCall) -> Answer:
     """AddTagsToVault: all of them, or none if they would be too many."""
     tags = call.document().get("Tags")
     if tags is None:
@@ -42,7 +42,7 @@ def _is_tag(key: str, value: Any) -> bool:
     )
 
 
-def _add(db: sqlite3.Connection, call: Call, tags: dict[str, str]) -> None:
+def _add(db: sqlite3.Connection, call: VaultCall, tags: dict[str, str]) -> None:
     vault = find_vault(db, call)["number"]
     db.executemany(
         "INSERT OR REPLACE INTO tags VALUES (?, ?, ?)", [(vault, key, value) for key, value in tags.items()]
@@ -52,7 +52,7 @@ def _add(db: sqlite3.Connection, call: Call, tags: dict[str, str]) -> None:
         raise limit_exceeded(behaviour.TOO_MANY_TAGS.format(limit=VAULT.max_tags))
 
 
-async def remove_tags_from_vault(call: Call) -> Answer:
+async def remove_tags_from_vault(call: VaultCall) -> Answer:
     """RemoveTagsFromVault; a missing key is not an error."""
     keys = call.document().get("TagKeys")
     if keys is None:
@@ -67,16 +67,16 @@ async def remove_tags_from_vault(call: Call) -> Answer:
     return NO_CONTENT
 
 
-def _remove(db: sqlite3.Connection, call: Call, keys: list[str]) -> None:
+def _remove(db: sqlite3.Connection, call: VaultCall, keys: list[str]) -> None:
     vault = find_vault(db, call)["number"]
     db.executemany("DELETE FROM tags WHERE vault = ? AND key = ?", [(vault, key) for key in keys])
 
 
-async def list_tags_for_vault(call: Call) -> Answer:
+async def list_tags_for_vault(call: VaultCall) -> Answer:
     """ListTagsForVault."""
     return document({"Tags": await call.read(partial(_tags, call=call))})
 
 
-def _tags(db: sqlite3.Connection, call: Call) -> dict[str, str]:
+def _tags(db: sqlite3.Connection, call: VaultCall) -> dict[str, str]:
     vault = find_vault(db, call)["number"]
     return dict(map(tuple, db.execute("SELECT key, value FROM tags WHERE vault = ?", (vault,))))

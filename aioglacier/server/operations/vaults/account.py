@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.core.limits import VAULT
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, invalid, limit_exceeded, missing
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted, document
+from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, accepted, document
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,7 +20,7 @@ _STRATEGIES: Final = ("None", "FreeTier", "BytesPerHour")
 _POLICY: Final = "data_retrieval_rule"
 
 
-async def set_data_retrieval_policy(call: Call) -> Answer:
+async def set_data_retrieval_policy(call: VaultCall) -> Answer:
     """SetDataRetrievalPolicy."""
     rule = _parse_rule(call.document().get("Policy"))
     await call.commit(partial(_set_rule, rule=rule))
@@ -54,12 +54,12 @@ def _rule(db: sqlite3.Connection) -> dict[str, Any]:
     return rule
 
 
-async def get_data_retrieval_policy(call: Call) -> Answer:
+async def get_data_retrieval_policy(call: VaultCall) -> Answer:
     """GetDataRetrievalPolicy."""
     return document({"Policy": {"Rules": [await call.read(_rule)]}})
 
 
-def check_retrieval(db: sqlite3.Connection, call: Call, *, tier: str, size: int) -> None:
+def check_retrieval(db: sqlite3.Connection, call: VaultCall, *, tier: str, size: int) -> None:
     """Refuse a retrieval that would exceed the policy's limit; it applies to the Standard tier only.
 
     Raises:
@@ -80,7 +80,7 @@ def check_retrieval(db: sqlite3.Connection, call: Call, *, tier: str, size: int)
         )
 
 
-async def purchase_provisioned_capacity(call: Call) -> Answer:
+async def purchase_provisioned_capacity(call: VaultCall) -> Answer:
     """PurchaseProvisionedCapacity: one more unit for a month."""
     capacity_id = await call.commit(partial(_purchase, now=call.now))
     return accepted({"x-amz-capacity-id": capacity_id})
@@ -106,7 +106,7 @@ def _a_month_later(started: int) -> int:
     return int(moment.replace(year=year, month=month, day=day).timestamp() * 1000)
 
 
-async def list_provisioned_capacity(call: Call) -> Answer:
+async def list_provisioned_capacity(call: VaultCall) -> Answer:
     """ListProvisionedCapacity: the units that have not expired."""
     rows = await call.read(partial(_units, now=call.now))
     units = [

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.limits import VAULT
 from aioglacier.core.treehash import combine
-from aioglacier.server.operations.archives import add_archive, stored
-from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.operations.vaults.archives import add_archive, stored
+from aioglacier.server.operations.vaults.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, invalid, not_found
 from aioglacier.server.requests import intake
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted, document
+from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, accepted, document
 from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PartRange:
     text: str
 
 
-async def initiate_multipart_upload(call: Call) -> Answer:
+async def initiate_multipart_upload(call: VaultCall) -> Answer:
     """InitiateMultipartUpload."""
     part_size = _parse_part_size(call.need_header("x-amz-part-size"))
     description = wire.check_description(call.header("x-amz-archive-description"))
@@ -56,7 +56,7 @@ def _parse_part_size(text: str) -> int:
     return size
 
 
-def _initiate(db: sqlite3.Connection, call: Call, part_size: int, description: str | None) -> str:
+def _initiate(db: sqlite3.Connection, call: VaultCall, part_size: int, description: str | None) -> str:
     vault = find_vault(db, call)["number"]
     upload_id = wire.new_id(wire.UPLOAD_ID_LENGTH)
     db.execute(
@@ -67,7 +67,7 @@ def _initiate(db: sqlite3.Connection, call: Call, part_size: int, description: s
     return upload_id
 
 
-def _find(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
+def _find(db: sqlite3.Connection, call: VaultCall) -> sqlite3.Row:
     vault = find_vault(db, call)["number"]
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM uploads WHERE id = ? AND vault = ?", (call.item, vault)
@@ -78,18 +78,18 @@ def _find(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
     return row
 
 
-def _find_open(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
+def _find_open(db: sqlite3.Connection, call: VaultCall) -> sqlite3.Row:
     row = _find(db, call)
     if row["state"] != "open":
         raise _upload_not_found(call)
     return row
 
 
-def _upload_not_found(call: Call) -> RefusalError:
+def _upload_not_found(call: VaultCall) -> RefusalError:
     return not_found(behaviour.UPLOAD_NOT_FOUND.format(id=call.item))
 
 
-async def upload_multipart_part(call: Call) -> Answer:
+async def upload_multipart_part(call: VaultCall) -> Answer:
     """UploadMultipartPart; the same range sent again replaces the first."""
     size = intake.announced_size(call)
     part = _parse_content_range(call.need_header("Content-Range"), size)
@@ -122,13 +122,13 @@ def _check_place(part: PartRange, part_size: int) -> None:
         )
 
 
-def _put_part(db: sqlite3.Connection, received: Received, call: Call, start: int) -> None:
+def _put_part(db: sqlite3.Connection, received: Received, call: VaultCall, start: int) -> None:
     upload = _find_open(db, call)
     bodies.put_piece(db, upload["body"], start, received)
     db.execute("UPDATE uploads SET active = ? WHERE number = ?", (call.now, upload["number"]))
 
 
-async def complete_multipart_upload(call: Call) -> Answer:
+async def complete_multipart_upload(call: VaultCall) -> Answer:
     """CompleteMultipartUpload; for a while the same size and hash give the same archive again."""
     size_text = call.need_header("x-amz-archive-size")
     hash_text = call.need_header("x-amz-sha256-tree-hash")
@@ -140,7 +140,7 @@ async def complete_multipart_upload(call: Call) -> Answer:
     return stored(call, archive_id, tree_hash)
 
 
-def _complete(db: sqlite3.Connection, call: Call, size: int, tree_hash: bytes) -> str:
+def _complete(db: sqlite3.Connection, call: VaultCall, size: int, tree_hash: bytes) -> str:
     upload = _find(db, call)
     if upload["state"] == "completed" and (upload["archive_size"], upload["archive_hash"]) == (
         size,
@@ -180,14 +180,14 @@ def _check_whole(db: sqlite3.Connection, upload: sqlite3.Row, size: int, tree_ha
         raise invalid(f"Invalid x-amz-sha256-tree-hash: {tree_hash.hex()}")
 
 
-async def abort_multipart_upload(call: Call) -> Answer:
+async def abort_multipart_upload(call: VaultCall) -> Answer:
     """AbortMultipartUpload; a repetition succeeds for a while."""
     await call.commit(partial(_abort, call=call))
     call.site.housekeeping.clean_soon()
     return NO_CONTENT
 
 
-def _abort(db: sqlite3.Connection, call: Call) -> None:
+def _abort(db: sqlite3.Connection, call: VaultCall) -> None:
     upload = _find(db, call)
     if upload["state"] == "aborted":
         return
@@ -199,7 +199,7 @@ def _abort(db: sqlite3.Connection, call: Call) -> None:
     bodies.release(db, upload["body"])
 
 
-async def list_multipart_uploads(call: Call) -> Answer:
+async def list_multipart_uploads(call: VaultCall) -> Answer:
     """ListMultipartUploads, oldest first."""
     limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     after = wire.parse_marker(call.query.get("marker")) or 0
@@ -209,7 +209,7 @@ async def list_multipart_uploads(call: Call) -> Answer:
     return document({"Marker": marker, "UploadsList": page})
 
 
-def _page_of_uploads(db: sqlite3.Connection, call: Call, after: int, limit: int) -> list[sqlite3.Row]:
+def _page_of_uploads(db: sqlite3.Connection, call: VaultCall, after: int, limit: int) -> list[sqlite3.Row]:
     return db.execute(
         "SELECT * FROM uploads WHERE vault = ? AND state = 'open' AND active > ? AND number > ? "
         "ORDER BY number LIMIT ?",
@@ -227,7 +227,7 @@ def _describe(row: sqlite3.Row, arn: str) -> dict[str, Any]:
     }
 
 
-async def list_parts(call: Call) -> Answer:
+async def list_parts(call: VaultCall) -> Answer:
     """ListParts, by range, finished parts only."""
     limit = call.faults.page_limit(wire.parse_limit(call.query.get("limit"), VAULT.max_items_per_page))
     first = wire.parse_marker(call.query.get("marker")) or 0
@@ -244,7 +244,7 @@ async def list_parts(call: Call) -> Answer:
 
 
 def _page_of_parts(
-    db: sqlite3.Connection, call: Call, first: int, limit: int
+    db: sqlite3.Connection, call: VaultCall, first: int, limit: int
 ) -> tuple[sqlite3.Row, list[sqlite3.Row]]:
     upload = _find_open(db, call)
     rows = db.execute(

@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aioglacier.core.limits import VAULT
-from aioglacier.server.operations import policies, snapshots
-from aioglacier.server.operations.vaults import find_vault
+from aioglacier.server.operations.vaults import policies, snapshots
+from aioglacier.server.operations.vaults.vaults import find_vault
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, invalid, not_found
 from aioglacier.server.requests import intake
-from aioglacier.server.requests.call import NO_CONTENT, Answer, Call, accepted
+from aioglacier.server.requests.call import NO_CONTENT, Answer, VaultCall, accepted
 from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aioglacier.server.state.files import Received
 
 
-async def upload_archive(call: Call) -> Answer:
+async def upload_archive(call: VaultCall) -> Answer:
     """UploadArchive; each success is a new archive."""
     description = wire.check_description(call.header("x-amz-archive-description"))
     size = intake.announced_size(call)
@@ -33,7 +33,7 @@ async def upload_archive(call: Call) -> Answer:
     return stored(call, archive_id, received.tree_hash)
 
 
-def stored(call: Call, archive_id: str, tree_hash: bytes) -> Answer:
+def stored(call: VaultCall, archive_id: str, tree_hash: bytes) -> Answer:
     """Return the answer that names a new archive."""
     return accepted(
         {
@@ -44,7 +44,7 @@ def stored(call: Call, archive_id: str, tree_hash: bytes) -> Answer:
     )
 
 
-def _add_single(db: sqlite3.Connection, received: Received, call: Call, description: str | None) -> str:
+def _add_single(db: sqlite3.Connection, received: Received, call: VaultCall, description: str | None) -> str:
     body = bodies.new_body(db)
     bodies.put_piece(db, body, 0, received)
     return add_archive(
@@ -53,7 +53,13 @@ def _add_single(db: sqlite3.Connection, received: Received, call: Call, descript
 
 
 def add_archive(
-    db: sqlite3.Connection, call: Call, *, body: int, description: str | None, size: int, tree_hash: bytes
+    db: sqlite3.Connection,
+    call: VaultCall,
+    *,
+    body: int,
+    description: str | None,
+    size: int,
+    tree_hash: bytes,
 ) -> str:
     """Record an archive in the call's vault; return its new id."""
     vault = find_vault(db, call)["number"]
@@ -67,20 +73,20 @@ def add_archive(
     return archive_id
 
 
-def note_change(db: sqlite3.Connection, call: Call, vault: int, *, archives: int, size: int) -> None:
+def note_change(db: sqlite3.Connection, call: VaultCall, vault: int, *, archives: int, size: int) -> None:
     """Count a change of the vault's content that is about to be made."""
     lag = call.site.settings.inventory_lag_ms
     snapshots.note_change(db, vault, now=call.now, lag=lag, archives=archives, size=size)
 
 
-async def delete_archive(call: Call) -> Answer:
+async def delete_archive(call: VaultCall) -> Answer:
     """DeleteArchive; deleting a deleted archive succeeds."""
     await call.commit(partial(_delete, call=call))
     call.site.housekeeping.clean_soon()
     return NO_CONTENT
 
 
-def _delete(db: sqlite3.Connection, call: Call) -> None:
+def _delete(db: sqlite3.Connection, call: VaultCall) -> None:
     vault = find_vault(db, call)
     archive = find_archive(db, call.item)
     if archive is None:

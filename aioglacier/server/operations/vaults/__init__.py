@@ -1,0 +1,1 @@
+"""The operations on vaults, one module for each group."""
