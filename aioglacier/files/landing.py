@@ -120,6 +120,25 @@ def check_room(target: str, size: int, *, kept: Iterable[str] = (), note: str = 
         )
 
 
+def check_download_room(
+    target: str, size: int, suffix: str = DOWNLOAD, *, is_encrypted: bool = False
+) -> None:
+    """Refuse a target without room for a download, before anything is paid for; see ``check_room``.
+
+    Args:
+        target: The target.
+        size: Bytes of the output.
+        suffix: What the hidden name of the file that grows ends with.
+        is_encrypted: Whether the output is fetched as a whole and then decrypted beside itself.
+    """
+    fetched = hidden_name(target, ENCRYPTED) if is_encrypted else target
+    is_fetched = is_encrypted and os.path.exists(fetched)  # and not decrypted yet
+    kept = fetched if is_fetched else hidden_name(fetched, suffix)
+    twice = ", because an encrypted one is fetched whole and then decrypted" if is_encrypted else ""
+    note = f"{twice}; no job was started"
+    check_room(target, 2 * size if is_encrypted else size, kept=[kept], note=note)
+
+
 def open_hidden(target: str, suffix: str) -> int:
     """Open the hidden file of a target, as it was left or new, for this process alone.
 

@@ -269,3 +269,13 @@ def test_too_little_room_is_said_with_both_numbers(small_disk: Path) -> None:
     with pytest.raises(TargetError, match="free; nothing was done") as caught:
         landing.check_room(str(target), 1 << 20, note="; nothing was done")
     assert (caught.value.needed, caught.value.free) == (1 << 20, 1 << 19)
+
+
+def test_an_encrypted_download_needs_room_twice_until_it_is_fetched(small_disk: Path) -> None:
+    """It is fetched whole and then decrypted beside itself; the fetched file counts once it is there."""
+    target = str(small_disk / "film.mkv")
+    landing.check_download_room(target, 1 << 20)
+    with pytest.raises(TargetError, match="fetched whole and then decrypted; no job was started"):
+        landing.check_download_room(target, 1 << 20, is_encrypted=True)
+    Path(landing.hidden_name(target, landing.ENCRYPTED)).write_bytes(bytes(1 << 19))
+    landing.check_download_room(target, 1 << 19, is_encrypted=True)

@@ -96,17 +96,18 @@ class StreamDownload:
         for index in range(len(self._manifest.pieces)):
             await self._read(index, 0, TreeHash(), write)
 
-    async def check_room(self, target: str, *, more: int = 0) -> None:
+    async def check_room(self, target: str, *, is_encrypted: bool = False) -> None:
         """Refuse a target whose file system lacks room; ``save`` does so before it starts a job.
 
         Args:
             target: The path to write the stream to.
-            more: Bytes needed beside it, to decrypt an encrypted stream into another file.
+            is_encrypted: Whether the stream is saved beside it first, and then decrypted.
 
         Raises:
             TargetError: The file system lacks room.
         """
-        await run_in_thread(partial(_check_room, target, self._manifest.size, more))
+        check = partial(landing.check_download_room, is_encrypted=is_encrypted)
+        await run_in_thread(partial(check, target, self._manifest.size, landing.STREAM))
 
     async def save(self, target: str, *, overwrite: bool = False) -> None:
         """Write the stream to a file, which appears when all of it is verified and on disk.
@@ -195,14 +196,6 @@ class StreamDownload:
 def _open_hidden(target: str, *, overwrite: bool) -> int:
     landing.check_target(target, overwrite=overwrite)
     return landing.open_hidden(target, landing.STREAM)
-
-
-def _check_room(target: str, size: int, more: int) -> None:
-    kept = landing.hidden_name(target, landing.STREAM)
-    if more and os.path.exists(target):  # noqa: PTH110  # fetched as a whole, and not decrypted yet
-        kept = target
-    twice = ", because an encrypted stream is fetched whole and then decrypted" if more else ""
-    landing.check_room(target, size + more, kept=[kept], note=f"{twice}; no job was started")
 
 
 def _keep(fd: int, start: int, piece: Piece) -> tuple[int, TreeHash]:

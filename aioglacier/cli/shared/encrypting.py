@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import click
 
 from aioglacier.cli.program.command import folding
-from aioglacier.cli.shared.uploading import STDIN, RunningUploads, open_stdin
+from aioglacier.cli.shared.uploading import STDIN, RunningUploads, UploadOptions, open_stdin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -66,19 +66,14 @@ IDENTITY: Final = folding(
 
 
 async def upload_sealed(
-    running: RunningUploads,
-    vault: Vault,
-    source: str,
-    recipients: Recipients,
-    *,
-    description: str | None,
-    part_size: int | None,
+    running: RunningUploads, vault: Vault, source: str, recipients: Recipients, options: UploadOptions
 ) -> Archive:
     """Encrypt a file or standard input into one archive."""
     from aioglacier.bulk.formats.age_streams import sealing  # noqa: PLC0415  # not needed for help
     from aioglacier.core.planning import choose_part_size  # noqa: PLC0415
     from aioglacier.transfer.upload.named_file import look_at_file  # noqa: PLC0415
 
+    part_size = options.part_size
     async with AsyncExitStack() as stack:
         if source == STDIN:
             sealed = await stack.enter_async_context(sealing(open_stdin(), recipients))
@@ -90,7 +85,7 @@ async def upload_sealed(
             sealed = await stack.enter_async_context(sealing(file, recipients, named.check_unchanged))
         upload = await vault.prepare_upload(
             sealed,
-            description=description,
+            description=options.description,
             part_size=part_size,
             recorded_source=None if source == STDIN else source,
         )

@@ -9,10 +9,13 @@ import click
 
 from aioglacier.cli.program.command import folding
 from aioglacier.cli.program.parameters import AMOUNT
+from aioglacier.cli.render.printed_records import as_text
 from aioglacier.cli.shared.consent import YES, confirm
 from aioglacier.core.models import Tier
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.client.glacier import Glacier
@@ -94,6 +97,12 @@ def cost_text(record: Any) -> str:
         where = record["prices_of"] or "a region that is not named: --region"
         return f"unknown cost (a size or age, or the list of {record['prices_seen']} for {where})"
     return f"about {show_amount(record['cost'], record['currency'])} (list of {record['prices_seen']})"
+
+
+def priced_text(headline: str, record: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
+    """Return a record that has a cost as text; see ``as_text``."""
+    shown = {**record, "cost": cost_text(record)}
+    return as_text(headline, shown, without={*without, "currency", "prices_of", "prices_seen"})
 
 
 def confirm_expedited(session: Session, spending: Spending, cost: float, prices: Prices, what: str) -> None:

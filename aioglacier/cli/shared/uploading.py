@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,9 +26,11 @@ from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
+    from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.streams.upload import StreamUpload
     from aioglacier.catalog import UploadRecord
     from aioglacier.cli.program.session import Session
+    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
     from aioglacier.core.spending import Budget
@@ -41,6 +44,27 @@ _WARN_AFTER: Final = timedelta(seconds=IDLE_WARNING_SECONDS)
 
 #: Named at the start of an upload; the rest is counted.
 _MOST: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """The arguments and options of ``upload``; see its help."""
+
+    vault: str
+    sources: tuple[str, ...]
+    description: str | None
+    part_size: int | None
+    expected_size: int | None
+    no_resume: bool
+    restart: bool
+    again: bool
+    recipients: Recipients | None
+    roll_over: bool
+    piece_size: int | None
+    stream: str | None
+    position: int | None
+    spending: Spending
+    dry_run: bool
 
 
 def open_stdin() -> io.FileIO:

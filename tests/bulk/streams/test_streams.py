@@ -249,8 +249,9 @@ async def test_a_stream_for_which_there_is_no_room_is_not_asked_for(place: Place
         huge = Manifest("", "", (type(first)(first.archive_id, 4 * free, first.tree_hash),))
         with pytest.raises(TargetError, match="no job was started"):
             await StreamDownload(vault, huge).save(str(tmp_path / "back"))
+        large = Manifest("", "", (type(first)(first.archive_id, 3 * free // 4, first.tree_hash),))
         with pytest.raises(TargetError, match="decrypted"):
-            await StreamDownload(vault, manifest).check_room(str(tmp_path / "back"), more=4 * free)
+            await StreamDownload(vault, large).check_room(str(tmp_path / "back"), is_encrypted=True)
         assert [job async for job in vault.jobs()] == []
 
 

@@ -7,7 +7,6 @@ started before the target is known to be writable.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,7 +16,7 @@ import click
 from aioglacier.cli.program.command import command as make_command, folding, gathering
 from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import RANGE, VAULT
-from aioglacier.cli.render.printed_records import as_text, plain
+from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
@@ -25,8 +24,8 @@ from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
 from aioglacier.cli.shared.job_waiting import not_yet, wait
-from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
-from aioglacier.cli.shared.stream_options import download_rolling, plan_rolling
+from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text, priced_text
+from aioglacier.cli.shared.stream_options import STDOUT, DownloadOptions, download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range
 from aioglacier.core.errors import JobFailedError
 from aioglacier.core.models import JobStatus, Tier
@@ -38,14 +37,10 @@ if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
-    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
     from aioglacier.core.prices import Prices
-    from aioglacier.core.ranges import ByteRange
-
-STDOUT: Final = "-"
 
 #: What the tiers take (Guide, "Archive Retrieval Options").
 _TAKES: Final = {Tier.EXPEDITED: "1 to 5 minutes", Tier.STANDARD: "3 to 5 hours", Tier.BULK: "5 to 12 hours"}
@@ -69,25 +64,6 @@ UNVERIFIED: Final = click.option(
     is_flag=True,
     help="Also give bytes that no hash is known of: of a range that is no node of the tree hash.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The arguments; ``archive_id`` is empty where the job names the archive."""
-
-    vault: str
-    archive_id: str
-    target: str
-    job_id: str | None
-    spending: Spending
-    byte_range: ByteRange | None
-    identities: Identities | None
-    unverified: bool
-    overwrite: bool
-    is_new: bool
-    is_manifest: bool
-    no_wait: bool
-    dry_run: bool
 
 
 @make_command("download", resumes=True)
@@ -120,8 +96,8 @@ class _Options:
 )
 @click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
 @DRY_RUN
-@gathering(_Options)
-def command(session: Session, options: _Options) -> Ending:
+@gathering(DownloadOptions)
+def command(session: Session, options: DownloadOptions) -> Ending:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
 
     If a job for the same bytes is there, running or done, it is used; otherwise one is started, which costs
@@ -144,20 +120,12 @@ def command(session: Session, options: _Options) -> Ending:
         return partial(_plan if options.dry_run else _download, session, options)
     if options.job_id is not None or options.byte_range is not None or options.no_wait or options.is_new:
         raise click.UsageError("--manifest is the whole stream: no --job-id, --byte-range, --no-wait, --new")
-    rolling = partial(
-        plan_rolling if options.dry_run else download_rolling,
-        session,
-        options.vault,
-        options.archive_id,
-        options.target,
-        options.spending,
-    )
-    if options.dry_run:
-        return rolling
-    return partial(rolling, overwrite=options.overwrite, identities=options.identities)
+    return partial(plan_rolling if options.dry_run else download_rolling, session, options)
 
 
-async def _find(vault: Vault, options: _Options, prices: Prices) -> tuple[int | None, Job | None, float]:
+async def _find(
+    vault: Vault, options: DownloadOptions, prices: Prices
+) -> tuple[int | None, Job | None, float]:
     """Return the size of the output, the job that is there, and the cost: none or ``nan`` if unknown."""
     known = await vault.retrievals.find_record(options.archive_id) if options.archive_id else None
     sizes = [known.archive.size] if known is not None else []
@@ -169,15 +137,11 @@ async def _find(vault: Vault, options: _Options, prices: Prices) -> tuple[int | 
         job = await vault.retrievals.find(options.archive_id, byte_range=options.byte_range)
     if size is None:
         return None, job, math.nan
-    is_paid = job is not None
-    return (
-        size,
-        job,
-        prices.transfer_out(size) if is_paid else prices.retrieval(options.spending.tier, size, 1),
-    )
+    cost = prices.retrieval(options.spending.tier, size, 1) if job is None else prices.transfer_out(size)
+    return size, job, cost
 
 
-async def _plan(session: Session, options: _Options, glacier: Glacier) -> int:
+async def _plan(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
     """Print whether a job is there, and what is to be paid if the size of the archive is on record."""
     vault, prices = glacier.vault(options.vault), options.spending.prices(glacier)
     size, job, cost = await _find(vault, options, prices)
@@ -202,12 +166,13 @@ async def _plan(session: Session, options: _Options, glacier: Glacier) -> int:
     )
 
 
-async def _download(session: Session, options: _Options, glacier: Glacier) -> int:
+async def _download(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
     vault, budget = glacier.vault(options.vault), options.spending.budget(glacier)
     async with vault.spending(budget):
         size, found, cost = await _find(vault, options, budget.prices)
         if size is not None and options.target != STDOUT:
-            check_room(options.target, size, is_encrypted=options.identities is not None)
+            is_encrypted = options.identities is not None
+            landing.check_download_room(options.target, size, is_encrypted=is_encrypted)
         if options.job_id is None:
             budget.check(cost, "this download")
         if found is None:
@@ -237,7 +202,7 @@ async def _download(session: Session, options: _Options, glacier: Glacier) -> in
     return Exit.DONE
 
 
-async def _job(session: Session, vault: Vault, options: _Options) -> Job:
+async def _job(session: Session, vault: Vault, options: DownloadOptions) -> Job:
     """Return the job to use."""
     if options.job_id is not None:
         return vault.job(options.job_id)
@@ -259,7 +224,7 @@ async def _job(session: Session, vault: Vault, options: _Options) -> Job:
     return job
 
 
-async def _fetch(session: Session, job: Job, options: _Options) -> None:
+async def _fetch(session: Session, job: Job, options: DownloadOptions) -> None:
     if options.identities is None or options.target == STDOUT:
         await fetch(
             session,
@@ -279,22 +244,6 @@ async def _fetch(session: Session, job: Job, options: _Options) -> None:
 
 
 # --- fetching, for the output of any job
-
-
-def check_room(target: str, size: int, *, is_encrypted: bool = False) -> None:
-    """Refuse a target whose file system has too little room, before anything is paid for.
-
-    An encrypted archive is fetched whole and then decrypted beside itself.
-
-    Raises:
-        TargetError: There is too little room.
-    """
-    fetched = landing.hidden_name(target, landing.ENCRYPTED) if is_encrypted else target
-    kept = landing.hidden_name(fetched, landing.DOWNLOAD)
-    if is_encrypted and Path(fetched).exists():
-        kept = fetched
-    total = 2 * size if is_encrypted else size
-    landing.check_room(target, total, kept=[kept], note="; no job was started")
 
 
 async def fetch(
@@ -340,6 +289,4 @@ async def _fetch_to_stdout(
 def _text(record: Mapping[str, Any]) -> str:
     proof = "its hashes are right" if record["verified"] else "but not verified: nothing has its hashes"
     target = "standard output" if record["target"] == STDOUT else record["target"]
-    shown = {**record, "cost": cost_text(record)}
-    without = {"target", "verified", "currency", "prices_of", "prices_seen"}
-    return as_text(f"{target}: complete, {proof}", shown, without=without)
+    return priced_text(f"{target}: complete, {proof}", record, without=("target", "verified"))

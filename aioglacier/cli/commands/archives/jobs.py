@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from aioglacier.cli.commands.archives.download import STDOUT, UNVERIFIED, fetch
+from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.listing import print_all
@@ -18,6 +18,7 @@ from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import one_id
 from aioglacier.cli.shared.job_waiting import wait
 from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
+from aioglacier.cli.shared.stream_options import STDOUT
 from aioglacier.core.models import JobStatus
 from aioglacier.files import landing
 

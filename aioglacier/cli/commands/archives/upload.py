@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import stat
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,14 +15,15 @@ from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.parameters import PART_SIZE, SIZE, VAULT
 from aioglacier.cli.program.session import worst_exit
-from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
+from aioglacier.cli.render.printed_records import archive_record, archive_text
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
 from aioglacier.cli.shared.encrypting import RECIPIENTS, upload_sealed
-from aioglacier.cli.shared.money import SPENDING, cost_record, cost_text
-from aioglacier.cli.shared.stream_options import plan_record, upload_rolling
+from aioglacier.cli.shared.money import SPENDING, cost_record, priced_text
+from aioglacier.cli.shared.stream_options import count_parts_of_piece, upload_rolling
 from aioglacier.cli.shared.uploading import (
     STDIN,
     RunningUploads,
+    UploadOptions,
     abort_command,
     describe_name,
     note_told,
@@ -49,11 +49,9 @@ from aioglacier.core.planning import choose_part_size, count_parts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.bulk.formats.age import Recipients
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
-    from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
@@ -63,25 +61,6 @@ if TYPE_CHECKING:
 
 #: Sources at once. They share one budget of memory and connections; small ones mostly wait for answers.
 _AT_ONCE: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    vault: str
-    sources: tuple[str, ...]
-    description: str | None
-    part_size: int | None
-    expected_size: int | None
-    no_resume: bool
-    restart: bool
-    again: bool
-    recipients: Recipients | None
-    roll_over: bool
-    piece_size: int | None
-    stream: str | None
-    position: int | None
-    spending: Spending
-    dry_run: bool
 
 
 @make_command("upload")
@@ -116,8 +95,8 @@ class _Options:
 @click.option(
     "--dry-run", is_flag=True, help="Print the plan and its cost; connect to nothing, read nothing."
 )
-@gathering(_Options)
-def command(session: Session, options: _Options) -> Ending:
+@gathering(UploadOptions)
+def command(session: Session, options: UploadOptions) -> Ending:
     """Archive each SOURCE in VAULT: a file, or - for standard input.
 
     Prints each archive once the service has proven it by its size and tree hash. Keep the archive's id: it is
@@ -143,69 +122,39 @@ def command(session: Session, options: _Options) -> Ending:
     """
     check_description(options.description)
     _refuse(options)
-    if options.roll_over:
-        if options.dry_run:
-            plan = plan_record(
-                options.vault,
-                options.description,
-                options.part_size,
-                options.piece_size,
-                options.spending.prices_of(find_region(session.settings)),
-            )
-            session.output.record(plan, _plan_text)
-            return 0
-        return partial(
-            upload_rolling,
-            session,
-            options.vault,
-            description=options.description,
-            part_size=options.part_size,
-            piece_size=options.piece_size,
-            stream=options.stream,
-            position=options.position,
-            recipients=options.recipients,
-            spending=options.spending,
-        )
     # A file that is named twice, also by two names, is uploaded once, in its first place.
     sources = tuple({os.path.abspath(each): each for each in reversed(options.sources)}.values())[::-1]  # noqa: PTH100
     if options.dry_run:
         return _plan_all(session, sources, options)
+    if options.roll_over:
+        return partial(upload_rolling, session, options)
     if len(sources) == 1:
         _check_there(session, sources[0], options.vault)
     return partial(_upload_all, session, sources, options)
 
 
-def _refuse(options: _Options) -> None:
-    """Refuse what does not go together.
+def _refuse(options: UploadOptions) -> None:
+    """Refuse options that do not go together."""
 
-    Raises:
-        UsageError: Something does not.
-        InvalidPlanError: The expected size does not fit the size of a part.
-    """
-    if options.recipients is not None:
-        given = {
-            "--expected-size": options.expected_size is not None,
-            "--restart": options.restart,
-            "--no-resume": options.no_resume,
-            "--stream": options.stream is not None,
-        }
-        for option, is_given in given.items():
-            if is_given:
-                raise click.UsageError(
-                    f"{option} does not go with --recipient: an encrypted upload differs each time"
-                )
+    def first_given(*names: str) -> str | None:
+        for name in names:
+            value = getattr(options, name)
+            if value is not None and value is not False:  # 0 bytes are given, too
+                return f"--{name.replace('_', '-')}"
+        return None
+
+    option = first_given("expected_size", "restart", "no_resume", "stream")
+    if options.recipients is not None and option is not None:
+        raise click.UsageError(
+            f"{option} does not go with --recipient: an encrypted upload differs each time"
+        )
     if options.roll_over:
-        if (
-            options.sources != (STDIN,)
-            or options.expected_size is not None
-            or options.no_resume
-            or options.restart
-        ):
+        if options.sources != (STDIN,) or first_given("expected_size", "no_resume", "restart"):
             raise click.UsageError("--roll-over is for standard input alone: one SOURCE, which is -")
         if options.position is not None and options.stream is None:
             raise click.UsageError("--position is one in a stream that goes on; name it with --stream")
         return
-    if (options.piece_size, options.stream, options.position) != (None, None, None):
+    if first_given("piece_size", "stream", "position"):
         raise click.UsageError("--piece-size, --stream and --position go with --roll-over")
     if options.sources.count(STDIN) > 1:
         raise click.UsageError("standard input can be archived once only")
@@ -218,7 +167,7 @@ def _refuse(options: _Options) -> None:
 # --- the plan
 
 
-def _plan_all(session: Session, sources: tuple[str, ...], options: _Options) -> int:
+def _plan_all(session: Session, sources: tuple[str, ...], options: UploadOptions) -> int:
     codes = []
     for source in sources:
         try:
@@ -244,7 +193,7 @@ def _check_there(session: Session, source: str, vault: str) -> os.stat_result | 
     return status
 
 
-def _plan(session: Session, source: str, options: _Options) -> Record:
+def _plan(session: Session, source: str, options: UploadOptions) -> Record:
     size = options.expected_size
     if (status := _check_there(session, source, options.vault)) is not None:
         if not stat.S_ISREG(status.st_mode):
@@ -255,7 +204,8 @@ def _plan(session: Session, source: str, options: _Options) -> Record:
     part_size = choose_part_size(size, options.part_size)
     parts = count_parts(size, part_size) if size is not None else None
     prices = options.spending.prices_of(find_region(session.settings))
-    return {
+    cost = math.nan if size is None else _cost(prices, size, options.part_size)
+    record = {
         "source": source,
         "vault": options.vault,
         "description": _description_for(source, options) or "",
@@ -263,9 +213,10 @@ def _plan(session: Session, source: str, options: _Options) -> Record:
         "part_size": part_size,
         "parts": parts,
         "requests": None if parts is None else 1 if parts == 1 else parts + 2,
-        "at_most": LIMITS.max_parts * part_size if size is None else None,
-        **cost_record(prices, math.nan if size is None else _cost(prices, size, options.part_size)),
+        "at_most": LIMITS.max_parts * part_size if size is None and not options.roll_over else None,
+        **cost_record(prices, cost),
     }
+    return record | ({"piece_size": count_parts_of_piece(options) * part_size} if options.roll_over else {})
 
 
 def _cost(prices: Prices, size: int, part_size: int | None) -> float:
@@ -275,18 +226,19 @@ def _cost(prices: Prices, size: int, part_size: int | None) -> float:
 
 
 def _plan_text(record: Mapping[str, Any]) -> str:
-    shown = {**record, "cost": cost_text(record)}
-    without = {"source", "currency", "prices_of", "prices_seen"}
     if record["parts"] is None:
-        return as_text(f"{record['source']}: a stream of unknown length", shown, without={*without, "cost"})
+        headline = f"{record['source']}: a stream of unknown length"
+        return priced_text(headline, record, without=("source", "cost"))
     how = "in one request" if record["parts"] == 1 else f"in {record['parts']:,} parts"
-    return as_text(f"{record['source']}: would be uploaded {how}", shown, without=without)
+    return priced_text(f"{record['source']}: would be uploaded {how}", record, without=("source",))
 
 
 # --- the uploads
 
 
-async def _upload_all(session: Session, sources: tuple[str, ...], options: _Options, glacier: Glacier) -> int:
+async def _upload_all(
+    session: Session, sources: tuple[str, ...], options: UploadOptions, glacier: Glacier
+) -> int:
     """Upload the sources side by side, and print each archive as soon as there is one."""
     vault = glacier.vault(options.vault)
     await warn_of_idle(session, vault)
@@ -330,17 +282,10 @@ def _archive_text(record: Mapping[str, Any]) -> str:
 
 
 async def _upload(
-    session: Session, running: RunningUploads, vault: Vault, source: str, options: _Options
+    session: Session, running: RunningUploads, vault: Vault, source: str, options: UploadOptions
 ) -> Archive:
     if options.recipients is not None:
-        return await upload_sealed(
-            running,
-            vault,
-            source,
-            options.recipients,
-            description=options.description,
-            part_size=options.part_size,
-        )
+        return await upload_sealed(running, vault, source, options.recipients, options)
     if source == STDIN:
         return await _upload_stdin(session, running, vault, options)
     _check_there(session, source, options.vault)
@@ -405,7 +350,7 @@ def _tell_what_expired(session: Session, upload: ResumedUpload) -> None:
 
 
 async def _upload_stdin(
-    session: Session, running: RunningUploads, vault: Vault, options: _Options
+    session: Session, running: RunningUploads, vault: Vault, options: UploadOptions
 ) -> Archive:
     file = open_stdin()
     await vault.sweep_uploads()
@@ -430,13 +375,13 @@ async def _upload_stdin(
 # --- names and sizes
 
 
-def _description_for(source: str, options: _Options) -> str | None:
+def _description_for(source: str, options: UploadOptions) -> str | None:
     if options.description is not None or source == STDIN or options.recipients is not None:
         return options.description
     return describe_name(os.path.basename(source))  # noqa: PTH119  # a name of any bytes
 
 
-def _point_to_upload(session: Session, error: GlacierError, source: str, options: _Options) -> None:
+def _point_to_upload(session: Session, error: GlacierError, source: str, options: UploadOptions) -> None:
     """Name the command that goes on with this upload, where the same command would not."""
     if isinstance(error, OutcomeUnknownError):
         session.resume = session.command("inventory", "--", options.vault)  # which settles it
