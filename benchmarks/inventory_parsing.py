@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.inventory_parser import open_inventory_reader
+from aioglacier.core.inventory.inventory_parser import open_inventory_reader
 from aioglacier.core.models import InventoryFormat
 from benchmarks import measure as published
 

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from aioglacier.core.errors import InventoryError
-from aioglacier.core.inventory_parser import open_inventory_reader
+from aioglacier.core.inventory.inventory_parser import open_inventory_reader
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import InventoryFormat
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from aioglacier.core.inventory_parser import InventoryReader
+    from aioglacier.core.inventory.inventory_parser import InventoryReader
     from aioglacier.core.models import Archive
 
 _BLOCK: Final = MIB

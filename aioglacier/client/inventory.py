@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 import anyio.to_thread
 
 from aioglacier.core.errors import InventoryError
-from aioglacier.core.inventory_parser import open_inventory_reader
+from aioglacier.core.inventory.inventory_parser import open_inventory_reader
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import InventoryParameters
 from aioglacier.core.ranges import ByteRange, split

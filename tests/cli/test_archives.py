@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.core.descriptions import decode
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.treehash import tree_hash
 from tests.cli.conftest import MIB, Cli, data, keys, serving
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from aioglacier.core.descriptions import decode
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.treehash import tree_hash
 from tests.faults.conftest import MIB, Lies, Stand, Trouble, data, wait_for
 from tests.faults.proxy import Kind, Since

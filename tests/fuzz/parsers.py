@@ -11,9 +11,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports():
-    from aioglacier.core.descriptions import decode
     from aioglacier.core.errors import InventoryError
-    from aioglacier.core.inventory_parser import open_inventory_reader
+    from aioglacier.core.inventory.descriptions import decode
+    from aioglacier.core.inventory.inventory_parser import open_inventory_reader
     from aioglacier.core.models import Archive, InventoryFormat
     from aioglacier.gateway.notice_queue import find_job_id
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.render.escaping import escape
 from aioglacier.cli.render.sizes import show_count, show_exact_size, show_size
-from aioglacier.core.descriptions import decode
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:

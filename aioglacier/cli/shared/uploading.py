@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State, following, showing
 from aioglacier.cli.render.sizes import show_count, show_rate, show_size, show_time
-from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
     GlacierError,
     ResumeMismatchError,
     SourceChangedError,
     SourceUnreadableError,
 )
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from aioglacier.cli.render.sizes import (
 )
 from aioglacier.cli.shared.uploading import describe_name
 from aioglacier.core.checks import check_description
-from aioglacier.core.descriptions import decode
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.models import Archive, ArchiveId
 
 

@@ -35,7 +35,6 @@ from aioglacier.cli.shared.uploading import (
 )
 from aioglacier.cli.shared.vault_lookup import find_region
 from aioglacier.core.checks import check_description
-from aioglacier.core.descriptions import decode
 from aioglacier.core.errors import (
     EmptyArchiveError,
     GlacierError,
@@ -43,6 +42,7 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     SourceUnreadableError,
 )
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.limits import VAULT as LIMITS
 from aioglacier.core.planning import choose_part_size, count_parts
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.core.descriptions import DECODERS, DecodedName, decode
+from aioglacier.core.inventory.descriptions import DECODERS, DecodedName, decode
 
 #: FastGlacier's field for what it compressed or encrypted, from its own example.
 COMPRESSED = "<ce>1:1:4340ebcf79712dc5e3ef7d50bab98ba5:54687</ce>"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from aioglacier.core.errors import InventoryError
-from aioglacier.core.inventory_parser import (
+from aioglacier.core.inventory.inventory_parser import (
     MAX_ENTRY_SIZE,
     CsvInventoryReader,
     InventoryReader,

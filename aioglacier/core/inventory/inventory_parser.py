@@ -29,9 +29,9 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from aioglacier.core.errors import InventoryError
+from aioglacier.core.inventory.text import parse_utc, without_lone_surrogates
 from aioglacier.core.limits import MIB, VAULT
 from aioglacier.core.models import Archive, ArchiveId, InventoryFormat
-from aioglacier.core.text import parse_utc, without_lone_surrogates
 
 if TYPE_CHECKING:
     from datetime import datetime

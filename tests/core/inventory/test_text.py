@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from aioglacier.core.text import parse_utc, without_lone_surrogates
+from aioglacier.core.inventory.text import parse_utc, without_lone_surrogates
 
 
 @pytest.mark.parametrize(

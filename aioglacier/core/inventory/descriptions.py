@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.core.text import parse_utc, without_lone_surrogates
+from aioglacier.core.inventory.text import parse_utc, without_lone_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Inventories and archive descriptions, as the service and other tools write them."""
