@@ -132,7 +132,7 @@ KNOWN_CIRCLES: set[str] = set()
 KNOWN_ALIKE: set[str] = set()
 
 #: The only modules that the server shares with the client; otherwise both could agree on the same mistake.
-SHARED_WITH_SERVER = {"aioglacier.core.limits", "aioglacier.core.treehash", "aioglacier.core.ranges"}
+SHARED_WITH_SERVER = {f"aioglacier.core.{name}" for name in ("crc", "limits", "ranges", "treehash")}
 
 #: The door for ``endpoint_url="local:DIR"``, opened inside a function.
 LOCAL_DOOR = "aioglacier.client.local_endpoint"

@@ -1,4 +1,5 @@
-/* Both hashes of a part in one visit: the SHA-256 of the whole, and the SHA-256 of every MiB ("leaf").
+/* Both hashes of a part in one visit: the SHA-256 of the whole, and the SHA-256 of every MiB ("leaf"). And
+ * the two checksums of S3 that the standard library lacks, CRC-64/NVME and CRC-32C.
  *
  * SHA-256 cannot be split: each block of 64 bytes needs the state that the block before it left. The CPU's
  * instruction for two rounds takes twice as long as it occupies its unit, so one hash leaves the unit idle
@@ -7,8 +8,8 @@
  * block: it is read once, its message schedule is computed once, and what is left over between two calls is
  * kept once.
  *
- * Only CPUs with SHA-256 instructions are served, x86-64 and 64-bit Arm; `INSTRUCTIONS` is None on others,
- * and the caller uses hashlib. Constants and names are those of FIPS 180-4. The first half of this file knows
+ * Only CPUs with SHA-256 instructions make the hashes, x86-64 and 64-bit Arm; `INSTRUCTIONS` is None on
+ * others, and the caller uses hashlib. Every CPU makes the checksums. Constants and names are those of FIPS 180-4. The first half of this file knows
  * nothing of Python, and tests/fuzz/native.c includes it with WITHOUT_PYTHON to run it under sanitizers.
  */
 
@@ -345,6 +346,139 @@ static size_t pair_finish(pair *self, uint8_t *payload)
     return self->leaf_count + 1;
 }
 
+/* ---- The checksums ----------------------------------------------------------------------------------
+ *
+ * Both are reflected: bit 0 of the first byte is the highest coefficient. A table step takes eight bytes with
+ * one look-up for each ("slicing by eight"). Where the CPU multiplies without carries (PCLMULQDQ), a CRC-64
+ * folds 64 bytes at a time instead: a block b in front of d further bits is replaced by a shorter polynomial
+ * with the same remainder, b times x^d modulo P, added to the block d bits later. What is left in the end, 16
+ * bytes, goes through the table.
+ */
+
+#define CRC64_POLYNOMIAL 0x9A6C9329AC4BC9B5 /* NVME, reflected */
+#define CRC32C_POLYNOMIAL 0x82F63B78        /* Castagnoli, reflected */
+
+typedef uint64_t crc_table[8][256];
+
+static crc_table crc64_table, crc32c_table;
+
+static void fill_table(crc_table table, uint64_t polynomial)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        uint64_t crc = (uint64_t)byte;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? polynomial : 0);
+        table[0][byte] = crc;
+    }
+    for (int slice = 1; slice < 8; slice++)
+        for (int byte = 0; byte < 256; byte++)
+            table[slice][byte] = table[slice - 1][byte] >> 8 ^ table[0][table[slice - 1][byte] & 0xFF];
+}
+
+static uint64_t table_crc(crc_table table, uint64_t crc, const uint8_t *data, size_t size)
+{
+    for (; size >= 8; size -= 8, data += 8) {
+        crc ^= (uint64_t)data[0] | (uint64_t)data[1] << 8 | (uint64_t)data[2] << 16 | (uint64_t)data[3] << 24 |
+               (uint64_t)data[4] << 32 | (uint64_t)data[5] << 40 | (uint64_t)data[6] << 48 |
+               (uint64_t)data[7] << 56;
+        crc = table[7][crc & 0xFF] ^ table[6][crc >> 8 & 0xFF] ^ table[5][crc >> 16 & 0xFF] ^
+              table[4][crc >> 24 & 0xFF] ^ table[3][crc >> 32 & 0xFF] ^ table[2][crc >> 40 & 0xFF] ^
+              table[1][crc >> 48 & 0xFF] ^ table[0][crc >> 56];
+    }
+    for (; size; size--, data++)
+        crc = crc >> 8 ^ table[0][(crc ^ *data) & 0xFF];
+    return crc;
+}
+
+#if defined(__x86_64__) || defined(_M_X64)
+
+#ifdef _MSC_VER
+#define WITH_CARRYLESS
+#else
+#define WITH_CARRYLESS __attribute__((target("pclmul,sse4.1")))
+#endif
+
+static int has_carryless(void)
+{
+#ifdef _MSC_VER
+    int registers[4];
+    __cpuid(registers, 1);
+    const unsigned int ecx = (unsigned int)registers[2];
+#else
+    unsigned int eax, ebx, ecx = 0, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
+        return 0;
+#endif
+    return (ecx >> 1 & 1) && (ecx >> 19 & 1); /* PCLMULQDQ and SSE4.1 */
+}
+
+/* Each constant is x^n modulo P, reflected: the low half of a block is the earlier one, so it moves 64 bits
+ * further. The product of two reflected numbers comes shifted by one, so n is one less than the distance. */
+#define FOLD(block, constants, next) \
+    _mm_xor_si128(_mm_xor_si128(_mm_clmulepi64_si128(block, constants, 0x00), \
+                                _mm_clmulepi64_si128(block, constants, 0x11)), next)
+#define LOAD(at) _mm_loadu_si128((const __m128i *)(at))
+
+/* For 64 bytes and more. */
+WITH_CARRYLESS static uint64_t folded_crc64(uint64_t crc, const uint8_t *data, size_t size)
+{
+    const __m128i by_512 = _mm_set_epi64x((long long)0x62242240ACE5045A, (long long)0x0C32CDB31E18A84A);
+    const __m128i by_128 = _mm_set_epi64x((long long)0x21E9761E252621AC, (long long)0xEADC41FD2BA3D420);
+    __m128i a = _mm_xor_si128(LOAD(data), _mm_set_epi64x(0, (long long)crc));
+    __m128i b = LOAD(data + 16), c = LOAD(data + 32), d = LOAD(data + 48);
+    uint8_t rest[16];
+    for (data += 64, size -= 64; size >= 64; data += 64, size -= 64) {
+        a = FOLD(a, by_512, LOAD(data));
+        b = FOLD(b, by_512, LOAD(data + 16));
+        c = FOLD(c, by_512, LOAD(data + 32));
+        d = FOLD(d, by_512, LOAD(data + 48));
+    }
+    b = FOLD(a, by_128, b);
+    c = FOLD(b, by_128, c);
+    d = FOLD(c, by_128, d);
+    for (; size >= 16; data += 16, size -= 16)
+        d = FOLD(d, by_128, LOAD(data));
+    _mm_storeu_si128((__m128i *)rest, d);
+    return table_crc(crc64_table, table_crc(crc64_table, 0, rest, sizeof rest), data, size);
+}
+
+#else
+
+static int has_carryless(void)
+{
+    return 0;
+}
+
+static uint64_t folded_crc64(uint64_t crc, const uint8_t *data, size_t size)
+{
+    return table_crc(crc64_table, crc, data, size);
+}
+
+#endif
+
+static int folds;
+
+/* To be called once, before the checksums are. */
+static void crc_open(void)
+{
+    fill_table(crc64_table, CRC64_POLYNOMIAL);
+    fill_table(crc32c_table, CRC32C_POLYNOMIAL);
+    folds = has_carryless();
+}
+
+/* The checksum of what had the checksum `before`, and of these bytes behind it. */
+static uint64_t crc64nvme(uint64_t before, const uint8_t *data, size_t size)
+{
+    if (folds && size >= 64)
+        return ~folded_crc64(~before, data, size);
+    return ~table_crc(crc64_table, ~before, data, size);
+}
+
+static uint64_t crc32c(uint64_t before, const uint8_t *data, size_t size)
+{
+    return table_crc(crc32c_table, before ^ 0xFFFFFFFF, data, size) ^ 0xFFFFFFFF;
+}
+
 /* ---- Python -----------------------------------------------------------------------------------------
  *
  * The limited API: one build serves every Python from 3.11 on.
@@ -459,8 +593,46 @@ static PyType_Spec pair_spec = {
     .slots = pair_slots,
 };
 
+/* The checksum of bytes, which go on from others where `before` is the checksum of those. */
+static PyObject *take_crc(PyObject *args, uint64_t (*crc_of)(uint64_t, const uint8_t *, size_t))
+{
+    PyObject *data;
+    Py_buffer view;
+    unsigned long long crc = 0;
+    if (!PyArg_ParseTuple(args, "O|K", &data, &crc) || PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    if (view.len < KEEP_GIL_BELOW) {
+        crc = crc_of(crc, view.buf, (size_t)view.len);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        crc = crc_of(crc, view.buf, (size_t)view.len);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&view);
+    return PyLong_FromUnsignedLongLong(crc);
+}
+
+static PyObject *native_crc64nvme(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return take_crc(args, crc64nvme);
+}
+
+static PyObject *native_crc32c(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return take_crc(args, crc32c);
+}
+
+static PyMethodDef native_methods[] = {
+    {"crc64nvme", native_crc64nvme, METH_VARARGS, "CRC-64/NVME of bytes behind others with this checksum."},
+    {"crc32c", native_crc32c, METH_VARARGS, "CRC-32C of bytes behind others with this checksum."},
+    {NULL, NULL, 0, NULL},
+};
+
 static int native_exec(PyObject *module)
 {
+    crc_open();
     PyObject *type = PyType_FromModuleAndSpec(module, &pair_spec, NULL);
     if (type == NULL)
         return -1;
@@ -484,8 +656,9 @@ static PyModuleDef_Slot native_slots[] = {
 static struct PyModuleDef native_module = {
     PyModuleDef_HEAD_INIT,
     .m_name = "native",
-    .m_doc = "Payload hash and leaf hashes in one visit, by the CPU's SHA-256 instructions.",
+    .m_doc = "Payload hash and leaf hashes in one visit, by the CPU's SHA-256 instructions; CRCs.",
     .m_size = 0,
+    .m_methods = native_methods,
     .m_slots = native_slots,
 };
 

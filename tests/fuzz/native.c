@@ -93,6 +93,29 @@ static void compare(pair *hasher, const uint8_t *data, size_t size)
     }
 }
 
+static uint64_t plain_crc(uint64_t polynomial, uint64_t crc, const uint8_t *data, size_t size)
+{
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        crc ^= data[bit / 8] >> bit % 8 & 1;
+        crc = crc >> 1 ^ (crc & 1 ? polynomial : 0);
+    }
+    return crc;
+}
+
+static void compare_crcs(const uint8_t *data, size_t size)
+{
+    const uint64_t before = random_below(UINT64_MAX);
+    uint8_t *copy = malloc(size ? size : 1);
+    if (copy == NULL)
+        exit(2);
+    memcpy(copy, data, size);
+    if (crc64nvme(before, copy, size) != ~plain_crc(CRC64_POLYNOMIAL, ~before, copy, size))
+        fail("the CRC-64/NVME", size);
+    if (crc32c(0, copy, size) != (plain_crc(CRC32C_POLYNOMIAL, 0xFFFFFFFF, copy, size) ^ 0xFFFFFFFF))
+        fail("the CRC-32C", size);
+    free(copy);
+}
+
 static void feed(pair *hasher, const uint8_t *data, size_t size)
 {
     const size_t shift = random_below(16);
@@ -142,11 +165,13 @@ int main(int count, char **arguments)
         return 3;
     }
     check_plain_hash();
+    crc_open();
     for (size_t at = 0; at < 3 * LEAF; at++)
         data[at] = (uint8_t)random_below(256);
     for (long round = 0; round < rounds; round++) {
         const size_t size = random_size();
         pair hasher;
+        compare_crcs(data, size % (20 * BLOCK));
         pair_open(&hasher);
         if (!pair_reserve(&hasher, 0))
             return 2;
