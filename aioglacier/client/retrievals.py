@@ -6,18 +6,30 @@ A job costs money and hours, so one that is there is used. Where the jobs cannot
 from __future__ import annotations
 
 import logging
+import os
 import secrets
+import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import anyio.to_thread
+
 from aioglacier.client.job import Job
 from aioglacier.core.checks import check_choice, check_id, check_retrieval_range
-from aioglacier.core.errors import AccessDeniedError, IntegrityError, InvalidPlanError, JobFailedError
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    IntegrityError,
+    InvalidPlanError,
+    JobFailedError,
+    JobNotFoundError,
+)
+from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus, Tier
+from aioglacier.core.treehash import TreeHash
 from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
+from aioglacier.transfer.download.partial_file import remove_journal
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterator
 
     from aioglacier.catalog import ArchiveRecord
@@ -131,6 +143,30 @@ class Retrievals:
                 status_message=job.outcome or None,
             )
 
+    async def find_delivered(
+        self, archive_id: str, target: str | os.PathLike[str], *, byte_range: ByteRange | None = None
+    ) -> JobDescription | None:
+        """Return the job whose whole output is at ``target``, if a killed download has named that file.
+
+        The file is hashed, and the download is recorded as completed. ``None`` without a catalog, or if no
+        such download is on record, its job is gone, or the file has other bytes.
+        """
+        records = self._context.records
+        job = await records.find_abandoned(archive_id, byte_range, target) if records is not None else None
+        if records is None or job is None or job.job_id is None:
+            return None
+        with self._context.naming():
+            try:
+                found = await self._context.gateway.describe_job(self._context.name, job.job_id)
+            except JobNotFoundError:
+                return None
+        content = await anyio.to_thread.run_sync(_content_of, target)
+        if content != (found.output_size, found.tree_hash):
+            return None
+        async with records.downloading(found, target):
+            await anyio.to_thread.run_sync(remove_journal, target)
+            return found
+
     async def find_inventory(self, output_format: InventoryFormat | str = InventoryFormat.JSON) -> Job | None:
         """Find a job, running or done, that lists the whole inventory."""
         found = await self._find_inventory(check_choice("inventory format", InventoryFormat, output_format))
@@ -211,3 +247,20 @@ def lists_all(job: JobDescription, output_format: InventoryFormat) -> bool:
         return False
     parameters = job.inventory or InventoryParameters()  # a job with a limit has a marker once it is done
     return replace(parameters, marker=None) == InventoryParameters(output_format)
+
+
+def _content_of(path: str | os.PathLike[str]) -> tuple[int, bytes] | None:
+    """Return the size and tree hash of a regular file, ``None`` if it is none or cannot be read."""
+    tree_hash, size = TreeHash(), 0
+    try:
+        # Not blocking: opening a FIFO would wait for a writer.
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return None
+            while block := file.read(MIB):
+                tree_hash.update(block)
+                size += len(block)
+    except OSError:
+        return None
+    return size, tree_hash.digest()

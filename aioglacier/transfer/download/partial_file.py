@@ -126,5 +126,10 @@ class PartialFile:
             ) from error
 
 
+def remove_journal(target: str | os.PathLike[str]) -> None:
+    """Remove the journal of a file that has its name, which a killed download has left."""
+    _journal_of(Path(landing.hidden_name(target, landing.DOWNLOAD))).unlink(missing_ok=True)
+
+
 def _journal_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.journal")

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
     from aioglacier.client.job import Job
     from aioglacier.client.vault import Vault
+    from aioglacier.core.models import JobDescription
     from aioglacier.core.prices import Prices
+    from aioglacier.core.spending import Budget
 
 #: What the tiers take (Guide, "Archive Retrieval Options").
 _TAKES: Final = {Tier.EXPEDITED: "1 to 5 minutes", Tier.STANDARD: "3 to 5 hours", Tier.BULK: "5 to 12 hours"}
@@ -114,7 +116,9 @@ def command(session: Session, options: DownloadOptions) -> Ending:
             "a range of an encrypted archive cannot be read; give --identity or --byte-range"
         )
     if options.target != STDOUT:
-        landing.check_target(options.target, overwrite=options.overwrite)
+        # A killed download may have named the file already, which only the catalog can tell.
+        is_file = _may_be_done(options) and Path(options.target).is_file()
+        landing.check_target(options.target, overwrite=options.overwrite or is_file)
     session.output.to_stderr = options.target == STDOUT
     if not options.is_manifest:
         return partial(_plan if options.dry_run else _download, session, options)
@@ -169,6 +173,14 @@ async def _plan(session: Session, options: DownloadOptions, glacier: Glacier) ->
 async def _download(session: Session, options: DownloadOptions, glacier: Glacier) -> int:
     vault, budget = glacier.vault(options.vault), options.spending.budget(glacier)
     async with vault.spending(budget):
+        if _may_be_done(options) and Path(options.target).is_file():  # noqa: ASYNC240  # one look
+            done = await vault.retrievals.find_delivered(
+                options.archive_id, options.target, byte_range=options.byte_range
+            )
+            if done is not None:
+                session.output.note("an earlier run has fetched and named this file; it is whole")
+                return _tell(session, options, done, budget)
+            landing.check_target(options.target, overwrite=False)
         size, found, cost = await _find(vault, options, budget.prices)
         if size is not None and options.target != STDOUT:
             is_encrypted = options.identities is not None
@@ -187,6 +199,17 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
             return not_yet(session, options.vault, description)
         description = await wait(session, job, description)
         await _fetch(session, job, options)
+    return _tell(session, options, description, budget)
+
+
+def _may_be_done(options: DownloadOptions) -> bool:
+    """Whether a file at the target may be what an earlier run was to fetch; a decrypted file is not known."""
+    is_plain = options.identities is None and not options.is_manifest and options.target != STDOUT
+    return is_plain and bool(options.archive_id) and not (options.overwrite or options.dry_run)
+
+
+def _tell(session: Session, options: DownloadOptions, description: JobDescription, budget: Budget) -> int:
+    """Print the record of a finished download."""
     record = {
         "target": options.target,
         "vault": options.vault,
