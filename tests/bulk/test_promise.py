@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aioglacier.client.vault import Vault
+    from tests.forking import Fork
 
 T = TypeVar("T")
 
@@ -85,6 +86,7 @@ POINTS = {
     "restore": [*JOB_POINTS, "piece recorded", "file verified", "file on disk", "file renamed"],
     "inventory": JOB_POINTS,
     "empty": ["deleting recorded", "deleted", "deleted:2"],
+    "delete": ["deleting recorded", "deleted"],
     "recover": [*JOB_POINTS, "upload intent recorded", "completing recorded", "archive recorded"],
 }
 
@@ -283,17 +285,42 @@ class Promise(RuleBasedStateMachine):
         self._program("restore", VAULT, str(target), "--identity", str(self._key.file), crash_at=point)
         self.check_restore(is_new=False)
 
+    @rule()
+    def restore_twice_at_once(self) -> None:
+        """Two restores at the same time bring the same, and no range is paid twice."""
+        before = set(self._jobs())
+        targets = [self._folder / "back", self._folder / "beside"]
+        runs = []
+        for target in targets:
+            shutil.rmtree(target, ignore_errors=True)
+            words = ("restore", VAULT, str(target), "--identity", str(self._key.file))
+            runs.append(self._start(*words))
+        codes = [self._finish(run) for run in runs]
+        assert codes[0] == codes[1]
+        paid = [wanted for job_id, wanted in self._jobs().items() if job_id not in before]
+        assert len(paid) == len(set(paid)), f"paid twice: {paid}"
+        one, other = map(_files_in, targets)
+        assert one == other
+        self.check_restore(is_new=False)
+
     # --- what happens to the vault and the catalog
 
-    @rule(which=CHOICE)
-    def delete_archive(self, which: int) -> None:
-        """An archive is deleted through the library."""
+    @rule(which=CHOICE, point=st.sampled_from(["", *POINTS["delete"]]))
+    def delete_archive(self, which: int, point: str) -> None:
+        """An archive is deleted through the library, or by the program, which is killed meanwhile."""
         archives = list(self._archives())
-        if archives:
-            archive_id = archives[which % len(archives)]
-            self._unsure({archive_id})
+        if not archives:
+            return
+        archive_id = archives[which % len(archives)]
+        self._unsure({archive_id})
+        if point:
+            words = ("delete", VAULT, f"--archive-id={archive_id}", "--yes")
+            if (code := self._program(*words, "--lose-files", crash_at=point)) == 2:  # no file would be lost
+                code = self._program(*words, crash_at=point)
+            assert code == -9
+        else:
             self._call(lambda vault: vault.delete_archive(archive_id))
-            self.check_restore()
+        self.check_restore()
 
     @rule(point=st.sampled_from(["", *POINTS["empty"]]))
     def empty_vault(self, point: str) -> None:
@@ -380,11 +407,7 @@ class Promise(RuleBasedStateMachine):
     # --- the model
 
     def _look(self) -> dict[str, bytes]:
-        return {
-            str(path.relative_to(self._root)): path.read_bytes()
-            for path in self._root.rglob("*")
-            if path.is_file()
-        }
+        return _files_in(self._root)
 
     def _note_history(self, found: dict[str, bytes]) -> None:
         for path, content in found.items():
@@ -489,9 +512,15 @@ class Promise(RuleBasedStateMachine):
                 assert not failed
             else:
                 named |= failed
-        return {
-            str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*") if path.is_file()
-        }
+        return _files_in(target)
+
+    def _jobs(self) -> dict[str, object]:
+        """Return the archive and range of each retrieval that the service lists, by the job's id."""
+
+        async def run(vault: Vault) -> dict[str, object]:
+            return {job.id: (job.archive_id, job.byte_range) async for job in vault.jobs() if job.archive_id}
+
+        return self._call(run)
 
     def _verify(self) -> list[Any] | None:
         async def run(vault: Vault) -> list[Any] | None:
@@ -517,6 +546,15 @@ class Promise(RuleBasedStateMachine):
 
     def _program(self, *arguments: str, crash_at: str = "") -> int:
         """Run the program in a process of its own."""
+        return self._finish(self._start(*arguments, crash_at=crash_at))
+
+    def _finish(self, run: Fork) -> int:
+        _, err = run.communicate(timeout=120)
+        note(f"{run.args}: exit {run.returncode}: {err.decode()[-300:]}")
+        assert "Traceback" not in err.decode(), err.decode()
+        return int(run.returncode)
+
+    def _start(self, *arguments: str, crash_at: str = "") -> Fork:
         environment = {
             **os.environ,
             "HOME": str(self._folder),
@@ -525,10 +563,11 @@ class Promise(RuleBasedStateMachine):
             "AIOGLACIER_CRASH_AT": crash_at,
         }
         words = ["--endpoint-url", self._server.url, "--region", "us-east-1", "--catalog", str(self._catalog)]
-        code, _, err = forks().run([*words, *arguments], cwd=self._folder, env=environment)
-        note(f"{arguments[0]}: exit {code}: {err.decode()[-300:]}")
-        assert "Traceback" not in err.decode(), err.decode()
-        return code
+        return forks().start([*words, *arguments], cwd=self._folder, env=environment, ends_properly=False)
+
+
+def _files_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_is_said_of_a_folder_is_true() -> None:
