@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
-from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT, Gateway
+from aioglacier.gateway.vaults.gateway import Gateway
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from aioglacier.core.errors import GlacierError
     from aioglacier.gateway.contract.operation import Arguments, Operation
-    from aioglacier.gateway.contract.protocols import Answer, JobOutput, RawRequest
+    from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest
     from aioglacier.server import Fault
+
+T = TypeVar("T")
 
 
 class IdleGateway(Gateway):
@@ -32,7 +34,9 @@ class IdleGateway(Gateway):
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
         """Do nothing."""
 
-    def open_output(self, arguments: Arguments) -> AbstractAsyncContextManager[JobOutput]:
+    def open_output(
+        self, operation: Operation[T], arguments: Arguments
+    ) -> AbstractAsyncContextManager[Output[T]]:
         """Refuse: there is no output."""
         raise NotImplementedError
 
@@ -89,10 +93,10 @@ class ScriptedGateway(Gateway):
         return result
 
     @asynccontextmanager
-    async def open_output(self, arguments: Arguments) -> AsyncIterator[JobOutput]:
-        """Open a job's output, or fail before it."""
-        self._meet(GET_JOB_OUTPUT.name)
-        async with self._gateway.open_output(arguments) as output:
+    async def open_output(self, operation: Operation[T], arguments: Arguments) -> AsyncIterator[Output[T]]:
+        """Open an output, or fail before it."""
+        self._meet(operation.name)
+        async with self._gateway.open_output(operation, arguments) as output:
             yield output
 
     async def request(self, raw: RawRequest) -> Answer:

@@ -54,7 +54,7 @@ ROOMS: dict[str, set[str]] = {
 #: The order inside each room, from the bottom: a child imports only from children to its left. A module that
 #: is not listed stands above all that are.
 ORDER: dict[str, tuple[str, ...]] = {
-    "gateway": ("contract", "http", "credentials", "vaults", "retry"),
+    "gateway": ("contract", "http", "calls", "credentials", "vaults", "s3", "retry"),
     "transfer": ("snapshot", "store", "budget", "hashing", "resources", "upload", "download"),
     "catalog": ("records", "checksums", "storage", "vaults", "folders"),
     "recorded": (
@@ -98,11 +98,13 @@ ORDER: dict[str, tuple[str, ...]] = {
 #: Files in one folder, at most.
 MAX_FILES = 15
 
-#: Names that modules of several rooms share, because one mirrors the other: the service's nouns, and commands
-#: with their libraries.
+#: Names that modules of several rooms share, because one mirrors the other: the service's nouns, commands
+#: with their libraries, and the gateways of two services.
 MIRRORED = {
     "account",
+    "answers",
     "archives",
+    "caller",
     "inventory",
     "jobs",
     "uploads",
@@ -110,7 +112,9 @@ MIRRORED = {
     "vaults",
     "vault_settings",
     "catalog",
+    "documents",
     "download",
+    "gateway",
     "recover",
     "restore",
     "streams",

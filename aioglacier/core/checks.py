@@ -89,6 +89,11 @@ def _matches(pattern: re.Pattern[str], text: object) -> bool:
     return isinstance(text, str) and pattern.fullmatch(text) is not None
 
 
+def is_text(value: object) -> bool:
+    """Return whether a value is a string, although its type says so."""
+    return isinstance(value, str)
+
+
 def check_choice(what: str, kind: type[Choice], value: str) -> Choice:
     """Return one of a closed set of words, or refuse another word; ``what`` names the set in the message.
 

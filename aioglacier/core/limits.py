@@ -108,3 +108,50 @@ VAULT: Final = ServiceLimits(
 
 #: An upload without activity for so long is worth a warning: six hours are left to send something.
 IDLE_WARNING_SECONDS: Final = VAULT.upload_idle_seconds - 6 * 3600
+
+
+class S3Limits(NamedTuple):
+    """The limits of S3's buckets, objects and multipart uploads.
+
+    Attributes:
+        min_part_size: Bytes of a part in our plans, at least.
+        smallest_part_size: Bytes of a part but the last that the service takes, at least.
+        max_part_size: Bytes of a part in our plans, at most.
+        max_parts: Parts of one upload.
+        max_body_size: Bytes of one part or of an object that is sent in one request.
+        max_key_size: Bytes of a key in UTF-8.
+        max_metadata_size: Bytes of all names and values of an object's user metadata.
+        max_items_per_page: Objects, parts or uploads in one page of their list.
+        max_tags: Tags of one object.
+        max_tag_key_length: Characters of a tag's key.
+        max_tag_value_length: Characters of a tag's value.
+    """
+
+    min_part_size: int
+    smallest_part_size: int
+    max_part_size: int
+    max_parts: int
+    max_body_size: int
+    max_key_size: int
+    max_metadata_size: int
+    max_items_per_page: int
+    max_tags: int
+    max_tag_key_length: int
+    max_tag_value_length: int
+
+
+#: S3 (user guide, "Amazon S3 multipart upload limits", "Object metadata", "Naming objects", "Tagging").
+S3: Final = S3Limits(
+    # Powers of two, so that each part is a node of the tree hash.
+    min_part_size=8 * MIB,
+    smallest_part_size=5 * MIB,
+    max_part_size=4 * GIB,
+    max_parts=10_000,
+    max_body_size=5 * GIB,
+    max_key_size=1_024,
+    max_metadata_size=2 * KIB,
+    max_items_per_page=1_000,
+    max_tags=10,
+    max_tag_key_length=128,
+    max_tag_value_length=256,
+)

@@ -56,11 +56,13 @@ class PartHashes(NamedTuple):
         payload_hash: SHA-256 of the bytes, which the request's signature covers; empty if it is not needed.
         tree_hash: SHA-256 tree hash of the bytes, which the service checks and echoes.
         leaves: The SHA-256 of every 1 MiB, 32 bytes each, joined; a later check of any range needs them.
+        crc64nvme: S3's fast checksum, 8 bytes; empty unless it takes the place of the others.
     """
 
     payload_hash: bytes
     tree_hash: bytes
     leaves: bytes
+    crc64nvme: bytes = b""
 
 
 class TreeHash:

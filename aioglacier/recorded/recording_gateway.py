@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aioglacier.catalog import VaultKey
 from aioglacier.core.errors import (
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import Catalog
     from aioglacier.gateway.contract.operation import Arguments, Operation
-    from aioglacier.gateway.contract.protocols import Answer, JobOutput, RawRequest
+    from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest
+
+T = TypeVar("T")
 
 _log: Final = logging.getLogger("aioglacier.recorded.recording_gateway")
 
@@ -107,9 +109,11 @@ class RecordingGateway(Gateway):
                 pass
         return answer
 
-    def open_output(self, arguments: Arguments) -> AbstractAsyncContextManager[JobOutput]:
-        """See ``Gateway``."""
-        return self._gateway.open_output(arguments)
+    def open_output(
+        self, operation: Operation[T], arguments: Arguments
+    ) -> AbstractAsyncContextManager[Output[T]]:
+        """See ``Performer``."""
+        return self._gateway.open_output(operation, arguments)
 
     async def request(self, raw: RawRequest) -> Answer:
         """See ``Gateway``."""

@@ -51,7 +51,7 @@ class Subject:
         async with self.gateway.get_job_output(self.vault, job_id, byte_range) as output:
             blocks = [block async for block in output]
             assert output.size == sum(map(len, blocks))
-            return b"".join(blocks), output.tree_hash
+            return b"".join(blocks), output.head
 
 
 @pytest.fixture(params=["local", pytest.param("aws", marks=pytest.mark.aws)])

@@ -67,7 +67,7 @@ async def test_archive_retrieval_from_start_to_end(subject: Subject, body: bytes
     assert job.completed is not None
     async with subject.gateway.get_job_output(subject.vault, job_id) as output:
         assert (output.size, output.total) == (len(body), len(body))
-        assert output.tree_hash == tree_hash(body)
+        assert output.head == tree_hash(body)
         assert b"".join([block async for block in output]) == body
 
 

@@ -160,7 +160,7 @@ async def test_output_that_breaks_off_twice_is_whole(chain: Chain) -> None:
     chain.server.faults.add(Fault("GetJobOutput", FaultKind.TRUNCATE, count=2, after_bytes=MIB + 17))
     async with chain.gateway.get_job_output("photos", job_id) as output:
         assert b"".join([block async for block in output]) == BODY
-        assert output.tree_hash == tree_hash(BODY)
+        assert output.head == tree_hash(BODY)
     assert chain.struck() == 2
 
 

@@ -251,9 +251,7 @@ class MemoryAnswer:
         self._given = 0
         self.size = len(body)
         self.total = total
-        self.tree_hash = vouched
-        self.description = ""
-        self.content_type = ""
+        self.head = vouched
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes, in blocks that respect no boundary."""

@@ -10,6 +10,9 @@
             MemoryLimitError
             DescriptionError
             VaultNameError
+            BucketNameError
+            ObjectKeyError
+            MetadataError
             InvalidIdError
             InvalidRangeError
             InputTypeError (also TypeError)
@@ -43,6 +46,15 @@
                 ArchiveNotFoundError
                 UploadNotFoundError
                 JobNotFoundError
+                BucketNotFoundError
+                ObjectNotFoundError
+            BucketExistsError
+            WrongRegionError
+            ObjectExistsError
+            ObjectChangedError
+            ObjectConflictError
+            NotRetrievedError
+            RestoreInProgressError
             TemporaryServiceError
                 ThrottledError
         TransportError                          no usable answer from the service

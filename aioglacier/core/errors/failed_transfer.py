@@ -14,8 +14,8 @@ class IntegrityError(GlacierError):
     """Bytes and hashes disagree; nothing was reported as done.
 
     Attributes:
-        expected: The tree hash that was expected.
-        actual: The tree hash of the bytes.
+        expected: The tree hash, or S3's checksum, that was expected.
+        actual: The one of the bytes.
         byte_range: The bytes concerned, ``None`` for the whole archive.
     """
 
@@ -27,8 +27,9 @@ class IntegrityError(GlacierError):
         actual: bytes,
         byte_range: ByteRange | None = None,
         archive_id: str | None = None,
+        kind: str = "tree hash",
     ) -> None:
-        hashes = f": expected tree hash {expected.hex()}, got {actual.hex()}" if expected or actual else ""
+        hashes = f": expected {kind} {expected.hex()}, got {actual.hex()}" if expected or actual else ""
         super().__init__(message + hashes)
         self.expected = expected
         self.actual = actual
@@ -59,17 +60,20 @@ class ResumeMismatchError(GlacierError):
 class OutcomeUnknownError(GlacierError):
     """The service may hold the archive: its answer was lost, and it gives no other.
 
-    A later inventory settles it: within three days it lists an archive of this size and tree hash, or not.
+    A later inventory of a vault settles it: within three days it lists an archive of this size and tree hash,
+    or not. The head of an S3 object settles it at once.
 
     Attributes:
         size: Bytes of the archive.
-        tree_hash: Its tree hash.
+        tree_hash: Its tree hash, ``b""`` for an S3 object.
     """
 
-    def __init__(self, message: str, *, size: int, tree_hash: bytes) -> None:
+    def __init__(self, message: str, *, size: int, tree_hash: bytes = b"") -> None:
         super().__init__(
             f"{message}; look for an archive of {size} bytes with tree hash {tree_hash.hex()} in an "
             "inventory made after today before sending it again"
+            if tree_hash
+            else f"{message}; look at the object under this key before sending it again"
         )
         self.size = size
         self.tree_hash = tree_hash

@@ -105,6 +105,26 @@ class VaultNameError(InvalidPlanError):
         self.name = name
 
 
+class BucketNameError(InvalidPlanError):
+    """A name that no S3 bucket can have, or one of a kind of bucket that keeps no archives.
+
+    Attributes:
+        name: The text as given.
+    """
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class ObjectKeyError(InvalidPlanError):
+    """A key that no S3 object can have."""
+
+
+class MetadataError(InvalidPlanError):
+    """User metadata or tags that S3 refuses or changes."""
+
+
 class InvalidIdError(InvalidPlanError):
     """An id that no archive, upload, job or lock can have.
 

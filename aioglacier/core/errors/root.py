@@ -16,6 +16,8 @@ class GlacierError(Exception):
         vault: The vault's name.
         archive_id: The archive.
         job_id: The job.
+        bucket: The S3 bucket's name.
+        key: The S3 object's key.
         file: The local file that was read or written.
         upload_id: The multipart upload that was left open; ``Vault.resume`` continues it.
         sent: How many bytes of that upload the service has acknowledged.
@@ -26,6 +28,8 @@ class GlacierError(Exception):
     vault: str | None = None
     archive_id: str | None = None
     job_id: str | None = None
+    bucket: str | None = None
+    key: str | None = None
     file: str | None = None
     upload_id: str | None = None
     sent: int | None = None
@@ -46,6 +50,8 @@ class GlacierError(Exception):
             "vault": self.vault,
             "archive": self.archive_id,
             "job": self.job_id,
+            "bucket": self.bucket,
+            "key": self.key,
             "upload": self.upload_id,
         }
         facts = [f"{noun} {value}" for noun, value in named.items() if value and value not in self.message]

@@ -94,6 +94,54 @@ class JobNotFoundError(ResourceNotFoundError):
     """There is no job with this id; the service removes jobs about a day after they are done."""
 
 
+class BucketNotFoundError(ResourceNotFoundError):
+    """There is no S3 bucket of this name."""
+
+
+class ObjectNotFoundError(ResourceNotFoundError):
+    """There is no object under this key, or no such version of it."""
+
+
+class BucketExistsError(ServiceError):
+    """A bucket of this name exists.
+
+    Attributes:
+        is_yours: Whether it belongs to this account.
+    """
+
+    is_yours: bool = False
+
+
+class WrongRegionError(ServiceError):
+    """The bucket is in another region. Keys and bytes were not sent there.
+
+    Attributes:
+        region: The bucket's region, ``None`` if the service does not tell it.
+    """
+
+    region: str | None = None
+
+
+class ObjectExistsError(ServiceError):
+    """An object has this key, and it is not to be replaced."""
+
+
+class ObjectChangedError(ServiceError):
+    """The object is no longer the one that was asked for: another one has replaced it."""
+
+
+class ObjectConflictError(ServiceError):
+    """Another write to this key was in progress. A put may be repeated; an upload must begin again."""
+
+
+class NotRetrievedError(ServiceError):
+    """The object cannot be read before it is restored."""
+
+
+class RestoreInProgressError(ServiceError):
+    """A restore of this object is in progress, and its tier is at least as fast."""
+
+
 class TemporaryServiceError(ServiceError):
     """The service cannot answer now: 408, 429, 500, 502, 503 or 504."""
 

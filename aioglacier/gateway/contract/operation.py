@@ -13,18 +13,20 @@ from enum import Enum, auto
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, ParamSpec, TypeVar
 
-from aioglacier.core.errors import ResourceNotFoundError
+from aioglacier.core.errors import GlacierError, ResourceNotFoundError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.spending import Charge
-    from aioglacier.gateway.contract.protocols import Answer, RawRequest
+    from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest
 
     #: The arguments of one call, by name. An optional one that was not given may be absent.
     Arguments = Mapping[str, Any]
 
     #: Returns one value of a request as it is written, or ``None`` to leave it out. Raises InvalidPlanError.
+    #: For a header it may return several, by the rest of their names.
     Writer = Callable[[Arguments], Any]
 
 P = ParamSpec("P")
@@ -54,14 +56,17 @@ class Rule(NamedTuple):
     Attributes:
         repeat: The failures after which it may be sent again.
         recovery: The further step where an attempt may have taken effect.
-        is_removal: Whether a repetition that finds nothing shows that an earlier attempt did the work.
+        shown_by: The error of a repetition that shows that an earlier attempt did the work; the call then
+            returns ``None``.
+        passes: A refusal that may pass although its kind does not in general.
         is_progress: Whether a success shows that trouble is over.
         hint: The advice in the error where the outcome stays unknown.
     """
 
     repeat: Repeat = Repeat.ALWAYS
     recovery: Recovery = Recovery.NONE
-    is_removal: bool = False
+    shown_by: type[ServiceError] | None = None
+    passes: type[ServiceError] | None = None
     is_progress: bool = True
     hint: str = ""
 
@@ -81,9 +86,10 @@ class Operation(Generic[T]):
         reads: Makes the result from the answer and the arguments.
         query: Writers of the query's parameters, by name.
         headers: Writers of the request's headers, by name.
-        document: Writers of the members of the JSON body; ``None`` for an operation without one.
+        document: Writes the document in the body; ``None`` for an operation without one.
         largest_body: The most bytes of a body that is sent as it is; ``None`` for an operation without one.
         missing: The error if something does not exist and the service's message does not say what.
+        meanings: Errors by the service's code, where a code has another meaning than elsewhere.
         is_slow: Whether the service may take as long as it needs to join 10,000 parts.
         rule: When it may be sent again.
         charge: What each attempt is charged for; ``None`` for nothing.
@@ -95,9 +101,10 @@ class Operation(Generic[T]):
     _: KW_ONLY
     query: Mapping[str, Writer] = field(default_factory=dict)
     headers: Mapping[str, Writer] = field(default_factory=dict)
-    document: Mapping[str, Writer] | None = None
+    document: Callable[[Arguments], bytes] | None = None
     largest_body: int | None = None
     missing: type[ResourceNotFoundError] = ResourceNotFoundError
+    meanings: Mapping[str, type[GlacierError]] = field(default_factory=dict)
     is_slow: bool = False
     rule: Rule = REPEATABLE
     charge: Callable[[Arguments], Charge] | None = None
@@ -140,6 +147,12 @@ class Performer(ABC):
     @abstractmethod
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
         """Do one operation of the table."""
+
+    @abstractmethod
+    def open_output(
+        self, operation: Operation[T], arguments: Arguments
+    ) -> AbstractAsyncContextManager[Output[T]]:
+        """Do an operation whose answer's body is read while it comes."""
 
     @abstractmethod
     async def request(self, raw: RawRequest) -> Answer:

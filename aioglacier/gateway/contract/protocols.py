@@ -1,9 +1,9 @@
-"""Types that cross the gateway's door: bodies with their callbacks, job output, raw requests, answers."""
+"""Types that cross the gateway's door: bodies with their callbacks, outputs, raw requests, answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     BeforeLast = Callable[[], Awaitable[None]]
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
 class QueueUnreadableError(Exception):
     """A queue of notifications cannot be read now; the listener asks the service instead."""
 
 
-class JobOutput(Protocol):
-    """An open answer with all or some bytes of a job's output. They can be read once."""
+class Output(Protocol[T_co]):
+    """An open answer with all or some bytes of a job's output or of an object. They can be read once."""
 
     @property
     def size(self) -> int:
@@ -38,12 +41,12 @@ class JobOutput(Protocol):
 
     @property
     def total(self) -> int:
-        """The number of bytes in the whole output."""
+        """The number of bytes in the whole."""
         ...
 
     @property
-    def tree_hash(self) -> bytes | None:
-        """The service's tree hash of exactly these bytes, if it sends one."""
+    def head(self) -> T_co:
+        """The facts before the bytes: the tree hash of a job's, if there is one; an object's head."""
         ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:

@@ -164,12 +164,15 @@ def payload_refusal(
 
 def server_time(headers: Mapping[str, str]) -> datetime | None:
     """Return the answer's ``Date``."""
-    return _parsed_date(headers.get("Date", ""))
+    return read_http_date(headers.get("Date", ""))
 
 
 @lru_cache(maxsize=16)
-def _parsed_date(text: str) -> datetime | None:
-    """Cached, as answers of one second share it and reading it costs as much as signing a request."""
+def read_http_date(text: str) -> datetime | None:
+    """Read a date as a header has it.
+
+    Cached, as answers of one second share it and reading it costs as much as signing a request.
+    """
     try:
         date = parsedate_to_datetime(text)
     except (TypeError, ValueError):

@@ -24,6 +24,9 @@ SERVICE: Final = "glacier"
 #: Carries the payload hash where it is known, so that the signer need not hash the body again.
 PAYLOAD_HASH_HEADER: Final = "x-amz-content-sha256"
 
+#: Stands for the hash of a body that is not signed; S3 takes it.
+UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+
 #: Headers that proxies and tracers change on the way; botocore leaves out the same.
 UNSIGNED_HEADERS: Final = frozenset({
     "baggage", "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "te",

@@ -1,49 +1,52 @@
-"""A job's output that survives broken connections: the next connection continues where the last one ended.
+"""An output that survives broken connections: the next connection continues where the last one ended.
 
-No byte is read twice. The tree hash of the first answer covers the whole range, whatever the number of
+No byte is read twice. The head of the first answer is that of the whole range, whatever the number of
 connections.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from aioglacier.core.errors import GlacierError, UnexpectedResponseError
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.spending import budgets
 from aioglacier.gateway.retry.rules import may_pass
-from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.core.spending import Budget
-    from aioglacier.gateway.contract.operation import Arguments
-    from aioglacier.gateway.contract.protocols import JobOutput, Progress
+    from aioglacier.gateway.contract.operation import Arguments, Operation, Performer
+    from aioglacier.gateway.contract.protocols import Output, Progress
     from aioglacier.gateway.retry.retrier import Call, Retrier
-    from aioglacier.gateway.vaults.gateway import Gateway
+
+T = TypeVar("T")
 
 
-class ResumingOutput:
-    """A ``JobOutput`` over any number of connections. Entering opens it, leaving closes it."""
+class ResumingOutput(Generic[T]):
+    """An ``Output`` over any number of connections. Entering opens it, leaving closes it."""
 
-    def __init__(self, gateway: Gateway, retrier: Retrier, arguments: Arguments) -> None:
+    def __init__(
+        self, gateway: Performer, retrier: Retrier, operation: Operation[T], arguments: Arguments
+    ) -> None:
         self._gateway = gateway
         self._retrier = retrier
+        self._operation = operation
         self._arguments = arguments
         self._call: Call | None = None
         self._came = 0
         self._stack = AsyncExitStack()
-        self._current: JobOutput
+        self._current: Output[T]
         self.size = 0
         self.total = 0
-        self.tree_hash: bytes | None = None
+        self.head: T
 
     async def __aenter__(self) -> Self:
         await self._run(lambda: self._open(self._arguments["byte_range"]))
         self.size, self.total = self._current.size, self._current.total
-        self.tree_hash = self._current.tree_hash
+        self.head = self._current.head
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -62,7 +65,7 @@ class ResumingOutput:
                 return
 
     async def receive_into(self, view: memoryview, progress: Progress) -> None:
-        """Fill ``view`` with the next bytes; see ``JobOutput``."""
+        """Fill ``view`` with the next bytes; see ``Output``."""
         at = 0
 
         def came(count: int) -> None:
@@ -100,8 +103,8 @@ class ResumingOutput:
         await self._run(attempt)
 
     async def _run(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        row = GET_JOB_OUTPUT
-        self._call = self._call or self._retrier.begin(row.name, self._arguments["vault"], row.rule)
+        row = self._operation
+        self._call = self._call or self._retrier.begin(row.name, self._arguments.get("vault"), row.rule)
         await self._retrier.run(self._call, attempt)
 
     def _rest(self) -> ByteRange:
@@ -125,7 +128,7 @@ class ResumingOutput:
             if byte_range is not None:
                 self._charge(stack, byte_range.size)
             self._current = await stack.enter_async_context(
-                self._gateway.open_output({**self._arguments, "byte_range": byte_range})
+                self._gateway.open_output(self._operation, {**self._arguments, "byte_range": byte_range})
             )
             if byte_range is None:  # only the answer says how many bytes are about to come
                 self._charge(stack, self._current.size)
@@ -133,7 +136,7 @@ class ResumingOutput:
         if self._came and self._current.total != self.total:
             raise UnexpectedResponseError(
                 f"the output had {self.total} bytes and now has {self._current.total}",
-                operation=GET_JOB_OUTPUT.name,
+                operation=self._operation.name,
                 status=206,
                 may_have_taken_effect=False,
             )

@@ -128,15 +128,16 @@ class Retrier:
                 logger.info("%s: an attempt without an answer had taken effect", call.operation)
                 return found
 
-    async def run_until_gone(
-        self, call: Call, attempt: Callable[[], Awaitable[None]], *, missing: type[ServiceError]
-    ) -> None:
-        """Run a call that removes something; it succeeds too if an earlier attempt may have removed it."""
+    async def run_until_shown(
+        self, call: Call, attempt: Callable[[], Awaitable[T]], *, shown_by: type[ServiceError]
+    ) -> T | None:
+        """Run a call that succeeds too if an error shows that an earlier attempt has done the work."""
         try:
-            await self.run(call, attempt)
-        except missing:
+            return await self.run(call, attempt)
+        except shown_by:
             if not call.is_unclear:
                 raise
+            return None
 
     def conclude(self, call: Call, error: GlacierError) -> None:
         """Add the facts that only the call knows to its last error."""
@@ -170,7 +171,12 @@ class Retrier:
             return None
         if is_attempt_left(error, refusals=call.refusals, renewals=call.renewals):
             return 0.0
-        if not may_pass(error) and not (is_unproven(error) and call.unproven < ATTEMPTS_AT_PROOF):
+        passes = call.rule.passes is not None and isinstance(error, call.rule.passes)
+        if (
+            not passes
+            and not may_pass(error)
+            and not (is_unproven(error) and call.unproven < ATTEMPTS_AT_PROOF)
+        ):
             return None
         if repeat is Repeat.IF_WITHOUT_EFFECT and not is_without_effect(error) and not may_look:
             return None

@@ -6,7 +6,7 @@ import time
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 
     from aioglacier.core.models import JobDescription, JobId, UploadId
     from aioglacier.gateway.contract.operation import Arguments, Operation
-    from aioglacier.gateway.contract.protocols import Answer, JobOutput, Progress, RawRequest
+    from aioglacier.gateway.contract.protocols import Answer, Output, Progress, RawRequest
     from aioglacier.gateway.retry.patience import RetryPolicy
     from aioglacier.gateway.retry.retrier import Call
     from aioglacier.gateway.retry.rules import Congestion
 
     Attempt = Callable[[], Awaitable[Any]]
+
+T = TypeVar("T")
 
 #: After a lost answer, another call may take an upload before its own answer arrives, so its id may come
 #: twice. A service that repeats ids more often is broken.
@@ -85,8 +87,8 @@ class RetryingGateway(Gateway):
         if operation.largest_body is not None:
             arguments = {**arguments, "progress": self._noting(arguments.get("progress"))}
         attempt = self._charged(operation, arguments)
-        if rule.is_removal:
-            return await self._retrier.run_until_gone(call, attempt, missing=operation.missing)
+        if rule.shown_by is not None:
+            return await self._retrier.run_until_shown(call, attempt, shown_by=rule.shown_by)
         match rule.recovery:
             case Recovery.NONE:
                 return await self._retrier.run(call, attempt)
@@ -113,9 +115,9 @@ class RetryingGateway(Gateway):
         return charged
 
     @asynccontextmanager
-    async def open_output(self, arguments: Arguments) -> AsyncIterator[JobOutput]:
-        """Open a job's output; after a broken connection, another one continues."""
-        async with ResumingOutput(self._gateway, self._retrier, arguments) as output:
+    async def open_output(self, operation: Operation[T], arguments: Arguments) -> AsyncIterator[Output[T]]:
+        """Open an output; after a broken connection, another one continues."""
+        async with ResumingOutput(self._gateway, self._retrier, operation, arguments) as output:
             yield output
 
     async def request(self, raw: RawRequest) -> Answer:

@@ -22,22 +22,6 @@ T = TypeVar("T")
 TREE_HASH_HEADER: Final = "x-amz-sha256-tree-hash"
 
 
-def nothing(answer: Answer, arguments: Arguments) -> None:
-    """Return ``None``, because the answer has no content."""
-
-
-def header(name: str, kind: Callable[[str], T]) -> Callable[[Answer, Arguments], T]:
-    """Return a reader of one header that must be there."""
-
-    def read(answer: Answer, _: Arguments) -> T:
-        value = answer.headers[name]
-        if not value:
-            raise ValueError(f"{name} is empty")
-        return kind(value)
-
-    return read
-
-
 def document(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Answer, Arguments], T]:
     """Return a reader of a JSON document. A member that is null counts as absent."""
 
@@ -99,6 +83,11 @@ def acknowledged(answer: Answer, arguments: Arguments) -> None:
         actual=theirs or b"",
         byte_range=part,
     )
+
+
+def job_tree_hash(answer: Answer, _: Arguments) -> bytes | None:
+    """Return the tree hash of the bytes of a job's output, if the service sends it."""
+    return read_tree_hash(answer.headers)
 
 
 def read_tree_hash(headers: Mapping[str, str]) -> bytes | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.checks import check_description, check_id, check_retrieval_range
 from aioglacier.core.errors import InvalidPlanError
 from aioglacier.core.planning import check_part_size
+from aioglacier.gateway.contract.row_columns import argument, text, written
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER
 from aioglacier.gateway.vaults.answers import TREE_HASH_HEADER
 
@@ -17,30 +19,9 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.operation import Arguments, Writer
 
 
-def argument(name: str, write: Callable[[Any], Any] = str) -> Writer:
-    """Return the writer of one argument, which leaves out ``None``."""
-
-    def written(arguments: Arguments) -> Any:
-        value = arguments.get(name)
-        return None if value is None else write(value)
-
-    return written
-
-
-def text(name: str) -> Writer:
-    """Return the writer of an argument that must be a string."""
-
-    def write(value: object) -> str:
-        if not isinstance(value, str):
-            raise InvalidPlanError(f"{name} must be a str, not {value!r}")
-        return str(value)
-
-    return argument(name, write)
-
-
-def fixed(value: str) -> Writer:
-    """Return the writer of a value that is always the same."""
-    return lambda _: value
+def members(writers: Mapping[str, Writer]) -> Callable[[Arguments], bytes]:
+    """Return the writer of a JSON document, by the writers of its members."""
+    return lambda arguments: json.dumps(written(writers, arguments)).encode()
 
 
 def write_archive_id(archive_id: str) -> str:

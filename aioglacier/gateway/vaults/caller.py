@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from aioglacier.core.checks import check_id, check_vault_name
 from aioglacier.core.errors import EmptyArchiveError, GlacierError, InvalidPlanError
+from aioglacier.gateway.calls.open_output import HttpOutput
 from aioglacier.gateway.contract.options import USER_AGENT
+from aioglacier.gateway.contract.protocols import Answer
+from aioglacier.gateway.contract.row_columns import written
 from aioglacier.gateway.http.judge import check_is_glacier
 from aioglacier.gateway.http.request_bodies import change_in
 from aioglacier.gateway.http.sending import NO_BODY, Request
 from aioglacier.gateway.http.service_errors import payload_refusal
 from aioglacier.gateway.vaults.answers import part_range, unreadable
-from aioglacier.gateway.vaults.gateway import GET_JOB_OUTPUT, Gateway
-from aioglacier.gateway.vaults.job_output import HttpJobOutput
+from aioglacier.gateway.vaults.gateway import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
 
-    from aioglacier.gateway.contract.operation import Arguments, Operation, Writer
+    from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.contract.protocols import Answer, Body, Progress, RawRequest
+    from aioglacier.gateway.contract.protocols import Body, Progress, RawRequest
     from aioglacier.gateway.http.wire import Wire
+
+T = TypeVar("T")
 
 #: Headers of every request.
 _HEADERS: Final = {"User-Agent": USER_AGENT, "x-amz-glacier-version": "2012-06-01"}
@@ -59,13 +63,21 @@ class VaultCaller(Gateway):
             raise
 
     @asynccontextmanager
-    async def open_output(self, arguments: Arguments) -> AsyncIterator[HttpJobOutput]:
-        """Send the request for a job's output and leave its answer open."""
+    async def open_output(
+        self, operation: Operation[T], arguments: Arguments
+    ) -> AsyncIterator[HttpOutput[T]]:
+        """Send a request and leave its answer open."""
         try:
-            request = self._request(GET_JOB_OUTPUT, arguments)
+            request = self._request(operation, arguments)
             async with await self._wire.open(request) as answer:
                 check_is_glacier(request.operation, answer.status, answer.headers)
-                output = HttpJobOutput(answer, arguments["byte_range"])
+                head = Answer(answer.status, answer.headers, b"", datetime.now(UTC))
+                output = HttpOutput(
+                    answer,
+                    _read(operation, head, arguments),
+                    byte_range=arguments["byte_range"],
+                    is_part=arguments.get("part_number") is not None,
+                )
                 try:
                     yield output
                 finally:
@@ -132,13 +144,13 @@ class VaultCaller(Gateway):
         timeouts = self._options.timeouts
         ids = tuple(map(arguments.__getitem__, _ids(operation.path)))
         url = self.origin + _path(operation.path, self._options.account_id, ids)
-        if operation.query and (query := _written(operation.query, arguments)):
+        if operation.query and (query := written(operation.query, arguments)):
             url += "?" + urlencode(query, quote_via=quote)
         return Request(
             operation=operation.name,
             method=operation.method,
             url=url,
-            headers=_HEADERS | _written(operation.headers, arguments),
+            headers=_HEADERS | written(operation.headers, arguments),
             body=body,
             progress=progress,
             before_last=arguments.get("before_last"),
@@ -177,21 +189,11 @@ def _encoded(path: str) -> str:
     return quote(path, safe="/~%")
 
 
-def _written(writers: Mapping[str, Writer], arguments: Arguments) -> dict[str, Any]:
-    """Return what the writers write, without what is left out."""
-    written = {}
-    for name, write in writers.items():
-        value = write(arguments)
-        if value is not None:
-            written[name] = value
-    return written
-
-
 def _document(operation: Operation[Any], arguments: Arguments) -> memoryview:
-    """Return the JSON body of a request, empty for an operation without one."""
+    """Return the document of a request, empty for an operation without one."""
     if operation.document is None:
         return NO_BODY
-    return memoryview(json.dumps(_written(operation.document, arguments)).encode())
+    return memoryview(operation.document(arguments))
 
 
 def _read(operation: Operation[Any], answer: Answer, arguments: Arguments) -> Any:

@@ -14,7 +14,6 @@ before the cancellation goes on.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import (
@@ -27,13 +26,13 @@ from aioglacier.core.limits import VAULT
 from aioglacier.core.models import CapacityId, JobId, LockId, Tier, UploadId
 from aioglacier.core.spending import Charge
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Repeat, Rule
+from aioglacier.gateway.contract.row_columns import argument, fixed, header, nothing, text
 from aioglacier.gateway.vaults import documents
 from aioglacier.gateway.vaults.answers import (
     TREE_HASH_HEADER,
     acknowledged,
     document,
-    header,
-    nothing,
+    job_tree_hash,
     part_range,
     stored_archive,
 )
@@ -41,9 +40,7 @@ from aioglacier.gateway.vaults.arguments import (
     BODY_HASHES,
     DESCRIPTION,
     PAGE,
-    argument,
-    fixed,
-    text,
+    members,
     write_archive_id,
     write_part_size,
     write_retrieval_range,
@@ -73,7 +70,7 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.operation import Arguments
-    from aioglacier.gateway.contract.protocols import BeforeLast, Body, JobOutput, Progress
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Output, Progress
 
 #: A second job costs the same again, so the retry layer looks for the first in ListJobs before it asks again.
 _JOB: Final = Rule(
@@ -93,7 +90,7 @@ def _charge_retrieval(arguments: Arguments) -> Charge:
 GET_JOB_OUTPUT: Final = Operation(
     "GetJobOutput",
     "GET vaults/{vault}/jobs/{job_id}/output",
-    nothing,
+    job_tree_hash,
     headers={"Range": argument("byte_range", "bytes={}".format)},
     missing=JobNotFoundError,
     # The head of an answer is no progress yet; its bytes are.
@@ -103,10 +100,6 @@ GET_JOB_OUTPUT: Final = Operation(
 
 class Gateway(Performer):
     """Every operation of the vault API."""
-
-    @abstractmethod
-    def open_output(self, arguments: Arguments) -> AbstractAsyncContextManager[JobOutput]:
-        """Do ``GET_JOB_OUTPUT``, whose answer is read while it comes."""
 
     # --- vaults
 
@@ -123,7 +116,7 @@ class Gateway(Performer):
         "DELETE vaults/{vault}",
         nothing,
         missing=VaultNotFoundError,
-        rule=Rule(is_removal=True),
+        rule=Rule(shown_by=VaultNotFoundError),
     )
     async def delete_vault(self, vault: str) -> None: ...
 
@@ -138,10 +131,12 @@ class Gateway(Performer):
         "SetVaultNotifications",
         "PUT vaults/{vault}/notification-configuration",
         nothing,
-        document={
-            "SNSTopic": argument("config", lambda config: config.sns_topic),
-            "Events": argument("config", lambda config: sorted(config.events)),
-        },
+        document=members(
+            {
+                "SNSTopic": argument("config", lambda config: config.sns_topic),
+                "Events": argument("config", lambda config: sorted(config.events)),
+            }
+        ),
     )
     async def set_vault_notifications(self, vault: str, config: NotificationConfig) -> None: ...
 
@@ -159,7 +154,7 @@ class Gateway(Performer):
         "SetVaultAccessPolicy",
         "PUT vaults/{vault}/access-policy",
         nothing,
-        document={"Policy": text("policy")},
+        document=members({"Policy": text("policy")}),
     )
     async def set_vault_access_policy(self, vault: str, policy: str) -> None: ...
 
@@ -175,7 +170,7 @@ class Gateway(Performer):
         "InitiateVaultLock",
         "POST vaults/{vault}/lock-policy",
         header("x-amz-lock-id", LockId),
-        document={"Policy": text("policy")},
+        document=members({"Policy": text("policy")}),
         # The second is refused while the first is in progress, and its lock id would be lost.
         rule=Rule(
             Repeat.NEVER,
@@ -197,7 +192,7 @@ class Gateway(Performer):
         "AddTagsToVault",
         "POST vaults/{vault}/tags?operation=add",
         nothing,
-        document={"Tags": argument("tags", write_tags)},
+        document=members({"Tags": argument("tags", write_tags)}),
     )
     async def add_tags_to_vault(self, vault: str, tags: Mapping[str, str]) -> None: ...
 
@@ -205,7 +200,7 @@ class Gateway(Performer):
         "RemoveTagsFromVault",
         "POST vaults/{vault}/tags?operation=remove",
         nothing,
-        document={"TagKeys": argument("keys", write_tag_keys)},
+        document=members({"TagKeys": argument("keys", write_tag_keys)}),
     )
     async def remove_tags_from_vault(self, vault: str, keys: Sequence[str]) -> None: ...
 
@@ -253,7 +248,7 @@ class Gateway(Performer):
         "DELETE vaults/{vault}/archives/{archive_id}",
         nothing,
         missing=ArchiveNotFoundError,
-        rule=Rule(is_removal=True),
+        rule=Rule(shown_by=ArchiveNotFoundError),
     )
     async def delete_archive(self, vault: str, archive_id: ArchiveId) -> None: ...
 
@@ -338,7 +333,7 @@ class Gateway(Performer):
         nothing,
         missing=UploadNotFoundError,
         # A repetition succeeds for a while, then the upload is gone.
-        rule=Rule(is_removal=True),
+        rule=Rule(shown_by=UploadNotFoundError),
     )
     async def abort_multipart_upload(self, vault: str, upload_id: UploadId) -> None: ...
 
@@ -370,14 +365,16 @@ class Gateway(Performer):
         "InitiateJob",
         "POST vaults/{vault}/jobs",
         header("x-amz-job-id", JobId),
-        document={
-            "Type": fixed("archive-retrieval"),
-            "ArchiveId": argument("archive_id", write_archive_id),
-            "Tier": argument("tier"),
-            "RetrievalByteRange": argument("byte_range", write_retrieval_range),
-            "SNSTopic": text("sns_topic"),
-            "Description": DESCRIPTION,
-        },
+        document=members(
+            {
+                "Type": fixed("archive-retrieval"),
+                "ArchiveId": argument("archive_id", write_archive_id),
+                "Tier": argument("tier"),
+                "RetrievalByteRange": argument("byte_range", write_retrieval_range),
+                "SNSTopic": text("sns_topic"),
+                "Description": DESCRIPTION,
+            }
+        ),
         rule=_JOB,
         charge=_charge_retrieval,
     )
@@ -403,15 +400,17 @@ class Gateway(Performer):
         "InitiateJob",
         "POST vaults/{vault}/jobs",
         header("x-amz-job-id", JobId),
-        document={
-            "Type": fixed("inventory-retrieval"),
-            "Format": argument("parameters", lambda parameters: str(parameters.format)),
-            "InventoryRetrievalParameters": argument(
-                "parameters", lambda parameters: documents.write_inventory(parameters) or None
-            ),
-            "SNSTopic": text("sns_topic"),
-            "Description": DESCRIPTION,
-        },
+        document=members(
+            {
+                "Type": fixed("inventory-retrieval"),
+                "Format": argument("parameters", lambda parameters: str(parameters.format)),
+                "InventoryRetrievalParameters": argument(
+                    "parameters", lambda parameters: documents.write_inventory(parameters) or None
+                ),
+                "SNSTopic": text("sns_topic"),
+                "Description": DESCRIPTION,
+            }
+        ),
         rule=_JOB,
         # The price pages know requests for upload and for retrieval; an inventory is one of the latter.
         charge=lambda _: Charge(tier=Tier.STANDARD),
@@ -456,13 +455,13 @@ class Gateway(Performer):
 
     def get_job_output(
         self, vault: str, job_id: JobId, byte_range: ByteRange | None = None
-    ) -> AbstractAsyncContextManager[JobOutput]:
+    ) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """Open the output of a finished job, or a range of it that counts from the output's start.
 
         Leaving the block before the end drops the connection. A gateway that retries opens another connection
         where one breaks off.
         """
-        return self.open_output({"vault": vault, "job_id": job_id, "byte_range": byte_range})
+        return self.open_output(GET_JOB_OUTPUT, {"vault": vault, "job_id": job_id, "byte_range": byte_range})
 
     # --- the account
 
@@ -475,7 +474,7 @@ class Gateway(Performer):
         "SetDataRetrievalPolicy",
         "PUT policies/data-retrieval",
         nothing,
-        document={"Policy": argument("policy", documents.write_retrieval_policy)},
+        document=members({"Policy": argument("policy", documents.write_retrieval_policy)}),
     )
     async def set_data_retrieval_policy(self, policy: RetrievalPolicy) -> None: ...
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.core.models import JobId
-    from aioglacier.gateway.contract.protocols import JobOutput
+    from aioglacier.gateway.contract.protocols import Output
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
@@ -57,7 +57,7 @@ class ArchiveOutput(Protocol):
     name: str
     vault: str
 
-    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
+    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """Open some of the bytes, counted from the start of the output."""
         ...
 
@@ -98,7 +98,7 @@ class GlacierOutput:
             self.tree_hash = combine_leaves(leaves)
         self.name = f"job {job_id}" if self._is_whole else f"job {job_id}, bytes {self._part}"
 
-    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[JobOutput]:
+    def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
         if self._is_whole and byte_range == self._part:
             return self._gateway.get_job_output(self.vault, self._job_id, None)
@@ -176,7 +176,7 @@ async def fetch_piece(
         ):
             await answer.receive_into(buffer.view[: byte_range.size], moved)
         hashes = await resources.hasher.run(PartJob(byte_range.size, with_payload=False), buffer)
-        return answer.tree_hash, hashes.tree_hash
+        return answer.head, hashes.tree_hash
 
     return await until_undamaged(output, byte_range, attempt, count=count)
 
@@ -230,7 +230,7 @@ def unverifiable(name: str, byte_range: ByteRange) -> IntegrityError:
 
 
 @asynccontextmanager
-async def open_piece(output: ArchiveOutput, byte_range: ByteRange) -> AsyncIterator[JobOutput]:
+async def open_piece(output: ArchiveOutput, byte_range: ByteRange) -> AsyncIterator[Output[bytes | None]]:
     """Open some of the bytes, and check how many come.
 
     Raises:

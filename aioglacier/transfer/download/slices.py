@@ -101,7 +101,7 @@ class SlicedPiece:
                     raise  # not filled, so no thread has it
                 storing = self._resources.hasher.threads.store(view, self._partial.file, start)
                 self._storing.append((buffer, storing))
-        return answer.tree_hash
+        return answer.head
 
     async def _take_buffer(self) -> PartBuffer:
         """Return a free buffer; borrow one more while none has come back, or wait."""

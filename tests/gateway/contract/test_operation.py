@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioglacier.gateway.contract.operation import REPEATABLE, Operation, Performer
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from aioglacier.gateway.contract.operation import Arguments
-    from aioglacier.gateway.contract.protocols import Answer, RawRequest
+    from aioglacier.gateway.contract.protocols import Answer, Output, RawRequest
+
+T = TypeVar("T")
 
 
 def size_of(answer: bytes, arguments: Arguments) -> int:
@@ -26,6 +30,12 @@ class Table(Performer):
         """Note the call, and read an answer of three bytes."""
         self.performed.append((operation.name, dict(arguments)))
         return operation.reads(b"abc", arguments)
+
+    def open_output(
+        self, operation: Operation[T], arguments: Arguments
+    ) -> AbstractAsyncContextManager[Output[T]]:
+        """Refuse."""
+        raise NotImplementedError
 
     async def request(self, raw: RawRequest) -> Answer:
         """Refuse."""

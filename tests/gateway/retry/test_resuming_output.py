@@ -59,7 +59,7 @@ async def read(gateway: Gateway, byte_range: ByteRange | None = None) -> tuple[b
         block = b"".join([block async for block in output])
         assert output.size == len(block)
         assert output.total == len(OUTPUT)
-        return block, output.tree_hash
+        return block, output.head
 
 
 @pytest.mark.parametrize("byte_range", [None, ByteRange(MIB, 2 * MIB), ByteRange(5, 1_000_005)])

@@ -347,7 +347,7 @@ async def test_output_goes_on_where_the_connection_broke(bench: Bench) -> None:
     bench.fails("GetJobOutput", lost(), temporary(503))
     async with bench.gateway.get_job_output("photos", job_id) as output:
         assert b"".join([block async for block in output]) == b"october"
-        assert output.tree_hash == tree_hash(b"october")
+        assert output.head == tree_hash(b"october")
     assert bench.calls("GetJobOutput") == 3
 
 

@@ -1,12 +1,11 @@
-"""A job's output on one open connection, as blocks or straight into memory."""
+"""An output on one open connection, as blocks or straight into memory."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from aioglacier.core.errors import ConnectionLostError, UnexpectedResponseError
-from aioglacier.gateway.vaults.answers import read_tree_hash
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,32 +15,46 @@ if TYPE_CHECKING:
     from aioglacier.gateway.http.open_answer import OpenAnswer
     from aioglacier.gateway.http.receiving import DirectBody
 
+T = TypeVar("T")
+
 _NOTHING = memoryview(b"")
 
 
-class HttpJobOutput:
-    """A job's output, or a range of it. It can be read once; its owner closes it."""
+class HttpOutput(Generic[T]):
+    """The output of a call, or a range of it. It can be read once; its owner closes it.
 
-    def __init__(self, answer: OpenAnswer, byte_range: ByteRange | None) -> None:
+    Attributes:
+        size: The number of bytes in the answer.
+        total: The number of bytes in the whole.
+        head: The result that the operation reads from the head of the answer.
+    """
+
+    def __init__(self, answer: OpenAnswer, head: T, *, byte_range: ByteRange | None, is_part: bool) -> None:
         """Read the head of an answer.
+
+        Args:
+            answer: Entered, and left, by the caller.
+            head: Read from it already.
+            byte_range: The bytes that were asked for, if a range was.
+            is_part: Whether a part was asked for, whose range only the answer tells.
 
         Raises:
             UnexpectedResponseError: Its length is missing, or it holds other bytes than asked for.
         """
-        self.size, self.total = _extent(answer, byte_range)
-        self.tree_hash = read_tree_hash(answer.headers)
+        self.size, self.total = _extent(answer, byte_range, is_part=is_part)
+        self.head = head
         self._answer = answer
         self._came = 0
         self._rest = _NOTHING  # of a block that did not fit
         self._direct: DirectBody | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the bytes; see ``JobOutput``."""
+        """Yield the bytes; see ``contract.protocols.Output``."""
         while block := await self._next_block():
             yield block
 
     async def receive_into(self, view: memoryview, progress: Progress) -> None:
-        """Fill ``view`` with the next bytes; see ``JobOutput``."""
+        """Fill ``view`` with the next bytes; see ``contract.protocols.Output``."""
         at = 0
 
         def came(count: int) -> None:
@@ -82,7 +95,7 @@ class HttpJobOutput:
         if self._came > self.size:
             raise UnexpectedResponseError(
                 f"the answer holds more than the {self.size} bytes it promised",
-                operation="GetJobOutput",
+                operation=self._answer.operation,
                 status=self._answer.status,
             )
         if not block and self._came < self.size:
@@ -92,19 +105,20 @@ class HttpJobOutput:
     def _cut_short(self) -> ConnectionLostError:
         return ConnectionLostError(
             f"the connection was closed after {self._came} of {self.size} bytes",
-            operation="GetJobOutput",
+            operation=self._answer.operation,
             may_have_taken_effect=True,
         )
 
 
-def _extent(answer: OpenAnswer, asked: ByteRange | None) -> tuple[int, int]:
+def _extent(answer: OpenAnswer, asked: ByteRange | None, *, is_part: bool) -> tuple[int, int]:
     """Return the number of bytes in an answer, and in the whole output."""
     length = answer.content_length
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", "").strip())
-    if answer.status == 206 and match and asked is not None:
+    if answer.status == 206 and match and (asked is not None or is_part):
         start, end, total = map(int, match.groups())
         size = end - start + 1
-        if start == asked.start and end < asked.stop and size > 0 and length in {None, size}:
+        is_asked = asked is None or (start == asked.start and end < asked.stop)
+        if is_asked and size > 0 and length in {None, size}:
             return size, total
     is_all_asked = asked is None or (length is not None and asked.start == 0 and asked.stop >= length)
     if answer.status == 200 and length is not None and is_all_asked:
@@ -112,6 +126,6 @@ def _extent(answer: OpenAnswer, asked: ByteRange | None) -> tuple[int, int]:
     raise UnexpectedResponseError(
         f"the answer, status {answer.status}, has length {length} and range {match and match[0]!r}, which "
         f"do not fit {f'bytes {asked}' if asked else 'the whole output'}",
-        operation="GetJobOutput",
+        operation=answer.operation,
         status=answer.status,
     )

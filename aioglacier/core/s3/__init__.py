@@ -1,0 +1,1 @@
+"""S3's objects as values, and the checks of what S3 would refuse."""

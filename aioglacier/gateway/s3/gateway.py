@@ -1,0 +1,510 @@
+"""The table of the S3 API of 2006-03-01, as far as archives need it: typed signatures below their rows.
+
+A gateway does each operation once, unless it says otherwise, and raises errors as the gateway to the vaults
+does. All errors carry ``bucket``, and where the call has them ``key`` and ``upload_id``.
+
+Paths are those below the bucket: it stands before them, or in the host's name.
+"""
+
+# The rows replace the bodies.
+# mypy: disable-error-code="empty-body"
+# pyright: reportReturnType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from aioglacier.core.errors import (
+    BucketExistsError,
+    BucketNotFoundError,
+    ObjectChangedError,
+    ObjectConflictError,
+    ObjectNotFoundError,
+    RestoreInProgressError,
+    UploadNotFoundError,
+)
+from aioglacier.core.limits import S3
+from aioglacier.core.s3.object_checks import check_restore, check_settings
+from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Rule
+from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text
+from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD
+from aioglacier.gateway.s3 import answers, documents
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.core.models import Page, Tier, UploadId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.s3.objects import (
+        BucketDescription,
+        BucketRef,
+        ChecksumAlgorithm,
+        LifecycleRule,
+        ObjectAttributes,
+        ObjectChecksum,
+        ObjectEntry,
+        ObjectHead,
+        ObjectSettings,
+        ObjectUpload,
+        StoredObject,
+        UploadedObjectPart,
+    )
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.contract.operation import Arguments, Writer
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Output, Progress
+
+
+def _setting(name: str, write: Any = str) -> Writer:
+    """Return the writer of one of an object's settings, which leaves out what is not set."""
+
+    def written(arguments: Arguments) -> Any:
+        value = getattr(arguments["settings"], name)
+        return None if value is None else write(value)
+
+    return written
+
+
+def _on(value: bool) -> str:  # a writer of one value
+    return "true" if value else "false"
+
+
+def _unless_overwriting(arguments: Arguments) -> str | None:
+    return None if arguments.get("overwrite") else "*"
+
+
+def _body_checksum(arguments: Arguments) -> dict[str, str]:
+    checksum = answers.checksum_of(arguments["hashes"])
+    return {answers.checksum_header(checksum.algorithm): documents.write_checksum(checksum)}
+
+
+def _whole_checksum(arguments: Arguments) -> dict[str, str]:
+    """Write the checksum of the whole object, if it is one; one of the parts' checksums is compared after."""
+    checksum: ObjectChecksum | None = arguments.get("checksum")
+    if checksum is None:
+        return {}
+    if checksum.parts is not None:
+        return {"x-amz-checksum-type": "COMPOSITE"}
+    return {
+        "x-amz-checksum-type": "FULL_OBJECT",
+        answers.checksum_header(checksum.algorithm): documents.write_checksum(checksum),
+    }
+
+
+def _restore_request(arguments: Arguments) -> bytes:
+    tier, days = arguments.get("tier"), arguments["days"]
+    check_restore(tier, days, arguments.get("storage_class"))
+    return documents.write_restore(days, tier).encode()
+
+
+#: Headers of a new object. A writer that returns a mapping gives one header for each item, and the name of
+#: its column begins theirs.
+_SETTINGS: Final[Mapping[str, Writer]] = {
+    "x-amz-storage-class": lambda arguments: str(check_settings(arguments["settings"]).storage_class),
+    "x-amz-meta-": _setting("metadata", dict),
+    "x-amz-tagging": _setting("tags", lambda tags: urlencode(tags, quote_via=quote) or None),
+    "Content-Type": _setting("content_type"),
+    "x-amz-server-side-encryption": _setting("encryption"),
+    "x-amz-server-side-encryption-aws-kms-key-id": _setting("kms_key"),
+    "x-amz-server-side-encryption-bucket-key-enabled": _setting("uses_bucket_key", _on),
+    "x-amz-object-lock-mode": _setting("lock_mode"),
+    "x-amz-object-lock-retain-until-date": _setting("locked_until", lambda date: date.isoformat()),
+    "x-amz-object-lock-legal-hold": _setting("is_held", lambda is_held: "ON" if is_held else "OFF"),
+}
+
+#: Headers of a body: its checksum, and the hash that is signed, which is the same 32 bytes with SHA-256.
+_BODY: Final[Mapping[str, Writer]] = {
+    PAYLOAD_HASH_HEADER: lambda arguments: arguments["hashes"].payload_hash.hex() or UNSIGNED_PAYLOAD,
+    "": _body_checksum,
+}
+
+_LIMIT: Final = argument("limit")
+
+GET_OBJECT: Final = Operation(
+    "GetObject",
+    "GET {key}",
+    answers.head,
+    query={"partNumber": argument("part_number"), "versionId": text("version_id")},
+    headers={
+        "Range": argument("byte_range", "bytes={}".format),
+        "If-Match": argument("etag", '"{}"'.format),
+        "x-amz-checksum-mode": fixed("ENABLED"),
+    },
+    missing=ObjectNotFoundError,
+    meanings={"PreconditionFailed": ObjectChangedError},
+    # The head of an answer is no progress yet; its bytes are.
+    rule=Rule(is_progress=False),
+)
+
+
+class S3Gateway(Performer):
+    """Every operation of the S3 API that archives need."""
+
+    # --- buckets
+
+    @Operation(
+        "CreateBucket",
+        "PUT ",
+        nothing,
+        headers={"x-amz-bucket-object-lock-enabled": argument("has_object_lock", _on)},
+        document=lambda arguments: documents.write_location(arguments["region"]).encode(),
+        rule=Rule(shown_by=BucketExistsError),
+    )
+    async def create_bucket(
+        self, bucket: BucketRef, *, region: str, has_object_lock: bool | None = None
+    ) -> None:
+        """Create a bucket in ``region``, which must be the gateway's own.
+
+        Raises:
+            BucketExistsError: The name is taken; ``error.is_yours`` says by whom.
+        """
+
+    @Operation("HeadBucket", "HEAD ", answers.region_of, missing=BucketNotFoundError)
+    async def head_bucket(self, bucket: BucketRef) -> str | None:
+        """Return the bucket's region, ``None`` where the service does not tell it."""
+
+    @Operation(
+        "ListBuckets",
+        "GET ",
+        answers.document(documents.read_buckets),
+        query={"max-buckets": _LIMIT, "continuation-token": text("marker"), "prefix": text("prefix")},
+    )
+    async def list_buckets(
+        self, *, prefix: str | None = None, limit: int | None = None, marker: str | None = None
+    ) -> Page[BucketDescription]: ...
+
+    @Operation(
+        "DeleteBucket",
+        "DELETE ",
+        nothing,
+        missing=BucketNotFoundError,
+        rule=Rule(shown_by=BucketNotFoundError),
+    )
+    async def delete_bucket(self, bucket: BucketRef) -> None: ...
+
+    @Operation(
+        "GetBucketLifecycleConfiguration",
+        "GET ?lifecycle",
+        answers.document(documents.read_lifecycle),
+        missing=BucketNotFoundError,
+    )
+    async def get_bucket_lifecycle(self, bucket: BucketRef) -> tuple[LifecycleRule, ...]:
+        """Return the bucket's rules.
+
+        Raises:
+            ResourceNotFoundError: It has none; ``BucketNotFoundError``, a kind of it: there is no bucket.
+        """
+
+    # --- objects
+
+    @Operation(
+        "PutObject",
+        "PUT {key}",
+        answers.stored_whole,
+        headers={**_SETTINGS, **_BODY, "If-None-Match": _unless_overwriting},
+        largest_body=S3.max_body_size,
+        missing=BucketNotFoundError,
+        # A repetition that finds an object under the key cannot tell whose it is.
+        rule=Rule(recovery=Recovery.SAY_UNKNOWN, passes=ObjectConflictError),
+    )
+    async def put_object(
+        self,
+        bucket: BucketRef,
+        key: str,
+        body: Body,
+        *,
+        hashes: PartHashes,
+        settings: ObjectSettings,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+        before_last: BeforeLast | None = None,
+    ) -> StoredObject:
+        """Send a whole object in one request.
+
+        The service checks the payload hash in ``hashes`` as a SHA-256 checksum. Without a payload hash it
+        checks ``crc64nvme``, and the body is not signed: over TLS, or to this machine, only.
+
+        Raises:
+            ObjectExistsError: There is an object under this key, and ``overwrite`` is not set.
+            IntegrityError: The service refused the checksum, or acknowledged none or another.
+            OutcomeUnknownError: From a gateway that retries: an answer was lost, and there is an object now.
+        """
+
+    @Operation(
+        "HeadObject",
+        "HEAD {key}",
+        answers.head,
+        query={"partNumber": argument("part_number"), "versionId": text("version_id")},
+        headers={"x-amz-checksum-mode": fixed("ENABLED")},
+        missing=ObjectNotFoundError,
+    )
+    async def head_object(
+        self, bucket: BucketRef, key: str, *, part_number: int | None = None, version_id: str | None = None
+    ) -> ObjectHead:
+        """Describe an object; with ``part_number``, with the checksum of that part and the count of parts.
+
+        The answer to a HEAD has no text, so a missing bucket is an ``ObjectNotFoundError`` too.
+        """
+
+    def get_object(
+        self,
+        bucket: BucketRef,
+        key: str,
+        *,
+        byte_range: ByteRange | None = None,
+        part_number: int | None = None,
+        etag: str | None = None,
+        version_id: str | None = None,
+    ) -> AbstractAsyncContextManager[Output[ObjectHead]]:
+        """Open an object, or a range or a part of it.
+
+        A range carries no checksum; a part does, in ``output.head.checksum``. With ``etag``, an object that
+        was replaced raises ``ObjectChangedError``. Leaving the block before the end drops the connection. A
+        gateway that retries opens another connection where one breaks off.
+
+        Raises:
+            NotRetrievedError: The object must be restored first.
+        """
+        return self.open_output(
+            GET_OBJECT,
+            {
+                "bucket": bucket,
+                "key": key,
+                "byte_range": byte_range,
+                "part_number": part_number,
+                "etag": etag,
+                "version_id": version_id,
+            },
+        )
+
+    @Operation(
+        "DeleteObject",
+        "DELETE {key}",
+        nothing,
+        query={"versionId": text("version_id")},
+        missing=BucketNotFoundError,
+    )
+    async def delete_object(self, bucket: BucketRef, key: str, *, version_id: str | None = None) -> None:
+        """Delete an object; a key without one is no error.
+
+        Raises:
+            AccessDeniedError: Not allowed, be it by a policy or by an Object Lock.
+        """
+
+    @Operation(
+        "GetObjectAttributes",
+        "GET {key}?attributes",
+        answers.document(documents.read_attributes),
+        headers={
+            "x-amz-object-attributes": fixed("ETag,Checksum,ObjectParts,StorageClass,ObjectSize"),
+            "x-amz-max-parts": _LIMIT,
+            "x-amz-part-number-marker": text("marker"),
+        },
+        missing=ObjectNotFoundError,
+    )
+    async def get_object_attributes(
+        self, bucket: BucketRef, key: str, *, limit: int | None = None, marker: str | None = None
+    ) -> tuple[ObjectAttributes, Page[UploadedObjectPart]]:
+        """Describe an object and a page of the parts that it was uploaded in, with their checksums.
+
+        Parts that were uploaded without a checksum are not listed.
+        """
+
+    @Operation(
+        "ListObjectsV2",
+        "GET ?list-type=2&encoding-type=url",
+        answers.document(documents.read_objects),
+        query={
+            "prefix": text("prefix"),
+            "start-after": text("after"),
+            "max-keys": _LIMIT,
+            "continuation-token": text("marker"),
+        },
+        headers={"x-amz-optional-object-attributes": fixed("RestoreStatus")},
+        missing=BucketNotFoundError,
+    )
+    async def list_objects(
+        self,
+        bucket: BucketRef,
+        *,
+        prefix: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> Page[ObjectEntry]:
+        """List objects by key, with the state of their restores, those after the key ``after`` if given."""
+
+    @Operation(
+        "RestoreObject",
+        "POST {key}?restore",
+        answers.is_new,
+        query={"versionId": text("version_id")},
+        document=_restore_request,
+        missing=ObjectNotFoundError,
+        rule=Rule(shown_by=RestoreInProgressError),
+    )
+    async def restore_object(
+        self,
+        bucket: BucketRef,
+        key: str,
+        *,
+        days: int | None,
+        tier: Tier | None = None,
+        storage_class: str | None = None,
+        version_id: str | None = None,
+    ) -> bool | None:
+        """Ask for a copy that can be read for ``days``, or for another life of the one that is there.
+
+        ``storage_class`` is not sent: if it is given, a tier that the class lacks is refused here, since
+        services do not refuse it. A faster tier speeds a running restore up.
+
+        Returns:
+            Whether a restore began. ``False``: there is a copy, which now lives as asked. ``None``: from a
+            gateway that retries, an attempt without an answer began it.
+
+        Raises:
+            RestoreInProgressError: One is running, and this tier is no faster.
+            InsufficientCapacityError: No Expedited restore is possible now.
+        """
+
+    # --- multipart uploads
+
+    @Operation(
+        "CreateMultipartUpload",
+        "POST {key}?uploads",
+        answers.upload_id,
+        headers={
+            **_SETTINGS,
+            "x-amz-checksum-algorithm": argument("algorithm"),
+            "x-amz-checksum-type": argument(
+                # SHA-256 has no value of a whole whose parts were hashed one by one.
+                "algorithm",
+                lambda algorithm: "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE",
+            ),
+        },
+        missing=BucketNotFoundError,
+        rule=Rule(recovery=Recovery.FIND_UPLOAD),
+    )
+    async def create_multipart_upload(
+        self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm
+    ) -> UploadId:
+        """Begin an upload, whose parts carry checksums in ``algorithm``.
+
+        A gateway that retries takes the upload that a lost answer left behind; see ``retry.lost_uploads``.
+        """
+
+    @Operation(
+        "UploadPart",
+        "PUT {key}",
+        answers.stored_part,
+        query={"partNumber": argument("number"), "uploadId": text("upload_id")},
+        headers=_BODY,
+        largest_body=S3.max_body_size,
+        missing=UploadNotFoundError,
+    )
+    async def upload_part(
+        self,
+        bucket: BucketRef,
+        key: str,
+        upload_id: UploadId,
+        body: Body,
+        *,
+        number: int,
+        hashes: PartHashes,
+        progress: Progress | None = None,
+    ) -> UploadedObjectPart:
+        """Send part ``number``, counted from 1; see ``put_object`` for its hashes.
+
+        Raises:
+            IntegrityError: The service refused the checksum, or acknowledged none or another.
+        """
+
+    @Operation(
+        "CompleteMultipartUpload",
+        "POST {key}",
+        answers.completed,
+        query={"uploadId": text("upload_id")},
+        headers={
+            "x-amz-mp-object-size": argument("size"),
+            "": _whole_checksum,
+            "If-None-Match": _unless_overwriting,
+        },
+        document=lambda arguments: documents.write_completion(
+            arguments["parts"], arguments.get("checksum")
+        ).encode(),
+        missing=UploadNotFoundError,
+        is_slow=True,
+        # AWS answers a repetition with the same object for a while, other services with an error.
+        rule=Rule(recovery=Recovery.SAY_UNKNOWN),
+    )
+    async def complete_multipart_upload(
+        self,
+        bucket: BucketRef,
+        key: str,
+        upload_id: UploadId,
+        *,
+        parts: Sequence[UploadedObjectPart],
+        size: int,
+        checksum: ObjectChecksum | None = None,
+        overwrite: bool = False,
+    ) -> StoredObject:
+        """Make an object of parts.
+
+        Raises:
+            ObjectExistsError: There is an object under this key, and ``overwrite`` is not set.
+            ObjectConflictError: Another write to the key was in progress; the upload must begin again.
+            IntegrityError: The service made an object with another checksum.
+            OutcomeUnknownError: From a gateway that retries: an answer was lost, and a repetition found the
+                upload gone or an object under the key. The object's head tells whose it is.
+        """
+
+    @Operation(
+        "AbortMultipartUpload",
+        "DELETE {key}",
+        nothing,
+        query={"uploadId": text("upload_id")},
+        missing=UploadNotFoundError,
+        rule=Rule(shown_by=UploadNotFoundError),
+    )
+    async def abort_multipart_upload(self, bucket: BucketRef, key: str, upload_id: UploadId) -> None: ...
+
+    @Operation(
+        "ListParts",
+        "GET {key}",
+        answers.document(documents.read_parts),
+        query={"uploadId": text("upload_id"), "max-parts": _LIMIT, "part-number-marker": text("marker")},
+        missing=UploadNotFoundError,
+    )
+    async def list_parts(
+        self,
+        bucket: BucketRef,
+        key: str,
+        upload_id: UploadId,
+        *,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> tuple[ObjectUpload, Page[UploadedObjectPart]]: ...
+
+    @Operation(
+        "ListMultipartUploads",
+        "GET ?uploads&encoding-type=url",
+        answers.document(documents.read_uploads),
+        query={
+            "prefix": text("prefix"),
+            "max-uploads": _LIMIT,
+            "key-marker": argument("marker", lambda marker: documents.read_marker(marker, "key-marker")),
+            "upload-id-marker": argument(
+                "marker", lambda marker: documents.read_marker(marker, "upload-id-marker")
+            ),
+        },
+        missing=BucketNotFoundError,
+    )
+    async def list_multipart_uploads(
+        self,
+        bucket: BucketRef,
+        *,
+        prefix: str | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> Page[ObjectUpload]: ...
