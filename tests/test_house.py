@@ -156,6 +156,7 @@ WORKER_LOADS = {
     "aioglacier.transfer.hashing.part_job",
     "aioglacier.core.treehash",
     "aioglacier.core.native",
+    "aioglacier.core.crc",  # by the first job that needs it
     "aioglacier.core.tuples",
     "aioglacier.files.reading",
 }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aioglacier.catalog import UploadRecord
+    from aioglacier.core.models import Archive
     from aioglacier.recorded.vault_context import RecordedVault
 
 
@@ -27,7 +28,7 @@ async def open_in_parts(
     note: Callable[[UploadRecord], Awaitable[None]] | None = None,
     keep_unfinished: bool = False,
     continued: tuple[UploadRecord, Mapping[int, bytes]] | None = None,
-) -> AsyncIterator[tuple[UploadRecord, ArchiveWriter]]:
+) -> AsyncIterator[tuple[UploadRecord, ArchiveWriter[Archive]]]:
     """Begin or continue an upload. Leaving the block before ``complete`` makes no archive.
 
     Args:

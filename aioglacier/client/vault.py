@@ -127,7 +127,7 @@ class Vault:
         part_size: int | None = None,
         expected_size: int | None = None,
         keep_unfinished: bool = False,
-    ) -> AbstractAsyncContextManager[ArchiveWriter]:
+    ) -> AbstractAsyncContextManager[ArchiveWriter[Archive]]:
         """Open a writer for one archive, a stream of any length.
 
         A clean end of the block completes the archive; an exception or a cancellation never does. Then an
@@ -193,7 +193,7 @@ class Vault:
         expected_size: int | None = None,
         keep_unfinished: bool = False,
         recorded_source: str | os.PathLike[str] | None = None,
-    ) -> SourceUpload:
+    ) -> SourceUpload[Archive]:
         """Prepare what ``upload`` does: ``run()`` it, and poll ``snapshot()`` meanwhile.
 
         Of a stream that is made from a file, an encrypted one for example, ``recorded_source`` names the file
@@ -202,7 +202,7 @@ class Vault:
         others = part_size, expected_size, keep_unfinished, recorded_source
         return await self._prepare(source, UploadOptions(self.name, description, *others))
 
-    async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload:
+    async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload[Archive]:
         with self.context.naming():
             opened = await as_source(source)
             store = self.context.store(options, opened)
@@ -321,7 +321,7 @@ class Vault:
 
     async def prepare_resume(
         self, upload_id: str, source: Source, *, awaits_report: bool = False
-    ) -> SourceUpload:
+    ) -> SourceUpload[Archive]:
         """Prepare what ``resume`` does: ``run()`` it, and poll ``snapshot()`` meanwhile.
 
         With ``awaits_report`` the next ``open_or_resume`` of the same file reports the archive instead of
@@ -332,7 +332,7 @@ class Vault:
 
     def resume_writer(
         self, upload_id: str, *, expected_size: int | None = None
-    ) -> AbstractAsyncContextManager[ArchiveWriter]:
+    ) -> AbstractAsyncContextManager[ArchiveWriter[Archive]]:
         """Open a writer that continues an upload, for a stream that is read again from ``writer.position``.
 
         ::

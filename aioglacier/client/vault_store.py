@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.catalog import UploadRecord
-    from aioglacier.core.models import UploadDescription, UploadId
+    from aioglacier.core.models import Archive, UploadDescription, UploadId
     from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.transfer.upload.sources import Source
     from aioglacier.transfer.upload.writer import ArchiveWriter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 async def prepare_resume(
     context: VaultContext, upload_id: UploadId, source: Source, *, awaits_report: bool
-) -> SourceUpload:
+) -> SourceUpload[Archive]:
     """See ``Vault.prepare_resume``."""
     with context.naming():
         record, description, known = await _find(context, upload_id)
@@ -46,7 +46,7 @@ async def prepare_resume(
 @asynccontextmanager
 async def resume_writer(
     context: VaultContext, upload_id: UploadId, expected_size: int | None
-) -> AsyncIterator[ArchiveWriter]:
+) -> AsyncIterator[ArchiveWriter[Archive]]:
     """See ``Vault.resume_writer``."""
     with context.naming():
         record, description, known = await _find(context, upload_id)

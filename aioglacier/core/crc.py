@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
-from aioglacier.core.treehash import NATIVE_SWITCH
+from aioglacier.core.treehash import NATIVE_SWITCH, PartHashes
 
 TYPE_CHECKING = False
 
@@ -41,6 +41,23 @@ def crc64nvme(data: Buffer, before: int = 0) -> int:
 def crc32c(data: Buffer, before: int = 0) -> int:
     """Return the CRC-32C of bytes that follow others with the checksum ``before``."""
     return _CRC32C(data, before)
+
+
+class CrcHasher:
+    """Computes the CRC-64/NVME of one part, fed in pieces, and no other hash."""
+
+    __slots__ = ("_crc",)
+
+    def __init__(self) -> None:
+        self._crc = 0
+
+    def update(self, data: Buffer) -> None:
+        """Append the next bytes of the part."""
+        self._crc = crc64nvme(data, self._crc)
+
+    def finish(self) -> PartHashes:
+        """Return the checksum of the part."""
+        return PartHashes(b"", b"", b"", self._crc.to_bytes(8, "big"))
 
 
 def combine_crc64nvme(first: int, second: int, second_size: int) -> int:

@@ -3,7 +3,7 @@
 A plain object without I/O. Parts may be proven in any order. The upload asks it which parts are missing and,
 at the end, for the size and the tree hash of the whole. Resuming is a starting state and no other path of the
 code: the parts that the service lists are proven, the others are missing. It keeps 32 bytes a part, so about
-1 MiB for the largest possible archive.
+1 MiB for the largest possible archive, and the receipt of each part where the service gives one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class UploadLedger:
 
     def __init__(self, part_size: int) -> None:
         self._part_size = part_size
-        self._parts: dict[int, tuple[int, bytes]] = {}
+        self._parts: dict[int, tuple[int, bytes, object]] = {}
         self._sent = 0
 
     @property
@@ -52,16 +52,22 @@ class UploadLedger:
             )
         return ByteRange(index * self._part_size, index * self._part_size + size)
 
-    def prove(self, index: int, size: int, tree_hash: bytes) -> None:
-        """Record that the service has acknowledged a part with our tree hash.
+    @property
+    def receipts(self) -> list[object]:
+        """The receipts of the proven parts in order, ``None`` for a part without one."""
+        return [self._parts[index][2] for index in sorted(self._parts)]
 
-        Proving a part again replaces it, as sending it again does at the service.
+    def prove(self, index: int, size: int, tree_hash: bytes, receipt: object = None) -> None:
+        """Record that the service has acknowledged a part with our hash.
+
+        Proving a part again replaces it, as sending it again does at the service. The tree hash is empty
+        where it is not computed.
         """
         if not 0 < size <= self._part_size:
             raise InvalidPlanError(f"part {index} has {size} bytes, but parts have 1 to {self._part_size}")
         if index in self._parts:
             self._sent -= self._parts[index][0]
-        self._parts[index] = (size, tree_hash)
+        self._parts[index] = (size, tree_hash, receipt)
         self._sent += size
 
     def is_proven(self, index: int) -> bool:
@@ -70,6 +76,8 @@ class UploadLedger:
 
     def seal(self, parts: int) -> tuple[int, bytes]:
         """Return size and tree hash of the whole, once all of so many parts are proven.
+
+        The tree hash is empty if that of a part is.
 
         Raises:
             InvalidPlanError: Parts are missing, or there are more, or one that is not the last is short. The
@@ -86,4 +94,5 @@ class UploadLedger:
                 )
         if len(self._parts) > parts:
             raise InvalidPlanError(f"part {max(self._parts)} is there, but the archive has {parts}")
-        return self._sent, combine(self._parts[index][1] for index in range(parts))
+        hashes = [self._parts[index][1] for index in range(parts)]
+        return self._sent, combine(hashes) if all(hashes) else b""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -13,6 +13,17 @@ GIB: Final = 1024 * MIB
 
 #: The unit of a tree hash (Guide, "Computing Checksums").
 LEAF_SIZE: Final = MIB
+
+
+class PartLimits(Protocol):
+    """The limits of an upload in parts, which every kind of place has; ``ServiceLimits`` describes them."""
+
+    @property
+    def min_part_size(self) -> int: ...  # noqa: D102
+    @property
+    def max_part_size(self) -> int: ...  # noqa: D102
+    @property
+    def max_parts(self) -> int: ...  # noqa: D102
 
 
 class ServiceLimits(NamedTuple):

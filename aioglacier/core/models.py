@@ -55,6 +55,9 @@ class Archive:
     description: str
     created: datetime
 
+    def __str__(self) -> str:
+        return f"archive {self.id}, {self.size} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class VaultDescription:

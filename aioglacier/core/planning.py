@@ -42,32 +42,33 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aioglacier.core.limits import PartLimits
+
 DEFAULT_PART_SIZE: Final = 16 * MIB
 DEFAULT_STREAM_PART_SIZE: Final = 8 * MIB
 
 
-def choose_part_size(size: int | None, part_size: int | None = None) -> int:
+def choose_part_size(size: int | None, part_size: int | None = None, limits: PartLimits = VAULT) -> int:
     """Return the part size for an archive of ``size`` bytes (``None``: unknown), within the limits.
 
     Raises:
         EmptyArchiveError: The size is 0.
-        InvalidPartSizeError: The part size asked for is not 1 MiB x 2**k from 1 MiB to 4 GiB.
+        InvalidPartSizeError: The part size asked for is no power of two within the limits.
         TooManyPartsError: The size needs more than 10,000 parts of the part size asked for.
         InvalidPlanError: The size is more than any archive can have.
     """
     if part_size is not None:
-        check_part_size(part_size)
+        check_part_size(part_size, limits)
     if size is None:
         return part_size or DEFAULT_STREAM_PART_SIZE
     if size == 0:
         raise EmptyArchiveError("the archive would be empty")
     if size < 0:
         raise InvalidPlanError(f"an archive has at least 1 byte, not {size}")
-    if size > VAULT.max_archive_size:
-        raise InvalidPlanError(
-            f"{size} bytes are more than one archive can hold ({VAULT.max_archive_size}); split the source"
-        )
-    smallest = smallest_part_size(size)
+    most = limits.max_parts * limits.max_part_size
+    if size > most:
+        raise InvalidPlanError(f"{size} bytes are more than one archive can hold ({most}); split the source")
+    smallest = smallest_part_size(size, limits)
     if part_size is None:
         return max(DEFAULT_PART_SIZE, smallest)
     if part_size < smallest:
@@ -75,26 +76,27 @@ def choose_part_size(size: int | None, part_size: int | None = None) -> int:
     return part_size
 
 
-def check_part_size(part_size: int) -> None:
-    """Refuse a part size that is not 1 MiB x 2**k from 1 MiB to 4 GiB, and name the nearest that are."""
-    if not isinstance(part_size, int):
-        raise InvalidPartSizeError(part_size=part_size, nearest=(DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE))
-    if VAULT.min_part_size <= part_size <= VAULT.max_part_size and part_size & (part_size - 1) == 0:
-        return
-    if part_size <= VAULT.min_part_size:
-        nearest = [VAULT.min_part_size]
-    elif part_size >= VAULT.max_part_size:
-        nearest = [VAULT.max_part_size]
-    else:
-        below = 1 << (part_size.bit_length() - 1)
-        nearest = [below, 2 * below]
-    raise InvalidPartSizeError(part_size=part_size, nearest=tuple(nearest))
+def check_part_size(part_size: int, limits: PartLimits = VAULT) -> None:
+    """Refuse a part size that is no power of two within the limits, and name the nearest that are."""
+    smallest, largest = limits.min_part_size, limits.max_part_size
+    nearest = [DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE]
+    if isinstance(part_size, int):
+        if smallest <= part_size <= largest and part_size & (part_size - 1) == 0:
+            return
+        if part_size <= smallest:
+            nearest = [smallest]
+        elif part_size >= largest:
+            nearest = [largest]
+        else:
+            below = 1 << (part_size.bit_length() - 1)
+            nearest = [below, 2 * below]
+    raise InvalidPartSizeError(part_size=part_size, nearest=tuple(nearest), smallest=smallest)
 
 
-def smallest_part_size(size: int) -> int:
+def smallest_part_size(size: int, limits: PartLimits = VAULT) -> int:
     """Return the smallest allowed part size that fits ``size`` bytes into 10,000 parts."""
-    needed = -(-size // VAULT.max_parts)
-    return max(VAULT.min_part_size, 1 << (needed - 1).bit_length())
+    needed = -(-size // limits.max_parts)
+    return max(limits.min_part_size, 1 << (needed - 1).bit_length())
 
 
 def count_parts(size: int, part_size: int) -> int:

@@ -30,7 +30,7 @@ from aioglacier.transfer.upload.writer import UploadOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from aioglacier.core.models import UploadDescription
+    from aioglacier.core.models import Archive, UploadDescription
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.named_file import NamedFile
 
@@ -86,7 +86,7 @@ async def find_candidates(
 
 async def prepare(
     stack: AsyncExitStack, context: RecordedVault, file: NamedFile, candidate: Candidate
-) -> SourceUpload:
+) -> SourceUpload[Archive]:
     """Lock a candidate, for as long as the stack is open, and prepare to go on with it.
 
     Raises:

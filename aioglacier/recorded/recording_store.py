@@ -32,19 +32,19 @@ from aioglacier.core.errors import (
     OutcomeUnknownError,
     UploadExpiredError,
 )
-from aioglacier.core.models import Archive, ArchiveId, StoredArchive
+from aioglacier.core.models import Archive, ArchiveId
 from aioglacier.files.crashpoints import passing
 from aioglacier.recorded.upload_records import unknown_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
-    from aioglacier.catalog import Catalog, UploadRecord, VaultKey
+    from aioglacier.catalog import Catalog, UploadRecord
     from aioglacier.core.models import UploadDescription, UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.recorded.upload_records import UploadRecords
-    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.store import ArchiveStore, StoreRules
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import UploadOptions
@@ -58,7 +58,7 @@ class RecordingStore:
     def __init__(
         self,
         records: UploadRecords,
-        inner: ArchiveStore,
+        inner: ArchiveStore[Archive],
         options: UploadOptions,
         source: NamedFile | ByteSource | None,
         record: UploadRecord | None,
@@ -76,9 +76,14 @@ class RecordingStore:
         self._record = record
         self._parts = _PartLog(records.catalog)
 
+    @property
+    def rules(self) -> StoreRules:
+        """See ``ArchiveStore``."""
+        return self._inner.rules
+
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
-    ) -> StoredArchive:
+    ) -> Archive:
         """See ``ArchiveStore``.
 
         A single request has no effect before its last bytes are sent, so it is recorded just before them. A
@@ -106,10 +111,10 @@ class RecordingStore:
             if before_last is not None:
                 await before_last()
 
-        stored: StoredArchive | None = None
+        archive: Archive | None = None
         with anyio.CancelScope() as scope:
             try:
-                stored = await self._inner.store_whole(body, hashes, count, record)
+                archive = await self._inner.store_whole(body, hashes, count, record)
             except OutcomeUnknownError:
                 raise
             except IntegrityError as error:
@@ -125,10 +130,10 @@ class RecordingStore:
                         await self._note_failed(error, "stopped")
                 raise
         self._check()
-        assert stored is not None  # noqa: S101  # or the scope was cancelled for the failure just raised
+        assert archive is not None  # noqa: S101  # or the scope was cancelled for the failure just raised
         passing("single request answered")
-        await self._complete(stored, size, hashes.tree_hash)
-        return stored
+        await self._complete(archive)
+        return archive
 
     async def initiate(self, part_size: int) -> UploadId:
         """See ``ArchiveStore``."""
@@ -154,20 +159,23 @@ class RecordingStore:
 
     async def put_part(
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
-    ) -> None:
+    ) -> object:
         """See ``ArchiveStore``."""
         record = await self._known_record()
         self._check()
         try:
-            await self._inner.put_part(upload_id, start, body, hashes, progress)
+            receipt = await self._inner.put_part(upload_id, start, body, hashes, progress)
         except UploadExpiredError as error:
             await self._note_expired(record, error)
             raise
         passing("part sent")
         part = PartRecord(start // record.part_size, body.nbytes, hashes.tree_hash, hashes.leaves)
         self._parts.add(record, part)
+        return receipt
 
-    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
+    ) -> Archive:
         """See ``ArchiveStore``."""
         record = await self._known_record()
         await self._parts.finish()
@@ -179,7 +187,7 @@ class RecordingStore:
             )
         passing("completing recorded")
         try:
-            stored = await self._inner.complete(upload_id, size, tree_hash)
+            archive = await self._inner.complete(upload_id, size, tree_hash, receipts)
         except UploadExpiredError as error:
             if was_completing:  # it may have become the archive, whose id is lost
                 raise unknown_outcome(record) from error
@@ -193,8 +201,8 @@ class RecordingStore:
             await self._note_suspect(record, error, size, tree_hash)
             raise
         passing("completed")
-        await self._complete(stored, size, tree_hash)
-        return stored
+        await self._complete(archive)
+        return archive
 
     async def abort(self, upload_id: UploadId) -> None:
         """See ``ArchiveStore``."""
@@ -236,8 +244,7 @@ class RecordingStore:
             self._parts.failure = error
             raise
 
-    async def _complete(self, stored: StoredArchive, size: int, tree_hash: bytes) -> None:
-        archive = _archive(self._records.key, self._options, stored, size, tree_hash)
+    async def _complete(self, archive: Archive) -> None:
         source = self._options.recorded_source
         path = os.path.abspath(os.fsdecode(source)) if source is not None else None  # noqa: ASYNC240, PTH100
         try:
@@ -266,8 +273,14 @@ class RecordingStore:
                 uploads.record_reopened(record) if is_open else uploads.record_failed(record, error.message),
             )
             return
-        stored = StoredArchive(ArchiveId(error.archive_id), error.actual, record.active)
-        archive = _archive(self._records.key, self._options, stored, size, tree_hash)
+        archive = Archive(
+            ArchiveId(error.archive_id),
+            self._records.key.vault,
+            size,
+            tree_hash,
+            self._options.description or "",
+            record.active,
+        )
         await self._note(error, uploads.record_completed(record, archive, is_suspect=True))
 
     async def _note_expired(self, record: UploadRecord, error: UploadExpiredError) -> None:
@@ -289,12 +302,6 @@ class RecordingStore:
             await recording
         except CatalogError as failure:
             error.add_note(f"the failure could not be recorded: {failure}")
-
-
-def _archive(
-    key: VaultKey, options: UploadOptions, stored: StoredArchive, size: int, tree_hash: bytes
-) -> Archive:
-    return Archive(stored.id, key.vault, size, tree_hash, options.description or "", stored.stored_at)
 
 
 class _PartLog:

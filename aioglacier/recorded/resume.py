@@ -76,7 +76,7 @@ class ResumedUpload:
         self.candidates: list[Candidate] = []
         self._context = context
         self._options = options
-        self._upload: SourceUpload | None = None
+        self._upload: SourceUpload[Archive] | None = None
         self._archive: Archive | None = None
 
     @property

@@ -81,7 +81,7 @@ class VaultContext:
         *,
         found: UploadDescription | None = None,
         awaits_report: bool = False,
-    ) -> ArchiveStore:
+    ) -> ArchiveStore[Archive]:
         """Return the vault as a store for one upload, which is recorded where there is a catalog.
 
         Args:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.catalog import Catalog, DownloadRecord, JobRecord, UploadRecord
-    from aioglacier.core.models import ArchiveId, JobDescription, JobId, UploadDescription
+    from aioglacier.core.models import Archive, ArchiveId, JobDescription, JobId, UploadDescription
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
@@ -66,7 +66,7 @@ class VaultRecords:
 
     def store(
         self,
-        inner: ArchiveStore,
+        inner: ArchiveStore[Archive],
         options: UploadOptions,
         source: NamedFile | ByteSource | None = None,
         record: UploadRecord | None = None,

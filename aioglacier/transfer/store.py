@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from aioglacier.core.errors import UploadExpiredError, UploadNotFoundError
+from aioglacier.core.limits import VAULT
+from aioglacier.core.models import Archive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aioglacier.core.limits import PartLimits
     from aioglacier.core.models import StoredArchive, UploadId
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.gateway.vaults.gateway import Gateway
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedUpload:
-    """The result of an engine: the store's answer beside what was computed here."""
-
-    stored: StoredArchive
-    size: int
-    tree_hash: bytes
+A_co = TypeVar("A_co", covariant=True)
 
 
-class ArchiveStore(Protocol):
+class StoreRules(NamedTuple):
+    """What an engine has to know of a kind of place.
+
+    Attributes:
+        limits: Its limits for parts.
+        sent_hashes: The hashes to make of a part that is sent, see ``hashing.part_job``.
+        known_hashes: The hashes to make of a part that the place may have.
+        proof: Chooses the hash by which the place lists a part.
+        upload_idle_seconds: How long an upload without activity is kept; ``None`` for ever.
+    """
+
+    limits: PartLimits
+    sent_hashes: str
+    known_hashes: str
+    proof: Callable[[PartHashes], bytes]
+    upload_idle_seconds: int | None
+
+
+VAULT_RULES: Final = StoreRules(
+    VAULT, "payload", "tree", lambda hashes: hashes.tree_hash, VAULT.upload_idle_seconds
+)
+
+
+class ArchiveStore(Protocol[A_co]):
     """A place that takes one archive, whole or in parts that arrive in any order."""
+
+    @property
+    def rules(self) -> StoreRules:
+        """The rules of this kind of place."""
+        ...
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
-    ) -> StoredArchive:
+    ) -> A_co:
         """Store the archive in one request, which takes no effect before ``before_last`` has returned."""
         ...
 
@@ -38,12 +64,18 @@ class ArchiveStore(Protocol):
 
     async def put_part(
         self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
-    ) -> None:
-        """Store one part; returning means that it is proven to be there. Repeating replaces it."""
+    ) -> object:
+        """Store one part; returning means that it is proven to be there. Repeating replaces it.
+
+        Returns:
+            A receipt that the completion needs, where this kind of place gives one.
+        """
         ...
 
-    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
-        """Make the parts one archive."""
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
+    ) -> A_co:
+        """Make the parts one archive. A part that was known before this engine began has no receipt."""
         ...
 
     async def abort(self, upload_id: UploadId) -> None:
@@ -54,6 +86,8 @@ class ArchiveStore(Protocol):
 class GlacierStore:
     """A vault that takes one archive with one description."""
 
+    rules: Final = VAULT_RULES
+
     def __init__(self, gateway: Gateway, vault: str, description: str | None) -> None:
         self._gateway = gateway
         self._vault = vault
@@ -61,9 +95,9 @@ class GlacierStore:
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
-    ) -> StoredArchive:
+    ) -> Archive:
         """UploadArchive."""
-        return await self._gateway.upload_archive(
+        stored = await self._gateway.upload_archive(
             self._vault,
             body,
             hashes=hashes,
@@ -71,6 +105,7 @@ class GlacierStore:
             progress=progress,
             before_last=before_last,
         )
+        return self._archive(stored, body.nbytes, hashes.tree_hash)
 
     async def initiate(self, part_size: int) -> UploadId:
         """InitiateMultipartUpload."""
@@ -89,18 +124,25 @@ class GlacierStore:
         except UploadNotFoundError as error:
             raise _expired(upload_id) from error
 
-    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
+    ) -> Archive:
         """CompleteMultipartUpload."""
+        del receipts
         try:
-            return await self._gateway.complete_multipart_upload(
+            stored = await self._gateway.complete_multipart_upload(
                 self._vault, upload_id, size=size, tree_hash=tree_hash
             )
         except UploadNotFoundError as error:
             raise _expired(upload_id) from error
+        return self._archive(stored, size, tree_hash)
 
     async def abort(self, upload_id: UploadId) -> None:
         """AbortMultipartUpload."""
         await self._gateway.abort_multipart_upload(self._vault, upload_id)
+
+    def _archive(self, stored: StoredArchive, size: int, tree_hash: bytes) -> Archive:
+        return Archive(stored.id, self._vault, size, tree_hash, self._description or "", stored.stored_at)
 
 
 def _expired(upload_id: UploadId) -> UploadExpiredError:

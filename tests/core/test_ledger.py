@@ -112,3 +112,20 @@ def test_a_part_s_range_begins_and_ends_at_its_place() -> None:
     with pytest.raises(TooManyPartsError) as caught:
         UploadLedger(2 * GIB).part_range(VAULT.max_parts, 1)
     assert caught.value.suggested_part_size == 4 * GIB
+
+
+def test_receipts_come_back_in_the_order_of_the_parts() -> None:
+    """A part without a receipt, known from before, leaves a gap that the store fills."""
+    ledger = UploadLedger(PART_SIZE)
+    ledger.prove(2, 1, b"c" * 32, "third")
+    ledger.prove(0, PART_SIZE, b"a" * 32)
+    ledger.prove(1, PART_SIZE, b"b" * 32, "second")
+    assert ledger.receipts == [None, "second", "third"]
+
+
+def test_parts_without_tree_hashes_make_a_whole_without_one() -> None:
+    """Where another checksum takes the place of the tree hash, the whole has none either."""
+    ledger = UploadLedger(PART_SIZE)
+    ledger.prove(0, PART_SIZE, b"")
+    ledger.prove(1, 7, b"")
+    assert ledger.seal(2) == (PART_SIZE + 7, b"")

@@ -14,7 +14,7 @@ from aioglacier.core.errors import (
     InvalidPlanError,
     TooManyPartsError,
 )
-from aioglacier.core.limits import GIB, MIB, VAULT
+from aioglacier.core.limits import GIB, MIB, S3, VAULT
 from aioglacier.core.planning import (
     DEFAULT_PART_SIZE,
     DEFAULT_STREAM_PART_SIZE,
@@ -165,3 +165,12 @@ def test_a_part_size_that_is_no_int_is_refused_with_sizes_that_are(part_size: An
         check_part_size(part_size)
     assert (caught.value.part_size, caught.value.nearest) == (part_size, (8 * MIB, 16 * MIB))
     assert f"not {part_size!r}; the nearest: 8388608 (8 MiB) or" in str(caught.value)
+
+
+def test_an_s3_object_has_parts_from_8_mib() -> None:
+    """The limits of the place decide: S3 takes no part under 5 MiB but the last."""
+    assert choose_part_size(None, None, S3) == choose_part_size(None, 8 * MIB, S3) == 8 * MIB
+    assert choose_part_size(S3.max_parts * S3.max_part_size, None, S3) == 4 * GIB
+    with pytest.raises(InvalidPartSizeError, match="8 MiB x 2") as caught:
+        choose_part_size(None, 4 * MIB, S3)
+    assert caught.value.nearest == (8 * MIB,)

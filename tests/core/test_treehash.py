@@ -13,6 +13,7 @@ from aioglacier.core.treehash import (
     EMPTY_HASH,
     HASH_SIZE,
     PartHasher,
+    PartHashes,
     TreeHash,
     chunk_hashes,
     combine,
@@ -147,7 +148,7 @@ def test_hashes_take_any_buffer(kind: type[bytes | bytearray | memoryview]) -> N
     assert TreeHash(data).digest() == expected
     assert tree_hash(data) == expected
     assert chunk_hashes(data) == [expected]
-    assert hash_part(data) == (expected, expected, expected, b"")
+    assert hash_part(data) == PartHashes(expected, expected, expected)
 
 
 def test_wider_items_are_hashed_as_bytes() -> None:
@@ -160,7 +161,7 @@ def test_nothing_has_the_hash_of_no_bytes() -> None:
     """No bytes have the SHA-256 of the empty string, and no leaves."""
     assert TreeHash().digest() == tree_hash(b"") == combine([]) == combine_leaves(b"") == EMPTY_HASH
     assert chunk_hashes(b"") == [EMPTY_HASH]
-    assert hash_part(b"") == (EMPTY_HASH, EMPTY_HASH, b"", b"")
+    assert hash_part(b"") == PartHashes(EMPTY_HASH, EMPTY_HASH, b"")
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.catalog import UploadRecord
+    from aioglacier.core.models import Archive
     from aioglacier.recorded.vault_records import VaultRecords
 
 SIZE = 5 * MIB + 3
@@ -31,7 +32,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await anyio.sleep(0.01)
 
 
-async def done(writer: aioglacier.ArchiveWriter, parts: int) -> None:
+async def done(writer: aioglacier.ArchiveWriter[Archive], parts: int) -> None:
     """Wait until the service has so many parts."""
 
     async def condition() -> bool:

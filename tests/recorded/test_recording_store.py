@@ -10,9 +10,10 @@ import pytest
 import aioglacier
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import CatalogError, IntegrityError
-from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
+from aioglacier.core.models import Archive, ArchiveId, UploadId
 from aioglacier.core.treehash import PartHashes, tree_hash
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
+from aioglacier.transfer.store import VAULT_RULES
 from aioglacier.transfer.upload.writer import UploadOptions
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House, done
@@ -116,6 +117,8 @@ async def test_a_single_request_is_recorded_when_its_last_bytes_go_out(house: Ho
 class Sequence:
     """A store that gives ids in a sequence and waits for ever in every other method."""
 
+    rules = VAULT_RULES
+
     def __init__(self, *ids: str) -> None:
         self._ids = list(ids)
 
@@ -126,7 +129,7 @@ class Sequence:
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
-    ) -> StoredArchive:
+    ) -> Archive:
         """Hand half of the body to the connection, and wait."""
         del hashes
         if before_last is not None:
@@ -143,9 +146,11 @@ class Sequence:
         del upload_id, start, body, hashes, progress
         await anyio.sleep_forever()
 
-    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: object = ()
+    ) -> Archive:
         """Wait."""
-        del upload_id, size, tree_hash
+        del upload_id, size, tree_hash, receipts
         await anyio.sleep_forever()
         raise AssertionError
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from aioglacier.client.glacier import Glacier
 from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError
-from aioglacier.core.models import ArchiveId, StoredArchive, UploadId
+from aioglacier.core.models import Archive, ArchiveId, UploadId
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
 from aioglacier.gateway.connect import open_gateway
@@ -30,12 +30,13 @@ from aioglacier.server.requests.faults import Fault
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.resources import open_resources
+from aioglacier.transfer.store import VAULT_RULES
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from aioglacier.client.vault import Vault
     from aioglacier.core.ranges import ByteRange
@@ -87,6 +88,8 @@ class MemoryStore:
         bodies: Part bodies being sent now, and the most that ever were.
     """
 
+    rules = VAULT_RULES
+
     def __init__(self) -> None:
         self.before: Callable[[int | str], Awaitable[None]] = proceed
         self.after: Callable[[int | str], Awaitable[None]] = proceed
@@ -103,7 +106,7 @@ class MemoryStore:
         hashes: PartHashes,
         progress: Progress | None,
         before_last: Callable[[], Awaitable[None]] | None = None,
-    ) -> StoredArchive:
+    ) -> Archive:
         """Store the archive in one request."""
         if before_last is not None:
             await before_last()
@@ -141,8 +144,11 @@ class MemoryStore:
         finally:
             self.bodies -= 1
 
-    async def complete(self, upload_id: UploadId, size: int, tree_hash: bytes) -> StoredArchive:
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
+    ) -> Archive:
         """Make the parts one archive, as strict as the service."""
+        assert not any(receipts), "a vault gives none"
         await self._reach("complete")
         parts = self._upload(upload_id)
         body = b"".join(parts[start] for start in sorted(parts))
@@ -162,11 +168,11 @@ class MemoryStore:
         self.calls[place] += 1
         await self.before(place)
 
-    async def _store(self, body: bytes, place: str) -> StoredArchive:
+    async def _store(self, body: bytes, place: str) -> Archive:
         self.archives.append(body)
         await self.after(place)
         archive_id = ArchiveId(f"archive-{len(self.archives)}")
-        return StoredArchive(archive_id, tree_hash(body), datetime.now(UTC))
+        return Archive(archive_id, "v", len(body), tree_hash(body), "", datetime.now(UTC))
 
     def _upload(self, upload_id: UploadId) -> dict[int, bytes]:
         if upload_id not in self.uploads:

@@ -90,7 +90,7 @@ class StreamUpload:
         self._name = stream
         self._from = position
         self._kept: _KeptStream | None = None
-        self._writer: ArchiveWriter | None = None
+        self._writer: ArchiveWriter[Archive] | None = None
         self._moved = 0
 
     @property
@@ -238,7 +238,7 @@ class StreamUpload:
                 "from its beginning"
             )
 
-    async def _write(self, kept: _KeptStream, writer: ArchiveWriter) -> None:
+    async def _write(self, kept: _KeptStream, writer: ArchiveWriter[Archive]) -> None:
         """Write as much as this archive takes, and make it."""
         limit = self._parts * writer.part_size
         self._writer = writer
@@ -297,7 +297,7 @@ class _KeptStream:
 
     def open(
         self, description: str, part_size: int, opened: Open | None
-    ) -> AbstractAsyncContextManager[tuple[UploadRecord, ArchiveWriter]]:
+    ) -> AbstractAsyncContextManager[tuple[UploadRecord, ArchiveWriter[Archive]]]:
         """Begin an archive, or continue an open one."""
         return open_in_parts(
             self.context,

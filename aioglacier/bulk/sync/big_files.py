@@ -93,7 +93,7 @@ class BigFiles:
         self._stored = stored
         self._counters = counters
         self._failures = failures
-        self._under_way: dict[bytes, ResumedUpload | ArchiveWriter] = {}
+        self._under_way: dict[bytes, ResumedUpload | ArchiveWriter[Archive]] = {}
         self._drain_until: float | None = None
 
     def moved(self) -> int:
@@ -212,10 +212,10 @@ class BigFiles:
         return archive
 
     @contextmanager
-    def _showing(self, path: bytes) -> Iterator[Callable[[ResumedUpload | ArchiveWriter], None]]:
+    def _showing(self, path: bytes) -> Iterator[Callable[[ResumedUpload | ArchiveWriter[Archive]], None]]:
         """Show the upload that the block passes to the function as under way."""
 
-        def show(upload: ResumedUpload | ArchiveWriter) -> None:
+        def show(upload: ResumedUpload | ArchiveWriter[Archive]) -> None:
             self._under_way[path] = upload
             if self._drain_until is not None and isinstance(upload, ResumedUpload):
                 upload.drain(self._drain_until - anyio.current_time())  # it came while the file was opened

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 if TYPE_CHECKING:
+    from aioglacier.core.models import Archive
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 #: Waiting costs a third of the time at most, and once as long as the first part took to pack.
@@ -64,7 +65,7 @@ class PacedWriter:
         archive: The writer of the archive.
     """
 
-    def __init__(self, archive: ArchiveWriter, patience: Patience) -> None:
+    def __init__(self, archive: ArchiveWriter[Archive], patience: Patience) -> None:
         self.archive = archive
         self._patience = patience
         self._filling_since = anyio.current_time()

@@ -45,7 +45,7 @@ async def archive_sealed(
     found: Found,
     root: str,
     recipients: Recipients,
-    show: Callable[[ArchiveWriter], None],
+    show: Callable[[ArchiveWriter[Archive]], None],
 ) -> Archive:
     """Encrypt a file into an archive of its own, and record it.
 
@@ -83,7 +83,12 @@ async def archive_sealed(
 
 
 def _seal(
-    root: str, found: Found, tree: TreeRecord, run: RunNumber, recipients: Recipients, writer: ArchiveWriter
+    root: str,
+    found: Found,
+    tree: TreeRecord,
+    run: RunNumber,
+    recipients: Recipients,
+    writer: ArchiveWriter[Archive],
 ) -> Entry:
     """Read a file and write it encrypted, in a thread; return the version that was read."""
     path = os.fsdecode(found.path)

@@ -97,12 +97,12 @@ class RunningUploads:
         self._ended = 0
         self._ended_size = 0
         self._speed = Speed(is_resume=False)
-        self._running: dict[str, tuple[SourceUpload | ResumedUpload, bool]] = {}
+        self._running: dict[str, tuple[SourceUpload[Archive] | ResumedUpload, bool]] = {}
 
     async def run(
         self,
         label: str,
-        upload: SourceUpload | ResumedUpload,
+        upload: SourceUpload[Archive] | ResumedUpload,
         *,
         is_resume: bool = False,
         can_go_on: bool = True,

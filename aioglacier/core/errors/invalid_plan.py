@@ -23,17 +23,19 @@ class EmptyArchiveError(InvalidPlanError):
 
 
 class InvalidPartSizeError(InvalidPlanError):
-    """The part size is not 1 MiB x 2**k from 1 MiB to 4 GiB.
+    """The part size is not 1 MiB x 2**k from 1 MiB to 4 GiB, or from 8 MiB for an S3 object.
 
     Attributes:
         part_size: The part size that was given, in bytes.
         nearest: The one or two allowed sizes nearest to it.
     """
 
-    def __init__(self, *, part_size: int, nearest: tuple[int, ...]) -> None:
+    def __init__(
+        self, *, part_size: int, nearest: tuple[int, ...], smallest: int = VAULT.min_part_size
+    ) -> None:
         super().__init__(
-            f"a part size is a number of bytes, 1 MiB x 2**k up to 4 GiB, not {part_size!r}; the nearest: "
-            + " or ".join(f"{size} ({size >> 20} MiB)" for size in nearest)
+            f"a part size is a number of bytes, {smallest >> 20} MiB x 2**k up to 4 GiB, not {part_size!r}; "
+            "the nearest: " + " or ".join(f"{size} ({size >> 20} MiB)" for size in nearest)
         )
         self.part_size = part_size
         self.nearest = nearest

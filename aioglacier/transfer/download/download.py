@@ -19,7 +19,7 @@ from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.download.partial_file import PartialFile
 from aioglacier.transfer.download.retrieval_source import PiecePlaces, choose_piece_size
 from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
-from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
+from aioglacier.transfer.hashing.part_job import TREE, PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Download:
 
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
         try:
-            job = PartJob(piece.size, place, with_payload=False)
+            job = PartJob(piece.size, place, hashes=TREE)
             hashes = await self._resources.hasher.run(job)
         except SourceError:
             return  # what cannot be read from this disk is fetched again

@@ -16,7 +16,7 @@ from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, combine_leaves
-from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.part_job import TREE, PartJob
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -175,7 +175,7 @@ async def fetch_piece(
             open_piece(output, byte_range) as answer,
         ):
             await answer.receive_into(buffer.view[: byte_range.size], moved)
-        hashes = await resources.hasher.run(PartJob(byte_range.size, with_payload=False), buffer)
+        hashes = await resources.hasher.run(PartJob(byte_range.size, hashes=TREE), buffer)
         return answer.head, hashes.tree_hash
 
     return await until_undamaged(output, byte_range, attempt, count=count)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Final
 
+    from aioglacier.core.crc import CrcHasher
     from aioglacier.core.treehash import PartHashes
 
 _LEAF_SIZE: Final = 1024 * 1024
@@ -40,15 +41,19 @@ class ReadFrom(NamedTuple):
     identity: FileIdentity
 
 
-class PartJob(NamedTuple):
-    """Hash the first ``length`` bytes of a part's memory, or of a file.
+#: The hashes that a job makes: payload and tree hash in one pass, the tree hash alone, or S3's fast checksum
+#: alone. Only bytes that are sent, or that S3 has sent, need a payload hash, which costs as much again.
+PAYLOAD: Final = "payload"
+TREE: Final = "tree"
+CRC: Final = "crc64nvme"
 
-    Only what is sent needs a payload hash, which costs as much again.
-    """
+
+class PartJob(NamedTuple):
+    """Hash the first ``length`` bytes of a part's memory, or of a file."""
 
     length: int
     read_from: ReadFrom | None = None
-    with_payload: bool = True
+    hashes: str = PAYLOAD
 
 
 def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None] | None = None) -> PartHashes:
@@ -64,7 +69,7 @@ def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None]
     place = job.read_from
     source = open_unchanged(place.path, place.identity) if place is not None else -1
     try:
-        hasher = PartHasher(with_payload=job.with_payload, size=job.length)
+        hasher = new_hasher(job.hashes, job.length)
         for at, block in _cut(job.length, view):
             if place is not None:
                 fill(block, source, place.offset + at)
@@ -75,6 +80,15 @@ def perform(job: PartJob, view: memoryview | None, report: Callable[[int], None]
     finally:
         if place is not None:
             os.close(source)
+
+
+def new_hasher(hashes: str, size: int) -> PartHasher | CrcHasher:
+    """Return a hasher for a part of so many bytes."""
+    if hashes == CRC:
+        from aioglacier.core.crc import CrcHasher  # noqa: PLC0415  # few workers need it
+
+        return CrcHasher()
+    return PartHasher(with_payload=hashes == PAYLOAD, size=size)
 
 
 def _cut(length: int, view: memoryview | None) -> Iterator[tuple[int, memoryview]]:

@@ -58,8 +58,8 @@ def encode_request(serial: int, locator: str, capacity: int, job: PartJob) -> by
 
     Paths go as their bytes: the worker may spell names in another encoding.
     """
-    length, read_from, with_payload = job
-    fields = [serial, capacity, length, int(with_payload), os.fsencode(locator).hex()]
+    length, read_from, hashes = job
+    fields = [serial, capacity, length, hashes, os.fsencode(locator).hex()]
     if read_from is not None:
         fields += [os.fsencode(read_from.path).hex(), read_from.offset, *read_from.identity]
     return b"%s\n" % ",".join(map(str, fields)).encode()
@@ -78,12 +78,12 @@ def _answer(answer: str) -> None:
 
 
 def _work(request: bytes) -> str:
-    serial, capacity, length, with_payload, locator, *source = request.decode().rstrip().split(",")
+    serial, capacity, length, kind, locator, *source = request.decode().rstrip().split(",")
     read_from = None
     if source:
         path, offset, *identity = source
         read_from = ReadFrom(_name(path), int(offset), FileIdentity(*map(int, identity)))
-    job = PartJob(int(length), read_from, with_payload == "1")
+    job = PartJob(int(length), read_from, kind)
     try:
         view = _view(int(serial), _name(locator), int(capacity)) if locator else None
     except OSError as error:
@@ -97,7 +97,7 @@ def _work(request: bytes) -> str:
     finally:
         if view is not None:
             view.release()  # or the map could not be closed
-    return '{"hashes": ["%s", "%s", "%s"]}' % tuple(part.hex() for part in hashes)  # noqa: UP031  # braces
+    return '{"hashes": ["%s", "%s", "%s", "%s"]}' % tuple(map(bytes.hex, hashes))  # noqa: UP031  # braces
 
 
 def _name(hexadecimal: str) -> str:

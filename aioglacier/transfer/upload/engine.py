@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -43,18 +43,21 @@ if TYPE_CHECKING:
     from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
-    from aioglacier.transfer.store import ArchiveStore, FinishedUpload
+    from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.named_file import NamedFile
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
 
-class UploadEngine:
+A = TypeVar("A")
+
+
+class UploadEngine(Generic[A]):
     """Carries the parts of one archive; used with ``async with``, by one task at a time."""
 
     def __init__(
         self,
-        store: ArchiveStore,
+        store: ArchiveStore[A],
         resources: TransferResources,
         *,
         part_size: int,
@@ -66,6 +69,7 @@ class UploadEngine:
         self._size = size
         self._state = UploadState(keep_unfinished=keep_unfinished)
         self._remote = RemoteUpload(store, part_size)
+        self._hashes = store.rules.sent_hashes
         self._intake = PartIntake(resources, buffer_size)
         self._held: Part | None = None  # the first part, until it is known whether there is a second one
         self._tasks = anyio.create_task_group()
@@ -99,7 +103,7 @@ class UploadEngine:
         self._carriers.stop()
         if self._held is not None:
             self._intake.give_back(self._held)
-        if self.finished is None:
+        if self.archive is None:
             where = f", with upload {self.upload_id} still at the service" if self.upload_id else ""
             warn_dropped(f"an unfinished archive{where},", source=self)
 
@@ -127,9 +131,9 @@ class UploadEngine:
         return self._remote.id
 
     @property
-    def finished(self) -> FinishedUpload | None:
-        """The proof of the archive, ``None`` before it is made."""
-        return self._remote.finished
+    def archive(self) -> A | None:
+        """The archive, ``None`` before it is made."""
+        return self._remote.archive
 
     def snapshot(self) -> TransferSnapshot:
         """The counters now."""
@@ -144,7 +148,7 @@ class UploadEngine:
         )
 
     def resume(self, upload_id: UploadId, known: Mapping[int, bytes]) -> None:
-        """Continue an upload whose parts, by offset, have these tree hashes at the service.
+        """Continue an upload whose parts, by offset, have these hashes at the service.
 
         A known part is hashed when it comes by, compared, and not sent again.
         """
@@ -198,11 +202,11 @@ class UploadEngine:
         except Exception as error:  # noqa: BLE001  # as in acquire
             self.fail(error)
         source = ReadFrom(file.path, byte_range.start, file.identity)
-        self._take(Part(self._intake.parts, PartJob(byte_range.size, source), buffer))
+        self._take(Part(self._intake.parts, PartJob(byte_range.size, source, self._hashes), buffer))
 
     def submit(self, buffer: PartBuffer, length: int) -> None:
         """Hand over the next part: the first ``length`` bytes of the buffer."""
-        self._take(Part(self._intake.parts, PartJob(length), buffer))
+        self._take(Part(self._intake.parts, PartJob(length, None, self._hashes), buffer))
 
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
@@ -228,8 +232,8 @@ class UploadEngine:
             self._note_deadline()
             self.check()
 
-    async def finish(self, confirm: Callable[[], Awaitable[None]] | None = None) -> FinishedUpload:
-        """Wait for all parts, complete the upload, and return its proof.
+    async def finish(self, confirm: Callable[[], Awaitable[None]] | None = None) -> A:
+        """Wait for all parts, complete the upload, and return the archive.
 
         ``confirm`` is called when every byte has been read and nothing is decided yet; it may still raise.
         If cancelled while the service may already be making the archive, that is given 10 more seconds.
@@ -287,8 +291,8 @@ class UploadEngine:
         self._carriers.start(held)
 
     def _watch_idle(self) -> None:
-        assert self._remote.idle is not None  # noqa: S101  # the upload has begun
-        self._carriers.run_beside(self._remote.idle.run)
+        if self._remote.idle is not None:
+            self._carriers.run_beside(self._remote.idle.run)
 
     def _take(self, part: Part) -> None:
         self._state.advance(Event.TAKE)
@@ -305,12 +309,13 @@ class UploadEngine:
             if self._state.failure is not None:
                 return
             hashes = await self._resources.hasher.run(part.job, part.buffer)
+            receipt = None
             if not self._remote.has(part, hashes):
                 async with self._resources.connections.exchange(part.job.length, part.count) as count:
                     self._intake.let_next(part)
                     async with part.body() as body:
-                        await self._remote.put(part, body, hashes, count)
-            self._remote.prove(part, hashes)
+                        receipt = await self._remote.put(part, body, hashes, count)
+            self._remote.prove(part, hashes, receipt)
         except Exception as error:  # noqa: BLE001  # the caller's next call raises it
             self._stop(error)
 
@@ -319,22 +324,20 @@ class UploadEngine:
             self._note_deadline()
         self._intake.give_back(part)
 
-    async def _store_whole(self, part: Part, confirm: Callable[[], Awaitable[None]] | None) -> FinishedUpload:
+    async def _store_whole(self, part: Part, confirm: Callable[[], Awaitable[None]] | None) -> A:
         hashes = await self._resources.hasher.run(part.job, part.buffer)
         if confirm is not None:
             await confirm()
         async with self._resources.connections.exchange(part.job.length, part.count) as count:
-            finished = await self._settle(
+            archive = await self._settle(
                 lambda: self._remote.store_whole(part, hashes, count),
                 is_decided=lambda: part.moved >= part.job.length,
             )
         self._held = None
         self._intake.give_back(part)
-        return finished
+        return archive
 
-    async def _settle(
-        self, call: Callable[[], Awaitable[None]], *, is_decided: Callable[[], bool]
-    ) -> FinishedUpload:
+    async def _settle(self, call: Callable[[], Awaitable[None]], *, is_decided: Callable[[], bool]) -> A:
         """Make the call that makes the archive.
 
         If cancelled when the service can no longer be kept from it, wait a little longer for the answer: an
@@ -349,11 +352,11 @@ class UploadEngine:
         try:
             await self._see_through(make, grace_seconds=lambda: GRACE_SECONDS if is_decided() else 0.0)
         except BaseException:
-            if (made := self.finished) is not None:
-                _log.warning("cancelled too late: archive %s, %d bytes, was made", made.stored.id, made.size)
+            if self.archive is not None:
+                _log.warning("cancelled too late: %s, was made", self.archive)
             raise
-        assert self.finished is not None  # noqa: S101  # the call returned
-        return self.finished
+        assert self.archive is not None  # noqa: S101  # the call returned
+        return self.archive
 
     async def _see_through(
         self, call: Callable[[], Awaitable[None]], *, grace_seconds: Callable[[], float]

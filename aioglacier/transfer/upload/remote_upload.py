@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
 
@@ -12,7 +12,6 @@ from aioglacier.core.ledger import UploadLedger
 from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.see_through import GRACE_SECONDS
-from aioglacier.transfer.store import FinishedUpload
 from aioglacier.transfer.upload.part import check_known_part
 from aioglacier.transfer.upload.upload_state import Fate
 
@@ -31,33 +30,37 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 _SAY_AGAIN_SECONDS: Final = 3600.0
 
 
-class RemoteUpload:
+A = TypeVar("A")
+
+
+class RemoteUpload(Generic[A]):
     """The parts of one archive that the store has.
 
     Attributes:
         id: The upload, once it has begun.
         ledger: The parts that are proven to be at the store.
-        idle: Watches how long nothing was sent; there as soon as the upload is.
-        finished: The proof of the archive, once there is one.
+        idle: Watches how long nothing was sent; there as soon as the upload is, if it may expire.
+        archive: The archive, once there is one.
     """
 
-    def __init__(self, store: ArchiveStore, part_size: int) -> None:
+    def __init__(self, store: ArchiveStore[A], part_size: int) -> None:
         self._store = store
         self._known: Mapping[int, bytes] = {}
         self.id: UploadId | None = None
         self.ledger = UploadLedger(part_size)
         self.idle: IdleWatch | None = None
-        self.finished: FinishedUpload | None = None
+        self.archive: A | None = None
 
     async def initiate(self) -> None:
         """Begin the upload."""
         self.begin(await self._store.initiate(self.ledger.part_size), {})
 
     def begin(self, upload_id: UploadId, known: Mapping[int, bytes]) -> None:
-        """Go on with an upload whose parts, by offset, have these tree hashes at the service."""
+        """Go on with an upload whose parts, by offset, have these hashes at the service."""
         self.id = upload_id
         self._known = known
-        self.idle = IdleWatch(upload_id)
+        if self._store.rules.upload_idle_seconds is not None:
+            self.idle = IdleWatch(upload_id)
 
     def has(self, part: Part, hashes: PartHashes) -> bool:
         """Whether the store has a part already.
@@ -69,26 +72,28 @@ class RemoteUpload:
         known = self._known.get(start) if self._known else None
         if known is None:
             return False
-        check_known_part(self.id, ByteRange(start, start + part.job.length), known, hashes.tree_hash)
+        proof = self._store.rules.proof(hashes)
+        check_known_part(self.id, ByteRange(start, start + part.job.length), known, proof)
         return True
 
-    async def put(self, part: Part, body: Body, hashes: PartHashes, progress: Progress) -> None:
-        """Send a part."""
+    async def put(self, part: Part, body: Body, hashes: PartHashes, progress: Progress) -> object:
+        """Send a part and return its receipt."""
         assert self.id is not None  # noqa: S101  # parts start after the upload does
-        await self._store.put_part(self.id, part.index * self.ledger.part_size, body, hashes, progress)
+        start = part.index * self.ledger.part_size
+        return await self._store.put_part(self.id, start, body, hashes, progress)
 
-    def prove(self, part: Part, hashes: PartHashes) -> None:
+    def prove(self, part: Part, hashes: PartHashes, receipt: object = None) -> None:
         """Note that a part is at the store."""
-        self.ledger.prove(part.index, part.job.length, hashes.tree_hash)
+        self.ledger.prove(part.index, part.job.length, hashes.tree_hash, receipt)
         if self.idle is not None:
             self.idle.sent()
 
     async def store_whole(self, part: Part, hashes: PartHashes, progress: Progress) -> None:
         """Send the only part as an archive."""
         async with part.body() as body:
-            stored = await self._store.store_whole(body, hashes, progress)
-        self.prove(part, hashes)  # the answer named the same tree hash
-        self.finished = FinishedUpload(stored, part.job.length, hashes.tree_hash)
+            archive = await self._store.store_whole(body, hashes, progress)
+        self.prove(part, hashes)  # the answer named the same hash
+        self.archive = archive
 
     def seal(self, parts: int) -> tuple[int, bytes]:
         """Return size and tree hash of the archive, whose parts must all be proven.
@@ -107,8 +112,7 @@ class RemoteUpload:
     async def complete(self, size: int, tree_hash: bytes) -> None:
         """Make the parts one archive."""
         assert self.id is not None  # noqa: S101  # the second part began it
-        stored = await self._store.complete(self.id, size, tree_hash)
-        self.finished = FinishedUpload(stored, size, tree_hash)
+        self.archive = await self._store.complete(self.id, size, tree_hash, self.ledger.receipts)
 
     async def leave(self, fate: Fate, error: BaseException | None) -> None:
         """Keep or abort the unfinished upload, and say so in ``error`` or else in the log."""

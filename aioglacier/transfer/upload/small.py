@@ -9,26 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Final, TypeGuard, TypeVar
 
 import anyio
 
-from aioglacier.core.errors import GlacierError, naming_vault
+from aioglacier.core.errors import GlacierError
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.tasks.see_through import GRACE_SECONDS, wait_although_cancelled
 from aioglacier.transfer.budget.buffers import PartBuffer
 from aioglacier.transfer.hashing.part_job import PartJob
 from aioglacier.transfer.hashing.workers import SMALL_PART_SIZE
-from aioglacier.transfer.store import FinishedUpload
 from aioglacier.transfer.upload.upload_state import as_failed_upload
-from aioglacier.transfer.upload.writer import as_archive
 
 if TYPE_CHECKING:
-    from aioglacier.core.models import Archive, StoredArchive
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore
-    from aioglacier.transfer.upload.writer import UploadOptions
+    from aioglacier.transfer.upload.writer import SendOptions
+
+A = TypeVar("A")
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
@@ -41,12 +40,12 @@ def is_small(source: object, expected_size: int | None) -> TypeGuard[bytes]:
 
 
 async def upload_small(
-    store: ArchiveStore, resources: TransferResources, options: UploadOptions, source: bytes
-) -> Archive:
+    store: ArchiveStore[A], resources: TransferResources, options: SendOptions, source: bytes
+) -> A:
     """Upload what ``is_small``; see ``Vault.upload`` for what it raises and what cancelling leaves."""
     size = len(source)
-    choose_part_size(size, options.part_size)  # refuses an invalid one
-    hashes = await resources.hasher.run(PartJob(size), PartBuffer(source))
+    choose_part_size(size, options.part_size, store.rules.limits)  # refuses an invalid one
+    hashes = await resources.hasher.run(PartJob(size, None, store.rules.sent_hashes), PartBuffer(source))
     moved = 0
 
     def count(more: int) -> None:
@@ -62,22 +61,21 @@ async def upload_small(
         )
         owner = OwnerTask()
         try:
-            stored = await asyncio.shield(sending)
+            return await asyncio.shield(sending)
         except GlacierError as error:
             failure = as_failed_upload(error)
-            with naming_vault(options.vault):
+            with options.naming():
                 raise failure from failure.__cause__
         except BaseException as error:
             if owner.has_dropped(type(error)):
                 sending.cancel()
                 warn_dropped("an unfinished archive", source=sending)
             else:
-                await _end(sending, size, grace_seconds=GRACE_SECONDS if moved >= size else 0.0)
+                await _end(sending, grace_seconds=GRACE_SECONDS if moved >= size else 0.0)
             raise
-    return as_archive(FinishedUpload(stored, size, hashes.tree_hash), options)
 
 
-async def _end(sending: asyncio.Task[StoredArchive], size: int, *, grace_seconds: float) -> None:
+async def _end(sending: asyncio.Task[A], *, grace_seconds: float) -> None:
     """Wait for the answer as long as the grace lasts, then end the request."""
     try:
         with anyio.move_on_after(grace_seconds, shield=True):
@@ -92,5 +90,4 @@ async def _end(sending: asyncio.Task[StoredArchive], size: int, *, grace_seconds
             elif (failure := sending.exception()) is not None:
                 _log.warning("a call failed after its caller had been cancelled: %s", failure)
             else:
-                archive_id = sending.result().id
-                _log.warning("cancelled too late: archive %s, %d bytes, was made", archive_id, size)
+                _log.warning("cancelled too late: %s, was made", sending.result())

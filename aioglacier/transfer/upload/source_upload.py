@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
 
-from aioglacier.core.errors import GlacierError, ResumeMismatchError, UploadExpiredError, naming_vault
+from aioglacier.core.errors import GlacierError, ResumeMismatchError, UploadExpiredError
 from aioglacier.core.planning import part_ranges
 from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.groups import first_cause
@@ -16,18 +16,20 @@ from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.part import check_known_part
-from aioglacier.transfer.upload.writer import as_archive, check_length, open_engine
+from aioglacier.transfer.upload.writer import check_length, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.core.models import Archive, UploadId
+    from aioglacier.core.models import UploadId
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.store import ArchiveStore, StoreRules
     from aioglacier.transfer.upload.engine import UploadEngine
     from aioglacier.transfer.upload.sources import ByteSource
-    from aioglacier.transfer.upload.writer import UploadOptions
+    from aioglacier.transfer.upload.writer import SendOptions
+
+A = TypeVar("A")
 
 _log: Final = logging.getLogger("aioglacier.transfer")
 
@@ -36,11 +38,11 @@ _log: Final = logging.getLogger("aioglacier.transfer")
 _MOST_RESTARTS: Final = 3
 
 
-class SourceUpload:
+class SourceUpload(Generic[A]):
     """One upload of one source, to be run once; ``snapshot`` shows how far it is.
 
-    It may go on with an upload that was begun before: ``resume`` is that upload, and the tree hashes of its
-    parts at the service, by offset.
+    It may go on with an upload that was begun before: ``resume`` is that upload, and the hashes of its parts
+    at the service, by offset.
 
     Attributes:
         source: A named file, or a stream.
@@ -48,9 +50,9 @@ class SourceUpload:
 
     def __init__(
         self,
-        store: ArchiveStore,
+        store: ArchiveStore[A],
         resources: TransferResources,
-        options: UploadOptions,
+        options: SendOptions,
         source: NamedFile | ByteSource,
         *,
         resume: tuple[UploadId, Mapping[int, bytes]] | None = None,
@@ -62,7 +64,7 @@ class SourceUpload:
         self._resume = resume
         self._engine = self._new_engine()
 
-    def _new_engine(self) -> UploadEngine:
+    def _new_engine(self) -> UploadEngine[A]:
         source = self.source
         size = self._options.expected_size if source.size is None else source.size
         is_file = isinstance(source, NamedFile)
@@ -73,10 +75,9 @@ class SourceUpload:
         return self._engine.snapshot()
 
     @property
-    def archive(self) -> Archive | None:
+    def archive(self) -> A | None:
         """The archive, once it is made, even if ``run`` was cancelled too late to return it."""
-        finished = self._engine.finished
-        return as_archive(finished, self._options) if finished is not None else None
+        return self._engine.archive
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
         """Stop reading, and let what is being sent arrive, for so many seconds at most.
@@ -88,7 +89,7 @@ class SourceUpload:
         """
         self._engine.drain(seconds)
 
-    async def run(self) -> Archive:
+    async def run(self) -> A:
         """Upload what the service lacks. See ``Vault.upload`` for what it raises and what cancelling leaves.
 
         Raises:
@@ -97,7 +98,7 @@ class SourceUpload:
             ResumeMismatchError: The source is not what the upload was begun with. For a named file nothing
                 has been sent then; of a stream, what came before the difference may have been.
         """
-        with naming_vault(self._options.vault):
+        with self._options.naming():
             for _ in range(_MOST_RESTARTS):
                 try:
                     return await self._run_engine()
@@ -108,25 +109,26 @@ class SourceUpload:
                     self._engine = self._new_engine()
             return await self._run_engine()
 
-    async def _run_engine(self) -> Archive:
+    async def _run_engine(self) -> A:
         source = self.source
         known: Mapping[int, bytes] = {}
+        rules = self._store.rules
         async with self._engine as engine:
             if self._resume is not None:
                 upload_id, known = self._resume
                 engine.resume(upload_id, known)
             if isinstance(source, NamedFile):
                 with engine.stops_on_failure():
-                    await _check_known_parts(self._resources, source, engine, known)
+                    proven = await _check_known_parts(self._resources, rules, source, engine, known)
                 check_length(self._options.expected_size, source.size, is_whole=True)
-                await self._feed_file(engine, source, known)
-                finished = await engine.finish(lambda: run_in_thread(source.check_unchanged))
-            else:
-                await self._feed_stream(engine, source)
-                finished = await engine.finish()
-        return as_archive(finished, self._options)
+                await self._feed_file(engine, source, proven)
+                return await engine.finish(lambda: run_in_thread(source.check_unchanged))
+            await self._feed_stream(engine, source)
+            return await engine.finish()
 
-    async def _feed_file(self, engine: UploadEngine, source: NamedFile, proven: Mapping[int, bytes]) -> None:
+    async def _feed_file(
+        self, engine: UploadEngine[A], source: NamedFile, proven: Mapping[int, bytes]
+    ) -> None:
         with engine.stops_on_failure():
             for range_ in part_ranges(source.size, engine.part_size):
                 if (tree_hash := proven.get(range_.start)) is not None:
@@ -134,7 +136,7 @@ class SourceUpload:
                     continue
                 await engine.submit_file(source, range_)
 
-    async def _feed_stream(self, engine: UploadEngine, source: ByteSource) -> None:
+    async def _feed_stream(self, engine: UploadEngine[A], source: ByteSource) -> None:
         total = 0
         ahead = bytearray()
         while True:
@@ -166,9 +168,15 @@ class SourceUpload:
 
 
 async def _check_known_parts(
-    resources: TransferResources, source: NamedFile, engine: UploadEngine, known: Mapping[int, bytes]
-) -> None:
-    """Hash the parts of a file that the service has, and compare, before anything is sent.
+    resources: TransferResources,
+    rules: StoreRules,
+    source: NamedFile,
+    engine: UploadEngine[A],
+    known: Mapping[int, bytes],
+) -> dict[int, bytes]:
+    """Hash the parts of a file that the service has, compare, and return their tree hashes by offset.
+
+    Nothing has been sent then.
 
     A part of the wrong file would spoil the upload for the right one.
     """
@@ -181,14 +189,16 @@ async def _check_known_parts(
             f"bytes in parts of {part_size} does not have; abort that upload and start again"
         )
     failures: list[GlacierError] = []
+    proven: dict[int, bytes] = {}
     slots = anyio.Semaphore(resources.parts_ahead)
 
     async def check(range_: ByteRange) -> None:
         place = ReadFrom(source.path, range_.start, source.identity)
-        job = PartJob(range_.size, place, with_payload=False)
+        job = PartJob(range_.size, place, rules.known_hashes)
         try:
             hashes = await resources.hasher.run(job)
-            check_known_part(upload_id, range_, known[range_.start], hashes.tree_hash)
+            check_known_part(upload_id, range_, known[range_.start], rules.proof(hashes))
+            proven[range_.start] = hashes.tree_hash
         except GlacierError as error:
             failures.append(error)
         finally:
@@ -203,6 +213,7 @@ async def _check_known_parts(
                 checks.start_soon(check, range_)
     if failures:
         raise min(failures, key=_position)
+    return proven
 
 
 def _position(error: GlacierError) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import anyio.lowlevel
 
@@ -20,7 +20,6 @@ from aioglacier.core.errors import (
     WriterOpenError,
     naming_vault,
 )
-from aioglacier.core.models import Archive
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.transfer.upload.engine import UploadEngine
@@ -29,6 +28,7 @@ from aioglacier.transfer.upload.sources import as_bytes_view
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from typing_extensions import Buffer
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
-    from aioglacier.transfer.store import ArchiveStore, FinishedUpload
+    from aioglacier.transfer.store import ArchiveStore
 
 #: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
 _OWN_TURN_SECONDS: Final = 0.002
@@ -47,9 +47,31 @@ _COPY_SIZE: Final = 1024 * 1024
 _SMALLEST_BUFFER: Final = 64 * 1024
 
 
+A = TypeVar("A")
+
+
+class SendOptions(Protocol):
+    """The options that an upload has wherever it goes; ``UploadOptions`` describes them."""
+
+    @property
+    def part_size(self) -> int | None: ...  # noqa: D102
+    @property
+    def expected_size(self) -> int | None: ...  # noqa: D102
+    @property
+    def keep_unfinished(self) -> bool: ...  # noqa: D102
+    @property
+    def place(self) -> str:
+        """The place, for messages."""
+        ...
+
+    def naming(self) -> AbstractContextManager[None]:
+        """Set the place's name on every error that leaves the block."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class UploadOptions:
-    """The options of one upload.
+    """The options of one upload to a vault.
 
     Attributes:
         vault: The vault's name.
@@ -73,15 +95,25 @@ class UploadOptions:
     def __post_init__(self) -> None:
         check_description(self.description)
 
+    @property
+    def place(self) -> str:
+        """See ``SendOptions``."""
+        return self.vault
 
-class ArchiveWriter:
+    def naming(self) -> AbstractContextManager[None]:
+        """See ``SendOptions``."""
+        return naming_vault(self.vault)
+
+
+class ArchiveWriter(Generic[A]):
     """Takes the bytes of one archive in order.
 
-    Made by ``Vault.open_writer()``. For one task at a time. Memory: parts are held until the service has
-    acknowledged them, in buffers of the connection's ``memory_limit``; ``write`` waits while none is free.
+    Made by ``open_writer()`` of a vault or a bucket. For one task at a time. Memory: parts are held until the
+    service has acknowledged them, in buffers of the connection's ``memory_limit``; ``write`` waits while none
+    is free.
     """
 
-    def __init__(self, engine: UploadEngine, options: UploadOptions, position: int = 0) -> None:
+    def __init__(self, engine: UploadEngine[A], options: SendOptions, position: int = 0) -> None:
         self._engine = engine
         self._options = options
         self._buffer: PartBuffer | None = None
@@ -96,20 +128,20 @@ class ArchiveWriter:
         counters = self._engine.snapshot()
         state = self._closed or f"sent={counters.parts_done} in_flight={counters.parts_in_flight}"
         return (
-            f"<ArchiveWriter {self._options.vault} part_size={self._engine.part_size >> 20}MiB "
+            f"<ArchiveWriter {self._options.place} part_size={self._engine.part_size >> 20}MiB "
             f"position={self._position} {state}>"
         )
 
     @property
-    def archive(self) -> Archive:
+    def archive(self) -> A:
         """The archive; there is one after a clean end of the block, or after ``complete``.
 
         Raises:
             WriterOpenError: The archive is not complete yet.
             WriterClosedError: There is none: the writer was aborted, or has failed.
         """
-        if (finished := self._engine.finished) is not None:
-            return as_archive(finished, self._options)
+        if (archive := self._engine.archive) is not None:
+            return archive
         if self._closed is None:
             raise WriterOpenError(
                 "the archive is not complete yet; leave the writer's block, or call complete(), first"
@@ -189,7 +221,7 @@ class ArchiveWriter:
         for block in blocks:
             await self.write(block)
 
-    async def complete(self) -> Archive:
+    async def complete(self) -> A:
         """Send what is left, wait for every part, and make the archive.
 
         Calling it again returns the same archive. If cancelled while the service may already be making the
@@ -213,12 +245,12 @@ class ArchiveWriter:
                 raise EmptyArchiveError("nothing was written")
             if self._filled:
                 self._submit()
-            return as_archive(await self._engine.finish(), self._options)
+            return await self._engine.finish()
         except BaseException as error:
             self._failure = error
             raise
         finally:
-            self._closed = "completed" if self._engine.finished is not None else "failed"
+            self._closed = "completed" if self._engine.archive is not None else "failed"
             self._busy = False
 
     def drain(self, seconds: float = GRACE_SECONDS) -> None:
@@ -271,18 +303,18 @@ class ArchiveWriter:
 
 @asynccontextmanager
 async def open_writer(
-    store: ArchiveStore,
+    store: ArchiveStore[A],
     resources: TransferResources,
-    options: UploadOptions,
+    options: SendOptions,
     *,
     resume: tuple[UploadId, Mapping[int, bytes], Sequence[bytes]] | None = None,
-) -> AsyncIterator[ArchiveWriter]:
+) -> AsyncIterator[ArchiveWriter[A]]:
     """Open a writer; a clean end of the block completes the archive, an exception never does.
 
     ``resume`` is an upload that goes on: its id, the tree hashes of its parts at the service by offset, and
     those of the first ones, which do not come by again.
     """
-    with naming_vault(options.vault):
+    with options.naming():
         async with open_engine(store, resources, options, options.expected_size) as engine:
             position = 0
             if resume is not None:
@@ -301,13 +333,13 @@ async def open_writer(
 
 
 def open_engine(
-    store: ArchiveStore,
+    store: ArchiveStore[A],
     resources: TransferResources,
-    options: UploadOptions,
+    options: SendOptions,
     size: int | None,
     *,
     is_file: bool = False,
-) -> UploadEngine:
+) -> UploadEngine[A]:
     """Return an engine for an archive of ``size`` bytes (``None``: unknown), to enter with ``async with``.
 
     The parts of a named file may be larger than all memory that there is for buffers.
@@ -315,7 +347,7 @@ def open_engine(
     Raises:
         InvalidPlanError: Part size, size and memory do not go together. Nothing was sent.
     """
-    part_size = choose_part_size(size, options.part_size)
+    part_size = choose_part_size(size, options.part_size, store.rules.limits)
     buffer_size = part_size
     if size is not None and size < part_size:
         # It goes in one request: claim no more memory than it fills, in few sizes, so that they are reused.
@@ -346,16 +378,4 @@ def check_length(expected: int | None, actual: int, *, is_whole: bool = False) -
         + "; no archive was made",
         expected=expected,
         actual=actual,
-    )
-
-
-def as_archive(finished: FinishedUpload, options: UploadOptions) -> Archive:
-    """Return the archive that an upload made."""
-    return Archive(
-        finished.stored.id,
-        options.vault,
-        finished.size,
-        finished.tree_hash,
-        options.description or "",
-        finished.stored.stored_at,
     )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.core.treehash import hash_part
+from aioglacier.core.treehash import PartHashes, hash_part
 from aioglacier.files.reading import FileChangedError
-from aioglacier.transfer.hashing.part_job import PartJob, perform
+from aioglacier.transfer.hashing.part_job import CRC, TREE, PartJob, perform
 from tests.transfer.conftest import DATA, MIB, count_descriptors, saved
 from tests.transfer.hashing.conftest import place_of
 
@@ -28,7 +28,7 @@ def test_a_file_is_read_into_the_memory_that_is_given(tmp_path: Path) -> None:
     assert bytes(view) == DATA[5 : 5 + LENGTH]
     assert perform(PartJob(LENGTH, place), None) == expected
     assert perform(PartJob(LENGTH), view) == expected
-    assert perform(PartJob(LENGTH, with_payload=False), view) == expected._replace(payload_hash=b"")
+    assert perform(PartJob(LENGTH, hashes=TREE), view) == expected._replace(payload_hash=b"")
     assert count_descriptors() == before
 
 
@@ -53,3 +53,9 @@ def test_a_file_that_has_changed_is_not_hashed(tmp_path: Path) -> None:
     with pytest.raises(FileChangedError, match="size"):
         perform(PartJob(MIB, place), None)
     assert count_descriptors() == before
+
+
+def test_a_job_may_make_the_fast_checksum_alone() -> None:
+    """S3's CRC-64/NVME takes the place of all other hashes."""
+    hashes = perform(PartJob(9, hashes=CRC), memoryview(b"123456789"))
+    assert hashes == PartHashes(b"", b"", b"", bytes.fromhex("ae8b14860a799888"))

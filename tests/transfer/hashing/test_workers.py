@@ -23,7 +23,7 @@ from anyio import wait_all_tasks_blocked
 from aioglacier.core.errors import SourceChangedError, SourceUnreadableError
 from aioglacier.core.treehash import NATIVE_SWITCH, hash_part
 from aioglacier.transfer.hashing import part_job as partjob, workers
-from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.part_job import TREE, PartJob
 from aioglacier.transfer.hashing.workers import open_hasher
 from tests.transfer.conftest import DATA, MIB, cancel_when_blocked, count_descriptors
 from tests.transfer.hashing.conftest import SIZE, filled, hash_with, pids, place_of
@@ -50,7 +50,7 @@ async def test_a_payload_hash_is_made_only_where_it_is_wanted(hash_in: HashIn) -
     """Bytes that are not sent get their tree hash, and nothing that costs more."""
     async with open_hasher(hash_in, 1) as hasher:
         with filled(hasher.make_memory(SIZE), DATA[:SIZE]) as buffer:
-            hashes = await hasher.run(PartJob(SIZE, with_payload=False), buffer)
+            hashes = await hasher.run(PartJob(SIZE, hashes=TREE), buffer)
             assert hashes == hash_part(DATA[:SIZE])._replace(payload_hash=b"")
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aioglacier.core.errors import GlacierError
+    from aioglacier.core.models import Archive
     from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.hashing.part_job import PartJob
@@ -65,7 +66,7 @@ class Run:
         has_ended: Whether it ended by itself.
     """
 
-    def __init__(self, upload: SourceUpload) -> None:
+    def __init__(self, upload: SourceUpload[Archive]) -> None:
         self.upload = upload
         self.failure: GlacierError | None = None
         self.has_ended = False

@@ -47,6 +47,7 @@ from tests.transfer.conftest import (
 )
 
 if TYPE_CHECKING:
+    from aioglacier.core.models import Archive
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
@@ -412,7 +413,7 @@ async def test_write_waits_while_every_buffer_is_in_use(store: MemoryStore) -> N
                     writers[:] = [writer]
                     await writer.write(DATA[start : start + 100_000])
 
-        writers: list[ArchiveWriter] = []
+        writers: list[ArchiveWriter[Archive]] = []
         tasks.start_soon(send)
         while store.bodies < 4:
             await wait_all_tasks_blocked()
