@@ -16,7 +16,7 @@ from anyio import wait_all_tasks_blocked
 from hypothesis import HealthCheck, settings
 
 from aioglacier.client.glacier import Glacier
-from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError
+from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError, naming_vault
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
@@ -28,6 +28,7 @@ from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault
 from aioglacier.transfer.budget.allowance import Limits
+from aioglacier.transfer.download.proofs import TREE_PROOFS, TreeProofs
 from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.resources import open_resources
 from aioglacier.transfer.store import VAULT_RULES
@@ -37,6 +38,7 @@ from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from aioglacier.client.vault import Vault
     from aioglacier.core.ranges import ByteRange
@@ -211,15 +213,19 @@ class MemoryOutput:
     def __init__(self, data: bytes, *, name: str = "job 1", has_hash: bool = True) -> None:
         self._data = data
         self.size = len(data)
-        self.tree_hash = tree_hash(data) if has_hash else None
+        self.whole_hash = tree_hash(data) if has_hash else None
+        self.proofs: TreeProofs = TREE_PROOFS
         self.allows_unverified = True
         self.name = name
-        self.vault = "v"
         self.before: Callable[[ByteRange], Awaitable[None]] = proceed_range
         self.damage: dict[int, int] = {}
         self.vouches = True
         self.asked: list[ByteRange] = []
         self.opened = 0
+
+    def naming(self) -> AbstractContextManager[None]:
+        """Errors name the vault "v"."""
+        return naming_vault("v")
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:  # noqa: ARG002  # as in the protocol
         """Nothing is on record."""

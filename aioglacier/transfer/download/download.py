@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from aioglacier.core.errors import IntegrityError, SourceError, naming_vault
-from aioglacier.core.ranges import ByteRange, tree_nodes
-from aioglacier.core.treehash import combine
+from aioglacier.core.errors import IntegrityError, SourceError
+from aioglacier.core.ranges import ByteRange
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.reading import FileIdentity
 from aioglacier.tasks.groups import first_cause
@@ -19,7 +18,7 @@ from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.download.partial_file import PartialFile
 from aioglacier.transfer.download.retrieval_source import PiecePlaces, choose_piece_size
 from aioglacier.transfer.download.slices import SLICE_SIZE, SlicedPiece
-from aioglacier.transfer.hashing.part_job import TREE, PartJob, ReadFrom
+from aioglacier.transfer.hashing.part_job import PartJob, ReadFrom
 from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Download:
             IntegrityError: Bytes kept differing from their hashes. There is no file of that name.
             GlacierError: They could not be fetched.
         """
-        with naming_vault(self._output.vault):
+        with self._output.naming():
             async with self._partial_file() as partial:
                 await self._fill(partial)
                 passing("file verified")
@@ -77,7 +76,8 @@ class Download:
 
     async def _fill(self, partial: PartialFile) -> None:
         # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
-        pieces = list(tree_nodes(ByteRange(0, self._output.size), self._output.size, self._piece_size))
+        size = self._output.size
+        pieces = list(self._output.proofs.pieces(ByteRange(0, size), size, self._piece_size))
         await self._adopt_verified(partial, pieces)
         with first_cause():
             async with anyio.create_task_group() as tasks:
@@ -110,12 +110,12 @@ class Download:
 
     async def _adopt_verified(self, partial: PartialFile, pieces: list[ByteRange]) -> None:
         """Hash the pieces that a former try recorded, and keep those that are unchanged."""
-        tree_hash = self._output.tree_hash
-        # Bytes are known by their tree hash, whichever job they come from: jobs last a day, downloads longer.
+        whole = self._output.whole_hash
+        # Bytes are known by their hash, whichever job they come from: jobs last a day, downloads longer.
         identity = {
-            "output": None if tree_hash else self._output.name,
+            "output": None if whole else self._output.name,
             "size": self._output.size,
-            "tree_hash": tree_hash.hex() if tree_hash else None,
+            "hash": whole.hex() if whole else None,
         }
         recorded = await run_in_thread(lambda: partial.verified(identity))
         stat = await run_in_thread(partial.path.stat)
@@ -131,13 +131,13 @@ class Download:
 
     async def _adopt(self, place: ReadFrom, piece: ByteRange, expected: bytes) -> None:
         try:
-            job = PartJob(piece.size, place, hashes=TREE)
+            job = PartJob(piece.size, place, self._output.proofs.hashes)
             hashes = await self._resources.hasher.run(job)
         except SourceError:
             return  # what cannot be read from this disk is fetched again
         finally:
             self._places.release()
-        if hashes.tree_hash == expected:
+        if self._output.proofs.of(hashes) == expected:
             self._hashes[piece] = expected
             self._moved += piece.size
 
@@ -147,10 +147,10 @@ class Download:
             sliced = SlicedPiece(
                 self._output, self._resources, piece, buffer, partial=partial, count=self._count
             )
-            tree_hash = await sliced.fetch()
-            await run_in_thread(lambda: partial.record(piece, tree_hash))
+            proof = await sliced.fetch()
+            await run_in_thread(lambda: partial.record(piece, proof))
             passing("piece recorded")
-            self._hashes[piece] = tree_hash
+            self._hashes[piece] = proof
         finally:
             self._in_flight -= 1
             self._resources.buffers.release(buffer)
@@ -160,10 +160,10 @@ class Download:
         self._moved += moved
 
     def _check_whole(self, pieces: list[ByteRange]) -> None:
-        expected = self._output.tree_hash
+        expected = self._output.whole_hash
         if expected is None:
             return  # an inventory, or a range without a hash: its size is all there is to check
-        actual = combine(self._hashes[piece] for piece in pieces)
+        actual = self._output.proofs.combine((piece.size, self._hashes[piece]) for piece in pieces)
         if actual != expected:
             raise IntegrityError(
                 f"the whole of {self._output.name} differs; the file was not given its name",

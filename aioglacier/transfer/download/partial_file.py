@@ -1,8 +1,8 @@
 """The file a download grows in, which survives any crash and is trusted only as far as its hashes reach.
 
 ``.NAME.aioglacier`` beside the target holds the bytes. ``.NAME.aioglacier.journal`` lists the verified
-pieces, a line of JSON each, with the tree hash. The next download of the same output to the same target
-hashes those pieces again before it trusts them, so neither a lost write nor an edit matters.
+pieces, a line of JSON each, with the hash that proves it. The next download of the same output to the same
+target hashes those pieces again before it trusts them, so neither a lost write nor an edit matters.
 ``files.landing`` gives the complete file its name.
 
 Everything here blocks; call it in a thread.
@@ -71,7 +71,7 @@ class PartialFile:
         return cls(target, overwrite=overwrite, fd=fd, journal=journal)
 
     def verified(self, output: dict[str, Any]) -> dict[ByteRange, bytes]:
-        """Return the tree hashes of the pieces recorded for this output; forget those of another one.
+        """Return the hashes of the pieces recorded for this output; forget those of another one.
 
         ``output`` identifies what is downloaded: it is the first line of the journal.
         """
@@ -79,16 +79,16 @@ class PartialFile:
         if entries and entries[0] == output:
             with suppress(KeyError, TypeError, ValueError):
                 return {
-                    ByteRange(entry["start"], entry["stop"]): bytes.fromhex(entry["tree_hash"])
+                    ByteRange(entry["start"], entry["stop"]): bytes.fromhex(entry["hash"])
                     for entry in entries[1:]
                 }
         os.ftruncate(self._journal, 0)
         self._append(output)
         return {}
 
-    def record(self, byte_range: ByteRange, tree_hash: bytes) -> None:
+    def record(self, byte_range: ByteRange, proof: bytes) -> None:
         """Note that a piece is in the file and verified."""
-        self._append({"start": byte_range.start, "stop": byte_range.stop, "tree_hash": tree_hash.hex()})
+        self._append({"start": byte_range.start, "stop": byte_range.stop, "hash": proof.hex()})
 
     def publish(self) -> None:
         """Put the complete file on disk, give it its name, and remove the journal.

@@ -17,18 +17,17 @@ import anyio
 from aioglacier.core.errors import (
     IntegrityError,
     InvalidRangeError,
+    MemoryLimitError,
     WriterBusyError,
     WriterClosedError,
-    naming_vault,
 )
-from aioglacier.core.ranges import ByteRange, tree_nodes
-from aioglacier.core.treehash import combine
+from aioglacier.core.ranges import ByteRange
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.download.retrieval_source import choose_piece_size, fetch_piece
 from aioglacier.transfer.snapshot import TransferSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from anyio.abc import TaskGroup
 
@@ -50,7 +49,7 @@ class ArchiveReader:
         self._output = output
         self._range = byte_range
         self._ahead = ahead
-        self._hashes: list[bytes] = []
+        self._proofs: list[tuple[int, bytes]] = []
         self._position = byte_range.start
         self._busy = False
         self._failure: IntegrityError | None = None
@@ -70,7 +69,7 @@ class ArchiveReader:
         """Return the counters now."""
         given = self._position - self._range.start
         ahead = self._ahead
-        return TransferSnapshot(self.size, given, ahead.moved, given, len(self._hashes), len(ahead.pieces))
+        return TransferSnapshot(self.size, given, ahead.moved, given, len(self._proofs), len(ahead.pieces))
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -100,7 +99,7 @@ class ArchiveReader:
             raise WriterBusyError("another task is inside this reader")
         self._busy = True
         try:
-            with naming_vault(self._output.vault):
+            with self._output.naming():
                 return await self._read(size)
         finally:
             self._busy = False
@@ -117,14 +116,16 @@ class ArchiveReader:
         self._position += len(block)
         if start + len(block) == end:
             self._ahead.drop_first()  # its buffer is needed for the next one
-            self._hashes.append(piece.tree_hash)
+            self._proofs.append((piece.byte_range.size, piece.proof))
             self._check_whole()
         return block
 
     def _check_whole(self) -> None:
-        expected = self._output.tree_hash
+        expected = self._output.whole_hash
         is_whole = self._range == ByteRange(0, self._output.size) and self._position == self._range.stop
-        if expected is not None and is_whole and (actual := combine(self._hashes)) != expected:
+        if expected is None or not is_whole:
+            return
+        if (actual := self._output.proofs.combine(self._proofs)) != expected:
             self._failure = IntegrityError(
                 f"the whole of {self._output.name} differs", expected=expected, actual=actual
             )
@@ -146,8 +147,11 @@ class _PiecesAhead:
         self._output = output
         self._resources = resources
         self._tasks = tasks
-        self._piece_size = choose_piece_size(resources)
-        self._planned: Iterator[ByteRange] = tree_nodes(byte_range, output.size, self._piece_size)
+        wanted = choose_piece_size(resources)
+        self._piece_size = output.proofs.largest(wanted)
+        if self._piece_size > resources.buffers.limit:
+            raise MemoryLimitError(part_size=self._piece_size, memory_limit=resources.buffers.limit)
+        self._planned = output.proofs.pieces(byte_range, output.size, wanted)
         self.pieces: deque[_Piece] = deque()
         self.moved = 0
         self.is_stopped = False
@@ -192,7 +196,7 @@ class _PiecesAhead:
     async def _fetch(self, piece: _Piece) -> None:
         try:
             with piece.scope:
-                piece.tree_hash = await fetch_piece(
+                piece.proof = await fetch_piece(
                     self._output, self._resources, piece.byte_range, piece.buffer, count=self._count
                 )
         except Exception as error:  # noqa: BLE001  # the reader raises it when it comes to this piece
@@ -263,4 +267,4 @@ class _Piece:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ended: anyio.Event = field(default_factory=anyio.Event)
     failure: Exception | None = None
-    tree_hash: bytes = b""
+    proof: bytes = b""

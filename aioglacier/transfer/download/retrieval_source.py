@@ -12,20 +12,22 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
+from aioglacier.core.errors import IntegrityError, UnexpectedResponseError, naming_vault
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, combine_leaves
-from aioglacier.transfer.hashing.part_job import TREE, PartJob
+from aioglacier.transfer.download.proofs import TREE_PROOFS
+from aioglacier.transfer.hashing.part_job import PartJob
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from aioglacier.core.models import JobId
     from aioglacier.gateway.contract.protocols import Output
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.transfer.budget.buffers import PartBuffer
+    from aioglacier.transfer.download.proofs import TreeProofs
     from aioglacier.transfer.resources import TransferResources
 
     #: The hash that the service vouches with, if it does, and the one that came of the bytes.
@@ -45,24 +47,28 @@ class ArchiveOutput(Protocol):
 
     Attributes:
         size: All of them.
-        tree_hash: Their tree hash, where it is known.
+        whole_hash: The hash of the whole, where it is known and pieces make it.
         allows_unverified: Whether bytes may be given that no hash is known of.
         name: What to call them in messages.
-        vault: The vault's name, for errors.
+        proofs: The way to verify them.
     """
 
     size: int
-    tree_hash: bytes | None
+    whole_hash: bytes | None
     allows_unverified: bool
     name: str
-    vault: str
+    proofs: TreeProofs
+
+    def naming(self) -> AbstractContextManager[None]:
+        """Set the place's name on every error that leaves the block."""
+        ...
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """Open some of the bytes, counted from the start of the output."""
         ...
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
-        """Return the tree hash that these bytes had when they were uploaded, where it is on record."""
+        """Return the hash that these bytes had when they were uploaded, where it is known beforehand."""
         ...
 
 
@@ -86,25 +92,30 @@ class GlacierOutput:
         allows_unverified: bool = False,
     ) -> None:
         self.allows_unverified = allows_unverified
+        self.proofs = TREE_PROOFS
         self._gateway = gateway
-        self.vault = vault
+        self._vault = vault
         self._job_id = job_id
         self._part = part or ByteRange(0, size)
         self._is_whole = self._part == ByteRange(0, size)
         self._leaves = leaves
         self.size = self._part.size
-        self.tree_hash = tree_hash if self._is_whole else None
-        if self.tree_hash is None and leaves:
-            self.tree_hash = combine_leaves(leaves)
+        self.whole_hash = tree_hash if self._is_whole else None
+        if self.whole_hash is None and leaves:
+            self.whole_hash = combine_leaves(leaves)
         self.name = f"job {job_id}" if self._is_whole else f"job {job_id}, bytes {self._part}"
+
+    def naming(self) -> AbstractContextManager[None]:
+        """See ``ArchiveOutput``."""
+        return naming_vault(self._vault)
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""
         if self._is_whole and byte_range == self._part:
-            return self._gateway.get_job_output(self.vault, self._job_id, None)
+            return self._gateway.get_job_output(self._vault, self._job_id, None)
         start = self._part.start
         wanted = ByteRange(start + byte_range.start, start + byte_range.stop)
-        return self._gateway.get_job_output(self.vault, self._job_id, wanted)
+        return self._gateway.get_job_output(self._vault, self._job_id, wanted)
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
         """See ``ArchiveOutput``."""
@@ -162,7 +173,7 @@ async def fetch_piece(
     *,
     count: Callable[[int], None],
 ) -> bytes:
-    """Fetch bytes into a buffer, verify them, and return their tree hash.
+    """Fetch bytes into a buffer, verify them, and return the hash that proves them.
 
     Raises:
         IntegrityError: They differed from the service's hash each of three times.
@@ -175,8 +186,8 @@ async def fetch_piece(
             open_piece(output, byte_range) as answer,
         ):
             await answer.receive_into(buffer.view[: byte_range.size], moved)
-        hashes = await resources.hasher.run(PartJob(byte_range.size, hashes=TREE), buffer)
-        return answer.head, hashes.tree_hash
+        hashes = await resources.hasher.run(PartJob(byte_range.size, None, output.proofs.hashes), buffer)
+        return answer.head, output.proofs.of(hashes)
 
     return await until_undamaged(output, byte_range, attempt, count=count)
 
@@ -188,7 +199,7 @@ async def until_undamaged(
     *,
     count: Callable[[int], None],
 ) -> bytes:
-    """Fetch bytes until they are what the service vouches for, and return their tree hash.
+    """Fetch bytes until they are what the service vouches for, and return the hash that proves them.
 
     Where neither the service nor the record has a hash for these bytes, the whole has to be compared.
 
@@ -199,7 +210,7 @@ async def until_undamaged(
     while True:
         promised, actual = await attempt()
         promised = promised or output.recorded_hash(byte_range)
-        if promised is None and output.tree_hash is None and not output.allows_unverified:
+        if promised is None and output.whole_hash is None and not output.allows_unverified:
             raise unverifiable(output.name, byte_range)
         if promised is None or promised == actual:
             return actual

@@ -4,9 +4,9 @@ Only a reader of a piece needs all of it in memory at once. On the way to a file
 buffers of a slice each: the one it was begun with, and another one if there is memory to spare, for which it
 never waits. Bytes in the file are not trusted before the hash of the piece is known.
 
-A slice is a node of the piece's tree, so slices' hashes combine to the piece's. 4 MiB it is: smaller ones
-cost more than the fresh pages and the room in the CPU's cache that they save, since each takes the loop a
-tenth of a millisecond.
+A slice is a node of the piece's tree, so slices' hashes combine to the piece's. Another hash needs the slices
+in order: then each is written when the one before it is. 4 MiB it is: smaller ones cost more than the fresh
+pages and the room in the CPU's cache that they save, since each takes the loop a tenth of a millisecond.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import combine
 from aioglacier.tasks.threads import wait_until_ended, withdraw
 from aioglacier.transfer.download.retrieval_source import open_piece, until_undamaged
+from aioglacier.transfer.hashing.part_job import TREE, new_hasher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from aioglacier.core.crc import CrcHasher
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.core.treehash import PartHasher
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.download.partial_file import PartialFile
     from aioglacier.transfer.download.retrieval_source import ArchiveOutput, Fetched
@@ -59,9 +62,10 @@ class SlicedPiece:
         self._more: list[PartBuffer] = []
         self._storing: deque[tuple[PartBuffer, Future[bytes]]] = deque()
         self._hashes: list[bytes] = []
+        self._in_order: PartHasher | CrcHasher | None = None
 
     async def fetch(self) -> bytes:
-        """Fetch it, write it to its place in the file, verify it, and return its tree hash.
+        """Fetch it, write it to its place in the file, verify it, and return the hash that proves it.
 
         Raises:
             IntegrityError: It differed from the service's hash each of three times.
@@ -76,6 +80,8 @@ class SlicedPiece:
 
     async def _attempt(self) -> Fetched:
         self._hashes.clear()  # those of an attempt that came damaged
+        proofs = self._output.proofs
+        self._in_order = new_hasher(proofs.hashes, self._piece.size) if proofs.hashes != TREE else None
         try:
             async with self._resources.connections.exchange(self._piece.size, self._count) as moved:
                 promised = await self._receive(moved)
@@ -86,6 +92,8 @@ class SlicedPiece:
             self._free += [buffer for buffer, _ in self._storing]
             self._storing.clear()
             raise
+        if self._in_order is not None:
+            return promised, proofs.of(self._in_order.finish())
         return promised, combine(self._hashes)
 
     async def _receive(self, moved: Callable[[int], None]) -> bytes | None:
@@ -99,7 +107,11 @@ class SlicedPiece:
                 except BaseException:
                     self._free.append(buffer)
                     raise  # not filled, so no thread has it
-                storing = self._resources.hasher.threads.store(view, self._partial.file, start)
+                while self._in_order is not None and self._storing:
+                    await self._finish_oldest()
+                storing = self._resources.hasher.threads.store(
+                    view, self._partial.file, start, self._in_order
+                )
                 self._storing.append((buffer, storing))
         return answer.head
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from aioglacier.core.crc import CrcHasher
+    from aioglacier.core.treehash import PartHasher
+
 T = TypeVar("T")
 
 
@@ -44,20 +47,22 @@ class HashThreads:
             raise
         return call.result()
 
-    def store(self, data: memoryview, file: int, offset: int) -> Future[bytes]:
+    def store(
+        self, data: memoryview, file: int, offset: int, hasher: PartHasher | CrcHasher | None = None
+    ) -> Future[bytes]:
         """Begin ``store``; the future has the slice's tree hash, or an ``OSError``.
 
         Until then data and file are in use: a caller that leaves before awaits ``withdraw``.
         """
-        return self._pool.submit(store, data, file, offset)
+        return self._pool.submit(store, data, file, offset, hasher)
 
     def close(self) -> None:
         """End the threads, which must have nothing to do any more."""
         self._pool.shutdown(wait=False, cancel_futures=True)  # a thread may hang on a dead disk
 
 
-def store(data: memoryview, file: int, offset: int) -> bytes:
-    """Write bytes to a place of an open file, and return their tree hash.
+def store(data: memoryview, file: int, offset: int, hasher: PartHasher | CrcHasher | None = None) -> bytes:
+    """Write bytes to a place of an open file, and return their tree hash, or give them to ``hasher``.
 
     Raises:
         OSError: They cannot be written.
@@ -65,9 +70,12 @@ def store(data: memoryview, file: int, offset: int) -> bytes:
     leaves = []
     for at in range(0, len(data), LEAF_SIZE):
         leaf = data[at : at + LEAF_SIZE]
-        leaves.append(tree_hash(leaf))
+        if hasher is None:
+            leaves.append(tree_hash(leaf))
+        else:
+            hasher.update(leaf)
         _write(leaf, file, offset + at)  # at once: the leaf is still in the CPU's cache
-    return combine(leaves)
+    return combine(leaves) if leaves else b""
 
 
 def _write(leaf: memoryview, file: int, offset: int) -> None:

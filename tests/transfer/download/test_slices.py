@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,9 +14,11 @@ import psutil
 import pytest
 
 from aioglacier.core.errors import IntegrityError, TargetError
+from aioglacier.core.ranges import ByteRange
 from aioglacier.server.requests.faults import Fault, FaultKind
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.download.download import Download
+from aioglacier.transfer.download.proofs import PartProofs
 from aioglacier.transfer.download.slices import SLICE_SIZE
 from aioglacier.transfer.resources import open_resources
 from tests.transfer.conftest import DATA, MIB, MemoryOutput, serve, thread_resources
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from aioglacier.core.ranges import ByteRange
     from aioglacier.transfer.budget.allowance import HashIn
     from aioglacier.transfer.resources import TransferResources
 
@@ -185,3 +187,24 @@ async def test_passing_trouble_costs_only_time(fault: str, tmp_path: Path, targe
         await job.download(target)
         assert met() == {"GetJobOutput": 2 if fault == "flipped" else 3}
     assert target.read_bytes() == DATA
+
+
+class WholeObject(MemoryOutput):
+    """An S3 object that was sent in one request, of which S3 has the SHA-256."""
+
+    def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
+        """Return what S3 has of these bytes."""
+        return sha256(self._data).digest() if byte_range == ByteRange(0, self.size) else None
+
+
+async def test_slices_are_hashed_in_order_where_their_hashes_do_not_combine(
+    target: Path, roomy: TransferResources
+) -> None:
+    """A part of an S3 object is proven by the SHA-256 of all its bytes, and damage in any slice shows."""
+    output = WholeObject(BYTES, has_hash=False)
+    output.vouches = output.allows_unverified = False
+    output.proofs = PartProofs([ByteRange(0, len(BYTES))])
+    output.damage = {2 * SLICE_SIZE + 5: 1}
+    await Download(output, roomy, target).run()
+    assert target.read_bytes() == BYTES
+    assert output.asked == [ByteRange(0, len(BYTES))] * 2
