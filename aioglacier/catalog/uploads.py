@@ -307,10 +307,9 @@ class Uploads:
         return await self._first(is_it, key, escape_path(source))
 
     async def find_latest(self, key: VaultKey, source: str) -> UploadRecord | None:
-        """Return the upload of the latest archive of this source in this vault."""
-        latest = f"SELECT upload FROM archives WHERE place = ? AND source = ? {_LATEST}"  # noqa: S608
-        found = await self._first(f"number = ({latest})", key, escape_path(source))
-        return found if found is not None and found.state is UploadState.COMPLETED else None
+        """Return the latest upload of this file as it is that became an archive; not an encrypted one."""
+        is_it = f"place = ? AND source = ? AND state = '{UploadState.COMPLETED}' {_LATEST}"
+        return await self._first(is_it, key, escape_path(source))
 
     async def find_described(self, key: VaultKey, description: str) -> UploadRecord | None:
         """Return the latest upload of a stream with this description."""

@@ -36,6 +36,7 @@ class JobNotices:
         self._queue = queue
         self._done: OrderedDict[JobId, None] = OrderedDict()
         self._changed = anyio.Event()
+        self._named: set[JobId] = set()
 
     def __repr__(self) -> str:
         return f"<JobNotices of {self._queue!r} done={len(self._done)}>"
@@ -44,8 +45,11 @@ class JobNotices:
         """Return when a message says that the job is done, or after the timeout."""
         with anyio.move_on_after(timeout_seconds):
             while job_id not in self._done:
-                await self._changed.wait()
-            del self._done[job_id]  # a message is a hint, so another wait needs another one
+                changed, named = self._changed, self._named
+                await changed.wait()
+                if job_id in named:  # also for a second task, after the first has taken the message
+                    break
+            self._done.pop(job_id, None)  # a message is a hint, so another wait needs another one
 
     async def listen(self) -> None:
         """Read the queue until cancelled. If it cannot be read, try again every half minute."""
@@ -58,12 +62,13 @@ class JobNotices:
                 continue
             for message in messages:
                 self._done[message.job_id] = None
+                self._named.add(message.job_id)
                 if len(self._done) > _MAX_REMEMBERED:
                     self._done.popitem(last=False)  # the oldest: most likely a job of another program
                 await self._queue.remove(message)  # after it is remembered, or a crash here would lose it
             if messages:
                 self._changed.set()
-                self._changed = anyio.Event()
+                self._changed, self._named = anyio.Event(), set()
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from aioglacier.catalog import PartRecord, UploadState
 from aioglacier.core.errors import (
     CatalogError,
     CatalogMismatchError,
+    CostLimitError,
     GlacierError,
     IntegrityError,
     InvalidParameterError,
@@ -141,7 +142,12 @@ class RecordingStore:
             self._record = await self._recorded(self._intend(part_size=part_size))
         passing("upload intent recorded")
         async with self._records.initiating(self._record):
-            return await self._initiate(self._record, part_size)
+            try:
+                return await self._initiate(self._record, part_size)
+            except CostLimitError as error:  # it was never sent
+                await self._note_failed(error, error.message)
+                self._record = None
+                raise
 
     async def _initiate(self, record: UploadRecord, part_size: int) -> UploadId:
         while True:

@@ -14,7 +14,13 @@ import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.catalog import JobState
-from aioglacier.core.errors import AccessDeniedError, JobNotFoundError, ServiceError, TemporaryServiceError
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    CostLimitError,
+    JobNotFoundError,
+    ServiceError,
+    TemporaryServiceError,
+)
 from aioglacier.core.models import JobAction
 from aioglacier.core.spending import budgets, take_expenses
 from aioglacier.files.crashpoints import passing
@@ -120,7 +126,7 @@ async def _initiate(context: RecordedVault, wanted: JobRequest) -> JobId:
     size = await _size(context, wanted) if budgets() else None
     try:
         job_id = await wanted.send(context.gateway, context.name, record.nonce, size)
-    except ServiceError as error:
+    except (CostLimitError, ServiceError) as error:
         if not isinstance(error, TemporaryServiceError):  # otherwise it may have been started
             await jobs.record_state(record, JobState.FAILED, error.message)
         raise

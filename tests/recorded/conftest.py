@@ -43,12 +43,13 @@ async def done(writer: aioglacier.ArchiveWriter[Archive], parts: int) -> None:
 
 @dataclass
 class House:
-    """A local Glacier, a catalog, and a vault that is connected to both."""
+    """A local Glacier, a catalog and its location, and a vault that is connected to both."""
 
     server: LocalGlacier
     vault: aioglacier.Vault
     records: VaultRecords
     file: Path
+    location: str
 
     @property
     def catalog(self) -> Catalog:
@@ -76,13 +77,19 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+def location(tmp_path: Path) -> str:
+    """Return the location of a new catalog: a file. A test module may have another database as well."""
+    return str(tmp_path / "catalog.db")
+
+
+@pytest.fixture
+async def house(tmp_path: Path, location: str, request: pytest.FixtureRequest) -> AsyncIterator[House]:
     """Return a local Glacier, a catalog and a vault, with a file of six parts; a parameter delays jobs."""
     file = tmp_path / "film.mkv"
     file.write_bytes(data(SIZE))
     async with (
         LocalGlacier(tmp_path / "glacier", job_delay=getattr(request, "param", 0), inventory_lag=0) as server,
-        Catalog.open(tmp_path / "catalog.db") as catalog,
+        Catalog.open(location) as catalog,
         aioglacier.connect(
             endpoint_url=server.url,
             region_name="us-east-1",
@@ -95,4 +102,4 @@ async def house(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     ):
         vault = await glacier.create_vault("v")
         assert vault.records is not None
-        yield House(server, vault, vault.records, file)
+        yield House(server, vault, vault.records, file, location)

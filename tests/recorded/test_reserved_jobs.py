@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import pytest
 
+from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import JobState
+from aioglacier.core.errors import CostLimitError
+from aioglacier.core.spending import Budget
 from aioglacier.server.requests.faults import Fault, FaultKind
+
+# Fixtures that give both databases in turn.
+from tests.catalog.conftest import database, location, path, server  # noqa: F401
 from tests.cli.conftest import MIB
 
 if TYPE_CHECKING:
@@ -52,7 +58,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 def buyer(house: House, *wanted: str, crash_at: str = "") -> subprocess.Popen[str]:
     """Start a process that buys."""
-    command = [sys.executable, "-c", BUYER, house.server.url, house.catalog.location, *wanted]
+    command = [sys.executable, "-c", BUYER, house.server.url, house.location, *wanted]
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -155,3 +161,17 @@ async def test_an_inventory_is_used_until_there_is_a_newer_one(house: House) -> 
     await house.server.advance(25 * 3600)
     await house.server.run_inventory()
     assert (await house.vault.retrieve_inventory()).is_new
+
+
+async def test_what_would_cost_too_much_leaves_no_intent(house: House) -> None:
+    """A job and an upload that the budget refuses were never sent, and the record says so at once."""
+    archive = await house.vault.upload(b"small")
+    budget = Budget(load_prices("us-east-1"), 0.0)
+    with pytest.raises(CostLimitError):
+        async with house.vault.spending(budget):
+            await house.vault.retrieve(archive.id)
+    with pytest.raises(CostLimitError):
+        async with house.vault.spending(budget):
+            await house.vault.upload(house.file, part_size=MIB)
+    assert [each async for each in house.catalog.jobs.list_useful()] == []
+    assert await house.uploads() == []

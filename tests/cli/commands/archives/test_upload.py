@@ -91,7 +91,7 @@ def test_a_restart_leaves_another_files_upload_alone(tmp_path: Path) -> None:
 
 
 def test_the_source_of_an_encrypted_upload_is_on_record(bare: Cli) -> None:
-    """The catalog says which file it was, and a plain upload of that file is another archive."""
+    """The catalog says which file it was. A plain upload of it is another archive, and is skipped later."""
     pyrage = pytest.importorskip("pyrage")
     key = str(pyrage.x25519.Identity.generate().to_public())
     (bare.folder / "file").write_bytes(b"archived")
@@ -102,4 +102,6 @@ def test_the_source_of_an_encrypted_upload_is_on_record(bare: Cli) -> None:
     assert (record["source"], record["description"]) == (str(bare.folder / "file"), "")
     plain = bare(*local, "upload", "v", "file").record
     assert not plain["skipped"]
-    assert len(bare(*local, "list", "v").records) == 2
+    bare(*local, "upload", "v", "file", f"--recipient={key}")
+    assert bare(*local, "upload", "v", "file").record["skipped"]
+    assert len(bare(*local, "list", "v").records) == 3
