@@ -22,6 +22,7 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.see_through import GRACE_SECONDS
+from aioglacier.tasks.threads import run_in_thread
 from aioglacier.transfer.upload.engine import UploadEngine
 from aioglacier.transfer.upload.sources import as_bytes_view
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
     from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.writer_file import WriterFile
 
 #: A caller that writes in a tight loop never waits for anything; it lets others run after this long.
 _OWN_TURN_SECONDS: Final = 0.002
@@ -119,6 +121,7 @@ class ArchiveWriter(Generic[A]):
         self._buffer: PartBuffer | None = None
         self._filled = 0
         self._position = position
+        self._file: WriterFile | None = None
         self._busy = False
         self._closed: str | None = None
         self._failure: BaseException | None = None
@@ -221,6 +224,25 @@ class ArchiveWriter(Generic[A]):
         for block in blocks:
             await self.write(block)
 
+    def file(self) -> WriterFile:
+        """Return a blocking binary file, for code that writes in a thread: pandas, pyarrow, tarfile, zipfile.
+
+        It gathers up to 1 MiB. ``complete`` hands that on where the file was not closed. The thread's code
+        may be in one file at a time, and shall be over before the block of the writer ends::
+
+            async with vault.open_writer() as writer:
+                await asyncio.to_thread(frame.to_parquet, writer.file())
+
+        Raises:
+            WriterBusyError: A former file of this writer is still open.
+        """
+        from aioglacier.transfer.upload.writer_file import WriterFile  # noqa: PLC0415  # few writers need it
+
+        if self._file is not None and not self._file.closed:
+            raise WriterBusyError("a former file of this writer is still open; close it first")
+        self._file = WriterFile(self.write, self._position)
+        return self._file
+
     async def complete(self) -> A:
         """Send what is left, wait for every part, and make the archive.
 
@@ -237,6 +259,8 @@ class ArchiveWriter(Generic[A]):
         """
         if self._closed == "completed":
             return self.archive
+        if self._file is not None:
+            await run_in_thread(self._file.close)
         self._enter()
         try:
             self._engine.check()
@@ -275,6 +299,8 @@ class ArchiveWriter(Generic[A]):
     def release(self) -> None:
         """Give back the buffer that was being filled; nothing can be written afterwards."""
         self._closed = self._closed or "closed"
+        if self._file is not None:
+            self._file.discard()
         if self._buffer is not None:
             self._engine.discard(self._buffer)
             self._buffer = None
