@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from aioglacier.server.protocol.operation_names import OPERATION_NAMES
+from aioglacier.server.protocol.operation_names import OPERATION_NAMES, S3_OPERATION_NAMES
 from aioglacier.server.routes import OPERATIONS
+from aioglacier.server.s3_routes import S3_OPERATIONS
 from tests.server.conftest import deny_delete, send
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ TOPIC = "arn:aws:sns:us-east-1:012345678901:done"
 def test_every_operation_of_the_service_has_a_route() -> None:
     """The names that faults accept are those of the routes."""
     assert sorted(operation.name for operation in OPERATIONS.values()) == list(OPERATION_NAMES)
+    assert sorted({operation.name for operation in S3_OPERATIONS.values()}) == list(S3_OPERATION_NAMES)
 
 
 async def test_every_setting_needs_its_vault(faithful: LocalGlacier) -> None:

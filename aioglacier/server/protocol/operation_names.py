@@ -1,4 +1,4 @@
-"""The names of the service's operations, as faults and error messages spell them."""
+"""The names of both services' operations, as faults and error messages spell them."""
 
 from __future__ import annotations
 
@@ -38,4 +38,17 @@ OPERATION_NAMES: Final = (
     "SetVaultNotifications",
     "UploadArchive",
     "UploadMultipartPart",
+)
+
+S3_OPERATION_NAMES: Final = (
+    "CreateBucket",
+    "DeleteBucket",
+    "DeleteObject",
+    "DeleteObjects",
+    "GetBucketLocation",
+    "GetObject",
+    "HeadBucket",
+    "HeadObject",
+    "ListBuckets",
+    "PutObject",
 )

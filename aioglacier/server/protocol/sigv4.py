@@ -20,7 +20,7 @@ from aioglacier.server.protocol import behaviour
 from aioglacier.server.protocol.refusal import RefusalError, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 SERVICE: Final = "glacier"
@@ -162,15 +162,20 @@ def parse_authorization(text: str | None) -> Authorization:
     return Authorization(key, date, region, service, signed, fields["Signature"])
 
 
-def canonical_request(request: SignedRequest, signed_headers: Iterable[str]) -> str:
-    """Return the request in the one form that both sides sign."""
+def canonical_request(
+    request: SignedRequest,
+    signed_headers: Iterable[str],
+    *,
+    canonical_path: Callable[[str], str] | None = None,
+) -> str:
+    """Return the request in the one form that both sides sign; S3 has a ``canonical_path`` of its own."""
     path, _, query = request.target.partition("?")
     names = sorted(signed_headers)
     lines = "".join(f"{name}:{request.header(name) or ''}\n" for name in names)
     return "\n".join(
         (
             request.method,
-            _canonical_path(path),
+            (canonical_path or _canonical_path)(path),
             _canonical_query(query),
             lines,
             ";".join(names),
@@ -186,7 +191,7 @@ def string_to_sign(canonical: str, amz_date: str, scope: str) -> str:
 
 def sign(secret: str, authorization: Authorization, to_sign: str) -> str:
     """Return the signature in hex."""
-    key = _signing_key(secret, authorization.date, authorization.region, authorization.service)
+    key = signing_key(secret, authorization.date, authorization.region, authorization.service)
     return hmac.new(key, _octets(to_sign), hashlib.sha256).hexdigest()
 
 
@@ -204,7 +209,8 @@ def authorization_for(
 
 
 @lru_cache(maxsize=64)
-def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """Return the key that a scope's signatures are made with."""
     key = f"AWS4{secret}".encode()
     for message in (date, region, service, "aws4_request"):
         key = hmac.new(key, _octets(message), hashlib.sha256).digest()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -55,6 +57,11 @@ async def send_slices(
         cut(request)
     await response.write_eof()
     return response
+
+
+def skewed_date(skew: timedelta) -> dict[str, str]:
+    """Return the Date header of a server whose clock is set ahead, none if it is not."""
+    return {"Date": format_datetime(datetime.now(UTC) + skew, usegmt=True)} if skew else {}
 
 
 async def _send_all(

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from aioglacier.server.protocol.operation_names import OPERATION_NAMES
+from aioglacier.server.protocol.operation_names import OPERATION_NAMES, S3_OPERATION_NAMES
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 
 if TYPE_CHECKING:
@@ -162,8 +162,9 @@ class Fault:
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", FaultKind(self.kind))
         object.__setattr__(self, "moment", Moment(self.moment))
-        if self.operation != "*" and self.operation not in OPERATION_NAMES:
-            nearest = get_close_matches(self.operation, OPERATION_NAMES, n=1, cutoff=0)
+        names = (*OPERATION_NAMES, *S3_OPERATION_NAMES)
+        if self.operation not in {"*", *names}:
+            nearest = get_close_matches(self.operation, names, n=1, cutoff=0)
             raise ValueError(f"no operation is named {self.operation!r}; the nearest is {nearest[0]!r}")
         for name, kind in _TYPES.items():
             if not isinstance(value := getattr(self, name), kind):

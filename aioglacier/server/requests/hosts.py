@@ -18,7 +18,9 @@ from aioglacier.server.protocol.refusal import refuse
 if TYPE_CHECKING:
     from aioglacier.server.state.server_settings import Settings
 
-_SERVICE: Final = re.compile(r"glacier\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
+_SERVICE: Final = re.compile(
+    r"(?:glacier\.[a-z0-9-]+|(?:[a-z0-9.-]+\.)?s3(?:[.-][a-z0-9-]+)*)\.amazonaws\.com(?:\.cn)?"
+)
 
 
 def check_host(header: str, settings: Settings) -> None:
@@ -32,12 +34,15 @@ def check_host(header: str, settings: Settings) -> None:
         host = (urlsplit(f"//{header}").hostname or "").rstrip(".")
     except ValueError:
         host = header
-    if host in {"", "localhost", settings.host.lower()} or host.endswith(".localhost"):
-        return
-    if host in {name.lower() for name in settings.allowed_hosts} or _SERVICE.fullmatch(host):
+    if host in {"", *own_names(settings)} or host.endswith(".localhost") or _SERVICE.fullmatch(host):
         return
     if not _is_address(host):
         raise refuse(behaviour.FOREIGN_HOST, host=host)
+
+
+def own_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of this server, each of which may have a bucket's name before it."""
+    return ("localhost", *(name.lower() for name in (settings.host, *settings.allowed_hosts)))
 
 
 def _is_address(host: str) -> bool:

@@ -47,7 +47,8 @@ def put_piece(db: sqlite3.Connection, body: int, start: int, received: Received)
 def is_recorded(db: sqlite3.Connection, file: str) -> bool:
     """Return whether a file belongs to a body or is a job's output."""
     found = db.execute(
-        "SELECT 1 FROM pieces WHERE file = :file UNION ALL SELECT 1 FROM jobs WHERE output_file = :file",
+        "SELECT 1 FROM pieces WHERE file = :file UNION ALL SELECT 1 FROM jobs WHERE output_file = :file "
+        "UNION ALL SELECT 1 FROM object_parts WHERE file = :file",
         {"file": file},
     )
     return found.fetchone() is not None

@@ -6,6 +6,9 @@
   bytes and a finished job outlives its archive.
 - An inventory is a *run*: it lists the archives up to ``listed_number`` that were not deleted before it.
   ``deleted_run`` keeps a deleted archive as long as the last inventory still shows it.
+- Objects, uploads and parts of S3 have tables of their own. A part's ``number`` is the client's while its
+  upload is open; completion numbers the chosen parts from 1 and gives each its ``start``. ``traits`` is JSON:
+  the part of an object's head that is only stored and given back.
 - ``doomed`` names files that no piece uses and that are still to be removed; it is written in the transaction
   that ends their use.
 """
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import sqlite3
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _TABLES: Final = """
 CREATE TABLE settings (
@@ -144,21 +147,103 @@ CREATE TABLE capacity (
 );
 """
 
+#: Added by version 2.
+_S3_TABLES: Final = """
+CREATE TABLE buckets (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL
+);
+
+CREATE TABLE bucket_documents (
+    bucket INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (bucket, kind)
+) WITHOUT ROWID;
+
+CREATE TABLE objects (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    body INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    etag TEXT NOT NULL,
+    modified INTEGER NOT NULL,
+    storage_class TEXT NOT NULL,
+    traits TEXT NOT NULL,
+    part_count INTEGER,
+    algorithm TEXT,
+    checksum_type TEXT,
+    checksum BLOB,
+    restore_tier TEXT,
+    restore_asked INTEGER,
+    restore_due INTEGER,
+    restore_until INTEGER,
+    is_announced INTEGER NOT NULL DEFAULT 1,
+    UNIQUE (bucket, key)
+);
+CREATE INDEX objects_of_body ON objects (body);
+CREATE INDEX objects_restoring ON objects (restore_due) WHERE NOT is_announced;
+
+CREATE TABLE object_uploads (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    bucket INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    body INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    storage_class TEXT NOT NULL,
+    traits TEXT NOT NULL,
+    algorithm TEXT,
+    checksum_type TEXT,
+    etag TEXT
+);
+CREATE INDEX object_uploads_open ON object_uploads (bucket, key, number) WHERE etag IS NULL;
+
+CREATE TABLE object_parts (
+    body INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    file TEXT NOT NULL UNIQUE,
+    md5 BLOB NOT NULL,
+    checksum BLOB,
+    modified INTEGER NOT NULL,
+    PRIMARY KEY (body, number)
+);
+CREATE INDEX object_parts_by_start ON object_parts (body, start);
+
+CREATE TABLE early_deletions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    storage_class TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
+    days_left INTEGER NOT NULL
+);
+"""
+
+#: The tables of each version, which an older database lacks.
+_ADDED: Final = {1: _TABLES, 2: _S3_TABLES}
+
 
 class SchemaError(Exception):
     """The records were written by a newer version of this library."""
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Create the tables in a new database, or check that an old one can be used.
+    """Create the tables in a new database, and those that an old one lacks.
 
     Raises:
         SchemaError: The database's version is newer than this library's.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == 0:
-        db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-    elif version != SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise SchemaError(
             f"the records have version {version}, this library knows {SCHEMA_VERSION}; use a newer aioglacier"
         )
+    if version < SCHEMA_VERSION:
+        added = "".join(tables for number, tables in _ADDED.items() if number > version)
+        db.executescript(f"BEGIN; {added} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

@@ -1,0 +1,145 @@
+"""The operations of S3 by method, level and subresource, and the bucket and key of a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, unquote
+
+from aioglacier.server.operations.s3 import buckets, object_reading as reading, objects
+from aioglacier.server.protocol import s3_behaviour as behaviour
+from aioglacier.server.protocol.s3_refusals import S3RefusalError, not_implemented
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aioglacier.server.requests.call import Answer
+    from aioglacier.server.requests.s3_call import S3Call
+
+
+@dataclass(frozen=True, slots=True)
+class S3Operation:
+    """One operation; ``takes_bytes`` if its body is an object's bytes and not a document."""
+
+    run: Callable[[S3Call], Awaitable[Answer]]
+    takes_bytes: bool = False
+
+    @property
+    def name(self) -> str:
+        """The operation's name in the API, which is that of its function: ``PutObject``."""
+        return "".join(word.capitalize() for word in self.run.__name__.split("_"))
+
+
+@dataclass(frozen=True, slots=True)
+class S3Target:
+    """The bucket, key and query of a request; an empty name where there is none."""
+
+    bucket: str
+    key: str
+    query: dict[str, str]
+
+    @property
+    def level(self) -> str:
+        """The kind of thing that is addressed."""
+        return "object" if self.key else "bucket" if self.bucket else "account"
+
+
+#: Each operation by its method, its level and its subresource: the query's key that selects it.
+S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
+    ("GET", "account", ""): S3Operation(buckets.list_buckets),
+    ("PUT", "bucket", ""): S3Operation(buckets.create_bucket),
+    ("HEAD", "bucket", ""): S3Operation(buckets.head_bucket),
+    ("DELETE", "bucket", ""): S3Operation(buckets.delete_bucket),
+    ("GET", "bucket", "location"): S3Operation(buckets.get_bucket_location),
+    ("POST", "bucket", "delete"): S3Operation(objects.delete_objects),
+    ("PUT", "object", ""): S3Operation(objects.put_object, takes_bytes=True),
+    ("HEAD", "object", ""): S3Operation(reading.head_object),
+    ("GET", "object", ""): S3Operation(reading.get_object),
+    ("DELETE", "object", ""): S3Operation(objects.delete_object),
+}
+
+_IMPLEMENTED: Final = {subresource for _, _, subresource in S3_OPERATIONS if subresource}
+
+#: Subresources that S3 has and this server has not; other keys of a query only change an operation.
+NOT_IMPLEMENTED: Final = frozenset(
+    {
+        "accelerate",
+        "acl",
+        "analytics",
+        "cors",
+        "encryption",
+        "intelligent-tiering",
+        "inventory",
+        "logging",
+        "metadataConfiguration",
+        "metadataTable",
+        "metrics",
+        "ownershipControls",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "renameObject",
+        "replication",
+        "requestPayment",
+        "select",
+        "session",
+        "torrent",
+        "versions",
+        "website",
+    }
+)
+
+#: A host of S3 itself with a bucket before it, which clients send through a proxy.
+_VIRTUAL_HOST: Final = re.compile(r"(.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
+
+
+def parse_s3_target(raw_path: str, host: str, own_names: tuple[str, ...]) -> S3Target:
+    """Take a request target apart; the bucket comes from the host's name or from the path.
+
+    ``own_names`` are this server's: in the Host header a bucket can stand before one.
+
+    Raises:
+        S3RefusalError: The path is not UTF-8, or the key is too long.
+    """
+    path, _, query_text = raw_path.partition("?")
+    try:
+        path = unquote(path, errors="strict")
+        path.encode()
+    except UnicodeError:
+        raise S3RefusalError("InvalidURI") from None
+    bucket = _bucket_of_host(host, own_names)
+    if bucket is None:
+        bucket, _, key = path.removeprefix("/").partition("/")
+    else:
+        key = path.removeprefix("/")
+    if len(key.encode()) > behaviour.MAX_KEY_SIZE:
+        raise S3RefusalError("KeyTooLongError", Size=len(key.encode()), MaxSizeAllowed=behaviour.MAX_KEY_SIZE)
+    return S3Target(bucket, key, dict(parse_qsl(query_text, keep_blank_values=True)))
+
+
+def _bucket_of_host(host: str, own_names: tuple[str, ...]) -> str | None:
+    for name in own_names:
+        if host.endswith(f".{name}"):
+            return host.removesuffix(f".{name}")
+    match = _VIRTUAL_HOST.fullmatch(host)
+    return match[1] if match else None
+
+
+def find_s3_operation(method: str, target: S3Target) -> S3Operation:
+    """Return the operation of a request.
+
+    Raises:
+        S3RefusalError: S3 has it and this server has not, or S3 has it for another method.
+    """
+    if unknown := NOT_IMPLEMENTED & set(target.query):
+        raise not_implemented(f"the subresource {min(unknown)}")
+    if target.query.get("versionId", "null") != "null":
+        raise not_implemented("versions of objects")
+    subresource = next((key for key in target.query if key in _IMPLEMENTED), "")
+    operation = S3_OPERATIONS.get((method, target.level, subresource))
+    if operation is not None:
+        return operation
+    if subresource or method == "POST":
+        raise not_implemented(f"{method} of {subresource or 'a form'} on this level")
+    raise S3RefusalError("MethodNotAllowed", Method=method, ResourceType=target.level.upper())

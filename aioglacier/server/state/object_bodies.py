@@ -1,0 +1,63 @@
+"""The bytes behind objects and open uploads of S3, as rows of parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aioglacier.server.state.bodies import Slice
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from aioglacier.core.ranges import ByteRange
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPart:
+    """A part or a whole small object on disk, with its hashes.
+
+    Attributes:
+        algorithm: The name of the checksum's algorithm, ``None`` without a checksum.
+    """
+
+    file: str
+    size: int
+    md5: bytes
+    algorithm: str | None
+    checksum: bytes | None
+
+
+def put_part(db: sqlite3.Connection, body: int, number: int, part: ReceivedPart, *, now: int) -> None:
+    """Record a part; it replaces one with the same number."""
+    db.execute(
+        "INSERT OR IGNORE INTO doomed SELECT file FROM object_parts WHERE body = ? AND number = ?",
+        (body, number),
+    )
+    db.execute(
+        "INSERT OR REPLACE INTO object_parts (body, number, start, size, file, md5, checksum, modified) "
+        "VALUES (?, ?, 0, ?, ?, ?, ?, ?)",
+        (body, number, part.size, part.file, part.md5, part.checksum, now),
+    )
+
+
+def release(db: sqlite3.Connection, body: int) -> None:
+    """Mark a body's files for removal if no object points to it."""
+    if db.execute("SELECT 1 FROM objects WHERE body = ?", (body,)).fetchone():
+        return
+    db.execute("INSERT OR IGNORE INTO doomed SELECT file FROM object_parts WHERE body = ?", (body,))
+    db.execute("DELETE FROM object_parts WHERE body = ?", (body,))
+    db.execute("DELETE FROM bodies WHERE number = ?", (body,))
+
+
+def slices(db: sqlite3.Connection, body: int, wanted: ByteRange) -> tuple[Slice, ...]:
+    """Return the slices of files that hold these bytes of an object."""
+    found = []
+    for start, size, file in db.execute(
+        "SELECT start, size, file FROM object_parts "
+        "WHERE body = ? AND start < ? AND start + size > ? ORDER BY start",
+        (body, wanted.stop, wanted.start),
+    ):
+        first, stop = max(start, wanted.start), min(start + size, wanted.stop)
+        found.append(Slice(file, first - start, stop - first))
+    return tuple(found)
