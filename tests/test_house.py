@@ -116,6 +116,7 @@ MIRRORED = {
     "vaults",
     "vault_settings",
     "catalog",
+    "dialect",
     "documents",
     "download",
     "gateway",

@@ -22,21 +22,25 @@ from aioglacier.gateway.http.client_session import open_http_session, proxy_for,
 from aioglacier.gateway.http.sending import Sender
 from aioglacier.gateway.http.wire import Wire
 from aioglacier.gateway.vaults.caller import VaultCaller
+from aioglacier.gateway.vaults.dialect import VAULTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aioglacier.gateway.contract.dialect import Dialect
     from aioglacier.gateway.contract.key_source import KeySource
     from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.s3.caller import S3Caller
 
 
 class _Found(NamedTuple):
-    """Keys, region, endpoint and certificates of a connection."""
+    """Keys, region, endpoint, certificates and the way to address buckets of a connection."""
 
     key_source: KeySource
     region: str
     endpoint: str
     ca_bundle: str | None
+    has_bucket_hosts: bool
 
 
 @asynccontextmanager
@@ -47,14 +51,40 @@ async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
         ConfigurationError: Region, endpoint, profile, proxy or account are missing or invalid.
         NoCredentialsError: There are no credentials.
     """
+    async with _open_wire(options, VAULTS) as (wire, _):
+        yield VaultCaller(wire, options)
+
+
+@asynccontextmanager
+async def open_s3_gateway(options: GatewayOptions) -> AsyncIterator[S3Caller]:
+    """Open a gateway to S3, which sends each operation once, and nothing yet.
+
+    The endpoint of ``options`` is S3's. Errors are those of ``open_gateway``.
+    """
+    from aioglacier.gateway.s3.caller import Addressing, S3Caller  # noqa: PLC0415  # most programs use no bucket
+    from aioglacier.gateway.s3.dialect import BUCKETS  # noqa: PLC0415
+
+    async with _open_wire(options, BUCKETS) as (wire, found):
+        origin = URL(wire.origin)
+        host = origin.host or ""
+        addressing = Addressing(
+            has_bucket_hosts=found.has_bucket_hosts and not _is_address(host),
+            takes_unsigned=origin.scheme == "https" or _is_loopback(host),
+        )
+        yield S3Caller(wire, options, addressing)
+
+
+@asynccontextmanager
+async def _open_wire(options: GatewayOptions, dialect: Dialect) -> AsyncIterator[tuple[Wire, _Found]]:
     _check_options(options)
     keep_secrets_out_of_logs()
-    plain = await to_thread.run_sync(read_plain, options)
+    service = dialect.signing_name
+    plain = await to_thread.run_sync(read_plain, options, service)
     if plain is None:
-        found = await _ask_botocore(options)
+        found = await _ask_botocore(options, service)
     else:
         keys = PlainKeys(plain.keys, source=plain.source, options=options)
-        found = _Found(keys, plain.region, plain.endpoint, plain.ca_bundle)
+        found = _Found(keys, plain.region, plain.endpoint, plain.ca_bundle, plain.has_bucket_hosts)
     origin = _check_endpoint(found.endpoint, options)
     is_loopback = origin.host is not None and _is_loopback(origin.host)
     proxy = proxy_for(origin, options, is_loopback=is_loopback)
@@ -62,15 +92,15 @@ async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
     context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
     async with open_http_session(context, options) as http:
         sender = Sender(http, origin=str(origin), region=found.region, proxy=proxy, options=options)
-        yield VaultCaller(Wire(sender, found.key_source, options), options)
+        yield Wire(sender, found.key_source, options, dialect), found
 
 
-async def _ask_botocore(options: GatewayOptions) -> _Found:
+async def _ask_botocore(options: GatewayOptions, service: str) -> _Found:
     session = await to_thread.run_sync(new_session, options)
     from aioglacier.gateway.credentials.live import find_keys  # noqa: PLC0415  # botocore is loaded by now
 
     key_source = await find_keys(session, is_explicit=options.aws_access_key_id is not None)
-    return _Found(key_source, *await to_thread.run_sync(resolve_place, options))
+    return _Found(key_source, *await to_thread.run_sync(resolve_place, options, service))
 
 
 def _check_options(options: GatewayOptions) -> None:
@@ -110,7 +140,12 @@ def _check_endpoint(endpoint: str, options: GatewayOptions) -> URL:
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True

@@ -14,6 +14,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, ParamSpec, TypeVar
 
 from aioglacier.core.errors import GlacierError, ResourceNotFoundError, ServiceError
+from aioglacier.gateway.contract.dialect import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -88,8 +89,9 @@ class Operation(Generic[T]):
         headers: Writers of the request's headers, by name.
         document: Writes the document in the body; ``None`` for an operation without one.
         largest_body: The most bytes of a body that is sent as it is; ``None`` for an operation without one.
-        missing: The error if something does not exist and the service's message does not say what.
-        meanings: Errors by the service's code, where a code has another meaning than elsewhere.
+        missing: The error if something does not exist and the service does not say what.
+        meanings: Errors by the service's code, where a code has another meaning than elsewhere. ``meaning``
+            has both.
         is_slow: Whether the service may take as long as it needs to join 10,000 parts.
         rule: When it may be sent again.
         charge: What each attempt is charged for; ``None`` for nothing.
@@ -110,11 +112,13 @@ class Operation(Generic[T]):
     charge: Callable[[Arguments], Charge] | None = None
     method: str = field(init=False)
     path: str = field(init=False)
+    meaning: Meaning = field(init=False)
 
     def __post_init__(self) -> None:
         method, _, path = self.target.partition(" ")
         object.__setattr__(self, "method", method)  # once, because every request reads them
         object.__setattr__(self, "path", path)
+        object.__setattr__(self, "meaning", Meaning(self.missing, self.meanings))
 
     def __call__(self, signature: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         """Return the method that ``signature`` describes: it hands this row to its object's ``perform``."""

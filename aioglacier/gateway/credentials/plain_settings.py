@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 _KNOWN_VARIABLES: Final = frozenset({
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED",
-    "AWS_DEFAULT_OUTPUT", "AWS_PAGER", "AWS_CLI_AUTO_PROMPT", "AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_OUTPUT", "AWS_PAGER", "AWS_CLI_AUTO_PROMPT", "AWS_ENDPOINT_URL_GLACIER",
+    "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL",
 })  # fmt: skip
-
-#: Variables that name an endpoint, in the order in which botocore asks them.
-_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_GLACIER", "AWS_ENDPOINT_URL")
 
 #: Keys of the default profile that are read here or do not matter here.
 _KNOWN_KEYS: Final = frozenset({
@@ -57,6 +55,7 @@ class PlainSettings:
     Attributes:
         source: Where the keys are from, in botocore's word for it.
         ca_bundle: The file of certificates to trust, if the environment names one.
+        has_bucket_hosts: Whether an S3 bucket has a host of its own, as AWS's buckets have.
     """
 
     keys: Keys = field(repr=False)
@@ -64,10 +63,16 @@ class PlainSettings:
     region: str
     endpoint: str
     ca_bundle: str | None
+    has_bucket_hosts: bool
 
 
-def read_plain(options: GatewayOptions, environment: Mapping[str, str] | None = None) -> PlainSettings | None:
-    """Return the settings, or ``None`` if botocore must be asked. Reads two small files if they exist."""
+def read_plain(
+    options: GatewayOptions, service: str, environment: Mapping[str, str] | None = None
+) -> PlainSettings | None:
+    """Return the settings for "glacier" or "s3", or ``None`` if botocore must be asked.
+
+    Reads two small files if they exist.
+    """
     environ = os.environ if environment is None else environment
     if options.profile_name is not None:
         return None
@@ -88,13 +93,18 @@ def read_plain(options: GatewayOptions, environment: Mapping[str, str] | None = 
         return None
     endpoint = options.endpoint_url
     if endpoint is None:
-        endpoint = next(filter(None, map(environ.get, _ENDPOINT_VARIABLES)), None)
+        names = f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"
+        endpoint = next(filter(None, map(environ.get, names)), None)
+    is_aws = endpoint is None
     if endpoint is None:
-        endpoint = f"https://glacier.{region}.amazonaws.com"
+        # botocore still sends to S3's oldest region under its oldest name.
+        host = "s3" if (service, region) == ("s3", "us-east-1") else f"{service}.{region}"
+        endpoint = f"https://{host}.amazonaws.com"
     elif _ENDPOINT.fullmatch(endpoint) is None:
         return None
     source, keys = found
-    return PlainSettings(keys, source, region, endpoint, environ.get("AWS_CA_BUNDLE"))
+    has_bucket_hosts = is_aws and service == "s3"
+    return PlainSettings(keys, source, region, endpoint, environ.get("AWS_CA_BUNDLE"), has_bucket_hosts)
 
 
 def _find_keys(

@@ -11,7 +11,7 @@ import aiohttp
 import anyio
 from yarl import URL
 
-from aioglacier.core.errors import ResourceNotFoundError
+from aioglacier.gateway.contract.dialect import NO_MEANING, Meaning
 from aioglacier.gateway.http.bandwidth import Bandwidth
 from aioglacier.gateway.http.fair_turns import Turns
 from aioglacier.gateway.http.payload import LARGEST_SLICE, SlicePayload
@@ -41,7 +41,8 @@ class Request:
         body: Sent slice by slice; must not change until the exchange is over.
         progress: Called with the number of bytes handed to the connection; negative if they go again.
         before_last: Awaited before the last slice, so before the request can take effect.
-        missing: The error if something does not exist and the service's message does not say what.
+        meaning: The errors that the operation has of its own.
+        is_output: Whether the answer's body is read while it comes.
         first_byte_timeout_seconds: From the last byte of the request to the end of the answer's head.
     """
 
@@ -52,7 +53,8 @@ class Request:
     body: Body = field(default=NO_BODY, repr=False)
     progress: Callable[[int], None] | None = field(default=None, repr=False)
     before_last: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
-    missing: type[ResourceNotFoundError] = field(default=ResourceNotFoundError, repr=False)
+    meaning: Meaning = field(default=NO_MEANING, repr=False)
+    is_output: bool = False
     first_byte_timeout_seconds: float = 120.0
 
     @property

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from aioglacier.gateway.contract.dialect import Dialect
     from aioglacier.gateway.contract.key_source import Keys
-
-SERVICE: Final = "glacier"
 
 #: Carries the payload hash where it is known, so that the signer need not hash the body again.
 PAYLOAD_HASH_HEADER: Final = "x-amz-content-sha256"
@@ -58,12 +57,13 @@ class Signature:
 
 
 class Signer:
-    """Signs for one region, with the keys given for each request."""
+    """Signs for one region of one service, with the keys given for each request."""
 
-    __slots__ = ("_key", "_key_made_of", "_region")
+    __slots__ = ("_dialect", "_key", "_key_made_of", "_region")
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, dialect: Dialect) -> None:
         self._region = region
+        self._dialect = dialect
         self._key_made_of = ("", "")
         self._key: _Key | None = None
 
@@ -96,7 +96,7 @@ class Signer:
         canonical_request = "\n".join(
             (
                 method.upper(),
-                _canonical_path(parts.path),
+                (parts.path or "/") if self._dialect.signs_path_as_sent else _canonical_path(parts.path),
                 _canonical_query(parts.query),
                 *[f"{name}:{signed[name]}" for name in names],
                 "",
@@ -104,7 +104,7 @@ class Signer:
                 signed.get(PAYLOAD_HASH_HEADER) or sha256(body).hexdigest(),
             )
         )
-        scope = f"{date}/{self._region}/{SERVICE}/aws4_request"
+        scope = f"{date}/{self._region}/{self._dialect.signing_name}/aws4_request"
         digest = sha256(canonical_request.encode()).hexdigest()
         string_to_sign = f"{_ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
         signature = self._signing_key(keys.secret_key, date).sign(string_to_sign).hex()
@@ -118,7 +118,7 @@ class Signer:
         """Return the derived key, which can sign for this region and service on this day only."""
         if self._key is None or self._key_made_of != (secret, date):
             key = f"AWS4{secret}".encode()
-            for word in (date, self._region, SERVICE, "aws4_request"):
+            for word in (date, self._region, self._dialect.signing_name, "aws4_request"):
                 key = _Key(key).sign(word)
             self._key, self._key_made_of = _Key(key), (secret, date)
         return self._key

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from yarl import URL
 
 from aioglacier.core.errors import CredentialsExpiredError, UnexpectedResponseError
 from aioglacier.gateway.contract.protocols import Answer
-from aioglacier.gateway.http.judge import check_success, refuse_redirect
+from aioglacier.gateway.http.judge import check_is_own
 from aioglacier.gateway.http.open_answer import OpenAnswer
 from aioglacier.gateway.http.sending import NO_BODY
 from aioglacier.gateway.http.service_errors import refusal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.core.errors import GlacierError
+    from aioglacier.gateway.contract.dialect import Dialect
     from aioglacier.gateway.contract.key_source import Keys, KeySource
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.http.sending import Request, Sender
@@ -38,16 +40,20 @@ class Wire:
     """Sends signed requests to one origin, each once.
 
     Attributes:
-        origin: Scheme, host and port.
+        dialect: The service's.
+        origin: Scheme, host and port; a bucket's host may be below it.
         region: The region requests are signed for.
     """
 
-    def __init__(self, sender: Sender, key_source: KeySource, options: GatewayOptions) -> None:
+    def __init__(
+        self, sender: Sender, key_source: KeySource, options: GatewayOptions, dialect: Dialect
+    ) -> None:
+        self.dialect = dialect
         self.origin = sender.origin
         self.region = sender.region
         self._sender = sender
         self._key_source = key_source
-        self._signer = Signer(sender.region)
+        self._signer = Signer(sender.region, dialect)
         self._options = options
         patience = options.timeouts.first_byte + options.timeouts.stall
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
@@ -65,7 +71,9 @@ class Wire:
         async with await self.open(request, allow_refusal=allow_refusal) as opened:
             answer = await _read(opened)
             if not allow_refusal:
-                check_success(request.operation, answer)
+                check_is_own(request.operation, answer.status, answer.headers, self.dialect)
+                if self.dialect.holds_error(answer):
+                    raise self._refusal(request, answer)
             return answer
 
     async def open(self, request: Request, *, allow_refusal: bool = False) -> OpenAnswer:
@@ -99,8 +107,8 @@ class Wire:
             release=release,
         )
         try:
-            refuse_redirect(request.operation, answer.status, answer.headers, origin=self.origin)
-            if answer.status >= 400 and not allow_refusal:
+            is_redirect = 300 <= answer.status < 400
+            if is_redirect or (answer.status >= 400 and not allow_refusal):
                 raise self._refused(request, await _read(answer), keys)
         except BaseException as error:
             await answer.aclose(type(error))
@@ -108,14 +116,13 @@ class Wire:
         return answer
 
     def _slots(self, request: Request) -> Slots:
-        is_bulky = request.body.nbytes > 0 or request.operation == "GetJobOutput"
+        is_bulky = request.body.nbytes > 0 or request.is_output
         return self._body_slots if is_bulky else self._control_slots
 
     def _signed(self, request: Request, keys: Keys) -> Mapping[str, str]:
-        is_ours = request.url.startswith(f"{self.origin}/")  # nearly always, and quicker than parsing
-        if not is_ours and URL(request.url, encoded=True).origin() != URL(self.origin):
+        if not _belongs(_origin_of(request.url), self.origin, self.dialect):
             raise UnexpectedResponseError(
-                f"a request to {URL(request.url).origin()} does not belong to {self.origin}; it was not sent",
+                f"a request to {_origin_of(request.url)} does not belong to {self.origin}; it was not sent",
                 operation=request.operation,
                 status=0,
                 may_have_taken_effect=False,
@@ -131,12 +138,37 @@ class Wire:
         ).headers
 
     def _refused(self, request: Request, answer: Answer, keys: Keys) -> GlacierError:
-        error = refusal(
-            request.operation, answer, missing=request.missing, region=self.region, origin=self.origin
-        )
+        error = self._refusal(request, answer)
         if isinstance(error, CredentialsExpiredError):
             self._key_source.distrust(keys)
         return error
+
+    def _refusal(self, request: Request, answer: Answer) -> GlacierError:
+        return refusal(
+            request.operation,
+            answer,
+            self.dialect,
+            meaning=request.meaning,
+            region=self.region,
+            origin=self.origin,
+        )
+
+
+def _origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL as it is sent; without a path it ends after them."""
+    return "/".join(url.split("/", 3)[:3])
+
+
+@lru_cache(maxsize=64)
+def _belongs(origin: str, ours: str, dialect: Dialect) -> bool:
+    """Return whether bytes and signatures may go to ``origin``: it is ours, or a bucket's host below it."""
+    if origin == ours:
+        return True
+    there, here = URL(origin, encoded=True), URL(ours)
+    if (there.scheme, there.port) != (here.scheme, here.port) or there.host is None or here.host is None:
+        return False
+    is_below = dialect.has_hosts_below and there.host.endswith(f".{here.host}")
+    return "@" not in origin and (there.host == here.host or is_below)
 
 
 async def _read(answer: OpenAnswer) -> Answer:

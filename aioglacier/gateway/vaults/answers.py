@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from aioglacier.core.errors import IntegrityError, UnexpectedResponseError
+from aioglacier.core.errors import IntegrityError
 from aioglacier.core.models import ArchiveId, StoredArchive
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.http.service_errors import printable, server_time
@@ -99,17 +99,6 @@ def read_tree_hash(headers: Mapping[str, str]) -> bytes | None:
         return bytes.fromhex(text)
     except ValueError:
         return printable(text).encode()
-
-
-def unreadable(operation: str, answer: Answer, error: Exception) -> UnexpectedResponseError:
-    """Return the error for an answer that could not be read as the operation's result."""
-    why = f"it lacks {error}" if isinstance(error, LookupError) else printable(str(error))
-    sample = printable(answer.body[:80].decode("utf-8", "replace"))
-    return UnexpectedResponseError(
-        f"the answer is not what {operation} promises: {why}" + (f"; it begins {sample!r}" if sample else ""),
-        operation=operation,
-        status=answer.status,
-    )
 
 
 def _without_nulls(members: dict[str, Any]) -> dict[str, Any]:

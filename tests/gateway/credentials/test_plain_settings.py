@@ -51,13 +51,13 @@ def every_region() -> list[str]:
     return sorted({*known, *others, "us-east-9", "ap-northwest-12", "mx-central-1", "us-isob-east-1"})
 
 
-async def as_botocore_has_it(options: GatewayOptions) -> PlainSettings:
+async def as_botocore_has_it(options: GatewayOptions, service: str) -> PlainSettings:
     """Return the same settings as botocore finds them."""
     session = await to_thread.run_sync(new_session, options)
     credentials: Any = await session.get_credentials()
     frozen = await credentials.get_frozen_credentials()
     keys = Keys(frozen.access_key, frozen.secret_key, frozen.token)
-    return PlainSettings(keys, credentials.method, *await to_thread.run_sync(resolve_place, options))
+    return PlainSettings(keys, credentials.method, *await to_thread.run_sync(resolve_place, options, service))
 
 
 @cache
@@ -69,7 +69,7 @@ def loaded_session() -> botocore.session.Session:
 @pytest.mark.parametrize("region", every_region())
 def test_every_region_has_the_endpoint_that_botocore_resolves(region: str) -> None:
     """A plain region has the endpoint that botocore resolves."""
-    plain = read_plain(GatewayOptions(region_name=region, **GIVEN))
+    plain = read_plain(GatewayOptions(region_name=region, **GIVEN), "glacier")
     if plain is None:
         assert not region.startswith("us-east-")
     else:
@@ -87,7 +87,7 @@ async def test_regions_of_other_partitions_are_botocores() -> None:
         "aws-global",
         "fips-us-east-1",
     ):
-        assert read_plain(GatewayOptions(region_name=region, **GIVEN)) is None
+        assert read_plain(GatewayOptions(region_name=region, **GIVEN), "glacier") is None
 
 
 @pytest.mark.parametrize(
@@ -134,9 +134,10 @@ async def test_plain_settings_are_those_that_botocore_finds(
     """Keys and regions from options, environment and files come in botocore's order."""
     set_up(monkeypatch, tmp_path, environment, config, credentials)
     options = GatewayOptions(**given)
-    plain = read_plain(options)
-    assert plain is not None
-    assert plain == await as_botocore_has_it(options)
+    for service in ("glacier", "s3"):
+        plain = read_plain(options, service)
+        assert plain is not None
+        assert plain == await as_botocore_has_it(options, service)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,8 @@ async def test_anything_else_is_left_to_botocore(
 ) -> None:
     """Ambiguous or missing settings are left to botocore."""
     set_up(monkeypatch, tmp_path, environment, config, credentials)
-    assert read_plain(GatewayOptions(**given)) is None
+    assert read_plain(GatewayOptions(**given), "glacier") is None
+    assert read_plain(GatewayOptions(**given), "s3") is None
 
 
 def set_up(

@@ -18,6 +18,7 @@ from hypothesis import given, strategies as st
 
 from aioglacier.gateway.contract.key_source import Keys
 from aioglacier.gateway.http.signing import UNSIGNED_HEADERS, Signature, Signer
+from aioglacier.gateway.vaults.dialect import VAULTS
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text()
@@ -38,7 +39,7 @@ def sign(
     body: bytes = b"",
 ) -> Signature:
     """Sign once."""
-    return Signer("eu-west-1").sign(
+    return Signer("eu-west-1", VAULTS).sign(
         credentials, now=now, method=method, url=url, headers=headers or {}, body=body
     )
 
@@ -46,7 +47,7 @@ def sign(
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["name"])
 def test_sign_gives_the_published_signature(vector: dict[str, Any]) -> None:
     """Canonical request, string to sign and signature are those of the vector, byte for byte."""
-    signature = Signer(vector["region"]).sign(
+    signature = Signer(vector["region"], VAULTS).sign(
         Keys(vector["access_key_id"], vector["secret_access_key"], vector["security_token"]),
         now=datetime.strptime(vector["amz_date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC),
         method=vector["method"],
@@ -124,7 +125,9 @@ def test_sign_agrees_with_botocore(
     """For any request, the two signers agree at every step."""
     if is_hash_known:
         headers["x-amz-content-sha256"] = "0123456789abcdef" * 4
-    ours = Signer(region).sign(credentials, now=now, method=method, url=url, headers=headers, body=body)
+    ours = Signer(region, VAULTS).sign(
+        credentials, now=now, method=method, url=url, headers=headers, body=body
+    )
 
     request = AWSRequest(method=method, url=url, headers=headers, data=body)
     request.context["timestamp"] = now.strftime(SIGV4_TIMESTAMP)
@@ -149,7 +152,7 @@ def test_the_same_headers_stay_unsigned_as_in_botocore() -> None:
 
 def test_one_signer_follows_new_credentials_and_the_new_day() -> None:
     """The cached derived key is not used for another secret or date."""
-    signer = Signer("eu-west-1")
+    signer = Signer("eu-west-1", VAULTS)
     for secret in ("one", "two", "one"):
         for now in (NOW, NOW + timedelta(seconds=1), NOW):
             keys = Keys("AKID", secret, None)
@@ -189,7 +192,7 @@ def test_sign_replaces_what_only_it_may_say() -> None:
 
 def test_sign_logs_and_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """This signer logs nothing, while botocore's prints token and signature at DEBUG."""
-    signer = Signer("eu-west-1")
+    signer = Signer("eu-west-1", VAULTS)
     with caplog.at_level(logging.DEBUG):
         signature = signer.sign(KEYS, now=NOW, method="GET", url=PART_URL + "?limit=3", headers={})
     assert not caplog.records
