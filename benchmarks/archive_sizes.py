@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--clients", nargs="*", default=CLIENTS)
     options = parser.parse_args()
     if options.quick:
-        options.sizes, options.rounds = [4], 1
+        options.sizes, options.rounds, options.clients = [4], 1, ["aioglacier"]
     points = []
     with turns.opened(Sink()) as place:
         for size in (mib * MIB for mib in options.sizes):

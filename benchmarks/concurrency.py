@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.size, options.part_size, options.rounds = 16 * MIB, 4 * MIB, 1
-        options.concurrencies, options.clients = [1, 4], ["aioglacier"]
+        options.concurrencies, options.clients = [4], ["aioglacier"]
     points = []
     with turns.opened(Sink(), tls=options.tls) as place:
         for concurrency in options.concurrencies:

@@ -7,7 +7,7 @@ a vault of that many and measures start, lists, inventory, upload and deletion b
 
     python -m benchmarks local_glacier                         1 GiB in parts, 1,000 small archives
     python -m benchmarks local_glacier --archives 1000000      the same, and a vault of a million
-    python -m benchmarks local_glacier --quick                 32 MiB, 100 small archives, a vault of 2,000
+    python -m benchmarks local_glacier --quick                 16 MiB, 50 small archives, a vault of 1,000
 """
 
 from __future__ import annotations
@@ -371,7 +371,7 @@ def main() -> None:
         fill(Path(options.fill), options.archives)
         return
     if options.quick:
-        options.size, options.small, options.archives = 32 * MIB, 100, 2000
+        options.size, options.small, options.archives = 16 * MIB, 50, 1000
     figures: dict[str, Any] = {
         "size": options.size,
         "part_size": options.part_size,
@@ -384,7 +384,7 @@ def main() -> None:
         figures["small"] = measure_small(server, options.small)
     if options.archives:
         figures["vaults"] = []
-        for archives in (1000, options.archives):
+        for archives in sorted({1000, options.archives}):
             with tempfile.TemporaryDirectory() as folder:
                 figures["vaults"].append(measure_vault(Path(folder), archives))
     measure.publish("local_glacier", figures)

@@ -26,7 +26,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.size, options.part_size, options.rounds = 16 * MIB, 4 * MIB, 1
-        options.clients = ["aioglacier+uvloop", "aiobotocore"]
+        options.clients = ["aioglacier+uvloop"]
     with turns.opened(Sink(), tls=not options.plain) as place:
         task = replace(turns.upload_task(place, options.size, options.part_size, 4), is_watched=True)
         costs = turns.take(options.clients, task, options.rounds)

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--clients", nargs="*", default=CLIENTS)
     options = parser.parse_args()
     if options.quick:
-        options.size, options.parts, options.rounds = 16 * MIB, [1, 4], 1
+        options.size, options.parts, options.rounds = 16 * MIB, [4], 1
         options.clients = ["aioglacier"]
     points = []
     with turns.opened(Sink()) as place:
