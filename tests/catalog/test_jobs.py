@@ -65,20 +65,20 @@ async def test_a_job_gives_what_lies_in_it(catalog: Catalog) -> None:
     assert await like(FILMS, archive(1).id, part) == []
 
 
-@pytest.mark.parametrize("after", list(JobState)[1:])
 @pytest.mark.parametrize("before", JobState)
-async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: JobState, after: JobState) -> None:
+async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: JobState) -> None:
     """A job that has failed never succeeds, and what is gone stays gone."""
-    job = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
-    if before not in {"intent", "gone", "failed"}:
-        await catalog.jobs.record_initiated(job, JobId("j"))
-    if before not in {"intent", "open"}:
-        await catalog.jobs.record_state(job, before)
-    if after in FOLLOWING[before] or after is before:
-        assert (await catalog.jobs.record_state(job, after)).state is after
-    else:
-        with pytest.raises(CatalogError, match=f"is {before} and cannot become {after}"):
-            await catalog.jobs.record_state(job, after)
+    for after in list(JobState)[1:]:
+        job = await catalog.jobs.record_intent(PHOTOS, JobAction.INVENTORY_RETRIEVAL)
+        if before not in {"intent", "gone", "failed"}:
+            await catalog.jobs.record_initiated(job, JobId(f"j{after}"))
+        if before not in {"intent", "open"}:
+            await catalog.jobs.record_state(job, before)
+        if after in FOLLOWING[before] or after is before:
+            assert (await catalog.jobs.record_state(job, after)).state is after
+        else:
+            with pytest.raises(CatalogError, match=f"is {before} and cannot become {after}"):
+                await catalog.jobs.record_state(job, after)
 
 
 async def test_a_job_has_one_id_and_one_vault(catalog: Catalog) -> None:

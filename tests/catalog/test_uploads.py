@@ -38,6 +38,11 @@ async def begin(catalog: Catalog, source: str | None = "/film.mkv", key: VaultKe
     return await catalog.uploads.record_intent(key, part_size=MIB, source=source, description="a film")
 
 
+def id_of(upload: UploadRecord) -> UploadId:
+    """Return the id that an upload gets from the service, which is "one" for the first upload."""
+    return UploadId("one" if upload.number == 1 else f"one of {upload.number}")
+
+
 async def reach(catalog: Catalog, state: UploadState) -> UploadRecord:
     """Record an upload up to this state."""
     upload = await begin(catalog)
@@ -45,13 +50,13 @@ async def reach(catalog: Catalog, state: UploadState) -> UploadRecord:
         case UploadState.INTENT:
             return upload
         case UploadState.OPEN:
-            return await catalog.uploads.record_initiated(upload, UploadId("one"))
+            return await catalog.uploads.record_initiated(upload, id_of(upload))
         case UploadState.COMPLETING:
-            await catalog.uploads.record_initiated(upload, UploadId("one"))
+            await catalog.uploads.record_initiated(upload, id_of(upload))
             return await catalog.uploads.record_completing(upload, size=5, tree_hash=TREE_HASH)
         case UploadState.COMPLETED:
             await catalog.uploads.record_completing(upload, size=5, tree_hash=TREE_HASH)
-            await catalog.uploads.record_completed(upload, archive(1, tree_hash=TREE_HASH))
+            await catalog.uploads.record_completed(upload, archive(upload.number, tree_hash=TREE_HASH))
             return await catalog.uploads.get(upload.number)
         case _:
             return await become(catalog, upload, state)
@@ -62,11 +67,11 @@ async def become(catalog: Catalog, upload: UploadRecord, state: UploadState) -> 
     uploads = catalog.uploads
     match state:
         case UploadState.OPEN:
-            return await uploads.record_initiated(upload, UploadId("one"))
+            return await uploads.record_initiated(upload, id_of(upload))
         case UploadState.COMPLETING:
             return await uploads.record_completing(upload, size=5, tree_hash=TREE_HASH)
         case UploadState.COMPLETED:
-            await uploads.record_completed(upload, archive(1, tree_hash=TREE_HASH))
+            await uploads.record_completed(upload, archive(upload.number, tree_hash=TREE_HASH))
             return await uploads.get(upload.number)
         case UploadState.ABORTED:
             return await uploads.record_aborted(upload)
@@ -106,22 +111,18 @@ async def test_the_life_of_an_upload(location: str) -> None:
         assert await catalog.uploads.find_unfinished(PHOTOS, "/s") is None
 
 
-@pytest.mark.parametrize("after", UploadState)
 @pytest.mark.parametrize("before", UploadState)
-async def test_only_steps_of_the_table_are_taken(
-    catalog: Catalog, before: UploadState, after: UploadState
-) -> None:
+async def test_only_steps_of_the_table_are_taken(catalog: Catalog, before: UploadState) -> None:
     """Each allowed step is made, each again does no harm, and any other changes nothing."""
-    upload = await reach(catalog, before)
-    if after is UploadState.INTENT:
-        return
-    if after in FOLLOWING[before] or after is before:
-        assert (await become(catalog, upload, after)).state is after
-        assert (await become(catalog, upload, after)).state is after
-    else:
-        with pytest.raises(CatalogError):
-            await become(catalog, upload, after)
-        assert await catalog.uploads.get(upload.number) == upload
+    for after in list(UploadState)[1:]:
+        upload = await reach(catalog, before)
+        if after in FOLLOWING[before] or after is before:
+            assert (await become(catalog, upload, after)).state is after
+            assert (await become(catalog, upload, after)).state is after
+        else:
+            with pytest.raises(CatalogError):
+                await become(catalog, upload, after)
+            assert await catalog.uploads.get(upload.number) == upload, after
 
 
 async def test_an_upload_has_one_id(catalog: Catalog) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import anyio
 import anyio.to_thread
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import aioglacier
 from aioglacier.gateway.notice_queue import find_job_id
@@ -36,12 +36,13 @@ class Messaging:
     """A topic and a queue that is subscribed to it."""
 
     def __init__(self, endpoint: str) -> None:
+        name = f"jobs-{uuid4()}"
         session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
         self.sns: Any = session.client("sns", endpoint_url=endpoint)
         self.sqs: Any = session.client("sqs", endpoint_url=endpoint)
         self.endpoint = endpoint
-        self.topic_arn: str = self.sns.create_topic(Name="jobs")["TopicArn"]
-        self.queue_url: str = self.sqs.create_queue(QueueName="jobs")["QueueUrl"]
+        self.topic_arn: str = self.sns.create_topic(Name=name)["TopicArn"]
+        self.queue_url: str = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=["QueueArn"])
         self.sns.subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
 
@@ -61,18 +62,25 @@ class Messaging:
         self.sqs.close()
 
 
-@pytest.fixture
-def messaging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Messaging]:
-    """Run SNS and SQS on loopback, found through botocore's environment variables."""
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """The URL of a server of SNS and SQS on loopback, shared by these tests."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415  # it takes a second, in every worker
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def messaging(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> Iterator[Messaging]:
+    """Return a topic and a queue of the test's own, found through botocore's environment variables."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", endpoint)
     messaging = Messaging(endpoint)
     yield messaging
     messaging.close()
-    server.stop()
 
 
 async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messaging: Messaging) -> None:

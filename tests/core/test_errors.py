@@ -94,6 +94,7 @@ def make_errors() -> list[errors.GlacierError]:
         errors.CatalogDamagedError("m", path="/c", moved_to="/d"),
         errors.CatalogMismatchError("m", recorded="a", found="b"),
         errors.UploadLockedError(source="/s", pid=7, host="h"),
+        errors.BucketNameError("m", name="b"),
     ]
     for class_ in CLASSES.values():
         if any(type(error) is class_ for error in made):
