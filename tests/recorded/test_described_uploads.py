@@ -49,3 +49,50 @@ async def test_an_upload_that_is_locked_is_left_to_its_process(house: House) -> 
         with pytest.raises(UploadLockedError):
             async with house.vault.open_or_resume(house.file, part_size=MIB):
                 pass
+
+
+async def test_the_archive_of_a_candidate_is_the_archive_of_the_file(house: House) -> None:
+    """It has the file as its source, and the next run reports it if this one was killed before its report."""
+    await begin_elsewhere(house, data(SIZE)[: 4 * MIB])
+    async with house.vault.open_or_resume(house.file, description="film", part_size=MIB) as upload:
+        archive = await upload.run()
+    record = await house.catalog.archives.get(house.records.key, archive.id)
+    assert record is not None
+    assert (record.source, record.archive.description) == (str(house.file), "film")
+    async with house.vault.open_or_resume(house.file, description="film", part_size=MIB) as upload:
+        assert (upload.archive, upload.is_stored) == (archive, False)
+
+
+async def test_a_candidate_that_another_process_continues_is_passed_over(house: House) -> None:
+    """The file begins an upload of its own, and the history says why."""
+    await begin_elsewhere(house, data(SIZE)[: 4 * MIB])
+    (left,) = [each async for each in house.vault.context.list_uploads()]
+    async with house.vault.lock_upload(left.id):
+        async with house.vault.open_or_resume(house.file, description="film", part_size=MIB) as upload:
+            assert (await upload.run()).size == SIZE
+        ((passed_over, error),) = upload.history.passed_over
+    assert (passed_over.id, type(error)) == (left.id, UploadLockedError)
+    assert [each.id async for each in house.vault.context.list_uploads()] == [left.id]
+
+
+async def test_an_upload_with_more_bytes_than_the_file_is_left_alone(house: House) -> None:
+    """The error says how far the upload reaches."""
+    await begin_elsewhere(house, data(4 * MIB))
+    house.file.write_bytes(data(2 * MIB + 1))
+    async with house.vault.open_or_resume(house.file, description="film", part_size=MIB) as upload:
+        with pytest.raises(ResumeMismatchError, match="it holds bytes up to"):
+            await upload.run()
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+async def test_an_upload_of_a_file_that_was_moved_goes_on(house: House, *, is_moved: bool) -> None:
+    """An upload on record for another file is taken only if that file is there no more."""
+    left = await house.left_behind()
+    other = house.file.with_name("other")
+    other.write_bytes(data(SIZE))
+    if is_moved:
+        house.file.unlink()
+    async with house.vault.open_or_resume(other, part_size=MIB) as upload:
+        assert [each.upload.id for each in upload.candidates] == ([left.upload_id] if is_moved else [])
+        await upload.run()
+    assert len(await house.uploads()) == (0 if is_moved else 1)

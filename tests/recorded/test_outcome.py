@@ -14,12 +14,18 @@ from aioglacier.core.errors import OutcomeUnknownError
 from aioglacier.core.models import ArchiveId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.recorded.outcome import (
+    Gone,
+    Made,
+    NeverMade,
+    Open,
     Question,
     find_outcome,
+    give_up,
     listed_archive,
     proves_absence,
     question_about,
     settle_by_inventories,
+    sweep,
 )
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House
@@ -73,6 +79,80 @@ async def test_an_inventory_of_three_days_later_that_does_not_list_it_settles_it
         assert upload.is_new
         await upload.run()
     assert (await house.vault.describe()).archive_count == 1
+
+
+async def intent(house: House, *, is_begun: bool) -> UploadRecord:
+    """Return an upload whose id is not on record, whether or not the service has begun it."""
+    record = await house.catalog.uploads.record_intent(house.records.key, part_size=MIB, description="film")
+    if is_begun:
+        gateway = house.vault.context.gateway
+        await gateway.initiate_multipart_upload("v", part_size=MIB, description="film")
+    return record
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+async def test_an_upload_whose_id_was_lost_is_found_at_the_service(house: House, *, is_begun: bool) -> None:
+    """It is open, and has its id on record from then on; otherwise it was never made (PR-02)."""
+    record = await intent(house, is_begun=is_begun)
+    outcome = await find_outcome(house.vault.context.recorded(), record)
+    at_service = [each.id async for each in house.vault.context.list_uploads()]
+    now = await house.catalog.uploads.get(record.number)
+    if is_begun:
+        assert isinstance(outcome, Open)
+        assert ([outcome.upload_id], outcome.known, now.upload_id) == (at_service, {}, at_service[0])
+    else:
+        assert isinstance(outcome, NeverMade)
+        assert (outcome.expired, now.state, now.outcome) == (None, UploadState.FAILED, "it was never begun")
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+async def test_an_upload_whose_id_was_lost_is_given_up(house: House, *, is_begun: bool) -> None:
+    """Nothing of it stays at the service, and the record says why it ended."""
+    record = await intent(house, is_begun=is_begun)
+    await sweep(house.vault.context.recorded())
+    assert [each async for each in house.vault.context.list_uploads()] == []
+    now = await house.catalog.uploads.get(record.number)
+    if is_begun:
+        assert (now.state, now.outcome) == (UploadState.ABORTED, "its process died before anything was sent")
+    else:
+        assert (now.state, now.outcome) == (UploadState.FAILED, "it was never begun")
+
+
+async def test_uploads_that_may_go_on_are_not_swept(house: House) -> None:
+    """The upload of a file goes on with the file; that of a live process has its lock."""
+    left = await house.left_behind()
+    record = await intent(house, is_begun=True)
+    async with house.catalog.lock_source(house.records.key, record.nonce):
+        await sweep(house.vault.context.recorded())
+    assert len([each async for each in house.vault.context.list_uploads()]) == 2
+    assert {each.number for each in await house.uploads()} == {left.number, record.number}
+
+
+async def test_an_upload_that_is_gone_is_given_up_all_the_same(house: House) -> None:
+    """The service may have removed it before."""
+    left = await house.left_behind()
+    assert left.upload_id is not None
+    await house.vault.context.gateway.abort_multipart_upload("v", left.upload_id)
+    ended = await give_up(house.vault.context.recorded(), left, "on request")
+    assert (ended.state, ended.outcome) == (UploadState.ABORTED, "on request")
+
+
+async def test_a_single_request_is_settled_by_inventories_alone(house: House) -> None:
+    """Until one lists the archive, or is late enough, its outcome is unknown."""
+    key = house.records.key
+    record = await house.catalog.uploads.record_intent(
+        key, part_size=5, size=5, tree_hash=tree_hash(b"bytes")
+    )
+    context = house.vault.context.recorded()
+    with pytest.raises(OutcomeUnknownError, match="single request"):
+        await find_outcome(context, record)
+    found = aioglacier.Archive(ArchiveId("A" * 138), "v", 5, tree_hash(b"bytes"), "", record.created)
+    await house.catalog.archives.merge_inventory(key, [found], inventoried=record.active)
+    outcome = await find_outcome(context, record)
+    assert isinstance(outcome, Made)
+    assert (outcome.archive, outcome.record.is_told) == (found, False)
+    await house.catalog.archives.record_state(key, found.id, ArchiveState.DELETED)
+    assert isinstance(await find_outcome(context, outcome.record), Gone)
 
 
 # --- the decisions, without I/O

@@ -16,7 +16,10 @@ import pytest
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import JobState
 from aioglacier.core.errors import CostLimitError
+from aioglacier.core.models import JobAction, Tier
 from aioglacier.core.spending import Budget
+from aioglacier.recorded.job_request import JobRequest
+from aioglacier.recorded.reserved_jobs import reserve_job
 from aioglacier.server.requests.faults import Fault, FaultKind
 
 # Fixtures that give both databases in turn.
@@ -175,3 +178,31 @@ async def test_what_would_cost_too_much_leaves_no_intent(house: House) -> None:
             await house.vault.upload(house.file, part_size=MIB)
     assert [each async for each in house.catalog.jobs.list_useful()] == []
     assert await house.uploads() == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_job_of_another_program_is_found_beside_a_lost_one(house: House, *, again: bool) -> None:
+    """A lost job makes a look at the service; another one of it does unless a new one is wanted."""
+    archive = await house.vault.upload(b"small")
+    gateway = house.vault.context.gateway
+    theirs = await gateway.initiate_archive_retrieval("v", archive.id, tier=Tier.STANDARD, description="x")
+    await gateway.initiate_archive_retrieval("v", (await house.vault.upload(b"other")).id, tier=Tier.STANDARD)
+    await house.catalog.jobs.record_intent(
+        house.records.key, JobAction.ARCHIVE_RETRIEVAL, archive_id=archive.id, tier=Tier.STANDARD
+    )
+    reserved = await reserve_job(house.vault.context.recorded(), JobRequest(archive.id, again=again))
+    assert (reserved.id == theirs) is not again
+    states = [each.state async for each in house.catalog.jobs.list_useful()]
+    assert JobState.INTENT not in states
+
+
+async def test_jobs_that_cannot_be_listed_are_said(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """A lost job is then started again, with a warning that it may be paid twice."""
+    archive = await house.vault.upload(b"small")
+    await house.catalog.jobs.record_intent(
+        house.records.key, JobAction.ARCHIVE_RETRIEVAL, archive_id=archive.id, tier=Tier.STANDARD
+    )
+    house.server.faults.add(Fault("ListJobs", status=403, code="AccessDeniedException"))
+    assert (await house.vault.retrieve(archive.id)).is_new
+    assert "may be paid twice: " in caplog.text
+    assert "None" not in caplog.text

@@ -11,6 +11,8 @@ import aioglacier
 from aioglacier.catalog import UploadState
 from aioglacier.core.errors import ConfigurationError, ResumeMismatchError, UploadLockedError
 from aioglacier.core.treehash import tree_hash
+from aioglacier.recorded.resume import open_or_resume
+from aioglacier.transfer.upload.writer import UploadOptions
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House
 from tests.recorded.test_outcome import completing
@@ -110,3 +112,49 @@ async def test_an_archive_is_not_reported_for_a_file_that_has_changed(house: Hou
         assert upload.history.former == former
         archive = await upload.run()
     assert archive.tree_hash == tree_hash(bytes(SIZE)) != former.tree_hash
+
+
+async def test_a_file_that_is_stored_and_unchanged_is_not_sent_again(house: House) -> None:
+    """It is known as stored once it was reported; another description is another archive."""
+    async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+        archive = await upload.run()
+    await house.records.uploads.note_reported(archive)
+    options = UploadOptions("v", part_size=MIB)
+    async with open_or_resume(
+        house.vault.context.recorded(), house.file, options, again=False, in_parts=True
+    ) as upload:
+        assert (upload.archive, upload.is_stored, upload.snapshot().done) == (archive, True, SIZE)
+        assert await upload.run() == archive
+    assert [each async for each in house.vault.uploads()] == []
+    async with house.vault.open_or_resume(house.file, description="film") as upload:
+        assert (upload.archive, upload.is_stored, upload.snapshot().done) == (None, False, 0)
+    async with house.vault.open_or_resume(house.file, again=True) as upload:
+        assert upload.archive is None
+    house.file.write_bytes(bytes(5))
+    async with house.vault.open_or_resume(house.file) as upload:
+        assert (upload.archive, upload.history.former) == (None, None)  # the user knows of it
+
+
+async def test_an_upload_without_parts_begins_again_as_asked(house: House) -> None:
+    """Nothing is lost with it, so another part size or description ends it at the service."""
+    options = UploadOptions("v", part_size=MIB)
+    async with open_or_resume(house.vault.context.recorded(), house.file, options, in_parts=True):
+        (empty,) = [each.id async for each in house.vault.context.list_uploads()]
+    async with house.vault.open_or_resume(house.file, part_size=2 * MIB, description="film") as upload:
+        assert [each async for each in house.vault.context.list_uploads()] == []
+        archive = await upload.run()
+    assert archive.description == "film"
+    record = await house.catalog.uploads.find(house.records.key, empty)
+    assert record is not None
+    assert (record.state, record.outcome) == (UploadState.ABORTED, "nothing had been sent")
+
+
+async def test_an_upload_without_parts_goes_on_as_it_was_begun(house: House) -> None:
+    """With the same part size and description there is nothing to begin again."""
+    options = UploadOptions("v", part_size=MIB)
+    async with open_or_resume(house.vault.context.recorded(), house.file, options, in_parts=True):
+        (empty,) = [each.id async for each in house.vault.context.list_uploads()]
+    async with house.vault.open_or_resume(house.file, part_size=MIB) as upload:
+        assert upload.history.continued is not None
+        assert upload.history.continued.upload_id == empty
+        assert (await upload.run()).size == SIZE

@@ -9,8 +9,8 @@ import pytest
 
 from aioglacier.catalog import UploadState
 from aioglacier.core.errors import ResumeMismatchError
-from aioglacier.core.models import UploadId
-from aioglacier.recorded.upload_records import UploadRecords
+from aioglacier.core.models import Archive, ArchiveId, UploadId
+from aioglacier.recorded.upload_records import UploadRecords, unknown_outcome
 from aioglacier.transfer.upload.writer import UploadOptions
 from tests.cli.conftest import MIB
 
@@ -60,3 +60,31 @@ async def test_an_intent_says_what_is_known_of_the_archive(house: House) -> None
     record = await house.records.uploads.intend(options, None, part_size=MIB)
     assert (record.state, record.size, record.source) == (UploadState.INTENT, 5, None)
     assert record.description == "a film"
+
+
+async def test_an_upload_that_is_taken_on_record_keeps_its_description(house: House) -> None:
+    """An archive that is not on record needs no report."""
+    async with house.vault.open_writer(part_size=MIB, description="film", keep_unfinished=True) as writer:
+        await writer.write(bytes(2 * MIB))
+        (found,) = [each async for each in house.vault.context.list_uploads()]
+        record = await house.records.uploads.find(found.id)
+        assert record is not None
+        elsewhere = UploadRecords(house.catalog, replace(house.records.key, endpoint="local:/other"))
+        await house.catalog.uploads.record_aborted(record)
+        taken = await house.records.uploads.take_in(found, None, None)
+        assert (taken.number, taken.description, taken.state) == (record.number, "film", UploadState.OPEN)
+    stranger = Archive(ArchiveId("A" * 138), "v", 1, bytes(32), "", record.created)
+    await elsewhere.note_reported(stranger)
+    unknown = replace(found, id=UploadId("unknown"))
+    assert (await house.records.uploads.take_in(unknown, None, None)).description == "film"
+
+
+@pytest.mark.parametrize("upload_id", [None, UploadId("begun")])
+async def test_an_unknown_outcome_says_what_was_interrupted(house: House, upload_id: UploadId | None) -> None:
+    """A single request was, or the completion of an upload that the error names."""
+    left = await house.left_behind()
+    record = replace(left, upload_id=upload_id, size=5, tree_hash=bytes(32))
+    error = unknown_outcome(record)
+    assert (error.upload_id, error.size, error.tree_hash) == (upload_id, 5, bytes(32))
+    expected = "in a single request" if upload_id is None else "completion of upload begun was interrupted"
+    assert expected in str(error)

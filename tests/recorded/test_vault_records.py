@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 import aioglacier
 from aioglacier.catalog import ArchiveState, JobState
+from aioglacier.core.ranges import ByteRange
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from tests.cli.conftest import MIB, data
 from tests.recorded.conftest import SIZE, House
@@ -78,3 +81,51 @@ async def test_a_damaged_range_without_a_hash_of_the_service_is_fetched_again(
     with pytest.raises(aioglacier.IntegrityError, match="damaged 3 times"):
         await job.download(tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+async def test_an_archive_that_the_service_does_not_have_is_deleted_on_record(house: House) -> None:
+    """A deletion that finds nothing is recorded as one, and still reported."""
+    archive = await house.vault.upload(b"small")
+    house.server.faults.add(Fault("DeleteArchive", status=404, code="ResourceNotFoundException"))
+    with pytest.raises(aioglacier.ArchiveNotFoundError):
+        await house.records.delete(
+            archive.id, lambda: house.vault.context.gateway.delete_archive("v", archive.id)
+        )
+    record = await house.catalog.archives.get(house.records.key, archive.id)
+    assert record is not None
+    assert record.state is ArchiveState.DELETED
+
+
+async def test_leaves_are_known_for_all_of_a_range_or_not_at_all(house: House) -> None:
+    """A part on record without its leaves makes those of the archive unknown."""
+    archive = await house.vault.upload(house.file, part_size=MIB)
+    leaves = await house.records.leaves_of(archive.id, None)
+    assert (len(leaves), await house.records.leaves_of(archive.id, ByteRange(MIB, 3 * MIB))) == (
+        6 * 32,
+        leaves[32:96],
+    )
+    record = await house.catalog.archives.get(house.records.key, archive.id)
+    assert record is not None
+    assert record.upload is not None
+    with closing(sqlite3.connect(house.location)) as connection:
+        connection.execute("UPDATE parts SET leaves = x'' WHERE part_index = 2")
+        connection.commit()
+    assert await house.records.leaves_of(archive.id, None) == b""
+    await house.catalog.archives.record_state(house.records.key, archive.id, ArchiveState.SUSPECT)
+    assert await house.records.leaves_of(archive.id, ByteRange(0, MIB)) == b""
+
+
+async def test_a_download_that_failed_is_given_up_on_request(house: House, tmp_path: Path) -> None:
+    """An unfinished download is known by its target and its bytes, until it is given up."""
+    archive = await house.vault.upload(b"small")
+    job = await house.vault.retrieve(archive.id)
+    await house.records.begin_download(await job.wait_until_done(), tmp_path / "back")
+    found = await house.records.find_abandoned(archive.id, None, tmp_path / "back")
+    assert found is not None
+    assert found.job_id == job.id
+    assert await house.records.find_abandoned("another", None, tmp_path / "back") is None
+    assert await house.records.find_abandoned(archive.id, ByteRange(0, MIB), tmp_path / "back") is None
+    assert await house.records.find_abandoned(archive.id, None, tmp_path / "beside") is None
+    await house.records.give_up_download(tmp_path / "back")
+    await house.records.give_up_download(tmp_path / "back")
+    assert await house.records.find_abandoned(archive.id, None, tmp_path / "back") is None
