@@ -261,6 +261,7 @@ class MemoryAnswer:
     def __init__(self, body: bytes, total: int, vouched: bytes | None) -> None:
         self._body = body
         self._given = 0
+        self.start = 0
         self.size = len(body)
         self.total = total
         self.head = vouched

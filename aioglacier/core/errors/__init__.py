@@ -49,6 +49,7 @@
                 BucketNotFoundError
                 ObjectNotFoundError
             BucketExistsError
+                BucketIsYoursError
             WrongRegionError
             ObjectExistsError
             ObjectChangedError

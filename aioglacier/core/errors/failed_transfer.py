@@ -17,6 +17,7 @@ class IntegrityError(GlacierError):
         expected: The tree hash, or S3's checksum, that was expected.
         actual: The one of the bytes.
         byte_range: The bytes concerned, ``None`` for the whole archive.
+        is_stored: Whether the service stored them nevertheless.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class IntegrityError(GlacierError):
         byte_range: ByteRange | None = None,
         archive_id: str | None = None,
         kind: str = "tree hash",
+        is_stored: bool = False,
     ) -> None:
         hashes = f": expected {kind} {expected.hex()}, got {actual.hex()}" if expected or actual else ""
         super().__init__(message + hashes)
@@ -35,6 +37,7 @@ class IntegrityError(GlacierError):
         self.actual = actual
         self.byte_range = byte_range
         self.archive_id = archive_id
+        self.is_stored = is_stored or archive_id is not None
 
 
 class UploadFailedError(GlacierError):

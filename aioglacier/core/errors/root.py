@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class GlacierError(Exception):
@@ -40,6 +40,12 @@ class GlacierError(Exception):
     def message(self) -> str:
         """The sentence alone, without the facts that were added on the way up."""
         return str(self.args[0]) if self.args else type(self).__name__
+
+    def add_facts(self, facts: Mapping[str, Any]) -> None:
+        """Set attributes that are not set yet."""
+        for name, value in facts.items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
 
     def __str__(self) -> str:
         return self.message + self._circumstances()

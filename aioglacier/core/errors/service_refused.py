@@ -103,13 +103,11 @@ class ObjectNotFoundError(ResourceNotFoundError):
 
 
 class BucketExistsError(ServiceError):
-    """A bucket of this name exists.
+    """A bucket of this name exists, and belongs to another account."""
 
-    Attributes:
-        is_yours: Whether it belongs to this account.
-    """
 
-    is_yours: bool = False
+class BucketIsYoursError(BucketExistsError):
+    """A bucket of this name exists already, in this account."""
 
 
 class WrongRegionError(ServiceError):

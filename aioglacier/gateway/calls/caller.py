@@ -75,10 +75,6 @@ class Caller(Performer):
         """Return the headers that every request of the service has, for one with this document."""
 
     @abstractmethod
-    def facts(self, arguments: Arguments) -> Mapping[str, Any]:
-        """Return the facts that each error of a call carries."""
-
-    @abstractmethod
     def describe_body(self, arguments: Arguments) -> SentBody:
         """Return the name and hash of the call's body."""
 
@@ -92,7 +88,7 @@ class Caller(Performer):
             request = self._request(operation, arguments, document=body, body=body)
             return read(operation, await self._wire.exchange(request), arguments)
         except GlacierError as error:
-            self._stamp(error, arguments)
+            error.add_facts(self.facts(arguments))
             raise
 
     @asynccontextmanager
@@ -116,7 +112,7 @@ class Caller(Performer):
                 finally:
                     output.close()
         except GlacierError as error:
-            self._stamp(error, arguments)
+            error.add_facts(self.facts(arguments))
             raise
 
     async def send_raw(self, raw: RawRequest, path: str, headers: Mapping[str, str]) -> Answer:
@@ -204,12 +200,6 @@ class Caller(Performer):
             is_output=is_output,
             first_byte_timeout_seconds=timeouts.completion if operation.is_slow else timeouts.first_byte,
         )
-
-    def _stamp(self, error: GlacierError, arguments: Arguments) -> None:
-        """Add the facts of a call to its error."""
-        for name, value in self.facts(arguments).items():
-            if getattr(error, name) is None:
-                setattr(error, name, value)
 
 
 def read(operation: Operation[T], answer: Answer, arguments: Arguments) -> T:

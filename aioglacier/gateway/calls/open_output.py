@@ -24,6 +24,7 @@ class HttpOutput(Generic[T]):
     """The output of a call, or a range of it. It can be read once; its owner closes it.
 
     Attributes:
+        start: The place of the first byte in the whole.
         size: The number of bytes in the answer.
         total: The number of bytes in the whole.
         head: The result that the operation reads from the head of the answer.
@@ -41,7 +42,7 @@ class HttpOutput(Generic[T]):
         Raises:
             UnexpectedResponseError: Its length is missing, or it holds other bytes than asked for.
         """
-        self.size, self.total = _extent(answer, byte_range, is_part=is_part)
+        self.start, self.size, self.total = _extent(answer, byte_range, is_part=is_part)
         self.head = head
         self._answer = answer
         self._came = 0
@@ -110,8 +111,8 @@ class HttpOutput(Generic[T]):
         )
 
 
-def _extent(answer: OpenAnswer, asked: ByteRange | None, *, is_part: bool) -> tuple[int, int]:
-    """Return the number of bytes in an answer, and in the whole output."""
+def _extent(answer: OpenAnswer, asked: ByteRange | None, *, is_part: bool) -> tuple[int, int, int]:
+    """Return the first byte and the number of bytes in an answer, and the number in the whole."""
     length = answer.content_length
     match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", "").strip())
     if answer.status == 206 and match and (asked is not None or is_part):
@@ -119,10 +120,10 @@ def _extent(answer: OpenAnswer, asked: ByteRange | None, *, is_part: bool) -> tu
         size = end - start + 1
         is_asked = asked is None or (start == asked.start and end < asked.stop)
         if is_asked and size > 0 and length in {None, size}:
-            return size, total
+            return start, size, total
     is_all_asked = asked is None or (length is not None and asked.start == 0 and asked.stop >= length)
     if answer.status == 200 and length is not None and is_all_asked:
-        return length, length
+        return 0, length, length
     raise UnexpectedResponseError(
         f"the answer, status {answer.status}, has length {length} and range {match and match[0]!r}, which "
         f"do not fit {f'bytes {asked}' if asked else 'the whole output'}",

@@ -92,6 +92,7 @@ class Operation(Generic[T]):
         missing: The error if something does not exist and the service does not say what.
         meanings: Errors by the service's code, where a code has another meaning than elsewhere. ``meaning``
             has both.
+        pins: For an output, arguments by which a request for its rest meets the same bytes, from its head.
         is_slow: Whether the service may take as long as it needs to join 10,000 parts.
         rule: When it may be sent again.
         charge: What each attempt is charged for; ``None`` for nothing.
@@ -107,6 +108,7 @@ class Operation(Generic[T]):
     largest_body: int | None = None
     missing: type[ResourceNotFoundError] = ResourceNotFoundError
     meanings: Mapping[str, type[GlacierError]] = field(default_factory=dict)
+    pins: Callable[[T], Arguments] = lambda _: {}
     is_slow: bool = False
     rule: Rule = REPEATABLE
     charge: Callable[[Arguments], Charge] | None = None
@@ -147,6 +149,11 @@ class Performer(ABC):
 
     region: str
     origin: str
+
+    def facts(self, arguments: Arguments) -> Mapping[str, Any]:
+        """Return the attributes that each error of a call carries."""
+        del arguments
+        return {}
 
     @abstractmethod
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:

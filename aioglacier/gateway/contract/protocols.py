@@ -40,6 +40,11 @@ class Output(Protocol[T_co]):
         ...
 
     @property
+    def start(self) -> int:
+        """The place of the first of them in the whole."""
+        ...
+
+    @property
     def total(self) -> int:
         """The number of bytes in the whole."""
         ...

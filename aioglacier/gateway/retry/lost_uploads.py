@@ -1,19 +1,16 @@
-"""Find the upload that a lost answer left behind, before another is begun; see ``core.upload_identity``."""
+"""Give no two callers the same upload, be it new or one that a lost answer left behind."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.errors import UploadNotFoundError
-from aioglacier.core.upload_identity import may_be_lost
-from aioglacier.gateway.contract.paging import follow
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from aioglacier.core.models import UploadId
-    from aioglacier.gateway.vaults.gateway import Gateway
+    from aioglacier.core.models import Page, UploadId
 
 #: As many uploads as begin in a quarter of an hour, at a hundred a second.
 _REMEMBERED: Final = 100_000
@@ -34,30 +31,23 @@ class LostUploads:
             self._taken.popitem(last=False)
         return True
 
-    async def find(
-        self, gateway: Gateway, vault: str, *, description: str | None, part_size: int, since: datetime
+    async def take_empty(
+        self, found: Iterable[UploadId], list_one: Callable[[UploadId], Awaitable[tuple[Any, Page[Any]]]]
     ) -> UploadId | None:
-        """Take and return an upload that fits and has no parts, or return ``None``.
+        """Take and return the first free upload without parts, or return ``None``.
+
+        Args:
+            found: Uploads that fit.
+            list_one: Lists the first part of one.
 
         Raises:
-            GlacierError: The uploads cannot be listed.
+            GlacierError: The parts cannot be listed.
         """
-        found = [
-            upload.id
-            async for upload in follow(
-                "ListMultipartUploads", lambda marker: gateway.list_multipart_uploads(vault, marker=marker)
-            )
-            if may_be_lost(upload, description=description, part_size=part_size, since=since)
-        ]
         for upload_id in found:
-            if await _is_empty(gateway, vault, upload_id) and self.take(upload_id):
+            try:
+                _, page = await list_one(upload_id)
+            except UploadNotFoundError:
+                continue
+            if not page.items and self.take(upload_id):
                 return upload_id
         return None
-
-
-async def _is_empty(gateway: Gateway, vault: str, upload_id: UploadId) -> bool:
-    try:
-        _, page = await gateway.list_parts(vault, upload_id, limit=1)
-    except UploadNotFoundError:
-        return False
-    return not page.items

@@ -39,14 +39,17 @@ class ResumingOutput(Generic[T]):
         self._came = 0
         self._stack = AsyncExitStack()
         self._current: Output[T]
+        self.start = 0
         self.size = 0
         self.total = 0
         self.head: T
 
     async def __aenter__(self) -> Self:
         await self._run(lambda: self._open(self._arguments["byte_range"]))
-        self.size, self.total = self._current.size, self._current.total
+        self.start, self.size = self._current.start, self._current.size
+        self.total = self._current.total
         self.head = self._current.head
+        self._arguments = {**self._arguments, **self._operation.pins(self.head)}
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -104,13 +107,13 @@ class ResumingOutput(Generic[T]):
 
     async def _run(self, attempt: Callable[[], Awaitable[None]]) -> None:
         row = self._operation
-        self._call = self._call or self._retrier.begin(row.name, self._arguments.get("vault"), row.rule)
+        self._call = self._call or self._retrier.begin(
+            row.name, self._gateway.facts(self._arguments), row.rule
+        )
         await self._retrier.run(self._call, attempt)
 
     def _rest(self) -> ByteRange:
-        asked: ByteRange | None = self._arguments["byte_range"]
-        start = asked.start if asked is not None else 0
-        return ByteRange(start + self._came, start + self.size)
+        return ByteRange(self.start + self._came, self.start + self.size)
 
     def _charge(self, stack: AsyncExitStack, size: int) -> None:
         """Charge bytes before they come; the end of the connection gives back those that did not."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
@@ -28,13 +28,15 @@ from aioglacier.gateway.retry.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
 #: Longer than any attempt may stand still: a completion is given 10 minutes.
 _LONGEST_WAIT_SECONDS: Final = 900.0
 
 #: A name that never had an address is more often mistyped than missing for a while.
 _UNKNOWN_NAME_SECONDS: Final = 5.0
+
+_NO_FACTS: Final[Mapping[str, Any]] = {}
 
 logger = logging.getLogger("aioglacier.gateway")
 
@@ -46,6 +48,7 @@ class Call:
     """The history of one call.
 
     Attributes:
+        facts: Attributes that each error of the call carries.
         patient_since: The time at which patience began: the first attempt, or the end of a long sleep.
         refusals: The number of attempts after which the service reported other bytes.
         renewals: The number of attempts that met expired credentials.
@@ -54,7 +57,7 @@ class Call:
     """
 
     operation: str
-    vault: str | None
+    facts: Mapping[str, Any]
     rule: Rule
     began_at: float
     patient_since: float
@@ -72,18 +75,19 @@ class Retrier:
         self,
         policy: RetryPolicy | None = None,
         *,
+        congestion: Congestion | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
-        self.congestion = Congestion()
+        self.congestion = congestion or Congestion()
         self.patience = Patience(policy or RetryPolicy(), clock=clock)
 
-    def begin(self, operation: str, vault: str | None = None, rule: Rule = REPEATABLE) -> Call:
+    def begin(self, operation: str, facts: Mapping[str, Any] = _NO_FACTS, rule: Rule = REPEATABLE) -> Call:
         """Return a call without attempts yet."""
         now = self._clock()
-        return Call(operation, vault, rule, now, now)
+        return Call(operation, facts, rule, now, now)
 
     async def run(
         self,
@@ -100,7 +104,8 @@ class Retrier:
             look: Looks for the effect of an attempt whose outcome is unclear, before another is made.
 
         Raises:
-            GlacierError: The error of the last attempt, with ``attempts``, ``elapsed_seconds`` and ``vault``.
+            GlacierError: The error of the last attempt, with ``attempts``, ``elapsed_seconds`` and the call's
+                facts.
         """
         while True:
             call.attempts += 1
@@ -143,8 +148,7 @@ class Retrier:
         """Add the facts that only the call knows to its last error."""
         error.attempts = call.attempts
         error.elapsed_seconds = self._clock() - call.began_at
-        if error.vault is None:
-            error.vault = call.vault
+        error.add_facts(call.facts)
         hint = call.rule.hint if call.is_unclear else ""
         if isinstance(error, IntegrityError) and call.refusals > 1:
             hint = "the same bytes failed each time: test this machine's memory and network card"

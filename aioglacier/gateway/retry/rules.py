@@ -65,7 +65,7 @@ def is_attempt_left(error: GlacierError, *, refusals: int, renewals: int) -> boo
     """
     if isinstance(error, CredentialsExpiredError):
         return renewals == 1 and error.code is not None
-    if isinstance(error, IntegrityError) and error.archive_id is None:
+    if isinstance(error, IntegrityError) and not error.is_stored:
         was_refused = error.__cause__ is not None
         return refusals < (_ATTEMPTS_IF_REFUSED if was_refused else _ATTEMPTS_IF_ECHO_DIFFERS)
     return False

@@ -124,7 +124,7 @@ def completed(answer: Answer, arguments: Arguments) -> StoredObject:
     theirs = documents.find_checksum(root)
     # A service may leave the checksum out here; then the head of the object has it.
     if ours is not None and theirs is not None and ours != theirs:
-        raise _differs(f"object {arguments['key']!r} was completed", ours, theirs)
+        raise _differs(f"object {arguments['key']!r} was completed", ours, theirs, is_stored=True)
     return _stored(answer, documents.need(root, "ETag"), theirs)
 
 
@@ -133,16 +133,19 @@ def _acknowledged(answer: Answer, arguments: Arguments, what: str) -> ObjectChec
     text = answer.headers.get(checksum_header(ours.algorithm))
     theirs = documents.read_checksum(ours.algorithm, text) if text else None
     if theirs != ours:
-        raise _differs(f"the service acknowledged {what}", ours, theirs)
+        raise _differs(f"the service acknowledged {what}", ours, theirs, is_stored="number" not in arguments)
     return ours
 
 
-def _differs(what: str, ours: ObjectChecksum, theirs: ObjectChecksum | None) -> IntegrityError:
+def _differs(
+    what: str, ours: ObjectChecksum, theirs: ObjectChecksum | None, *, is_stored: bool
+) -> IntegrityError:
     return IntegrityError(
         f"{what} with {'another' if theirs else 'no'} checksum",
         expected=ours.value,
         actual=theirs.value if theirs else b"",
-        kind=f"{ours.algorithm}",
+        kind=str(ours.algorithm),
+        is_stored=is_stored,
     )
 
 

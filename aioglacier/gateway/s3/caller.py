@@ -92,12 +92,6 @@ class S3Caller(Caller, S3Gateway):
                 headers["x-amz-request-payer"] = "requester"
         return headers
 
-    def facts(self, arguments: Arguments) -> Mapping[str, Any]:
-        """See ``Caller``."""
-        bucket: BucketRef | None = arguments.get("bucket")
-        facts = {name: arguments.get(name) for name in ("key", "upload_id")}
-        return {**facts, "bucket": bucket.name if bucket is not None else None}
-
     def describe_body(self, arguments: Arguments) -> SentBody:
         """See ``Caller``."""
         checksum = checksum_of(arguments["hashes"])

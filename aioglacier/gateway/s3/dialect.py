@@ -65,7 +65,7 @@ class S3Dialect(Dialect):
         "AuthorizationHeaderMalformed": errors.InvalidCredentialsError,
         "BadRequest": errors.InvalidParameterError,
         "BucketAlreadyExists": errors.BucketExistsError,
-        "BucketAlreadyOwnedByYou": errors.BucketExistsError,
+        "BucketAlreadyOwnedByYou": errors.BucketIsYoursError,
         "ConditionalRequestConflict": errors.ObjectConflictError,
         "EntityTooLarge": errors.InvalidParameterError,
         "EntityTooSmall": errors.InvalidParameterError,
@@ -154,13 +154,11 @@ class S3Dialect(Dialect):
         return kind
 
     def complete(self, error: errors.GlacierError, document: ErrorDocument, answer: Answer) -> None:
-        """Add the bucket's region, the owner of a taken name, and the hash of other bytes."""
+        """Add the bucket's region, and the hash of other bytes."""
         if isinstance(error, errors.WrongRegionError):
             error.region = _region(answer)
             where = f"in {error.region}; connect to that region" if error.region else "in another region"
             error.args = (f"the bucket is {where}. Nothing was sent there: {error.message}",)
-        elif isinstance(error, errors.BucketExistsError):
-            error.is_yours = document.code == "BucketAlreadyOwnedByYou"
         elif document.code in _OTHER_BYTES and isinstance(error, errors.ServiceError):
             root = _error(answer)
             computed = documents.get(root, "S3ComputedContentSHA256") if root is not None else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from aioglacier.core.errors import (
-    BucketExistsError,
+    BucketIsYoursError,
     BucketNotFoundError,
     ObjectChangedError,
     ObjectConflictError,
@@ -119,6 +119,13 @@ _BODY: Final[Mapping[str, Writer]] = {
     "": _body_checksum,
 }
 
+
+def _pins(head: ObjectHead) -> Arguments:
+    """Let a request for the rest of an object meet the same bytes, or fail."""
+    pinned = {"part_number": None, "etag": head.etag}
+    return pinned | ({"version_id": head.version_id} if head.version_id else {})
+
+
 _LIMIT: Final = argument("limit")
 
 GET_OBJECT: Final = Operation(
@@ -133,6 +140,7 @@ GET_OBJECT: Final = Operation(
     },
     missing=ObjectNotFoundError,
     meanings={"PreconditionFailed": ObjectChangedError},
+    pins=_pins,
     # The head of an answer is no progress yet; its bytes are.
     rule=Rule(is_progress=False),
 )
@@ -140,6 +148,12 @@ GET_OBJECT: Final = Operation(
 
 class S3Gateway(Performer):
     """Every operation of the S3 API that archives need."""
+
+    def facts(self, arguments: Arguments) -> Mapping[str, Any]:
+        """See ``Performer``."""
+        bucket: BucketRef | None = arguments.get("bucket")
+        facts = {name: arguments.get(name) for name in ("key", "upload_id")}
+        return {**facts, "bucket": bucket.name if bucket is not None else None}
 
     # --- buckets
 
@@ -149,7 +163,7 @@ class S3Gateway(Performer):
         nothing,
         headers={"x-amz-bucket-object-lock-enabled": argument("has_object_lock", _on)},
         document=lambda arguments: documents.write_location(arguments["region"]).encode(),
-        rule=Rule(shown_by=BucketExistsError),
+        rule=Rule(shown_by=BucketIsYoursError),
     )
     async def create_bucket(
         self, bucket: BucketRef, *, region: str, has_object_lock: bool | None = None
@@ -157,7 +171,7 @@ class S3Gateway(Performer):
         """Create a bucket in ``region``, which must be the gateway's own.
 
         Raises:
-            BucketExistsError: The name is taken; ``error.is_yours`` says by whom.
+            BucketExistsError: The name is taken; ``BucketIsYoursError``, a kind of it, by this account.
         """
 
     @Operation("HeadBucket", "HEAD ", answers.region_of, missing=BucketNotFoundError)

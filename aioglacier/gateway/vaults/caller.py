@@ -42,10 +42,6 @@ class VaultCaller(Caller, Gateway):
         del arguments, document
         return _HEADERS
 
-    def facts(self, arguments: Arguments) -> Mapping[str, Any]:
-        """See ``Caller``."""
-        return {name: arguments.get(name) for name in ("vault", "archive_id", "job_id")}
-
     def describe_body(self, arguments: Arguments) -> SentBody:
         """See ``Caller``."""
         what = f"the part at byte {arguments['start']}" if "start" in arguments else "the archive"

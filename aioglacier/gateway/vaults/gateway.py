@@ -14,7 +14,7 @@ before the cancellation goes on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.errors import (
     ArchiveNotFoundError,
@@ -100,6 +100,10 @@ GET_JOB_OUTPUT: Final = Operation(
 
 class Gateway(Performer):
     """Every operation of the vault API."""
+
+    def facts(self, arguments: Arguments) -> Mapping[str, Any]:
+        """See ``Performer``."""
+        return {name: arguments.get(name) for name in ("vault", "archive_id", "job_id")}
 
     # --- vaults
 

@@ -134,10 +134,29 @@ async def test_plain_settings_are_those_that_botocore_finds(
     """Keys and regions from options, environment and files come in botocore's order."""
     set_up(monkeypatch, tmp_path, environment, config, credentials)
     options = GatewayOptions(**given)
-    for service in ("glacier", "s3"):
-        plain = read_plain(options, service)
-        assert plain is not None
-        assert plain == await as_botocore_has_it(options, service)
+    plain = read_plain(options, "glacier")
+    assert plain is not None
+    assert plain == await as_botocore_has_it(options, "glacier")
+
+
+@pytest.mark.parametrize(
+    ("given", "environment"),
+    [
+        ({"region_name": "us-east-1"}, {}),
+        ({"region_name": "eu-west-1"}, {"AWS_ENDPOINT_URL_GLACIER": "https://glacier.example.com"}),
+        ({"region_name": "eu-west-1"}, ENDPOINTS | {"AWS_ENDPOINT_URL_S3": "https://store.example.com"}),
+        ({"region_name": "eu-west-1", "endpoint_url": "http://127.0.0.1:8080"}, {}),
+    ],
+)
+async def test_plain_settings_of_s3_are_those_that_botocore_finds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, Any], environment: dict[str, str]
+) -> None:
+    """S3 has its own endpoints, and buckets have hosts of their own only at AWS's."""
+    set_up(monkeypatch, tmp_path, environment, "", "")
+    options = GatewayOptions(**given, **GIVEN)
+    plain = read_plain(options, "s3")
+    assert plain is not None
+    assert plain == await as_botocore_has_it(options, "s3")
 
 
 @pytest.mark.parametrize(
