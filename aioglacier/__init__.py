@@ -1,8 +1,9 @@
-"""Archiving to Amazon S3 Glacier vaults: await a writer, get an archive.
+"""Archiving to Amazon S3 Glacier, vaults and storage classes: await a writer, get an archive.
 
 ``connect()`` opens a connection; ``Vault.open_writer()`` takes a stream and ``Vault.upload()`` anything
 readable; ``Vault.retrieve()`` starts a job, whose output ``Job.download()`` and ``Job.open_reader()`` return
-verified. ``aioglacier.server`` is a local Glacier, ``aioglacier.testing`` has its pytest fixtures.
+verified. ``Glacier.bucket()`` is an S3 bucket with the same words. ``aioglacier.server`` is a local Glacier,
+``aioglacier.testing`` has its pytest fixtures.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ TYPE_CHECKING = False  # as in typing, which hash workers must not load
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from aioglacier.client.buckets.bucket import Bucket as Bucket, BucketUpload as BucketUpload
+    from aioglacier.client.buckets.restore import Restore as Restore
     from aioglacier.client.emptying import Emptying as Emptying, EmptyingSnapshot as EmptyingSnapshot
     from aioglacier.client.glacier import Glacier as Glacier, connect as connect
     from aioglacier.client.job import Job as Job
     from aioglacier.client.notices import JobNotices as JobNotices
+    from aioglacier.client.retrieval import Retrieval as Retrieval
     from aioglacier.client.upload import Upload as Upload
     from aioglacier.client.vault import Vault as Vault
     from aioglacier.client.vault_settings import (
@@ -51,6 +55,18 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.prices import Prices as Prices
     from aioglacier.core.ranges import ByteRange as ByteRange
+    from aioglacier.core.s3.objects import (
+        ArchivedObject as ArchivedObject,
+        BucketDescription as BucketDescription,
+        ChecksumAlgorithm as ChecksumAlgorithm,
+        ObjectChecksum as ObjectChecksum,
+        ObjectEntry as ObjectEntry,
+        ObjectHead as ObjectHead,
+        ObjectSettings as ObjectSettings,
+        RestoreState as RestoreState,
+        StorageClass as StorageClass,
+        UploadedObjectPart as UploadedObjectPart,
+    )
     from aioglacier.core.spending import Budget as Budget
     from aioglacier.core.treehash import (
         TreeHash as TreeHash,
@@ -69,10 +85,13 @@ if TYPE_CHECKING:
 #: The modules of the public names. ``import aioglacier`` loads none of them: the help of the command line and
 #: the tree hash of a file must not wait for a client. Errors are not listed: their names end in "Error".
 _HOMES: Final = {
+    "client.buckets.bucket": ("Bucket", "BucketUpload"),
     "client.emptying": ("Emptying", "EmptyingSnapshot"),
     "client.glacier": ("Glacier", "connect"),
     "client.job": ("Job",),
     "client.notices": ("JobNotices",),
+    "client.buckets.restore": ("Restore",),
+    "client.retrieval": ("Retrieval",),
     "client.upload": ("Upload",),
     "client.vault": ("Vault",),
     "client.vault_settings": ("AccessPolicy", "Lock", "Notifications", "Tags"),
@@ -84,6 +103,10 @@ _HOMES: Final = {
     ),
     "core.prices": ("Prices",),
     "core.ranges": ("ByteRange",),
+    "core.s3.objects": (
+        "ArchivedObject", "BucketDescription", "ChecksumAlgorithm", "ObjectChecksum", "ObjectEntry",
+        "ObjectHead", "ObjectSettings", "RestoreState", "StorageClass", "UploadedObjectPart",
+    ),
     "core.spending": ("Budget",),
     "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
     "gateway.contract.options": ("Timeouts",),

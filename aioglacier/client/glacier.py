@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import anyio.to_thread
 
 from aioglacier.client.notices import listening
 from aioglacier.client.vault import Vault
 from aioglacier.core.checks import check_vault_name
-from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.errors import BucketIsYoursError, ConfigurationError
 from aioglacier.gateway.contract.options import GatewayOptions, Timeouts
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.gateway.contract.protocols import RawRequest
@@ -24,13 +25,18 @@ from aioglacier.transfer.budget.allowance import Allowance, Limits
 from aioglacier.transfer.resources import open_resources
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aioglacier.catalog import Catalog
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.buckets.bucket_context import BucketContext
     from aioglacier.client.notices import JobNotices
     from aioglacier.core.models import CapacityId, ProvisionedCapacity, RetrievalPolicy, VaultDescription
+    from aioglacier.core.s3.objects import BucketDescription, StorageClass
     from aioglacier.gateway.contract.protocols import Answer
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
+    from aioglacier.gateway.retry.rules import Congestion
+    from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.recording_gateway import RecordingGateway
     from aioglacier.transfer.budget.allowance import HashIn
@@ -58,11 +64,13 @@ class Glacier:
         *,
         catalog: Catalog | None = None,
         endpoint: str | None = None,
+        open_s3: Callable[[], Awaitable[S3Gateway]] | None = None,
     ) -> None:
         self.region: Final = gateway.region
         self.origin: Final = gateway.origin
         self.catalog: Final = catalog
         self._resources = resources
+        self._open_s3 = open_s3
         self._options = options or GatewayOptions()
         self._recording: RecordingGateway | None = None
         if catalog is not None:
@@ -94,6 +102,66 @@ class Glacier:
     def vaults(self) -> AsyncIterator[VaultDescription]:
         """Iterate over all vaults of the account in this region, ordered by name."""
         return follow("ListVaults", lambda marker: self._gateway.list_vaults(marker=marker))
+
+    def bucket(
+        self,
+        name: str,
+        storage_class: StorageClass | str | None = None,
+        prefix: str = "",
+        *,
+        owner: str | None = None,
+        requester_pays: bool = False,
+    ) -> Bucket:
+        """Return an S3 bucket by its name. Nothing is sent, so it need not exist.
+
+        Args:
+            name: The bucket's name.
+            storage_class: The class of objects that name none themselves.
+            prefix: What begins the key of every object.
+            owner: The account that must own the bucket; S3 refuses every request if another does.
+            requester_pays: Pay for requests to a bucket of somebody else.
+
+        Raises:
+            BucketNameError: No bucket can have this name.
+            InvalidPlanError: S3 has no such class.
+        """
+        from aioglacier.client.buckets.bucket import Bucket  # noqa: PLC0415  # most programs use one service
+
+        return Bucket(self._bucket_context(name, owner, requester_pays), storage_class, prefix)
+
+    async def create_bucket(self, name: str, storage_class: StorageClass | str | None = None) -> Bucket:
+        """Create a bucket in the connection's region. If you own it already, that is no error.
+
+        Raises:
+            BucketExistsError: The name is taken.
+        """
+        bucket = self.bucket(name, storage_class)
+        context = self._bucket_context(name)
+        gateway = await context.open_gateway()
+        with suppress(BucketIsYoursError):
+            await gateway.create_bucket(context.ref, region=gateway.region)
+        return bucket
+
+    async def buckets(self) -> AsyncIterator[BucketDescription]:
+        """Iterate over all buckets of the account, ordered by name."""
+        gateway = await self._s3()
+        async for bucket in follow("ListBuckets", lambda marker: gateway.list_buckets(marker=marker)):
+            yield bucket
+
+    def _bucket_context(
+        self, name: str, owner: str | None = None, requester_pays: bool = False
+    ) -> BucketContext:
+        from aioglacier.client.buckets.bucket_context import BucketContext  # noqa: PLC0415
+        from aioglacier.core.s3.object_checks import check_bucket_name  # noqa: PLC0415
+        from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415
+
+        ref = BucketRef(check_bucket_name(name), owner, requester_pays)
+        return BucketContext(self._s3, self._resources, ref)
+
+    async def _s3(self) -> S3Gateway:
+        if self._open_s3 is None:
+            raise ConfigurationError("this connection was opened without S3; use aioglacier.connect()")
+        return await self._open_s3()
 
     async def get_data_retrieval_policy(self) -> RetrievalPolicy:
         """Return the limit on retrievals of the account."""
@@ -148,6 +216,7 @@ async def connect(
     region_name: str | None = None,
     profile_name: str | None = None,
     endpoint_url: str | None = None,
+    s3_endpoint_url: str | None = None,
     account_id: str = "-",
     aws_access_key_id: str | None = None,
     aws_secret_access_key: str | None = None,
@@ -168,8 +237,9 @@ async def connect(
     Args:
         region_name: For example "eu-west-1".
         profile_name: A profile of the AWS configuration files.
-        endpoint_url: An endpoint other than AWS's own. "local:DIR" opens a local Glacier on the folder DIR,
-            in this process, without account or credentials.
+        endpoint_url: An endpoint of Glacier's other than AWS's own. "local:DIR" opens a local Glacier on the
+            folder DIR, in this process, without account or credentials, which speaks S3 as well.
+        s3_endpoint_url: An endpoint of S3's other than AWS's own, for buckets.
         account_id: Twelve digits; "-" is the account that the credentials belong to.
         aws_access_key_id: Goes with ``aws_secret_access_key`` and, if temporary, ``aws_session_token``.
         aws_secret_access_key: See above.
@@ -201,6 +271,7 @@ async def connect(
             endpoint = _LOCAL + await anyio.to_thread.run_sync(os.path.realpath, folder)
             local = importlib.import_module("aioglacier.client.local_endpoint")
             endpoint_url = await stack.enter_async_context(local.serve(folder))
+            s3_endpoint_url = s3_endpoint_url or endpoint_url
             region_name = region_name or local.REGION
             aws_access_key_id, aws_secret_access_key = local.KEYS
             aws_session_token = None  # one from the environment does not belong to these keys
@@ -220,7 +291,8 @@ async def connect(
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
-        glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint)
+        s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway.congestion)
+        glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint, open_s3=s3.open)
         owner = OwnerTask()  # another task cannot close what this one opened
         try:
             yield glacier
@@ -228,6 +300,30 @@ async def connect(
             if owner.has_dropped(type(error)):
                 warn_dropped(repr(glacier), source=glacier)
             raise
+
+
+class _S3:
+    """Opens the gateway to S3 when a bucket is first used; the connection's end closes it."""
+
+    def __init__(self, options: GatewayOptions, stack: AsyncExitStack, congestion: Congestion) -> None:
+        self._options = options
+        self._stack = stack
+        self._congestion = congestion
+        self._gateway: S3Gateway | None = None
+        self._opening = anyio.Lock()
+
+    async def open(self) -> S3Gateway:
+        """Return the gateway.
+
+        Raises:
+            ConfigurationError: Region, endpoint or profile is missing or wrong.
+        """
+        async with self._opening:
+            if self._gateway is None:
+                self._gateway = await self._stack.enter_async_context(
+                    _open_s3_gateway(self._options, self._congestion)
+                )
+            return self._gateway
 
 
 def _endpoint_of(gateway: Gateway) -> str:
@@ -240,6 +336,17 @@ def _require_asyncio() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigurationError("aioglacier runs on asyncio or uvloop only, because aiohttp does") from None
+
+
+@asynccontextmanager
+async def _open_s3_gateway(options: GatewayOptions, congestion: Congestion) -> AsyncIterator[S3Gateway]:
+    from aioglacier.gateway.connect import open_s3_gateway  # noqa: PLC0415  # loaded with the vaults' gateway
+    from aioglacier.gateway.retry.patience import RetryPolicy  # noqa: PLC0415
+    from aioglacier.gateway.retry.retrying_s3_gateway import RetryingS3Gateway  # noqa: PLC0415
+
+    async with open_s3_gateway(options) as gateway:
+        policy = RetryPolicy(no_progress_seconds=options.timeouts.give_up)
+        yield RetryingS3Gateway(gateway, policy, congestion=congestion)
 
 
 @asynccontextmanager

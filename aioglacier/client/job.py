@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-
 from aioglacier.client.inventory import Inventory, InventoryReading
-from aioglacier.core.errors import (
-    InvalidPlanError,
-    JobFailedError,
-    JobNotReadyError,
-    TemporaryServiceError,
-    TransportError,
-    UnexpectedResponseError,
-    WaitTimeoutError,
-)
+from aioglacier.client.retrieval import wait_until_done
+from aioglacier.core.errors import InvalidPlanError, JobFailedError, JobNotReadyError, UnexpectedResponseError
 from aioglacier.core.models import JobAction, JobStatus
 from aioglacier.core.ranges import ByteRange
 from aioglacier.transfer.download.download import Download
@@ -33,15 +24,8 @@ if TYPE_CHECKING:
     from aioglacier.recorded.vault_context import VaultContext
     from aioglacier.transfer.download.reader import ArchiveReader
 
-_log: Final = logging.getLogger("aioglacier.client.job")
-
 #: Bulk jobs take up to 12 hours (Guide, "Archive Retrieval Options"); this is three times as long.
 DEFAULT_WAIT_SECONDS: Final = 36 * 3600.0
-
-#: The jobs of a local Glacier may be done at once; one early question costs nothing.
-_FIRST_POLL_SECONDS: Final = 1.0
-#: An Expedited job takes 1 to 5 minutes and all others hours, so half a minute more does not matter.
-_LONGEST_POLL_SECONDS: Final = 30.0
 
 #: SNS and SQS may lose a message.
 _POLL_BESIDE_NOTICES_SECONDS: Final = 15 * 60.0
@@ -95,22 +79,12 @@ class Job:
             JobNotFoundError: The job never existed, or its output has expired.
             WaitTimeoutError: The job was not done in time. It continues at the service.
         """
+        pause = None
+        if notices is not None:
+            pause = partial(notices.wait, self.id, _POLL_BESIDE_NOTICES_SECONDS)
         with self._context.naming():
-            if done := await self._describe_if_done():  # also with a timeout of 0
-                return done
-            poll_seconds = _FIRST_POLL_SECONDS
-            with anyio.move_on_after(timeout_seconds):
-                while True:
-                    if notices is not None:
-                        await notices.wait(self.id, _POLL_BESIDE_NOTICES_SECONDS)
-                    else:
-                        await anyio.sleep(poll_seconds)
-                        poll_seconds = min(poll_seconds * 1.5, _LONGEST_POLL_SECONDS)
-                    if done := await self._describe_if_done():
-                        return done
-            raise WaitTimeoutError(
-                f"job {self.id} was not done within {timeout_seconds:.0f} s. It continues; wait for it again",
-                waited_seconds=timeout_seconds,
+            return await wait_until_done(
+                f"job {self.id}", self._describe_if_done, timeout_seconds=timeout_seconds, pause=pause
             )
 
     @asynccontextmanager
@@ -203,13 +177,7 @@ class Job:
         return description.inventory.format, size
 
     async def _describe_if_done(self) -> JobDescription | None:
-        try:
-            description = await self.describe()
-        except (TransportError, TemporaryServiceError) as error:
-            if isinstance(error, TransportError) and not error.is_retryable:
-                raise  # a wrong certificate stays wrong
-            _log.warning("still waiting for job %s after an error: %s", self.id, error)
-            return None
+        description = await self.describe()
         self._check_succeeded(description)
         return description if description.is_done else None
 

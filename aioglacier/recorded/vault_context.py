@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError, naming_vault
+from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError, naming
 from aioglacier.core.limits import MIB
 from aioglacier.core.spending import budgets, deleting, spending
 from aioglacier.gateway.contract.paging import follow
@@ -61,7 +61,7 @@ class VaultContext:
 
     def naming(self) -> AbstractContextManager[None]:
         """Set the vault's name on every error that leaves the block."""
-        return naming_vault(self.name)
+        return naming(vault=self.name)
 
     def recorded(self) -> RecordedVault:
         """Return the same context with records for certain.

@@ -9,17 +9,34 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import aioglacier
-from aioglacier import ArchiveReader, ArchiveWriter, Glacier, Job, Limits, Timeouts, Upload, Vault
+from aioglacier import (
+    ArchiveReader,
+    ArchiveWriter,
+    Bucket,
+    BucketUpload,
+    Glacier,
+    Job,
+    Limits,
+    Restore,
+    Timeouts,
+    Upload,
+    Vault,
+)
 from aioglacier.client.glacier import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_OBJECT = (
+    "storage_class=None, metadata=None, tags=None, part_size=None, expected_size=None, "
+    "keep_unfinished=False, overwrite=False, checksum=SHA256, settings=None"
+)
 _UPLOAD = "description=None, part_size=None, expected_size=None, keep_unfinished=False"
 
 SIGNATURES: dict[Callable[..., Any], str] = {
-    connect: "*, region_name=None, profile_name=None, endpoint_url=None, account_id='-', "
-    "aws_access_key_id=None, aws_secret_access_key=None, aws_session_token=None, proxy=None, catalog=None, "
+    connect: "*, region_name=None, profile_name=None, endpoint_url=None, s3_endpoint_url=None, "
+    "account_id='-', aws_access_key_id=None, aws_secret_access_key=None, aws_session_token=None, proxy=None, "
+    "catalog=None, "
     "limits=Limits(), timeouts=Timeouts(), hash_in='auto', allow_insecure=False",
     Glacier.vault: "name",
     Glacier.create_vault: "name",
@@ -46,6 +63,25 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     Job.download: "path, *, overwrite=False, unverified=False",
     Job.prepare_download: "path, *, overwrite=False, unverified=False",
     Job.inventory: "",
+    Glacier.bucket: "name, storage_class=None, prefix='', *, owner=None, requester_pays=False",
+    Glacier.create_bucket: "name, storage_class=None",
+    Glacier.buckets: "",
+    Bucket.open_writer: f"key, *, {_OBJECT}",
+    Bucket.upload: f"source, *, key, {_OBJECT}",
+    Bucket.prepare_upload: f"source, *, key, {_OBJECT}",
+    Bucket.uploads: "prefix=''",
+    Bucket.resume: "upload_id, source, *, key=None, part_size=None, overwrite=False",
+    Bucket.objects: "prefix=''",
+    Bucket.head: "key",
+    Bucket.delete: "key",
+    Bucket.retrieve: "key, *, tier=Standard, days=1, byte_range=None, again=False",
+    BucketUpload.parts: "",
+    BucketUpload.abort: "",
+    Restore.describe: "",
+    Restore.wait_until_done: "*, timeout_seconds=345600.0",
+    Restore.open_reader: "byte_range=None, *, unverified=False",
+    Restore.download: "path, *, overwrite=False, unverified=False",
+    Restore.prepare_download: "path, *, overwrite=False, unverified=False",
     ArchiveWriter.write: "data",
     ArchiveWriter.writelines: "blocks",
     ArchiveWriter.complete: "",

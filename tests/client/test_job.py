@@ -23,7 +23,7 @@ from aioglacier import (
     UnexpectedResponseError,
     WaitTimeoutError,
 )
-from aioglacier.client import job as jobs
+from aioglacier.client import retrieval
 from aioglacier.core.models import JobStatus, Tier
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ DATA = bytes(range(251)) * (3 * MIB // 251)
 
 @pytest.fixture(autouse=True)
 def _quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_FIRST_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(jobs, "_LONGEST_POLL_SECONDS", 0.002)
+    monkeypatch.setattr(retrieval, "_FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(retrieval, "_LONGEST_POLL_SECONDS", 0.002)
 
 
 async def archived(vault: Vault) -> Archive:

@@ -200,7 +200,7 @@ def test_numbers_that_help_are_in_the_sentence() -> None:
 
 def test_an_error_that_leaves_the_block_names_the_vault() -> None:
     """An error without a vault gets the one of the block."""
-    with pytest.raises(errors.GlacierError) as caught, errors.naming_vault("photos"):
+    with pytest.raises(errors.GlacierError) as caught, errors.naming(vault="photos"):
         raise errors.EmptyArchiveError("nothing was written")
     assert caught.value.vault == "photos"
 
@@ -209,8 +209,8 @@ def test_an_error_that_names_a_vault_keeps_it() -> None:
     """The innermost block knows best which vault an error is about."""
     with (
         pytest.raises(errors.GlacierError) as caught,
-        errors.naming_vault("photos"),
-        errors.naming_vault("films"),
+        errors.naming(vault="photos"),
+        errors.naming(vault="films"),
     ):
         raise errors.EmptyArchiveError("nothing was written")
     assert caught.value.vault == "films"
@@ -218,5 +218,5 @@ def test_an_error_that_names_a_vault_keeps_it() -> None:
 
 def test_other_errors_pass_through() -> None:
     """An error that is not of the package is left as it is."""
-    with pytest.raises(ZeroDivisionError), errors.naming_vault("photos"):
+    with pytest.raises(ZeroDivisionError), errors.naming(vault="photos"):
         _ = 1 / 0

@@ -16,7 +16,7 @@ from anyio import wait_all_tasks_blocked
 from hypothesis import HealthCheck, settings
 
 from aioglacier.client.glacier import Glacier
-from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError, naming_vault
+from aioglacier.core.errors import IntegrityError, InvalidParameterError, UploadNotFoundError, naming
 from aioglacier.core.models import Archive, ArchiveId, UploadId
 from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import hash_part, tree_hash
@@ -225,7 +225,7 @@ class MemoryOutput:
 
     def naming(self) -> AbstractContextManager[None]:
         """Errors name the vault "v"."""
-        return naming_vault("v")
+        return naming(vault="v")
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:  # noqa: ARG002  # as in the protocol
         """Nothing is on record."""

@@ -1,4 +1,4 @@
-"""The root of the tree of errors, and the one place that writes the vault's name into them."""
+"""The root of the tree of errors, and the one place that writes the place's name into them."""
 
 from __future__ import annotations
 
@@ -70,10 +70,12 @@ class GlacierError(Exception):
 
 
 @contextmanager
-def naming_vault(vault: str) -> Iterator[None]:
-    """Set ``vault`` on every error that leaves the block without one."""
+def naming(*, vault: str | None = None, bucket: str | None = None, key: str | None = None) -> Iterator[None]:
+    """Set the place on every error that leaves the block without one."""
     try:
         yield
     except GlacierError as error:
         error.vault = error.vault or vault
+        error.bucket = error.bucket or bucket
+        error.key = error.key or key
         raise

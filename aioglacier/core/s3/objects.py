@@ -252,3 +252,32 @@ class ObjectAttributes:
     storage_class: str
     checksum: ObjectChecksum | None
     parts_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedObject:
+    """An object, as proven by its upload.
+
+    Attributes:
+        tree_hash: SHA-256 tree hash of the bytes, as a vault would have it; ``b""`` with CRC64NVME.
+        checksum: The checksum that S3 has, and that was computed here.
+        created: The date of the service's answer.
+    """
+
+    bucket: str
+    key: str
+    size: int
+    tree_hash: bytes
+    checksum: ObjectChecksum
+    storage_class: StorageClass
+    etag: str
+    version_id: str | None
+    created: datetime
+
+    def __str__(self) -> str:
+        return f"object s3://{self.bucket}/{self.key}, {self.size} bytes"
+
+    @property
+    def id(self) -> str:
+        """The key, by which the place finds it, as it finds an archive by its id."""
+        return self.key

@@ -213,7 +213,7 @@ async def open_reader(
     output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange | tuple[int, int] | None = None
 ) -> AsyncIterator[ArchiveReader]:
     """Open a reader; the end of the block drops what is still being fetched."""
-    range_ = _checked_range(byte_range, output.size)
+    range_ = checked_range(byte_range, output.size)
     resources.hasher.expect(range_.size, choose_piece_size(resources))
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
@@ -245,7 +245,12 @@ async def _leave(ahead: _PiecesAhead, tasks: TaskGroup) -> None:
             ahead.drop_first()
 
 
-def _checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:
+def checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> ByteRange:
+    """Return a range of ``size`` bytes, all of them for ``None``, cut at their end.
+
+    Raises:
+        InvalidRangeError: It is no range, or begins past the end.
+    """
     try:
         range_ = ByteRange(0, size) if byte_range is None else byte_range
         range_ = range_ if isinstance(range_, ByteRange) else ByteRange(*range_)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
 
-from aioglacier.core.errors import IntegrityError, UnexpectedResponseError, naming_vault
+from aioglacier.core.errors import IntegrityError, UnexpectedResponseError, naming
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, combine_leaves
@@ -107,7 +107,7 @@ class GlacierOutput:
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``ArchiveOutput``."""
-        return naming_vault(self._vault)
+        return naming(vault=self._vault)
 
     def open(self, byte_range: ByteRange) -> AbstractAsyncContextManager[Output[bytes | None]]:
         """GetJobOutput; the whole is asked for without a range, as any server understands that."""

@@ -18,7 +18,7 @@ from aioglacier.core.errors import (
     WriterBusyError,
     WriterClosedError,
     WriterOpenError,
-    naming_vault,
+    naming,
 )
 from aioglacier.core.planning import choose_part_size
 from aioglacier.tasks.see_through import GRACE_SECONDS
@@ -104,7 +104,7 @@ class UploadOptions:
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``SendOptions``."""
-        return naming_vault(self.vault)
+        return naming(vault=self.vault)
 
 
 class ArchiveWriter(Generic[A]):

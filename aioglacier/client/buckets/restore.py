@@ -1,0 +1,258 @@
+"""A restore: an object that can be read sooner or later, and its bytes."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.client.buckets.bucket_context import find_head
+from aioglacier.client.retrieval import wait_until_done
+from aioglacier.core.errors import InvalidRangeError, NotRetrievedError, RestoreInProgressError
+from aioglacier.core.ranges import ByteRange
+from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass
+from aioglacier.gateway.contract.paging import follow
+from aioglacier.transfer.download.download import Download
+from aioglacier.transfer.download.object_output import ObjectOutput, ObjectProofs
+from aioglacier.transfer.download.reader import checked_range, open_reader
+from aioglacier.transfer.download.retrieval_source import unverifiable
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator
+
+    from aioglacier.client.buckets.bucket_context import BucketContext
+    from aioglacier.core.models import Page, Tier
+    from aioglacier.core.s3.objects import ObjectHead, UploadedObjectPart
+    from aioglacier.transfer.download.reader import ArchiveReader
+
+#: Bulk restores from DEEP_ARCHIVE take up to 48 hours (S3 user guide, "Understanding archive retrieval
+#: options"); this is twice as long.
+DEFAULT_WAIT_SECONDS: Final = 96 * 3600.0
+
+
+class Restore:
+    """The retrieval of one object. Made by ``Bucket.retrieve()``.
+
+    It is done at once for a class that reads at once, and where a restored copy is there. The copy of any
+    other expires after the days that were asked for; one that expires while it is read is asked for again.
+
+    Attributes:
+        bucket: The bucket's name.
+        key: The object's key.
+        is_new: Whether the call that returned it started a restore, which is paid for.
+    """
+
+    def __init__(
+        self,
+        context: BucketContext,
+        key: str,
+        *,
+        days: int,
+        tier: Tier,
+        byte_range: ByteRange | None = None,
+        is_new: bool = False,
+    ) -> None:
+        self.bucket: Final = context.ref.name
+        self.key: Final = key
+        self.is_new: Final = is_new
+        self._context = context
+        self._days = days
+        self._tier = tier
+        self._range = byte_range
+        self._renewing = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Restore s3://{self.bucket}/{self.key}>"
+
+    async def describe(self) -> ObjectHead:
+        """Ask the service for the object and the state of its restore.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+        """
+        return await find_head(self._context, self.key)
+
+    async def wait_until_done(self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS) -> ObjectHead:
+        """Wait until the object can be read, asking less and less often, at last every 30 seconds.
+
+        Where many restores of a bucket are waited for, a list asks for all of them. While the service cannot
+        be reached, waiting goes on. Cancelling stops the waiting, not the restore.
+
+        Raises:
+            ObjectNotFoundError: There is no such object any more.
+            NotRetrievedError: No restore goes on, or the copy has expired.
+            WaitTimeoutError: The restore was not done in time. It continues at the service.
+        """
+        states = self._context.restores
+        states.begin(self.key)
+        try:
+            with self._context.naming(self.key):
+                return await wait_until_done(repr(self), self._look, timeout_seconds=timeout_seconds)
+        finally:
+            states.end(self.key)
+
+    @asynccontextmanager
+    async def open_reader(
+        self, byte_range: ByteRange | tuple[int, int] | None = None, *, unverified: bool = False
+    ) -> AsyncIterator[ArchiveReader]:
+        """Open the object, or a half-open range of it that counts from the start of what was retrieved.
+
+        Bytes are verified before they are given out, by the checksums of the parts in which the object was
+        uploaded: a range costs up to a part more on either side, and a part must fit the memory limit. An
+        object that has a CRC64NVME of the whole alone is verified at its end.
+
+        Args:
+            byte_range: The range; ``None`` for all.
+            unverified: Also give bytes that cannot be verified: of an object without checksums that are known
+                here, or a range of one with a checksum of the whole.
+
+        Raises:
+            IntegrityError: Bytes differed from their checksums, or cannot be verified.
+            NotRetrievedError: The object is not restored.
+            InvalidRangeError: The range begins past the end.
+        """
+        head, known = await self._know()
+        with self._context.naming(self.key):
+            base = checked_range(self._range, head.size)
+            inside = checked_range(byte_range, base.size)
+            wanted = ByteRange(base.start + inside.start, base.start + inside.stop)
+            is_proven = bool(known.by_range) or (known.whole is not None and wanted.size == head.size)
+            if not is_proven and not unverified:
+                raise unverifiable(f"s3://{self.bucket}/{self.key}", wanted)
+            if not known.by_range and wanted.size < head.size:
+                known = ObjectProofs()  # a checksum of the whole says nothing about a range
+            output = await self._output(head, known, allows_unverified=unverified)
+            async with open_reader(output, self._context.resources, wanted) as reader:
+                yield reader
+
+    async def download(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, unverified: bool = False
+    ) -> None:
+        """Write the object to a file, which gets its name once every byte is verified and on disk.
+
+        If it fails or is cancelled, verified bytes stay in a hidden file beside ``path``, and downloading the
+        same object to the same path continues from there. ``unverified`` is as in ``open_reader``.
+
+        Raises:
+            TargetError: The file exists and may not be overwritten, cannot be written, or the disk is full.
+            IntegrityError: Bytes differed from their checksums three times, or cannot be verified. There is
+                no file of that name.
+            NotRetrievedError: The object is not restored.
+            ObjectChangedError: Another object has replaced it meanwhile.
+            InvalidRangeError: The range that was retrieved does not begin and end where parts do.
+        """
+        await (await self.prepare_download(path, overwrite=overwrite, unverified=unverified)).run()
+
+    async def prepare_download(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, unverified: bool = False
+    ) -> Download:
+        """Prepare what ``download`` does: ``run()`` it, and poll ``snapshot()`` meanwhile."""
+        head, known = await self._know()
+        with self._context.naming(self.key):
+            part = checked_range(self._range, head.size)
+            borders = {0, head.size}.union(*((each.start, each.stop) for each in known.by_range))
+            if known.by_range and not {part.start, part.stop} <= borders:
+                raise InvalidRangeError(
+                    f"bytes {part} of s3://{self.bucket}/{self.key} do not begin and end where the parts of "
+                    "its upload do, so a file of them cannot be verified; read them with open_reader()",
+                    byte_range=part,
+                )
+            is_proven = bool(known.by_range) or (known.whole is not None and part.size == head.size)
+            if not is_proven and not unverified:
+                raise unverifiable(f"s3://{self.bucket}/{self.key}", part)
+            output = await self._output(head, known, part=part, allows_unverified=unverified)
+            return Download(output, self._context.resources, path, overwrite=overwrite)
+
+    # --- how
+
+    async def _look(self) -> ObjectHead | None:
+        if await self._context.restores.is_ongoing(self.key):
+            return None
+        head = await self.describe()
+        if is_readable(head):
+            return head
+        if head.restore is None or not head.restore.is_ongoing:
+            raise not_retrieved(self.bucket, head)
+        return None
+
+    async def _know(self) -> tuple[ObjectHead, ObjectProofs]:
+        """Return the object, which can be read, and what is known to verify it by."""
+        head = await self.describe()
+        with self._context.naming(self.key):
+            if not is_readable(head):
+                raise not_retrieved(self.bucket, head)
+            parts: list[UploadedObjectPart] = []
+            if head.checksum is not None and head.checksum.parts is not None:
+                gateway = await self._context.open_gateway()
+
+                async def fetch(marker: str | None) -> Page[UploadedObjectPart]:
+                    _, page = await gateway.get_object_attributes(self._context.ref, self.key, marker=marker)
+                    return page
+
+                parts = [part async for part in follow("GetObjectAttributes", fetch)]
+            return head, ObjectProofs.of(head, parts)
+
+    async def _output(
+        self, head: ObjectHead, known: ObjectProofs, *, part: ByteRange | None = None, allows_unverified: bool
+    ) -> ObjectOutput:
+        return ObjectOutput(
+            await self._context.open_gateway(),
+            self._context.ref,
+            head,
+            known,
+            part=part,
+            allows_unverified=allows_unverified,
+            renew=self._renew,
+        )
+
+    async def _renew(self) -> None:
+        """Restore the object again, because its copy has expired; many readers ask once."""
+        async with self._renewing:
+            head = await self.describe()
+            if not is_readable(head):
+                await ask_for_restore(self._context, head, days=self._days, tier=self._tier)
+                await self.wait_until_done()
+
+
+def is_readable(head: ObjectHead) -> bool:
+    """Whether an object can be read now. Its class alone does not tell: a restored one reads."""
+    if head.storage_class == StorageClass.INTELLIGENT_TIERING and head.archive_tier is None:
+        return True
+    if head.storage_class not in RESTORE_TIERS:
+        return True
+    restore = head.restore
+    if restore is None or restore.is_ongoing:
+        return False
+    return restore.expires is None or restore.expires > datetime.now(UTC)
+
+
+async def ask_for_restore(context: BucketContext, head: ObjectHead, *, days: int, tier: Tier) -> bool:
+    """Ask for a copy of an object that lives for ``days``; return whether a restore began."""
+    gateway = await context.open_gateway()
+    takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING
+    try:
+        is_new = await gateway.restore_object(
+            context.ref,
+            head.key,
+            days=days if takes_days else None,
+            tier=tier,
+            storage_class=head.storage_class,
+        )
+    except RestoreInProgressError:
+        return False  # which is what was asked for
+    return is_new is not False
+
+
+def not_retrieved(bucket: str, head: ObjectHead) -> NotRetrievedError:
+    """Return the error for an object that has to be restored before it can be read."""
+    is_ongoing = head.restore is not None and head.restore.is_ongoing
+    hint = "wait_until_done() waits for it" if is_ongoing else "bucket.retrieve() restores it"
+    return NotRetrievedError(
+        f"s3://{bucket}/{head.key} in {head.storage_class} is not restored; {hint}",
+        operation="HeadObject",
+        code="InvalidObjectState",
+        status=200,
+    )

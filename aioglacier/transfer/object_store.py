@@ -1,0 +1,294 @@
+"""An S3 bucket as a store: one object under one key, whole or in parts.
+
+What is proven: each part by the checksum that the service computed and echoed, the whole by the checksum of
+those. SHA-256 is computed in the same pass as the tree hash and is also the hash that the request signs.
+CRC64NVME takes the place of both: it finds damage and no forgery, the body is not signed, and the object has
+no tree hash.
+
+What an answer that was lost has done is settled by the object's head. An object under the key proves nothing,
+since another program may have written it: each upload has a random token in its metadata, and the token, the
+checksum and the size decide. An upload that was begun elsewhere has a token that is not known here; then the
+checksum and the size decide.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.core.crc import combine_crc64nvme
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    GlacierError,
+    IntegrityError,
+    ObjectConflictError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    OutcomeUnknownError,
+    UploadExpiredError,
+    UploadNotFoundError,
+)
+from aioglacier.core.limits import S3
+from aioglacier.core.s3.objects import ArchivedObject, ChecksumAlgorithm, ObjectChecksum, UploadedObjectPart
+from aioglacier.transfer.hashing.part_job import CRC, PAYLOAD
+from aioglacier.transfer.store import StoreRules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from aioglacier.core.models import UploadId
+    from aioglacier.core.s3.objects import BucketRef, ObjectHead, ObjectSettings, StoredObject
+    from aioglacier.core.treehash import PartHashes
+    from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
+    from aioglacier.gateway.s3.gateway import S3Gateway
+
+#: Names in the metadata of what is written here.
+UPLOAD_NAME: Final = "aioglacier-upload"
+TREE_HASH_NAME: Final = "aioglacier-tree-hash"
+
+#: S3 keeps an unfinished upload until it is told otherwise.
+RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
+    ChecksumAlgorithm.SHA256: StoreRules(S3, PAYLOAD, PAYLOAD, lambda hashes: hashes.payload_hash, None),
+    ChecksumAlgorithm.CRC64NVME: StoreRules(S3, CRC, CRC, lambda hashes: hashes.crc64nvme, None),
+}
+
+
+class ObjectStore:
+    """A bucket that takes one object under one key.
+
+    ``known`` are the parts of an upload that goes on, whose parts have ``part_size`` bytes.
+    """
+
+    def __init__(
+        self,
+        gateway: S3Gateway,
+        bucket: BucketRef,
+        key: str,
+        settings: ObjectSettings,
+        *,
+        algorithm: ChecksumAlgorithm = ChecksumAlgorithm.SHA256,
+        overwrite: bool = False,
+        known: Iterable[UploadedObjectPart] = (),
+        part_size: int = 0,
+    ) -> None:
+        self.rules = RULES[algorithm]
+        self._gateway = gateway
+        self._bucket = bucket
+        self._key = key
+        self._settings = settings
+        self._algorithm = algorithm
+        self._overwrite = overwrite
+        self._known = {part.number: part for part in known}
+        self._part_size = part_size
+        self._token: str | None = None
+
+    async def store_whole(
+        self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
+    ) -> ArchivedObject:
+        """PutObject."""
+        checksum = ObjectChecksum(self._algorithm, self.rules.proof(hashes))
+        settings = self._with_token({TREE_HASH_NAME: hashes.tree_hash.hex()} if hashes.tree_hash else {})
+        try:
+            stored = await self._gateway.put_object(
+                self._bucket,
+                self._key,
+                body,
+                hashes=hashes,
+                settings=settings,
+                overwrite=self._overwrite,
+                progress=progress,
+                before_last=before_last,
+            )
+        except ObjectExistsError as error:
+            raise self._exists(error) from error
+        except OutcomeUnknownError as error:
+            head = await self._look(error)
+            if not self._is_ours(head, body.nbytes, checksum):
+                raise
+            return self._from_head(head, hashes.tree_hash, checksum)
+        return self._archived(stored, body.nbytes, hashes.tree_hash, checksum)
+
+    async def initiate(self, part_size: int) -> UploadId:
+        """CreateMultipartUpload. A key that is taken is refused before a part is sent."""
+        self._part_size = part_size
+        if not self._overwrite:
+            with suppress(ObjectNotFoundError, AccessDeniedError):  # the completion finds it, too
+                await self._gateway.head_object(self._bucket, self._key)
+                raise self._exists(None)
+        return await self._gateway.create_multipart_upload(
+            self._bucket, self._key, settings=self._with_token({}), algorithm=self._algorithm
+        )
+
+    async def put_part(
+        self, upload_id: UploadId, start: int, body: Body, hashes: PartHashes, progress: Progress | None
+    ) -> UploadedObjectPart:
+        """UploadPart; the receipt names the part's bytes at the completion."""
+        try:
+            return await self._gateway.upload_part(
+                self._bucket,
+                self._key,
+                upload_id,
+                body,
+                number=start // self._part_size + 1,
+                hashes=hashes,
+                progress=progress,
+            )
+        except UploadNotFoundError as error:
+            raise self._gone(upload_id, "it was completed, aborted or removed by a lifecycle rule") from error
+
+    async def complete(
+        self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
+    ) -> ArchivedObject:
+        """CompleteMultipartUpload, with the object's head where the answer leaves a doubt."""
+        parts = [
+            receipt if isinstance(receipt, UploadedObjectPart) else self._known[number]
+            for number, receipt in enumerate(receipts, 1)
+        ]
+        checksum = self._checksum_of(parts)
+        try:
+            stored = await self._gateway.complete_multipart_upload(
+                self._bucket,
+                self._key,
+                upload_id,
+                parts=parts,
+                size=size,
+                checksum=checksum,
+                overwrite=self._overwrite,
+            )
+        except ObjectExistsError as error:
+            raise self._exists(error) from error
+        except ObjectConflictError as error:
+            # S3's advice: the upload cannot be completed any more, so begin another one.
+            with suppress(UploadNotFoundError):
+                await self._gateway.abort_multipart_upload(self._bucket, self._key, upload_id)
+            raise self._gone(upload_id, "another write to the key came in between") from error
+        except (OutcomeUnknownError, UploadNotFoundError) as error:
+            return await self._settle(upload_id, error, size, tree_hash, checksum)
+        if stored.checksum is None:  # or the gateway has compared it
+            head = await self._gateway.head_object(self._bucket, self._key, version_id=stored.version_id)
+            self._check(head, size, checksum)
+        return self._archived(stored, size, tree_hash, checksum)
+
+    async def abort(self, upload_id: UploadId) -> None:
+        """AbortMultipartUpload."""
+        await self._gateway.abort_multipart_upload(self._bucket, self._key, upload_id)
+
+    # --- what became of it
+
+    async def _settle(
+        self, upload_id: UploadId, error: GlacierError, size: int, tree_hash: bytes, checksum: ObjectChecksum
+    ) -> ArchivedObject:
+        """Decide by the object's head whether an upload that is gone became the object."""
+        head = await self._look(error)
+        if self._is_ours(head, size, checksum):
+            return self._from_head(head, tree_hash, checksum)
+        if head is None:
+            raise self._gone(upload_id, "and there is no object under the key") from error
+        if not self._overwrite:
+            raise self._exists(None) from error
+        raise error
+
+    async def _look(self, error: GlacierError) -> ObjectHead | None:
+        """Return the object's head, ``None`` without an object; raise ``error`` if it cannot be seen."""
+        try:
+            return await self._gateway.head_object(self._bucket, self._key)
+        except ObjectNotFoundError:
+            return None
+        except GlacierError as failure:
+            error.add_note(f"the object could not be looked at: {failure}")
+            raise error from failure
+
+    def _is_ours(self, head: ObjectHead | None, size: int, checksum: ObjectChecksum) -> bool:
+        if head is None or head.size != size:
+            return False
+        if self._token is not None and head.metadata.get(UPLOAD_NAME) != self._token:
+            return False
+        if head.checksum is None:  # the token alone may decide, but nothing less
+            return self._token is not None
+        return head.checksum == checksum
+
+    def _check(self, head: ObjectHead, size: int, checksum: ObjectChecksum) -> None:
+        """Compare a finished object with what was sent.
+
+        Raises:
+            IntegrityError: They differ.
+        """
+        found = head.checksum
+        if head.size == size and found in {None, checksum}:
+            return
+        raise IntegrityError(
+            f"s3://{self._bucket.name}/{self._key} has {head.size} bytes, not {size}, or another checksum",
+            expected=checksum.value,
+            actual=found.value if found is not None else b"",
+            kind=str(self._algorithm),
+        )
+
+    # --- how
+
+    def _with_token(self, more: Mapping[str, str]) -> ObjectSettings:
+        self._token = secrets.token_hex(8)
+        metadata = {**self._settings.metadata, UPLOAD_NAME: self._token, **more}
+        return replace(self._settings, metadata=metadata)
+
+    def _checksum_of(self, parts: Sequence[UploadedObjectPart]) -> ObjectChecksum:
+        """Return the checksum that the whole must have."""
+        values = [(part.checksum or b"", part.size) for part in parts]
+        if self._algorithm is ChecksumAlgorithm.SHA256:
+            whole = sha256(b"".join(value for value, _ in values)).digest()
+            return ObjectChecksum(self._algorithm, whole, len(parts))
+        crc = 0
+        for value, size in values:
+            crc = combine_crc64nvme(crc, int.from_bytes(value, "big"), size)
+        return ObjectChecksum(self._algorithm, crc.to_bytes(8, "big"))
+
+    def _archived(
+        self, stored: StoredObject, size: int, tree_hash: bytes, checksum: ObjectChecksum
+    ) -> ArchivedObject:
+        return ArchivedObject(
+            self._bucket.name,
+            self._key,
+            size,
+            tree_hash,
+            checksum,
+            self._settings.storage_class,
+            stored.etag,
+            stored.version_id,
+            stored.stored_at,
+        )
+
+    def _from_head(
+        self, head: ObjectHead | None, tree_hash: bytes, checksum: ObjectChecksum
+    ) -> ArchivedObject:
+        assert head is not None  # noqa: S101  # it was found to be ours
+        return ArchivedObject(
+            self._bucket.name,
+            self._key,
+            head.size,
+            tree_hash,
+            checksum,
+            self._settings.storage_class,
+            head.etag,
+            head.version_id,
+            head.modified,
+        )
+
+    def _exists(self, error: ObjectExistsError | None) -> ObjectExistsError:
+        failure = ObjectExistsError(
+            f"s3://{self._bucket.name}/{self._key} exists and was not replaced; choose another key, or "
+            "overwrite it (overwrite=True)",
+            operation=error.operation if error is not None else "HeadObject",
+            code=error.code if error is not None else "",
+            status=error.status if error is not None else 200,
+            request_id=error.request_id if error is not None else None,
+        )
+        failure.bucket, failure.key = self._bucket.name, self._key
+        return failure
+
+    def _gone(self, upload_id: UploadId, why: str) -> UploadExpiredError:
+        return UploadExpiredError(
+            f"upload {upload_id} of s3://{self._bucket.name}/{self._key} is no longer there: {why}; upload "
+            "the source again"
+        )
