@@ -34,6 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "recorded": {"catalog", "transfer", "gateway", "files", "tasks", "core"},
     "client": {"recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
     "bulk": {"client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
+    "fs": {"client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
     "server": {"core"},
     "testing": {"server", "client", "transfer", "gateway", "core"},
     "cli": {

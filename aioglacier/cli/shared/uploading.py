@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -20,7 +19,6 @@ from aioglacier.core.errors import (
     SourceChangedError,
     SourceUnreadableError,
 )
-from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
 
 if TYPE_CHECKING:
@@ -224,13 +222,6 @@ def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
         session.resume = None
         command = abort_command(session, vault, error.upload_id)
         error.add_note(f"upload {error.upload_id} cannot be continued; to abort it: {command}")
-
-
-def describe_name(name: str) -> str:
-    """Return the description of a file: its name, or JSON if the name would not be read back unchanged."""
-    if name.isascii() and name.isprintable() and decode(name).name == name:
-        return name
-    return json.dumps({"path": name})
 
 
 def idle_warning(upload: UploadRecord) -> str | None:

@@ -51,6 +51,13 @@ def decode(description: str) -> DecodedName:
     return DecodedName(without_lone_surrogates(description), None, "plain")
 
 
+def describe_name(name: str) -> str:
+    """Return the description for a name: the name, or JSON if ``decode`` would not give it back."""
+    if name.isascii() and name.isprintable() and decode(name).name == name:
+        return name
+    return json.dumps({"path": name})
+
+
 def decode_mt_aws_glacier(description: str) -> DecodedName | None:
     """Read ``mt2 `` and the base64url, without padding, of ``{"filename": ..., "mtime": ...}``.
 

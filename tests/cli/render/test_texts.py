@@ -18,9 +18,8 @@ from aioglacier.cli.render.sizes import (
     show_seconds,
     show_size,
 )
-from aioglacier.cli.shared.uploading import describe_name
 from aioglacier.core.checks import check_description
-from aioglacier.core.inventory.descriptions import decode
+from aioglacier.core.inventory.descriptions import decode, describe_name
 from aioglacier.core.models import Archive, ArchiveId
 
 

@@ -77,7 +77,7 @@ async def test_tar_and_zip_are_written_through_it(
 
 
 async def test_a_block_that_fails_makes_no_archive(store: MemoryStore, resources: TransferResources) -> None:
-    """What was gathered is forgotten, and the thread's next block is refused."""
+    """The file forgets what it gathered, and closing it does no harm."""
     file = None
     with pytest.raises(ZeroDivisionError):
         async with open_writer(store, resources, options()) as writer:

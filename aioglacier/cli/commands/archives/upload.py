@@ -25,7 +25,6 @@ from aioglacier.cli.shared.uploading import (
     RunningUploads,
     UploadOptions,
     abort_command,
-    describe_name,
     note_told,
     offer_restart,
     open_stdin,
@@ -42,7 +41,7 @@ from aioglacier.core.errors import (
     ResumeMismatchError,
     SourceUnreadableError,
 )
-from aioglacier.core.inventory.descriptions import decode
+from aioglacier.core.inventory.descriptions import decode, describe_name
 from aioglacier.core.limits import VAULT as LIMITS
 from aioglacier.core.planning import choose_part_size, count_parts
 

@@ -1,0 +1,10 @@
+"""File systems for fsspec, and so for pandas, pyarrow, Dask and all that take its addresses.
+
+Needs the extra ``fsspec``. ``glacier://VAULT/NAME`` works wherever fsspec does, without any import.
+"""
+
+from __future__ import annotations
+
+from aioglacier.fs.vault_files import GlacierFileSystem
+
+__all__ = ["GlacierFileSystem"]
