@@ -124,3 +124,6 @@ def _choose() -> tuple[Crc, Crc]:
 
 
 _CRC64NVME, _CRC32C = _choose()
+
+#: Whether the native core computes them here.
+IS_COMPILED: Final = _CRC64NVME is not _table_crc64nvme

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote
 
-from aioglacier.server.operations.s3 import buckets, object_reading as reading, objects
+from aioglacier.server.operations.s3 import (
+    buckets,
+    multipart,
+    multipart_lists,
+    object_attributes as attributes,
+    object_lists,
+    object_reading as reading,
+    objects,
+)
 from aioglacier.server.protocol import s3_behaviour as behaviour
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, not_implemented
 
@@ -20,10 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class S3Operation:
-    """One operation; ``takes_bytes`` if its body is an object's bytes and not a document."""
+    """One operation.
+
+    Attributes:
+        takes_bytes: Whether its body is an object's bytes and not a document.
+        is_slow: Whether its answer may begin before it has ended.
+    """
 
     run: Callable[[S3Call], Awaitable[Answer]]
     takes_bytes: bool = False
+    is_slow: bool = False
 
     @property
     def name(self) -> str:
@@ -52,11 +66,20 @@ S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
     ("HEAD", "bucket", ""): S3Operation(buckets.head_bucket),
     ("DELETE", "bucket", ""): S3Operation(buckets.delete_bucket),
     ("GET", "bucket", "location"): S3Operation(buckets.get_bucket_location),
+    ("GET", "bucket", ""): S3Operation(object_lists.list_objects),
+    ("GET", "bucket", "list-type"): S3Operation(object_lists.list_objects_v2),
+    ("GET", "bucket", "uploads"): S3Operation(multipart_lists.list_multipart_uploads),
     ("POST", "bucket", "delete"): S3Operation(objects.delete_objects),
     ("PUT", "object", ""): S3Operation(objects.put_object, takes_bytes=True),
     ("HEAD", "object", ""): S3Operation(reading.head_object),
     ("GET", "object", ""): S3Operation(reading.get_object),
     ("DELETE", "object", ""): S3Operation(objects.delete_object),
+    ("GET", "object", "attributes"): S3Operation(attributes.get_object_attributes),
+    ("POST", "object", "uploads"): S3Operation(multipart.create_multipart_upload),
+    ("PUT", "object", "uploadId"): S3Operation(multipart.upload_part, takes_bytes=True),
+    ("POST", "object", "uploadId"): S3Operation(multipart.complete_multipart_upload, is_slow=True),
+    ("DELETE", "object", "uploadId"): S3Operation(multipart.abort_multipart_upload),
+    ("GET", "object", "uploadId"): S3Operation(multipart_lists.list_parts),
 }
 
 _IMPLEMENTED: Final = {subresource for _, _, subresource in S3_OPERATIONS if subresource}

@@ -7,12 +7,14 @@ then the operation runs. Each refusal becomes an XML error.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from aioglacier.server.protocol import s3_behaviour as behaviour, xml_format as xml
+from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, known_status
 from aioglacier.server.protocol.s3_signature import UNSIGNED, ChunkSigner, S3Verifier
 from aioglacier.server.protocol.sigv4 import SignedRequest
@@ -20,10 +22,10 @@ from aioglacier.server.requests import delivery, intake, s3_intake
 from aioglacier.server.requests.faults import RequestFaults, ScriptedRefusalError
 from aioglacier.server.requests.hosts import check_host, own_names
 from aioglacier.server.requests.s3_call import S3Call
-from aioglacier.server.s3_routes import find_s3_operation, parse_s3_target
+from aioglacier.server.requests.slow_answers import SlowAnswer
+from aioglacier.server.s3_routes import S3Operation, find_s3_operation, parse_s3_target
 
 if TYPE_CHECKING:
-    from aioglacier.server.protocol.refusal import RefusalError
     from aioglacier.server.requests.call import Answer, Site
 
 #: S3's codes for refusals that both services share.
@@ -68,11 +70,26 @@ class S3Service:
         self._check_owner(request)
         body = b"" if operation.takes_bytes else await self._read_document(request)
         faults = self._site.faults.of_request(operation.name, request)
-        await faults.at_start(request)
         call = S3Call(self._site, request, target.query, faults, body, target.bucket, target.key, signer)
-        answer = await operation.run(call)
-        await faults.after_commit(request)
-        return await self._send(request, request_id, answer, faults)
+        if operation.is_slow:
+            return await self._answer_slowly(operation, call, request_id)
+        return await self._send(request, request_id, await _run(operation, call), faults)
+
+    async def _answer_slowly(
+        self, operation: S3Operation, call: S3Call, request_id: str
+    ) -> web.StreamResponse:
+        slow = SlowAnswer(call.request, self._headers(request_id), call.faults)
+        await slow.wait(partial(_run, operation, call))
+        result = slow.result
+        if isinstance(result, ConnectionDroppedError) or (
+            isinstance(result, RefusalError) and not slow.has_begun
+        ):
+            raise result
+        if isinstance(result, RefusalError):
+            return await slow.finish(_error_document(call.request, result, request_id))
+        if slow.has_begun:
+            return await slow.finish(result.body)
+        return await self._send(call.request, request_id, result, call.faults)
 
     def _check_signature(self, request: web.BaseRequest, path: str) -> ChunkSigner | None:
         if self._verifier is None:
@@ -116,30 +133,14 @@ class S3Service:
     def refuse(self, request: web.BaseRequest, refusal: RefusalError, request_id: str) -> web.StreamResponse:
         """Return the answer of a refusal."""
         headers = self._headers(request_id)
-        code, status = refusal.code, refusal.status
-        details: dict[str, object] = {}
+        status = refusal.status
         if isinstance(refusal, S3RefusalError):
-            details = refusal.details
             headers |= dict(refusal.headers)
-        elif code in _CODES:
-            code = _CODES[code]
-            status = (known_status(code) or (status, ""))[0]
-        body = xml.write(
-            "Error",
-            {
-                "Code": code,
-                "Message": refusal.message,
-                **details,
-                "Resource": request.raw_path.partition("?")[0],
-                "RequestId": request_id,
-                "HostId": request_id,
-            },
-            has_namespace=False,
-        )
+        elif refusal.code in _CODES:
+            status, _ = known_status(_CODES[refusal.code]) or (status, "")
+        body = _error_document(request, refusal, request_id)
         if isinstance(refusal, ScriptedRefusalError):
             headers |= refusal.fault.headers
-            if refusal.fault.body is not None:
-                body = refusal.fault.body.encode()
         if request.method == "HEAD" or status == 304:
             body = b""
         else:
@@ -153,3 +154,30 @@ class S3Service:
     def _headers(self, request_id: str) -> dict[str, str]:
         headers = {"x-amz-request-id": request_id, "x-amz-id-2": request_id, "Server": "aioglacier"}
         return headers | delivery.skewed_date(self._skew)
+
+
+async def _run(operation: S3Operation, call: S3Call) -> Answer:
+    await call.faults.at_start(call.request)
+    answer = await operation.run(call)
+    await call.faults.after_commit(call.request)
+    return answer
+
+
+def _error_document(request: web.BaseRequest, refusal: RefusalError, request_id: str) -> bytes:
+    if isinstance(refusal, ScriptedRefusalError) and refusal.fault.body is not None:
+        return refusal.fault.body.encode()
+    code, details = _CODES.get(refusal.code, refusal.code), {}
+    if isinstance(refusal, S3RefusalError):
+        code, details = refusal.code, refusal.details
+    return xml.write(
+        "Error",
+        {
+            "Code": code,
+            "Message": refusal.message,
+            **details,
+            "Resource": request.raw_path.partition("?")[0],
+            "RequestId": request_id,
+            "HostId": request_id,
+        },
+        has_namespace=False,
+    )

@@ -41,14 +41,23 @@ OPERATION_NAMES: Final = (
 )
 
 S3_OPERATION_NAMES: Final = (
+    "AbortMultipartUpload",
+    "CompleteMultipartUpload",
     "CreateBucket",
+    "CreateMultipartUpload",
     "DeleteBucket",
     "DeleteObject",
     "DeleteObjects",
     "GetBucketLocation",
     "GetObject",
+    "GetObjectAttributes",
     "HeadBucket",
     "HeadObject",
     "ListBuckets",
+    "ListMultipartUploads",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListParts",
     "PutObject",
+    "UploadPart",
 )

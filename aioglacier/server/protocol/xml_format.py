@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
-_PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SPECIAL: Final = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]')
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
@@ -23,7 +23,7 @@ def write(root: str, content: Mapping[str, Any] | str, *, has_namespace: bool = 
     """Return a document. A list repeats its element, ``None`` leaves it out, a mapping nests."""
     opening = f'{root} xmlns="{_NAMESPACE}"' if has_namespace else root
     inner = content if isinstance(content, str) else "".join(_elements(content))
-    return f"{_PROLOG}<{opening}>{inner}</{root}>".encode("utf-8", "replace")
+    return f"{PROLOG}<{opening}>{inner}</{root}>".encode("utf-8", "replace")
 
 
 def _elements(content: Mapping[str, Any]) -> Iterator[str]:

@@ -27,6 +27,7 @@ import anyio
 
 from aioglacier.server.protocol.operation_names import OPERATION_NAMES, S3_OPERATION_NAMES
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
+from aioglacier.server.protocol.s3_refusals import known_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,6 +65,8 @@ class FaultKind(StrEnum):
     SHORT_PAGES = "short_pages"
     #: The job that is being initiated will fail, with ``message``.
     JOB_FAILURE = "job_failure"
+    #: S3's status 200 is sent before the operation runs, so an error stands inside it.
+    EARLY_ANSWER = "early_answer"
 
 
 class Moment(StrEnum):
@@ -113,12 +116,17 @@ _TYPES: Final[dict[str, Any]] = {
 
 #: What exists for some operations only; for another one the fault would never strike.
 _ONLY_FOR: Final[dict[str, frozenset[str]]] = {
-    FaultKind.TRUNCATE: frozenset({"GetJobOutput"}),
-    FaultKind.FLIP: frozenset({"GetJobOutput"}),
+    FaultKind.TRUNCATE: frozenset({"GetJobOutput", "GetObject"}),
+    FaultKind.FLIP: frozenset({"GetJobOutput", "GetObject"}),
     FaultKind.WRONG_RANGE: frozenset({"ListParts"}),
     FaultKind.JOB_FAILURE: frozenset({"InitiateJob"}),
-    FaultKind.SHORT_PAGES: frozenset({"ListJobs", "ListMultipartUploads", "ListParts", "ListVaults"}),
-    Moment.BODY: frozenset({"UploadArchive", "UploadMultipartPart"}),
+    FaultKind.EARLY_ANSWER: frozenset({"CompleteMultipartUpload"}),
+    FaultKind.SHORT_PAGES: frozenset(
+        {name for name in (*OPERATION_NAMES, *S3_OPERATION_NAMES) if name.startswith("List")}
+        - {"ListProvisionedCapacity", "ListTagsForVault"}
+        | {"GetObjectAttributes"}
+    ),
+    Moment.BODY: frozenset({"UploadArchive", "UploadMultipartPart", "PutObject", "UploadPart"}),
 }
 
 #: The least value of each number; a count of 0 only counts the requests.
@@ -199,7 +207,7 @@ class Fault:
 
     def answer(self) -> RefusalError:
         """Return the error answer of kind ``status``."""
-        status, message = _KNOWN.get(self.code, (500, "A scripted fault."))
+        status, message = _KNOWN.get(self.code) or known_status(self.code) or (500, "A scripted fault.")
         return ScriptedRefusalError(
             self.status or status, self.code, message if self.message is None else self.message, self
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from anyio import to_thread
 
-from aioglacier.server.protocol import s3_behaviour as behaviour
+from aioglacier.server.protocol import payload_checksums as checksums, s3_behaviour as behaviour
 from aioglacier.server.protocol.aws_chunked import ChunkedBody
 from aioglacier.server.protocol.payload_checksums import ALGORITHMS
 from aioglacier.server.protocol.refusal import ConnectionDroppedError
@@ -49,18 +49,20 @@ class Announced:
         payload_hash: The signed SHA-256 in hex, if the body is signed as a whole.
         chunks: The reader of a chunked body.
         md5: The value of ``Content-MD5``.
-        algorithm: The algorithm of the checksum to compute.
-        checksum: Its value, unless a trailer or nothing carries it.
+        sent: The algorithm of the checksum that the client sends.
+        checksum: Its value, unless a trailer carries it.
         trailer: The name of the trailer that carries it.
+        kept: The algorithm of the checksum that is computed and kept.
     """
 
     size: int
     payload_hash: str | None
     chunks: ChunkedBody | None
     md5: bytes | None
-    algorithm: Algorithm | None
+    sent: Algorithm | None
     checksum: bytes | None
     trailer: str | None
+    kept: Algorithm | None = None
 
 
 async def keep(
@@ -77,8 +79,8 @@ async def keep(
     return await intake.store(call, incoming, partial(_receive, call, announced, hashes, incoming), record)
 
 
-def announced_body(call: S3Call, *, algorithm: str | None = None) -> Announced:
-    """Return the announcements of a body's head; ``algorithm`` is that of the part's upload.
+def announced_body(call: S3Call) -> Announced:
+    """Return the announcements of a body's head; the checksum to keep is the one that is sent, or S3's own.
 
     Raises:
         S3RefusalError: The length is missing, or a header is wrong.
@@ -102,14 +104,16 @@ def announced_body(call: S3Call, *, algorithm: str | None = None) -> Announced:
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer "
             "headers were found."
         )
+    sent = find_algorithm(name)
     return Announced(
         int(length),
         None if signed == UNSIGNED or signed in _STREAMING else signed,
         ChunkedBody(is_signed=_STREAMING.get(signed, False), signer=call.signer) if is_chunked else None,
         _content_md5(headers),
-        find_algorithm(name or algorithm),
+        sent,
         checksum,
         trailer,
+        sent or find_algorithm(checksums.DEFAULT),
     )
 
 
@@ -195,19 +199,24 @@ class _Hashes:
         self.size = 0
         self.md5 = hashlib.md5(usedforsecurity=False)
         self.payload = hashlib.sha256() if announced.payload_hash is not None else None
-        self.checksum: RunningChecksum | None = None
-        if announced.algorithm is not None:
+        self._checksums: dict[str, RunningChecksum] = {}
+        for algorithm in filter(None, {announced.sent, announced.kept}):
             # One SHA-256 serves the signature and the checksum.
-            is_same = announced.algorithm.name == "SHA256" and self.payload is not None
-            self.checksum = self.payload if is_same else announced.algorithm.new()
+            is_same = algorithm.name == "SHA256" and self.payload is not None
+            self._checksums[algorithm.name] = self.payload if self.payload and is_same else algorithm.new()
 
     def update(self, block: memoryview) -> None:
         self.size += len(block)
         self.md5.update(block)
         if self.payload is not None:
             self.payload.update(block)
-        if self.checksum is not None and self.checksum is not self.payload:
-            self.checksum.update(block)
+        for running in self._checksums.values():
+            if running is not self.payload:
+                running.update(block)
+
+    def checksum(self, algorithm: Algorithm | None) -> bytes | None:
+        """Return the checksum of an algorithm, ``None`` of none."""
+        return None if algorithm is None else self._checksums[algorithm.name].digest()
 
 
 async def _receive(
@@ -225,16 +234,16 @@ async def _receive(
         _check_payload(announced.payload_hash, hashes.payload.hexdigest())
     if announced.md5 is not None and announced.md5 != hashes.md5.digest():
         raise S3RefusalError("BadDigest", "The Content-MD5 you specified did not match what we received.")
-    checksum = hashes.checksum.digest() if hashes.checksum is not None else None
-    if announced.algorithm is not None:
-        expected = _expected_checksum(announced, announced.algorithm)
-        if expected is not None and expected != checksum:
-            raise S3RefusalError(
-                "BadDigest",
-                f"The {announced.algorithm.name} you specified did not match the calculated checksum.",
-            )
-    algorithm = announced.algorithm.name if announced.algorithm is not None else None
-    return ReceivedPart(incoming.name, hashes.size, hashes.md5.digest(), algorithm, checksum)
+    if announced.sent is not None and _expected_checksum(announced, announced.sent) != hashes.checksum(
+        announced.sent
+    ):
+        raise S3RefusalError(
+            "BadDigest", f"The {announced.sent.name} you specified did not match the calculated checksum."
+        )
+    kept = announced.kept.name if announced.kept is not None else None
+    return ReceivedPart(
+        incoming.name, hashes.size, hashes.md5.digest(), kept, hashes.checksum(announced.kept)
+    )
 
 
 async def _payload(call: S3Call, announced: Announced) -> AsyncGenerator[bytes, None]:

@@ -18,7 +18,7 @@ class ReceivedPart:
     """A part or a whole small object on disk, with its hashes.
 
     Attributes:
-        algorithm: The name of the checksum's algorithm, ``None`` without a checksum.
+        algorithm: The name of the algorithm of the checksum that is kept.
     """
 
     file: str
@@ -39,6 +39,25 @@ def put_part(db: sqlite3.Connection, body: int, number: int, part: ReceivedPart,
         "VALUES (?, ?, 0, ?, ?, ?, ?, ?)",
         (body, number, part.size, part.file, part.md5, part.checksum, now),
     )
+
+
+def join_parts(db: sqlite3.Connection, body: int, numbers: list[int]) -> None:
+    """Make an object of the parts with these numbers, in order: number them from 1, and drop the others."""
+    rows = db.execute("SELECT number, size, file FROM object_parts WHERE body = ? ORDER BY number", (body,))
+    wanted = set(numbers)
+    position = start = 0
+    for number, size, file in rows.fetchall():
+        if number not in wanted:
+            db.execute("INSERT OR IGNORE INTO doomed VALUES (?)", (file,))
+            db.execute("DELETE FROM object_parts WHERE body = ? AND number = ?", (body, number))
+            continue
+        position += 1
+        # A new number is never above the old one, so it is free.
+        db.execute(
+            "UPDATE object_parts SET number = ?, start = ? WHERE body = ? AND number = ?",
+            (position, start, body, number),
+        )
+        start += size
 
 
 def release(db: sqlite3.Connection, body: int) -> None:

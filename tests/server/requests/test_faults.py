@@ -249,9 +249,18 @@ def test_an_unknown_operation_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"operation": "ListVaults", "kind": "flip"}, "'flip' is for GetJobOutput, not ListVaults"),
-        ({"operation": "ListTagsForVault", "kind": "short_pages"}, "'short_pages' is for ListJobs"),
-        ({"operation": "InitiateJob", "kind": "reset", "moment": "body"}, "'body' is for UploadArchive"),
+        (
+            {"operation": "ListVaults", "kind": "flip"},
+            "'flip' is for GetJobOutput, GetObject, not ListVaults",
+        ),
+        (
+            {"operation": "ListTagsForVault", "kind": "short_pages"},
+            "'short_pages' is for GetObjectAttributes, ListBuckets, ListJobs",
+        ),
+        (
+            {"operation": "InitiateJob", "kind": "reset", "moment": "body"},
+            "'body' is for PutObject, UploadArchive",
+        ),
         ({"probability": 0}, "above 0 and at most 1, not 0"),
         ({"probability": float("nan")}, "above 0 and at most 1, not nan"),
         ({"count": -1}, "count is 0 or more, not -1"),

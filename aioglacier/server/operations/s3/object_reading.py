@@ -61,12 +61,17 @@ def _answer(db: sqlite3.Connection, call: S3Call) -> Answer:
     if call.header("x-amz-checksum-mode") == "ENABLED":
         if part is None and wanted is None:
             headers |= records.checksum_headers(row)
-        elif part is not None and part["checksum"] is not None:
+        elif part is not None and part["checksum"] is not None and _has_part_checksums(row):
             headers[ALGORITHMS[row["algorithm"]].header] = checksums.encode(part["checksum"])
             headers["x-amz-checksum-type"] = row["checksum_type"]
     found = wanted if wanted is not None else ByteRange(0, row["size"]) if row["size"] else None
     slices = object_bodies.slices(db, row["body"], found) if found is not None else ()
     return Answer(200 if wanted is None else 206, headers, slices=slices)
+
+
+def _has_part_checksums(row: sqlite3.Row) -> bool:
+    """Return whether the checksums of parts are shown: not where one covers the whole of several parts."""
+    return row["checksum_type"] == "COMPOSITE" or (row["part_count"] or 1) == 1
 
 
 def _headers(call: S3Call, row: sqlite3.Row) -> dict[str, str]:

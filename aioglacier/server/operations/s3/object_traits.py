@@ -1,4 +1,4 @@
-"""What the head of a put says of an object besides its bytes: class, metadata, tags, lock."""
+"""The traits of an object besides its bytes, read from the head of a put: class, metadata, tags, lock."""
 
 from __future__ import annotations
 

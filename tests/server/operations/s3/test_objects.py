@@ -32,7 +32,7 @@ def test_any_size_comes_back(bucket: Bucket, size: int) -> None:
 
 
 def test_metadata_and_headers_come_back(bucket: Bucket) -> None:
-    """What a put says of an object, a head says again."""
+    """A head gives back the class, metadata and headers of the put."""
     given = {
         "Metadata": {"token": "1234", "long": "x" * 1900},
         "ContentType": "text/plain",
