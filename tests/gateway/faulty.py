@@ -59,7 +59,8 @@ class Exchange:
         lines += [f"{name}: {value}" for name, value in (REQUEST_ID if headers is None else headers).items()]
         if status != 204:
             lines.append(f"Content-Length: {len(body) if length is None else length}")
-        await self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        sent = b"" if self.method == "HEAD" else body
+        await self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + sent)
 
     def reset(self) -> None:
         """Cut the connection with RST."""

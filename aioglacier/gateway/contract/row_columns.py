@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioglacier.core.errors import InvalidPlanError
@@ -61,3 +62,14 @@ def header(name: str, kind: Callable[[str], T]) -> Callable[[Answer, Arguments],
         return kind(value)
 
     return read
+
+
+def read_date(text: str) -> datetime:
+    """Read a date with or without milliseconds, ``Z`` or an offset; without an offset it is UTC."""
+    date = datetime.fromisoformat(text)
+    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def write_date(date: datetime) -> str:
+    """Write a date as the service reads it, to the second."""
+    return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -16,6 +16,7 @@ from aioglacier.core.s3.objects import (
     StoredObject,
     UploadedObjectPart,
 )
+from aioglacier.gateway.contract.row_columns import read_date
 from aioglacier.gateway.http.service_errors import read_http_date, server_time
 from aioglacier.gateway.s3 import documents
 
@@ -86,7 +87,7 @@ def head(answer: Answer, arguments: Arguments) -> ObjectHead:
         restore=_restore(headers.get("x-amz-restore")),
         version_id=_version(headers),
         encryption=headers.get("x-amz-server-side-encryption"),
-        locked_until=documents.read_date(until) if until else None,
+        locked_until=read_date(until) if until else None,
         is_held=headers.get("x-amz-object-lock-legal-hold") == "ON",
     )
 

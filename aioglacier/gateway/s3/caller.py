@@ -70,13 +70,14 @@ class S3Caller(Caller, S3Gateway):
         """See ``Caller``."""
         bucket: BucketRef | None = arguments.get("bucket")
         _, mark, query = operation.path.partition("?")
-        base = (
-            f"{self.origin}/"
-            if bucket is None
-            else _base(self.origin, bucket.name, has_bucket_hosts=self._addressing.has_bucket_hosts)
-        )
-        key = _quoted(arguments["key"]) if "key" in arguments else ""
-        return f"{base}{key}{mark}{query}"
+        base = self.origin
+        if bucket is not None:
+            base = _base(base, bucket.name, has_bucket_hosts=self._addressing.has_bucket_hosts)
+        if "key" in arguments:
+            base += f"/{_quoted(arguments['key'])}"
+        elif base.count("/") == 2:  # a host alone
+            base += "/"
+        return f"{base}{mark}{query}"
 
     def headers(self, arguments: Arguments, document: memoryview) -> Mapping[str, str]:
         """See ``Caller``. Every request names the hash of its body; a row's own headers go before."""
@@ -106,8 +107,8 @@ def _base(origin: str, bucket: str, *, has_bucket_hosts: bool) -> str:
     scheme, _, host = origin.partition("://")
     # A certificate for *.host does not hold for a name with dots.
     if has_bucket_hosts and ("." not in bucket or scheme == "http"):
-        return f"{scheme}://{bucket}.{host}/"
-    return f"{origin}/{bucket}/"
+        return f"{scheme}://{bucket}.{host}"
+    return f"{origin}/{bucket}"
 
 
 @lru_cache(maxsize=1024)

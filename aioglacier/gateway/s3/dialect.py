@@ -28,6 +28,9 @@ _CODES_BY_STATUS: Final[Mapping[int, str]] = {
     412: "PreconditionFailed",
 }
 
+#: Bytes within which an error document begins, be there white space before it.
+_LONGEST_ERROR: Final = 64 * 1024
+
 #: Codes of a body that arrived with another checksum than was sent with it.
 _OTHER_BYTES: Final = frozenset({
     "BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "XAmzTrailerChecksumMismatch",
@@ -172,7 +175,7 @@ class S3Dialect(Dialect):
 
 def _error(answer: Answer) -> Element | None:
     """Return the error document of an answer, ``None`` for anything else."""
-    if b"<Error" not in answer.body[:1024]:  # a page of a list is not parsed twice
+    if b"<Error" not in answer.body[:_LONGEST_ERROR]:  # a page of a list is not parsed twice
         return None
     try:
         root = documents.parse(answer.body)

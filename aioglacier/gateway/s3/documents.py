@@ -7,7 +7,6 @@ entity is ever declared and none can grow; the wire limits a document's length.
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import parse_qs, unquote_plus, urlencode
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
@@ -25,6 +24,7 @@ from aioglacier.core.s3.objects import (
     RestoreState,
     UploadedObjectPart,
 )
+from aioglacier.gateway.contract.row_columns import read_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,7 +59,7 @@ def parse(body: bytes) -> Element:
     """
     parser = XMLParser(target=_PlainNames())  # noqa: S314  # see above
     try:
-        parser.feed(body)
+        parser.feed(body.lstrip())  # a completion that takes long begins with white space
         root: Element = parser.close()
     except ParseError as error:
         raise ValueError(f"it is not XML: {error}") from None
@@ -81,12 +81,6 @@ def need(element: Element, name: str) -> str:
     if value is None:
         raise KeyError(name)
     return value
-
-
-def read_date(text: str) -> datetime:
-    """Read a date as a document has it; without an offset it is UTC."""
-    date = datetime.fromisoformat(text)
-    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def read_checksum(algorithm: ChecksumAlgorithm, text: str) -> ObjectChecksum:

@@ -27,7 +27,7 @@ from aioglacier.core.errors import (
 from aioglacier.core.limits import S3
 from aioglacier.core.s3.object_checks import check_restore, check_settings
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Rule
-from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text
+from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text, write_date
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD
 from aioglacier.gateway.s3 import answers, documents
 
@@ -109,7 +109,7 @@ _SETTINGS: Final[Mapping[str, Writer]] = {
     "x-amz-server-side-encryption-aws-kms-key-id": _setting("kms_key"),
     "x-amz-server-side-encryption-bucket-key-enabled": _setting("uses_bucket_key", _on),
     "x-amz-object-lock-mode": _setting("lock_mode"),
-    "x-amz-object-lock-retain-until-date": _setting("locked_until", lambda date: date.isoformat()),
+    "x-amz-object-lock-retain-until-date": _setting("locked_until", write_date),
     "x-amz-object-lock-legal-hold": _setting("is_held", lambda is_held: "ON" if is_held else "OFF"),
 }
 

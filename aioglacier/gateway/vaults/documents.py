@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aioglacier.core.models import (
@@ -29,22 +28,12 @@ from aioglacier.core.models import (
     VaultLock,
 )
 from aioglacier.core.ranges import ByteRange
+from aioglacier.gateway.contract.row_columns import read_date, write_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
-
-
-def read_date(text: str) -> datetime:
-    """Read a date with or without milliseconds, ``Z`` or an offset; without an offset it is UTC."""
-    date = datetime.fromisoformat(text)
-    return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
-
-
-def write_date(date: datetime) -> str:
-    """Write a date as the service reads it, to the second."""
-    return date.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[[Mapping[str, Any]], Page[T]]:

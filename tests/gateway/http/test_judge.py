@@ -11,8 +11,8 @@ from aioglacier.core.errors import RedirectRefusedError, UnexpectedResponseError
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId
 from aioglacier.gateway.contract.protocols import RawRequest
-from tests.gateway.calls import CALLS, HASHES, PART, UPLOAD, every_call, send_part
 from tests.gateway.faulty import REQUEST_ID, answers, faulty_server
+from tests.gateway.vault_calls import CALLS, HASHES, PART, UPLOAD, every_call, send_part
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

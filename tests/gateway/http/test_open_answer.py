@@ -16,8 +16,8 @@ from aioglacier.core.errors import (
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.connect import open_gateway
-from tests.gateway.calls import CALLS, read_output, send_part
 from tests.gateway.faulty import REQUEST_ID, Exchange, answers, options_for
+from tests.gateway.vault_calls import CALLS, read_output, send_part
 
 if TYPE_CHECKING:
     from aioglacier.gateway.vaults.caller import VaultCaller

@@ -17,8 +17,8 @@ from aioglacier.core.errors import (
     UnexpectedResponseError,
 )
 from aioglacier.gateway.connect import open_gateway
-from tests.gateway.calls import CALLS, HASHES, PART, every_call, send_part
 from tests.gateway.faulty import REQUEST_ID, SHORT, Exchange, faulty_server, options_for
+from tests.gateway.vault_calls import CALLS, HASHES, PART, every_call, send_part
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,19 +6,24 @@ import hmac
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from botocore.auth import SIGNED_HEADERS_BLACKLIST, SIGV4_TIMESTAMP, SigV4Auth
+from botocore.auth import SIGNED_HEADERS_BLACKLIST, SIGV4_TIMESTAMP, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given, strategies as st
 
 from aioglacier.gateway.contract.key_source import Keys
 from aioglacier.gateway.http.signing import UNSIGNED_HEADERS, Signature, Signer
+from aioglacier.gateway.s3.dialect import BUCKETS
 from aioglacier.gateway.vaults.dialect import VAULTS
+
+if TYPE_CHECKING:
+    from aioglacier.gateway.contract.dialect import Dialect
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "sigv4.json").read_text()
@@ -110,7 +115,8 @@ def _is_encodable(text: str) -> bool:
     url=urls(),
     headers=st.dictionaries(NAMES, VALUES, max_size=6),
     body=st.binary(max_size=64),
-    is_hash_known=st.booleans(),
+    payload_hash=st.sampled_from([None, "0123456789abcdef" * 4, "UNSIGNED-PAYLOAD"]),
+    dialect=st.sampled_from([VAULTS, BUCKETS]),
 )
 def test_sign_agrees_with_botocore(
     credentials: Keys,
@@ -120,12 +126,13 @@ def test_sign_agrees_with_botocore(
     url: str,
     headers: dict[str, str],
     body: bytes,
-    is_hash_known: bool,
+    payload_hash: str | None,
+    dialect: Dialect,
 ) -> None:
-    """For any request, the two signers agree at every step."""
-    if is_hash_known:
-        headers["x-amz-content-sha256"] = "0123456789abcdef" * 4
-    ours = Signer(region, VAULTS).sign(
+    """For any request, the two signers agree at every step; S3's path is signed as it is sent."""
+    if payload_hash is not None or dialect is BUCKETS:
+        headers["x-amz-content-sha256"] = payload_hash or sha256(body).hexdigest()
+    ours = Signer(region, dialect).sign(
         credentials, now=now, method=method, url=url, headers=headers, body=body
     )
 
@@ -134,7 +141,8 @@ def test_sign_agrees_with_botocore(
     request.headers["x-amz-date"] = request.context["timestamp"]
     if credentials.token:
         request.headers["x-amz-security-token"] = credentials.token
-    theirs = SigV4Auth(ReadOnlyCredentials(*credentials), "glacier", region)
+    signer = S3SigV4Auth if dialect is BUCKETS else SigV4Auth
+    theirs = signer(ReadOnlyCredentials(*credentials), dialect.signing_name, region)
     assert ours.canonical_request == theirs.canonical_request(request)
     assert ours.string_to_sign == theirs.string_to_sign(request, ours.canonical_request)
     assert ours.signature == theirs.signature(ours.string_to_sign, request)

@@ -19,7 +19,6 @@ from aioglacier.core.errors import (
 from aioglacier.core.models import JobId
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.connect import open_gateway
-from tests.gateway.calls import CALLS, HASHES, PART, UPLOAD, read_output, send_part
 from tests.gateway.faulty import (
     KEY_ID,
     REQUEST_ID,
@@ -31,6 +30,7 @@ from tests.gateway.faulty import (
     options_for,
     refuses,
 )
+from tests.gateway.vault_calls import CALLS, HASHES, PART, UPLOAD, read_output, send_part
 
 if TYPE_CHECKING:
     from aioglacier.gateway.vaults.caller import VaultCaller

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -17,29 +17,6 @@ from aioglacier.core.models import (
 )
 from aioglacier.core.ranges import ByteRange
 from aioglacier.gateway.vaults import documents
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2012-03-20T17:03:43Z", "2012-03-20T17:03:43.000Z", "2012-03-20T17:03:43", "2012-03-20T18:03:43+01:00"],
-)
-def test_dates_with_and_without_milliseconds_and_offset(text: str) -> None:
-    """All forms of a date give the same instant, in UTC."""
-    date = documents.read_date(text)
-    assert date == datetime(2012, 3, 20, 17, 3, 43, tzinfo=UTC)
-    assert date.tzinfo is UTC
-
-
-def test_dates_keep_their_milliseconds() -> None:
-    """Milliseconds are kept."""
-    assert documents.read_date("2012-03-20T17:03:43.221Z").microsecond == 221_000
-
-
-def test_dates_are_written_to_the_second_in_utc() -> None:
-    """Dates are written in UTC, to the second."""
-    date = datetime(2012, 3, 20, 18, 3, 43, 221_000, tzinfo=timezone(timedelta(hours=1)))
-    assert documents.write_date(date) == "2012-03-20T17:03:43Z"
-
 
 JOB = {
     "Action": "InventoryRetrieval",
