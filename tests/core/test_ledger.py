@@ -122,8 +122,9 @@ def test_receipts_come_back_in_the_order_of_the_parts() -> None:
     ledger.prove(1, PART_SIZE, b"b" * 32, "second")
     assert ledger.receipts == [None, "second", "third"]
 
+
+def test_parts_without_tree_hashes_make_a_whole_without_one() -> None:
     """The whole has no tree hash if another checksum takes its place."""
-    """Where another checksum takes the place of the tree hash, the whole has none either."""
     ledger = UploadLedger(PART_SIZE)
     ledger.prove(0, PART_SIZE, b"")
     ledger.prove(1, 7, b"")
