@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job as Job
     from aioglacier.client.notices import JobNotices as JobNotices
     from aioglacier.client.retrieval import Retrieval as Retrieval
-    from aioglacier.client.upload import Upload as Upload
+    from aioglacier.client.upload import KnownUpload as KnownUpload, Upload as Upload
     from aioglacier.client.vault import Vault as Vault
     from aioglacier.client.vault_settings import (
         AccessPolicy as AccessPolicy,
@@ -92,7 +92,7 @@ _HOMES: Final = {
     "client.notices": ("JobNotices",),
     "client.buckets.restore": ("Restore",),
     "client.retrieval": ("Retrieval",),
-    "client.upload": ("Upload",),
+    "client.upload": ("KnownUpload", "Upload"),
     "client.vault": ("Vault",),
     "client.vault_settings": ("AccessPolicy", "Lock", "Notifications", "Tags"),
     "core.models": (

@@ -11,8 +11,36 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
 
+    from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Page, UploadDescription, UploadedPart, UploadId
     from aioglacier.recorded.vault_context import VaultContext
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUpload:
+    """An unfinished upload with what the service and the catalog know of it.
+
+    Attributes:
+        id: The service's id; ``None`` if only the catalog knows the upload, and not whether it ever began.
+        part_size: Bytes of every part but the last.
+        description: The description of the archive to be, "" for none.
+        started: The time of its initiation, or of the intent on record.
+        parts: Parts sent.
+        record: Its record; ``None`` without a catalog, or for an upload of another program.
+    """
+
+    id: UploadId | None
+    part_size: int
+    description: str
+    started: datetime
+    parts: int
+    record: UploadRecord | None
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent; at most, since the last part may be shorter."""
+        whole = self.record.size if self.record is not None else None
+        return min(self.parts * self.part_size, whole or self.parts * self.part_size)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,6 +82,13 @@ class Upload:
             return page
 
         return follow("ListParts", fetch)
+
+    async def look_up(self) -> KnownUpload:
+        """Count its parts, and find its record."""
+        parts = len([part async for part in self.parts()])
+        records = self.context.records
+        record = await records.uploads.find(self.id) if records is not None else None
+        return KnownUpload(self.id, self.part_size, self.description, self.started, parts, record)
 
     async def abort(self) -> None:
         """Remove the upload and its parts. Repeating it is no error."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.client.emptying import Emptying, why_not_deletable
 from aioglacier.client.job import Job
 from aioglacier.client.retrievals import Retrievals, start_job
-from aioglacier.client.upload import Upload
+from aioglacier.client.upload import KnownUpload, Upload
 from aioglacier.client.vault_settings import AccessPolicy, Lock, Notifications, Tags
 from aioglacier.client.vault_store import prepare_resume, resume_writer
 from aioglacier.core.checks import (
@@ -287,6 +287,19 @@ class Vault:
         """Iterate over the multipart uploads that were neither completed nor aborted."""
         async for upload in self.context.list_uploads():
             yield Upload.of(self.context, upload)
+
+    async def known_uploads(self) -> AsyncIterator[KnownUpload]:
+        """Iterate over the unfinished uploads at the service, then over those that only the catalog knows."""
+        await self.sweep_uploads()
+        at_service = set()
+        async for upload in self.uploads():
+            at_service.add(upload.id)
+            yield await upload.look_up()
+        if self.records is not None:
+            async for record, parts in self.records.uploads.list_unfinished():
+                if record.upload_id not in at_service:
+                    facts = record.upload_id, record.part_size, record.description, record.created
+                    yield KnownUpload(*facts, parts, record)
 
     async def unfinished_upload(self, upload_id: str) -> Upload:
         """Return one unfinished upload by its id.

@@ -6,11 +6,13 @@ Only a connection with a catalog imports this module, because it takes long to l
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from aioglacier.catalog import UploadState
 from aioglacier.catalog.uploads import UNFINISHED
 from aioglacier.core.errors import CatalogMismatchError, OutcomeUnknownError, ResumeMismatchError
+from aioglacier.core.limits import IDLE_WARNING_SECONDS
 from aioglacier.transfer.upload.named_file import NamedFile
 from aioglacier.transfer.upload.writer import UploadOptions
 
@@ -50,6 +52,21 @@ class UploadRecords:
             return await self.catalog.uploads.find(self.key, upload_id)
         except CatalogMismatchError as error:
             raise ResumeMismatchError(f"{error.message}; name that vault to continue the upload") from error
+
+    async def list_unfinished(self) -> AsyncIterator[tuple[UploadRecord, int]]:
+        """Yield each unfinished upload on record with the number of its parts."""
+        uploads = self.catalog.uploads
+        async for record in uploads.list_unfinished(self.key):
+            yield record, len([part async for part in uploads.list_parts(record.number)])
+
+    async def list_idle(self) -> list[UploadRecord]:
+        """Return the uploads that have been idle for so long that the service will soon remove them."""
+        now = datetime.now(UTC)
+        return [
+            upload
+            async for upload in self.catalog.uploads.list_unfinished(self.key)
+            if upload.upload_id is not None and (now - upload.active).total_seconds() >= IDLE_WARNING_SECONDS
+        ]
 
     async def note_aborted(self, upload_id: UploadId) -> None:
         """Record that an upload was aborted, if it is on record."""

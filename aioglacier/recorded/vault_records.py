@@ -125,6 +125,12 @@ class VaultRecords:
         if record is not None and record.state is not JobState.GONE:
             await self.catalog.jobs.record_state(record, JobState.GONE)
 
+    async def list_job_intents(self) -> AsyncIterator[JobRecord]:
+        """Yield the jobs that were about to be started when a program was stopped."""
+        async for job in self.catalog.jobs.list_useful(self.key):
+            if job.job_id is None:
+                yield job
+
     async def begin_download(self, job: JobDescription, target: str | os.PathLike[str]) -> DownloadRecord:
         """Record the intention to save the output of a job as a file."""
         download = await self.catalog.downloads.record_begun(await self.note_job(job), _path_of(target))

@@ -28,6 +28,9 @@ async def test_unfinished_uploads_are_listed_and_ended(
     first = await vault.unfinished_upload(ids[0])
     assert (first.vault, first.part_size, first.description) == ("v", MIB, "number 0")
     assert [part async for part in first.parts()] == []
+    known = [upload async for upload in vault.known_uploads()]
+    assert {upload.id for upload in known} == set(ids)
+    assert (known[0].parts, known[0].sent, known[0].record) == (0, 0, None)
     assert timedelta(0) <= scripted.now - first.started < timedelta(minutes=1)
     assert repr(first) == f"<Upload v {ids[0]} part_size=1MiB>"
     for upload in uploads:

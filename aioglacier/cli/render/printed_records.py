@@ -18,9 +18,9 @@ from aioglacier.core.ranges import ByteRange
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from aioglacier.catalog import ArchiveRecord, UploadRecord
+    from aioglacier.catalog import ArchiveRecord, JobRecord
     from aioglacier.cli.render.console import Record
-    from aioglacier.client.upload import Upload
+    from aioglacier.client.upload import KnownUpload
     from aioglacier.core.models import Archive, JobDescription, VaultDescription
 
 _SIZE_KEYS: Final = frozenset({"size", "part_size", "sent", "archive_size", "inventory_size", "at_most"})
@@ -107,40 +107,37 @@ def job_record(vault: str, job: JobDescription) -> Record:
     }
 
 
-def upload_record(upload: Upload, *, parts: int, record: UploadRecord | None = None) -> Record:
-    """Return an unfinished upload with its number of parts; the last one may be shorter.
-
-    ``record`` is the catalog's record of it.
-    """
+def intent_record(job: JobRecord) -> Record:
+    """Return a job that was about to be started when the program was stopped."""
     return {
-        "upload_id": upload.id,
-        "vault": upload.vault,
-        "part_size": upload.part_size,
-        "started": plain(upload.started),
-        "description": upload.description,
-        "sent": parts * upload.part_size,
-        "parts": parts,
-        "state": plain(record.state) if record else "open",
-        "source": record.source if record else None,
-        "active": plain(record.active) if record else None,
+        "job_id": None,
+        "vault": job.key.vault,
+        "action": job.action.value,
+        "status": "Intent",
+        "status_message": None,
+        "tier": plain(job.tier),
+        "created": plain(job.created),
+        "archive_id": job.archive_id,
+        "byte_range": plain(job.byte_range),
     }
 
 
-def local_upload_record(record: UploadRecord, *, parts: int = 0) -> Record:
-    """Return an upload that only the catalog knows: its outcome is unknown, or it may never have begun."""
+def upload_record(vault: str, known: KnownUpload) -> Record:
+    """Return an unfinished upload with its number of parts; the last one may be shorter."""
+    record = known.record
     return {
-        "upload_id": record.upload_id,
-        "vault": record.key.vault,
-        "part_size": record.part_size,
-        "started": plain(record.created),
-        "description": record.description,
-        "sent": min(parts * record.part_size, record.size or parts * record.part_size),
-        "parts": parts,
-        "state": plain(record.state),
-        "source": record.source,
-        "active": plain(record.active),
-        "size": record.size,
-        "tree_hash": plain(record.tree_hash),
+        "upload_id": known.id,
+        "vault": vault,
+        "part_size": known.part_size,
+        "started": plain(known.started),
+        "description": known.description,
+        "sent": known.sent,
+        "parts": known.parts,
+        "state": plain(record.state) if record else "open",
+        "source": record.source if record else None,
+        "active": plain(record.active) if record else None,
+        "size": record.size if record else None,
+        "tree_hash": plain(record.tree_hash) if record else None,
     }
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
@@ -19,14 +19,13 @@ from aioglacier.core.errors import (
     SourceChangedError,
     SourceUnreadableError,
 )
-from aioglacier.core.limits import IDLE_WARNING_SECONDS, VAULT
+from aioglacier.core.limits import VAULT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.streams.upload import StreamUpload
-    from aioglacier.catalog import UploadRecord
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.vault import Vault
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 STDIN: Final = "-"
 
 _IDLE_LIMIT: Final = timedelta(seconds=VAULT.upload_idle_seconds)
-_WARN_AFTER: Final = timedelta(seconds=IDLE_WARNING_SECONDS)
 
 #: Named at the start of an upload; the rest is counted.
 _MOST: Final = 3
@@ -224,29 +222,17 @@ def point_to_abort(session: Session, error: GlacierError, vault: str) -> None:
         error.add_note(f"upload {error.upload_id} cannot be continued; to abort it: {command}")
 
 
-def idle_warning(upload: UploadRecord) -> str | None:
-    """Return a warning for an upload that has been idle for long, otherwise ``None``."""
-    if upload.upload_id is None or datetime.now(UTC) - upload.active < _WARN_AFTER:
-        return None
-    return (
-        f"nothing was sent to upload {upload.upload_id} since {show_time(upload.active)}; the service "
-        f"removes it after {show_time(upload.active + _IDLE_LIMIT)}"
-    )
-
-
 async def warn_of_idle(session: Session, vault: Vault) -> None:
     """Warn of uploads to a vault that the service will soon remove."""
     if vault.records is None:
         return
-    unfinished = vault.records.catalog.uploads.list_unfinished(vault.records.key)
-    warnings = [
-        f"{upload.source!r}: {warning}" if upload.source else warning
-        async for upload in unfinished
-        if (warning := idle_warning(upload)) is not None
-    ]
-    for warning in warnings[:_MOST]:
-        session.output.warn(warning)
-    if len(warnings) > _MOST:
+    idle = await vault.records.uploads.list_idle()
+    for upload in idle[:_MOST]:
+        what = f"{upload.source!r}: nothing" if upload.source else "nothing"
         session.output.warn(
-            f"and {len(warnings) - _MOST} more: {session.command('uploads', 'list', vault.name)}"
+            f"{what} was sent to upload {upload.upload_id} since {show_time(upload.active)}; the service "
+            f"removes it after {show_time(upload.active + _IDLE_LIMIT)}"
         )
+    if len(idle) > _MOST:
+        all_of_them = session.command("uploads", "list", vault.name)
+        session.output.warn(f"and {len(idle) - _MOST} more: {all_of_them}")

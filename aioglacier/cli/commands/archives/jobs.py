@@ -12,7 +12,7 @@ from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import VAULT
 from aioglacier.cli.render.listing import print_all
-from aioglacier.cli.render.printed_records import as_text, job_record, job_text, plain
+from aioglacier.cli.render.printed_records import as_text, intent_record, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.id_arguments import one_id
@@ -23,14 +23,10 @@ from aioglacier.core.models import JobStatus
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
-    from aioglacier.cli.render.console import Record
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
-    from aioglacier.client.vault import Vault
 
 
 @click.group("jobs", cls=CommandGroup)
@@ -53,27 +49,11 @@ async def _list(session: Session, glacier: Glacier, vault: str, status: str | No
     """
     jobs = glacier.vault(vault).jobs(status=status)
     count, _ = await print_all(session.output, jobs, lambda job: job_record(vault, job), job_text)
-    if status is None:
-        count += (await print_all(session.output, _intents(glacier.vault(vault)), dict, job_text))[0]
+    if status is None and (records := glacier.vault(vault).records) is not None:
+        intents = records.list_job_intents()
+        count += (await print_all(session.output, intents, intent_record, job_text))[0]
     if not count:
         session.output.note(f"no jobs in vault {vault}{f' are {status}' if status else ''}")
-
-
-async def _intents(vault: Vault) -> AsyncIterator[Record]:
-    assert vault.records is not None  # noqa: S101  # the command line always keeps a catalog
-    async for job in vault.records.catalog.jobs.list_useful(vault.records.key):
-        if job.job_id is None:
-            yield {
-                "job_id": None,
-                "vault": vault.name,
-                "action": job.action.value,
-                "status": "Intent",
-                "status_message": None,
-                "tier": plain(job.tier),
-                "created": plain(job.created),
-                "archive_id": job.archive_id,
-                "byte_range": plain(job.byte_range),
-            }
 
 
 @command.command("show")

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.parameters import VAULT
-from aioglacier.cli.render.listing import closing, print_all
-from aioglacier.cli.render.printed_records import (
-    archive_record,
-    archive_text,
-    local_upload_record,
-    upload_record,
-    upload_text,
-)
+from aioglacier.cli.render.listing import print_all
+from aioglacier.cli.render.printed_records import archive_record, archive_text, upload_record, upload_text
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.shared.consent import DRY_RUN, YES, confirm, tell_plan
 from aioglacier.cli.shared.id_arguments import change_each, one_id, several_ids
@@ -33,14 +28,10 @@ from aioglacier.cli.shared.uploading import (
 from aioglacier.core.errors import ResumeMismatchError, SourceChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aioglacier.cli.program.command import Ending
     from aioglacier.cli.program.session import Session
-    from aioglacier.cli.render.console import Record
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
-    from aioglacier.client.upload import Upload
     from aioglacier.client.vault import Vault
     from aioglacier.core.prices import Prices
 
@@ -50,14 +41,6 @@ def command() -> None:
     """Unfinished uploads: list, show, resume, abort. The service removes them after 24 idle hours."""
 
 
-async def _record(vault: Vault, upload: Upload) -> Record:
-    parts = 0
-    async for _ in upload.parts():
-        parts += 1
-    known = await vault.records.uploads.find(upload.id) if vault.records is not None else None
-    return upload_record(upload, parts=parts, record=known)
-
-
 @command.command("list")
 @VAULT
 async def _list(session: Session, glacier: Glacier, vault: str) -> None:
@@ -65,27 +48,12 @@ async def _list(session: Session, glacier: Glacier, vault: str) -> None:
 
     Uploads of unknown outcome are listed from the record here: after "completing" the archive may be there.
     """
-    count, _ = await print_all(session.output, _records(glacier.vault(vault)), dict, upload_text)
+    of = glacier.vault(vault)
+    count, _ = await print_all(session.output, of.known_uploads(), partial(upload_record, vault), upload_text)
     if count:
-        await warn_of_idle(session, glacier.vault(vault))
+        await warn_of_idle(session, of)
     else:
         session.output.note(f"no unfinished uploads in vault {vault}")
-
-
-async def _records(vault: Vault) -> AsyncIterator[Record]:
-    """Yield the uploads at the service, then those that only the catalog knows."""
-    await vault.sweep_uploads()
-    at_service = set()
-    async with closing(vault.uploads()) as uploads:
-        async for upload in uploads:
-            at_service.add(upload.id)
-            yield await _record(vault, upload)
-    assert vault.records is not None  # noqa: S101  # the command line always keeps a catalog
-    catalog = vault.records.catalog
-    async for record in catalog.uploads.list_unfinished(vault.records.key):
-        if record.upload_id not in at_service:
-            parts = len([part async for part in catalog.uploads.list_parts(record.number)])
-            yield local_upload_record(record, parts=parts)
 
 
 @command.command("show")
@@ -94,7 +62,7 @@ async def _records(vault: Vault) -> AsyncIterator[Record]:
 async def _show(session: Session, glacier: Glacier, vault: str, upload_id: str) -> None:
     """Show the unfinished upload UPLOAD_ID of VAULT."""
     upload = await glacier.vault(vault).unfinished_upload(upload_id)
-    session.output.record(await _record(glacier.vault(vault), upload), upload_text)
+    session.output.record(upload_record(vault, await upload.look_up()), upload_text)
 
 
 @command.command("resume", resumes=True)
@@ -137,7 +105,8 @@ async def _resume(
 
 async def _plan(session: Session, vault: Vault, upload_id: str, source: str, prices: Prices) -> None:
     size = None if source == STDIN else os.stat(source).st_size  # noqa: PTH116  # of any bytes
-    record = await _record(vault, await vault.unfinished_upload(upload_id))
+    upload = await vault.unfinished_upload(upload_id)
+    record = upload_record(vault.name, await upload.look_up())
     missing = None if size is None else max(0, size - record["sent"])
     cost = math.nan
     if missing is not None:
