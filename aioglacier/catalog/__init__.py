@@ -23,7 +23,6 @@ from aioglacier.catalog.records import (
     VaultKey,
     VaultTotals,
 )
-from aioglacier.catalog.reports import Duplicate, Share, Spent, VaultReport
 
 __all__ = [
     "ArchiveKind",
@@ -32,16 +31,12 @@ __all__ = [
     "Catalog",
     "DownloadRecord",
     "DownloadState",
-    "Duplicate",
     "JobRecord",
     "JobState",
     "MergeResult",
     "PartRecord",
-    "Share",
-    "Spent",
     "UploadRecord",
     "UploadState",
     "VaultKey",
-    "VaultReport",
     "VaultTotals",
 ]

@@ -38,6 +38,7 @@ from aioglacier.catalog.records import (
     VaultTotals,
 )
 from aioglacier.catalog.storage.columns import count_microseconds, instant_of, optional, unescape_path
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import marks
 from aioglacier.catalog.vaults import (
     all_vaults,
@@ -52,12 +53,11 @@ from aioglacier.core.errors import CatalogMismatchError
 from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.records import UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
 
 #: Archives read, or written by one statement, at a time: 1,000 were seen to keep the interpreter, and so the
 #: event loop, for 50 ms on a busy machine, 250 for 6, and are hardly slower.
@@ -77,15 +77,11 @@ _SELECT: Final = f"SELECT place, state, source, upload, seen, {', '.join(KnownAr
 _TOTALS: Final = f"SELECT count(*), coalesce(sum(size), 0) FROM archives WHERE place = ? AND {_IS_THERE}"  # noqa: S608
 
 
-class Archives:
+class Archives(Records):
     """The archives of a catalog, as ``Catalog.archives``.
 
     Every method that records returns when the record is on disk. If cancelled, it has been made or not.
     """
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def record(
         self,

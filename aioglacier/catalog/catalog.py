@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 from contextlib import asynccontextmanager
@@ -14,15 +15,9 @@ import anyio.to_thread
 
 from aioglacier.catalog import vaults
 from aioglacier.catalog.archives import Archives
-from aioglacier.catalog.folders.bundles import Bundles
-from aioglacier.catalog.folders.entries import Entries
-from aioglacier.catalog.folders.runs import Runs
-from aioglacier.catalog.folders.trees import Trees
-from aioglacier.catalog.jobs import Downloads, Jobs
-from aioglacier.catalog.reports import Reports
+from aioglacier.catalog.expenses import Expenses
 from aioglacier.catalog.storage.database import open_database
 from aioglacier.catalog.storage.sqlite_opening import open_file
-from aioglacier.catalog.streams import Streams
 from aioglacier.catalog.uploads import Uploads
 from aioglacier.core.errors import CatalogError, UploadLockedError
 
@@ -30,15 +25,34 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
+    from aioglacier.catalog.folders.bundles import Bundles
+    from aioglacier.catalog.folders.entries import Entries
+    from aioglacier.catalog.folders.runs import Runs
+    from aioglacier.catalog.folders.trees import Trees
+    from aioglacier.catalog.jobs import Downloads, Jobs
     from aioglacier.catalog.records import VaultKey
+    from aioglacier.catalog.reports import Reports
     from aioglacier.catalog.storage.backend import Store
     from aioglacier.catalog.storage.database import Database
+    from aioglacier.catalog.streams import Streams
 
 #: How long another process may keep the catalog to itself before that is an error.
 BUSY_TIMEOUT_SECONDS: Final = 30.0
 
 #: How often a lock that another holds is tried.
 _LOOK_AGAIN_SECONDS: Final = 0.05
+
+#: The modules of records that an upload needs none of; loading them all would take a tenth of its CPU.
+_LATER: Final = {
+    "jobs": "jobs.Jobs",
+    "downloads": "jobs.Downloads",
+    "streams": "streams.Streams",
+    "trees": "folders.trees.Trees",
+    "runs": "folders.runs.Runs",
+    "bundles": "folders.bundles.Bundles",
+    "entries": "folders.entries.Entries",
+    "reports": "reports.Reports",
+}
 
 _scheme: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -55,6 +69,7 @@ class Catalog:
     Attributes:
         uploads: Uploads and their parts.
         archives: Archives.
+        expenses: What was spent.
         jobs: Jobs.
         downloads: Downloads of the outputs of jobs.
         streams: Streams of more than one archive.
@@ -65,18 +80,32 @@ class Catalog:
         reports: Sums and checks over everything on record.
     """
 
+    jobs: Jobs
+    downloads: Downloads
+    streams: Streams
+    trees: Trees
+    runs: Runs
+    bundles: Bundles
+    entries: Entries
+    reports: Reports
+
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self.uploads = Uploads(database, now)
         self.archives = Archives(database, now)
-        self.jobs = Jobs(database, now)
-        self.downloads = Downloads(database, now)
-        self.streams = Streams(database, now)
-        self.trees = Trees(database, now)
-        self.runs = Runs(database, now)
-        self.bundles = Bundles(database)
-        self.entries = Entries(database)
-        self.reports = Reports(database, now)
+        self.expenses = Expenses(database, now)
         self._database = database
+        self._now = now
+
+    if not TYPE_CHECKING:  # else every misspelt name would have a type
+
+        def __getattr__(self, name: str) -> Any:
+            """Load records of another kind at their first use."""
+            if name not in _LATER:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            module, _, class_ = _LATER[name].rpartition(".")
+            records = vars(importlib.import_module(f"aioglacier.catalog.{module}"))[class_]
+            self.__dict__[name] = records(self._database, self._now)
+            return self.__dict__[name]
 
     @property
     def location(self) -> str:

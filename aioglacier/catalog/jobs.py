@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.catalog.folders.runs import insert_expense
+from aioglacier.catalog.expenses import insert_expense
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
 from aioglacier.catalog.storage.columns import escape_path
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
 from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, refuse_other
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
@@ -15,12 +16,10 @@ from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import ArchiveId, JobId, Tier
     from aioglacier.core.spending import Expense
 
@@ -39,16 +38,12 @@ _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 _PAGE: Final = 500
 
 
-class Jobs:
+class Jobs(Records):
     """The jobs of a catalog, as ``Catalog.jobs``.
 
     Each recording method returns when the record is on disk. If it is cancelled, the record may be there or
     not; recording the same again does no harm.
     """
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def record_intent(
         self,
@@ -183,15 +178,11 @@ class Jobs:
             yield record
 
 
-class Downloads:
+class Downloads(Records):
     """The downloads of a catalog, as ``Catalog.downloads``.
 
     The journal beside a file says which of its bytes are verified, so a download can go on without a catalog.
     """
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def record_begun(self, job: JobRecord, target: str) -> DownloadRecord:
         """Record that an output is about to be written to ``target``, an absolute path.

@@ -10,16 +10,16 @@ from aioglacier.catalog.archive_rows import is_sound, list_known
 from aioglacier.catalog.records import ArchiveState
 from aioglacier.catalog.storage.backend import DamagedError
 from aioglacier.catalog.storage.columns import count_microseconds
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.vaults import find_vault, list_vaults
 from aioglacier.core.limits import GIB, KIB, MIB
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
 
 #: Days; 90 are charged for an archive that is deleted earlier (aws.amazon.com/s3/glacier/pricing, "early
 #: deletion").
@@ -122,12 +122,8 @@ class Duplicate:
         return self.size * (self.archives - 1)
 
 
-class Reports:
+class Reports(Records):
     """Reports of a catalog, as ``Catalog.reports``. They change nothing."""
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def list_vaults(self) -> list[VaultKey]:
         """Return every vault on record."""

@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog.records import ArchiveKind, ArchiveState
 from aioglacier.catalog.storage.columns import instant_of, unescape
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import STREAMS
 from aioglacier.catalog.vaults import find_vault, keep_vault
 from aioglacier.core.models import Archive, ArchiveId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
 
 _SELECT: Final = (
     "SELECT s.number, s.nonce, s.state, s.description, a.archive_id FROM streams AS s "
@@ -55,12 +52,8 @@ class StreamRecord:
     manifest: ArchiveId | None
 
 
-class Streams:
+class Streams(Records):
     """The streams of a catalog, as ``Catalog.streams``."""
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def begin(self, key: VaultKey, description: str) -> StreamRecord:
         """Record that a stream begins."""

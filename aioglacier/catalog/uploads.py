@@ -27,17 +27,16 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.catalog import archives
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import UPLOADS
 from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, refuse_other
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aioglacier.catalog.records import ArchiveRecord, UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import Archive, UploadId
     from aioglacier.files.reading import FileIdentity
 
@@ -82,16 +81,12 @@ _KEEP_PART: Final = (
 )
 
 
-class Uploads:
+class Uploads(Records):
     """The uploads of a catalog, as ``Catalog.uploads``.
 
     Each recording method returns when the record is on disk. If it is cancelled, the record may be there or
     not; recording the same again does no harm.
     """
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     # --- recording
 

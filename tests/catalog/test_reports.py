@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from aioglacier.catalog import ArchiveState, Catalog, Duplicate
+from aioglacier.catalog import ArchiveState, Catalog
+from aioglacier.catalog.reports import Duplicate
 from aioglacier.catalog.storage.tables import SPENT
 from aioglacier.catalog.vaults import keep_vault
 from tests.catalog.conftest import FILMS, NOON, OTHER_HASH, PHOTOS, TREE_HASH, archive

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.catalog.folders.entry_records import BundleRecord
 from aioglacier.catalog.records import ArchiveKind, UploadState
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import BUNDLES
 
 if TYPE_CHECKING:
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
     from aioglacier.catalog.records import UploadNumber
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
 
 _UNFINISHED: Final = (
     "SELECT b.upload, b.format, b.compression, b.encryption FROM bundles AS b "  # noqa: S608
@@ -29,11 +29,8 @@ _UNFINISHED: Final = (
 _FRUITLESS: Final = f"('{UploadState.ABORTED}', '{UploadState.EXPIRED}', '{UploadState.FAILED}')"
 
 
-class Bundles:
+class Bundles(Records):
     """The bundles of a catalog, as ``Catalog.bundles``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def record(self, tree: TreeRecord, run: RunNumber, bundle: BundleRecord) -> None:
         """Record that an upload takes files of a folder, or its final figures."""

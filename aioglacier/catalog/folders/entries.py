@@ -30,6 +30,7 @@ from aioglacier.catalog.folders.entry_rows import (
 )
 from aioglacier.catalog.records import ArchiveState, UploadNumber
 from aioglacier.catalog.storage.columns import unescape_path
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import marks
 from aioglacier.catalog.vaults import find_vault
 
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
     from aioglacier.core.models import ArchiveId
 
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
@@ -71,11 +71,8 @@ _ANY: Final = (
 )
 
 
-class Entries:
+class Entries(Records):
     """The versions of paths in a catalog, as ``Catalog.entries``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def add(self, entries: Sequence[Entry]) -> None:
         """Record versions of paths, in one transaction.

@@ -8,28 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.catalog.folders.entry_records import RunNumber
 from aioglacier.catalog.folders.entry_rows import end_paths
 from aioglacier.catalog.storage.columns import count_microseconds
-from aioglacier.catalog.storage.tables import RUNS, SPENT, TREES
+from aioglacier.catalog.storage.database import Records
+from aioglacier.catalog.storage.tables import RUNS, TREES
 from aioglacier.catalog.vaults import keep_vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from aioglacier.catalog.folders.entry_records import TreeRecord
-    from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
-    from aioglacier.core.spending import Expense
 
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 
 
-class Runs:
+class Runs(Records):
     """The runs of a catalog, as ``Catalog.runs``."""
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def begin(
         self,
@@ -91,10 +85,6 @@ class Runs:
 
         await self._database.write(change)
 
-    async def spend(self, key: VaultKey, spent: Expense) -> None:
-        """Record requests and their price."""
-        await self._database.write(lambda connection: insert_expense(connection, key, spent, self._now()))
-
     async def find(self, tree: TreeRecord, until: datetime) -> RunNumber | None:
         """Return the last ``sync`` of a folder that had begun at a time."""
         row = await self._first(tree, "sync", "AND started <= ?", count_microseconds(until))
@@ -147,18 +137,3 @@ class Runs:
             )
         )
         return list(json.loads(rows[0][0]).get("recipients", ())) if rows else []
-
-
-def insert_expense(connection: Connection, key: VaultKey, spent: Expense, now: datetime) -> None:
-    """Record requests and their price, by day."""
-    SPENT.insert(
-        connection,
-        place=keep_vault(connection, key),
-        operation=spent.operation,
-        day=now.replace(hour=0, minute=0, second=0, microsecond=0),
-        requests=spent.requests,
-        sent=spent.sent,
-        received=spent.received,
-        price=None if spent.price is None else round(spent.price * 1_000_000),
-        currency=spent.currency,
-    )

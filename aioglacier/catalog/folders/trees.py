@@ -12,24 +12,17 @@ from typing import TYPE_CHECKING
 
 from aioglacier.catalog.folders.entry_records import RunNumber, TreeNumber, TreeRecord
 from aioglacier.catalog.storage.columns import escape_path
+from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import TREES
 from aioglacier.catalog.vaults import find_vault, keep_vault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
-    from aioglacier.catalog.storage.database import Database
 
 
-class Trees:
+class Trees(Records):
     """The folders of a catalog, as ``Catalog.trees``."""
-
-    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
-        self._database = database
-        self._now = now
 
     async def open(self, key: VaultKey, root: str, *, host: str, owner: str) -> TreeRecord:
         """Return the record of a folder on a machine; make it if it is missing.

@@ -29,6 +29,7 @@ from aioglacier.tasks.see_through import see_through, wait_although_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+    from datetime import datetime
 
     from anyio.abc import TaskGroup
 
@@ -199,6 +200,14 @@ class Database:
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(call, limiter=self._threads)
+
+
+class Records:
+    """Records of one kind in a catalog, and the clock that they are dated with."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
 
 
 class _Turn(Generic[T]):

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 def _read_recipients(given: dict[str, Any]) -> None:
-    from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415  # not needed for help
+    keys, files = given.pop("recipients"), given.pop("recipient_files")
+    given["recipients"] = None
+    if keys or files:
+        from aioglacier.bulk.formats.age import read_recipients  # noqa: PLC0415  # for encryption only
 
-    given["recipients"] = read_recipients(given.pop("recipients"), given.pop("recipient_files"))
+        given["recipients"] = read_recipients(keys, files)
 
 
 def _read_identities(given: dict[str, Any]) -> None:

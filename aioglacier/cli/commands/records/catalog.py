@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
-    from aioglacier.catalog import Catalog, Share, VaultKey, VaultReport
+    from aioglacier.catalog import Catalog, VaultKey
     from aioglacier.catalog.inventory_document import InventoryDocument
+    from aioglacier.catalog.reports import Share, VaultReport
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.render.console import Record
     from aioglacier.core.models import Archive
