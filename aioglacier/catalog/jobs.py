@@ -10,13 +10,13 @@ from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord,
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import DOWNLOADS, JOBS
-from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, refuse_other
+from aioglacier.catalog.vaults import VaultRows, find_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
@@ -35,7 +35,6 @@ _MAY_BECOME: Final = {
 #: Jobs that may still have an output.
 _IS_USEFUL: Final = f"state IN ('{JobState.INTENT}', '{JobState.OPEN}', '{JobState.SUCCEEDED}')"
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
-_PAGE: Final = 500
 
 
 class Jobs(Records):
@@ -59,9 +58,9 @@ class Jobs(Records):
 
         def change(connection: Connection) -> JobRecord:
             now, wanted = self._now(), inventory
-            row = JOBS.insert(
+            return _ROWS.insert(
                 connection,
-                place=keep_vault(connection, key),
+                key,
                 nonce=secrets.token_hex(8),
                 state=JobState.INTENT,
                 action=action,
@@ -78,7 +77,6 @@ class Jobs(Records):
                 created=now,
                 changed=now,
             )
-            return _record(row, all_vaults(connection))
 
         return await self._database.write(change)
 
@@ -92,7 +90,7 @@ class Jobs(Records):
         """
 
         def change(connection: Connection) -> JobRecord:
-            recorded = _get(connection, job.number).job_id
+            recorded = _ROWS.get(connection, job.number).job_id
             if recorded is not None and recorded != job_id:
                 raise CatalogMismatchError(
                     "a job has one id", recorded=f"job {recorded}", found=f"job {job_id}"
@@ -110,17 +108,16 @@ class Jobs(Records):
         )
 
     def _become(self, connection: Connection, job: JobRecord, state: JobState, **values: object) -> JobRecord:
-        recorded = _get(connection, job.number).state
+        recorded = _ROWS.get(connection, job.number).state
         if recorded is not state and state not in _MAY_BECOME[recorded]:
             raise CatalogError(
                 f"job {job.job_id or f'number {job.number}'} is {recorded} and cannot become {state}"
             )
-        row = JOBS.update(connection, job.number, state=state, changed=self._now(), **values)
-        return _record(row, all_vaults(connection))
+        return _ROWS.update(connection, job.number, state=state, changed=self._now(), **values)
 
     async def get(self, job: JobRecord) -> JobRecord:
         """Return the record as it is now."""
-        return await self._database.read(lambda connection: _get(connection, job.number))
+        return await self._database.read(lambda connection: _ROWS.get(connection, job.number))
 
     async def find(self, key: VaultKey, job_id: JobId) -> JobRecord | None:
         """Return the job with this id.
@@ -128,18 +125,11 @@ class Jobs(Records):
         Raises:
             CatalogMismatchError: It is on record, but in another vault, account or region.
         """
-
-        def question(connection: Connection) -> JobRecord | None:
-            found = _select(connection, "job_id = ?", job_id)
-            if found:
-                refuse_other(connection, f"job {job_id}", found[0].key, key)
-            return found[0] if found else None
-
-        return await self._database.read(question)
+        return await self._database.read(lambda connection: _ROWS.find(connection, key, job_id))
 
     async def find_nonce(self, nonce: str) -> JobRecord | None:
         """Return the job with this nonce."""
-        found = await self._database.read(lambda connection: _select(connection, "nonce = ?", nonce))
+        found = await self._database.read(lambda connection: _ROWS.select(connection, "nonce = ?", nonce))
         return found[0] if found else None
 
     async def list_like(
@@ -160,7 +150,9 @@ class Jobs(Records):
             values = [archive_id, start, stop]
 
         def question(connection: Connection) -> list[JobRecord]:
-            return _select(connection, f"{is_it} ORDER BY number DESC", find_vault(connection, key), *values)
+            return _ROWS.select(
+                connection, f"{is_it} ORDER BY number DESC", find_vault(connection, key), *values
+            )
 
         return await self._database.read(question)
 
@@ -168,11 +160,7 @@ class Jobs(Records):
         """Yield every job that may still have an output, of one vault or of all, oldest first."""
 
         def page(last: JobRecord | None, connection: Connection) -> list[JobRecord]:
-            is_it, values = f"{_IS_USEFUL} AND number > ?", [last.number if last else 0]
-            if key is not None:
-                is_it += " AND place = ?"
-                values.append(find_vault(connection, key))
-            return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
+            return _ROWS.page(connection, _IS_USEFUL, key, last)
 
         async for record in self._database.each(page):
             yield record
@@ -232,24 +220,11 @@ class Downloads(Records):
 
     async def job_of(self, download: DownloadRecord) -> JobRecord:
         """Return the job of a download."""
-        return await self._database.read(lambda connection: _get(connection, download.job))
+        return await self._database.read(lambda connection: _ROWS.get(connection, download.job))
 
 
-def _get(connection: Connection, number: int) -> JobRecord:
-    found = _select(connection, "number = ?", number)
-    if not found:
-        raise CatalogError(f"there is no job number {number} on record")
-    return found[0]
-
-
-def _select(connection: Connection, condition: str, *values: object) -> list[JobRecord]:
-    rows = JOBS.select(connection, condition, *values)
-    keys = all_vaults(connection) if rows else {}
-    return [_record(row, keys) for row in rows]
-
-
-def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> JobRecord:
-    key, start, stop = keys[row.pop("place")], row.pop("range_start"), row.pop("range_stop")
+def _record(row: dict[str, Any]) -> JobRecord:
+    start, stop = row.pop("range_start"), row.pop("range_stop")
     names = ("format", "start", "end", "limit", "marker")
     format_, begin, end, limit, marker = (row.pop(f"inventory_{name}") for name in names)
     inventory = None
@@ -257,9 +232,11 @@ def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> JobRecord:
         inventory = InventoryParameters(
             format=format_, start_date=begin, end_date=end, limit=limit, marker=marker
         )
-    return JobRecord(
-        **row, key=key, byte_range=None if start is None else ByteRange(start, stop), inventory=inventory
-    )
+    byte_range = None if start is None else ByteRange(start, stop)
+    return JobRecord(byte_range=byte_range, inventory=inventory, **row)
+
+
+_ROWS: Final = VaultRows(JOBS, "job", _record)
 
 
 def _downloads(connection: Connection, condition: str, *values: object) -> list[DownloadRecord]:

@@ -29,11 +29,11 @@ from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRec
 from aioglacier.catalog.storage.columns import escape, escape_path
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import UPLOADS
-from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault, refuse_other
+from aioglacier.catalog.vaults import VaultRows, find_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from aioglacier.catalog.records import ArchiveRecord, UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
@@ -65,8 +65,7 @@ _MAY_BECOME: Final = {
 UNFINISHED: Final = (UploadState.INTENT, UploadState.OPEN, UploadState.COMPLETING)
 _FRUITLESS: Final = frozenset({UploadState.ABORTED, UploadState.EXPIRED, UploadState.FAILED})
 
-#: Records fetched at a time: of an upload, and of a part with its leaves.
-_PAGE: Final = 500
+#: Parts fetched at a time, each with its leaves.
 _PARTS_PAGE: Final = 64
 
 _IS_UNFINISHED: Final = "state IN ({})".format(", ".join(f"'{state}'" for state in UNFINISHED))
@@ -115,21 +114,21 @@ class Uploads(Records):
         now = self._now()
 
         def change(connection: Connection) -> UploadRecord:
-            values = {
-                "place": keep_vault(connection, key),
-                "nonce": secrets.token_hex(8),
-                "state": UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
-                "part_size": part_size,
-                "size": size,
-                "tree_hash": tree_hash,
-                "description": description,
-                "source": source,
-                "source_identity": identity,
-                "outcome": "",
-                "created": now,
-                "active": now,
-            }
-            return _record(UPLOADS.insert(connection, **values), all_vaults(connection))
+            return _ROWS.insert(
+                connection,
+                key,
+                nonce=secrets.token_hex(8),
+                state=UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
+                part_size=part_size,
+                size=size,
+                tree_hash=tree_hash,
+                description=description,
+                source=source,
+                source_identity=identity,
+                outcome="",
+                created=now,
+                active=now,
+            )
 
         return await self._database.write(change)
 
@@ -141,12 +140,12 @@ class Uploads(Records):
         """
 
         def change(connection: Connection) -> UploadRecord:
-            recorded = _get(connection, upload.number).upload_id
+            recorded = _ROWS.get(connection, upload.number).upload_id
             if recorded is not None and recorded != upload_id:
                 raise CatalogMismatchError(
                     "an upload has one id", recorded=f"upload {recorded}", found=f"upload {upload_id}"
                 )
-            others = _select(connection, "upload_id = ?", upload_id)
+            others = _ROWS.select(connection, "upload_id = ?", upload_id)
             if others and others[0].number != upload.number:
                 raise CatalogMismatchError(
                     f"upload {upload_id} is on record already",
@@ -167,7 +166,7 @@ class Uploads(Records):
                 _KEEP_PART,
                 [(upload.number, part.index, part.size, part.tree_hash.hex(), part.leaves) for part in parts],
             )
-            _update(connection, upload.number, active=now)
+            _ROWS.update(connection, upload.number, active=now)
 
         await self._database.write(change)
 
@@ -215,7 +214,7 @@ class Uploads(Records):
         """
 
         def change(connection: Connection) -> ArchiveRecord:
-            record = _get(connection, upload.number)
+            record = _ROWS.get(connection, upload.number)
             if record.state is not UploadState.COMPLETED and (record.size, record.tree_hash) != (
                 archive.size,
                 archive.tree_hash,
@@ -268,18 +267,18 @@ class Uploads(Records):
         self, connection: Connection, upload: UploadRecord, state: UploadState, **values: object
     ) -> UploadRecord:
         now = self._now()
-        recorded = _get(connection, upload.number).state
+        recorded = _ROWS.get(connection, upload.number).state
         if recorded is not state and state not in _MAY_BECOME[recorded]:
             raise CatalogError(f"upload {_name(upload)} is {recorded} and cannot become {state}")
         if state in _FRUITLESS:
             connection.rows("DELETE FROM parts WHERE upload = ?", (upload.number,))
-        return _update(connection, upload.number, state=state, active=now, **values)
+        return _ROWS.update(connection, upload.number, state=state, active=now, **values)
 
     # --- finding
 
     async def get(self, number: UploadNumber) -> UploadRecord:
         """Return the upload with this number, as it is now."""
-        return await self._database.read(lambda connection: _get(connection, number))
+        return await self._database.read(lambda connection: _ROWS.get(connection, number))
 
     async def find(self, key: VaultKey, upload_id: UploadId) -> UploadRecord | None:
         """Return the upload with this id.
@@ -287,14 +286,7 @@ class Uploads(Records):
         Raises:
             CatalogMismatchError: It is on record, but in another vault, account or region.
         """
-
-        def question(connection: Connection) -> UploadRecord | None:
-            found = _select(connection, "upload_id = ?", upload_id)
-            if found:
-                refuse_other(connection, f"upload {upload_id}", found[0].key, key)
-            return found[0] if found else None
-
-        return await self._database.read(question)
+        return await self._database.read(lambda connection: _ROWS.find(connection, key, upload_id))
 
     async def find_unfinished(self, key: VaultKey, source: str) -> UploadRecord | None:
         """Return the latest unfinished upload of this source to this vault."""
@@ -313,24 +305,21 @@ class Uploads(Records):
 
     async def _first(self, condition: str, key: VaultKey, value: str) -> UploadRecord | None:
         found = await self._database.read(
-            lambda connection: _select(connection, condition, find_vault(connection, key), value)
+            lambda connection: _ROWS.select(connection, condition, find_vault(connection, key), value)
         )
         return found[0] if found else None
 
     async def is_known(self, upload_id: UploadId) -> bool:
         """Return whether an upload with this id is on record, in any vault."""
-        found = await self._database.read(lambda connection: _select(connection, "upload_id = ?", upload_id))
+        is_it = "upload_id = ?"
+        found = await self._database.read(lambda connection: _ROWS.select(connection, is_it, upload_id))
         return bool(found)
 
     async def list_unfinished(self, key: VaultKey | None = None) -> AsyncIterator[UploadRecord]:
         """Yield every unfinished upload, to one vault or to all, oldest first, in constant memory."""
 
         def page(last: UploadRecord | None, connection: Connection) -> list[UploadRecord]:
-            is_it, values = f"{_IS_UNFINISHED} AND number > ?", [last.number if last else 0]
-            if key is not None:
-                is_it += " AND place = ?"
-                values.append(find_vault(connection, key))
-            return _select(connection, f"{is_it} ORDER BY number LIMIT {_PAGE}", *values)
+            return _ROWS.page(connection, _IS_UNFINISHED, key, last)
 
         async for record in self._database.each(page):
             yield record
@@ -350,34 +339,19 @@ class Uploads(Records):
 
 
 def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
-    if (state := _get(connection, upload.number).state) not in UNFINISHED:
+    if (state := _ROWS.get(connection, upload.number).state) not in UNFINISHED:
         raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
-
-
-def _update(connection: Connection, number: int, **values: object) -> UploadRecord:
-    return _record(UPLOADS.update(connection, number, **values), all_vaults(connection))
-
-
-def _get(connection: Connection, number: int) -> UploadRecord:
-    found = _select(connection, "number = ?", number)
-    if not found:
-        raise CatalogError(f"there is no upload number {number} on record")
-    return found[0]
 
 
 #: How the latest of several is found.
 _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 
 
-def _select(connection: Connection, condition: str, *values: object) -> list[UploadRecord]:
-    rows = UPLOADS.select(connection, condition, *values)
-    keys = all_vaults(connection) if rows else {}
-    return [_record(row, keys) for row in rows]
+def _record(row: dict[str, Any]) -> UploadRecord:
+    return UploadRecord(identity=row.pop("source_identity"), **row)
 
 
-def _record(row: dict[str, Any], keys: Mapping[int, VaultKey]) -> UploadRecord:
-    identity, key = row.pop("source_identity"), keys[row.pop("place")]
-    return UploadRecord(**row, key=key, identity=identity)
+_ROWS: Final = VaultRows(UPLOADS, "upload", _record)
 
 
 def _name(upload: UploadRecord) -> str:

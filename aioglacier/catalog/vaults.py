@@ -6,18 +6,24 @@ them if a transaction fails, because that may have made them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from aioglacier.catalog.records import VaultKey
+from aioglacier.catalog.records import JobRecord, UploadRecord, VaultKey
 from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
-from aioglacier.core.errors import CatalogMismatchError
+from aioglacier.core.errors import CatalogError, CatalogMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.catalog.storage.tables import Table
+
+R = TypeVar("R", UploadRecord, JobRecord)
+
+#: Records fetched at a time.
+_PAGE: Final = 500
 
 _KNOWN: Final = "aioglacier.places"
 
@@ -63,6 +69,60 @@ def refuse_other(connection: Connection, subject: str, recorded: VaultKey, key: 
 def list_vaults(connection: Connection) -> list[VaultKey]:
     """Return every vault, in the order of recording."""
     return list(_read(connection).values())
+
+
+class VaultRows(Generic[R]):
+    """The records of vaults in one table: uploads, with ids in the column "upload_id", or jobs."""
+
+    def __init__(self, table: Table, noun: str, make: Callable[[dict[str, Any]], R]) -> None:
+        self._table = table
+        self._noun = noun
+        self._make: Callable[[dict[str, Any]], R] = make
+
+    def insert(self, connection: Connection, key: VaultKey, **values: object) -> R:
+        """Make a record."""
+        row = self._table.insert(connection, place=keep_vault(connection, key), **values)
+        return self._read(connection, row)
+
+    def update(self, connection: Connection, number: int, **values: object) -> R:
+        """Change a record; return it as it is now."""
+        return self._read(connection, self._table.update(connection, number, **values))
+
+    def select(self, connection: Connection, condition: str, *values: object) -> list[R]:
+        """Return the records that a condition in SQL is true of."""
+        rows = self._table.select(connection, condition, *values)
+        return [self._read(connection, row) for row in rows]
+
+    def get(self, connection: Connection, number: int) -> R:
+        """Return the record with this number."""
+        found = self.select(connection, "number = ?", number)
+        if not found:
+            raise CatalogError(f"there is no {self._noun} number {number} on record")
+        return found[0]
+
+    def find(self, connection: Connection, key: VaultKey, id_: str) -> R | None:
+        """Return the record with this id of the service.
+
+        Raises:
+            CatalogMismatchError: It is on record, but in another vault, account or region.
+        """
+        found = self.select(connection, f"{self._noun}_id = ?", id_)
+        if found:
+            refuse_other(connection, f"{self._noun} {id_}", found[0].key, key)
+        return found[0] if found else None
+
+    def page(self, connection: Connection, condition: str, key: VaultKey | None, last: R | None) -> list[R]:
+        """Return the next records that a condition is true of, of one vault or of all, oldest first."""
+        condition, values = f"{condition} AND number > ?", [last.number if last else 0]
+        if key is not None:
+            condition += " AND place = ?"
+            values.append(find_vault(connection, key))
+        return self.select(connection, f"{condition} ORDER BY number LIMIT {_PAGE}", *values)
+
+    def _read(self, connection: Connection, row: dict[str, Any]) -> R:
+        key = all_vaults(connection)[row.pop("place")]
+        record: R = self._make({**row, "key": key})
+        return record
 
 
 class _Known(dict[int, VaultKey]):
