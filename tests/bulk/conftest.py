@@ -9,18 +9,21 @@ import stat
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pyrage  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 import aioglacier
-from aioglacier.bulk import FolderRestore, RestoreOptions
+from aioglacier.bulk import FolderRestore, FolderVerify, RestoreOptions, Trouble
+from aioglacier.bulk.formats.age import read_identities, read_recipients
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.core.spending import Budget
+from tests.cli.conftest import Cli
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from aioglacier.bulk import SyncSnapshot
@@ -179,3 +182,57 @@ def place(tmp_path: Path) -> Place:
 def tree(tmp_path: Path) -> Path:
     """A small folder with some of everything."""
     return make_tree(tmp_path / "tree")
+
+
+def write(root: Path, files: Mapping[str, bytes]) -> Path:
+    """Files with these contents."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+PRICES = load_prices("us-east-1")
+
+
+async def restore(place: Place, target: Path, **options: Any) -> FolderRestore:
+    """A restore that was run, whatever failed."""
+    async with place.vault() as vault:
+        restore = FolderRestore(vault, target, Budget(PRICES), RestoreOptions(**options))
+        await restore.run()
+        return restore
+
+
+async def troubles(place: Place, tree: Path) -> set[tuple[Trouble, str]]:
+    """Return the findings of a comparison."""
+    async with place.vault() as vault:
+        verify = FolderVerify(vault, tree, Budget(PRICES))
+        await verify.run()
+        return {(trouble, what) for trouble, what in verify.findings}
+
+
+class Key:
+    """A pair of keys, in files."""
+
+    def __init__(self, folder: Path, name: str = "key") -> None:
+        self.identity = pyrage.x25519.Identity.generate()
+        self.secret = str(self.identity)
+        self.recipient = str(self.identity.to_public())
+        self.file = folder / f"{name}.txt"
+        self.file.write_text(f"# public key: {self.recipient}\n{self.secret}\n")
+        self.recipients = read_recipients([self.recipient])
+        self.identities = read_identities([self.file])
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Key:
+    """Whom things are encrypted to."""
+    return Key(tmp_path)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Cli:
+    """The program on a local Glacier with one vault."""
+    cli = Cli(tmp_path, ("--local", "glacier"))
+    cli("vault", "create", "photos")
+    return cli

@@ -12,18 +12,11 @@ import pytest
 
 from aioglacier.catalog import Catalog
 from tests.bulk.conftest import make_tree, picture
-from tests.cli.conftest import Cli
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-@pytest.fixture
-def program(tmp_path: Path) -> Cli:
-    """The program on a local Glacier with one vault."""
-    cli = Cli(tmp_path, ("--local", "glacier"))
-    cli("vault", "create", "photos")
-    return cli
+    from tests.cli.conftest import Cli
 
 
 def test_a_folder_goes_there_and_back_and_is_verified(program: Cli, tmp_path: Path) -> None:

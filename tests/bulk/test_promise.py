@@ -42,7 +42,7 @@ from aioglacier.core.spending import Budget
 from aioglacier.gateway.contract.options import Timeouts
 from aioglacier.server import Fault, LocalGlacier
 from aioglacier.server.requests.faults import FaultKind, Moment
-from tests.bulk.formats.test_age import Key
+from tests.bulk.conftest import Key
 from tests.forking import forks
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
 from aioglacier.core.spending import Budget
-from tests.bulk.conftest import MIB, make_tree, picture
-from tests.bulk.formats.test_age import Key
+from tests.bulk.conftest import MIB, Key, make_tree, picture
 from tests.bulk.formats.test_bundle_index import index_of
 from tests.bulk.test_kills import run
 from tests.cli.conftest import Cli

@@ -15,13 +15,7 @@ from aioglacier.bulk.pricing import load_prices
 from aioglacier.bulk.restore.selection import SelectionOptions
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
-from aioglacier.core.errors import (
-    ConfigurationError,
-    CostLimitError,
-    SourceUnreadableError,
-    TargetError,
-    UnsafePathError,
-)
+from aioglacier.core.errors import CostLimitError, SourceUnreadableError, TargetError, UnsafePathError
 from aioglacier.core.spending import Budget
 from tests.bulk.conftest import MIB, make_tree, picture
 
@@ -112,19 +106,6 @@ async def test_a_folder_comes_back_as_it_was_at_a_time(place: Place, tree: Path,
     await place.sync(tree)
     await place.restore(tmp_path / "back", selection=SelectionOptions(at=then))
     assert picture(tmp_path / "back") == before
-
-
-async def test_patterns_choose_what_is_taken_and_what_comes_back(
-    place: Place, tree: Path, tmp_path: Path
-) -> None:
-    """Excluded paths stay out and are not taken for removed; patterns select on the way back."""
-    await place.sync(tree)
-    (tree / "d0.txt").write_bytes(b"now excluded")
-    done = await place.sync(tree, exclude=["*.txt"])
-    assert done.removed == 0
-    await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=["/d1/", "private"]))
-    names = {os.fsdecode(path).split("/")[0] for path in picture(tmp_path / "back")}
-    assert names == {".", "d1", "private"}
 
 
 async def test_a_hard_link_comes_back_without_the_file_it_is_a_name_of(
@@ -218,16 +199,6 @@ async def test_a_hard_link_is_never_made_to_what_else_is_there(place: Place, tmp
     assert not (back / "sub" / "other name").exists()
     await place.restore(back, overwrite=True)
     assert picture(back) == picture(tree)
-
-
-async def test_a_pattern_that_nothing_matches_is_an_error(place: Place, tree: Path, tmp_path: Path) -> None:
-    """A folder alone is something; a name that is misspelt is not a restore of nothing that went well."""
-    await place.sync(tree)
-    for patterns in (["emtpy"], ["emtpy", "empty"]):
-        with pytest.raises(ConfigurationError, match="'emtpy'"):
-            await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=patterns))
-    await place.restore(tmp_path / "back", selection=SelectionOptions(patterns=["empty"]))
-    assert (tmp_path / "back" / "empty").is_dir()
 
 
 async def test_a_file_from_a_year_to_come_is_unchanged(place: Place, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import subprocess
@@ -20,6 +21,8 @@ from tests.forking import Running, forks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from aioglacier.catalog import ArchiveRecord
 
 __all__ = ["FILMS", "NOON", "OTHER_HASH", "PHOTOS", "TREE_HASH", "archive"]
 
@@ -126,3 +129,28 @@ def outcome(process: Running) -> str:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     return output.decode()
+
+
+def fill(path: Path, count: int = 100) -> None:
+    """Make a catalog with some archives, or add them."""
+
+    async def work() -> None:
+        async with Catalog.open(path, begins_new=True) as catalog:
+            await catalog.archives.merge_inventory(PHOTOS, map(archive, range(count)), inventoried=NOON)
+
+    asyncio.run(work())
+
+
+def read_records(path: Path) -> list[ArchiveRecord]:
+    """Open it, and list its archives."""
+
+    async def work() -> list[ArchiveRecord]:
+        async with Catalog.open(path) as catalog:
+            return [record async for record in catalog.archives.list_vault(PHOTOS)]
+
+    return asyncio.run(work())
+
+
+def count(path: Path) -> int:
+    """Open it, and count its archives."""
+    return len(read_records(path))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+
 MIB = 1024 * 1024
 ACCESS_KEY_ID = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -218,3 +219,14 @@ def data(size: int, seed: int = 1) -> bytes:
     import random  # noqa: PLC0415
 
     return random.Random(seed).randbytes(size)  # noqa: S311
+
+
+def upload_some(cli: Cli, vault: str, content: bytes, *arguments: str) -> str:
+    """An archive of these bytes, by its id."""
+    archive_id: str = cli("--json", "upload", vault, "-", *arguments, stdin=content).record["archive_id"]
+    return archive_id
+
+
+def catalog_of(cli: Cli) -> Path:
+    """Return the path of the catalog."""
+    return cli.folder / ".local" / "share" / "aioglacier" / "catalog.db"

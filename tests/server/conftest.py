@@ -8,15 +8,16 @@ import json
 import logging
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import boto3
 import pytest
-from anyio import to_thread
+from anyio import fail_after, move_on_after, to_thread
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -262,3 +263,42 @@ async def slow_boto(faithful: LocalGlacier) -> Boto:
     client = Boto(faithful.url)
     await client("create_vault")
     return client
+
+
+async def raw(server: LocalGlacier, *pieces: bytes) -> bytes:
+    """Send bytes as they are; everything that comes back until the server closes.
+
+    After half a second the client closes its half, for a server that waits for more.
+    """
+    received = b""
+    async with await anyio.connect_tcp("127.0.0.1", server.port) as stream:
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream), fail_after(20):
+            for piece in pieces:
+                await stream.send(piece)
+            with move_on_after(0.5):
+                while True:
+                    received += await stream.receive()
+            await stream.send_eof()
+            while True:
+                received += await stream.receive()
+    return received
+
+
+MIB = 1024 * 1024
+
+
+async def put(boto: Boto, upload_id: str, start: int, part: bytes) -> None:
+    """Upload one part."""
+    await boto(
+        "upload_multipart_part",
+        uploadId=upload_id,
+        range=f"bytes {start}-{start + len(part) - 1}/*",
+        body=part,
+    )
+
+
+async def initiate(boto: Boto, part_size: int = MIB, **arguments: str) -> str:
+    """Initiate an upload; return its id."""
+    upload_id = (await boto("initiate_multipart_upload", partSize=str(part_size), **arguments))["uploadId"]
+    assert isinstance(upload_id, str)
+    return upload_id

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import tarfile
 from typing import TYPE_CHECKING
@@ -13,44 +12,17 @@ from typing import TYPE_CHECKING
 import pyrage  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from aioglacier.bulk import FolderRestore, RestoreOptions
 from aioglacier.bulk.formats.age import read_identities, read_recipients
-from aioglacier.bulk.formats.age_streams import sealing, unsealing
 from aioglacier.bulk.formats.zstd import decode
-from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.restore.selection import SelectionOptions
-from aioglacier.bulk.sync.plan import SyncOptions
-from aioglacier.bulk.sync.sync import FolderSync
-from aioglacier.core.errors import ConfigurationError, IntegrityError, SourceChangedError
-from aioglacier.core.spending import Budget
-from tests.bulk.conftest import MIB, make_tree, picture
-from tests.bulk.test_kills import run
-from tests.cli.conftest import Cli
+from aioglacier.core.errors import ConfigurationError
+from tests.bulk.conftest import MIB, Key, make_tree, picture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import aioglacier
     from tests.bulk.conftest import Place
-
-
-class Key:
-    """A pair of keys, in files."""
-
-    def __init__(self, folder: Path, name: str = "key") -> None:
-        self.identity = pyrage.x25519.Identity.generate()
-        self.secret = str(self.identity)
-        self.recipient = str(self.identity.to_public())
-        self.file = folder / f"{name}.txt"
-        self.file.write_text(f"# public key: {self.recipient}\n{self.secret}\n")
-        self.recipients = read_recipients([self.recipient])
-        self.identities = read_identities([self.file])
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Key:
-    """Whom things are encrypted to."""
-    return Key(tmp_path)
+    from tests.cli.conftest import Cli
 
 
 async def content_of(place: Place, archive: aioglacier.Archive) -> bytes:
@@ -61,21 +33,6 @@ async def content_of(place: Place, archive: aioglacier.Archive) -> bytes:
         async with job.open_reader() as reader:
             blocks = [block async for block in reader]
     return b"".join(blocks)
-
-
-@pytest.mark.parametrize("compress", [False, True])
-async def test_an_encrypted_folder_comes_back_exact(
-    place: Place, tree: Path, tmp_path: Path, key: Key, compress: bool
-) -> None:
-    """Small files and a big one, with all their facts; the second time nothing is asked for."""
-    (tree / "big").write_bytes(os.urandom(17 * MIB + 5))
-    os.setxattr(tree / "big", "user.note", b"of a big file")
-    done = await place.sync(tree, recipients=key.recipients, compress=compress)
-    assert done.archives == 2
-    await place.restore(tmp_path / "back", identities=key.identities)
-    assert picture(tmp_path / "back") == picture(tree)
-    again = await place.sync(tree, recipients=key.recipients, compress=compress)
-    assert (again.requests, again.unchanged) == (0, again.looked_at)
 
 
 async def test_nothing_of_an_encrypted_folder_can_be_read_without_the_key(
@@ -121,124 +78,6 @@ async def test_a_bundle_can_be_read_with_plain_tools_and_the_key(
     trailer = json.loads(contents[".aioglacier/bundle.json"])
     assert (trailer["encryption"], trailer["members"]) == ("age", len(members))
     assert "root" not in trailer
-
-
-async def test_one_member_of_an_encrypted_bundle_comes_back_by_a_range(
-    place: Place, tmp_path: Path, key: Key
-) -> None:
-    """Little more than itself is retrieved."""
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    for number in range(24):
-        (tree / f"f{number:02}").write_bytes(os.urandom(MIB // 2))
-    await place.sync(tree, recipients=key.recipients)
-    done = await place.restore(
-        tmp_path / "back", selection=SelectionOptions(patterns=["f11"]), identities=key.identities
-    )
-    assert (tmp_path / "back" / "f11").read_bytes() == (tree / "f11").read_bytes()
-    async with place.vault() as vault:
-        sizes = [job.byte_range.size async for job in vault.jobs() if job.byte_range is not None]
-    assert sizes
-    assert max(sizes) <= 2 * MIB
-    assert done.restored == 1
-
-
-async def test_an_encrypted_folder_is_not_retrieved_without_a_key_that_fits(
-    place: Place, tree: Path, tmp_path: Path, key: Key
-) -> None:
-    """Nothing is asked for, so nothing is paid for what could not be read."""
-    await place.sync(tree, recipients=key.recipients)
-    other = Key(tmp_path, "other")
-    async with place.vault() as vault:
-        for identities, said in ((None, "--identity"), (other.identities, key.recipient)):
-            restore = FolderRestore(
-                vault,
-                tmp_path / "back",
-                Budget(load_prices("us-east-1")),
-                RestoreOptions(identities=identities),
-            )
-            with pytest.raises(ConfigurationError, match=said):
-                await restore.run()
-        assert [job async for job in vault.jobs()] == []
-
-
-async def test_an_encrypted_folder_does_not_go_in_plain_by_oversight(
-    place: Place, tree: Path, key: Key
-) -> None:
-    """A sync without recipients after one with them is refused, unless it is asked for."""
-    await place.sync(tree, recipients=key.recipients)
-    (tree / "new").write_bytes(b"new")
-    async with place.vault() as vault:
-        with pytest.raises(ConfigurationError, match="--no-encryption"):
-            await FolderSync(vault, tree).run()
-    done = await place.sync(tree, allows_plain=True)
-    assert done.archived == 1
-    (tree / "newer").write_bytes(b"newer")
-    assert (await place.sync(tree)).archived == 1
-
-
-async def test_what_was_only_touched_is_not_encrypted_again(place: Place, tmp_path: Path, key: Key) -> None:
-    """Whether small or big: the hash on record is that of the content."""
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    (tree / "small").write_bytes(b"small")
-    (tree / "big").write_bytes(os.urandom(17 * MIB))
-    await place.sync(tree, recipients=key.recipients)
-    for name in ("small", "big"):
-        os.utime(tree / name, ns=(5, 5))
-    done = await place.sync(tree, recipients=key.recipients)
-    assert (done.archives, done.recorded, done.requests) == (0, 2, 0)
-    await place.restore(tmp_path / "back", identities=key.identities)
-    assert (tmp_path / "back" / "big").stat().st_mtime_ns == 5
-
-
-async def test_every_recipient_can_read(place: Place, tree: Path, tmp_path: Path, key: Key) -> None:
-    """One of them is a key of OpenSSH."""
-    ssh = tmp_path / "id_ed25519"
-    subprocess.run(  # noqa: ASYNC221
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", ssh], check=True, timeout=30
-    )
-    public = " ".join((tmp_path / "id_ed25519.pub").read_text().split()[:2])
-    file = tmp_path / "recipients"
-    file.write_text(f"# both\n{key.recipient}\n\n{public}\n")
-    await place.sync(tree, recipients=read_recipients([], [file]))
-    for number, identity in enumerate((key.file, ssh)):
-        await place.restore(tmp_path / f"back{number}", identities=read_identities([identity]))
-        assert picture(tmp_path / f"back{number}") == picture(tree)
-
-
-@pytest.mark.parametrize(
-    "point", ["upload id recorded", "part sent", "completing recorded", "completing recorded:2", "completed"]
-)
-async def test_an_encrypted_sync_killed_at_any_point_is_made_good_by_the_next(
-    place: Place, tmp_path: Path, key: Key, point: str
-) -> None:
-    """One bundle and one file in the end, no upload is open, and all comes back."""
-    tree = make_tree(tmp_path / "tree", files=5)
-    (tree / "big").write_bytes(os.urandom(17 * MIB))
-    async with place.vault():
-        pass
-    command = ("sync", f"--recipient={key.recipient}", tree, "folders")
-    assert run(place, *command, crash_at=point) == -signal.SIGKILL
-    assert run(place, *command) == 0
-    assert len(await place.archives()) == 2
-    assert run(place, "restore", f"--identity={key.file}", "folders", tmp_path / "back") == 0
-    assert picture(tmp_path / "back") == picture(tree)
-    assert (await place.sync(tree, recipients=key.recipients)).requests == 0
-
-
-async def test_a_plan_counts_what_encryption_adds(place: Place, tmp_path: Path, key: Key) -> None:
-    """The plan of a dry run is close to what is sent."""
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    for number in range(300):
-        (tree / f"{number}").write_bytes(os.urandom(1000))
-    options = SyncOptions(recipients=key.recipients)
-    async with place.vault() as vault:
-        plan = await FolderSync(vault, tree, options).plan()
-        done = await FolderSync(vault, tree, options).run()
-    assert plan.requests == done.requests
-    assert abs(plan.sent - done.sent) < done.sent // 10
 
 
 # --- keys
@@ -291,54 +130,6 @@ def test_what_is_no_recipient_is_refused(tmp_path: Path) -> None:
     assert read_identities([]) is None
 
 
-@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 3 * MIB + 7])
-def test_streams_are_read_back_by_their_recipient(key: Key, size: int) -> None:
-    """Any size of blocks gives the same as sealing in memory."""
-    content = os.urandom(size)
-    source = io.BytesIO(content)
-    sealed: list[bytes] = []
-    assert key.recipients is not None
-    assert key.identities is not None
-    key.recipients.seal_stream(lambda: source.read(100_000), sealed.append)
-    assert all(len(block) <= 2 * MIB for block in sealed)
-    assert key.identities.unseal(b"".join(sealed)) == content
-    again = io.BytesIO(key.recipients.seal(content))
-    plain: list[bytes] = []
-    key.identities.unseal_stream(lambda: again.read(7777), plain.append)
-    assert b"".join(plain) == content
-
-
-def test_what_was_tampered_with_or_cut_off_is_noticed(tmp_path: Path, key: Key) -> None:
-    """In memory and in streams; another's key is another matter."""
-    assert key.recipients is not None
-    assert key.identities is not None
-    sealed = key.recipients.seal(b"x" * 200_000)
-    other = Key(tmp_path, "other").identities
-    assert other is not None
-    for damaged in (sealed[:-1], sealed[:-5] + b"!" + sealed[-4:], sealed[: len(sealed) // 2], b"", b"junk"):
-        with pytest.raises(IntegrityError):
-            key.identities.unseal(damaged)
-        with pytest.raises(IntegrityError):
-            key.identities.unseal_stream(io.BytesIO(damaged).read, lambda _: None)
-    with pytest.raises(ConfigurationError, match="others"):
-        other.unseal(sealed)
-    with pytest.raises(ConfigurationError, match="others"):
-        other.unseal_stream(io.BytesIO(sealed).read, lambda _: None)
-
-
-def test_a_failure_at_either_end_of_a_stream_is_raised_as_it_was(key: Key) -> None:
-    """The library between would make text of it."""
-    assert key.recipients is not None
-
-    def fail(*_: object) -> bytes:
-        raise FileNotFoundError(2, "gone")
-
-    with pytest.raises(FileNotFoundError):
-        key.recipients.seal_stream(fail, lambda _: None)
-    with pytest.raises(FileNotFoundError):
-        key.recipients.seal_stream(io.BytesIO(bytes(3 * MIB)).read, fail)
-
-
 def test_a_sample_is_decrypted_where_a_key_is_given(program: Cli, tmp_path: Path, key: Key) -> None:
     """The files that a key opened are counted; a key that cannot fit is refused before anything is paid."""
     make_tree(tmp_path / "tree", files=8)
@@ -353,14 +144,6 @@ def test_a_sample_is_decrypted_where_a_key_is_given(program: Cli, tmp_path: Path
 
 
 # --- single archives
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Cli:
-    """The program on a local Glacier with one vault."""
-    cli = Cli(tmp_path, ("--local", "glacier"))
-    cli("vault", "create", "photos")
-    return cli
 
 
 def test_a_file_and_standard_input_are_encrypted_and_come_back(
@@ -406,49 +189,3 @@ def test_a_wrong_key_writes_nothing_and_is_exit_code_2(program: Cli, tmp_path: P
     assert program("download", f"--identity={other.file}", archive, "photos", "-", code=2).out == b""
     program("download", f"--identity={key.file}", archive, "photos", "back")
     assert (tmp_path / "back").read_bytes() == b"content" * 1000
-
-
-def test_a_stream_that_breaks_while_it_is_encrypted_is_no_archive(program: Cli, key: Key) -> None:
-    """Nothing takes the break for the end."""
-    to = f"--recipient={key.recipient}"
-    program("upload", to, "photos", ".", code=1)
-    program("upload", to, "--restart", "photos", "-", stdin=b"x", code=2)
-    program("sync", to, "--no-encryption", ".", "photos", code=2)
-    assert program("--json", "list", "photos").out == b""
-    assert program("--json", "uploads", "list", "photos").out == b""
-
-
-async def test_a_source_that_changed_while_it_was_encrypted_is_no_archive(place: Place, key: Key) -> None:
-    """All of it was read and sent by then; its end never comes."""
-    assert key.recipients is not None
-
-    def confirm() -> None:
-        raise SourceChangedError("it changed", path="file", field="mtime")
-
-    async with place.vault() as vault:
-        with pytest.raises(SourceChangedError):
-            async with sealing(io.BytesIO(os.urandom(3 * MIB)), key.recipients, confirm) as sealed:
-                await vault.upload(sealed, part_size=MIB)
-    assert await place.archives() == []
-
-
-async def test_a_stream_that_is_cut_off_is_noticed_at_its_end(key: Key) -> None:
-    """The bytes written until then are right."""
-    assert key.recipients is not None
-    assert key.identities is not None
-    content = os.urandom(3 * MIB)
-    sealed = key.recipients.seal(content)
-    plain: list[bytes] = []
-
-    async def write(block: bytes) -> None:
-        plain.append(block)
-
-    with pytest.raises(IntegrityError):
-        async with unsealing(write, key.identities) as feed:
-            await feed(sealed[:-1])
-    assert content.startswith(b"".join(plain))
-    plain.clear()
-    async with unsealing(write, key.identities) as feed:
-        await feed(sealed[:1000])
-        await feed(sealed[1000:])
-    assert b"".join(plain) == content

@@ -18,8 +18,7 @@ from aioglacier.core.errors import CostLimitError, NotStoredError
 from aioglacier.core.spending import Budget
 from aioglacier.server import LocalGlacier
 from aioglacier.server.requests.faults import Fault, FaultKind
-from tests.bulk.conftest import MIB, picture
-from tests.bulk.formats.test_age import Key
+from tests.bulk.conftest import MIB, Key, picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,7 @@ import pytest
 from aioglacier.bulk import FolderSync, SyncOptions
 from aioglacier.bulk.sync.folder_files import look_at_file
 from aioglacier.bulk.sync.seal_files import archive_sealed
-from tests.bulk.conftest import MIB
-from tests.bulk.formats.test_age import Key
+from tests.bulk.conftest import MIB, Key
 
 if TYPE_CHECKING:
     from pathlib import Path

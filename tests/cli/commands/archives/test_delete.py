@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, data, upload_some
 from tests.cli.test_signals import faulty
 
 if TYPE_CHECKING:
@@ -44,3 +44,18 @@ def test_files_that_would_be_lost_are_named(bare: Cli) -> None:
     assert cli("--json", "list", "v").record["state"] == "stored"
     cli("delete", "v", "--yes", "--lose-files", f"--archive-id={archive_id}")
     assert not cli("--json", "inventory", "v").records
+
+
+def test_archives_are_deleted_once_somebody_says_so(cli: Cli, vault: str) -> None:
+    """Without a terminal and without ``--yes`` nothing happens; ids come as arguments or in a file."""
+    ids = [upload_some(cli, vault, data(10, seed)) for seed in range(3)]
+    refused = cli("delete", vault, "--", *ids, code=2).err
+    assert "--yes" in refused
+    assert "90 days" in refused
+    assert len(cli("--json", "inventory", vault).records) == 3
+    (cli.folder / "ids").write_text(f"{ids[0]}\n\n{ids[1]}\n")
+    done = cli("--json", "delete", vault, "--yes", "--archive-ids", "ids", f"--archive-id={ids[2]}")
+    assert {record["archive_id"] for record in done.records} == set(ids)
+    assert all(record["deleted"] for record in done.records)
+    assert not cli("--json", "inventory", vault).records
+    cli("delete", vault, "--yes", f"--archive-id={ids[0]}")  # again is no error

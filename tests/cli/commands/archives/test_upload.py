@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
+import subprocess
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import MIB, data, wait_for
-from tests.cli.test_signals import ask, faulty, hang, sent
+from aioglacier.core.inventory.descriptions import decode
+from aioglacier.core.treehash import tree_hash
+from tests.cli.conftest import MIB, Cli, catalog_of, data, upload_some, wait_for
+from tests.cli.test_signals import ask, faulty, hang, left_behind, sent
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.cli.conftest import Cli
 
 NAMES = [f"file-{number}" for number in range(8)]
 
@@ -105,3 +110,137 @@ def test_the_source_of_an_encrypted_upload_is_on_record(bare: Cli) -> None:
     bare(*local, "upload", "v", "file", f"--recipient={key}")
     assert bare(*local, "upload", "v", "file").record["skipped"]
     assert len(bare(*local, "list", "v").records) == 3
+
+
+def test_a_file_there_and_back(cli: Cli, vault: str) -> None:
+    """Upload, inventory, download: the same bytes, and records with the same keys and values."""
+    content = data(3 * MIB + 17)
+    (cli.folder / "film.mkv").write_bytes(content)
+    archive = cli("--json", "upload", vault, "film.mkv", "--part-size", "1MiB").record
+    assert archive["vault"] == vault
+    assert archive["size"] == len(content)
+    assert archive["tree_hash"] == tree_hash(content).hex()
+    assert archive["description"] == "film.mkv"
+    assert archive["created"].endswith("Z")
+    listed = cli("--json", "inventory", vault).record
+    keys_ = {"archive_id", "vault", "size", "tree_hash", "description"}
+    assert {key: listed[key] for key in keys_} == {key: archive[key] for key in keys_}
+    done = cli("--json", "download", vault, f"--archive-id={archive['archive_id']}", "back.mkv").record
+    assert (done["size"], done["tree_hash"], done["verified"]) == (len(content), archive["tree_hash"], True)
+    assert (cli.folder / "back.mkv").read_bytes() == content
+    assert sorted(each.name for each in cli.folder.iterdir()) == [".local", "back.mkv", "film.mkv"]
+
+
+def test_pipes_in_and_out(cli: Cli, vault: str) -> None:
+    """Standard input becomes an archive, and an archive standard output, with nothing else in it."""
+    content = data(5 * MIB + 1)
+    archive_id = upload_some(cli, vault, content, "--part-size", "1MiB", "--description", "piped")
+    done = cli("download", vault, "-", f"--archive-id={archive_id}")
+    assert done.out == content
+    assert "complete" in done.err
+    assert cli("--json", "inventory", vault).record["description"] == "piped"
+
+
+def test_text_says_what_json_says(cli: Cli, vault: str) -> None:
+    """For people the same record: id, exact size, hash, description."""
+    (cli.folder / "film.mkv").write_bytes(b"film")
+    shown = cli("upload", vault, "film.mkv").text
+    listed = cli("--json", "inventory", vault).record
+    assert shown.startswith("film.mkv\n")
+    assert all(listed[key] in shown for key in ("archive_id", "tree_hash", "vault"))
+
+
+def test_several_files_of_which_some_fail(cli: Cli, vault: str) -> None:
+    """The others are archived; each failure is printed with its name; exit 3."""
+    (cli.folder / "good").write_bytes(b"good")
+    (cli.folder / "better").write_bytes(b"better")
+    (cli.folder / "empty").write_bytes(b"")
+    os.mkfifo(cli.folder / "fifo")
+    done = cli("--json", "upload", vault, "good", "empty", "missing", "fifo", ".", "better", code=3)
+    assert {record["description"] for record in done.records} == {"good", "better"}
+    errors = [json.loads(line) for line in done.err.splitlines()]
+    assert {error["item"]: error["error"] for error in errors} == {
+        "empty": "EmptyArchiveError",
+        "missing": "SourceUnreadableError",
+        "fifo": "SourceUnreadableError",
+        ".": "SourceUnreadableError",
+    }
+
+
+@pytest.mark.parametrize(("name", "code"), [("missing", 1), ("empty", 2)])
+def test_one_file_that_cannot_be(cli: Cli, vault: str, name: str, code: int) -> None:
+    """A single failure ends with its own code, and its message names the file."""
+    (cli.folder / "empty").write_bytes(b"")
+    assert name in cli("upload", vault, name, code=code).err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(cli: Cli, vault: str) -> None:
+    """Permission denied is reported with the file's name; exit 1."""
+    (cli.folder / "locked").write_bytes(b"locked")
+    (cli.folder / "locked").chmod(0)
+    assert "locked" in cli("upload", vault, "locked", code=1).err
+
+
+def test_standard_input_that_is_not_as_promised(cli: Cli, vault: str) -> None:
+    """Empty, or of another length than ``--expected-size``: an error, and no archive."""
+    assert cli("--json", "upload", vault, "-", stdin=b"", code=2).error["error"] == "EmptyArchiveError"
+    error = cli("--json", "upload", vault, "-", "--expected-size", "5", stdin=b"1234", code=1).error
+    assert (error["error"], error["expected"], error["actual"]) == ("LengthMismatchError", 5, 4)
+    assert not cli("--json", "uploads", "list", vault).records
+    assert cli("--json", "vault", "show", vault).record["archives"] == 0
+
+
+def test_a_strange_name_is_kept_and_shown_escaped(cli: Cli, vault: str) -> None:
+    """Any name a file can have goes into its description and comes out of it; none commands the terminal."""
+    name = "-\x1b[31mred\n\N{LATIN SMALL LETTER E WITH ACUTE}"
+    (cli.folder / name).write_bytes(b"strange")
+    record = cli("--json", "upload", "--", vault, name).record
+    assert decode(record["description"]).name == name
+    assert "\x1b" not in cli("inventory", vault).text
+    invalid = os.fsencode(str(cli.folder)) + b"/caf\xe9"
+    with open(invalid, "wb") as file:  # noqa: PTH123  # a name of bytes
+        file.write(b"latin")
+    done = subprocess.run(
+        [*map(os.fsencode, cli.command("--json", "upload", vault)), invalid],
+        env=cli.env(),
+        capture_output=True,
+        check=False,
+    )
+    description = cli.judge(done.returncode, done.stdout, done.stderr, 0).record["description"]
+    assert json.loads(description)["path"].encode(errors="surrogateescape") == b"caf\xe9"
+
+
+def test_a_plan_is_printed_and_nothing_done(bare: Cli) -> None:
+    """``--dry-run`` needs no connection."""
+    (bare.folder / "film.mkv").write_bytes(data(5 * MIB))
+    plan = bare("--json", "upload", "v", "film.mkv", "--part-size", "2MiB", "--dry-run").record
+    assert (plan["size"], plan["part_size"], plan["parts"], plan["requests"]) == (5 * MIB, 2 * MIB, 3, 5)
+    assert "one request" in bare("upload", "v", "film.mkv", "--dry-run").text
+    stream = bare("--json", "upload", "v", "-", "--dry-run").record
+    assert (stream["size"], stream["at_most"]) == (None, 10_000 * 8 * MIB)
+
+
+def test_an_upload_to_another_vault_is_not_resumed_there(tmp_path: Path) -> None:
+    """Both vaults are named, and nothing is sent (SV-14)."""
+    with faulty(tmp_path, hang("UploadMultipartPart", f"bytes {5 * MIB}-")) as cli:
+        upload = left_behind(cli)
+        cli("vault", "create", "other")
+        named = f"--upload-id={upload['upload_id']}"
+        error = cli("--json", "uploads", "resume", "other", named, "big", code=4).error
+        assert error["error"] == "ResumeMismatchError"
+        assert "vault v " in error["message"]
+        assert "vault other " in error["message"]
+
+
+def test_another_account_is_told_of(cli: Cli, vault: str) -> None:
+    """Credentials of another account than the record of the vault are refused (DC-09)."""
+    content = data(MIB)
+    archive_id = cli("--json", "upload", vault, "-", stdin=content).record["archive_id"]
+    cli("download", vault, f"--archive-id={archive_id}", "back")
+    with closing(sqlite3.connect(catalog_of(cli))) as connection, connection:
+        connection.execute("UPDATE places SET real_account_id = '999999999999'")
+    again = cli("--json", "download", vault, f"--archive-id={archive_id}", "again", code=8).error
+    assert again["error"] == "CatalogMismatchError"
+    assert "999999999999" in again["message"]
+    assert not (cli.folder / "again").exists()

@@ -78,44 +78,6 @@ async def test_a_new_vault_has_no_inventory_for_a_day(faithful: LocalGlacier, sl
     await slow_boto.job(**wanted)
 
 
-async def test_the_faithful_inventory_lags_a_day(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """New archives are missing and deleted ones are listed until the next one."""
-    old, gone = await slow_boto.upload(b"old"), await slow_boto.upload(b"gone")
-    await faithful.advance(DAY)
-    await slow_boto("describe_vault")
-    new = await slow_boto.upload(b"new")
-    await slow_boto("delete_archive", archiveId=gone)
-
-    async def listed() -> list[str]:
-        job_id = await slow_boto.job(Type="inventory-retrieval")
-        await faithful.advance(4 * 3600)
-        return [one["ArchiveId"] for one in json.loads(await slow_boto.output(job_id))["ArchiveList"]]
-
-    assert await listed() == [old, gone]
-    await faithful.advance(DAY)
-    assert await listed() == [old, new]
-    assert (await slow_boto("describe_vault"))["NumberOfArchives"] == 2
-
-
-async def test_the_snapshot_is_that_of_its_time_not_of_the_look(
-    faithful: LocalGlacier, slow_boto: Boto
-) -> None:
-    """A change after the inventory was due is in the next one, although no request came in between."""
-    await slow_boto.upload(b"first")
-    await faithful.advance(DAY + 3600)
-    await slow_boto.upload(b"second")
-    assert (await slow_boto("describe_vault"))["NumberOfArchives"] == 1
-
-
-async def test_the_inventory_date_moves_only_with_changes(faithful: LocalGlacier, slow_boto: Boto) -> None:
-    """A vault at rest keeps its inventory."""
-    await slow_boto.upload(b"x")
-    await faithful.advance(DAY)
-    first = (await slow_boto("describe_vault"))["LastInventoryDate"]
-    await faithful.advance(30 * DAY)
-    assert (await slow_boto("describe_vault"))["LastInventoryDate"] == first
-
-
 async def test_limit_and_marker_page_an_inventory(boto: Boto) -> None:
     """Each page is a job; the marker of the last page is null."""
     ids = [await boto.upload(b"x") for _ in range(5)]

@@ -10,7 +10,7 @@ import pytest
 from anyio import to_thread
 
 from aioglacier.core.treehash import tree_hash
-from tests.server.conftest import Boto, hashes, send
+from tests.server.conftest import Boto, hashes, initiate, put, send
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from aioglacier.server import LocalGlacier
 
 MIB = 1024 * 1024
-
-
-async def put(boto: Boto, upload_id: str, start: int, part: bytes) -> None:
-    """Upload one part."""
-    await boto(
-        "upload_multipart_part",
-        uploadId=upload_id,
-        range=f"bytes {start}-{start + len(part) - 1}/*",
-        body=part,
-    )
-
-
-async def initiate(boto: Boto, part_size: int = MIB, **arguments: str) -> str:
-    """Initiate an upload; return its id."""
-    upload_id = (await boto("initiate_multipart_upload", partSize=str(part_size), **arguments))["uploadId"]
-    assert isinstance(upload_id, str)
-    return upload_id
 
 
 async def test_parts_in_any_order_make_the_archive(boto: Boto) -> None:
@@ -215,21 +198,6 @@ async def test_abort_removes_the_parts_and_succeeds_again(
     )
     await server.advance(24 * 3600)
     assert (await boto.refused("abort_multipart_upload", uploadId=upload_id))[0] == 404
-
-
-async def test_an_idle_upload_expires_and_a_part_keeps_it(
-    boto: Boto, server: LocalGlacier, tmp_path: Path
-) -> None:
-    """24 hours after the last activity the upload and its bytes are gone."""
-    upload_id = await initiate(boto)
-    await server.advance(23 * 3600)
-    await put(boto, upload_id, 0, b"data")
-    await server.advance(23 * 3600)
-    assert len((await boto("list_parts", uploadId=upload_id))["Parts"]) == 1
-    await server.advance(3600)
-    assert (await boto.refused("list_parts", uploadId=upload_id))[2].startswith("The upload ID was not found")
-    assert (await boto("list_multipart_uploads"))["UploadsList"] == []
-    assert list((tmp_path / "glacier" / "data").glob("*/*")) == []
 
 
 async def test_lists_are_paged(boto: Boto) -> None:

@@ -1,10 +1,8 @@
-"""The program as a whole: help, global options, loaded modules, and errors."""
+"""The program as a whole: help, wrong usage, refusals."""
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
@@ -21,7 +19,7 @@ from tests.cli.conftest import MIB, SECRET, Cli, keys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def loaded_by(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> set[str]:
@@ -220,54 +218,6 @@ def test_an_unknown_vault_is_named(cli: Cli) -> None:
     assert error["request_id"] in error["message"]
 
 
-def test_too_few_open_files_are_told_at_the_start(cli: Cli, vault: str) -> None:
-    """A limit that a transfer would run into half-way is named before it begins."""
-    shell = f'ulimit -n 20; exec {sys.executable} -m aioglacier "$@"'
-    done = subprocess.run(
-        ["sh", "-c", shell, "sh", *cli.arguments, "vault", "show", vault],
-        env=cli.env(),
-        capture_output=True,
-        check=False,
-    )
-    assert "ulimit -n" in cli.judge(done.returncode, done.stdout, done.stderr, 1).err
-
-
-def test_a_full_disk_under_standard_output(cli: Cli, vault: str) -> None:
-    """A record that cannot be written is an error, and is shown on standard error instead of lost."""
-    with (
-        Path("/dev/full").open("wb") as full,
-        cli.started("--json", "vault", "show", vault, stdout=full) as process,
-    ):
-        _, err = process.communicate(timeout=20)
-    done = cli.judge(process.returncode, b"", err, 1)
-    assert f'"name": "{vault}"' in done.err
-
-
-def test_a_reader_that_leaves_ends_a_list_quietly(cli: Cli, vault: str) -> None:
-    """``| head`` is no error of a list, and says nothing."""
-    command = shlex.join(cli.command("vault", "show", vault))
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", f"{command} | true"], env=cli.env(), capture_output=True, check=False
-    )
-    cli.judge(done.returncode, done.stdout, done.stderr, 0)
-    assert not done.stderr
-
-
-def test_closed_streams_do_no_harm(bare: Cli) -> None:
-    """It does its work without them; only that its result went nowhere is an error."""
-    (bare.folder / "file").write_bytes(b"")
-    for closed in (">&-", "2>&-", "<&-", ">&- 2>&- <&-"):
-        command = shlex.join(bare.command("tree-hash", "file"))
-        done = subprocess.run(
-            ["sh", "-c", f"{command} {closed}"],
-            env=bare.env(),
-            cwd=bare.folder,
-            capture_output=True,
-            check=False,
-        )
-        bare.judge(done.returncode, done.stdout, done.stderr, 1 if closed.startswith(">") else 0)
-
-
 def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> None:
     """Refused with the name of the option that allows it."""
     cli = Cli(cli.folder, ("--endpoint-url", "http://glacier.invalid:1", "--region", "us-east-1"), keys())
@@ -275,22 +225,6 @@ def test_plain_http_to_another_machine_is_asked_for(cli: Cli, server: str) -> No
     # The proxy is the Glacier itself, so that no name has to be looked up; it answers, and that is enough.
     told = cli("--allow-insecure", "vault", "list", environment={"http_proxy": server})
     assert not told.err
-
-
-def test_a_standard_output_that_is_closed(cli: Cli, vault: str) -> None:
-    """The archive's id goes to standard error, and the exit code shows the trouble."""
-    (cli.folder / "file").write_bytes(b"archived")
-    command = shlex.join(cli.command("--json", "upload", vault, "file"))
-    done = subprocess.run(
-        ["bash", "-c", f"{command} >&-"], cwd=cli.folder, env=cli.env(), capture_output=True, check=False
-    )
-    told = cli.judge(done.returncode, done.stdout, done.stderr, 1).err.splitlines()
-    archive_id = json.loads(told[0])["archive_id"]
-    assert "closed" in told[1]
-    assert cli("--json", "inventory", vault).record["archive_id"] == archive_id
-    command = shlex.join(cli.command("download", vault, "-", f"--archive-id={archive_id}"))
-    done = subprocess.run(["bash", "-c", f"{command} >&-"], env=cli.env(), capture_output=True, check=False)
-    assert "standard output is closed" in cli.judge(done.returncode, b"", done.stderr, 1).err
 
 
 def test_the_verbose_version_names_the_hash_core(bare: Cli) -> None:

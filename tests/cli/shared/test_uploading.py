@@ -1,8 +1,7 @@
-"""Two processes at once: they keep out of each other's way, and nothing is archived twice by accident."""
+"""Locks of the files that commands upload."""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import stat
@@ -85,29 +84,3 @@ def test_the_profile_makes_no_difference_to_a_lock(tmp_path: Path) -> None:
         wait_for(lambda: sent(cli) == PARTS - 1)
         refused = cli("--json", "--profile", "other", *UPLOAD, code=5, environment=other)
         assert refused.error["error"] == "UploadLockedError"
-
-
-def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """Under any umask, files are 0600 and folders 0700, in ``XDG_DATA_HOME`` if that is set (SE-06)."""
-    with faulty(tmp_path) as cli:
-        before = os.umask(0)
-        try:
-            cli("upload", "v", "big", environment={"XDG_DATA_HOME": str(tmp_path / "data")})
-        finally:
-            os.umask(before)
-    kept = list((tmp_path / "data").rglob("*"))
-    assert (tmp_path / "data" / "aioglacier" / "catalog.db") in kept
-    assert {stat.S_IMODE(path.stat().st_mode) for path in kept if path.is_file()} == {0o600}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in kept if path.is_dir()} == {0o700}
-    assert not (tmp_path / ".local").exists()
-
-
-def test_nothing_is_done_where_nothing_can_be_kept(tmp_path: Path) -> None:
-    """A home that cannot be written is reported before anything is read or sent; exit 8 (PR-15)."""
-    with faulty(tmp_path) as cli:
-        (tmp_path / "file").write_bytes(b"in the way")
-        where = {"XDG_DATA_HOME": os.fspath(tmp_path / "file")}
-        error = cli("--json", "upload", "v", "big", environment=where, code=8).error
-        assert error["error"] == "CatalogError"
-        assert str(tmp_path / "file") in error["message"]
-        assert cli("--json", "vault", "show", "v", environment=where).record["archives"] == 0

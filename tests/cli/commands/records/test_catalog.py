@@ -1,4 +1,4 @@
-"""``aioglacier catalog``: the local record, looked at by the real program."""
+"""Reports, comparisons and exports of the catalog."""
 
 from __future__ import annotations
 

@@ -1,0 +1,99 @@
+"""What a look at a folder and at its vault finds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aioglacier
+from aioglacier.bulk.sync.sync import FolderSync
+from aioglacier.catalog import Catalog
+from aioglacier.core.errors import VaultNotFoundError
+from aioglacier.server import LocalGlacier
+from tests.bulk.sync.conftest import drained
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bulk.conftest import Place
+
+FILES = 6000
+
+
+async def test_a_vault_that_does_not_exist_leaves_no_record(place: Place, many: Path) -> None:
+    """Or a restore from it would find a folder that has nothing in it."""
+    async with (
+        Catalog.open(place.catalog) as catalog,
+        aioglacier.connect(endpoint_url=f"local:{place.glacier}", catalog=catalog) as glacier,
+    ):
+        vault = glacier.vault("nowhere")
+        with pytest.raises(VaultNotFoundError):
+            await FolderSync(vault, many).run()
+        assert vault.records is not None
+        assert await catalog.trees.list(vault.records.key) == []
+
+
+async def test_a_vault_that_is_gone_keeps_its_record(place: Place, many: Path) -> None:
+    """The records from before the vault was deleted stay."""
+    await drained(place, many)
+    async with place.vault() as vault:
+        async for archive in (await _inventory(vault)).inventory():
+            await vault.delete_archive(archive.id)
+        await vault.delete()
+        with pytest.raises(VaultNotFoundError):
+            await FolderSync(vault, many).run()
+        assert vault.records is not None
+        assert len(await vault.records.catalog.trees.list(vault.records.key)) == 1
+
+
+async def _inventory(vault: aioglacier.Vault) -> aioglacier.Job:
+    job = await vault.retrieve_inventory()
+    await job.wait_until_done()
+    return job
+
+
+async def test_a_catalog_without_the_archives_of_a_vault_is_said_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    """After a loss of the catalog the user learns how to recover it before everything is billed again."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "a").write_bytes(b"1")
+    async with LocalGlacier(tmp_path / "glacier", inventory_lag=0, is_durable=False) as server:
+
+        async def prepared(catalog: Path, *, runs: bool) -> list[str]:
+            async with (
+                Catalog.open(catalog) as opened,
+                aioglacier.connect(
+                    endpoint_url=server.url,
+                    region_name="us-east-1",
+                    aws_access_key_id="AKIDEXAMPLE",
+                    aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+                    catalog=opened,
+                    hash_in="threads",
+                ) as glacier,
+            ):
+                sync = FolderSync(await glacier.create_vault("folders"), tree)
+                await sync.prepare()
+                if runs:
+                    await sync.run()
+                return sync.notices
+
+        assert await prepared(tmp_path / "first.db", runs=True) == []
+        assert await prepared(tmp_path / "first.db", runs=False) == []
+        (notice,) = await prepared(tmp_path / "second.db", runs=False)
+        assert "catalog recover" in notice
+
+
+async def test_what_is_not_archived_is_named_by_its_kind(place: Place, tmp_path: Path) -> None:
+    """A FIFO is reported as one, and the other files are archived."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    os.mkfifo(tree / "pipe")
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        await sync.run()
+    (failure,) = sync.failures
+    assert "'pipe' is a FIFO and is not archived" in str(failure.error)

@@ -1,0 +1,51 @@
+"""The stages of a sync: what is gone is recorded in the last one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aioglacier.bulk import FolderSync
+from tests.bulk.conftest import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bulk.conftest import Place
+
+
+async def test_most_of_a_folder_is_not_recorded_as_removed_unasked(place: Place, tmp_path: Path) -> None:
+    """A disk that is not mounted looks like an empty folder; once confirmed, it is one."""
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3"})
+    await place.sync(tree)
+    for name in ("a", "b"):
+        (tree / name).unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        assert (await sync.run()).removed == 0
+        assert sync.held_back == 2
+    await place.restore(tmp_path / "all")
+    assert len(list((tmp_path / "all").iterdir())) == 3
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        await sync.run()
+        await sync.accept_removals()
+        assert (sync.held_back, sync.snapshot().removed) == (0, 2)
+    await place.restore(tmp_path / "rest")
+    assert [path.name for path in (tmp_path / "rest").iterdir()] == ["c"]
+
+
+async def test_removals_are_accepted_only_of_paths_that_are_still_gone(place: Place, tmp_path: Path) -> None:
+    """The disk was mounted while someone was asked: what is there again is not recorded as removed."""
+    tree = write(tmp_path / "tree", {"a": b"1", "b": b"2", "c": b"3"})
+    await place.sync(tree)
+    (tree / "a").rename(tmp_path / "a")
+    (tree / "b").unlink()
+    async with place.vault() as vault:
+        sync = FolderSync(vault, tree)
+        await sync.run()
+        assert sync.held_back == 2
+        (tmp_path / "a").rename(tree / "a")
+        await sync.accept_removals()
+        assert sync.snapshot().removed == 1
+    await place.restore(tmp_path / "back")
+    assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["a", "c"]

@@ -1,0 +1,107 @@
+"""Content and archives of folders are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier.catalog import ArchiveState
+from tests.catalog.conftest import FILMS, PHOTOS
+from tests.catalog.folders.conftest import Folder, version
+
+if TYPE_CHECKING:
+    from aioglacier.catalog import VaultKey
+
+#: More than a page of rows, and so many more that there is a last page.
+MANY = 5003
+
+
+async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
+    """Each path once, in order, also backwards and by position in the archive."""
+    paths = [b"%05d" % number for number in range(MANY)]
+    run, upload = await folder.run(), await folder.upload()
+    await folder.catalog.entries.add(
+        [
+            version(folder.tree, run, path, upload, position=512 * (number // 2))
+            for number, path in enumerate(paths)
+        ]
+    )
+    assert [*await folder.unproven()] == paths
+    await folder.complete(upload)
+    assert [*await folder.stored()] == paths
+    entries = folder.catalog.entries
+    backwards = [page async for page in entries.stored(folder.tree, is_descending=True)]
+    assert [one.entry.path for page in backwards for one in page] == paths[::-1]
+    inside = [page async for page in entries.stored_in(folder.tree, upload.number)]
+    assert [one.entry.path for page in inside for one in page] == paths
+    some = [page async for page in entries.stored_in(folder.tree, upload.number, start=512, stop=1536)]
+    assert [one.entry.path for page in some for one in page] == paths[2:6]
+    members = [page async for page in entries.members(upload.number)]
+    assert [entry.path for page in members for entry in page] == paths
+    following = await entries.current_page(folder.tree, paths[4999])
+    assert [row[0] for row in following] == paths[5000:]
+
+
+@pytest.mark.parametrize("key", [PHOTOS, FILMS])
+async def test_content_is_found_wherever_it_is_in_the_vault(folder: Folder, key: VaultKey) -> None:
+    """By size and tree hash, under any path; not in another vault, and not in a lost archive."""
+    _, upload = await folder.sync(b"a")
+    wanted = [(5, bytes(32)), (6, bytes(32)), (5, bytes(31) + b"1"), (0, bytes(32))]
+    found = await folder.catalog.entries.find_content(key, wanted)
+    assert {pair: content.upload for pair, content in found.items()} == (
+        {(5, bytes(32)): upload.number} if key is PHOTOS else {}
+    )
+    await folder.state_of(upload, ArchiveState.SUSPECT)
+    assert await folder.catalog.entries.find_content(key, wanted) == {}
+
+
+async def test_encrypted_content_is_found_for_the_same_recipients_only(folder: Folder) -> None:
+    """Content that others could read, or that we could not, is no substitute."""
+    run = await folder.catalog.runs.begin(folder.tree, "sync", {"recipients": ["age1x", "age1y"]})
+    upload = await folder.upload()
+    hash_ = bytes(range(32))
+    await folder.catalog.entries.add(
+        [version(folder.tree, run, b"a", upload, encryption="age", content_hash=hash_)]
+    )
+    await folder.complete(upload)
+    find = folder.catalog.entries.find_content
+    assert await find(PHOTOS, [(5, hash_)], encryption="age", recipients=["age1y", "age1x"])
+    for recipients in ([], ["age1x"], ["age1x", "age1y", "age1z"]):
+        assert not await find(PHOTOS, [(5, hash_)], encryption="age", recipients=recipients)
+    assert not await find(PHOTOS, [(5, hash_)])
+
+
+async def test_content_that_another_command_archived_is_found(folder: Folder) -> None:
+    """A whole archive with this size and tree hash is the content, from any command."""
+    upload = await folder.upload()
+    await folder.complete(upload)
+    (found,) = (await folder.catalog.entries.find_content(PHOTOS, [(5, bytes(32))])).values()
+    assert (found.upload, found.position, found.stored) == (upload.number, None, None)
+
+
+async def test_what_rests_on_an_archive_is_named(folder: Folder) -> None:
+    """Each current version in it, and whether an older one is elsewhere; all of a vault leaves nothing."""
+    await folder.sync(b"a")
+    _, upload = await folder.sync(b"a", b"b")
+    record = await folder.catalog.uploads.get(upload.number)
+    assert record.archive_id is not None
+    entries = folder.catalog.entries
+    some = [page async for page in entries.resting_on(PHOTOS, [record.archive_id])]
+    assert some == [[("/home", b"a", True), ("/home", b"b", False)]]
+    everything = [page async for page in entries.resting_on(PHOTOS, None)]
+    assert everything == [[("/home", b"a", False), ("/home", b"b", False)]]
+    assert [page async for page in entries.resting_on(FILMS, None)] == []
+
+
+async def test_plain_content_and_sizes_are_known(folder: Folder) -> None:
+    """Only of archives that are proven."""
+    entries = folder.catalog.entries
+    assert not await entries.has_plain(folder.tree)
+    _, upload = await folder.sync(b"a")
+    assert await entries.has_plain(folder.tree)
+    assert await entries.sizes_on_record(PHOTOS, 5) == {5}
+    assert await entries.sizes_on_record(PHOTOS, 6) == set()
+    await folder.state_of(upload, ArchiveState.DELETED)
+    assert not await entries.has_plain(folder.tree)
+    assert await entries.sizes_on_record(PHOTOS, 0) == set()
