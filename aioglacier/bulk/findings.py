@@ -20,7 +20,7 @@ class Trouble(StrEnum):
         UNAVAILABLE: A piece of an archive that was asked for did not come back.
         SEALED: A file came back as it was sent, and no identity opens it.
         LOST: No archive has any version of a path any more.
-        OUTDATED: Only an older version of a path is stored: the archive of the newest is not proven.
+        OUTDATED: Only an older version is stored: the archive of the newest is not proven.
         AWAITED: It is not known yet whether the archive of a path was made.
         UNARCHIVED: In the folder, and not on record; the next ``sync`` archives it.
     """

@@ -78,18 +78,12 @@ class RecoveryOptions:
 
 @dataclass(frozen=True, slots=True)
 class LargeFile:
-    """A file that is an archive by itself.
-
-    Attributes:
-        folder: The name of the folder that it is of.
-        tree: The identity of that folder; "" if the description lacks it.
-        entry: What its description says of it.
-    """
+    """A file that is an archive by itself."""
 
     archive: Archive
-    folder: str
-    tree: str
-    entry: Entry
+    folder: str  # the name of the folder that it is of
+    tree: str  # the identity of that folder; "" if the description lacks it
+    entry: Entry  # what its description says of it
 
 
 @dataclass(frozen=True, slots=True)

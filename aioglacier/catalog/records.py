@@ -64,25 +64,15 @@ class VaultKey:
 
 
 class UploadState(StrEnum):
-    """The state of an upload; ``uploads.py`` has the table of transitions.
+    """The state of an upload; ``uploads.py`` has the table of transitions."""
 
-    Attributes:
-        INTENT: About to be initiated. The service may have it already, under an id that did not arrive here.
-        OPEN: The service has given it an id.
-        COMPLETING: About to be completed. The archive may be there already.
-        COMPLETED: The archive is on record.
-        ABORTED: Given up, and removed at the service.
-        EXPIRED: The service has removed it after a day without activity.
-        FAILED: Ended and left nothing.
-    """
-
-    INTENT = "intent"
-    OPEN = "open"
-    COMPLETING = "completing"
-    COMPLETED = "completed"
-    ABORTED = "aborted"
-    EXPIRED = "expired"
-    FAILED = "failed"
+    INTENT = "intent"  # about to be initiated; the service may have it, under an unknown id
+    OPEN = "open"  # the service has given it an id
+    COMPLETING = "completing"  # about to be completed. The archive may be there already.
+    COMPLETED = "completed"  # the archive is on record
+    ABORTED = "aborted"  # given up, and removed at the service
+    EXPIRED = "expired"  # the service has removed it after a day without activity
+    FAILED = "failed"  # ended and left nothing
 
 
 #: The outcome of an upload whose archive was reported.
@@ -133,52 +123,33 @@ class UploadRecord:
 
 @dataclass(frozen=True, slots=True)
 class PartRecord:
-    """A part that the service has acknowledged with our tree hash.
-
-    Attributes:
-        leaves: The SHA-256 of every 1 MiB, 32 bytes each, joined; ``b""`` where they are not known.
-    """
+    """A part that the service has acknowledged with our tree hash."""
 
     index: int
     size: int
     tree_hash: bytes
-    leaves: bytes
+    leaves: bytes  # the SHA-256 of every 1 MiB, 32 bytes each, joined; ``b""`` where they are not known
 
 
 # --- archives -----------------------------------------------------------------------------------------
 
 
 class ArchiveState(StrEnum):
-    """The state of an archive.
+    """The state of an archive."""
 
-    Attributes:
-        STORED: Proven by an upload, or listed by an inventory.
-        SUSPECT: The service and we disagree on its size or hash, or a whole inventory lacks it. Do not rely
-            on it until a later inventory lists it as we have it.
-        DELETING: About to be deleted. It may be gone already.
-        DELETED: Gone. Inventories made before still list it.
-    """
-
-    STORED = "stored"
-    SUSPECT = "suspect"
-    DELETING = "deleting"
-    DELETED = "deleted"
+    STORED = "stored"  # proven by an upload, or listed by an inventory
+    SUSPECT = "suspect"  # the service disagrees, or a whole inventory lacks it; not to be relied on
+    DELETING = "deleting"  # about to be deleted. It may be gone already.
+    DELETED = "deleted"  # gone. Inventories made before still list it.
 
 
 class ArchiveKind(StrEnum):
-    """The kind of an archive, as far as is known.
+    """The kind of an archive, as far as is known."""
 
-    Attributes:
-        PLAIN: One file, or one stream.
-        BUNDLE: Many small files, with an index.
-        PIECE: A piece of a stream that is larger than one archive.
-        MANIFEST: The list of such pieces.
-    """
-
-    PLAIN = "plain"
-    BUNDLE = "bundle"
-    PIECE = "piece"
-    MANIFEST = "manifest"
+    PLAIN = "plain"  # one file, or one stream
+    BUNDLE = "bundle"  # many small files, with an index
+    PIECE = "piece"  # a piece of a stream that is larger than one archive
+    MANIFEST = "manifest"  # the list of such pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,46 +210,30 @@ class MergeResult(NamedTuple):
 
 
 class JobState(StrEnum):
-    """The state of a job.
+    """The state of a job."""
 
-    Attributes:
-        INTENT: About to be initiated. The service may know it already, by its nonce.
-        OPEN: The service works on it.
-        SUCCEEDED: Its output can be read.
-        FAILED: It will have no output.
-        GONE: The service no longer knows it.
-    """
-
-    INTENT = "intent"
-    OPEN = "open"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    GONE = "gone"
+    INTENT = "intent"  # about to be initiated. The service may know it already, by its nonce.
+    OPEN = "open"  # the service works on it
+    SUCCEEDED = "succeeded"  # its output can be read
+    FAILED = "failed"  # it will have no output
+    GONE = "gone"  # the service no longer knows it
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """One job.
+    """One job."""
 
-    Attributes:
-        number: The catalog's own name for it.
-        nonce: 16 random hex digits, in the job's description at the service.
-        job_id: The service's id, once it is known.
-        inventory: The range of an inventory job.
-        outcome: A remark about the end, or "".
-    """
-
-    number: JobNumber
+    number: JobNumber  # the catalog's own name for it
     key: VaultKey
-    nonce: str
+    nonce: str  # 16 random hex digits, in the job's description at the service
     state: JobState
-    job_id: JobId | None
+    job_id: JobId | None  # the service's id, once it is known
     action: JobAction
     archive_id: ArchiveId | None
     byte_range: ByteRange | None
     tier: Tier | None
-    inventory: InventoryParameters | None
-    outcome: str
+    inventory: InventoryParameters | None  # the range of an inventory job
+    outcome: str  # a remark about the end, or ""
     created: datetime
     changed: datetime
 
@@ -293,19 +248,12 @@ class DownloadState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DownloadRecord:
-    """One output on its way to a file.
+    """One output on its way to a file."""
 
-    Attributes:
-        number: The catalog's own name for it.
-        job: The job whose output it is.
-        target: Its absolute path at the end.
-        outcome: A remark about the end, or "".
-    """
-
-    number: DownloadNumber
-    job: JobNumber
-    target: str
+    number: DownloadNumber  # the catalog's own name for it
+    job: JobNumber  # the job whose output it is
+    target: str  # its absolute path at the end
     state: DownloadState
-    outcome: str
+    outcome: str  # a remark about the end, or ""
     created: datetime
     changed: datetime

@@ -48,73 +48,47 @@ _SPENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Some of the archives of a vault.
+    """Some of the archives of a vault."""
 
-    Attributes:
-        least: The least age in days, or size in bytes.
-        below: The limit that it is below; ``None`` for the last.
-        archives: How many.
-        size: Their bytes.
-    """
-
-    least: int
-    below: int | None
-    archives: int
-    size: int
+    least: int  # the least age in days, or size in bytes
+    below: int | None  # the limit that it is below; ``None`` for the last
+    archives: int  # how many
+    size: int  # their bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """The recorded cost of one kind of request.
-
-    Attributes:
-        price: Millionths of ``currency``, by the price list of the day; ``None`` without one.
-    """
+    """The recorded cost of one kind of request."""
 
     operation: str
     requests: int
     sent: int
     received: int
-    price: int | None
+    price: int | None  # millionths of ``currency``, by the price list of the day; ``None`` without one
     currency: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class VaultReport:
-    """One vault.
-
-    Attributes:
-        archives: All that have not been deleted.
-        ages: The same by age.
-        sizes: The same by size.
-        suspect: Those in doubt.
-        unknown: Those known from inventories alone.
-        unseen: Those that no inventory lists yet.
-        spent: By operation.
-    """
+    """One vault."""
 
     key: VaultKey
-    archives: Share
-    ages: tuple[Share, ...]
-    sizes: tuple[Share, ...]
-    suspect: Share
-    unknown: Share
-    unseen: Share
-    spent: tuple[Spent, ...]
+    archives: Share  # all that have not been deleted
+    ages: tuple[Share, ...]  # the same by age
+    sizes: tuple[Share, ...]  # the same by size
+    suspect: Share  # those in doubt
+    unknown: Share  # those known from inventories alone
+    unseen: Share  # those that no inventory lists yet
+    spent: tuple[Spent, ...]  # by operation
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Content that several archives of a vault have.
+    """Content that several archives of a vault have."""
 
-    Attributes:
-        size: Bytes of one.
-        archives: How many have it.
-    """
-
-    size: int
+    size: int  # bytes of one
     tree_hash: bytes
-    archives: int
+    archives: int  # how many have it
 
     @property
     def wasted(self) -> int:

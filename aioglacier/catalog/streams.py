@@ -35,21 +35,14 @@ _PIECES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
-    """A stream of several archives.
-
-    Attributes:
-        nonce: 16 random hex digits, its name.
-        state: "open", or "completed" once there is a manifest.
-        description: The description that its caller gave.
-        manifest: The archive that ties it together.
-    """
+    """A stream of several archives."""
 
     number: int
     key: VaultKey
-    nonce: str
-    state: str
-    description: str
-    manifest: ArchiveId | None
+    nonce: str  # 16 random hex digits, its name
+    state: str  # "open", or "completed" once there is a manifest
+    description: str  # the description that its caller gave
+    manifest: ArchiveId | None  # the archive that ties it together
 
 
 class Streams(Records):

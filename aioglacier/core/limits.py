@@ -30,52 +30,29 @@ class ServiceLimits(NamedTuple):
     """The limits of one service: sizes, counts and times.
 
     A named tuple: every program loads it, and a dataclass of this size takes five times as long to make.
-
-    Attributes:
-        min_part_size: Bytes of a part, at least. A part size is this times a power of two.
-        max_part_size: Bytes of a part, at most.
-        max_parts: Parts of one upload.
-        max_archive_size: Bytes of one archive.
-        max_single_upload_size: Bytes of an archive that is sent in one request.
-        max_description_length: Characters of an archive's or a job's description.
-        max_vault_name_length: Characters of a vault's name.
-        max_vaults: Vaults of an account in one region.
-        max_vaults_per_page: Vaults in one page of their list.
-        max_items_per_page: Jobs, uploads or parts in one page of their list.
-        upload_idle_seconds: An upload without activity for so long may be removed.
-        job_output_seconds: A job and its output are kept at least so long after completion.
-        max_tags: Tags of one vault.
-        max_tags_per_request: Tags added or removed in one request.
-        max_tag_key_length: Characters of a tag's key.
-        max_tag_value_length: Characters of a tag's value.
-        max_policy_size: Bytes of an access or a lock policy.
-        vault_lock_seconds: A vault lock must be completed so soon after it was initiated.
-        max_capacity_units: Provisioned capacity units of one account.
-        archive_overhead: Bytes that are stored and billed with each archive.
-        minimum_storage_days: An archive deleted earlier is charged for as many days.
     """
 
-    min_part_size: int
-    max_part_size: int
-    max_parts: int
-    max_archive_size: int
-    max_single_upload_size: int
-    max_description_length: int
-    max_vault_name_length: int
-    max_vaults: int
-    max_vaults_per_page: int
-    max_items_per_page: int
-    upload_idle_seconds: int
-    job_output_seconds: int
-    max_tags: int
-    max_tags_per_request: int
-    max_tag_key_length: int
-    max_tag_value_length: int
-    max_policy_size: int
-    vault_lock_seconds: int
-    max_capacity_units: int
-    archive_overhead: int
-    minimum_storage_days: int
+    min_part_size: int  # bytes of a part, at least. A part size is this times a power of two.
+    max_part_size: int  # bytes of a part, at most
+    max_parts: int  # parts of one upload
+    max_archive_size: int  # bytes of one archive
+    max_single_upload_size: int  # bytes of an archive that is sent in one request
+    max_description_length: int  # characters of an archive's or a job's description
+    max_vault_name_length: int  # characters of a vault's name
+    max_vaults: int  # vaults of an account in one region
+    max_vaults_per_page: int  # vaults in one page of their list
+    max_items_per_page: int  # jobs, uploads or parts in one page of their list
+    upload_idle_seconds: int  # an upload without activity for so long may be removed
+    job_output_seconds: int  # a job and its output are kept at least so long after completion
+    max_tags: int  # tags of one vault
+    max_tags_per_request: int  # tags added or removed in one request
+    max_tag_key_length: int  # characters of a tag's key
+    max_tag_value_length: int  # characters of a tag's value
+    max_policy_size: int  # bytes of an access or a lock policy
+    vault_lock_seconds: int  # a vault lock must be completed so soon after it was initiated
+    max_capacity_units: int  # provisioned capacity units of one account
+    archive_overhead: int  # bytes that are stored and billed with each archive
+    minimum_storage_days: int  # an archive deleted earlier is charged for as many days
 
 
 #: The vault service.

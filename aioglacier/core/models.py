@@ -106,16 +106,11 @@ class UploadedPart:
 
 @dataclass(frozen=True, slots=True)
 class StoredArchive:
-    """The service's answer to the end of an upload.
-
-    Attributes:
-        tree_hash: As the service computed it; ``None`` if the answer lacks it.
-        stored_at: The date of the answer.
-    """
+    """The service's answer to the end of an upload."""
 
     id: ArchiveId
-    tree_hash: bytes | None
-    stored_at: datetime
+    tree_hash: bytes | None  # as the service computed it; ``None`` if the answer lacks it
+    stored_at: datetime  # the date of the answer
 
 
 # --- jobs ---------------------------------------------------------------------------------------------

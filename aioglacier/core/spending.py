@@ -28,21 +28,13 @@ _DAY: Final = timedelta(days=1)
 
 
 class Charge(NamedTuple):
-    """The things that one request is charged for.
+    """The things that one request is charged for."""
 
-    Attributes:
-        uploads: Upload requests.
-        stored: Bytes of archives that come into a vault by it.
-        archives: Archives that it begins.
-        tier: Of the job that it starts; ``None`` for none.
-        retrieved: Bytes that the job retrieves; ``None`` if they are not known.
-    """
-
-    uploads: int = 0
-    stored: int = 0
-    archives: int = 0
-    tier: Tier | None = None
-    retrieved: int | None = 0
+    uploads: int = 0  # upload requests
+    stored: int = 0  # bytes of archives that come into a vault by it
+    archives: int = 0  # archives that it begins
+    tier: Tier | None = None  # of the job that it starts; ``None`` for none
+    retrieved: int | None = 0  # bytes that the job retrieves; ``None`` if they are not known
 
 
 @dataclass(frozen=True, slots=True)

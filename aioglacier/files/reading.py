@@ -46,21 +46,13 @@ class FileIdentity(NamedTuple):
 
 
 class FileRange(NamedTuple):
-    """Some bytes of an open file.
+    """Some bytes of an open file."""
 
-    Attributes:
-        descriptor: Open for reading; the maker of the range keeps it open while the range is used.
-        path: The file's name, for messages.
-        offset: Of the first byte.
-        nbytes: How many there are, as a ``memoryview`` says it.
-        identity: What the file was when it was opened.
-    """
-
-    descriptor: int
-    path: str
-    offset: int
-    nbytes: int
-    identity: FileIdentity
+    descriptor: int  # open for reading; the maker of the range keeps it open while the range is used
+    path: str  # the file's name, for messages
+    offset: int  # of the first byte
+    nbytes: int  # how many there are, as a ``memoryview`` says it
+    identity: FileIdentity  # what the file was when it was opened
 
 
 class FileChangedError(Exception):

@@ -14,15 +14,10 @@ _PREFIX: Final = "user."
 
 
 class Extra(NamedTuple):
-    """The decoded ``Entry.extra``.
+    """The decoded ``Entry.extra``."""
 
-    Attributes:
-        attributes: Extended attributes by name; all names begin with ``user.``.
-        is_sparse: Whether the file had holes.
-    """
-
-    attributes: dict[str, bytes]
-    is_sparse: bool
+    attributes: dict[str, bytes]  # extended attributes by name; all names begin with ``user.``
+    is_sparse: bool  # whether the file had holes
 
 
 def read_attributes(fd: int) -> dict[str, bytes]:

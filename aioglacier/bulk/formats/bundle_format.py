@@ -49,29 +49,17 @@ _LONGEST_HOST: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class BundleTrailer:
-    """The facts of a bundle at its end.
+    """The facts of a bundle at its end."""
 
-    Attributes:
-        index_position: The offset of the index.
-        index_size: Its bytes.
-        members: The number of paths that it lists.
-        compression: Of the members; "zstd" or ``None``.
-        encryption: Of the members and the index; "age" or ``None``.
-        index_hash: The first 16 bytes of the SHA-256 of the stored index.
-        tree: The random identity of the folder.
-        host: The machine of the folder, as far as there is room; "" in an encrypted bundle.
-        root: The folder, or the end of its path; ``None`` in an encrypted bundle.
-    """
-
-    index_position: int
-    index_size: int
-    members: int
-    compression: str | None
-    encryption: str | None
-    index_hash: bytes
-    tree: str
-    host: str
-    root: str | None
+    index_position: int  # the offset of the index
+    index_size: int  # its bytes
+    members: int  # the number of paths that it lists
+    compression: str | None  # of the members; "zstd" or ``None``
+    encryption: str | None  # of the members and the index; "age" or ``None``
+    index_hash: bytes  # the first 16 bytes of the SHA-256 of the stored index
+    tree: str  # the random identity of the folder
+    host: str  # the machine of the folder, as far as there is room; "" in an encrypted bundle
+    root: str | None  # the folder, or the end of its path; ``None`` in an encrypted bundle
 
 
 def encode_trailer(trailer: BundleTrailer) -> bytes:

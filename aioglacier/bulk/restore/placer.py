@@ -40,15 +40,11 @@ _PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 
 class Placed(NamedTuple):
-    """The result for one path.
-
-    Attributes:
-        error: Why it is not in its place; ``None`` if it is.
-    """
+    """The result for one path."""
 
     path: bytes
     size: int
-    error: GlacierError | None
+    error: GlacierError | None  # why it is not in its place; ``None`` if it is
 
 
 class Placer:

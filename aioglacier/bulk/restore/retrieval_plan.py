@@ -28,44 +28,30 @@ LARGEST_RANGE: Final = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """Bytes of an archive that are needed.
+    """Bytes of an archive that are needed."""
 
-    Attributes:
-        upload: The upload that made the archive, as the catalog has it.
-        is_whole: The archive is one file.
-    """
-
-    upload: int
+    upload: int  # the upload that made the archive, as the catalog has it
     archive_id: ArchiveId
     archive_size: int
     position: int
     stored: int
-    is_whole: bool
+    is_whole: bool  # the archive is one file
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """One job to start or to use.
-
-    Attributes:
-        byte_range: ``None`` for all of the archive.
-        first: Where the first of its members begins.
-        stop: Where the last one ends.
-        members: The number of members.
-        is_asked: Whether the job exists.
-        is_detached: Whether its members are hard links that become files of their own.
-    """
+    """One job to start or to use."""
 
     upload: int
     archive_id: ArchiveId
     archive_size: int
-    byte_range: ByteRange | None
+    byte_range: ByteRange | None  # ``None`` for all of the archive
     is_whole: bool
-    first: int
-    stop: int
-    members: int
-    is_asked: bool = False
-    is_detached: bool = False
+    first: int  # where the first of its members begins
+    stop: int  # where the last one ends
+    members: int  # the number of members
+    is_asked: bool = False  # whether the job exists
+    is_detached: bool = False  # whether its members are hard links that become files of their own
 
     @property
     def size(self) -> int:

@@ -46,17 +46,11 @@ class Known(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A path that differs from the record.
+    """A path that differs from the record."""
 
-    Attributes:
-        found: ``None`` if the path is gone from the folder.
-        known: ``None`` if no content on record can be used.
-        is_lost: The path is on record, but its archive is gone.
-    """
-
-    found: Found | None
-    known: Known | None
-    is_lost: bool = False
+    found: Found | None  # ``None`` if the path is gone from the folder
+    known: Known | None  # ``None`` if no content on record can be used
+    is_lost: bool = False  # the path is on record, but its archive is gone
 
 
 class Comparison:

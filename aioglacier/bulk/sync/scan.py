@@ -86,17 +86,11 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ScanFailure:
-    """A path that could not be read.
+    """A path that could not be read."""
 
-    Attributes:
-        path: Below the folder; one that ends in "/" stands for everything below it.
-        errno: The system's error number.
-        reason: The system's message.
-    """
-
-    path: bytes
-    errno: int | None
-    reason: str
+    path: bytes  # below the folder; one that ends in "/" stands for everything below it
+    errno: int | None  # the system's error number
+    reason: str  # the system's message
 
 
 class Scan:

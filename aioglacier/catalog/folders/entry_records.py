@@ -17,38 +17,24 @@ RunNumber = NewType("RunNumber", int)
 
 
 class Standing(StrEnum):
-    """Whether the content of a version can be had: its archive decides, now and not when it was recorded.
+    """Whether the content of a version can be had: its archive decides, now and not when it was recorded."""
 
-    Attributes:
-        PROVEN: The version has no content, or its archive is stored.
-        AWAITED: The upload of its archive has not come to an end, so nothing is proven yet.
-        LOST: Its archive was never made, is suspect, is about to be deleted, or is gone.
-    """
-
-    PROVEN = "proven"
-    AWAITED = "awaited"
-    LOST = "lost"
+    PROVEN = "proven"  # the version has no content, or its archive is stored
+    AWAITED = "awaited"  # the upload of its archive has not come to an end, so nothing is proven yet
+    LOST = "lost"  # its archive was never made, is suspect, is about to be deleted, or is gone
 
 
 @dataclass(frozen=True, slots=True)
 class TreeRecord:
-    """A folder that is kept in a vault.
-
-    Attributes:
-        identity: 32 random hex digits, the name of the folder in bundles and descriptions.
-        root: Its absolute path.
-        host: The machine that it is on; "" where an old catalog did not keep it.
-        owner: The user who first archived it; "" where an old catalog did not keep it.
-        last_run: The last ``sync`` that came to its end, ``None`` before the first.
-    """
+    """A folder that is kept in a vault."""
 
     number: TreeNumber
     key: VaultKey
-    identity: str
-    root: str
-    host: str
-    owner: str
-    last_run: RunNumber | None
+    identity: str  # 32 random hex digits, the name of the folder in bundles and descriptions
+    root: str  # its absolute path
+    host: str  # the machine that it is on; "" where an old catalog did not keep it
+    owner: str  # the user who first archived it; "" where an old catalog did not keep it
+    last_run: RunNumber | None  # the last ``sync`` that came to its end, ``None`` before the first
 
 
 class Entry(NamedTuple):
@@ -91,21 +77,15 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BundleRecord:
-    """An archive of a folder: a bundle, or one big file.
-
-    Attributes:
-        format: "tar" or "file".
-        members: How many paths it has.
-        index_position: Where the index begins; 0 in a file.
-    """
+    """An archive of a folder: a bundle, or one big file."""
 
     upload: UploadNumber
-    format: str
+    format: str  # "tar" or "file"
     compression: str | None
     encryption: str | None
-    members: int = 0
+    members: int = 0  # how many paths it has
     content_size: int = 0
-    index_position: int = 0
+    index_position: int = 0  # where the index begins; 0 in a file
     index_size: int = 0
 
 

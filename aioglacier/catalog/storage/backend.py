@@ -50,13 +50,9 @@ class Connection(Protocol):
 
 
 class Store(Protocol):
-    """One open database.
+    """One open database."""
 
-    Attributes:
-        location: Its path, or its URL without the password, for messages.
-    """
-
-    location: str
+    location: str  # its path, or its URL without the password, for messages
 
     def run(self, transaction: Callable[[Connection], T], *, is_write: bool) -> T:
         """Run a function in one transaction; its changes are on disk when this returns.

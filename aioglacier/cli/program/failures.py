@@ -33,17 +33,11 @@ _RESUMABLE: Final = frozenset(
 
 
 class Failure(NamedTuple):
-    """An error, ready to print.
+    """An error, ready to print."""
 
-    Attributes:
-        record: For ``--json``.
-        text: For people.
-        code: The exit code.
-    """
-
-    record: Record
-    text: str
-    code: Exit
+    record: Record  # for ``--json``
+    text: str  # for people
+    code: Exit  # the exit code
 
 
 def failure_of(

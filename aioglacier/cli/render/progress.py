@@ -66,19 +66,12 @@ class Speed:
 
 
 class State(NamedTuple):
-    """The state of some work at one moment.
+    """The state of some work at one moment."""
 
-    Attributes:
-        label: The present step.
-        done: The amount that is done.
-        total: The whole amount, ``None`` while it is unknown.
-        facts: What to show beside it, the most important first.
-    """
-
-    label: str
-    done: int
-    total: int | None
-    facts: tuple[str, ...]
+    label: str  # the present step
+    done: int  # the amount that is done
+    total: int | None  # the whole amount, ``None`` while it is unknown
+    facts: tuple[str, ...]  # what to show beside it, the most important first
 
 
 @asynccontextmanager
@@ -181,17 +174,11 @@ async def counting(
 
 
 class Line(NamedTuple):
-    """The parts of one line that fit.
+    """The parts of one line that fit."""
 
-    Attributes:
-        label: The label, shortened if need be.
-        bar: Columns left for a bar; 0 where there is no room for one.
-        facts: The facts that fit.
-    """
-
-    label: str
-    bar: int
-    facts: list[str]
+    label: str  # the label, shortened if need be
+    bar: int  # columns left for a bar; 0 where there is no room for one
+    facts: list[str]  # the facts that fit
 
 
 def fit(width: int, label: str, *facts: str) -> Line:

@@ -43,11 +43,7 @@ class Upkeep(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The open parts of a running server.
-
-    Attributes:
-        disk_limiter: Bounds the threads that hash and touch files, shared by all requests.
-    """
+    """The open parts of a running server."""
 
     settings: Settings
     clock: VirtualClock
@@ -55,7 +51,7 @@ class Site:
     files: Files
     faults: FaultScript
     housekeeping: Upkeep
-    disk_limiter: CapacityLimiter
+    disk_limiter: CapacityLimiter  # bounds the threads that hash and touch files, shared by all requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +79,13 @@ NO_CONTENT = Answer(204)
 
 @dataclass(slots=True)
 class Call:
-    """One request to either service, and the open parts of the server that it needs.
-
-    Attributes:
-        faults: The scripted faults of this request.
-        body: The document of the request; uploads read ``request.content`` themselves.
-    """
+    """One request to either service, and the open parts of the server that it needs."""
 
     site: Site
     request: web.BaseRequest
     query: Mapping[str, str]
-    faults: RequestFaults
-    body: bytes
+    faults: RequestFaults  # the scripted faults of this request
+    body: bytes  # the document of the request; uploads read ``request.content`` themselves
 
     @property
     def now(self) -> int:
@@ -119,15 +110,10 @@ class Call:
 
 @dataclass(slots=True)
 class VaultCall(Call):
-    """One request to the vault service.
+    """One request to the vault service."""
 
-    Attributes:
-        vault: The vault's name from the path, "" for the account's operations.
-        item: The archive, upload, job or lock id from the path, or "".
-    """
-
-    vault: str
-    item: str
+    vault: str  # the vault's name from the path, "" for the account's operations
+    item: str  # the archive, upload, job or lock id from the path, or ""
 
     @property
     def arn(self) -> str:
