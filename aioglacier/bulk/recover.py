@@ -196,7 +196,7 @@ class FolderRecovery:
             await settle_folder(self._context, tree)  # what a kill has left
         plan = await self.plan()
         self._check_readable(plan)
-        self._budget.check(plan.cost, "reading the ends of bundles")
+        self._budget.check(plan.cost, "reading the ends of bundles")  # before the first job
         async with self._context.spending(self._budget):
             await self._read_all(plan)
         for tree in await catalog.trees.list(self._context.key):
@@ -207,7 +207,7 @@ class FolderRecovery:
         asked: list[Archive] = []
         for archive in plan.bundles:
             try:
-                await self._reader.ask(archive)
+                await self._reader.ask(archive)  # all jobs first: each takes hours
                 asked.append(archive)
             except ArchiveNotFoundError as error:
                 self._done.damaged.append((archive.id, error))
@@ -220,6 +220,7 @@ class FolderRecovery:
         homes = await self._find_homes(trailers)
         steps: list[tuple[Archive, BundleTrailer | LargeFile]] = [*trailers]
         steps += [(large.archive, large) for large in plan.files]
+        # The version that is recorded last is the current one.
         for archive, what in sorted(steps, key=lambda step: step[0].created):
             root = homes.get(what.tree) if what.tree in homes else self._home(what, homes)
             if root is None:
@@ -375,7 +376,7 @@ class FolderRecovery:
         uploads = catalog.uploads
         identities = self._options.identities
         names = sorted(identities.names or ()) if is_sealed and identities is not None else []
-        async with catalog.lock_source(key, root):
+        async with catalog.lock_source(key, root):  # no sync of the folder may run meanwhile
             tree = await self._open_tree(identity, root)
             settings = {"recovered": archive.id, "recipients": names, "is_encrypted": is_sealed}
             run = await catalog.runs.begin(tree, "sync", settings, started=archive.created)

@@ -33,7 +33,7 @@ async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[Outcom
         record = await context.catalog.uploads.get(bundle.upload)
         try:
             if not await _settle(context, record):
-                await catalog.bundles.drop(bundle.upload)
+                await catalog.bundles.drop(bundle.upload)  # its versions would wait for an archive for ever
         except OutcomeUnknownError as error:
             unknown.append(error)
     if await catalog.runs.last_state(tree) not in {None, "completed"}:

@@ -107,7 +107,7 @@ class VaultSample:
                 self._note_unavailable(leaf, error)
                 continue
             asked.append((leaf, job))
-        for leaf, job in asked:
+        for leaf, job in asked:  # all jobs were started before the first is waited for
             try:
                 await job.wait_until_done()
                 async with job.open_reader() as reader:

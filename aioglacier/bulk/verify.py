@@ -235,7 +235,7 @@ class FolderVerify:
             for entry, standing in page:
                 if entry.path in self._unproven:
                     continue
-                self._unproven.add(entry.path)
+                self._unproven.add(entry.path)  # the look at the sample may find it again
                 lost = Trouble.AWAITED if standing is Standing.AWAITED else Trouble.LOST
                 self._find(lost, show_path(entry.path))
 

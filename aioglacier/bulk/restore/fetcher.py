@@ -188,8 +188,8 @@ class Fetcher:
     async def _renew(self, asked: _Asked, placer: Placer) -> None:
         """Ask again for the rest of an output that has expired."""
         old = asked.retrieval
-        self._jobs.forget(old.archive_id, old.byte_range)
-        await self._context.records.note_job_gone(asked.job.id)
+        self._jobs.forget(old.archive_id, old.byte_range)  # or it would be used again
+        await self._context.records.note_job_gone(asked.job.id)  # other commands would wait for it
         missing = await self._missing(old, placer)
         for new in plan_retrievals([needed_of(stored) for stored in missing], self._gap):
             retrieval = replace(new, is_detached=old.is_detached)

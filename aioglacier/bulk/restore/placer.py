@@ -186,7 +186,7 @@ class Placer:
         finally:
             os.close(file)
         self._name(path)
-        os.fsync(folder)
+        os.fsync(folder)  # the name is in the folder
 
     def _name(self, path: bytes) -> None:
         fd, name = self._beneath.parent(path)
@@ -209,7 +209,7 @@ class Placer:
                 os.setxattr(file, name, value)
         if self._is_root:
             with self._noting("owners") as is_set:
-                os.fchown(file, entry.uid, entry.gid)
+                os.fchown(file, entry.uid, entry.gid)  # before the permissions, since it clears set-user-ID
                 is_set.append(True)
             if not is_set:
                 mode &= 0o1777  # a set-user-ID program of another owner must not become ours

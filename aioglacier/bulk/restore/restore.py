@@ -166,10 +166,11 @@ class FolderRestore:
             plan = await self._make_plan(version, placer)
         if plan.retrievals:
             await self._jobs.look()
+        # The ranges of jobs that exist are cheaper than ours.
         if any(retrieval.archive_id in self._jobs.ranges for retrieval in plan.retrievals):
             plan = await self._make_plan(version, placer)
         self._budget.check(plan.cost, "this restore")
-        await self._check_room(plan, placer)
+        await self._check_room(plan, placer)  # before anything is paid for
         self._check_identities(plan)
         self._plan = plan
         await outline.make_first()
@@ -188,7 +189,7 @@ class FolderRestore:
             await fetcher.run((await self._make_plan(version, placer)).retrievals)
         self._note_older_and_lost(version)
         await outline.make_links(are_files_left=bool(self._progress.left))
-        await outline.finish_folders()
+        await outline.finish_folders()  # last: each file that comes into a folder changes its times
 
     async def _make_plan(self, version: FolderVersion, placer: Placer) -> RestorePlan:
         return await plan_restore(version, placer, self._options, self._budget.prices, self._jobs.ranges)

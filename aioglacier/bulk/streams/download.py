@@ -129,7 +129,7 @@ class StreamDownload:
         except OSError as error:
             raise landing.unwritable(target, error) from error
         finally:
-            os.close(fd)
+            os.close(fd)  # lets another run in
 
     async def _save(self, fd: int) -> None:
         async def write(block: bytes) -> None:

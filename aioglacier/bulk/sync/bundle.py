@@ -117,8 +117,9 @@ class BundleWriter:
             self._tree.root if is_plain else None,
         )
         await self.writer.write(encode_trailer(trailer))
+        # The place of the index, before the archive.
         await self._catalog.bundles.record(self._tree, self._run, record)
-        self.archive = await self.writer.complete()
+        self.archive = await self.writer.complete()  # here all members begin to count
         await self._catalog.bundles.finish(record.upload)  # a kill before this loses no member
         return self.archive
 

@@ -89,7 +89,7 @@ class FolderLook:
                 was_there = change.known is not None or change.is_lost
                 self.kept += was_there and found.kind != "directory"
                 if found.kind == "file" and found.size > self._options.largest_member:
-                    anyio.from_thread.run(to_files.send, change)
+                    anyio.from_thread.run(to_files.send, change)  # waits for a task that has no file
                     return
                 batch.size += found.size
             batch.changes.append(change)
@@ -99,7 +99,7 @@ class FolderLook:
         def send() -> None:
             changes, batch.changes, batch.size = batch.changes, [], 0
             batch.limit = min(2 * batch.limit, _CHANGES_AT_ONCE)
-            anyio.from_thread.run(to_packers.send, changes)
+            anyio.from_thread.run(to_packers.send, changes)  # waits for a packer, which bounds the memory
 
         def look() -> None:
             with suppress(_Stopped):

@@ -102,7 +102,7 @@ class FolderSync:
         """
         context, catalog = self._context, self._context.catalog
         await self.prepare()
-        async with catalog.lock_source(context.key, self._root):
+        async with catalog.lock_source(context.key, self._root):  # two runs would send the same files
             await self._check_encryption()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
             self.unknown = await settle_folder(context, tree)  # or its leftovers look like content
@@ -113,7 +113,7 @@ class FolderSync:
                 with anyio.move_on_after(5, shield=True):  # a stopped run does not wait for a catalog
                     await self._end(tree, run, outcome_of(error))
                 raise
-            if self._stages.is_draining:
+            if self._stages.is_draining:  # a scan that was cut short proves nothing gone
                 await self._end(tree, run, "stopped")
             else:
                 self._stages.look.list_failures(self._stages.failures)

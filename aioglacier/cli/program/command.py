@@ -70,7 +70,7 @@ class Command(click.Command):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.params += global_options(hidden=True)
+        self.params += global_options(hidden=True)  # they may stand behind the command's name, too
         self.resumes = resumes
         self.makes_local = makes_local
         self.records = records

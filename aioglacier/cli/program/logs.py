@@ -34,8 +34,8 @@ _SECONDS_BETWEEN: Final = 30.0
 def start_logging(*, verbose: int, quiet: bool) -> None:
     """Log to standard error from now on. Only -vv shows tracebacks, and only those of this package."""
     own, others = _LEVELS[min(verbose, len(_LEVELS) - 1)]
-    logging.raiseExceptions = False
-    logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # a standard error that is closed is no trouble of the work
+    logging.captureWarnings(capture=True)  # so that secrets are hidden in warnings, too
     handler = _StderrHandler()
     if not verbose:
         handler.addFilter(TroubleFilter())

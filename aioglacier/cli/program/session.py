@@ -97,7 +97,7 @@ class Session:
             async with AsyncExitStack() as stack:
                 catalog = await stack.enter_async_context(self.open_catalog()) if records else None
                 glacier = await stack.enter_async_context(self.connect(catalog))
-                _watch_garbage()
+                _watch_garbage()  # from here on no module is loaded
                 return await work(glacier)
 
         return self.run_async(connected)
@@ -126,7 +126,7 @@ class Session:
             with anyio.CancelScope() as scope:
                 with self.stopper.cancelling(lambda: loop.call_soon_threadsafe(scope.cancel)):
                     return await work()
-            raise self.stopper.stopped or AssertionError
+            raise self.stopper.stopped or AssertionError  # only a signal cancels this scope
 
         try:
             return asyncio.run(supervised())

@@ -117,9 +117,9 @@ class Stopper:
             self._end(number)
         self._signal = number
         timer = threading.Timer(PATIENCE_SECONDS, self._give_up, [number])
-        timer.daemon = True
+        timer.daemon = True  # it must not keep the process alive
         timer.start()
-        if self._cancel is None:
+        if self._cancel is None:  # no loop runs that could be cancelled
             raise StoppedError(number)
         stop = self._drain or self._cancel
         stop()
@@ -132,4 +132,4 @@ class Stopper:
     def _end(self, number: int) -> NoReturn:
         with suppress(Exception):
             self.restore()
-        os._exit(128 + number)
+        os._exit(128 + number)  # handlers of exit could wait for what hangs

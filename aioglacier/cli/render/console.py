@@ -111,7 +111,7 @@ class Output:
         with suppress(OSError, ValueError, AttributeError):
             null = os.open(os.devnull, os.O_WRONLY)
             try:
-                os.dup2(null, sys.stdout.fileno())
+                os.dup2(null, sys.stdout.fileno())  # the interpreter flushes the stream when it ends
             finally:
                 os.close(null)
 

@@ -49,7 +49,7 @@ def price_deletions(
         async for found in _find_archives(catalog, key, archive_ids):
             if found is None:
                 cost = math.nan
-            elif found.state.value != "deleted":
+            elif found.state.value != "deleted":  # its charge was paid when it was deleted
                 age = (now - found.archive.created) / timedelta(days=1)
                 cost += prices.early_deletion(found.archive.size, age, 1)
         record = cost_record(prices, cost)

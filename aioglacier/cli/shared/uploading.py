@@ -179,6 +179,7 @@ def gently(session: Session, upload: RunningUploads | StreamUpload) -> Iterator[
     import asyncio  # noqa: PLC0415  # not needed for help
 
     loop = asyncio.get_running_loop()
+    # A handler of signals must not touch the loop itself.
     with session.stopper.draining(lambda: loop.call_soon_threadsafe(upload.drain, DRAIN_SECONDS)):
         yield
 

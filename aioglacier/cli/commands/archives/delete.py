@@ -50,7 +50,7 @@ def command(
         text = f"delete {what} from vault {vault}; {note}"
         return tell_plan(session, "DeleteArchive", text, vault=vault, archive_ids=ids, **cost)
     confirm(session, f"delete {what} from vault {vault} for good", yes=yes, note=note)
-    session.resume = session.same_command(yes=True)
+    session.resume = session.same_command(yes=True)  # the answer was given
 
     async def delete(glacier: Glacier) -> Exit:
         of = glacier.vault(vault)

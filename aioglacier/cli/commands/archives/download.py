@@ -119,7 +119,7 @@ def command(session: Session, options: DownloadOptions) -> Ending:
         # A killed download may have named the file already, which only the catalog can tell.
         is_file = _may_be_done(options) and Path(options.target).is_file()
         landing.check_target(options.target, overwrite=options.overwrite or is_file)
-    session.output.to_stderr = options.target == STDOUT
+    session.output.to_stderr = options.target == STDOUT  # standard output carries the bytes
     if not options.is_manifest:
         return partial(_plan if options.dry_run else _download, session, options)
     if options.job_id is not None or options.byte_range is not None or options.no_wait or options.is_new:
@@ -185,7 +185,7 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
         if size is not None and options.target != STDOUT:
             is_encrypted = options.identities is not None
             landing.check_download_room(options.target, size, is_encrypted=is_encrypted)
-        if options.job_id is None:
+        if options.job_id is None:  # a job that is named was paid for by another command
             budget.check(cost, "this download")
         if found is None:
             what = "retrieve " + (show_size(size) if size is not None else "an archive of unknown size")
@@ -194,6 +194,7 @@ async def _download(session: Session, options: DownloadOptions, glacier: Glacier
         description = await job.describe()
         await vault.retrievals.check_job(description, options.archive_id)
         if vault.records is not None and options.target != STDOUT:
+            # Or a job that fails is paid again.
             await vault.records.begin_download(description, options.target)
         if options.no_wait and (job.is_new or description.status is JobStatus.IN_PROGRESS):
             return not_yet(session, options.vault, description)

@@ -83,11 +83,11 @@ def command(
     if format_ == "json" and target is None:
         session.output.is_json = True
     if target is not None:
-        landing.check_target(target, overwrite=overwrite)
+        landing.check_target(target, overwrite=overwrite)  # before a job of hours is waited for
     if dry_run:
         return lambda glacier: _plan(session, glacier, vault, job_id, target, spending, is_new=is_new)
     session.resume = session.same_command(is_new=False)
-    session.begins_catalog = True
+    session.begins_catalog = True  # an inventory fills a new catalog beside a damaged one
 
     async def run(glacier: Glacier) -> int:
         of, budget = glacier.vault(vault), spending.budget(glacier)
@@ -117,7 +117,7 @@ def command(
             record = {"target": target, "vault": vault, "job_id": job.id, "format": "json"}
             session.output.record(record, _export_text)
             async with closing(reading.archives()) as archives:
-                async for _ in archives:
+                async for _ in archives:  # reading them records them
                     pass
         return await tell_of(session, reading)
 

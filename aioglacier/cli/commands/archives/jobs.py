@@ -101,7 +101,7 @@ def _output(
     """
     if target != STDOUT:
         landing.check_target(target, overwrite=overwrite)
-    session.output.to_stderr = target == STDOUT
+    session.output.to_stderr = target == STDOUT  # standard output carries the bytes
 
     async def output(glacier: Glacier) -> int | None:
         of, budget = glacier.vault(vault), spending.budget(glacier)

@@ -255,6 +255,7 @@ async def _upload_all(
                 if isinstance(error, ResumeMismatchError) and source != STDIN:
                     offer_restart(error)
                 point_to_abort(session, error, options.vault)
+                # The other sources would fail in the same way.
                 if len(sources) == 1 or not is_about_one_item(error):
                     _point_to_upload(session, error, source, options)
                     raise
@@ -265,9 +266,10 @@ async def _upload_all(
                     _archive_text,
                 )
                 await note_told(vault, archive)
-            left.remove(source)
+            left.remove(source)  # one that failed would fail again
             session.resume = session.same_command(sources=tuple(left), restart=False)
 
+    # A second --restart would abort what this run has sent.
     session.resume = session.same_command(restart=False)
     async with vault.spending(budget), running.showing():
         await run_side_by_side(upload_waiting, min(_AT_ONCE, len(sources)))
@@ -305,7 +307,7 @@ async def _upload(
             running.check_cost(source, _cost(running.budget.prices, upload.file.size, options.part_size))
         try:
             return await running.run(source, upload, is_resume=not upload.is_new)
-        finally:
+        finally:  # an upload can also expire while it goes on
             _tell_what_expired(session, upload)
 
 
@@ -352,7 +354,7 @@ async def _upload_stdin(
     session: Session, running: RunningUploads, vault: Vault, options: UploadOptions
 ) -> Archive:
     file = open_stdin()
-    await vault.sweep_uploads()
+    await vault.sweep_uploads()  # no later run finds an upload of a stream by its file
     status = os.fstat(0)
     part_size = options.part_size
     if part_size is None and options.expected_size is None and stat.S_ISREG(status.st_mode):

@@ -123,7 +123,7 @@ async def command(
 
     budget = spending.budget(glacier)
     prices = budget.prices
-    if dry_run or budget.limit is not None:
+    if dry_run or budget.limit is not None:  # only a plan tells the cost before anything is sent
         sync = FolderSync(glacier.vault(vault), directory, options)
         async with telling(session, sync.snapshot, lambda: _state(sync, None)):
             plan = await sync.plan()
@@ -146,7 +146,7 @@ async def command(
     started = time.monotonic()
     loop = asyncio.get_running_loop()
     await sync.prepare()
-    noticed = len(sync.notices)
+    noticed = len(sync.notices)  # those after it come from the run
     for sentence in sync.notices:  # before anything is sent: the catalog may be a new one
         session.output.warn(sentence)
     async with telling(session, sync.snapshot, lambda: _state(sync, speed)):

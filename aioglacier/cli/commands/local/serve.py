@@ -102,7 +102,7 @@ def command(session: Session, directory: str, **given: Any) -> int:
         raise click.UsageError(str(error)) from error
     try:
         session.run_async(lambda: _serve(session, server))
-    except StoppedError:
+    except StoppedError:  # the usual end of a server
         session.output.note("stopped; everything acknowledged is on disk")
     return Exit.DONE
 

@@ -69,6 +69,7 @@ def _hash(path: str) -> tuple[int, bytes]:
         status = os.fstat(fd)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(21, "Is a directory")
+        # Threads pay for large files only.
         if path == "-" or not stat.S_ISREG(status.st_mode) or status.st_size <= _SMALL:
             return _hash_stream(fd)
         leaves = _hash_leaves(fd, status.st_size)
@@ -114,5 +115,5 @@ def _hash_leaves(fd: int, size: int) -> bytes:
         try:
             return b"".join(threads.map(stretch, range(0, size, _STRETCH)))
         except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown(wait=False, cancel_futures=True)  # an error is told at once
             raise

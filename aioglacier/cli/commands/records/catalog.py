@@ -178,7 +178,7 @@ async def _ids_of(catalog: Catalog, key: VaultKey, size: int, tree_hash: bytes) 
         async for record in archives:
             if record.state != "deleted":
                 ids.append(record.archive.id)
-            if len(ids) == _IDS:
+            if len(ids) == _IDS:  # a set may have a million
                 break
     return ids
 
@@ -248,7 +248,7 @@ def _diff(session: Session, older: str, newer: str) -> None:
                 counts[change] += 1
                 record = {"change": change.value, **archive_record(archive)}
                 session.output.record(record, _difference_text, is_last=False)
-            if session.output.is_closed:
+            if session.output.is_closed:  # the reader has what it wanted
                 return
     if old.vault and new.vault and old.vault != new.vault:
         session.output.warn(f"these are inventories of two vaults, {old.vault} and {new.vault}")

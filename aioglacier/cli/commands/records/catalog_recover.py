@@ -56,7 +56,7 @@ def recover(
     """
     from aioglacier.bulk.recover import RecoveryOptions  # noqa: PLC0415  # not needed for help
 
-    session.begins_catalog = not dry_run
+    session.begins_catalog = not dry_run  # to fill a new catalog is its purpose
     options = RecoveryOptions(folder, spending.tier, identities)
 
     async def run(glacier: Glacier) -> int:

@@ -54,7 +54,7 @@ def empty(
     if dry_run:
         return lambda glacier: _plan(session, glacier.vault(name), cost, note)
     confirm(session, f"delete ALL archives of vault {name} for good", yes=yes, note=note)
-    session.resume = session.same_command(yes=True)
+    session.resume = session.same_command(yes=True)  # the answer was given
 
     async def run(glacier: Glacier) -> int:
         await refuse_to_lose_files(session, glacier.vault(name), None, lose_files=lose_files)
@@ -88,7 +88,7 @@ async def _plan(session: Session, vault: Vault, cost: Record, note: str) -> int:
 async def _empty(session: Session, vault: Vault, budget: Budget) -> int:
     before = await vault.describe()
     emptying = vault.prepare_emptying()
-    if before.inventoried is not None:
+    if before.inventoried is not None:  # the service has no list of the vault before its first inventory
         job, description = await inventory_job(session, vault, budget)
         await wait(session, job, description)
         session.safe = lambda: f"{show_count(emptying.snapshot().deleted, 'archive')} deleted so far"
