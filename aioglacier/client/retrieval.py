@@ -1,4 +1,4 @@
-"""What a retrieval is, wherever the archive lies, and the waiting for one."""
+"""A retrieval of an archive from a vault or a bucket, and the wait for it."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 UPLOAD_NAME: Final = "aioglacier-upload"
 TREE_HASH_NAME: Final = "aioglacier-tree-hash"
 
-#: S3 keeps an unfinished upload until it is told otherwise.
+#: S3 keeps an unfinished upload until a rule or a request removes it.
 RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
     ChecksumAlgorithm.SHA256: StoreRules(S3, PAYLOAD, PAYLOAD, lambda hashes: hashes.payload_hash, None),
     ChecksumAlgorithm.CRC64NVME: StoreRules(S3, CRC, CRC, lambda hashes: hashes.crc64nvme, None),

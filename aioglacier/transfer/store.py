@@ -22,7 +22,7 @@ A_co = TypeVar("A_co", covariant=True)
 
 
 class StoreRules(NamedTuple):
-    """What an engine has to know of a kind of place.
+    """The facts of a kind of place that an engine needs.
 
     Attributes:
         limits: Its limits for parts.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ObjectProofs(NamedTuple):
-    """What is known to verify an object's bytes by.
+    """The hashes that an object's bytes are verified by.
 
     Attributes:
         by_range: The checksum of each part.

@@ -68,7 +68,7 @@ class ArchiveOutput(Protocol):
         ...
 
     def recorded_hash(self, byte_range: ByteRange) -> bytes | None:
-        """Return the hash that these bytes had when they were uploaded, where it is known beforehand."""
+        """Return the hash that these bytes had when they were uploaded, where it is known before."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a look at a folder and at its vault finds."""
+"""The look at a folder and at its vault, before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is over its time is removed."""
+"""Housekeeping removes uploads that are over their time."""
 
 from __future__ import annotations
 

@@ -115,5 +115,5 @@ def _hash_leaves(fd: int, size: int) -> bytes:
         try:
             return b"".join(threads.map(stretch, range(0, size, _STRETCH)))
         except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)  # an error is told at once
+            threads.shutdown(wait=False, cancel_futures=True)  # an error ends all of them at once
             raise
