@@ -106,9 +106,11 @@ class ObjectStore:
             raise self._exists(error) from error
         except OutcomeUnknownError as error:
             head = await self._look(error)
-            if not self._is_ours(head, body.nbytes, checksum):
-                raise
-            return self._from_head(head, hashes.tree_hash, checksum)
+            if self._is_ours(head, body.nbytes, checksum):
+                return self._from_head(head, hashes.tree_hash, checksum)
+            if head is not None and not self._overwrite:
+                raise self._exists(None) from error
+            raise  # with no object, the lost request may still be on its way
         return self._archived(stored, body.nbytes, hashes.tree_hash, checksum)
 
     async def initiate(self, part_size: int) -> UploadId:
