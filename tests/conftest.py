@@ -24,7 +24,7 @@ gc.disable()
 
 # Without deadlines, because a shared machine may take any time over an example; pytest-timeout bounds a test.
 # A property gets fewer examples than hypothesis gives by itself; ``--hypothesis-profile=long`` searches.
-settings.register_profile("suite", deadline=None, max_examples=40, database=None)
+settings.register_profile("suite", deadline=None, max_examples=24, database=None)
 settings.register_profile("long", deadline=None, max_examples=1000)
 settings.load_profile("suite")
 

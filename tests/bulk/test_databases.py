@@ -14,7 +14,7 @@ from aioglacier.core.spending import Budget
 from tests.bulk.conftest import picture
 
 # Fixtures that give both databases in turn.
-from tests.catalog.conftest import database, location, path, server  # noqa: F401
+from tests.catalog.conftest import emptied_database, location, path, server  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,32 +36,79 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "share" / "catalog.db"
 
 
+#: Empties the tables and ends what an earlier test has left connected.
+_EMPTY = """
+DO $$ DECLARE found RECORD; BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET LOCAL session_replication_role = replica;  -- tables may refer to each other
+    FOR found IN SELECT tablename AS name FROM pg_tables
+        WHERE schemaname = 'aioglacier' AND tablename <> 'catalog_version'
+    LOOP
+        EXECUTE format('DELETE FROM aioglacier.%I', found.name);
+    END LOOP;
+    FOR found IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'aioglacier' LOOP
+        EXECUTE format('ALTER SEQUENCE aioglacier.%I RESTART', found.name);
+    END LOOP;
+END $$
+"""
+
+
+def ask(url: str, statement: str) -> None:
+    """Run a statement on a loop of its own: the test may run in another, or in none."""
+    with anyio.from_thread.start_blocking_portal() as portal:
+        portal.call(servers.ask, url, statement)
+
+
+@cache
+def kept_database(server: str) -> str:
+    """Make a database with the tables of a catalog, which one test uses after the other."""
+    ask(f"{server}/postgres", "CREATE DATABASE kept")
+
+    async def make_tables() -> None:
+        async with Catalog.open(f"{server}/kept"):
+            pass
+
+    with anyio.from_thread.start_blocking_portal() as portal:
+        portal.call(make_tables)
+    return f"{server}/kept"
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server() -> str:
     """The URL of a PostgreSQL server."""
-    bin_ = servers.programs()
-    if bin_ is None:
+    shared = servers.shared()
+    if shared is None:
         pytest.skip("PostgreSQL is not installed here: apt-get install postgresql")
-    with servers.running(bin_) as running:
-        yield running.url
+    return shared.url
 
 
 @pytest.fixture
 def database(server: str) -> str:
     """The URL of an empty PostgreSQL database of its own."""
     name = f"test_{secrets.token_hex(6)}"
-
-    # A loop of its own: the test may run in another, or in none.
-    with anyio.from_thread.start_blocking_portal() as portal:
-        portal.call(servers.ask, f"{server}/postgres", f"CREATE DATABASE {name}")
+    ask(f"{server}/postgres", f"CREATE DATABASE {name}")
     return f"{server}/{name}"
+
+
+@pytest.fixture
+def emptied_database(server: str) -> str:
+    """The URL of a PostgreSQL database with empty tables: making tables takes longer than most tests."""
+    database = kept_database(server)
+    ask(database, _EMPTY)
+    return database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_location(request: pytest.FixtureRequest) -> str:
+    """The location of a new catalog, in either database."""
+    return str(request.getfixturevalue("path" if request.param == "sqlite" else "database"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest) -> str:
-    """The location of a new catalog, in either database."""
-    name = "path" if request.param == "sqlite" else "database"
-    return str(request.getfixturevalue(name))
+    """The location of a catalog without records, in either database."""
+    return str(request.getfixturevalue("path" if request.param == "sqlite" else "emptied_database"))
 
 
 @pytest.fixture

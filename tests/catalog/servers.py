@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,10 @@ max_connections = 100
 shared_buffers = 64MB
 # Nothing here outlives the test, so nothing need reach the disk.
 fsync = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+autovacuum = off
 """
 
 
@@ -90,6 +96,22 @@ def running(bin_: Path) -> Iterator[Server]:
             yield server
         finally:
             server.stop()
+
+
+@cache
+def shared() -> Server | None:
+    """Return the only server of this process for tests that do not stop it, or None without PostgreSQL."""
+    bin_ = programs()
+    if bin_ is None:
+        return None
+    kept, process = ExitStack(), os.getpid()
+
+    def close() -> None:
+        if os.getpid() == process:  # and not a fork of it
+            kept.close()
+
+    atexit.register(close)
+    return kept.enter_context(running(bin_))
 
 
 @asynccontextmanager

@@ -52,6 +52,7 @@ def fast(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 def test_killed_at_every_point(fast: Path) -> None:
     """Every record that was reported is there, at most one more is, and the work goes on."""
     subprocess.run([sys.executable, "-m", "tests.catalog.crashes", fast], cwd=ROOT, check=True, timeout=120)

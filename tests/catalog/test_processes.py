@@ -46,10 +46,10 @@ run(work)
 """
 
 
-def test_processes_that_begin_together_all_get_their_records(location: str) -> None:
+def test_processes_that_begin_together_all_get_their_records(new_location: str) -> None:
     """DC-06: with a catalog that none of them has made before; each archive is there, with its parts."""
     with ExitStack() as stack:
-        children = [stack.enter_context(child(WRITER, location, str(number))) for number in range(4)]
+        children = [stack.enter_context(child(WRITER, new_location, str(number))) for number in range(4)]
         for process in children:
             assert process.stdin
             process.stdin.write(b"\n")
@@ -58,7 +58,7 @@ def test_processes_that_begin_together_all_get_their_records(location: str) -> N
             outcome(process)
 
     async def look() -> None:
-        async with Catalog.open(location) as catalog:
+        async with Catalog.open(new_location) as catalog:
             records = [record async for record in catalog.archives.list_vault(PHOTOS)]
             assert {record.source for record in records} == {"/0", "/1", "/2", "/3"}
             for record in records:

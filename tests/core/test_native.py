@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from aioglacier.core import treehash
 from aioglacier.core.treehash import combine_leaves, hash_core
@@ -105,7 +105,6 @@ def test_each_core_agrees_with_hashlib_around_blocks_and_leaves(new_pair: NewPai
 
 
 @both
-@settings(max_examples=60)
 @given(
     start=st.integers(0, 130),
     size=st.one_of(st.integers(0, 700), st.integers(0, 3 * MIB)),

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import (
@@ -124,7 +124,6 @@ def test_combine_equals_the_slow_root(count: int) -> None:
     assert combine(nodes) == combine_leaves(b"".join(nodes)) == slow_root(nodes)
 
 
-@settings(max_examples=25)
 @given(st.integers(0, 3 * MIB), st.lists(st.integers(0, 3 * MIB), max_size=8))
 def test_any_split_of_the_bytes_gives_the_same_hash(size: int, cuts: list[int]) -> None:
     """Only the bytes matter, not the pieces they come in; asking in between changes nothing."""

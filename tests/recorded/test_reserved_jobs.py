@@ -23,7 +23,7 @@ from aioglacier.recorded.reserved_jobs import reserve_job
 from aioglacier.server.requests.faults import Fault, FaultKind
 
 # Fixtures that give both databases in turn.
-from tests.catalog.conftest import database, location, path, server  # noqa: F401
+from tests.catalog.conftest import emptied_database, location, path, server  # noqa: F401
 from tests.cli.conftest import MIB
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ async def resume(
     await SourceUpload(store, resources, kept, opened, resume=(ID, known)).run()
 
 
-@settings(settings.get_profile("transfer"), max_examples=25)
+@settings(settings.get_profile("transfer"))
 @given(starts=st.sets(st.sampled_from(STARTS)), kind=st.sampled_from(KINDS))
 async def test_any_set_of_parts_is_completed_to_the_same_archive(
     starts: set[int], kind: str, tmp_path_factory: pytest.TempPathFactory

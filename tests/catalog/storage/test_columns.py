@@ -41,7 +41,7 @@ def test_plain_text_is_stored_as_itself(text: str) -> None:
     assert escape(text) == text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     source=PATHS,
     description=TEXTS,
@@ -79,7 +79,7 @@ async def test_an_upload_comes_back_as_it_was(
     assert await catalog.uploads.find_unfinished(PHOTOS, source) is None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     archives=st.lists(
         st.builds(

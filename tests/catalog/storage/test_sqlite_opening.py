@@ -179,13 +179,13 @@ def test_two_damaged_catalogs_are_both_kept(path: Path) -> None:
 
 
 def test_a_flipped_bit_is_found_or_in_doubt(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """200 places by chance: no crash and no other error, and no archive that is wrong is taken for good."""
+    """80 places by chance: no crash and no other error, and no archive that is wrong is taken for good."""
     fill(path, 300)
     sound = path.read_bytes()
     expected = [archive(number) for number in range(300)]
     chance = random.Random(20261122)  # noqa: S311  # not a secret
     found = silent = doubted = 0
-    for _ in range(200):
+    for _ in range(80):
         data = bytearray(sound)
         data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
         path.write_bytes(data)
@@ -203,9 +203,9 @@ def test_a_flipped_bit_is_found_or_in_doubt(path: Path, caplog: pytest.LogCaptur
                 assert record.state is ArchiveState.SUSPECT
                 assert "is damaged; 'aioglacier inventory photos' repairs it" in caplog.text
                 doubted += 1
-    assert found > 20
+    assert found > 8
     assert doubted > 0
-    assert found + silent == 200
+    assert found + silent == 80
 
 
 def test_an_inventory_repairs_what_was_damaged(path: Path) -> None:

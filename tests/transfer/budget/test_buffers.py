@@ -104,7 +104,7 @@ async def test_private_memory_is_for_who_asked_for_it() -> None:
     pool.close()
 
 
-@settings(settings.get_profile("transfer"), max_examples=60)
+@settings(settings.get_profile("transfer"))
 @given(st.lists(st.tuples(st.sampled_from([1, 2, 3, 5, 8]), st.integers(0, 3), st.booleans()), max_size=25))
 async def test_the_budget_is_never_exceeded(wishes: list[tuple[int, int, bool]]) -> None:
     """All memory together stays within the limit, for any sizes that are asked for, held and given up."""

@@ -45,7 +45,7 @@ class MineError(Exception):
     """An error of the caller's own."""
 
 
-@settings(settings.get_profile("transfer"), max_examples=40)
+@settings(settings.get_profile("transfer"))
 @given(
     size=st.integers(1, SIZE),
     ends=st.tuples(st.integers(0, SIZE), st.integers(0, SIZE)),
