@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entry_records import StoredEntry
     from aioglacier.client.job import Job
-    from aioglacier.core.models import JobDescription
+    from aioglacier.core.models import ArchiveId, JobDescription
     from aioglacier.recorded.vault_context import RecordedVault
+
+_log: Final = logging.getLogger("aioglacier.bulk")
 
 #: How often an output that is gone is asked for again.
 _RENEWALS: Final = 3
@@ -57,14 +60,15 @@ class _Asked:
     retrieval: Retrieval
     job: Job
     renewals: int = 0
+    has_failed: bool = False
 
 
 class Fetcher:
     """Fetches what was planned.
 
     Attributes:
-        has_lost: Whether an archive turned out to be gone, or another than on record. It is in doubt now, and
-            its files need another plan.
+        has_lost: Whether an archive turned out to be gone, to be another than on record, or could not be
+            retrieved twice. It is in doubt now, and its files need another plan.
     """
 
     def __init__(
@@ -148,7 +152,13 @@ class Fetcher:
             except JobNotFoundError:
                 if asked.renewals == _RENEWALS:
                     raise
+                await self._context.records.note_job_gone(asked.job.id)  # other commands would wait for it
                 await self._renew(asked, placer)
+            except JobFailedError as error:
+                if asked.has_failed:
+                    await self._give_up(asked.retrieval, error)
+                else:
+                    await self._renew(replace(asked, has_failed=True), placer)
         except ArchiveNotFoundError:
             self.has_lost = True
         except _ONE_RETRIEVAL as error:
@@ -181,21 +191,34 @@ class Fetcher:
         """Whether the service has another archive than is on record; then it is in doubt from now on."""
         if job.archive_tree_hash in {None, stored.archive_hash} or stored.archive_id is None:
             return False
-        await self._context.catalog.archives.doubt(self._context.key, stored.archive_id)
-        self.has_lost = True
+        await self._doubt(stored.archive_id)
         return True
 
+    async def _doubt(self, archive_id: ArchiveId) -> None:
+        await self._context.catalog.archives.doubt(self._context.key, archive_id)
+        self.has_lost = True
+
+    async def _give_up(self, retrieval: Retrieval, error: JobFailedError) -> None:
+        """Doubt an archive that two jobs could not retrieve."""
+        _log.warning(
+            "archive %s could not be retrieved twice (%s), and counts as suspect until an inventory lists it",
+            retrieval.archive_id,
+            error.status_message or "the service gives no reason",
+            extra={"is_notice": True},
+        )
+        await self._doubt(retrieval.archive_id)
+
     async def _renew(self, asked: _Asked, placer: Placer) -> None:
-        """Ask again for the rest of an output that has expired."""
+        """Ask again for the rest of an output that has expired, or that a job failed to bring."""
         old = asked.retrieval
         self._jobs.forget(old.archive_id, old.byte_range)  # or it would be used again
-        await self._context.records.note_job_gone(asked.job.id)  # other commands would wait for it
         missing = await self._missing(old, placer)
         for new in plan_retrievals([needed_of(stored) for stored in missing], self._gap):
             retrieval = replace(new, is_detached=old.is_detached)
             job = await self._jobs.get(retrieval.archive_id, retrieval.byte_range)
             self._progress.waiting += 1
-            await self._fetch_patiently(_Asked(retrieval, job, asked.renewals + 1), placer)
+            again = _Asked(retrieval, job, asked.renewals + 1, asked.has_failed)
+            await self._fetch_patiently(again, placer)
 
     async def _fail_all(self, retrieval: Retrieval, error: GlacierError, placer: Placer) -> None:
         """Report everything that does not come now, and is not in its place."""

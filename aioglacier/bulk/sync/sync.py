@@ -14,6 +14,7 @@ from aioglacier.bulk.settling import outcome_of, settle_folder
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
+from aioglacier.bulk.sync.unmounted import find_unmounted
 from aioglacier.core.errors import AccessDeniedError, ConfigurationError
 from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.see_through import GRACE_SECONDS
@@ -34,6 +35,7 @@ class FolderSync:
     Attributes:
         unknown: Errors for archives of former runs whose outcome is not known yet.
         notices: Sentences for the user, from ``prepare`` and from the end of the run.
+        unmounted: Folders that were on another disk, and are empty now.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class FolderSync:
     ) -> None:
         self.unknown: list[OutcomeUnknownError] = []
         self.notices: list[str] = []
+        self.unmounted: list[bytes] = []
         self._options = options or SyncOptions()
         self._context = vault.context.recorded()
         self._root = os.path.realpath(os.fsdecode(directory))
@@ -56,9 +59,10 @@ class FolderSync:
 
     @property
     def held_back(self) -> int:
-        """The number of paths that are gone from the folder but not recorded as removed, being most of it.
+        """The number of paths that are gone from the folder but not recorded as removed.
 
-        The disk of the folder may not be mounted; see ``accept_removals`` and ``SyncOptions``.
+        They are most of it, or lie in ``unmounted``: a disk may not be mounted. See ``accept_removals`` and
+        ``SyncOptions``.
         """
         return len(self._held_back)
 
@@ -118,7 +122,7 @@ class FolderSync:
             else:
                 self._stages.look.list_failures(self._stages.failures)
                 await self._note_plain_copies(tree)
-                self._hold_back()
+                await self._hold_back(tree)
                 await self._end(tree, run, "")
         return self.snapshot()
 
@@ -223,11 +227,19 @@ class FolderSync:
                 "'aioglacier delete' removes their archives"
             )
 
-    def _hold_back(self) -> None:
-        """Keep the removals for the user to confirm if they are most of the folder."""
-        stages = self._stages
-        if stages.are_most_gone() and not self._options.accepts_removals:
+    async def _hold_back(self, tree: TreeRecord) -> None:
+        """Keep removals for the user to confirm if they are most of the folder, or a disk is not mounted."""
+        stages, entries = self._stages, self._context.catalog.entries
+        if self._options.accepts_removals:
+            pass
+        elif stages.are_most_gone():
             stages.gone, self._held_back = [], stages.gone
+        else:
+            found = await find_unmounted(entries, tree, self._root, stages.gone)
+            self.unmounted = sorted(found)
+            self._held_back = [known for paths in found.values() for known in paths]
+            held = {known.number for known in self._held_back}
+            stages.gone = [known for known in stages.gone if known.number not in held]
         stages.counters.removed = len(stages.gone)
 
     async def _end(self, tree: TreeRecord, run: RunNumber, outcome: str) -> None:

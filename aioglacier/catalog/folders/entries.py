@@ -105,6 +105,15 @@ class Entries(Records):
 
         return await self._database.read(question) if numbers else {}
 
+    async def devices_outside(self, tree: TreeRecord, folder: bytes) -> set[int]:
+        """Return the devices of the paths on record that do not lie in a folder, whose name ends in "/"."""
+        outside = "tree = ? AND until IS NULL AND (path < ? OR path >= ?)"
+        values = (tree.number, folder, folder[:-1] + b"0")  # "0" comes after "/"
+        rows = await self._database.read(
+            lambda connection: connection.rows(f"SELECT DISTINCT device FROM entries WHERE {outside}", values)  # noqa: S608
+        )
+        return {device for (device,) in rows}
+
     async def find_content(
         self,
         key: VaultKey,

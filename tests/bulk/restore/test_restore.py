@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,8 +22,10 @@ from aioglacier.server.requests.faults import Fault, FaultKind
 from tests.bulk.conftest import MIB, Key, picture
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from aioglacier.client.vault import Vault
     from tests.bulk.conftest import Place
 
 
@@ -78,17 +81,12 @@ async def test_neighbouring_ranges_bring_each_member_once(
     assert picture(tmp_path / "back") == picture(tree)
 
 
-@pytest.mark.parametrize("is_limited", [False, True])
-async def test_an_expired_output_is_asked_for_again_within_the_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_limited: bool
-) -> None:
-    """A day passes during the fetch: new jobs bring the rest, but none that exceeds ``max_cost``."""
-    monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
-    tree = make_files(tmp_path / "tree", 24, MIB // 2)
-    slow = Fault("GetJobOutput", FaultKind.DELAY, seconds=1.0, count=2)
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[tuple[LocalGlacier, Vault]]:
+    """Run a local Glacier in this process, so that faults can be added, with a vault and a catalog."""
     async with (
-        LocalGlacier(tmp_path / "glacier", job_delay=0) as server,
-        Catalog.open(tmp_path / "catalog.db") as catalog,
+        LocalGlacier(folder / "glacier", job_delay=0) as server,
+        Catalog.open(folder / "catalog.db") as catalog,
         aioglacier.connect(
             endpoint_url=server.url,
             region_name="us-east-1",
@@ -98,7 +96,47 @@ async def test_an_expired_output_is_asked_for_again_within_the_limit(
             hash_in="threads",
         ) as glacier,
     ):
-        vault = await glacier.create_vault("folders")
+        yield server, await glacier.create_vault("folders")
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+@pytest.mark.parametrize("has_older", [True, False])
+async def test_an_archive_that_two_jobs_fail_to_retrieve_is_suspect(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, has_older: bool, failures: int
+) -> None:
+    """An older version comes back or the path is named, and the next sync sends the file again."""
+    tree = make_files(tmp_path / "tree", 1, 1000)
+    contents = [(tree / "f00").read_bytes()]
+    async with serving(tmp_path) as (server, vault):
+        if has_older:
+            await FolderSync(vault, tree).run()
+            contents.append(os.urandom(2000))
+            (tree / "f00").write_bytes(contents[-1])
+        await FolderSync(vault, tree).run()
+        server.faults.add(Fault("InitiateJob", FaultKind.JOB_FAILURE, count=failures, message="no luck"))
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")))
+        await restore.run()
+        is_lost = failures == 2
+        assert bool((await FolderSync(vault, tree).run()).archived) is is_lost
+    assert ("no luck" in caplog.text) is is_lost
+    if is_lost and not has_older:
+        assert b"f00" in {each.path for each in restore.failures}
+        assert {type(each.error) for each in restore.failures} == {NotStoredError}
+    else:
+        assert restore.failures == []
+        assert (tmp_path / "back" / "f00").read_bytes() == contents[-2 if is_lost else -1]
+    assert restore.snapshot().jobs_started == failures + (not is_lost or has_older)
+
+
+@pytest.mark.parametrize("is_limited", [False, True])
+async def test_an_expired_output_is_asked_for_again_within_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_limited: bool
+) -> None:
+    """A day passes during the fetch: new jobs bring the rest, but none that exceeds ``max_cost``."""
+    monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
+    tree = make_files(tmp_path / "tree", 24, MIB // 2)
+    slow = Fault("GetJobOutput", FaultKind.DELAY, seconds=1.0, count=2)
+    async with serving(tmp_path) as (server, vault):
         await FolderSync(vault, tree).run()
         prices = load_prices("us-east-1")
         cost = (await FolderRestore(vault, tmp_path / "back", Budget(prices)).plan()).cost

@@ -158,9 +158,11 @@ async def command(
     for sentence in (*map(str, sync.unknown), *sync.notices[noticed:]):
         session.output.warn(sentence)
     if sync.held_back:
+        folders = ", ".join(repr(os.fsdecode(each)) for each in sync.unmounted)
+        what = f"which were on another disk in {folders}," if folders else "most of the folder,"
         session.output.warn(
-            f"{show_count(sync.held_back, 'path')} on record, most of the folder, are gone from it. Nothing "
-            "was recorded as removed: the disk may not be mounted. Use --accept-removals if they are removed"
+            f"{show_count(sync.held_back, 'path')} on record, {what} are gone. They were not recorded as "
+            "removed: the disk may not be mounted. Use --accept-removals if they are removed"
         )
     summarize(session, done, cost_record(prices, budget.cost), started, _text, vault=vault)
     undecided = sum(isinstance(failure.error, OutcomeUnknownError) for failure in sync.failures)
