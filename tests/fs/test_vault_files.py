@@ -12,35 +12,12 @@ from pyarrow import Table, parquet
 
 from aioglacier.core.errors import NotRetrievedError
 from aioglacier.fs import GlacierFileSystem
-from aioglacier.server import LocalGlacier
-from aioglacier.testing import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from aioglacier.testing import ServedGlacier
-
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGlacier]:
-    """A local Glacier that answers at once, shared by the tests of this file."""
-    with serving(LocalGlacier(tmp_path_factory.mktemp("glacier"), job_delay=0, inventory_lag=0)) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def options(server: ServedGlacier, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The arguments that lead to it."""
-    return {
-        "endpoint_url": server.url,
-        "region_name": "us-east-1",
-        "aws_access_key_id": "AKIAEXAMPLE",
-        "aws_secret_access_key": "secret",
-        "catalog": str(tmp_path_factory.mktemp("catalog") / "catalog.db"),
-    }
 
 
 @pytest.fixture

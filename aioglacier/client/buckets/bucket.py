@@ -337,6 +337,18 @@ class Bucket:
                 is_new = await ask_for_restore(self._context, head, days=days, tier=chosen)
         return Restore(self._context, full_key, days=days, tier=chosen, byte_range=range_, is_new=is_new)
 
+    def restored(self, key: str) -> Restore:
+        """Return the retrieval of an object that can be read already. Nothing is sent or restored."""
+        return Restore(self._context, check_key(self.prefix + key), days=1, tier=Tier.STANDARD)
+
+    async def remove(self) -> None:
+        """Delete the bucket itself, which must be empty.
+
+        Raises:
+            ServiceError: There are objects in it.
+        """
+        await (await self._context.open_gateway()).delete_bucket(self._context.ref)
+
     # --- how
 
     def _options(

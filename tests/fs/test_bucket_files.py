@@ -1,0 +1,88 @@
+# mypy: disable-error-code=misc
+"""Buckets through fsspec: its own contract tests, and the rules of archive classes."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from fsspec.tests.abstract import AbstractFixtures, AbstractOpenTests, AbstractPipeTests
+
+from aioglacier.core.errors import InvalidPlanError, ObjectExistsError
+from aioglacier.fs import S3ArchiveFileSystem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def system(options: dict[str, Any]) -> Iterator[S3ArchiveFileSystem]:
+    """Open a file system whose objects are read at once, and may be replaced."""
+    system = S3ArchiveFileSystem(
+        storage_class="GLACIER_IR", overwrite=True, skip_instance_cache=True, **options
+    )
+    yield system
+    system.close()
+
+
+@pytest.fixture
+def bucket(system: Any) -> str:
+    """Make a bucket of the test's own."""
+    name = f"bucket-{next(_NUMBERS)}"
+    system.mkdir(name)
+    return name
+
+
+class TestContract(AbstractFixtures, AbstractOpenTests, AbstractPipeTests):
+    """The contract tests of fsspec that ask for no empty file."""
+
+    @pytest.fixture
+    def fs(self, system: S3ArchiveFileSystem) -> S3ArchiveFileSystem:
+        """Return the file system."""
+        return system
+
+    @pytest.fixture
+    def fs_path(self, bucket: str) -> str:
+        """Return a bucket."""
+        return bucket
+
+    @pytest.fixture
+    def fs_join(self) -> Callable[..., str]:
+        """Return a function that joins paths."""
+        return lambda *parts: "/".join(parts)
+
+    @pytest.fixture
+    def supports_empty_directories(self) -> bool:
+        """Folders exist by the names of objects."""
+        return False
+
+
+def test_a_class_is_named(options: dict[str, Any], bucket: str) -> None:
+    """Without one nothing is sent."""
+    system = S3ArchiveFileSystem(skip_instance_cache=True, **options)
+    with pytest.raises(InvalidPlanError, match="class"):
+        system.pipe_file(f"{bucket}/a", b"a")
+    system.close()
+
+
+def test_an_object_is_replaced_only_on_request(options: dict[str, Any], bucket: str) -> None:
+    """By default a second write to a key is an error, and the object stays."""
+    system = S3ArchiveFileSystem(storage_class="GLACIER_IR", skip_instance_cache=True, **options)
+    system.pipe_file(f"{bucket}/a", b"a")
+    with pytest.raises(ObjectExistsError):
+        system.pipe_file(f"{bucket}/a", b"b")
+    assert system.cat_file(f"{bucket}/a") == b"a"
+    system.close()
+
+
+def test_pandas_writes_and_reads(system: Any, options: dict[str, Any], bucket: str) -> None:
+    """A table in a class that reads at once comes back by its address."""
+    frame = pd.DataFrame({"a": range(1000)})
+    address = f"s3archive://{bucket}/2026/frame.parquet"
+    frame.to_parquet(address, storage_options={"storage_class": "GLACIER_IR", **options})
+    pd.testing.assert_frame_equal(pd.read_parquet(address, storage_options=options), frame)
+    assert system.find(bucket) == [f"{bucket}/2026/frame.parquet"]
