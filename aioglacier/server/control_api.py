@@ -77,7 +77,23 @@ def _count(db: sqlite3.Connection) -> dict[str, int]:
     archives, vaults = db.execute("SELECT COALESCE(SUM(live_archives), 0), COUNT(*) FROM vaults").fetchone()
     (uploads,) = db.execute("SELECT COUNT(*) FROM uploads WHERE state = 'open'").fetchone()
     (jobs,) = db.execute("SELECT COUNT(*) FROM jobs").fetchone()
-    return {"archives": archives, "jobs": jobs, "uploads": uploads, "vaults": vaults}
+    (buckets,) = db.execute("SELECT COUNT(*) FROM buckets").fetchone()
+    (objects,) = db.execute("SELECT COUNT(*) FROM objects").fetchone()
+    (object_uploads,) = db.execute("SELECT COUNT(*) FROM object_uploads WHERE etag IS NULL").fetchone()
+    deleted, byte_days = db.execute(
+        "SELECT COUNT(*), COALESCE(SUM(size * days_left), 0) FROM early_deletions"
+    ).fetchone()
+    return {
+        "archives": archives,
+        "buckets": buckets,
+        "early_deletions": deleted,
+        "early_deletion_byte_days": byte_days,
+        "jobs": jobs,
+        "object_uploads": object_uploads,
+        "objects": objects,
+        "uploads": uploads,
+        "vaults": vaults,
+    }
 
 
 async def _clock(site: Site, content: Any) -> dict[str, Any]:

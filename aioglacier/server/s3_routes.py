@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote
 
 from aioglacier.server.operations.s3 import (
+    bucket_settings as settings,
     buckets,
+    copies,
     multipart,
     multipart_lists,
     object_attributes as attributes,
     object_lists,
     object_reading as reading,
+    object_tags as tags,
     objects,
+    restores,
 )
 from aioglacier.server.protocol import s3_behaviour as behaviour
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, not_implemented
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aioglacier.server.requests.call import Answer
     from aioglacier.server.requests.s3_call import S3Call
@@ -59,6 +63,9 @@ class S3Target:
         return "object" if self.key else "bucket" if self.bucket else "account"
 
 
+#: A header, which makes another operation of a put.
+_COPY: Final = "x-amz-copy-source"
+
 #: Each operation by its method, its level and its subresource: the query's key that selects it.
 S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
     ("GET", "account", ""): S3Operation(buckets.list_buckets),
@@ -70,10 +77,26 @@ S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
     ("GET", "bucket", "list-type"): S3Operation(object_lists.list_objects_v2),
     ("GET", "bucket", "uploads"): S3Operation(multipart_lists.list_multipart_uploads),
     ("POST", "bucket", "delete"): S3Operation(objects.delete_objects),
+    ("GET", "bucket", "lifecycle"): S3Operation(settings.get_bucket_lifecycle_configuration),
+    ("PUT", "bucket", "lifecycle"): S3Operation(settings.put_bucket_lifecycle_configuration),
+    ("DELETE", "bucket", "lifecycle"): S3Operation(settings.delete_bucket_lifecycle),
+    ("GET", "bucket", "notification"): S3Operation(settings.get_bucket_notification_configuration),
+    ("PUT", "bucket", "notification"): S3Operation(settings.put_bucket_notification_configuration),
+    ("GET", "bucket", "object-lock"): S3Operation(settings.get_object_lock_configuration),
+    ("GET", "bucket", "versioning"): S3Operation(settings.get_bucket_versioning),
     ("PUT", "object", ""): S3Operation(objects.put_object, takes_bytes=True),
     ("HEAD", "object", ""): S3Operation(reading.head_object),
     ("GET", "object", ""): S3Operation(reading.get_object),
     ("DELETE", "object", ""): S3Operation(objects.delete_object),
+    ("PUT", "object", _COPY): S3Operation(copies.copy_object, is_slow=True),
+    ("POST", "object", "restore"): S3Operation(restores.restore_object),
+    ("GET", "object", "tagging"): S3Operation(tags.get_object_tagging),
+    ("PUT", "object", "tagging"): S3Operation(tags.put_object_tagging),
+    ("DELETE", "object", "tagging"): S3Operation(tags.delete_object_tagging),
+    ("GET", "object", "retention"): S3Operation(tags.get_object_retention),
+    ("PUT", "object", "retention"): S3Operation(tags.put_object_retention),
+    ("GET", "object", "legal-hold"): S3Operation(tags.get_object_legal_hold),
+    ("PUT", "object", "legal-hold"): S3Operation(tags.put_object_legal_hold),
     ("GET", "object", "attributes"): S3Operation(attributes.get_object_attributes),
     ("POST", "object", "uploads"): S3Operation(multipart.create_multipart_upload),
     ("PUT", "object", "uploadId"): S3Operation(multipart.upload_part, takes_bytes=True),
@@ -149,7 +172,7 @@ def _bucket_of_host(host: str, own_names: tuple[str, ...]) -> str | None:
     return match[1] if match else None
 
 
-def find_s3_operation(method: str, target: S3Target) -> S3Operation:
+def find_s3_operation(method: str, target: S3Target, headers: Mapping[str, str]) -> S3Operation:
     """Return the operation of a request.
 
     Raises:
@@ -160,6 +183,10 @@ def find_s3_operation(method: str, target: S3Target) -> S3Operation:
     if target.query.get("versionId", "null") != "null":
         raise not_implemented("versions of objects")
     subresource = next((key for key in target.query if key in _IMPLEMENTED), "")
+    if _COPY in headers and method == "PUT" and subresource in {"", "uploadId"}:
+        if subresource:
+            raise not_implemented("UploadPartCopy")
+        subresource = _COPY
     operation = S3_OPERATIONS.get((method, target.level, subresource))
     if operation is not None:
         return operation

@@ -66,7 +66,7 @@ class S3Service:
         host = (urlsplit(f"//{request.headers.get('Host', '')}").hostname or "").rstrip(".")
         target = parse_s3_target(path, host, self._own_names)
         signer = self._check_signature(request, path)
-        operation = find_s3_operation(request.method, target)
+        operation = find_s3_operation(request.method, target, request.headers)
         self._check_owner(request)
         body = b"" if operation.takes_bytes else await self._read_document(request)
         faults = self._site.faults.of_request(operation.name, request)

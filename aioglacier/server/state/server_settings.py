@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from aioglacier.server.protocol import behaviour
+from aioglacier.server.protocol import behaviour, s3_behaviour
 
 if TYPE_CHECKING:
     import ssl
@@ -45,6 +45,12 @@ class Settings:
     def inventory_lag_ms(self) -> int:
         """The lag in milliseconds."""
         return int(self.inventory_lag * 1000)
+
+    def restore_seconds(self, storage_class: str, tier: str) -> float:
+        """Return the seconds of a restore: S3's, unless the delay of this tier was changed for jobs."""
+        if (given := self.job_delay[tier]) != behaviour.JOB_DELAY_SECONDS[tier]:
+            return given
+        return s3_behaviour.RESTORE_SECONDS[storage_class][tier]
 
     def vault_arn(self, name: str) -> str:
         """Return the ARN of a vault."""

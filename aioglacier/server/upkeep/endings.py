@@ -21,8 +21,8 @@ _EVENTS: Final = {
     "ArchiveRetrieval": "ArchiveRetrievalCompleted",
     "InventoryRetrieval": "InventoryRetrievalCompleted",
 }
-_FOREVER: Final = 2**62
-_AT_A_TIME: Final = 500
+FOREVER: Final = 2**62
+AT_A_TIME: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ def due_jobs(db: sqlite3.Connection, now: int) -> tuple[list[sqlite3.Row], int]:
     """Return some of the due jobs, and the time of the next query."""
     due = db.execute(
         "SELECT * FROM jobs WHERE status = 'InProgress' AND due <= ? ORDER BY due, number LIMIT ?",
-        (now, _AT_A_TIME),
+        (now, AT_A_TIME),
     ).fetchall()
-    if len(due) == _AT_A_TIME:
+    if len(due) == AT_A_TIME:
         return due, now
     (following,) = db.execute(
         "SELECT MIN(due) FROM jobs WHERE status = 'InProgress' AND due > ?", (now,)
     ).fetchone()
-    return due, _FOREVER if following is None else following
+    return due, FOREVER if following is None else following
 
 
 def end_job(db: sqlite3.Connection, job: sqlite3.Row, *, failure: str | None) -> None:
@@ -98,14 +98,14 @@ def expire(db: sqlite3.Connection, now: int) -> bool:
     """Remove some expired uploads and jobs; return whether there may be more."""
     old_uploads = db.execute(
         "SELECT number, body, state FROM uploads WHERE active <= ? LIMIT ?",
-        (now - min(uploads.IDLE_MS, uploads.REPEAT_MS), _AT_A_TIME),
+        (now - min(uploads.IDLE_MS, uploads.REPEAT_MS), AT_A_TIME),
     ).fetchall()
     for number, body, _ in old_uploads:
         db.execute("DELETE FROM uploads WHERE number = ?", (number,))
         bodies.release(db, body)
     old_jobs = db.execute(
         "SELECT number, body, output_file FROM jobs WHERE completed <= ? LIMIT ?",
-        (now - jobs.KEPT_MS, _AT_A_TIME),
+        (now - jobs.KEPT_MS, AT_A_TIME),
     ).fetchall()
     for number, body, output_file in old_jobs:
         db.execute("DELETE FROM jobs WHERE number = ?", (number,))
@@ -113,12 +113,12 @@ def expire(db: sqlite3.Connection, now: int) -> bool:
             bodies.release(db, body)
         if output_file is not None:
             db.execute("INSERT OR IGNORE INTO doomed VALUES (?)", (output_file,))
-    return len(old_uploads) == _AT_A_TIME or len(old_jobs) == _AT_A_TIME
+    return len(old_uploads) == AT_A_TIME or len(old_jobs) == AT_A_TIME
 
 
 def doomed_files(db: sqlite3.Connection) -> list[str]:
     """Return some of the files to remove."""
-    return [file for (file,) in db.execute("SELECT file FROM doomed LIMIT ?", (_AT_A_TIME,))]
+    return [file for (file,) in db.execute("SELECT file FROM doomed LIMIT ?", (AT_A_TIME,))]
 
 
 def forget_files(db: sqlite3.Connection, names: list[str]) -> None:

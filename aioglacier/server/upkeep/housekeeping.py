@@ -15,7 +15,7 @@ from anyio import to_thread
 
 from aioglacier.server.operations.vaults import inventory
 from aioglacier.server.protocol import behaviour
-from aioglacier.server.upkeep import endings, notify as notices
+from aioglacier.server.upkeep import bucket_upkeep, endings, notify as notices
 
 if TYPE_CHECKING:
     import sqlite3
@@ -35,7 +35,6 @@ _PATIENCE_SECONDS: Final = 10.0
 
 #: The clock may be moved by code that cannot wake this task.
 _NAP_SECONDS: Final = 1.0
-_FOREVER: Final = 2**62
 _RETRY_MS: Final = 5000
 
 #: Expired things are invisible at once; their bytes are removed so much later (real time).
@@ -48,7 +47,7 @@ class Housekeeping:
     def __init__(self) -> None:
         self._site: Site
         self._next_due = 0
-        self._meanwhile_due = _FOREVER
+        self._meanwhile_due = endings.FOREVER
         self._cleanings_asked = 1  # for what expired while no server ran
         self._cleanings_done = 0
         self._wake = anyio.Event()
@@ -112,15 +111,18 @@ class Housekeeping:
         now = self._site.clock.milliseconds()
         if self._next_due > now:
             return
-        self._meanwhile_due = _FOREVER  # later jobs lower it
+        self._meanwhile_due = endings.FOREVER  # later jobs lower it
         try:
             due, next_due = await self._site.database.read(partial(endings.due_jobs, now=now))
             for job in due:
                 await self._end_job(job, tasks)
+            announce = partial(bucket_upkeep.announce_restores, now=now, settings=self._site.settings)
+            due_notices, next_restore = await self._site.database.write(announce)
+            self._send(due_notices, tasks)
         except Exception:
             self._next_due = now + _RETRY_MS
             raise
-        self._next_due = min(next_due, self._meanwhile_due)
+        self._next_due = min(next_due, next_restore, self._meanwhile_due)
 
     async def _end_job(self, job: sqlite3.Row, tasks: TaskGroup) -> None:
         change = partial(
@@ -129,6 +131,9 @@ class Housekeeping:
         ended, due_notices = await self._site.database.write(change)
         if ended is not None:
             await to_thread.run_sync(self._site.files.shelve, ended)
+        self._send(due_notices, tasks)
+
+    def _send(self, due_notices: list[endings.Notice], tasks: TaskGroup) -> None:
         if self._site.settings.has_listeners:
             for notice in due_notices:
                 tasks.start_soon(notices.deliver, notice, self._site.settings)
@@ -163,7 +168,10 @@ class Housekeeping:
             self._cleanings_done = asked
 
     async def _remove_expired(self, database: Database, files: Files) -> None:
-        while await database.write(partial(endings.expire, now=self._site.clock.milliseconds())):
+        now = self._site.clock.milliseconds()
+        while await database.write(partial(endings.expire, now=now)):
+            pass
+        while await database.write(partial(bucket_upkeep.abort_old_uploads, now=now)):
             pass
         while doomed := await database.read(endings.doomed_files):
             await to_thread.run_sync(files.remove, doomed)

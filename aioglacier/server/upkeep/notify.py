@@ -37,11 +37,14 @@ _SUBJECT: Final = "Notification From Amazon Glacier Service"
 
 async def deliver(notice: Notice, settings: Settings) -> None:
     """Send a notice to each receiver with a few attempts; a notice that still fails is logged and dropped."""
+    is_for_queue = notice.topic.startswith("arn:aws:sqs:")
     if settings.notify_url is not None:
         headers = {"Content-Type": "text/plain; charset=UTF-8", "x-amz-sns-message-type": "Notification"}
-        await _deliver(notice, partial(_post, settings.notify_url, envelope(notice), headers))
+        body = notice.message.encode() if is_for_queue else envelope(notice)
+        await _deliver(notice, partial(_post, settings.notify_url, body, headers))
     if settings.sns_endpoint_url is not None:
-        await _deliver(notice, partial(_publish, notice, settings.sns_endpoint_url, settings))
+        send = _send_to_queue if is_for_queue else _publish
+        await _deliver(notice, partial(send, notice, settings.sns_endpoint_url, settings))
 
 
 async def _deliver(notice: Notice, send: Callable[[], None]) -> None:
@@ -84,6 +87,22 @@ def _publish(notice: Notice, url: str, settings: Settings) -> None:
         "Subject": _SUBJECT,
         "Message": notice.message,
     }
+    _post_form("sns", form, url, settings)
+
+
+def _send_to_queue(notice: Notice, url: str, settings: Settings) -> None:
+    """Send a message to a queue of the same emulator, as S3 does, without an envelope."""
+    account, _, name = notice.topic.removeprefix("arn:aws:sqs:").partition(":")[2].partition(":")
+    form = {
+        "Action": "SendMessage",
+        "Version": "2012-11-05",
+        "QueueUrl": f"{url.rstrip('/')}/{account}/{name}",
+        "MessageBody": notice.message,
+    }
+    _post_form("sqs", form, url, settings)
+
+
+def _post_form(service: str, form: dict[str, str], url: str, settings: Settings) -> None:
     body = urlencode(form).encode()
     date = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     headers = {
@@ -104,7 +123,7 @@ def _publish(notice: Notice, url: str, settings: Settings) -> None:
         pair,
         date=date,
         region=settings.region,
-        service="sns",
+        service=service,
     )
     _post(url, body, headers)
 

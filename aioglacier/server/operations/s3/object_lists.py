@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aioglacier.server.operations.s3 import key_pages, restore_state
+from aioglacier.server.operations.s3 import key_pages, restores
 from aioglacier.server.operations.s3.key_pages import KeyPage, KeyQuery
 from aioglacier.server.operations.s3.object_records import quoted
 from aioglacier.server.protocol import s3_behaviour as behaviour, wire_format as wire
@@ -92,7 +92,7 @@ def _content(call: S3Call, query: KeyQuery, page: KeyPage, *, has_owner: bool) -
             "Size": row["size"],
             "Owner": call.owner if has_owner else None,
             "StorageClass": row["storage_class"],
-            "RestoreStatus": restore_state.element(row, call.now) if has_restores else None,
+            "RestoreStatus": restores.element(row, call.now) if has_restores else None,
         }
         for row in page.rows
     ]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.ranges import ByteRange
-from aioglacier.server.operations.s3 import object_records as records, restore_state
+from aioglacier.server.operations.s3 import object_records as records, restores
 from aioglacier.server.operations.s3.object_records import quoted
 from aioglacier.server.operations.s3.object_traits import Traits
 from aioglacier.server.protocol import payload_checksums as checksums, wire_format as wire
@@ -51,7 +51,7 @@ def _answer(db: sqlite3.Connection, call: S3Call) -> Answer:
     row = records.find_object(db, call)
     _check_conditions(call, row)
     if call.request.method == "GET":
-        restore_state.check_readable(row, call.now)
+        restores.check_readable(row, call.now)
     headers = _headers(call, row)
     wanted, part = _wanted(db, call, row)
     if part is not None and row["part_count"] is not None:
@@ -82,7 +82,7 @@ def _headers(call: S3Call, row: sqlite3.Row) -> dict[str, str]:
         "ETag": quoted(row["etag"]),
         "Last-Modified": http_date(row["modified"]),
         "Accept-Ranges": "bytes",
-        **restore_state.header(row, call.now),
+        **restores.header(row, call.now),
     }
     if row["storage_class"] != "STANDARD":
         headers["x-amz-storage-class"] = row["storage_class"]

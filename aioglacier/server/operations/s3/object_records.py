@@ -68,10 +68,10 @@ def add_object(db: sqlite3.Connection, call: S3Call, new: NewObject) -> None:
     bucket = find_bucket(db, call)
     old = current_object(db, bucket, call.key)
     check_write(call, old)
-    if (new.traits.lock_until is not None or new.traits.is_held) and not _has_locks(db, bucket):
+    if (new.traits.lock_until is not None or new.traits.is_held) and not has_locks(db, bucket):
         raise S3RefusalError("InvalidRequest", "Bucket is missing Object Lock Configuration")
     if old is not None:
-        remove_object(db, call, old)
+        _remove_record(db, call, old)
     db.execute(
         "INSERT INTO objects (bucket, key, body, size, etag, modified, storage_class, traits, part_count, "
         "algorithm, checksum_type, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -90,9 +90,12 @@ def add_object(db: sqlite3.Connection, call: S3Call, new: NewObject) -> None:
             new.checksum,
         ),
     )
+    if old is not None:
+        object_bodies.release(db, old["body"])  # last, because a copy onto itself keeps the bytes
 
 
-def _has_locks(db: sqlite3.Connection, bucket: int) -> bool:
+def has_locks(db: sqlite3.Connection, bucket: int) -> bool:
+    """Return whether objects of a bucket can be locked."""
     found = db.execute("SELECT 1 FROM bucket_documents WHERE bucket = ? AND kind = 'object-lock'", (bucket,))
     return found.fetchone() is not None
 
@@ -103,8 +106,17 @@ def remove_object(db: sqlite3.Connection, call: S3Call, row: sqlite3.Row) -> Non
     Raises:
         S3RefusalError: The object is locked.
     """
-    may_bypass = (call.header("x-amz-bypass-governance-retention") or "").lower() == "true"
-    Traits.load(row).check_lock(call.now, may_bypass=may_bypass)
+    _remove_record(db, call, row)
+    object_bodies.release(db, row["body"])
+
+
+def may_bypass(call: S3Call) -> bool:
+    """Return whether a request claims the right to bypass locks of mode GOVERNANCE."""
+    return (call.header("x-amz-bypass-governance-retention") or "").lower() == "true"
+
+
+def _remove_record(db: sqlite3.Connection, call: S3Call, row: sqlite3.Row) -> None:
+    Traits.load(row).check_lock(call.now, may_bypass=may_bypass(call))
     days = behaviour.MINIMUM_DAYS.get(row["storage_class"], 0)
     if (days_left := days - (call.now - row["modified"]) // DAY_MS) > 0:
         db.execute(
@@ -113,7 +125,6 @@ def remove_object(db: sqlite3.Connection, call: S3Call, row: sqlite3.Row) -> Non
             (call.bucket, row["key"], row["storage_class"], row["size"], call.now, days_left),
         )
     db.execute("DELETE FROM objects WHERE number = ?", (row["number"],))
-    object_bodies.release(db, row["body"])
 
 
 def check_write(call: S3Call, old: sqlite3.Row | None) -> None:
