@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from aioglacier.core.errors import InvalidPlanError
+from aioglacier.core.errors import IntegrityError, InvalidPlanError, ServiceError
 from aioglacier.core.s3.object_checks import check_bucket_name, check_key
 from aioglacier.gateway.calls.caller import Caller, SentBody
 from aioglacier.gateway.contract.options import USER_AGENT
@@ -18,7 +18,7 @@ from aioglacier.gateway.s3.gateway import S3Gateway
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aioglacier.core.s3.objects import BucketRef
+    from aioglacier.core.s3.objects import BucketRef, ObjectChecksum
     from aioglacier.gateway.contract.operation import Arguments, Operation
     from aioglacier.gateway.contract.options import GatewayOptions
     from aioglacier.gateway.contract.protocols import Answer, RawRequest
@@ -52,6 +52,7 @@ class S3Caller(Caller, S3Gateway):
         """Send one request and read its answer.
 
         Raises:
+            IntegrityError: The parts do not have the checksum of the whole; errors of bodies are the base's.
             InvalidPlanError: A body without a payload hash would go over a network in the clear.
         """
         is_unsigned = operation.largest_body is not None and not arguments["hashes"].payload_hash
@@ -59,7 +60,20 @@ class S3Caller(Caller, S3Gateway):
             raise InvalidPlanError(
                 f"CRC64NVME leaves the body unsigned, and {self.origin} has no TLS; use SHA256 there"
             )
-        return await super().perform(operation, arguments)
+        try:
+            return await super().perform(operation, arguments)
+        except ServiceError as error:
+            checksum: ObjectChecksum | None = arguments.get("checksum")
+            if error.arrived_hash is None or checksum is None:
+                raise
+            damaged = IntegrityError(
+                f"object {arguments['key']!r} was not completed ({error.message})",
+                expected=checksum.value,
+                actual=error.arrived_hash,
+                kind=str(checksum.algorithm),
+            )
+            damaged.add_facts(self.facts(arguments))
+            raise damaged from error
 
     async def request(self, raw: RawRequest) -> Answer:
         """Send a request that has no row; its path begins with the bucket."""

@@ -198,10 +198,7 @@ class S3Gateway(Performer):
     async def delete_bucket(self, bucket: BucketRef) -> None: ...
 
     @Operation(
-        "GetBucketLifecycleConfiguration",
-        "GET ?lifecycle",
-        answers.document(documents.read_lifecycle),
-        missing=BucketNotFoundError,
+        "GetBucketLifecycleConfiguration", "GET ?lifecycle", answers.document(documents.read_lifecycle)
     )
     async def get_bucket_lifecycle(self, bucket: BucketRef) -> tuple[LifecycleRule, ...]:
         """Return the bucket's rules.
@@ -465,10 +462,14 @@ class S3Gateway(Performer):
     ) -> StoredObject:
         """Make an object of parts.
 
+        ``checksum`` is that of the whole, in the upload's algorithm: of the parts' checksums, with their
+        count, or of all bytes. Only the latter is sent; the answer is compared with either.
+
         Raises:
             ObjectExistsError: There is an object under this key, and ``overwrite`` is not set.
             ObjectConflictError: Another write to the key was in progress; the upload must begin again.
-            IntegrityError: The service made an object with another checksum.
+            IntegrityError: The service found another checksum; ``error.is_stored`` tells whether it made an
+                object nevertheless.
             OutcomeUnknownError: From a gateway that retries: an answer was lost, and a repetition found the
                 upload gone or an object under the key. The object's head tells whose it is.
         """
