@@ -14,7 +14,7 @@ an archive of ``n`` leaves and a range of leaves [p, q) that is so when
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.limits import LEAF_SIZE
 
@@ -57,6 +57,23 @@ class ByteRange:
     def within(self, outer: ByteRange) -> ByteRange:
         """Return this range, counted from the start of ``outer`` instead of from 0."""
         return ByteRange(self.start - outer.start, self.stop - outer.start)
+
+
+class _NoBytes(ByteRange):
+    """The range of what has no bytes."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        pass
+
+
+NO_BYTES: Final[ByteRange] = _NoBytes(0, 0)
+
+
+def whole_range(size: int) -> ByteRange:
+    """Return the range of all of so many bytes."""
+    return ByteRange(0, size) if size else NO_BYTES
 
 
 def is_megabyte_aligned(range_: ByteRange, size: int) -> bool:

@@ -51,8 +51,12 @@ TREE_HASH_NAME: Final = "aioglacier-tree-hash"
 
 #: S3 keeps an unfinished upload until a rule or a request removes it.
 RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
-    ChecksumAlgorithm.SHA256: StoreRules(S3, PAYLOAD, PAYLOAD, lambda hashes: hashes.payload_hash, None),
-    ChecksumAlgorithm.CRC64NVME: StoreRules(S3, CRC, CRC, lambda hashes: hashes.crc64nvme, None),
+    ChecksumAlgorithm.SHA256: StoreRules(
+        S3, PAYLOAD, PAYLOAD, lambda hashes: hashes.payload_hash, None, takes_empty=True
+    ),
+    ChecksumAlgorithm.CRC64NVME: StoreRules(
+        S3, CRC, CRC, lambda hashes: hashes.crc64nvme, None, takes_empty=True
+    ),
 }
 
 

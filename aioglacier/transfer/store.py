@@ -30,6 +30,7 @@ class StoreRules(NamedTuple):
         known_hashes: The hashes to make of a part that the place may have.
         proof: Chooses the hash by which the place lists a part.
         upload_idle_seconds: How long an upload without activity is kept; ``None`` for ever.
+        takes_empty: Whether an archive may have no bytes.
     """
 
     limits: PartLimits
@@ -37,6 +38,7 @@ class StoreRules(NamedTuple):
     known_hashes: str
     proof: Callable[[PartHashes], bytes]
     upload_idle_seconds: int | None
+    takes_empty: bool = False
 
 
 VAULT_RULES: Final = StoreRules(

@@ -202,3 +202,20 @@ async def test_a_resume_from_another_source_is_refused(stand: Stand, path: Path,
     with pytest.raises(ResumeMismatchError):
         await stand.bucket.resume(upload_id, path)
     await stand.check(await stand.bucket.resume(upload_id, stream()))
+
+
+@both
+async def test_an_object_may_have_no_bytes(stand: Stand, path: Path, tmp_path: Path, checksum: str) -> None:
+    """S3 keeps empty objects: of a file, of nothing, and of a writer into which nothing was written."""
+    path.write_bytes(b"")  # noqa: ASYNC240  # a small file of the test's own
+    await stand.bucket.upload(path, key="file", checksum=checksum)
+    await stand.bucket.upload(b"", key="bytes", checksum=checksum)
+    async with stand.bucket.open_writer("writer", checksum=checksum) as writer:
+        pass
+    assert writer.archive.size == 0
+    for key in ("file", "bytes", "writer"):
+        restore = await stand.bucket.retrieve(key)
+        async with restore.open_reader() as reader:
+            assert await reader.read() == b""
+        await restore.download(tmp_path / key)
+        assert (tmp_path / key).stat().st_size == 0  # as above

@@ -140,7 +140,6 @@ class Bucket:
             The object, proven by size and checksum.
 
         Raises:
-            EmptyArchiveError: The source has no bytes. Nothing was sent.
             SourceError: The source cannot be read, or changed while it was read. No object was made.
             ObjectExistsError: There is an object under this key.
             UploadFailedError: Every retry failed. ``upload_id`` resumes the upload.
@@ -236,7 +235,7 @@ class Bucket:
         with self._context.naming(full_key):
             gateway = await self._context.open_gateway()
             upload, parts = await _list_parts(self._context, full_key, id_)
-            opened = await as_source(source)
+            opened = await as_source(source, takes_empty=True)
             size = choose_resumed_part_size(parts, opened.size, part_size, id_)
             options = ObjectOptions(
                 ref=self._context.ref,
@@ -382,7 +381,7 @@ class Bucket:
 
     async def _prepare(self, source: Source, options: ObjectOptions) -> SourceUpload[ArchivedObject]:
         with options.naming():
-            opened = await as_source(source)
+            opened = await as_source(source, takes_empty=True)
             store = options.store(await self._context.open_gateway())
             return SourceUpload(store, self._context.resources, options, opened)
 

@@ -118,10 +118,10 @@ class Restore:
         with self._context.naming(self.key):
             base = checked_range(self._range, head.size)
             inside = checked_range(byte_range, base.size)
-            wanted = ByteRange(base.start + inside.start, base.start + inside.stop)
-            is_proven = bool(known.by_range) or (known.whole is not None and wanted.size == head.size)
-            if not is_proven and not unverified:
-                raise unverifiable(f"s3://{self.bucket}/{self.key}", wanted)
+            wanted = inside
+            if head.size:
+                wanted = ByteRange(base.start + inside.start, base.start + inside.stop)
+            self._check_proven(head, known, wanted, unverified=unverified)
             if not known.by_range and wanted.size < head.size:
                 known = ObjectProofs()  # a checksum of the whole says nothing about a range
             output = await self._output(head, known, allows_unverified=unverified)
@@ -160,13 +160,18 @@ class Restore:
                     "its upload do, so a file of them cannot be verified; read them with open_reader()",
                     byte_range=part,
                 )
-            is_proven = bool(known.by_range) or (known.whole is not None and part.size == head.size)
-            if not is_proven and not unverified:
-                raise unverifiable(f"s3://{self.bucket}/{self.key}", part)
+            self._check_proven(head, known, part, unverified=unverified)
             output = await self._output(head, known, part=part, allows_unverified=unverified)
             return Download(output, self._context.resources, path, overwrite=overwrite)
 
     # --- how
+
+    def _check_proven(
+        self, head: ObjectHead, known: ObjectProofs, wanted: ByteRange, *, unverified: bool
+    ) -> None:
+        is_whole = wanted.size == head.size
+        if not (known.by_range or (is_whole and (known.whole or not head.size)) or unverified):
+            raise unverifiable(f"s3://{self.bucket}/{self.key}", wanted)
 
     async def _look(self) -> ObjectHead | None:
         if await self._context.restores.is_ongoing(self.key):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.core.errors import IntegrityError, SourceError
-from aioglacier.core.ranges import ByteRange
+from aioglacier.core.ranges import ByteRange, whole_range
 from aioglacier.files.crashpoints import passing
 from aioglacier.files.reading import FileIdentity
 from aioglacier.tasks.groups import first_cause
@@ -77,7 +77,7 @@ class Download:
     async def _fill(self, partial: PartialFile) -> None:
         # Only now is it sure that there is room: the list for a size beyond all bounds would fill memory.
         size = self._output.size
-        pieces = list(self._output.proofs.pieces(ByteRange(0, size), size, self._piece_size))
+        pieces = list(self._output.proofs.pieces(whole_range(size), size, self._piece_size))
         await self._adopt_verified(partial, pieces)
         with first_cause():
             async with anyio.create_task_group() as tasks:

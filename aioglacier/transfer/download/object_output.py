@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.errors import IntegrityError, NotRetrievedError, naming
-from aioglacier.core.ranges import ByteRange
+from aioglacier.core.ranges import ByteRange, whole_range
 from aioglacier.core.s3.objects import ChecksumAlgorithm
 from aioglacier.transfer.download.proofs import TREE_PROOFS, CrcProofs, PartProofs, TreeProofs
 
@@ -83,7 +83,7 @@ class ObjectOutput:
         allows_unverified: bool = False,
         renew: Callable[[], Awaitable[None]],
     ) -> None:
-        whole = ByteRange(0, head.size)
+        whole = whole_range(head.size)
         self._part = part or whole
         self._gateway = gateway
         self._bucket = bucket

@@ -21,7 +21,7 @@ from aioglacier.core.errors import (
     WriterBusyError,
     WriterClosedError,
 )
-from aioglacier.core.ranges import ByteRange
+from aioglacier.core.ranges import NO_BYTES, ByteRange, whole_range
 from aioglacier.tasks.dropped import OwnerTask, warn_dropped
 from aioglacier.transfer.download.retrieval_source import choose_piece_size, fetch_piece
 from aioglacier.transfer.snapshot import TransferSnapshot
@@ -122,7 +122,7 @@ class ArchiveReader:
 
     def _check_whole(self) -> None:
         expected = self._output.whole_hash
-        is_whole = self._range == ByteRange(0, self._output.size) and self._position == self._range.stop
+        is_whole = self._range == whole_range(self._output.size) and self._position == self._range.stop
         if expected is None or not is_whole:
             return
         if (actual := self._output.proofs.combine(self._proofs)) != expected:
@@ -252,10 +252,12 @@ def checked_range(byte_range: ByteRange | tuple[int, int] | None, size: int) -> 
         InvalidRangeError: It is no range, or begins past the end.
     """
     try:
-        range_ = ByteRange(0, size) if byte_range is None else byte_range
+        range_ = whole_range(size) if byte_range is None else byte_range
         range_ = range_ if isinstance(range_, ByteRange) else ByteRange(*range_)
     except (TypeError, ValueError) as error:
         raise InvalidRangeError(f"{byte_range!r} is no byte range: {error}", byte_range=None) from error
+    if range_ == NO_BYTES:
+        return range_
     if range_.start >= size:
         raise InvalidRangeError(
             f"bytes {range_} begin past the end of the output, which has {size}", byte_range=range_

@@ -69,7 +69,7 @@ class UploadEngine(Generic[A]):
         self._size = size
         self._state = UploadState(keep_unfinished=keep_unfinished)
         self._remote = RemoteUpload(store, part_size)
-        self._hashes = store.rules.sent_hashes
+        self._rules = store.rules
         self._intake = PartIntake(resources, buffer_size)
         self._held: Part | None = None  # the first part, until it is known whether there is a second one
         self._tasks = anyio.create_task_group()
@@ -202,11 +202,13 @@ class UploadEngine(Generic[A]):
         except Exception as error:  # noqa: BLE001  # as in acquire
             self.fail(error)
         source = ReadFrom(file.path, byte_range.start, file.identity)
-        self._take(Part(self._intake.parts, PartJob(byte_range.size, source, self._hashes), buffer))
+        self._take(
+            Part(self._intake.parts, PartJob(byte_range.size, source, self._rules.sent_hashes), buffer)
+        )
 
     def submit(self, buffer: PartBuffer, length: int) -> None:
         """Hand over the next part: the first ``length`` bytes of the buffer."""
-        self._take(Part(self._intake.parts, PartJob(length, None, self._hashes), buffer))
+        self._take(Part(self._intake.parts, PartJob(length, None, self._rules.sent_hashes), buffer))
 
     def check(self) -> None:
         """Raise the error that stopped the engine, if one did."""
@@ -239,14 +241,14 @@ class UploadEngine(Generic[A]):
         If cancelled while the service may already be making the archive, that is given 10 more seconds.
 
         Raises:
-            EmptyArchiveError: No part was submitted. Nothing was sent.
+            EmptyArchiveError: No part was submitted, and the place does not take that. Nothing was sent.
             ResumeMismatchError: The service has parts beyond the last one.
             GlacierError: The error that stopped the engine or the completion.
         """
         with self.stops_on_failure():
             self._state.advance(Event.END)
             if self._intake.parts == 0:
-                raise EmptyArchiveError("the source gave no bytes")
+                self._held = self._nothing()
             if self._held is not None:
                 return await self._store_whole(self._held, confirm)
             await self._carriers.wait_until_all_ended()
@@ -277,6 +279,12 @@ class UploadEngine(Generic[A]):
         self._carriers.stop()
 
     # --- carrying
+
+    def _nothing(self) -> Part:
+        """Return the only part of an archive without bytes, where the place takes one."""
+        if not self._rules.takes_empty:
+            raise EmptyArchiveError("the source gave no bytes")
+        return Part(0, PartJob(0, None, self._rules.sent_hashes), None, is_ahead=False)
 
     async def _begin_part(self) -> None:
         """Check that another part may come, and begin the upload if the first part waits for that."""

@@ -50,17 +50,17 @@ class NamedFile:
             raise source_changed(self.path, difference)
 
 
-async def look_at_file(path: str | os.PathLike[str]) -> NamedFile:
+async def look_at_file(path: str | os.PathLike[str], *, takes_empty: bool = False) -> NamedFile:
     """Look at a file to archive, in a thread.
 
     Raises:
         SourceUnreadableError: It is not there, not readable, or not a regular file.
-        EmptyArchiveError: It has no bytes.
+        EmptyArchiveError: It has no bytes, and the place does not take that.
     """
-    return await run_in_thread(lambda: _look_at(os.fsdecode(path)))
+    return await run_in_thread(lambda: _look_at(os.fsdecode(path), takes_empty=takes_empty))
 
 
-def _look_at(path: str) -> NamedFile:
+def _look_at(path: str, *, takes_empty: bool) -> NamedFile:
     path = os.path.abspath(path)  # noqa: PTH100  # for the workers; resolving links would rename the file
     try:
         # Looked at before it is opened: opening a FIFO would wait for a writer or, worse, end the one that
@@ -80,6 +80,8 @@ def _look_at(path: str) -> NamedFile:
         ) from error
     _check_regular(path, status)
     if not has_bytes:
+        if takes_empty:
+            return NamedFile(path, FileIdentity.of(status))
         raise EmptyArchiveError(f"{path!r} has no bytes")
     if status.st_size == 0:
         raise SourceUnreadableError(

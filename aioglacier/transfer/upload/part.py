@@ -57,7 +57,8 @@ class Part:
         """
         if self.buffer is not None:
             return nullcontext(self.buffer.view[: self.job.length])
-        assert self.job.read_from is not None  # noqa: S101  # a part is in a buffer or in a file
+        if self.job.read_from is None:  # neither in a buffer nor in a file: it has no bytes
+            return nullcontext(memoryview(b""))
         return _open_range(self.job.read_from, self.job.length)
 
     def count(self, moved: int) -> None:

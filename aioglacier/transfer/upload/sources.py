@@ -87,15 +87,17 @@ if TYPE_CHECKING:
     )
 
 
-async def as_source(source: Source) -> NamedFile | ByteSource:
+async def as_source(source: Source, *, takes_empty: bool = False) -> NamedFile | ByteSource:
     """Open anything that can be archived: a path is a named file, all else a stream.
 
     Raises:
         InputTypeError: It is of no kind that can be archived.
         SourceUnreadableError: See ``look_at_file``.
-        EmptyArchiveError: The file has no bytes.
+        EmptyArchiveError: The file has no bytes, and the place does not take that.
     """
-    return await look_at_file(source) if isinstance(source, (str, os.PathLike)) else as_stream(source)
+    if isinstance(source, (str, os.PathLike)):
+        return await look_at_file(source, takes_empty=takes_empty)
+    return as_stream(source)
 
 
 def as_stream(source: object) -> ByteSource:

@@ -12,7 +12,6 @@ import anyio.lowlevel
 
 from aioglacier.core.checks import check_description
 from aioglacier.core.errors import (
-    EmptyArchiveError,
     LengthMismatchError,
     MemoryLimitError,
     WriterBusyError,
@@ -250,7 +249,7 @@ class ArchiveWriter(Generic[A]):
         archive, it waits up to 10 seconds for the answer first; ``archive`` then tells, and so does the log.
 
         Raises:
-            EmptyArchiveError: Nothing was written; nothing was sent.
+            EmptyArchiveError: Nothing was written to a vault; nothing was sent.
             LengthMismatchError: Fewer bytes than ``expected_size``.
             OutcomeUnknownError: The service's last answer was lost, and asking again did not settle it.
             IntegrityError: The service computed another tree hash.
@@ -265,8 +264,6 @@ class ArchiveWriter(Generic[A]):
         try:
             self._engine.check()
             check_length(self._options.expected_size, self._position, is_whole=True)
-            if self._position == 0:
-                raise EmptyArchiveError("nothing was written")
             if self._filled:
                 self._submit()
             return await self._engine.finish()
@@ -373,9 +370,10 @@ def open_engine(
     Raises:
         InvalidPlanError: Part size, size and memory do not go together. Nothing was sent.
     """
-    part_size = choose_part_size(size, options.part_size, store.rules.limits)
+    is_empty = size == 0 and store.rules.takes_empty
+    part_size = choose_part_size(None if is_empty else size, options.part_size, store.rules.limits)
     buffer_size = part_size
-    if size is not None and size < part_size:
+    if size is not None and 0 < size < part_size:
         # It goes in one request: claim no more memory than it fills, in few sizes, so that they are reused.
         buffer_size = max(_SMALLEST_BUFFER, 1 << (size - 1).bit_length())
     if buffer_size > resources.buffers.limit and not is_file:
