@@ -33,7 +33,11 @@ class NewArchiveFile(io.BufferedIOBase):
         self._portal = portal
         self._autocommit = autocommit
         self._block = portal.loop.wrap_async_context_manager(writer)
-        self._writer = self._block.__enter__()
+        try:
+            self._writer = self._block.__enter__()
+        except BaseException:
+            super().close()  # or this object would give up what was never opened
+            raise
         self._file = portal.loop.call(self._writer.file)
         self._handled = sys.exc_info()[1]  # being handled around the block, so not the block's own failure
 

@@ -6,11 +6,18 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import fsspec
 import pandas as pd
 import pytest
-from fsspec.tests.abstract import AbstractFixtures, AbstractOpenTests, AbstractPipeTests
+from fsspec.tests.abstract import (
+    AbstractFixtures,
+    AbstractGetTests,
+    AbstractOpenTests,
+    AbstractPipeTests,
+    AbstractPutTests,
+)
 
-from aioglacier.core.errors import InvalidPlanError, ObjectExistsError
+from aioglacier.core.errors import InvalidPlanError, NotRetrievedError, ObjectExistsError
 from aioglacier.fs import S3ArchiveFileSystem
 
 if TYPE_CHECKING:
@@ -37,8 +44,11 @@ def bucket(system: Any) -> str:
     return name
 
 
-class TestContract(AbstractFixtures, AbstractOpenTests, AbstractPipeTests):
-    """The contract tests of fsspec that ask for no empty file."""
+@pytest.mark.slow
+class TestContract(
+    AbstractFixtures, AbstractGetTests, AbstractOpenTests, AbstractPipeTests, AbstractPutTests
+):
+    """All contract tests of fsspec but those of copies, which are refused."""
 
     @pytest.fixture
     def fs(self, system: S3ArchiveFileSystem) -> S3ArchiveFileSystem:
@@ -77,6 +87,17 @@ def test_an_object_is_replaced_only_on_request(options: dict[str, Any], bucket: 
         system.pipe_file(f"{bucket}/a", b"b")
     assert system.cat_file(f"{bucket}/a") == b"a"
     system.close()
+
+
+def test_what_was_not_restored_is_not_read(options: dict[str, Any], bucket: str) -> None:
+    """The error names the call; with ``retrieve`` the object is restored and read."""
+    system = S3ArchiveFileSystem(storage_class="DEEP_ARCHIVE", skip_instance_cache=True, **options)
+    system.pipe_file(f"{bucket}/a", b"a" * 100)
+    with pytest.raises(NotRetrievedError, match="retrieve"):
+        system.cat_file(f"{bucket}/a")
+    system.close()
+    with fsspec.open(f"s3archive://{bucket}/a", retrieve="Bulk", **options) as file:
+        assert file.read(10) == b"a" * 10
 
 
 def test_pandas_writes_and_reads(system: Any, options: dict[str, Any], bucket: str) -> None:
