@@ -107,16 +107,23 @@ class Archives(Records):
 
         await self._database.write(change)
 
-    async def doubt(self, key: VaultKey, archive_id: str | None = None) -> int:
+    async def doubt(
+        self, key: VaultKey, archive_id: str | None = None, *, missed: datetime | None = None
+    ) -> int:
         """Record that the service does not know an archive, or the vault; return how many are in doubt.
 
         Whatever rests on such an archive counts no more. Doubt ends when a later inventory lists the archive.
+
+        Args:
+            key: The vault.
+            archive_id: The archive; ``None`` for all of the vault.
+            missed: The date of the service's answer, which inventories are compared with; ``None`` for now.
         """
         is_it, values = ("1 = 1", ()) if archive_id is None else ("archive_id = ?", (archive_id,))
 
         def change(connection: Connection) -> int:
             number = find_vault(connection, key)
-            return doubt_missing(connection, number, self._now(), is_it, *values)
+            return doubt_missing(connection, number, missed or self._now(), is_it, *values)
 
         return await self._database.write(change)
 

@@ -88,15 +88,16 @@ class RecordingGateway(Gateway):
             if operation.name == "DeleteArchive":
                 return await records.delete(arguments["archive_id"], perform)
             answer = await perform()
-        except ArchiveNotFoundError:
-            await self._catalog.archives.doubt(records.key, arguments["archive_id"])
+        except ArchiveNotFoundError as error:
+            archives = self._catalog.archives
+            await archives.doubt(records.key, arguments["archive_id"], missed=error.answered)
             raise
         except JobNotFoundError:
             await records.note_job_gone(arguments["job_id"])
             raise
-        except VaultNotFoundError:
+        except VaultNotFoundError as error:
             if await self._is_own_account(records.key):
-                await self._catalog.archives.doubt(records.key)
+                await self._catalog.archives.doubt(records.key, missed=error.answered)
             raise
         match answer:
             case JobDescription() if answer.is_done:

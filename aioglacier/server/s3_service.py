@@ -153,7 +153,9 @@ class S3Service:
 
     def _headers(self, request_id: str) -> dict[str, str]:
         headers = {"x-amz-request-id": request_id, "x-amz-id-2": request_id, "Server": "aioglacier"}
-        return headers | delivery.skewed_date(self._skew)
+        # Of the virtual clock, as all other dates: clients keep it as the date of an archive.
+        ahead = self._skew + timedelta(seconds=self._site.clock.offset_seconds)
+        return headers | delivery.skewed_date(ahead)
 
 
 async def _run(operation: S3Operation, call: S3Call) -> Answer:

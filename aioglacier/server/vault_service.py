@@ -113,7 +113,9 @@ class VaultService:
 
     def _headers(self, request_id: str, more: Mapping[str, str]) -> dict[str, str]:
         headers = {"x-amzn-RequestId": request_id, **more, "Server": "aioglacier"}
-        return headers | delivery.skewed_date(self._skew)
+        # Of the virtual clock, as all other dates: clients keep it as the date of an archive.
+        ahead = self._skew + timedelta(seconds=self._site.clock.offset_seconds)
+        return headers | delivery.skewed_date(ahead)
 
 
 def _find(request: web.BaseRequest, target: Target) -> Operation | None:

@@ -338,7 +338,7 @@ class Promise(RuleBasedStateMachine):
         if days:
             self._portal.call(self._server.advance, days * 86400.0)
         if self._program("inventory", VAULT, crash_at=point) == -9:
-            # Its job is found again. Later archives would be missing in it: this clock runs ahead of theirs.
+            # Its job is found again, or an older one, which says nothing about later archives.
             assert self._program("inventory", VAULT) == 0
         self.check_restore()
 

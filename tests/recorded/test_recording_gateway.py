@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -126,3 +127,22 @@ async def test_records_follow_a_local_glacier_to_another_port(moving: Catalog, t
         vault = await glacier.create_vault("v")
         await vault.upload(b"small")
         assert len(await moving.archives.vault_keys("v")) == 2
+
+
+async def test_inventories_are_judged_by_the_clock_of_the_service(house: House) -> None:
+    """An inventory from before an archive, or from before its loss, says nothing about it.
+
+    The service's clock is days ahead of ours here; archives and doubts have the dates of its answers.
+    """
+    await house.server.advance(9 * 86400)
+    first = await house.vault.upload(b"first")
+    await house.server.advance(9 * 86400)
+    second = await house.vault.upload(b"second")
+    async with stranger(house) as glacier:
+        await glacier.vault("v").delete_archive(first.id)
+    with pytest.raises(aioglacier.ArchiveNotFoundError):
+        await house.vault.retrieve(first.id)
+    inventoried = second.created - timedelta(days=4)
+    await house.catalog.archives.merge_inventory(house.records.key, [first], inventoried=inventoried)
+    assert await states(house) == [ArchiveState.SUSPECT, ArchiveState.STORED]
+    assert second.created - first.created >= timedelta(days=8)

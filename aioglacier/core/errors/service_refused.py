@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aioglacier.core.errors.root import GlacierError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class ServiceError(GlacierError):
@@ -16,12 +21,14 @@ class ServiceError(GlacierError):
         retry_after_seconds: The delay that the answer asked for, if it did.
         arrived_hash: The hash that the service computed of a body it refused for that, ``b""`` if it does not
             name it; ``None`` if the refusal has another reason.
+        answered: The date of the answer, by the service's clock, if it had one.
     """
 
     #: Whether the same request may succeed a little later.
     is_retryable: bool = False
 
     arrived_hash: bytes | None = None
+    answered: datetime | None = None
 
     def __init__(
         self,

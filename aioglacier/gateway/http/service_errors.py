@@ -91,6 +91,7 @@ def refusal(
         request_id=request_id,
         retry_after_seconds=_retry_after(answer.headers.get("Retry-After"), answer.came_at),
     )
+    error.answered = server_time(answer.headers)
     dialect.complete(error, document, answer)
     return error
 

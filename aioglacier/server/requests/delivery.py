@@ -60,7 +60,7 @@ async def send_slices(
 
 
 def skewed_date(skew: timedelta) -> dict[str, str]:
-    """Return the Date header of a server whose clock is set ahead, none if it is not."""
+    """Return the Date header of a server whose clock is so far ahead, none if it is not ahead."""
     return {"Date": format_datetime(datetime.now(UTC) + skew, usegmt=True)} if skew else {}
 
 
