@@ -63,8 +63,9 @@ class S3Target:
         return "object" if self.key else "bucket" if self.bucket else "account"
 
 
-#: A header, which makes another operation of a put.
+#: A header, which makes another operation of a put, of an object or of a part.
 _COPY: Final = "x-amz-copy-source"
+_COPY_PART: Final = "uploadId with x-amz-copy-source"
 
 #: Each operation by its method, its level and its subresource: the query's key that selects it.
 S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
@@ -89,6 +90,7 @@ S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
     ("GET", "object", ""): S3Operation(reading.get_object),
     ("DELETE", "object", ""): S3Operation(objects.delete_object),
     ("PUT", "object", _COPY): S3Operation(copies.copy_object, is_slow=True),
+    ("PUT", "object", _COPY_PART): S3Operation(copies.upload_part_copy, is_slow=True),
     ("POST", "object", "restore"): S3Operation(restores.restore_object),
     ("GET", "object", "tagging"): S3Operation(tags.get_object_tagging),
     ("PUT", "object", "tagging"): S3Operation(tags.put_object_tagging),
@@ -184,9 +186,7 @@ def find_s3_operation(method: str, target: S3Target, headers: Mapping[str, str])
         raise not_implemented("versions of objects")
     subresource = next((key for key in target.query if key in _IMPLEMENTED), "")
     if _COPY in headers and method == "PUT" and subresource in {"", "uploadId"}:
-        if subresource:
-            raise not_implemented("UploadPartCopy")
-        subresource = _COPY
+        subresource = _COPY_PART if subresource else _COPY
     operation = S3_OPERATIONS.get((method, target.level, subresource))
     if operation is not None:
         return operation

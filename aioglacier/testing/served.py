@@ -64,6 +64,7 @@ class ServedGlacier:
         ::
 
             boto3.client("glacier", **local_glacier.client_arguments)
+            boto3.client("s3", **local_glacier.client_arguments)
         """
         return {
             "endpoint_url": self.url,
@@ -77,6 +78,7 @@ class ServedGlacier:
         """The same as environment variables, for the AWS CLI, other SDKs and programs that are tested."""
         return {
             "AWS_ENDPOINT_URL_GLACIER": self.url,
+            "AWS_ENDPOINT_URL_S3": self.url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ACCESS_KEY_ID": self.access_key_id,
@@ -106,7 +108,7 @@ class ServedGlacier:
         self._portal.call(self._server.faults.clear)
 
     def status(self) -> dict[str, Any]:
-        """Return the current state: vaults, archives, jobs, uploads, and how often faults met and struck."""
+        """Return the current state: what vaults and buckets hold, and how often faults met and struck."""
         with urllib.request.urlopen(f"{self.url}/_local/status", timeout=30) as answer:  # noqa: S310  # ours
             status: dict[str, Any] = json.load(answer)
         return status

@@ -76,4 +76,5 @@ S3_OPERATION_NAMES: Final = (
     "PutObjectTagging",
     "RestoreObject",
     "UploadPart",
+    "UploadPartCopy",
 )

@@ -148,10 +148,10 @@ class S3Verifier:
 
 def _claim_of_headers(request: SignedRequest) -> _Claim:
     text = request.header("authorization")
-    if text is None:
+    if text is None and "AWSAccessKeyId=" not in request.target:
         raise S3RefusalError("AccessDenied")  # anonymous
-    algorithm, _, rest = text.partition(" ")
-    if algorithm != _ALGORITHM:
+    algorithm, _, rest = (text or "").partition(" ")
+    if algorithm != _ALGORITHM:  # or a URL that is signed with version 2
         raise S3RefusalError(
             "InvalidRequest",
             f"The authorization mechanism you have provided is not supported. Please use {_ALGORITHM}.",

@@ -72,7 +72,7 @@ async def _send_all(
     truncate: Fault | None,
 ) -> None:
     at = 0
-    async with aclosing(_blocks(site, slices)) as blocks:
+    async with aclosing(read_slices(site, slices)) as blocks:
         async for block in blocks:
             data: bytes | bytearray = block
             if flip is not None and at <= flip.after_bytes < at + len(block):
@@ -88,7 +88,8 @@ async def _send_all(
             at += len(block)
 
 
-async def _blocks(site: Site, slices: tuple[Slice, ...]) -> AsyncGenerator[bytes, None]:
+async def read_slices(site: Site, slices: tuple[Slice, ...]) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of slices, a block at a time."""
     for one in slices:
         file = await to_thread.run_sync(site.files.open, one.file, limiter=site.disk_limiter)
         try:

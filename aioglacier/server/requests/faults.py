@@ -120,7 +120,7 @@ _ONLY_FOR: Final[dict[str, frozenset[str]]] = {
     FaultKind.FLIP: frozenset({"GetJobOutput", "GetObject"}),
     FaultKind.WRONG_RANGE: frozenset({"ListParts"}),
     FaultKind.JOB_FAILURE: frozenset({"InitiateJob"}),
-    FaultKind.EARLY_ANSWER: frozenset({"CompleteMultipartUpload", "CopyObject"}),
+    FaultKind.EARLY_ANSWER: frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy"}),
     FaultKind.SHORT_PAGES: frozenset(
         {name for name in (*OPERATION_NAMES, *S3_OPERATION_NAMES) if name.startswith("List")}
         - {"ListProvisionedCapacity", "ListTagsForVault"}

@@ -56,19 +56,25 @@ class Announced:
     """
 
     size: int
-    payload_hash: str | None
-    chunks: ChunkedBody | None
-    md5: bytes | None
-    sent: Algorithm | None
-    checksum: bytes | None
-    trailer: str | None
+    payload_hash: str | None = None
+    chunks: ChunkedBody | None = None
+    md5: bytes | None = None
+    sent: Algorithm | None = None
+    checksum: bytes | None = None
+    trailer: str | None = None
     kept: Algorithm | None = None
 
 
 async def keep(
-    call: S3Call, announced: Announced, record: Callable[[sqlite3.Connection, ReceivedPart], T]
+    call: S3Call,
+    announced: Announced,
+    record: Callable[[sqlite3.Connection, ReceivedPart], T],
+    *,
+    body: AsyncGenerator[bytes, None] | None = None,
 ) -> tuple[ReceivedPart, T]:
     """Receive a body, check it, ``record`` it, and move its file to the shelf.
+
+    Without a ``body`` it is the request's.
 
     Raises:
         RefusalError: The body came too slowly, or is not the announced one.
@@ -76,7 +82,9 @@ async def keep(
     """
     hashes = _Hashes(announced)
     incoming = call.site.files.new_file(hashes.update)
-    return await intake.store(call, incoming, partial(_receive, call, announced, hashes, incoming), record)
+    body = _payload(call, announced) if body is None else body
+    receive = partial(_receive, call, announced, hashes, incoming, body)
+    return await intake.store(call, incoming, receive, record)
 
 
 def announced_body(call: S3Call) -> Announced:
@@ -220,11 +228,15 @@ class _Hashes:
 
 
 async def _receive(
-    call: S3Call, announced: Announced, hashes: _Hashes, incoming: IncomingFile
+    call: S3Call,
+    announced: Announced,
+    hashes: _Hashes,
+    incoming: IncomingFile,
+    body: AsyncGenerator[bytes, None],
 ) -> ReceivedPart:
     limiter = call.site.disk_limiter
     await to_thread.run_sync(incoming.feed, [], limiter=limiter)  # an empty object has a file, too
-    await intake.fill(call, incoming, _payload(call, announced))
+    await intake.fill(call, incoming, body)
     await to_thread.run_sync(incoming.sync, limiter=limiter)
     if hashes.size != announced.size:
         if announced.chunks is None:

@@ -100,13 +100,23 @@ def find_upload(db: sqlite3.Connection, call: S3Call, *, is_open: bool = True) -
     return row
 
 
-async def upload_part(call: S3Call) -> Answer:
-    """UploadPart; a part sent again replaces the first."""
+def part_number(call: S3Call) -> int:
+    """Return the number of the part in the query.
+
+    Raises:
+        S3RefusalError: It is not from 1 to 10,000.
+    """
     number = call.number("partNumber", 0)
     if not 1 <= number <= behaviour.MAX_PARTS:
         raise bad_argument(
             "partNumber", number, "Part number must be an integer between 1 and 10000, inclusive"
         )
+    return number
+
+
+async def upload_part(call: S3Call) -> Answer:
+    """UploadPart; a part sent again replaces the first."""
+    number = part_number(call)
     upload = await call.read(partial(find_upload, call=call))
     announced = s3_intake.announced_body(call)
     sent = announced.sent.name if announced.sent is not None else None
@@ -118,7 +128,7 @@ async def upload_part(call: S3Call) -> Answer:
         )
     kept = s3_intake.find_algorithm(upload["algorithm"] or checksums.DEFAULT)
     announced = replace(announced, kept=kept)
-    received, _ = await s3_intake.keep(call, announced, partial(_put_part, call=call, number=number))
+    received, _ = await s3_intake.keep(call, announced, partial(put_part, call=call, number=number))
     call.site.housekeeping.clean_soon()
     headers = {"ETag": quoted(received.md5.hex()), **repeated_headers(Traits.load(upload))}
     if sent is not None and received.algorithm == sent and received.checksum is not None:
@@ -126,7 +136,8 @@ async def upload_part(call: S3Call) -> Answer:
     return Answer(200, headers)
 
 
-def _put_part(db: sqlite3.Connection, received: ReceivedPart, call: S3Call, number: int) -> None:
+def put_part(db: sqlite3.Connection, received: ReceivedPart, call: S3Call, number: int) -> None:
+    """Record a part of the request's upload, if that is still open."""
     upload = find_upload(db, call)
     object_bodies.put_part(db, upload["body"], number, received, now=call.now)
 

@@ -47,3 +47,20 @@ def test_copies_have_conditions(bucket: Bucket) -> None:
     missing = {"Bucket": bucket.name, "Key": "nothere"}
     assert bucket.refused("copy_object", Key="copy", CopySource=missing) == (404, "NoSuchKey")
     bucket.copy_object(Key="copy", CopySource=source, CopySourceIfMatch=etag)
+
+
+def test_parts_are_copied_from_objects(bucket: Bucket) -> None:
+    """A part is a range of an object, or all of it; its checksum is computed."""
+    bucket.put_object(Key="source", Body=b"0123456789")
+    source = {"Bucket": bucket.name, "Key": "source"}
+    upload_id = bucket.create_multipart_upload(Key="k", ChecksumAlgorithm="SHA256")["UploadId"]
+    wish = {"Key": "k", "UploadId": upload_id, "PartNumber": 1, "CopySource": source}
+    assert bucket.refused("upload_part_copy", CopySourceRange="bytes=2-10", **wish) == (
+        400,
+        "InvalidArgument",
+    )
+    bucket.upload_part_copy(**wish)
+    part = bucket.upload_part_copy(CopySourceRange="bytes=2-9", **wish)["CopyPartResult"]
+    named = {"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}
+    bucket.complete_multipart_upload(Key="k", UploadId=upload_id, MultipartUpload={"Parts": [named]})
+    assert bucket.read("k") == b"23456789"
