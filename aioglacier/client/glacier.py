@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from aioglacier.core.s3.objects import BucketDescription, StorageClass
     from aioglacier.gateway.contract.protocols import Answer
     from aioglacier.gateway.retry.retrying_gateway import RetryingGateway
-    from aioglacier.gateway.retry.rules import Congestion
     from aioglacier.gateway.s3.gateway import S3Gateway
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.recording_gateway import RecordingGateway
@@ -291,7 +290,7 @@ async def connect(
         )
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
-        s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway.congestion)
+        s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway)
         glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint, open_s3=s3.open)
         owner = OwnerTask()  # another task cannot close what this one opened
         try:
@@ -305,10 +304,11 @@ async def connect(
 class _S3:
     """Opens the gateway to S3 when a bucket is first used; the connection's end closes it."""
 
-    def __init__(self, options: GatewayOptions, stack: AsyncExitStack, congestion: Congestion) -> None:
+    def __init__(self, options: GatewayOptions, stack: AsyncExitStack, vaults: RetryingGateway) -> None:
+        """``vaults`` shares its line: the limit of bytes a second, and the signs of congestion."""
         self._options = options
         self._stack = stack
-        self._congestion = congestion
+        self._vaults = vaults
         self._gateway: S3Gateway | None = None
         self._opening = anyio.Lock()
 
@@ -321,7 +321,7 @@ class _S3:
         async with self._opening:
             if self._gateway is None:
                 self._gateway = await self._stack.enter_async_context(
-                    _open_s3_gateway(self._options, self._congestion)
+                    _open_s3_gateway(self._options, self._vaults)
                 )
             return self._gateway
 
@@ -339,14 +339,14 @@ def _require_asyncio() -> None:
 
 
 @asynccontextmanager
-async def _open_s3_gateway(options: GatewayOptions, congestion: Congestion) -> AsyncIterator[S3Gateway]:
+async def _open_s3_gateway(options: GatewayOptions, vaults: RetryingGateway) -> AsyncIterator[S3Gateway]:
     from aioglacier.gateway.connect import open_s3_gateway  # noqa: PLC0415  # loaded with the vaults' gateway
     from aioglacier.gateway.retry.patience import RetryPolicy  # noqa: PLC0415
     from aioglacier.gateway.retry.retrying_s3_gateway import RetryingS3Gateway  # noqa: PLC0415
 
-    async with open_s3_gateway(options) as gateway:
+    async with open_s3_gateway(options, throttle=vaults.throttle) as gateway:
         policy = RetryPolicy(no_progress_seconds=options.timeouts.give_up)
-        yield RetryingS3Gateway(gateway, policy, congestion=congestion)
+        yield RetryingS3Gateway(gateway, policy, congestion=vaults.congestion)
 
 
 @asynccontextmanager

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.gateway.contract.dialect import Dialect
     from aioglacier.gateway.contract.key_source import KeySource
     from aioglacier.gateway.contract.options import GatewayOptions
+    from aioglacier.gateway.contract.protocols import Throttle
     from aioglacier.gateway.s3.caller import S3Caller
 
 
@@ -56,15 +57,18 @@ async def open_gateway(options: GatewayOptions) -> AsyncIterator[VaultCaller]:
 
 
 @asynccontextmanager
-async def open_s3_gateway(options: GatewayOptions) -> AsyncIterator[S3Caller]:
+async def open_s3_gateway(
+    options: GatewayOptions, *, throttle: Throttle | None = None
+) -> AsyncIterator[S3Caller]:
     """Open a gateway to S3, which sends each operation once, and nothing yet.
 
-    The endpoint of ``options`` is S3's. Errors are those of ``open_gateway``.
+    The endpoint of ``options`` is S3's. ``throttle`` is that of the gateway to the vaults, if both share a
+    rate. Errors are those of ``open_gateway``.
     """
     from aioglacier.gateway.s3.caller import Addressing, S3Caller  # noqa: PLC0415  # most programs use no bucket
     from aioglacier.gateway.s3.dialect import BUCKETS  # noqa: PLC0415
 
-    async with _open_wire(options, BUCKETS) as (wire, found):
+    async with _open_wire(options, BUCKETS, throttle) as (wire, found):
         origin = URL(wire.origin)
         host = origin.host or ""
         addressing = Addressing(
@@ -75,7 +79,9 @@ async def open_s3_gateway(options: GatewayOptions) -> AsyncIterator[S3Caller]:
 
 
 @asynccontextmanager
-async def _open_wire(options: GatewayOptions, dialect: Dialect) -> AsyncIterator[tuple[Wire, _Found]]:
+async def _open_wire(
+    options: GatewayOptions, dialect: Dialect, throttle: Throttle | None = None
+) -> AsyncIterator[tuple[Wire, _Found]]:
     _check_options(options)
     keep_secrets_out_of_logs()
     service = dialect.signing_name
@@ -91,7 +97,9 @@ async def _open_wire(options: GatewayOptions, dialect: Dialect) -> AsyncIterator
     is_encrypted = "https" in {origin.scheme, URL(proxy or "").scheme}
     context = await to_thread.run_sync(tls_context, found.ca_bundle) if is_encrypted else None
     async with open_http_session(context, options) as http:
-        sender = Sender(http, origin=str(origin), region=found.region, proxy=proxy, options=options)
+        sender = Sender(
+            http, origin=str(origin), region=found.region, proxy=proxy, options=options, throttle=throttle
+        )
         yield Wire(sender, found.key_source, options, dialect), found
 
 

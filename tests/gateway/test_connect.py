@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import pytest
 import trustme
 
 from aioglacier.core.errors import CertificateError, ConfigurationError, NoCredentialsError
-from aioglacier.gateway.connect import open_gateway
+from aioglacier.gateway.connect import open_gateway, open_s3_gateway
 from aioglacier.gateway.contract.options import GatewayOptions
 from aioglacier.gateway.contract.protocols import RawRequest
 from tests.gateway.faulty import KEY_ID, SECRET, TOKEN, faulty_server, options_for
@@ -66,6 +68,28 @@ async def test_endpoint_from_the_environment(monkeypatch: pytest.MonkeyPatch, se
         await gateway.describe_vault("photos")
         await gateway.request(RawRequest("GET", "vaults/photos"))
     assert len(server.requests) == 2
+
+
+async def test_both_gateways_share_a_rate(server: FaultyServer) -> None:
+    """The limit of bytes a second holds for both services together."""
+    options = options_for(server, bandwidth=1 << 20)
+    async with (
+        open_gateway(options) as vaults,
+        open_s3_gateway(options, throttle=vaults.throttle) as s3,
+        open_s3_gateway(options) as another,
+    ):
+        assert vaults.throttle is s3.throttle is not None
+        assert another.throttle is not vaults.throttle
+
+
+def test_a_gateway_to_the_vaults_loads_nothing_of_s3() -> None:
+    """S3's table and the XML parser are loaded when a bucket is first used."""
+    program = (
+        "import sys, aioglacier.gateway.connect, aioglacier.gateway.retry.retrying_gateway\n"
+        "print(*[name for name in sys.modules if '.s3' in name or name.startswith('xml')])"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "\n"
 
 
 async def test_profile_brings_region_and_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

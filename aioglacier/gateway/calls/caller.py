@@ -60,6 +60,7 @@ class Caller(Performer):
     def __init__(self, wire: Wire, options: GatewayOptions) -> None:
         self.region = wire.region
         self.origin = wire.origin
+        self.throttle = wire.throttle
         self._wire = wire
         self._options = options
 

@@ -31,6 +31,19 @@ class QueueUnreadableError(Exception):
     """A queue of notifications cannot be read now; the listener asks the service instead."""
 
 
+class Throttle(Protocol):
+    """Lets bytes pass at a rate, for all gateways that hold the same one."""
+
+    @property
+    def largest_take(self) -> int:
+        """The most bytes to take at once."""
+        ...
+
+    async def take(self, count: int) -> None:
+        """Wait until ``count`` bytes may pass."""
+        ...
+
+
 class Output(Protocol[T_co]):
     """An open answer with all or some bytes of a job's output or of an object. They can be read once."""
 

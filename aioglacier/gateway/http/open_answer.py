@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.http.bandwidth import Bandwidth
+    from aioglacier.gateway.contract.protocols import Throttle
 
 
 class OpenAnswer:
@@ -32,7 +32,7 @@ class OpenAnswer:
         *,
         operation: str,
         options: GatewayOptions,
-        bandwidth: Bandwidth | None,
+        bandwidth: Throttle | None,
         moved: Callable[[], None],
         release: Callable[[type[BaseException] | None], None],
     ) -> None:

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from aioglacier.gateway.contract.protocols import Body
-    from aioglacier.gateway.http.bandwidth import Bandwidth
+    from aioglacier.gateway.contract.protocols import Body, Throttle
     from aioglacier.gateway.http.fair_turns import Turns
 
 #: Slices grow from the smallest to the largest while they go fast. Small ones show progress: on a line of 64
@@ -105,7 +104,7 @@ class SlicePayload(Payload):
         before_last: Callable[[], Awaitable[None]] | None = None,
         rate: float = 0.0,
         turns: Turns | None = None,
-        bandwidth: Bandwidth | None = None,
+        bandwidth: Throttle | None = None,
     ) -> None:
         super().__init__(body)
         self._size = body.nbytes

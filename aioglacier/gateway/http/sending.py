@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from aioglacier.core.errors import SourceError, TransportError
     from aioglacier.gateway.contract.options import GatewayOptions
-    from aioglacier.gateway.contract.protocols import Body
+    from aioglacier.gateway.contract.protocols import Body, Throttle
     from aioglacier.gateway.http.payload import Sent
 
 logger = logging.getLogger("aioglacier.gateway")
@@ -72,7 +72,7 @@ class Sender:
     Attributes:
         origin: Scheme, host and port.
         region: The region that requests are signed for.
-        bandwidth: The rate that all bodies share, sent and read, if it is limited.
+        throttle: The rate that all bodies share, sent and read, if it is limited.
     """
 
     def __init__(
@@ -83,10 +83,13 @@ class Sender:
         region: str,
         proxy: str | None,
         options: GatewayOptions,
+        throttle: Throttle | None = None,
     ) -> None:
+        """``throttle`` is that of another sender, with which this one shares a rate."""
         self.origin = origin
         self.region = region
-        self.bandwidth = Bandwidth(options.bandwidth) if options.bandwidth is not None else None
+        limit = options.bandwidth
+        self.throttle = throttle or (Bandwidth(limit) if limit is not None else None)
         self._session = session
         self._proxy = proxy
         self._timeouts = options.timeouts
@@ -102,7 +105,7 @@ class Sender:
             before_last=request.before_last,
             rate=self._rate,
             turns=self._turns,
-            bandwidth=self.bandwidth,
+            bandwidth=self.throttle,
         )
 
     async def send(

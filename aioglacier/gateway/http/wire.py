@@ -43,6 +43,7 @@ class Wire:
         dialect: The service's.
         origin: Scheme, host and port; a bucket's host may be below it.
         region: The region requests are signed for.
+        throttle: The limit of the bytes a second, if there is one.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Wire:
         self.dialect = dialect
         self.origin = sender.origin
         self.region = sender.region
+        self.throttle = sender.throttle
         self._sender = sender
         self._key_source = key_source
         self._signer = Signer(sender.region, dialect)
@@ -102,7 +104,7 @@ class Wire:
             response,
             operation=request.operation,
             options=self._options,
-            bandwidth=self._sender.bandwidth,
+            bandwidth=self._sender.throttle,
             moved=slots.moved,
             release=release,
         )

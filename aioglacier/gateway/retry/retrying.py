@@ -57,6 +57,7 @@ class Retrying(Performer):
         """``congestion`` is that of another gateway on the same line, if there is one."""
         self.region = gateway.region
         self.origin = gateway.origin
+        self.throttle = gateway.throttle
         self.lost_uploads = LostUploads()
         self._gateway = gateway
         self._retrier = Retrier(policy, congestion=congestion, clock=clock, sleep=sleep)
