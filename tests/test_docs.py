@@ -24,6 +24,8 @@ from aioglacier.server.control_api import __doc__ as control_manual
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 MANUAL = (Path(__file__).parents[1] / "docs" / "local-glacier.md").read_text()
 URL = "http://127.0.0.1:8080"
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_goes_there_and_back_and_is_verified(program: Cli, tmp_path: Path) -> None:
     """The three commands in a row, each saying what it did and cost."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 POINTS = (
     "upload intent recorded",
     "upload initiated",

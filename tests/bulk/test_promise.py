@@ -28,6 +28,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
 from anyio.from_thread import start_blocking_portal
 from hypothesis import HealthCheck, note, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
     from aioglacier.client.vault import Vault
     from tests.forking import Fork
+
+pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("compress", [False, True])
 async def test_a_folder_with_some_of_everything_comes_back_exact(

@@ -6,6 +6,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from aioglacier.bulk import Trouble
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.errors import NotStoredError
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.bulk.conftest import Place
+
+pytestmark = pytest.mark.slow
 
 PRICES = load_prices("us-east-1")
 

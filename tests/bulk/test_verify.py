@@ -19,6 +19,8 @@ from tests.bulk.test_kills import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 async def verify(place: Place, tree: Path, *, max_cost: float | None = None, **options: Any) -> FolderVerify:
     """A comparison that was run."""

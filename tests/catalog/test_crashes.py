@@ -21,6 +21,8 @@ from tests.catalog.crashes import PARTS, SOURCE, record
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 #: In order; a crash may lose the last step that was under way, and none before it.
 STEPS = ["opened", "intent", "open", *(f"part {index}" for index in range(PARTS)), "completing", "completed"]
 
@@ -52,7 +54,6 @@ def fast(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.slow
 def test_killed_at_every_point(fast: Path) -> None:
     """Every record that was reported is there, at most one more is, and the work goes on."""
     subprocess.run([sys.executable, "-m", "tests.catalog.crashes", fast], cwd=ROOT, check=True, timeout=120)

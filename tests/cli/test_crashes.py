@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 LARGE, SMALL = data(3 * MIB + 5), data(70_000)
 
 UPLOADING = (

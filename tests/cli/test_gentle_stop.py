@@ -15,6 +15,8 @@ from tests.cli.test_signals import PARTS, WORKED_PARTS, WORKED_SIZE, faulty, go_
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from aioglacier.core.treehash import hash_core
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FUZZ = ROOT / "tests" / "fuzz"
 SOURCE = ROOT / "aioglacier" / "core" / "native.c"

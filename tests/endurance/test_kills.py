@@ -11,11 +11,12 @@ from tests.endurance.kills import CONCURRENCY, PART_SIZE, run_seeds
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 #: Split so that two processes can share the work.
 BATCHES = [range(7), range(7, 14)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seeds", BATCHES, ids=str)
 def test_uploads_that_are_killed_and_run_again_are_one_archive_each(seeds: range, tmp_path: Path) -> None:
     """PR-01: no losses, wrong bytes, duplicates or orphans, and few parts are sent again."""

@@ -14,6 +14,8 @@ from tests.endurance.traffic import Traffic
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 #: ``soak`` is the long run.
 ARCHIVES = 200
 
@@ -45,7 +47,6 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.slow
 async def test_hundreds_of_archives_leave_nothing_behind(tmp_path: Path) -> None:
     """Descriptors, threads, children, segments and files are as before, and memory is within 4 MiB."""
     with serving_carelessly(tmp_path / "depot") as server:

@@ -14,8 +14,9 @@ from tests.endurance.served import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_a_folder_that_was_killed_on_both_ways_is_the_same(tmp_path: Path) -> None:
     """The folder is the same, the service has no leftovers, and no byte was paid for twice."""
     with serving(tmp_path / "depot") as server:

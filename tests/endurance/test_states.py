@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from aioglacier.core.models import Archive, ArchiveId
     from aioglacier.recorded.resume import ResumedUpload
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 MIB = 1024 * 1024
@@ -381,7 +383,6 @@ async def _cancel_after(turns: int, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-@pytest.mark.slow
 def test_any_sequence_leaves_just_what_must_be_there() -> None:
     """PR-01 to PR-03, SV-07 to SV-10, CC-01: nothing is lost, doubled or left behind."""
     run_state_machine_as_test(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 FIRST, SECOND = (

@@ -18,6 +18,8 @@ from aioglacier.core.treehash import tree_hash
 from tests.faults.conftest import MIB, Lies, Stand, Trouble, data, wait_for
 from tests.faults.proxy import Kind, Since
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 

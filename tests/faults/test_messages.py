@@ -20,6 +20,8 @@ from tests.faults.proxy import Kind, Since, Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 SECOND = f"bytes {MIB}-"
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")

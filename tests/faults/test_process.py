@@ -21,6 +21,8 @@ from tests.faults.proxy import Kind, Since
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 COMPLETE = "POST /-/vaults/v/multipart-uploads/"

@@ -32,6 +32,8 @@ from tests.gateway.faulty import Exchange, faulty_server, options_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 

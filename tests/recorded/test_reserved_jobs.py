@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from tests.recorded.conftest import House
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 #: Asks for what its arguments name, once there is a line to read: "inventory", or "ARCHIVE:START:STOP".

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from hypothesis import settings
 
@@ -20,6 +21,8 @@ from tests.server.conftest import Boto, hashes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 REQUESTS = 60 * settings().max_examples
 CONNECTIONS = 4

@@ -16,6 +16,8 @@ from tests.server.conftest import Boto, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 
 

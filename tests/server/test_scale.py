@@ -23,6 +23,8 @@ from aioglacier.testing import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FEW, MANY = 1_000, 10_000
 V = {"vaultName": "photos"}

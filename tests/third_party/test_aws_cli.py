@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from aioglacier.testing import ServedGlacier
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 QUICK = pytest.mark.local_glacier(job_delay=0, inventory_lag=0)
 

@@ -28,7 +28,7 @@ VAULT = "photos"
 #: The package sends files from 100 MiB on in parts.
 SIZE = 101 * MIB + 12345
 
-pytestmark = pytest.mark.local_glacier(job_delay=0, inventory_lag=0)
+pytestmark = [pytest.mark.slow, pytest.mark.local_glacier(job_delay=0, inventory_lag=0)]
 
 
 class Tool:

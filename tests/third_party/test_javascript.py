@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from aioglacier.testing import ServedGlacier
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 SOURCES = Path(__file__).parent / "javascript"
 MANUAL = (Path(__file__).parents[2] / "docs" / "local-glacier.md").read_text()

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from aioglacier.transfer.resources import TransferResources
 
+pytestmark = pytest.mark.slow
+
 SIZE = 2 * MIB + 5
 BYTES = DATA[:SIZE]
 

@@ -15,6 +15,8 @@ import aioglacier
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import asyncio, gc, sys, time
 import aioglacier

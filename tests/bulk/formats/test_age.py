@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.bulk.conftest import Place
     from tests.cli.conftest import Cli
 
+pytestmark = pytest.mark.slow
+
 
 async def content_of(place: Place, archive: aioglacier.Archive) -> bytes:
     """All of an archive, as the service has it."""

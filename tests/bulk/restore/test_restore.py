@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 
 def make_files(root: Path, number: int, size: int) -> Path:
     """A folder of files of one size, in the order of their names."""

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from aioglacier.client.vault import Vault
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 #: Three archives of 2 MiB, and a rest.
 SIZE = 7 * MIB + 12_345
 

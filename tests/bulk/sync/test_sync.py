@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import anyio
+import pytest
 
 from aioglacier.bulk.sync.sync import FolderSync
 from tests.bulk.conftest import MIB, picture
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.bulk.conftest import Place
+
+pytestmark = pytest.mark.slow
 
 FILES = 6000
 

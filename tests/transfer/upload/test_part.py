@@ -67,6 +67,7 @@ async def test_parts_larger_than_the_memory_limit_go_up(tmp_path: Path, store: M
 
 
 @linux
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("client", "part_sizes"), [("aioglacier", (4 * MIB, 64 * MIB)), ("aioglacier+threads", (64 * MIB,))]
 )
