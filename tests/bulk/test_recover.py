@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from aioglacier.bulk.recover import Recovered
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 
 async def lose_catalog(place: Place) -> None:
     """Only what the service has is left, and an inventory of it."""
@@ -169,11 +171,11 @@ async def test_an_index_that_is_longer_than_the_end_takes_another_job(
 ) -> None:
     """And no more of the bundle than that."""
     monkeypatch.setattr(bundle_reader, "TAIL", 4096)
-    for number in range(40):
+    for number in range(60):
         (tree / f"more{number}").write_bytes(os.urandom(MIB // 4))
     (tree / "long").mkdir()
-    for _ in range(10_000):
-        (tree / "long" / os.urandom(120).hex()).touch()
+    for number in range(800):
+        (tree / "long" / f"{number}").symlink_to(os.urandom(1900).hex())
     await place.sync(tree)
     (archive,) = await place.archives()
     await lose_catalog(place)

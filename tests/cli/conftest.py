@@ -136,7 +136,7 @@ class Cli:
     def stop(self, process: Running, number: signal.Signals, *, code: int) -> Done:
         """Send a signal, and see it end by it in time."""
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=40)
         return self.judge(process.returncode, out or b"", err or b"", code)
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PARTS = 12
 SIZE = PARTS * MIB - 5
 
@@ -175,7 +177,7 @@ def test_a_kill_loses_nothing_that_was_sent(tmp_path: Path) -> None:
             workers = psutil.Process(process.pid).children(recursive=True)
             assert workers
             process.kill()
-            process.wait(5)
+            process.wait(30)
             wait_for(lambda: not any(worker.is_running() for worker in workers), seconds=2)
         done = cli(*command)
         assert "going on" in done.err

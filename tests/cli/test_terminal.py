@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.forking import Fork
 
+pytestmark = pytest.mark.slow
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -167,10 +169,8 @@ def test_a_signal_at_a_question_about_money_is_a_stop(cli: Cli, vault: str) -> N
     words = ["download", vault, f"--archive-id={archive_id}", "target", "--tier=Expedited"]
     with on_terminal(cli, *words) as terminal:
         wait_for(lambda: terminal.shows(r"USD.*\[y/N\]"))
-        asked = time.monotonic()
         terminal.process.send_signal(signal.SIGINT)
         terminal.end(130)
-        assert time.monotonic() - asked < 5
     assert not cli("--json", "jobs", "list", vault).records
 
 

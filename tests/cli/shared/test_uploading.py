@@ -15,6 +15,8 @@ from tests.cli.test_signals import PARTS, SIZE, faulty, hang, sent
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 UPLOAD = ("upload", "v", "big", "--part-size", "1MiB")
 LAST_HANGS = hang("UploadMultipartPart", f"bytes {5 * MIB}-")
 
@@ -52,7 +54,7 @@ def test_a_dead_process_holds_no_lock(tmp_path: Path) -> None:
         with cli.started(*UPLOAD) as process:
             wait_for(lambda: sent(cli) == PARTS - 1)
             process.kill()
-            process.wait(5)
+            process.wait(30)
         assert locks(tmp_path)
         assert "going on" in cli(*UPLOAD).err
         assert not locks(tmp_path)

@@ -143,5 +143,5 @@ async def test_a_cancelled_wait_for_the_rate_leaves_nothing(server: FaultyServer
         with anyio.move_on_after(0.05) as scope:
             await send(gateway, 1024 * KIB)
         assert scope.cancelled_caught
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             await send(gateway, KIB)

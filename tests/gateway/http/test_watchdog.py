@@ -36,7 +36,7 @@ async def test_alarm_rings_once_at_the_last_moment_that_was_set() -> None:
     for _ in range(3):
         await anyio.sleep(0.03)
         alarm.set(0.5)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await rang.wait()
     assert rang_at[0] - began >= 0.58
     await anyio.sleep(0.1)
@@ -53,7 +53,7 @@ async def test_alarm_that_was_taken_back_does_not_ring(end: str) -> None:
     await anyio.sleep(0.06)
     assert not rang.is_set()
     alarm.set(0.02)
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await rang.wait()
 
 
@@ -66,7 +66,7 @@ async def test_an_alarm_that_may_be_brought_forward_keeps_its_timer() -> None:
     timer, began = alarm._timer, loop.time()
     alarm.set(0.05)
     assert alarm._timer is timer
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await rang.wait()
     assert loop.time() - began >= 0.05
 
@@ -124,7 +124,7 @@ async def test_silence_of_one_window_is_a_stall() -> None:
     """The reader gets the error, and gets it again."""
     content, pace = _pace()
     for _ in range(2):
-        with anyio.fail_after(5), pytest.raises(StalledTransferError, match="no byte"):
+        with anyio.fail_after(30), pytest.raises(StalledTransferError, match="no byte"):
             await pace.next_block()
     pace.stop()
     assert isinstance(content.exception(), StalledTransferError)

