@@ -23,6 +23,7 @@ _IP_ADDRESS: Final = re.compile(r"\d+\.\d+\.\d+\.\d+")
 #: naming rules").
 _OTHER_KINDS: Final = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
+#: The characters of a header's name and value that come back as they went; S3 trims spaces at the ends.
 _METADATA_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _METADATA_VALUE: Final = re.compile(r"(?! )[ -~]*(?<! )")
 
@@ -42,11 +43,22 @@ def check_bucket_name(name: str) -> str:
             "at both ends, no '..', no IP address",
             name=str(name),
         )
-    if name.endswith(_OTHER_KINDS):
+    if name.endswith(_OTHER_KINDS):  # their requests go to other hosts, under other rules
         raise BucketNameError(
             f"{name!r} names an access point or a directory bucket; name a general purpose bucket", name=name
         )
     return name
+
+
+def check_owner(owner: str | None) -> str | None:
+    """Return the account that must own a bucket, or refuse what is no account.
+
+    Raises:
+        InvalidPlanError: It is not 12 digits.
+    """
+    if owner is not None and not re.fullmatch(r"[0-9]{12}", owner):
+        raise InvalidPlanError(f"the owner of a bucket is an account of 12 digits, not {owner!r}")
+    return owner
 
 
 def check_key(key: str) -> str:
@@ -84,6 +96,9 @@ def check_settings(settings: ObjectSettings) -> ObjectSettings:
     ):
         if value is not None and value not in allowed:
             raise InvalidPlanError(f"{value!r} is not an {what}: choose one of {', '.join(allowed)}")
+    for what, value in (("content type", settings.content_type), ("KMS key", settings.kms_key)):
+        if value is not None and not _METADATA_VALUE.fullmatch(value):
+            raise InvalidPlanError(f"a {what} is printable ASCII, not {value!r}")
     if (settings.lock_mode is None) != (check_aware("locked_until", settings.locked_until) is None):
         raise InvalidPlanError("an Object Lock needs both lock_mode and locked_until")
     return settings

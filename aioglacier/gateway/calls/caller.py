@@ -101,7 +101,7 @@ class Caller(Performer):
             request = self._request(operation, arguments, is_output=True)
             async with await self._wire.open(request) as answer:
                 check_is_own(request.operation, answer.status, answer.headers, self._wire.dialect)
-                head = Answer(answer.status, answer.headers, b"", datetime.now(UTC))
+                head = Answer(answer.status, answer.headers, b"", datetime.now(UTC))  # its body comes later
                 output = HttpOutput(
                     answer,
                     read(operation, head, arguments),
@@ -154,6 +154,7 @@ class Caller(Performer):
         except GlacierError as error:
             error.upload_id = arguments.get("upload_id")
             sent = self.describe_body(arguments)
+            # A file that changed meanwhile explains other bytes better than damage on the way.
             if refused := payload_refusal(
                 error, what=sent.what, expected=sent.checksum, kind=sent.kind, byte_range=sent.byte_range
             ):

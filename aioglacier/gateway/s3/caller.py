@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from aioglacier.core.errors import IntegrityError, InvalidPlanError, ServiceError
-from aioglacier.core.s3.object_checks import check_bucket_name, check_key
+from aioglacier.core.s3.object_checks import check_bucket_name, check_key, check_owner
 from aioglacier.gateway.calls.caller import Caller, SentBody
 from aioglacier.gateway.contract.options import USER_AGENT
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER
@@ -86,7 +86,7 @@ class S3Caller(Caller, S3Gateway):
         _, mark, query = operation.path.partition("?")
         base = self.origin
         if bucket is not None:
-            base = _base(base, bucket.name, has_bucket_hosts=self._addressing.has_bucket_hosts)
+            base = _base(base, bucket, has_bucket_hosts=self._addressing.has_bucket_hosts)
         if "key" in arguments:
             base += f"/{_quoted(arguments['key'])}"
         elif base.count("/") == 2:  # a host alone
@@ -115,14 +115,15 @@ class S3Caller(Caller, S3Gateway):
 
 
 @lru_cache(maxsize=256)
-def _base(origin: str, bucket: str, *, has_bucket_hosts: bool) -> str:
-    """Return the URL of a bucket, up to the key."""
-    check_bucket_name(bucket)
+def _base(origin: str, bucket: BucketRef, *, has_bucket_hosts: bool) -> str:
+    """Return the URL of a bucket, up to the key; refuse a reference that S3 would refuse."""
+    name = check_bucket_name(bucket.name)
+    check_owner(bucket.owner)
     scheme, _, host = origin.partition("://")
     # A certificate for *.host does not hold for a name with dots.
-    if has_bucket_hosts and ("." not in bucket or scheme == "http"):
-        return f"{scheme}://{bucket}.{host}"
-    return f"{origin}/{bucket}"
+    if has_bucket_hosts and ("." not in name or scheme == "http"):
+        return f"{scheme}://{name}.{host}"
+    return f"{origin}/{name}"
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,19 +17,23 @@ from aioglacier.core.errors import (
     BucketNotFoundError,
     IntegrityError,
     InvalidParameterError,
+    NotRetrievedError,
     ObjectChangedError,
     ObjectExistsError,
     ObjectNotFoundError,
     ResourceNotFoundError,
+    RestoreInProgressError,
     UploadNotFoundError,
 )
 from aioglacier.core.limits import MIB
+from aioglacier.core.models import Tier
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.objects import (
     BucketRef,
     ChecksumAlgorithm,
     ObjectChecksum,
     ObjectSettings,
+    RestoreState,
     StorageClass,
 )
 from aioglacier.core.treehash import PartHashes, hash_part
@@ -270,3 +275,33 @@ async def test_things_that_do_not_exist(subject: Subject) -> None:
     with suppress(ResourceNotFoundError):
         assert await subject.s3.get_bucket_lifecycle(subject.bucket) == ()
     await subject.s3.delete_bucket(subject.bucket)
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+async def test_a_restore_on_the_local_server(tmp_path: Path, storage_class: str) -> None:
+    """An archived object is refused, restored once, listed with its state, read, and refused again."""
+    bucket = BucketRef("museum")
+    async with (
+        LocalGlacier(tmp_path, is_durable=False) as server,
+        opened(server.url, bucket, tells_all=True) as subject,
+    ):
+        s3, settings = subject.s3, replace(SETTINGS, storage_class=StorageClass(storage_class))
+        await s3.put_object(bucket, "k", LAST, hashes=HASHES[1], settings=settings)
+        with pytest.raises(NotRetrievedError):
+            await subject.read("k")
+        assert await s3.restore_object(bucket, "k", days=2, tier=Tier.BULK) is True
+        with pytest.raises(RestoreInProgressError):
+            await s3.restore_object(bucket, "k", days=2, tier=Tier.BULK)
+        assert (await s3.head_object(bucket, "k")).restore == RestoreState(is_ongoing=True)
+        await server.advance(timedelta(hours=49))
+        head = await s3.head_object(bucket, "k")
+        [entry] = (await s3.list_objects(bucket)).items
+        assert head.restore is not None
+        assert (head.restore.is_ongoing, entry.storage_class) == (False, storage_class)
+        assert entry.restore is not None
+        assert entry.restore.expires is not None
+        assert (await subject.read("k"))[1] == LAST
+        assert await s3.restore_object(bucket, "k", days=1) is False
+        await server.advance(timedelta(days=4))
+        with pytest.raises(NotRetrievedError):
+            await subject.read("k")
