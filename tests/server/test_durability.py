@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
-from anyio import create_task_group
+from anyio import create_task_group, to_thread
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from aioglacier.core.treehash import tree_hash
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 MIB = 1024 * 1024
+
+
+def s3_client(url: str) -> Any:
+    """Return boto3's client for S3, with one attempt for each request."""
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    return boto3.client("s3", endpoint_url=url, region_name="us-east-1", config=config, **keys)
 
 
 async def test_acknowledged_bytes_survive_a_kill(tmp_path: Path) -> None:
@@ -40,6 +49,33 @@ async def test_acknowledged_bytes_survive_a_kill(tmp_path: Path) -> None:
             assert await boto.output(await boto.job(Type="archive-retrieval", ArchiveId=archive_id)) == data
         (part,) = (await boto("list_parts", uploadId=upload_id))["Parts"]
         assert part["SHA256TreeHash"] == tree_hash(data[:MIB]).hex()
+
+
+async def test_acknowledged_objects_survive_a_kill(tmp_path: Path) -> None:
+    """An object, the parts of an open upload, and a restore that runs."""
+    data = os.urandom(MIB + 3)
+    where: dict[str, Any] = {"Bucket": "museum", "Key": "k"}
+    with serving(tmp_path) as (process, url):
+        client = s3_client(url)
+        client.create_bucket(Bucket="museum")
+        client.put_object(**where, Body=data, StorageClass="GLACIER")
+        client.restore_object(**where, RestoreRequest={"Days": 1})
+        upload_id = client.create_multipart_upload(**where)["UploadId"]
+        sent = client.upload_part(**where, UploadId=upload_id, PartNumber=1, Body=data)
+        process.kill()
+        process.wait()
+    async with LocalGlacier(tmp_path, job_delay=0) as server:
+        client = s3_client(server.url)
+
+        def check() -> None:
+            assert client.get_object(**where)["Body"].read() == data
+            parts = [{"PartNumber": 1, "ETag": sent["ETag"]}]
+            client.complete_multipart_upload(
+                **where, UploadId=upload_id, MultipartUpload={"Parts": parts}, IfMatch="*"
+            )
+            assert client.get_object(**where)["Body"].read() == data
+
+        await to_thread.run_sync(check)
 
 
 @pytest.mark.parametrize(("moment", "survives"), [("before_commit", False), ("after_commit", True)])

@@ -225,8 +225,8 @@ CREATE TABLE early_deletions (
 );
 """
 
-#: The tables of each version, which an older database lacks.
-_ADDED: Final = {1: _TABLES, 2: _S3_TABLES}
+#: The tables that each version added.
+TABLES: Final = {1: _TABLES, 2: _S3_TABLES}
 
 
 class SchemaError(Exception):
@@ -245,5 +245,5 @@ def prepare(db: sqlite3.Connection) -> None:
             f"the records have version {version}, this library knows {SCHEMA_VERSION}; use a newer aioglacier"
         )
     if version < SCHEMA_VERSION:
-        added = "".join(tables for number, tables in _ADDED.items() if number > version)
+        added = "".join(tables for number, tables in TABLES.items() if number > version)
         db.executescript(f"BEGIN; {added} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
