@@ -6,6 +6,7 @@ Only the command that runs is imported, so the help and commands without a servi
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,9 +41,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tree-hash": ("local.tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
     "serve": ("local.serve", "Run a local Glacier as a server."),
     "demo": ("local.demo", "Try an archive there and back, without an account."),
+    "completion": ("local.completion", "Print the completion script of bash, zsh or fish."),
 }
 
 
+_COMPLETION: Final = "_AIOGLACIER_COMPLETE"
 _VERSION: Final = "aioglacier.cli.program.main.version"
 
 
@@ -130,6 +133,10 @@ root: Final = Program(
 def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = None) -> int:
     """Run one command line and return its exit code. Nothing is raised."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if instruction := os.environ.get(_COMPLETION):  # a shell asks, by the script that ``completion`` prints
+        from click.shell_completion import shell_complete  # noqa: PLC0415  # slow, and only shells need it
+
+        return shell_complete(root, {}, "aioglacier", _COMPLETION, instruction)
     ctx: click.Context | None = None
     code = int(Exit.OTHER)
     try:

@@ -1,0 +1,28 @@
+"""``aioglacier completion``: the script that lets a shell complete commands, options and files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+from aioglacier.cli.program.command import command as make_command
+
+if TYPE_CHECKING:
+    from aioglacier.cli.program.session import Session
+
+_SHELLS: Final = {"bash": BashComplete, "fish": FishComplete, "zsh": ZshComplete}
+
+
+@make_command("completion")
+@click.argument("shell", type=click.Choice(list(_SHELLS)))
+def command(session: Session, shell: str) -> int:
+    """Print the completion script of a SHELL, to be read when the shell starts.
+
+    For bash, in ~/.bashrc: eval "$(aioglacier completion bash)". For zsh, in ~/.zshrc: eval "$(aioglacier
+    completion zsh)". For fish: aioglacier completion fish > ~/.config/fish/completions/aioglacier.fish.
+    """
+    script = _SHELLS[shell](click.Command(None), {}, "aioglacier", "_AIOGLACIER_COMPLETE").source()
+    session.output.record({"shell": shell, "script": script}, lambda record: str(record["script"]).strip())
+    return 0

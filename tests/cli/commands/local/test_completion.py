@@ -1,0 +1,42 @@
+"""Completion, as a shell asks for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Cli
+
+ASK = """
+eval "$(aioglacier completion bash)"
+COMPREPLY=(); COMP_WORDS=({words}); COMP_CWORD={last}
+_aioglacier_completion aioglacier; echo "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_commands_and_options() -> None:
+    """The printed script works in bash: the shell gets the words that fit."""
+    script = "".join(
+        ASK.format(words=" ".join(words), last=len(words) - 1)
+        for words in (["aioglacier", "upl"], ["aioglacier", "vault", "cr"], ["aioglacier", "sync", "--dry"])
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout.splitlines(), done.stderr) == (["upload uploads", "create", "--dry-run"], "")
+
+
+def test_each_shell_has_a_script(cli: Cli) -> None:
+    """Another shell is refused with the names of those that are known."""
+    assert b"complete --no-files --command aioglacier" in cli("completion", "fish").out
+    assert b"#compdef aioglacier" in cli("completion", "zsh").out
+    assert "'bash', 'fish', 'zsh'" in cli("completion", "csh", code=2).err
