@@ -77,7 +77,7 @@ class UploadLedger:
     def seal(self, parts: int) -> tuple[int, bytes]:
         """Return size and tree hash of the whole, once all of so many parts are proven.
 
-        The tree hash is empty if that of a part is.
+        The tree hash is empty if that of a part is, or if parts of this size are no nodes of the tree.
 
         Raises:
             InvalidPlanError: Parts are missing, or there are more, or one that is not the last is short. The
@@ -95,4 +95,5 @@ class UploadLedger:
         if len(self._parts) > parts:
             raise InvalidPlanError(f"part {max(self._parts)} is there, but the archive has {parts}")
         hashes = [self._parts[index][1] for index in range(parts)]
-        return self._sent, combine(hashes) if all(hashes) else b""
+        is_tree = all(hashes) and self._part_size & (self._part_size - 1) == 0
+        return self._sent, combine(hashes) if is_tree else b""

@@ -24,6 +24,8 @@ class PartLimits(Protocol):
     def max_part_size(self) -> int: ...  # noqa: D102
     @property
     def max_parts(self) -> int: ...  # noqa: D102
+    @property
+    def max_archive_size(self) -> int: ...  # noqa: D102
 
 
 class ServiceLimits(NamedTuple):
@@ -106,6 +108,7 @@ class S3Limits(NamedTuple):
         smallest_part_size: Bytes of a part but the last that the service takes, at least.
         max_part_size: Bytes of a part in our plans, at most.
         max_parts: Parts of one upload.
+        max_archive_size: Bytes of one object.
         max_body_size: Bytes of one part or of an object that is sent in one request.
         max_key_size: Bytes of a key in UTF-8.
         max_metadata_size: Bytes of all names and values of an object's user metadata.
@@ -119,6 +122,7 @@ class S3Limits(NamedTuple):
     smallest_part_size: int
     max_part_size: int
     max_parts: int
+    max_archive_size: int
     max_body_size: int
     max_key_size: int
     max_metadata_size: int
@@ -135,6 +139,7 @@ S3: Final = S3Limits(
     smallest_part_size=5 * MIB,
     max_part_size=4 * GIB,
     max_parts=10_000,
+    max_archive_size=10_000 * 5 * GIB,
     max_body_size=5 * GIB,
     max_key_size=1_024,
     max_metadata_size=2 * KIB,

@@ -65,8 +65,7 @@ def choose_part_size(size: int | None, part_size: int | None = None, limits: Par
         raise EmptyArchiveError("the archive would be empty")
     if size < 0:
         raise InvalidPlanError(f"an archive has at least 1 byte, not {size}")
-    most = limits.max_parts * limits.max_part_size
-    if size > most:
+    if size > (most := limits.max_archive_size):
         raise InvalidPlanError(f"{size} bytes are more than one archive can hold ({most}); split the source")
     smallest = smallest_part_size(size, limits)
     if part_size is None:
@@ -81,7 +80,8 @@ def check_part_size(part_size: int, limits: PartLimits = VAULT) -> None:
     smallest, largest = limits.min_part_size, limits.max_part_size
     nearest = [DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE]
     if isinstance(part_size, int):
-        if smallest <= part_size <= largest and part_size & (part_size - 1) == 0:
+        is_power = part_size & (part_size - 1) == 0
+        if (is_power and smallest <= part_size <= largest) or part_size == _largest_body(limits):
             return
         if part_size <= smallest:
             nearest = [smallest]
@@ -96,7 +96,13 @@ def check_part_size(part_size: int, limits: PartLimits = VAULT) -> None:
 def smallest_part_size(size: int, limits: PartLimits = VAULT) -> int:
     """Return the smallest allowed part size that fits ``size`` bytes into 10,000 parts."""
     needed = -(-size // limits.max_parts)
-    return max(limits.min_part_size, 1 << (needed - 1).bit_length())
+    power = max(limits.min_part_size, 1 << (needed - 1).bit_length())
+    return power if power <= limits.max_part_size else _largest_body(limits)
+
+
+def _largest_body(limits: PartLimits) -> int:
+    """Return the part size of the largest archives: S3's 5 GiB, parts that are no nodes of a tree hash."""
+    return limits.max_archive_size // limits.max_parts
 
 
 def count_parts(size: int, part_size: int) -> int:

@@ -129,3 +129,11 @@ def test_parts_without_tree_hashes_make_a_whole_without_one() -> None:
     ledger.prove(0, PART_SIZE, b"")
     ledger.prove(1, 7, b"")
     assert ledger.seal(2) == (PART_SIZE + 7, b"")
+
+
+def test_parts_that_are_no_nodes_make_no_tree_hash() -> None:
+    """The parts of the largest S3 objects have 5 GiB."""
+    ledger = UploadLedger(5 * GIB)
+    ledger.prove(0, 5 * GIB, b"a" * 32)
+    ledger.prove(1, 1, b"b" * 32)
+    assert ledger.seal(2) == (5 * GIB + 1, b"")

@@ -174,3 +174,15 @@ def test_an_s3_object_has_parts_from_8_mib() -> None:
     with pytest.raises(InvalidPartSizeError, match="8 MiB x 2") as caught:
         choose_part_size(None, 4 * MIB, S3)
     assert caught.value.nearest == (8 * MIB,)
+
+
+def test_the_largest_s3_objects_have_parts_of_5_gib() -> None:
+    """Beyond 10,000 parts of 4 GiB only S3's largest part fits, which is no node of a tree hash."""
+    ceiling = 10_000 * 5 * GIB
+    assert choose_part_size(40_000_000_000_000, None, S3) == 4 * GIB
+    assert choose_part_size(10_000 * 4 * GIB + 1, None, S3) == choose_part_size(ceiling, None, S3) == 5 * GIB
+    assert choose_part_size(None, 5 * GIB, S3) == 5 * GIB
+    with pytest.raises(InvalidPlanError):
+        choose_part_size(ceiling + 1, None, S3)
+    with pytest.raises(InvalidPartSizeError):
+        choose_part_size(None, 5 * GIB)

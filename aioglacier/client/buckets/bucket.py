@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Final
 from aioglacier.client.buckets.bucket_context import ObjectOptions, check_class, find_head
 from aioglacier.client.buckets.restore import Restore, ask_for_restore, is_readable
 from aioglacier.core.checks import check_choice, check_id
-from aioglacier.core.errors import InvalidPlanError, ResumeMismatchError, UploadNotFoundError
+from aioglacier.core.errors import (
+    InvalidPartSizeError,
+    InvalidPlanError,
+    ResumeMismatchError,
+    UploadNotFoundError,
+)
 from aioglacier.core.limits import S3
 from aioglacier.core.models import Tier, UploadId
-from aioglacier.core.planning import choose_part_size
+from aioglacier.core.planning import check_part_size, choose_part_size
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.s3.object_checks import check_key, check_restore
 from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectSettings, StorageClass
@@ -465,7 +470,11 @@ def choose_resumed_part_size(
     is_known = len(parts) > 1 or (bool(parts) and parts[0].number == 1 and largest != size)
     if not is_known:
         return choose_part_size(size, wanted, S3)
-    fits = S3.min_part_size <= largest <= S3.max_part_size and largest & (largest - 1) == 0
+    try:
+        check_part_size(largest, S3)
+        fits = True
+    except InvalidPartSizeError:
+        fits = False
     if not fits or wanted not in {None, largest}:
         raise ResumeMismatchError(
             f"upload {upload_id} has parts of {largest} bytes, "

@@ -259,7 +259,8 @@ class ArchivedObject:
     """An object, as proven by its upload.
 
     Attributes:
-        tree_hash: SHA-256 tree hash of the bytes, as a vault would have it; ``b""`` with CRC64NVME.
+        tree_hash: SHA-256 tree hash of the bytes, as a vault would have it; ``b""`` with CRC64NVME, and of an
+            object above 39 TiB, whose parts are no nodes of the tree.
         checksum: The checksum that S3 has, and that was computed here.
         created: The date of the service's answer.
     """
