@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pytest
 
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import JobState
-from aioglacier.core.errors import CostLimitError
+from aioglacier.core.errors import CostLimitError, GlacierError
 from aioglacier.core.models import JobAction, Tier
 from aioglacier.core.spending import Budget
 from aioglacier.recorded.job_request import JobRequest
@@ -208,3 +209,39 @@ async def test_jobs_that_cannot_be_listed_are_said(house: House, caplog: pytest.
     assert (await house.vault.retrieve(archive.id)).is_new
     assert "may be paid twice: " in caplog.text
     assert "None" not in caplog.text
+
+
+async def test_a_job_is_on_record_as_it_was_asked_for(house: House) -> None:
+    """The record has its action, range and tier, a budget its price by size, and a report what it cost."""
+    archive = await house.vault.upload(house.file, part_size=MIB)
+    budget = Budget(load_prices("us-east-1"))
+    async with house.vault.spending(budget):
+        whole = await bought(house, archive.id, tier="Bulk")
+        assert budget.cost == pytest.approx(budget.prices.jobs(Tier.BULK, archive.size, 1))
+    record = await house.catalog.jobs.find(house.records.key, whole.id)
+    assert record
+    assert (record.action, record.tier, record.byte_range) == (JobAction.ARCHIVE_RETRIEVAL, Tier.BULK, None)
+    (spent,) = (await house.catalog.reports.vault(house.records.key)).spent
+    assert (spent.operation, spent.requests) == ("InitiateJob", 1)
+
+
+async def test_a_range_within_the_range_of_a_job_is_read_from_it(house: House) -> None:
+    """The job need not begin with the archive."""
+    archive = await house.vault.upload(house.file, part_size=MIB)
+    first = await bought(house, archive.id, byte_range=(MIB, 3 * MIB))
+    assert (await bought(house, archive.id, byte_range=(2 * MIB, 3 * MIB))).id == first.id
+
+
+async def test_a_refused_job_is_on_record_with_the_reason(house: House) -> None:
+    """A job that the service refuses for good has failed, and the record says why."""
+    archive = await house.vault.upload(b"small")
+    refusal = Fault("InitiateJob", status=400, code="PolicyEnforcedException", message="not today")
+    house.server.faults.add(refusal)
+    with pytest.raises(GlacierError):
+        await house.vault.retrieve(archive.id)
+    if house.location.startswith("postgresql"):
+        return
+    with closing(sqlite3.connect(house.location)) as connection:
+        ((state, outcome),) = connection.execute("SELECT state, outcome FROM jobs").fetchall()
+    assert state == JobState.FAILED
+    assert "not today" in outcome

@@ -10,6 +10,7 @@ import pytest
 
 import aioglacier
 from aioglacier.catalog import ArchiveState, JobState
+from aioglacier.core.models import InventoryParameters, JobAction
 from aioglacier.core.ranges import ByteRange
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from tests.cli.conftest import MIB, data
@@ -129,3 +130,31 @@ async def test_a_download_that_failed_is_given_up_on_request(house: House, tmp_p
     await house.records.give_up_download(tmp_path / "back")
     await house.records.give_up_download(tmp_path / "back")
     assert await house.records.find_abandoned(archive.id, None, tmp_path / "back") is None
+
+
+async def test_a_job_of_another_program_is_on_record_as_it_is(house: House) -> None:
+    """A job that was not asked for here is recorded with its action, its range and its state."""
+    archive = await house.vault.upload(house.file, part_size=MIB)
+    gateway = house.vault.context.gateway
+    retrieval = await gateway.initiate_archive_retrieval(
+        "v",
+        archive.id,
+        tier=aioglacier.Tier.BULK,
+        byte_range=ByteRange(MIB, 2 * MIB),
+        description="of another",
+    )
+    inventory = await gateway.initiate_inventory_retrieval("v", InventoryParameters(limit=5))
+    records = []
+    for job_id in (retrieval, inventory):
+        description = await house.vault.job(job_id).wait_until_done()
+        record = await house.records.note_job(description)
+        assert (record.key, record.job_id, record.state) == (house.records.key, job_id, JobState.SUCCEEDED)
+        assert await house.records.note_job(description) == record
+        records.append((record.action, record.archive_id, record.byte_range, record.tier))
+    assert records[0] == (
+        JobAction.ARCHIVE_RETRIEVAL,
+        archive.id,
+        ByteRange(MIB, 2 * MIB),
+        aioglacier.Tier.BULK,
+    )
+    assert records[1][:3] == (JobAction.INVENTORY_RETRIEVAL, None, None)
