@@ -233,11 +233,7 @@ class FolderRecovery:
                 await self._record_file(what, root)
 
     async def _find_homes(self, trailers: list[tuple[Archive, BundleTrailer]]) -> dict[str, str | None]:
-        """Return the path of each folder by its identity; ``None`` for one that is not meant.
-
-        Raises:
-            ConfigurationError: A folder was named, and bundles of several others might be meant.
-        """
+        """Return the path of each folder by its identity; ``None`` for one that is not meant."""
         known = await self._context.catalog.trees.list(self._context.key)
         self._hosts = {trailer.tree: trailer.host for _, trailer in trailers}
         roots = {tree.identity: tree.root for tree in known}

@@ -55,11 +55,7 @@ async def drop_fruitless_versions(context: RecordedVault, tree: TreeRecord) -> N
 
 
 async def _settle(context: RecordedVault, record: UploadRecord) -> bool:
-    """Whether the upload has become an archive; if not, it is ended.
-
-    Raises:
-        OutcomeUnknownError: Nothing tells yet.
-    """
+    """Return whether the upload has become an archive; if not, end it."""
     match await find_outcome(context, record):
         case Made(made) | Gone(made):
             await context.catalog.uploads.record_told(made.number)

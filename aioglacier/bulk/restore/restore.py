@@ -238,11 +238,7 @@ class FolderRestore:
             )
 
     def _check_identities(self, plan: RestorePlan) -> None:
-        """Refuse to pay for files that could not be decrypted then.
-
-        Raises:
-            ConfigurationError: They are encrypted, and no identity can fit.
-        """
+        """Refuse to pay for files that could not be decrypted then."""
         if not plan.is_encrypted:
             return
         if self._options.identities is None:

@@ -171,11 +171,7 @@ class FolderSync:
         }
 
     async def _check_encryption(self) -> None:
-        """Refuse to sync a folder without encryption if the last sync encrypted it.
-
-        Raises:
-            ConfigurationError: No recipient was named.
-        """
+        """Refuse to sync a folder without encryption if the last sync encrypted it."""
         if self._options.recipients is not None or self._options.allows_plain:
             return
         trees, runs, host = self._context.catalog.trees, self._context.catalog.runs, self._host()

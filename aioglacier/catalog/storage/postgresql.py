@@ -329,11 +329,7 @@ def _run_one(statement: str, connection: Connection) -> None:
 
 
 def _shown(url: str) -> str:
-    """Return a URL without its password.
-
-    Raises:
-        CatalogError: It is not a URL.
-    """
+    """Return a URL without its password."""
     try:
         parsed = urlsplit(url)
         port = parsed.port

@@ -41,9 +41,6 @@ def refuse_empty(ctx: click.Context) -> None:
     """Refuse an empty word where a name is due: it comes from a variable that is not set.
 
     A file system takes an empty name for the current folder, which would be archived, or overwritten.
-
-    Raises:
-        BadParameter: A word is empty. A description may be.
     """
     for parameter in ctx.command.params:
         name = str(parameter.name)

@@ -80,11 +80,7 @@ class Session:
         return other_command(self._ctx, *words)
 
     def require_local(self) -> None:
-        """See that the folder of ``--local`` is there, before an empty one is made for a mistyped name.
-
-        Raises:
-            CommandError: It is not.
-        """
+        """See that the folder of ``--local`` is there, before an empty one is made for a mistyped name."""
         local = self.settings.local
         if local is not None and not os.path.exists(local):  # noqa: PTH110  # a name of any bytes
             make = shlex.join(["aioglacier", "--local", local, "vault", "create", "NAME"])
@@ -112,11 +108,7 @@ class Session:
         return self.run_async(opened)
 
     def run_async(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Run ``work`` until it ends or a signal stops it.
-
-        Raises:
-            StoppedError: A signal stopped it. Everything that ``work`` had open was closed.
-        """
+        """Run ``work`` until it ends. A signal closes it, and raises ``StoppedError``."""
         import asyncio  # noqa: PLC0415  # not everything the command line does needs a loop
 
         import anyio  # noqa: PLC0415
@@ -139,11 +131,7 @@ class Session:
             raise
 
     def _look_at_catalog(self) -> None:
-        """Say that the file of ``--catalog`` is a new one: its path may be mistyped.
-
-        Raises:
-            CommandError: Not even its folder is there.
-        """
+        """Say that the file of ``--catalog`` is a new one: its path may be mistyped."""
         path = self.settings.catalog
         if path is None or "://" in path or os.path.lexists(path):
             return
@@ -154,11 +142,7 @@ class Session:
 
     @asynccontextmanager
     async def open_catalog(self) -> AsyncIterator[Catalog]:
-        """Open the catalog that the global options name, before anything is asked of the service.
-
-        Raises:
-            CatalogError: It cannot be used.
-        """
+        """Open the catalog that the global options name, before anything is asked of the service."""
         import importlib  # noqa: PLC0415  # not needed for help
 
         import anyio.to_thread  # noqa: PLC0415
@@ -202,12 +186,7 @@ class Session:
 async def _enter(
     stack: AsyncExitStack, open_: Callable[[], AbstractAsyncContextManager[Glacier]], settings: Settings
 ) -> Glacier:
-    """Connect, and wait for a local Glacier that another command uses.
-
-    Raises:
-        CommandError: That took too long.
-        ConfigurationError: It cannot be connected to.
-    """
+    """Connect, and wait some seconds for a local Glacier that another command uses."""
     import anyio  # noqa: PLC0415  # not everything the command line does needs a loop
 
     from aioglacier.core.errors import ConfigurationError, InsecureEndpointError  # noqa: PLC0415
@@ -248,11 +227,7 @@ def _is_in_use(error: BaseException) -> bool:
 
 
 def _allow_open_files(needed: int) -> None:
-    """Raise the limit of open files to what a transfer needs, before one fails half-way.
-
-    Raises:
-        CommandError: The limit is lower, and cannot be raised.
-    """
+    """Raise the limit of open files to what a transfer needs, before one fails half-way."""
     if sys.platform == "win32":
         return
     import resource  # noqa: PLC0415  # not everywhere

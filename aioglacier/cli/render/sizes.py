@@ -29,9 +29,6 @@ def parse_size(text: str) -> int:
     """Return bytes from ``64MiB``, ``4GiB`` or plain bytes; ``MB`` and the like are powers of ten.
 
     Negative numbers are read, too: the use of a size decides whether they are valid.
-
-    Raises:
-        ValueError: The text is not a size.
     """
     match = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(match[2].lower()) if match else None

@@ -56,11 +56,7 @@ class StandardOutput:
 
 @contextmanager
 def open_stdout() -> Iterator[StandardOutput]:
-    """Open standard output for bytes.
-
-    Raises:
-        TargetError: It is closed.
-    """
+    """Open standard output for bytes."""
     if sys.stdout is None:  # and its number may be another file's by now
         raise TargetError("standard output is closed", path="-")
     try:

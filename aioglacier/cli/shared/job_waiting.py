@@ -29,12 +29,7 @@ def not_yet(session: Session, vault: str, job: JobDescription) -> Exit:
 async def wait(
     session: Session, job: Job, description: JobDescription, *, timeout_seconds: float | None = None
 ) -> JobDescription:
-    """Wait until the job is done; print nothing if it is done already.
-
-    Raises:
-        JobFailedError: The job failed.
-        WaitTimeoutError: It was not done in time; the job goes on at the service.
-    """
+    """Wait until the job is done; print nothing if it is done already. See ``Job.wait_until_done``."""
     from aioglacier.client.job import DEFAULT_WAIT_SECONDS  # noqa: PLC0415  # not needed for help
 
     if description.status is JobStatus.SUCCEEDED:
@@ -50,11 +45,7 @@ async def wait(
 async def inventory_job(
     session: Session, vault: Vault, budget: Budget, *, is_new: bool = False
 ) -> tuple[Job, JobDescription]:
-    """Find or start a job that lists the whole vault, and describe it.
-
-    Raises:
-        CostLimitError: Its cost would exceed the budget. Nothing was started.
-    """
+    """Find or start a job that lists the whole vault, within the budget, and describe it."""
     if is_new or await vault.retrievals.find_useful_inventory() is None:
         budget.check(budget.prices.jobs(Tier.STANDARD, 0, 1), "this inventory")
     job = await vault.retrievals.find_or_start_inventory(again=is_new)

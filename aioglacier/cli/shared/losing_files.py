@@ -79,9 +79,6 @@ async def refuse_to_lose_files(
     """Name the files whose newest stored version rests on archives; go on only with ``--lose-files``.
 
     ``None`` means all archives of the vault.
-
-    Raises:
-        CommandError: There are such files. Nothing was deleted.
     """
     from aioglacier.bulk import find_losses  # noqa: PLC0415  # not needed for help
 

@@ -64,11 +64,7 @@ class UploadOptions:
 
 
 def open_stdin() -> io.FileIO:
-    """Open standard input without a buffer, so that a pipe is not read ahead.
-
-    Raises:
-        SourceUnreadableError: It is closed.
-    """
+    """Open standard input without a buffer, so that a pipe is not read ahead."""
     if sys.stdin is None:
         raise SourceUnreadableError("standard input is closed", path=STDIN)
     file = io.FileIO(0, closefd=False)
@@ -123,11 +119,7 @@ class RunningUploads:
         return archive
 
     def check_cost(self, source: str, cost: float) -> None:
-        """Refuse a source that would exceed the budget, together with those that were begun.
-
-        Raises:
-            CostLimitError: It would. Nothing of it was sent.
-        """
+        """Refuse a source that would exceed the budget, together with those that were begun."""
         self.budget.check(self._promised + cost - self.budget.cost, f"the upload of {source!r}")
         self._promised += cost
 

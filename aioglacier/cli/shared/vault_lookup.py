@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 async def find_vault(session: Session, catalog: Catalog, vault: str) -> VaultKey | None:
-    """Return the vault of this name that the options mean, ``None`` if none is on record.
-
-    Raises:
-        CommandError: They mean several.
-    """
+    """Return the vault of this name that the options mean, ``None`` if none is on record."""
     found = [key for key in await catalog.archives.vault_keys(vault) if is_meant(key, session.settings)]
     if len(found) > 1:
         raise CommandError(
@@ -32,11 +28,7 @@ async def find_vault(session: Session, catalog: Catalog, vault: str) -> VaultKey
 
 
 async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKey:
-    """Return the same, which must be on record.
-
-    Raises:
-        CommandError: None is, or they mean several.
-    """
+    """Return the same, which must be on record."""
     key = await find_vault(session, catalog, vault)
     if key is None:
         raise CommandError(
@@ -63,9 +55,6 @@ def make_key(settings: Settings, vault: str, *, region: str | None) -> VaultKey:
     """Return the vault of this name that the options mean, for a catalog without a record of it.
 
     Where they name no region, ``region`` counts, if that is known.
-
-    Raises:
-        CommandError: Nothing says where it is.
     """
     from aioglacier.catalog import VaultKey  # noqa: PLC0415  # SQLite takes long to load
 

@@ -177,11 +177,7 @@ async def command(
 
 
 def read_patterns(files: Sequence[str]) -> list[str]:
-    """Return the patterns in files, one a line. A byte order mark says which Unicode a file is in.
-
-    Raises:
-        CommandError: A file cannot be read, or is no text.
-    """
+    """Return the patterns in files, one a line. A byte order mark says which Unicode a file is in."""
     patterns: list[str] = []
     for name in files:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,26 +60,29 @@ def _changes(
     name: str,
     operation: str,
     what: str,
-    text: Text,
+    done: Text | str,
     *parameters: Callable[..., Any],
-    is_asked: bool = False,
     note: str = "",
 ) -> Callable[[Work], click.Command]:
     """Make a function the command that changes something of a vault, as in "would WHAT vault NAME".
 
-    ``is_asked`` asks a person before; with a ``note`` the change can never be undone.
+    ``done`` makes the text from the record, or is what was done. With ``YES`` among its parameters the
+    command asks a person before; with a ``note`` the change can never be undone.
     """
+
+    def text(record: Mapping[str, Any]) -> str:
+        return f"{record['vault']}: {done}" if isinstance(done, str) else done(record)
 
     def decorate(work: Work) -> click.Command:
         def command(session: Session, vault: str, dry_run: bool, yes: bool = True, **given: Any) -> Ending:
             if dry_run:
                 facts = {key: plain(value) for key, value in given.items()}
                 return tell_plan(session, operation, f"{what} vault {vault}", vault=vault, **facts)
-            if is_asked:
+            if YES in parameters:
                 confirm(session, f"{what} vault {vault}", yes=yes, note=note, is_final=bool(note))
             return partial(_run, session, vault, work, text, given)
 
-        for decorator in reversed([VAULT, *parameters, *([YES] if is_asked else []), DRY_RUN]):
+        for decorator in reversed([VAULT, *parameters, DRY_RUN]):
             command = decorator(command)
         return group.command(name, help=work.__doc__, records=False)(command)
 
@@ -104,6 +108,7 @@ def _check_lock_id(given: dict[str, Any]) -> None:
 
 _POLICY: Final = folding(_read_policy, click.argument("policy", metavar="FILE"))
 _TAGS: Final = folding(_read_tags, click.argument("tags", metavar="KEY=VALUE...", nargs=-1, required=True))
+_KEYS: Final = click.argument("keys", metavar="KEY...", nargs=-1, required=True)
 _LOCK_ID: Final = folding(_check_lock_id, click.argument("lock_id"))
 
 
@@ -133,14 +138,7 @@ async def _add_tags(vault: Vault, tags: dict[str, str]) -> Record:
     return {"tags": await vault.tags.get()}
 
 
-@_changes(
-    tags,
-    "remove",
-    "RemoveTagsFromVault",
-    "remove tags of",
-    _tags_text,
-    click.argument("keys", metavar="KEY...", nargs=-1, required=True),
-)
+@_changes(tags, "remove", "RemoveTagsFromVault", "remove tags of", _tags_text, _KEYS)
 async def _remove_tags(vault: Vault, keys: tuple[str, ...]) -> Record:
     """Remove tags of VAULT. A key that is not there is no error."""
     await vault.tags.remove(keys)
@@ -162,12 +160,7 @@ async def _show_policy(vault: Vault) -> Record:
 
 
 @_changes(
-    policy,
-    "set",
-    "SetVaultAccessPolicy",
-    "replace the access policy of",
-    lambda record: f"{record['vault']}: set the access policy",
-    _POLICY,
+    policy, "set", "SetVaultAccessPolicy", "replace the access policy of", "set the access policy", _POLICY
 )
 async def _set_policy(vault: Vault, policy: str) -> Record:
     """Replace the access policy of VAULT by the text in FILE; - is standard input."""
@@ -180,8 +173,8 @@ async def _set_policy(vault: Vault, policy: str) -> Record:
     "delete",
     "DeleteVaultAccessPolicy",
     "remove the access policy of",
-    lambda record: f"{record['vault']}: removed the access policy",
-    is_asked=True,
+    "removed the access policy",
+    YES,
 )
 async def _delete_policy(vault: Vault) -> Record:
     """Remove the access policy of VAULT. Asks first on a terminal."""
@@ -210,12 +203,7 @@ async def _show_lock(vault: Vault) -> Record:
 
 
 @_changes(
-    lock,
-    "initiate",
-    "InitiateVaultLock",
-    "try for 24 hours a lock policy on",
-    lambda record: str(record["lock_id"]),
-    _POLICY,
+    lock, "initiate", "InitiateVaultLock", "try for 24 hours a lock policy on", itemgetter("lock_id"), _POLICY
 )
 async def _initiate_lock(vault: Vault, policy: str) -> Record:
     """Try the lock policy in FILE on VAULT for up to 24 hours. Prints the id that completes the lock."""
@@ -227,9 +215,9 @@ async def _initiate_lock(vault: Vault, policy: str) -> Record:
     "complete",
     "CompleteVaultLock",
     "lock for ever",
-    lambda record: f"{record['vault']}: locked",
+    "locked",
     _LOCK_ID,
-    is_asked=True,
+    YES,
     note="This can never be undone, not even by AWS",
 )
 async def _complete_lock(vault: Vault, lock_id: str) -> Record:
@@ -238,13 +226,7 @@ async def _complete_lock(vault: Vault, lock_id: str) -> Record:
     return {"state": "Locked"}
 
 
-@_changes(
-    lock,
-    "abort",
-    "AbortVaultLock",
-    "end the trial of a lock policy on",
-    lambda record: f"{record['vault']}: ended the trial of the lock",
-)
+@_changes(lock, "abort", "AbortVaultLock", "end the trial of a lock policy on", "ended the trial of the lock")
 async def _abort_lock(vault: Vault) -> Record:
     """End the trial of a lock policy on VAULT."""
     await vault.lock.abort()
