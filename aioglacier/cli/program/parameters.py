@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -14,7 +14,11 @@ from aioglacier.core.errors import InvalidRangeError
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     _OfText = click.ParamType[str]
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
@@ -98,6 +102,11 @@ class _Amount(_Number):
         if math.isnan(amount):
             self.fail(f"{value!r} is not an amount of money", param, ctx)
         return amount
+
+
+def flag(name: str, text: str, to: str | None = None) -> Callable[[F], F]:
+    """Return an option that is given or not; ``to`` is its Python name where that differs."""
+    return click.option(name, *([to] if to is not None else []), is_flag=True, help=text)
 
 
 #: The vault that a command is about; and the same for the commands about vaults.

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.cli.program.session import Session
 
-DRY_RUN: Final = click.option(
-    "--dry-run", is_flag=True, help="Print the plan and its cost. Change nothing, pay nothing."
-)
-YES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
+DRY_RUN: Final = flag("--dry-run", "Print the plan and its cost. Change nothing, pay nothing.")
+YES: Final = flag("--yes", "Do not ask.")
 
 
 def confirm(session: Session, what: str, *, yes: bool, note: str = "", is_final: bool = True) -> None:

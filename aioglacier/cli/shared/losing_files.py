@@ -7,9 +7,8 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import click
-
 from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.listing import closing
 from aioglacier.cli.render.sizes import show_count
@@ -30,10 +29,8 @@ if TYPE_CHECKING:
 #: Files that are named; the others are counted.
 _NAMED: Final = 10
 
-LOSE_FILES: Final = click.option(
-    "--lose-files",
-    is_flag=True,
-    help="Go on although files that 'sync' archived would be lost with these archives.",
+LOSE_FILES: Final = flag(
+    "--lose-files", "Go on although files that 'sync' archived would be lost with these archives."
 )
 
 

@@ -15,7 +15,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, gathering
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import RANGE, VAULT
+from aioglacier.cli.program.parameters import RANGE, VAULT, flag
 from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
@@ -61,10 +61,8 @@ def _take_ids(given: dict[str, Any]) -> None:
 
 
 #: For commands that fetch the output of any job.
-UNVERIFIED: Final = click.option(
-    "--unverified",
-    is_flag=True,
-    help="Also give bytes that no hash is known of: of a range that is no node of the tree hash.",
+UNVERIFIED: Final = flag(
+    "--unverified", "Also give bytes that no hash is known of: of a range that is no node of the tree hash."
 )
 
 
@@ -86,17 +84,14 @@ UNVERIFIED: Final = click.option(
 )
 @IDENTITY
 @UNVERIFIED
-@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
-@click.option(
-    "--new", "is_new", is_flag=True, help="Pay for another job if the one before failed or is gone."
-)
-@click.option(
+@flag("--overwrite", "Replace TARGET if it exists.")
+@flag("--new", "Pay for another job if the one before failed or is gone.", "is_new")
+@flag(
     "--manifest",
+    "ARCHIVE_ID is the manifest of a stream of several archives: retrieve all of them as one.",
     "is_manifest",
-    is_flag=True,
-    help="ARCHIVE_ID is the manifest of a stream of several archives: retrieve all of them as one.",
 )
-@click.option("--no-wait", is_flag=True, help="Start the job if there is none, and fetch only if it is done.")
+@flag("--no-wait", "Start the job if there is none, and fetch only if it is done.")
 @DRY_RUN
 @gathering(DownloadOptions)
 def command(session: Session, options: DownloadOptions) -> Ending:

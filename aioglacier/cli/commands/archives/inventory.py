@@ -14,7 +14,7 @@ import click
 
 from aioglacier.cli.commands.archives.download import fetch
 from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.program.parameters import VAULT, flag
 from aioglacier.cli.render.listing import closing, csv_line, csv_row, print_all
 from aioglacier.cli.render.printed_records import archive_record, archive_text, as_text
 from aioglacier.cli.render.progress import counting
@@ -51,10 +51,10 @@ _COLUMNS: Final = ("archive_id", "vault", "size", "tree_hash", "description", "c
     "with an apostrophe before a description that would be a formula.",
 )
 @click.option("--output", "target", metavar="FILE", help="Write to FILE, which appears once it is complete.")
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@flag("--overwrite", "Replace FILE if it exists.")
 @click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one.")
-@click.option("--new", "is_new", is_flag=True, help="Start a new job, even if one that would do is there.")
-@click.option("--no-wait", is_flag=True, help="Start the job if there is none, and print only if it is done.")
+@flag("--new", "Start a new job, even if one that would do is there.", "is_new")
+@flag("--no-wait", "Start the job if there is none, and print only if it is done.")
 @SPENDING
 @DRY_RUN
 def command(

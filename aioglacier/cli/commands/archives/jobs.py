@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.commands.archives.download import UNVERIFIED, fetch
 from aioglacier.cli.program.command import CommandGroup
-from aioglacier.cli.program.parameters import VAULT
+from aioglacier.cli.program.parameters import VAULT, flag
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import as_text, intent_record, job_record, job_text, plain
 from aioglacier.cli.render.sizes import show_size
@@ -81,7 +81,7 @@ async def _wait(session: Session, glacier: Glacier, vault: str, job_id: str, sec
 @command.command("output", resumes=True)
 @VAULT
 @one_id("job", "TARGET")
-@click.option("--overwrite", is_flag=True, help="Replace TARGET if it exists.")
+@flag("--overwrite", "Replace TARGET if it exists.")
 @UNVERIFIED
 @SPENDING
 @DRY_RUN

@@ -13,7 +13,7 @@ import click
 from aioglacier.cli.program.command import command as make_command, gathering
 from aioglacier.cli.program.exits import Exit, is_about_one_item
 from aioglacier.cli.program.failures import failure_of, tell
-from aioglacier.cli.program.parameters import PART_SIZE, SIZE, VAULT
+from aioglacier.cli.program.parameters import PART_SIZE, SIZE, VAULT, flag
 from aioglacier.cli.program.session import worst_exit
 from aioglacier.cli.render.printed_records import archive_record, archive_text
 from aioglacier.cli.render.sizes import show_count, show_size, show_time
@@ -76,24 +76,18 @@ _AT_ONCE: Final = 8
     type=SIZE,
     help="Make an archive only of so many bytes; for a pipe whose writer may fail.",
 )
-@click.option("--no-resume", is_flag=True, help="Do not look for an unfinished upload of the same file.")
-@click.option("--restart", is_flag=True, help="Abort the unfinished upload of the file, and begin again.")
-@click.option("--again", is_flag=True, help="Make another archive of a file that is stored and unchanged.")
+@flag("--no-resume", "Do not look for an unfinished upload of the same file.")
+@flag("--restart", "Abort the unfinished upload of the file, and begin again.")
+@flag("--again", "Make another archive of a file that is stored and unchanged.")
 @RECIPIENTS
-@click.option(
-    "--roll-over",
-    is_flag=True,
-    help="Standard input may be of any length: where one archive is full, the next begins.",
-)
+@flag("--roll-over", "Standard input may be of any length: where one archive is full, the next begins.")
 @click.option("--piece-size", type=SIZE, help="With --roll-over: bytes of an archive. Default: 10,000 parts.")
 @click.option("--stream", metavar="NAME", help="With --roll-over: go on with this stream, read again.")
 @click.option(
     "--position", type=SIZE, help="With --stream: standard input begins at this byte of the stream."
 )
 @SPENDING
-@click.option(
-    "--dry-run", is_flag=True, help="Print the plan and its cost; connect to nothing, read nothing."
-)
+@flag("--dry-run", "Print the plan and its cost; connect to nothing, read nothing.")
 @gathering(UploadOptions)
 def command(session: Session, options: UploadOptions) -> Ending:
     """Archive each SOURCE in VAULT: a file, or - for standard input.

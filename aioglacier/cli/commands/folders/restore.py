@@ -10,7 +10,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, TIME, VAULT
+from aioglacier.cli.program.parameters import SIZE, TIME, VAULT, flag
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
@@ -53,14 +53,10 @@ def _fold(given: dict[str, Any]) -> None:
 @HOST
 @RETRIEVING
 @IDENTITY
-@click.option("--overwrite", is_flag=True, help="Replace files that are there and differ.")
+@flag("--overwrite", "Replace files that are there and differ.")
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
-@click.option(
-    "--no-wait", is_flag=True, help="Start jobs, fetch what is ready, and leave the rest for later."
-)
-@click.option(
-    "--dry-run", is_flag=True, help="Print what would be asked for and cost at most; ask for nothing."
-)
+@flag("--no-wait", "Start jobs, fetch what is ready, and leave the rest for later.")
+@flag("--dry-run", "Print what would be asked for and cost at most; ask for nothing.")
 @folding(_fold)
 async def command(
     session: Session,

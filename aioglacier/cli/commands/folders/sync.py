@@ -11,7 +11,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, VAULT
+from aioglacier.cli.program.parameters import SIZE, VAULT, flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.program.stopping import DRAIN_SECONDS
 from aioglacier.cli.render.progress import Speed, State
@@ -63,23 +63,15 @@ def _fold(given: dict[str, Any]) -> None:
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Bring back what --exclude left out.")
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
-@click.option(
-    "--checksum", "is_thorough", is_flag=True, help="Read every file, whatever its size and time say."
-)
-@click.option("--compress", is_flag=True, help="Compress small files with zstd; tar --zstd reads that.")
+@flag("--checksum", "Read every file, whatever its size and time say.", "is_thorough")
+@flag("--compress", "Compress small files with zstd; tar --zstd reads that.")
 @RECIPIENTS
-@click.option(
-    "--no-encryption",
-    "allows_plain",
-    is_flag=True,
-    help="Encrypt nothing from now on, although the sync before did.",
-)
-@click.option(
+@flag("--no-encryption", "Encrypt nothing from now on, although the sync before did.", "allows_plain")
+@flag(
     "--accept-removals",
-    "accepts_removals",
-    is_flag=True,
-    help="Record paths as removed even if they are most of the folder; otherwise none is, and the exit code "
+    "Record paths as removed even if they are most of the folder; otherwise none is, and the exit code "
     "is 3: the disk may not be mounted.",
+    "accepts_removals",
 )
 @click.option(
     "--bundle-up-to",
@@ -89,9 +81,7 @@ def _fold(given: dict[str, Any]) -> None:
 )
 @click.option("--bundle-size", type=SIZE, help="Where a bundle of small files ends. Default: 4GiB.")
 @HOST
-@click.option(
-    "--dry-run", is_flag=True, help="Print what would be done and cost; ask nothing of the service."
-)
+@flag("--dry-run", "Print what would be done and cost; ask nothing of the service.")
 @SPENDING
 @folding(_fold)
 async def command(

@@ -9,7 +9,7 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import COUNT, VAULT
+from aioglacier.cli.program.parameters import COUNT, VAULT, flag
 from aioglacier.cli.render.progress import State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.encrypting import IDENTITY
@@ -37,7 +37,7 @@ def _fold(given: dict[str, Any]) -> None:
 @make_command("verify", resumes=True)
 @click.argument("directory", metavar="DIR")
 @VAULT
-@click.option("--quick", is_flag=True, help="Compare sizes and times only; read no file.")
+@flag("--quick", "Compare sizes and times only; read no file.")
 @click.option(
     "--sample",
     type=COUNT,
@@ -48,7 +48,7 @@ def _fold(given: dict[str, Any]) -> None:
 @HOST
 @RETRIEVING
 @IDENTITY
-@click.option("--dry-run", is_flag=True, help="Print what the sample would cost; compare nothing.")
+@flag("--dry-run", "Print what the sample would cost; compare nothing.")
 @folding(_fold)
 async def command(
     session: Session,

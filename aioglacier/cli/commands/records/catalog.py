@@ -14,7 +14,7 @@ import click
 from aioglacier.cli.commands.records.catalog_recover import recover
 from aioglacier.cli.program.command import CommandGroup
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import TIME, VAULT
+from aioglacier.cli.program.parameters import TIME, VAULT, flag
 from aioglacier.cli.program.session import CommandError
 from aioglacier.cli.render.listing import closing, print_all
 from aioglacier.cli.render.printed_records import (
@@ -273,7 +273,7 @@ def _difference_text(record: Mapping[str, Any]) -> str:
     metavar="TIME",
     help="The date of the inventory, where the file does not say it: CSV never does.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be recorded, and change nothing.")
+@flag("--dry-run", "Say what would be recorded, and change nothing.")
 def _rebuild(
     session: Session, vault: str, inventory: str, inventoried: datetime | None, dry_run: bool
 ) -> int:
