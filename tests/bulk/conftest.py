@@ -13,20 +13,22 @@ import pyrage  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 import aioglacier
-from aioglacier.bulk import FolderRestore, FolderVerify, RestoreOptions, Trouble
+from aioglacier.bulk import FolderRestore, FolderVerify, RestoreOptions, Trouble, VerifyOptions
 from aioglacier.bulk.formats.age import read_identities, read_recipients
 from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
 from aioglacier.bulk.sync.plan import SyncOptions
 from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.catalog import Catalog
 from aioglacier.core.spending import Budget
-from tests.cli.conftest import Cli
+from tests.cli.conftest import program  # noqa: F401  # a fixture here, too
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from aioglacier.bulk import SyncSnapshot
+    from aioglacier.bulk.recover import Recovered
     from aioglacier.bulk.restore.restore import RestoreSnapshot
     from aioglacier.client.vault import Vault
 
@@ -230,9 +232,47 @@ def key(tmp_path: Path) -> Key:
     return Key(tmp_path)
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Cli:
-    """The program on a local Glacier with one vault."""
-    cli = Cli(tmp_path, ("--local", "glacier"))
-    cli("vault", "create", "photos")
-    return cli
+async def verify(place: Place, tree: Path, *, max_cost: float | None = None, **options: Any) -> FolderVerify:
+    """A comparison that was run."""
+    async with place.vault() as vault:
+        found = FolderVerify(
+            vault, tree, Budget(load_prices("us-east-1"), max_cost), VerifyOptions(**options)
+        )
+        await found.run()
+        return found
+
+
+async def lose_catalog(place: Place) -> None:
+    """Only what the service has is left, and an inventory of it."""
+    forget_catalog(place)
+    await take_inventory(place)
+
+
+def forget_catalog(place: Place) -> None:
+    """Only what the service has is left."""
+    for file in place.catalog.parent.glob(f"{place.catalog.name}*"):
+        if file.is_file():
+            file.unlink()
+
+
+async def take_inventory(place: Place) -> None:
+    """Read an inventory into the catalog."""
+    async with place.vault() as vault:
+        job = await vault.retrieve_inventory()
+        await job.wait_until_done()
+        assert vault.records is not None
+        inventory = job.inventory()
+        archives = [archive async for archive in inventory]
+        assert inventory.inventoried is not None
+        await vault.records.catalog.archives.merge_inventory(
+            vault.records.key, archives, inventoried=inventory.inventoried
+        )
+
+
+async def recover(place: Place, *, max_cost: float | None = None, **options: Any) -> Recovered:
+    """Learn what is in the vault."""
+    async with place.vault() as vault:
+        recovery = FolderRecovery(
+            vault, Budget(load_prices("us-east-1"), max_cost), RecoveryOptions(**options)
+        )
+        return await recovery.run()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sqlite3
 from typing import TYPE_CHECKING
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Cli
-
-pytestmark = pytest.mark.slow
 
 
 def test_a_folder_goes_there_and_back_and_is_verified(program: Cli, tmp_path: Path) -> None:
@@ -63,82 +60,6 @@ def test_what_costs_more_than_allowed_is_refused(program: Cli, tmp_path: Path) -
     assert "not an amount" in error["message"]
     program("sync", "tree", "photos", "--max-cost=1")
     assert program("restore", "photos", "back", "--max-cost=0.00001", "--json", code=2).error["cost"]
-
-
-def test_a_file_that_cannot_be_archived_is_listed_and_the_exit_code_says_so(
-    program: Cli, tmp_path: Path
-) -> None:
-    """The others are archived."""
-    tree = make_tree(tmp_path / "tree")
-    os.mkfifo(tree / "pipe")
-    done = program("sync", "tree", "photos", "--json", code=3)
-    assert done.error["item"] == "pipe"
-    assert done.records[-1]["failed"] == 1
-    program("sync", "tree", "photos", "--exclude=pipe")
-
-
-def test_patterns_may_come_from_a_file(program: Cli, tmp_path: Path) -> None:
-    """And others bring back what they exclude."""
-    make_tree(tmp_path / "tree")
-    (tmp_path / "patterns").write_text("/*\n# a note\n")
-    program("sync", "tree", "photos", "--exclude-from=patterns", "--include=/private")
-    program("restore", "photos", "back")
-    assert [path.name for path in (tmp_path / "back").iterdir()] == ["private"]
-
-
-def test_a_file_of_patterns_that_is_not_there_is_exit_code_2(program: Cli, tmp_path: Path) -> None:
-    """It was named wrongly, and nothing was done."""
-    make_tree(tmp_path / "tree")
-    error = program("sync", "tree", "photos", "--exclude-from=nowhere", "--json", code=2).error
-    assert "nowhere" in error["message"]
-
-
-def test_how_large_a_file_in_a_bundle_may_be_can_be_chosen(program: Cli, tmp_path: Path) -> None:
-    """A larger file is an archive of its own, and comes back the same."""
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    for size in (0, 100, 101, 5000):
-        (tree / f"f{size}").write_bytes(os.urandom(size))
-    done = program("sync", "tree", "photos", "--bundle-up-to=100", "--json").records[-1]
-    assert done["archives"] == 3
-    program("restore", "photos", "back")
-    assert picture(tmp_path / "back") == picture(tree)
-    program("sync", "tree", "photos", "--bundle-up-to=17MiB", code=2)
-
-
-def test_a_file_that_is_there_stays_unless_it_is_to_be_overwritten(program: Cli, tmp_path: Path) -> None:
-    """Exit code 3 and the name, then 0."""
-    tree = make_tree(tmp_path / "tree")
-    program("sync", "tree", "photos")
-    (tmp_path / "back").mkdir()
-    (tmp_path / "back" / "private").write_text("mine")
-    assert program("restore", "photos", "back", "--json", code=3).error["error"] == "TargetError"
-    program("restore", "photos", "back", "--overwrite")
-    assert picture(tmp_path / "back") == picture(tree)
-
-
-def test_one_of_several_folders_has_to_be_named(program: Cli, tmp_path: Path) -> None:
-    """The message names them."""
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / name).write_text(name)
-        program("sync", name, "photos")
-    error = program("restore", "photos", "back", "--json", code=2).error
-    assert str(tmp_path / "two") in error["message"]
-    program("restore", "photos", "back", "--folder", "two")
-    assert [path.name for path in (tmp_path / "back").iterdir()] == ["two"]
-
-
-def test_verify_tells_rot_from_change_by_its_exit_code(program: Cli, tmp_path: Path) -> None:
-    """3 for a folder that has changed, 4 for a disk that has."""
-    tree = make_tree(tmp_path / "tree")
-    program("sync", "tree", "photos")
-    status = (tree / "private").stat()
-    (tree / "private").write_bytes(b"changed")
-    assert "changed: private" in program("verify", "tree", "photos", code=3).text
-    (tree / "private").write_bytes(b"secreT")
-    os.utime(tree / "private", ns=(status.st_mtime_ns, status.st_mtime_ns))
-    assert "rotten: private" in program("verify", "tree", "photos", code=4).text
 
 
 @pytest.mark.parametrize(

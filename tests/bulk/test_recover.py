@@ -12,61 +12,26 @@ import pytest
 
 from aioglacier.bulk.formats.bundle_format import FORMAT, SKIPPABLE_SIZE, checked_text, short_hash
 from aioglacier.bulk.formats.zstd import skippable_frame
-from aioglacier.bulk.pricing import load_prices
-from aioglacier.bulk.recover import FolderRecovery, RecoveryOptions
-from aioglacier.bulk.restore import bundle_reader
 from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
-from aioglacier.core.spending import Budget
-from tests.bulk.conftest import MIB, Key, make_tree, picture
+from tests.bulk.conftest import (
+    MIB,
+    Key,
+    forget_catalog,
+    lose_catalog,
+    make_tree,
+    picture,
+    recover,
+    take_inventory,
+)
 from tests.bulk.formats.test_bundle_index import index_of
 from tests.bulk.test_kills import run
-from tests.cli.conftest import Cli
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aioglacier.bulk.recover import Recovered
     from tests.bulk.conftest import Place
-
-pytestmark = pytest.mark.slow
-
-
-async def lose_catalog(place: Place) -> None:
-    """Only what the service has is left, and an inventory of it."""
-    forget_catalog(place)
-    await take_inventory(place)
-
-
-def forget_catalog(place: Place) -> None:
-    """Only what the service has is left."""
-    for file in place.catalog.parent.glob(f"{place.catalog.name}*"):
-        if file.is_file():
-            file.unlink()
-
-
-async def take_inventory(place: Place) -> None:
-    """Read an inventory into the catalog."""
-    async with place.vault() as vault:
-        job = await vault.retrieve_inventory()
-        await job.wait_until_done()
-        assert vault.records is not None
-        inventory = job.inventory()
-        archives = [archive async for archive in inventory]
-        assert inventory.inventoried is not None
-        await vault.records.catalog.archives.merge_inventory(
-            vault.records.key, archives, inventoried=inventory.inventoried
-        )
-
-
-async def recover(place: Place, *, max_cost: float | None = None, **options: Any) -> Recovered:
-    """Learn what is in the vault."""
-    async with place.vault() as vault:
-        recovery = FolderRecovery(
-            vault, Budget(load_prices("us-east-1"), max_cost), RecoveryOptions(**options)
-        )
-        return await recovery.run()
 
 
 @pytest.mark.parametrize(("compress", "is_sealed"), [(False, False), (True, False), (True, True)])
@@ -166,28 +131,6 @@ async def test_a_folder_whose_path_is_long_comes_back(place: Place, tmp_path: Pa
     assert picture(tmp_path / "back") == picture(tree)
 
 
-async def test_an_index_that_is_longer_than_the_end_takes_another_job(
-    place: Place, tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And no more of the bundle than that."""
-    monkeypatch.setattr(bundle_reader, "TAIL", 4096)
-    for number in range(60):
-        (tree / f"more{number}").write_bytes(os.urandom(MIB // 4))
-    (tree / "long").mkdir()
-    for number in range(800):
-        (tree / "long" / f"{number}").symlink_to(os.urandom(1900).hex())
-    await place.sync(tree)
-    (archive,) = await place.archives()
-    await lose_catalog(place)
-    done = await recover(place)
-    assert done.jobs_started == 2
-    async with place.vault() as vault:
-        sizes = [job.byte_range.size async for job in vault.jobs() if job.byte_range is not None]
-    assert len(sizes) == 2
-    assert sum(sizes) < archive.size - 10 * MIB
-    assert done.members == len(picture(tree))
-
-
 async def test_what_cannot_be_read_or_is_too_dear_is_not_asked_for(
     place: Place, tree: Path, tmp_path: Path
 ) -> None:
@@ -203,18 +146,6 @@ async def test_what_cannot_be_read_or_is_too_dear_is_not_asked_for(
         await recover(place, identities=key.identities, folder=str(tree), max_cost=0)
     async with place.vault() as vault:
         assert [job.archive_id async for job in vault.jobs() if job.archive_id is not None] == []
-
-
-async def test_an_archive_that_says_it_is_a_bundle_and_is_none_is_listed(place: Place, tree: Path) -> None:
-    """The others are read."""
-    await place.sync(tree)
-    async with place.vault() as vault:
-        await vault.upload(os.urandom(5000), description='{"aioglacier": "bundle", "folder": "tree"}')
-    await lose_catalog(place)
-    done = await recover(place)
-    assert done.bundles == 1
-    ((_, error),) = done.damaged
-    assert "not a bundle" in str(error)
 
 
 async def test_descriptions_and_indexes_of_others_do_not_end_a_recovery(place: Place, tree: Path) -> None:
@@ -259,24 +190,6 @@ async def test_a_recovery_that_was_killed_goes_on(place: Place, tmp_path: Path, 
         jobs = [job async for job in vault.jobs() if job.archive_id is not None]
     assert len(jobs) == len(await place.archives()) >= 2
     await place.restore(tmp_path / "back")
-    assert picture(tmp_path / "back") == picture(tree)
-
-
-def test_the_program_tells_what_it_costs_and_what_came_of_it(tmp_path: Path) -> None:
-    """A lost catalog, an inventory, a plan, and the folder is there again."""
-    program = Cli(tmp_path, ("--local", "glacier"))
-    tree = make_tree(tmp_path / "tree", files=5)
-    program("vault", "create", "photos")
-    program("sync", "tree", "photos")
-    other = Cli(tmp_path, ("--local", "glacier", "--catalog", "new.db"))
-    assert "inventory photos" in other("catalog", "recover", "photos").err
-    other("inventory", "photos")
-    plan = other("--json", "catalog", "recover", "photos", "--dry-run").record
-    assert (plan["bundles"], plan["jobs"]) == (1, 1)
-    assert plan["cost"] > 0
-    done = other("--json", "catalog", "recover", "photos").record
-    assert (done["bundles"], done["jobs_started"], done["folders"]) == (1, 1, [str(tree)])
-    other("restore", "photos", "back")
     assert picture(tmp_path / "back") == picture(tree)
 
 

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import TYPE_CHECKING
 
-import pytest
-
 from aioglacier.bulk import Trouble
-from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.errors import NotStoredError
 from tests.bulk.conftest import MIB, picture, restore, troubles, write
-from tests.bulk.test_kills import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.bulk.conftest import Place
-
-pytestmark = pytest.mark.slow
-
-PRICES = load_prices("us-east-1")
 
 
 async def test_files_of_a_deleted_archive_are_missed_and_sent_again(place: Place, tmp_path: Path) -> None:
@@ -43,15 +34,3 @@ async def test_files_of_a_deleted_archive_are_missed_and_sent_again(place: Place
     assert await troubles(place, tree) == set()
     await place.restore(tmp_path / "back")
     assert picture(tmp_path / "back") == picture(tree)
-
-
-async def test_a_rename_that_is_killed_keeps_the_old_names(place: Place, tmp_path: Path) -> None:
-    """Until the new ones count, whatever the moment."""
-    tree = write(tmp_path / "tree", {f"old/f{number}": os.urandom(3000) for number in range(20)})
-    await place.sync(tree)
-    (tree / "old").rename(tree / "new")
-    write(tree, {"more": os.urandom(3000)})
-    assert run(place, "sync", tree, "folders", crash_at="part sent") == -signal.SIGKILL
-    back = await restore(place, tmp_path / "back")
-    assert back.failures == []
-    assert len(list((tmp_path / "back" / "old").iterdir())) == 20

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ from tests.forking import Fork, Running, forks
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
 
 MIB = 1024 * 1024
 ACCESS_KEY_ID = "AKIDEXAMPLE"
@@ -187,6 +187,14 @@ def cli(tmp_path: Path, server: str) -> Cli:
     return Cli(tmp_path, ("--endpoint-url", server, "--region", "us-east-1"), keys())
 
 
+@pytest.fixture
+def program(tmp_path: Path) -> Cli:
+    """The program on a local Glacier with one vault."""
+    cli = Cli(tmp_path, ("--local", "glacier"))
+    cli("vault", "create", "photos")
+    return cli
+
+
 @pytest.fixture(scope="session")
 def vaults(server: str) -> Iterator[str]:
     """Names of empty vaults, made all at once, since each start of the program takes half a second."""
@@ -230,3 +238,42 @@ def upload_some(cli: Cli, vault: str, content: bytes, *arguments: str) -> str:
 def catalog_of(cli: Cli) -> Path:
     """Return the path of the catalog."""
     return cli.folder / ".local" / "share" / "aioglacier" / "catalog.db"
+
+
+PARTS = 12
+
+
+SIZE = PARTS * MIB - 5
+
+
+@contextmanager
+def faulty(folder: Path, *faults: dict[str, Any], size: int = SIZE) -> Iterator[Cli]:
+    """The program beside a server where something goes wrong, with a vault "v" and a file "big"."""
+    (folder / "faults.json").write_text(json.dumps(faults))
+    (folder / "big").write_bytes(data(size))
+    arguments = ["glacier", "--job-delay", "0", "--inventory-lag", "0", "--faults", "faults.json"]
+    with serving(Cli(folder), *arguments, is_killed=True) as url:
+        cli = Cli(folder, ("--endpoint-url", url, "--region", "us-east-1"), keys())
+        ask(url, "PUT", "vaults/v")
+        yield cli
+
+
+def ask(url: str, method: str, path: str) -> Any:
+    """One plain request to a server that checks no signatures."""
+    headers = {"x-amz-glacier-version": "2012-06-01"}
+    request = urllib.request.Request(f"{url}/-/{path}", method=method, headers=headers)  # noqa: S310  # the server's own URL
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        return json.loads(answer.read() or b"{}")
+
+
+def hang(operation: str, where: str = "", **more: Any) -> dict[str, Any]:
+    """A fault: the first such request waits for a minute."""
+    return {"operation": operation, "kind": "delay", "where": where, "seconds": 60, **more}
+
+
+def sent(cli: Cli) -> int:
+    """Parts that the service has of all unfinished uploads."""
+    url = cli.arguments[1]
+    uploads = ask(url, "GET", "vaults/v/multipart-uploads")["UploadsList"]
+    names = [f"vaults/v/multipart-uploads/{upload['MultipartUploadId']}" for upload in uploads]
+    return sum(len(ask(url, "GET", name)["Parts"]) for name in names)

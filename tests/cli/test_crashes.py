@@ -9,8 +9,7 @@ import pytest
 
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.crashpoints import POINTS
-from tests.cli.conftest import MIB, Cli, data, keys, serving
-from tests.cli.test_signals import ask
+from tests.cli.conftest import MIB, Cli, ask, data, keys, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.cli.conftest import MIB, wait_for
-from tests.cli.test_signals import PARTS, WORKED_PARTS, WORKED_SIZE, faulty, go_on, hang, sent
+from tests.cli.conftest import MIB, faulty, hang, sent, wait_for
+from tests.cli.test_signals import PARTS, WORKED_PARTS, WORKED_SIZE, go_on
 
 if TYPE_CHECKING:
     from pathlib import Path

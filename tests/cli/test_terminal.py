@@ -14,9 +14,8 @@ from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from aioglacier.cli.render.progress import fit
-from tests.cli.conftest import MIB, Cli, data, wait_for
-from tests.cli.test_signals import PARTS, faulty, go_on, hang, sent
+from tests.cli.conftest import MIB, Cli, data, faulty, hang, sent, wait_for
+from tests.cli.test_signals import PARTS, go_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from tests.forking import Fork
 
-pytestmark = pytest.mark.slow
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -209,21 +207,3 @@ def test_progress_fits_one_line(tmp_path: Path, columns: int, source: str) -> No
             assert max(len(each) for each in lines(moving) if "MiB" in each) <= columns
             assert not rate or ("left" in moving) == (source == "big" and columns == 80)
             assert source == "-" or columns < 80 or "\N{BOX DRAWINGS HEAVY HORIZONTAL}" in moving
-
-
-@pytest.mark.parametrize(
-    ("width", "label", "bar", "facts"),
-    [
-        (80, "film.mkv", 17, 4),
-        (60, "film.mkv", 9, 3),
-        (50, "film.mkv", 0, 3),
-        (40, "film.mkv", 0, 2),
-        (35, "film.m\N{HORIZONTAL ELLIPSIS}", 0, 2),
-        (28, "film.mkv", 0, 1),
-        (22, "f\N{HORIZONTAL ELLIPSIS}", 0, 1),
-    ],
-)
-def test_what_does_not_fit_goes_in_order(width: int, label: str, bar: int, facts: int) -> None:
-    """First parts in flight, then the time left, then the rate; bytes stay."""
-    told = ["285 MiB of 12.0 GiB", "85 MB/s", "3:07 min left", "4 in flight"]
-    assert fit(width, "film.mkv", *told) == (label, bar, told[:facts])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aioglacier.bulk.formats.bundle_index import encode_page
 from aioglacier.bulk.sync import bundle
-from tests.bulk.test_recover import lose_catalog, recover
+from tests.bulk.conftest import lose_catalog, recover
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from aioglacier.cli.program.logs import TroubleFilter
-from tests.cli.test_signals import faulty
+from tests.cli.conftest import faulty
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import Cli, catalog_of
-from tests.cli.test_signals import faulty
+from tests.cli.conftest import Cli, catalog_of, faulty
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import ACCESS_KEY_ID, MIB, SECRET, data, wait_for
-from tests.cli.test_signals import PARTS, SIZE, faulty, hang, sent
+from tests.cli.conftest import ACCESS_KEY_ID, MIB, SECRET, data, faulty, hang, sent, wait_for
+from tests.cli.test_signals import PARTS, SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cli.conftest import Cli, data, upload_some
-from tests.cli.test_signals import faulty
+from tests.cli.conftest import Cli, data, faulty, upload_some
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.cli.conftest import MIB, Cli, catalog_of, data, keys, serving, upload_some
-from tests.cli.test_signals import faulty
+from tests.cli.conftest import MIB, Cli, catalog_of, data, faulty, keys, serving, upload_some
 
 if TYPE_CHECKING:
     from pathlib import Path

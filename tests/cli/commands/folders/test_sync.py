@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aioglacier.cli.commands.folders.sync import read_patterns
 from aioglacier.cli.program.session import CommandError
+from tests.bulk.conftest import make_tree, picture
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.cli.conftest import Cli
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-mark", "utf-16-be-mark"])
@@ -38,3 +42,44 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes) -> N
     (tmp_path / "patterns").write_bytes(content)
     with pytest.raises(CommandError, match="not text"):
         read_patterns([str(tmp_path / "patterns")])
+
+
+def test_a_file_that_cannot_be_archived_is_listed_and_the_exit_code_says_so(
+    program: Cli, tmp_path: Path
+) -> None:
+    """The others are archived."""
+    tree = make_tree(tmp_path / "tree")
+    os.mkfifo(tree / "pipe")
+    done = program("sync", "tree", "photos", "--json", code=3)
+    assert done.error["item"] == "pipe"
+    assert done.records[-1]["failed"] == 1
+    program("sync", "tree", "photos", "--exclude=pipe")
+
+
+def test_patterns_may_come_from_a_file(program: Cli, tmp_path: Path) -> None:
+    """And others bring back what they exclude."""
+    make_tree(tmp_path / "tree")
+    (tmp_path / "patterns").write_text("/*\n# a note\n")
+    program("sync", "tree", "photos", "--exclude-from=patterns", "--include=/private")
+    program("restore", "photos", "back")
+    assert [path.name for path in (tmp_path / "back").iterdir()] == ["private"]
+
+
+def test_a_file_of_patterns_that_is_not_there_is_exit_code_2(program: Cli, tmp_path: Path) -> None:
+    """It was named wrongly, and nothing was done."""
+    make_tree(tmp_path / "tree")
+    error = program("sync", "tree", "photos", "--exclude-from=nowhere", "--json", code=2).error
+    assert "nowhere" in error["message"]
+
+
+def test_how_large_a_file_in_a_bundle_may_be_can_be_chosen(program: Cli, tmp_path: Path) -> None:
+    """A larger file is an archive of its own, and comes back the same."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for size in (0, 100, 101, 5000):
+        (tree / f"f{size}").write_bytes(os.urandom(size))
+    done = program("sync", "tree", "photos", "--bundle-up-to=100", "--json").records[-1]
+    assert done["archives"] == 3
+    program("restore", "photos", "back")
+    assert picture(tmp_path / "back") == picture(tree)
+    program("sync", "tree", "photos", "--bundle-up-to=17MiB", code=2)

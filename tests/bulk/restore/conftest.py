@@ -1,0 +1,43 @@
+"""Files to restore."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import aioglacier
+from aioglacier.catalog import Catalog
+from aioglacier.server import LocalGlacier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aioglacier.client.vault import Vault
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[tuple[LocalGlacier, Vault]]:
+    """Run a local Glacier in this process, so that faults can be added, with a vault and a catalog."""
+    async with (
+        LocalGlacier(folder / "glacier", job_delay=0) as server,
+        Catalog.open(folder / "catalog.db") as catalog,
+        aioglacier.connect(
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            catalog=catalog,
+            hash_in="threads",
+        ) as glacier,
+    ):
+        yield server, await glacier.create_vault("folders")
+
+
+def make_files(root: Path, number: int, size: int) -> Path:
+    """A folder of files of one size, in the order of their names."""
+    root.mkdir()
+    for each in range(number):
+        (root / f"f{each:02}").write_bytes(os.urandom(size))
+    return root

@@ -1,0 +1,102 @@
+"""Jobs of a restore, started, used again and renewed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from aioglacier.bulk import FolderRestore
+from aioglacier.bulk.pricing import load_prices
+from aioglacier.bulk.restore import retrieval_plan as retrieval
+from aioglacier.bulk.sync.sync import FolderSync
+from aioglacier.catalog import ArchiveState
+from aioglacier.core.errors import CostLimitError, NotStoredError
+from aioglacier.core.spending import Budget
+from aioglacier.server.requests.faults import Fault, FaultKind
+from tests.bulk.conftest import MIB, picture
+from tests.bulk.restore.conftest import make_files, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.bulk.conftest import Place
+
+
+async def test_neighbouring_ranges_bring_each_member_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A range begins within the MiB in which the one before ends, and both are fetched at once."""
+    monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
+    tree = make_files(tmp_path / "tree", 60, MIB // 3)
+    await place.sync(tree)
+    done = await place.restore(tmp_path / "back")
+    assert done.jobs > 4
+    assert (done.restored, done.failed) == (60, 0)
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+@pytest.mark.parametrize("is_limited", [False, True])
+async def test_an_expired_output_is_asked_for_again_within_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_limited: bool
+) -> None:
+    """A day passes during the fetch: new jobs bring the rest, but none that exceeds ``max_cost``."""
+    monkeypatch.setattr(retrieval, "LARGEST_RANGE", 4 * MIB)
+    tree = make_files(tmp_path / "tree", 24, MIB // 2)
+    slow = Fault("GetJobOutput", FaultKind.DELAY, seconds=1.0, count=2)
+    async with serving(tmp_path) as (server, vault):
+        await FolderSync(vault, tree).run()
+        prices = load_prices("us-east-1")
+        cost = (await FolderRestore(vault, tmp_path / "back", Budget(prices)).plan()).cost
+        budget = Budget(prices, cost * 1.01 if is_limited else None)
+        restore = FolderRestore(vault, tmp_path / "back", budget)
+        server.faults.add(slow)
+        done: list[Any] = []
+
+        async def run() -> None:
+            try:
+                done.append(await restore.run())
+            except CostLimitError as error:
+                done.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            with anyio.fail_after(30):
+                while restore.snapshot().jobs_started < 4 and not done:  # noqa: ASYNC110  # a snapshot is polled
+                    await anyio.sleep(0.01)
+            await server.advance(25 * 3600)
+    (summary,) = done
+    if is_limited:
+        assert isinstance(summary, CostLimitError)
+        assert restore.snapshot().jobs_started == 4
+        return
+    assert restore.failures == []
+    assert summary.jobs == 4
+    assert summary.jobs_started > 4
+    assert summary.jobs_waited_for == 0
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+async def test_an_archive_that_is_gone_gives_way_to_older_versions(place: Place, tmp_path: Path) -> None:
+    """In the same run, the newest version that is left comes back, and a path without one fails by name."""
+    tree = make_files(tmp_path / "tree", 2, 1000)
+    await place.sync(tree)
+    old = (tree / "f01").read_bytes()
+    (tree / "f01").write_bytes(b"changed")
+    (tree / "new").write_bytes(b"only in the second archive")
+    await place.sync(tree)
+    async with place.vault() as vault:
+        assert vault.records is not None
+        archives, key = vault.records.catalog.archives, vault.records.key
+        found = [record async for record in archives.list_vault(key)]
+        latest = max(found, key=lambda record: record.upload or 0)
+        await vault.delete_archive(latest.archive.id)
+        await archives.record_state(key, latest.archive.id, ArchiveState.STORED)  # another program did it
+        restore = FolderRestore(vault, tmp_path / "back", Budget(load_prices("us-east-1")))
+        done = await restore.run()
+    (failure,) = restore.failures
+    assert (failure.path, type(failure.error)) == (b"new", NotStoredError)
+    assert latest.archive.id in str(failure.error)
+    assert (done.failed, "'f01' is an older version" in " ".join(restore.notices)) == (1, True)
+    assert (tmp_path / "back" / "f01").read_bytes() == old
