@@ -182,7 +182,7 @@ class Downloads(Records):
         def change(connection: Connection) -> DownloadRecord:
             is_open = "job = ? AND target = ? AND state = ?"
             values = (job.number, escape_path(target), DownloadState.OPEN.value)
-            if found := _downloads(connection, is_open, *values):
+            if found := _downloads(connection, is_open, *values):  # a run that was stopped began it
                 return found[0]
             row = DOWNLOADS.insert(
                 connection,

@@ -271,6 +271,7 @@ class Uploads(Records):
         if recorded is not state and state not in _MAY_BECOME[recorded]:
             raise CatalogError(f"upload {_name(upload)} is {recorded} and cannot become {state}")
         if state in _FRUITLESS:
+            # They are hashes of no archive.
             connection.rows("DELETE FROM parts WHERE upload = ?", (upload.number,))
         return _ROWS.update(connection, upload.number, state=state, active=now, **values)
 

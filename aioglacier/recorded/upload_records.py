@@ -86,7 +86,7 @@ class UploadRecords:
             record = await self.intend(options, source, part_size=upload.part_size)
         if record.state is UploadState.COMPLETED:
             raise ResumeMismatchError(f"upload {upload.id} has become archive {record.archive_id} already")
-        if record.state is not UploadState.OPEN:
+        if record.state is not UploadState.OPEN:  # also one that was given up: the service is the truth
             record = await uploads.record_initiated(record, upload.id)
         return record
 

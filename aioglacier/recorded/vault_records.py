@@ -186,6 +186,7 @@ class VaultRecords:
         if found is None:
             await delete()
             return
+        # A kill from here on leaves doubt, and no claim.
         await archives.record_state(self.key, archive_id, ArchiveState.DELETING)
         passing("deleting recorded")
         try:
@@ -194,7 +195,7 @@ class VaultRecords:
             await archives.record_state(self.key, archive_id, ArchiveState.DELETED)
             raise
         except ServiceError as error:
-            if not isinstance(error, TemporaryServiceError):
+            if not isinstance(error, TemporaryServiceError):  # a lost answer may hide a deletion
                 await archives.record_state(self.key, archive_id, found.state)
             raise
         passing("deleted")

@@ -74,7 +74,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
-        given = list(args)
+        given = list(args)  # the parser takes the words out of the list
         try:
             rest = super().parse_args(ctx, args)
         except click.NoSuchOption as error:

@@ -64,7 +64,7 @@ def given_value(context: click.Context, name: str) -> Any:
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     source = context.get_parameter_source(str(parameter.name))
-    if source is not ParameterSource.DEFAULT:
+    if source is not ParameterSource.DEFAULT:  # or it would hide the value from the other place
         context.meta[_KEY + str(parameter.name)] = value
 
 

@@ -50,7 +50,7 @@ async def print_all(
                 output.write(csv_row(record, columns), is_last=False)
             else:
                 output.record(record, text_of, is_last=False)
-            if output.is_closed:
+            if output.is_closed:  # the reader of standard output left
                 break
             count, total = count + 1, total + (record.get(size) or 0)
     output.flush()
