@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("compress", [False, True])
 async def test_an_encrypted_folder_comes_back_exact(

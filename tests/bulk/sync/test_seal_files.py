@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.bulk.conftest import Place
 
+pytestmark = pytest.mark.slow
+
 
 async def test_an_encrypted_folder_does_not_go_in_plain_by_oversight(
     place: Place, tree: Path, key: Key
