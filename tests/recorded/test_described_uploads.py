@@ -96,3 +96,19 @@ async def test_an_upload_of_a_file_that_was_moved_goes_on(house: House, *, is_mo
         assert [each.upload.id for each in upload.candidates] == ([left.upload_id] if is_moved else [])
         await upload.run()
     assert len(await house.uploads()) == (0 if is_moved else 1)
+
+
+async def test_the_newest_candidate_comes_first(house: House) -> None:
+    """Uploads with another part size than is asked for are passed over, with both sizes as the reason."""
+    for _ in range(2):
+        await begin_elsewhere(house, data(SIZE)[: 4 * MIB])
+    uploads = [each async for each in house.vault.context.list_uploads()]
+    newest_first = sorted(uploads, key=lambda each: each.started, reverse=True)
+    async with house.vault.open_or_resume(house.file, description="film", part_size=MIB) as upload:
+        assert [each.upload.id for each in upload.candidates] == [each.id for each in newest_first]
+        assert upload.history.passed_over == []
+    async with house.vault.open_or_resume(house.file, description="film", part_size=2 * MIB) as upload:
+        assert upload.candidates == []
+        passed_over = upload.history.passed_over
+    assert [each.upload.id for each in passed_over] == [each.id for each in newest_first]
+    assert all("parts of 1048576 bytes, and 2097152" in str(each.error) for each in passed_over)
