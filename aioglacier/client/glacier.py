@@ -180,10 +180,11 @@ class Glacier:
 
     @asynccontextmanager
     async def open_notices(self, queue_url: str) -> AsyncIterator[JobNotices]:
-        """Listen on an SQS queue that is subscribed to the SNS topic of jobs, for ``Job.wait_until_done``.
+        """Listen on an SQS queue that hears of jobs or restores, for ``wait_until_done`` of both.
 
-        Region and credentials are those of the connection. Every message that names a job is removed from the
-        queue; other messages stay.
+        The SNS topic of the jobs feeds it, or a bucket's events ``s3:ObjectRestore:Completed`` do. Region and
+        credentials are those of the connection. Every message that names a job or a restored object is
+        removed from the queue; other messages stay.
 
         Raises:
             ConfigurationError: The URL, region or profile is wrong.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.inventory import Inventory, InventoryReading
+from aioglacier.client.notices import POLL_BESIDE_NOTICES_SECONDS
 from aioglacier.client.retrieval import wait_until_done
 from aioglacier.core.errors import InvalidPlanError, JobFailedError, JobNotReadyError, UnexpectedResponseError
 from aioglacier.core.models import JobAction, JobStatus
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 #: Bulk jobs take up to 12 hours (Guide, "Archive Retrieval Options"); this is three times as long.
 DEFAULT_WAIT_SECONDS: Final = 36 * 3600.0
-
-#: SNS and SQS may lose a message.
-_POLL_BESIDE_NOTICES_SECONDS: Final = 15 * 60.0
 
 
 class Job:
@@ -81,7 +79,7 @@ class Job:
         """
         pause = None
         if notices is not None:
-            pause = partial(notices.wait, self.id, _POLL_BESIDE_NOTICES_SECONDS)
+            pause = partial(notices.wait, self.id, POLL_BESIDE_NOTICES_SECONDS)
         with self._context.naming():
             return await wait_until_done(
                 f"job {self.id}", self._describe_if_done, timeout_seconds=timeout_seconds, pause=pause

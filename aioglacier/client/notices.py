@@ -1,4 +1,4 @@
-"""Messages about finished jobs, from an SQS queue that is subscribed to their SNS topic."""
+"""Messages about finished jobs and restores, from an SQS queue."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from aioglacier.gateway.contract.protocols import QueueUnreadableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aioglacier.core.models import JobId
-    from aioglacier.gateway.notice_queue import JobMessageQueue
+    from aioglacier.gateway.notice_queue import DoneMessageQueue
 
 _log: Final = logging.getLogger("aioglacier.client.job")
 
-#: Finished jobs that are remembered until a task waits for them.
+#: Finished jobs and restores that are remembered until a task waits for them.
 _MAX_REMEMBERED: Final = 10_000
+
+#: SNS and SQS may lose a message, so the service is asked from time to time as well.
+POLL_BESIDE_NOTICES_SECONDS: Final = 900.0
 
 #: The pause after the queue could not be read.
 _PAUSE_SECONDS: Final = 30.0
@@ -29,27 +31,31 @@ _PAUSE_SECONDS: Final = 30.0
 class JobNotices:
     """The messages of a queue. Made by ``Glacier.open_notices()``; many tasks may wait at once.
 
-    Every message that names a job is removed from the queue, so use a queue of its own for each program.
+    Every message that names a job or a restored object is removed from the queue, so use a queue of its own
+    for each program.
     """
 
-    def __init__(self, queue: JobMessageQueue) -> None:
+    def __init__(self, queue: DoneMessageQueue) -> None:
         self._queue = queue
-        self._done: OrderedDict[JobId, None] = OrderedDict()
+        self._done: OrderedDict[str, None] = OrderedDict()
         self._changed = anyio.Event()
-        self._named: set[JobId] = set()
+        self._named: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<JobNotices of {self._queue!r} done={len(self._done)}>"
 
-    async def wait(self, job_id: JobId, timeout_seconds: float) -> None:
-        """Return when a message says that the job is done, or after the timeout."""
+    async def wait(self, name: str, timeout_seconds: float) -> None:
+        """Return when a message says that a job, or the restore of an object by its URL, is done.
+
+        Returns after the timeout, too.
+        """
         with anyio.move_on_after(timeout_seconds):
-            while job_id not in self._done:
+            while name not in self._done:
                 changed, named = self._changed, self._named
                 await changed.wait()
-                if job_id in named:  # also for a second task, after the first has taken the message
+                if name in named:  # also for a second task, after the first has taken the message
                     break
-            self._done.pop(job_id, None)  # a message is a hint, so another wait needs another one
+            self._done.pop(name, None)  # a message is a hint, so another wait needs another one
 
     async def listen(self) -> None:
         """Read the queue until cancelled. If it cannot be read, try again every half minute."""
@@ -57,13 +63,13 @@ class JobNotices:
             try:
                 messages = await self._queue.receive()
             except QueueUnreadableError as error:
-                _log.warning("%s; asking the service about jobs instead", error)
+                _log.warning("%s; asking the service instead", error)
                 await anyio.sleep(_PAUSE_SECONDS)
                 continue
             for message in messages:
-                self._done[message.job_id] = None
-                self._named.add(message.job_id)
-                if len(self._done) > _MAX_REMEMBERED:
+                self._done.update(dict.fromkeys(message.names))
+                self._named.update(message.names)
+                while len(self._done) > _MAX_REMEMBERED:
                     self._done.popitem(last=False)  # the oldest: most likely a job of another program
                 await self._queue.remove(message)  # after it is remembered, or a crash here would lose it
             if messages:
@@ -72,7 +78,7 @@ class JobNotices:
 
 
 @asynccontextmanager
-async def listening(queue: JobMessageQueue) -> AsyncIterator[JobNotices]:
+async def listening(queue: DoneMessageQueue) -> AsyncIterator[JobNotices]:
     """Read a queue in the background while the block runs."""
     notices = JobNotices(queue)
     tasks = anyio.create_task_group()

@@ -1,7 +1,8 @@
-"""An SQS queue that an SNS topic feeds, by which the service announces that a job is done.
+"""An SQS queue, by which the services announce that a job or a restore is done.
 
-A message is only a hint. It comes at least once, in any order, maybe never, and everyone with write access to
-the queue can send one. So only the job's id is read from it, and the service is asked about that job.
+An SNS topic feeds it or, for a bucket, S3 itself. A message is only a hint. It comes at least once, in any
+order, maybe never, and everyone with write access to the queue can send one. So only the names of jobs and
+objects are read from it, and the service is asked about them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote_plus
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
@@ -17,7 +19,7 @@ from anyio import to_thread
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aioglacier.core.errors import ConfigurationError
-from aioglacier.core.models import JobId
+from aioglacier.core.s3.objects import object_url
 from aioglacier.gateway.contract.protocols import QueueUnreadableError
 
 if TYPE_CHECKING:
@@ -37,14 +39,14 @@ _MESSAGES_AT_ONCE: Final = 10
 _READ_TIMEOUT_SECONDS: Final = 30
 
 
-class JobMessage(NamedTuple):
-    """A message that names a job; its ``receipt`` removes it from the queue."""
+class DoneMessage(NamedTuple):
+    """A message that names jobs or objects; its ``receipt`` removes it from the queue."""
 
-    job_id: JobId
+    names: tuple[str, ...]
     receipt: str
 
 
-class JobMessageQueue:
+class DoneMessageQueue:
     """Reads one queue. Opened by ``open_queue``."""
 
     def __init__(self, client: Any, url: str) -> None:
@@ -52,10 +54,10 @@ class JobMessageQueue:
         self._url = url
 
     def __repr__(self) -> str:
-        return f"<JobMessageQueue {self._url}>"
+        return f"<DoneMessageQueue {self._url}>"
 
-    async def receive(self) -> list[JobMessage]:
-        """Wait up to 20 seconds for messages. A message that names no job stays in the queue.
+    async def receive(self) -> list[DoneMessage]:
+        """Wait up to 20 seconds for messages. A message that names nothing stays in the queue.
 
         Raises:
             QueueUnreadableError: SQS refused, or could not be reached.
@@ -68,14 +70,14 @@ class JobMessageQueue:
             raise QueueUnreadableError(f"the queue {self._url} cannot be read: {error}") from error
         messages = []
         for message in answer.get("Messages", ()):
-            job_id = find_job_id(message.get("Body", ""))
-            if job_id is None:
-                logger.warning("a message in the queue names no job; it stays there")
+            names = find_names(message.get("Body", ""))
+            if names:
+                messages.append(DoneMessage(names, message["ReceiptHandle"]))
             else:
-                messages.append(JobMessage(job_id, message["ReceiptHandle"]))
+                logger.warning("a message in the queue names no job and no restored object; it stays there")
         return messages
 
-    async def remove(self, message: JobMessage) -> None:
+    async def remove(self, message: DoneMessage) -> None:
         """Remove a message from the queue. If that fails, it comes again, which does no harm."""
         try:
             await self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
@@ -84,7 +86,7 @@ class JobMessageQueue:
 
 
 @asynccontextmanager
-async def open_queue(options: GatewayOptions, url: str) -> AsyncIterator[JobMessageQueue]:
+async def open_queue(options: GatewayOptions, url: str) -> AsyncIterator[DoneMessageQueue]:
     """Open a queue by its URL, with the same credentials, profile and region as the gateway.
 
     Raises:
@@ -105,18 +107,32 @@ async def open_queue(options: GatewayOptions, url: str) -> AsyncIterator[JobMess
             aws_session_token=options.aws_session_token,
             config=AioConfig(read_timeout=_READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 3}),
         ) as client:
-            yield JobMessageQueue(client, url)
+            yield DoneMessageQueue(client, url)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(f"the queue {url} cannot be opened: {error}") from error
 
 
-def find_job_id(body: str) -> JobId | None:
-    """Return the job that a message names, inside the envelope of SNS or, with raw delivery, without it."""
+def find_names(body: str) -> tuple[str, ...]:
+    """Return the job's id, or the URLs of restored objects, that a message names.
+
+    The message may have the envelope of SNS, or none, as with raw delivery and from S3 itself.
+    """
     try:
         document = json.loads(body)
         if isinstance(document, dict) and document.get("Type") == "Notification":
             document = json.loads(document["Message"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        if isinstance(document, dict) and "Records" in document:
+            return tuple(_restored(record) for record in document["Records"] if _tells_of_restore(record))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ()
     job_id = document.get("JobId") if isinstance(document, dict) else None
-    return JobId(job_id) if isinstance(job_id, str) and job_id else None
+    return (job_id,) if isinstance(job_id, str) and job_id else ()
+
+
+def _tells_of_restore(record: dict[str, Any]) -> bool:
+    return str(record["eventName"]).removeprefix("s3:") == "ObjectRestore:Completed"
+
+
+def _restored(record: dict[str, Any]) -> str:
+    entry = record["s3"]
+    return object_url(entry["bucket"]["name"], unquote_plus(entry["object"]["key"]))

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 import aioglacier
-from aioglacier.gateway.notice_queue import find_job_id
+from aioglacier.gateway.notice_queue import find_names
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
@@ -23,12 +23,26 @@ if TYPE_CHECKING:
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "example"
 REGION = "us-east-1"
+RESTORED = json.dumps(
+    {
+        "Records": [
+            {
+                "eventName": "ObjectRestore:Completed",
+                "s3": {"bucket": {"name": "museum"}, "object": {"key": "a+b/%C3%A9%2B"}},
+            }
+        ]
+    }
+)
 
 
 def connected(server: LocalGlacier) -> AbstractAsyncContextManager[aioglacier.Glacier]:
     """Return a connection whose keys serve the queue as well."""
     return aioglacier.connect(
-        endpoint_url=server.url, region_name=REGION, aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET
+        endpoint_url=server.url,
+        s3_endpoint_url=server.url,
+        region_name=REGION,
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=SECRET,
     )
 
 
@@ -55,6 +69,21 @@ class Messaging:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=names)
         return sum(int(attributes["Attributes"][name]) for name in names)
+
+    def subscribe_to_restores(self, s3_endpoint: str, bucket: str) -> None:
+        """Let a bucket tell the topic when a restore is done."""
+        s3: Any = boto3.client(
+            "s3",
+            region_name=REGION,
+            endpoint_url=s3_endpoint,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET,
+        )
+        topic = {"TopicArn": self.topic_arn, "Events": ["s3:ObjectRestore:Completed"]}
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, NotificationConfiguration={"TopicConfigurations": [topic]}
+        )
+        s3.close()
 
     def close(self) -> None:
         """Close both clients' connections."""
@@ -108,6 +137,27 @@ async def test_a_wait_ends_when_the_queue_tells_of_the_job(tmp_path: Path, messa
     assert await anyio.to_thread.run_sync(messaging.count_messages) == 1
 
 
+async def test_a_wait_ends_when_the_queue_tells_of_the_restore(tmp_path: Path, messaging: Messaging) -> None:
+    """A task that waits for a restore finds it done when the bucket's event comes."""
+    async with (
+        LocalGlacier(tmp_path, sns_endpoint_url=messaging.endpoint) as server,
+        connected(server) as glacier,
+        glacier.open_notices(messaging.queue_url) as notices,
+    ):
+        bucket = await glacier.create_bucket("museum", storage_class="GLACIER")
+        await bucket.upload(b"bytes", key="a b/é+")
+        await anyio.to_thread.run_sync(messaging.subscribe_to_restores, server.url, "museum")
+        restore = await bucket.retrieve("a b/é+", tier="Bulk", days=1)
+
+        async def wait() -> None:
+            await restore.wait_until_done(notices=notices, timeout_seconds=60)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await server.advance(13 * 3600)
+    assert await anyio.to_thread.run_sync(messaging.count_messages) == 0
+
+
 async def test_a_message_is_only_a_hint(tmp_path: Path, messaging: Messaging) -> None:
     """A message that claims success does not make an unfinished job done."""
     async with (
@@ -151,18 +201,25 @@ async def test_a_queue_is_named_by_its_url(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "job_id"),
+    ("body", "names"),
     [
-        ('{"JobId": "abc"}', "abc"),
-        ('{"Type": "Notification", "Message": "{\\"JobId\\": \\"abc\\"}"}', "abc"),
-        ('{"Type": "Notification", "Message": "text"}', None),
-        ('{"Type": "Notification"}', None),
-        ('{"JobId": 7}', None),
-        ("[]", None),
-        ("text", None),
-        ("[" * 100_000, None),
+        ('{"JobId": "abc"}', ("abc",)),
+        ('{"Type": "Notification", "Message": "{\\"JobId\\": \\"abc\\"}"}', ("abc",)),
+        (RESTORED, ("s3://museum/a b/é+",)),
+        (json.dumps({"Type": "Notification", "Message": RESTORED}), ("s3://museum/a b/é+",)),
+        (RESTORED.replace("Completed", "Post"), ()),
+        (RESTORED.replace("bucket", "pail"), ()),
+        ('{"Records": [7]}', ()),
+        ('{"Records": 7}', ()),
+        ('{"Service": "Amazon S3", "Event": "s3:TestEvent"}', ()),
+        ('{"Type": "Notification", "Message": "text"}', ()),
+        ('{"Type": "Notification"}', ()),
+        ('{"JobId": 7}', ()),
+        ("[]", ()),
+        ("text", ()),
+        ("[" * 100_000, ()),
     ],
 )
-def test_find_job_id_in_any_message(body: str, job_id: str | None) -> None:
-    """A job is found in a message with and without SNS's envelope, and in no other message."""
-    assert find_job_id(body) == job_id
+def test_find_names_in_any_message(body: str, names: tuple[str, ...]) -> None:
+    """Jobs and restored objects are found with and without SNS's envelope, and in no other message."""
+    assert find_names(body) == names

@@ -15,7 +15,7 @@ with atheris.instrument_imports():
     from aioglacier.core.inventory.descriptions import decode
     from aioglacier.core.inventory.inventory_parser import open_inventory_reader
     from aioglacier.core.models import Archive, InventoryFormat
-    from aioglacier.gateway.notice_queue import find_job_id
+    from aioglacier.gateway.notice_queue import find_names
 
 
 def read(document: bytes, output_format: InventoryFormat, cut: int) -> list[Archive] | int:
@@ -38,7 +38,7 @@ def test_one_input(data: bytes) -> None:
             raise AssertionError("the same bytes, cut elsewhere, read differently")
     text = document.decode("utf-8", "surrogateescape")
     decode(text)
-    find_job_id(text)
+    find_names(text)
 
 
 if __name__ == "__main__":

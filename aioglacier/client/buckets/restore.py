@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from aioglacier.client.buckets.bucket_context import find_head
+from aioglacier.client.notices import POLL_BESIDE_NOTICES_SECONDS
 from aioglacier.client.retrieval import wait_until_done
 from aioglacier.core.errors import InvalidRangeError, NotRetrievedError, RestoreInProgressError
 from aioglacier.core.ranges import ByteRange
-from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass
+from aioglacier.core.s3.objects import RESTORE_TIERS, StorageClass, object_url
 from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.download.download import Download
 from aioglacier.transfer.download.object_output import ObjectOutput, ObjectProofs
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aioglacier.client.buckets.bucket_context import BucketContext
+    from aioglacier.client.notices import JobNotices
     from aioglacier.core.models import Page, Tier
     from aioglacier.core.s3.objects import ObjectHead, UploadedObjectPart
     from aioglacier.transfer.download.reader import ArchiveReader
@@ -75,22 +78,32 @@ class Restore:
         """
         return await find_head(self._context, self.key)
 
-    async def wait_until_done(self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS) -> ObjectHead:
+    async def wait_until_done(
+        self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: JobNotices | None = None
+    ) -> ObjectHead:
         """Wait until the object can be read, asking less and less often, at last every 30 seconds.
 
-        Where many restores of a bucket are waited for, a list asks for all of them. While the service cannot
-        be reached, waiting goes on. Cancelling stops the waiting, not the restore.
+        Where many restores of a bucket are waited for, a list asks for all of them. With ``notices`` from
+        ``Glacier.open_notices()`` it asks when a message names the object, and every 15 minutes in case a
+        message was lost. While the service cannot be reached, waiting goes on. Cancelling stops the waiting,
+        not the restore.
 
         Raises:
             ObjectNotFoundError: There is no such object any more.
             NotRetrievedError: No restore goes on, or the copy has expired.
             WaitTimeoutError: The restore was not done in time. It continues at the service.
         """
+        pause = None
+        if notices is not None:
+            name = object_url(self.bucket, self.key)
+            pause = partial(notices.wait, name, POLL_BESIDE_NOTICES_SECONDS)
         states = self._context.restores
         states.begin(self.key)
         try:
             with self._context.naming(self.key):
-                return await wait_until_done(repr(self), self._look, timeout_seconds=timeout_seconds)
+                return await wait_until_done(
+                    repr(self), self._look, timeout_seconds=timeout_seconds, pause=pause
+                )
         finally:
             states.end(self.key)
 

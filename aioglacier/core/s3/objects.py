@@ -282,3 +282,8 @@ class ArchivedObject:
     def id(self) -> str:
         """The key, by which the place finds it, as it finds an archive by its id."""
         return self.key
+
+
+def object_url(bucket: str, key: str) -> str:
+    """Return the URL by which messages and people name an object."""
+    return f"s3://{bucket}/{key}"
