@@ -78,7 +78,7 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     BucketUpload.parts: "",
     BucketUpload.abort: "",
     Restore.describe: "",
-    Restore.wait_until_done: "*, timeout_seconds=345600.0",
+    Restore.wait_until_done: "*, timeout_seconds=345600.0, notices=None",
     Restore.open_reader: "byte_range=None, *, unverified=False",
     Restore.download: "path, *, overwrite=False, unverified=False",
     Restore.prepare_download: "path, *, overwrite=False, unverified=False",
