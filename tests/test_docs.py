@@ -106,6 +106,7 @@ def test_every_block_is_run_by_some_test() -> None:
     """A test knows every block: its language and its heading."""
     assert {(under, language) for under, language, _ in BLOCKS} == {
         ("Start it", "sh"),
+        ("S3", "sh"),
         ("AWS CLI", "sh"),
         ("boto3", "python"),
         ("aiobotocore", "python"),
@@ -115,6 +116,14 @@ def test_every_block_is_run_by_some_test() -> None:
         ("Control endpoints", "sh"),
         ("Faults", "json"),
     }
+
+
+def test_s3(reader: Reader, tmp_path: Path) -> None:
+    """The commands archive an object, restore it and read it."""
+    (block,) = blocks("S3", "sh")
+    assert 'ongoing-request="true"' in reader.types(block)
+    assert (tmp_path / "restored.txt").read_text() == "november\n"
+    assert (reader.status()["buckets"], reader.status()["objects"]) == (1, 1)
 
 
 def test_the_aws_cli(reader: Reader, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from aioglacier.server.protocol import s3_behaviour as behaviour, xml_format as 
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 from aioglacier.server.protocol.s3_refusals import S3RefusalError, known_status
 from aioglacier.server.protocol.s3_signature import UNSIGNED, ChunkSigner, S3Verifier
-from aioglacier.server.protocol.sigv4 import SignedRequest
+from aioglacier.server.protocol.sigv4 import SignedRequest, nearest_clock
 from aioglacier.server.requests import delivery, intake, s3_intake
 from aioglacier.server.requests.faults import RequestFaults, ScriptedRefusalError
 from aioglacier.server.requests.hosts import check_host, own_names
@@ -99,9 +99,10 @@ class S3Service:
             headers.setdefault(name.lower(), []).append(value)
         # The payload is compared with its header after it has arrived.
         payload_hash = request.headers.get("x-amz-content-sha256", UNSIGNED)
-        return self._verifier.verify(
-            SignedRequest(request.method, path, headers, payload_hash), datetime.now(UTC) + self._skew
-        )
+        now = datetime.now(UTC) + self._skew
+        date = request.headers.get("x-amz-date") or request.query.get("X-Amz-Date")
+        clock = nearest_clock(date, now, now + timedelta(seconds=self._site.clock.offset_seconds))
+        return self._verifier.verify(SignedRequest(request.method, path, headers, payload_hash), clock)
 
     def _check_owner(self, request: web.BaseRequest) -> None:
         for name in ("x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"):

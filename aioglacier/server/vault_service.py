@@ -14,7 +14,7 @@ from aiohttp import web
 
 from aioglacier.server.protocol import behaviour, wire_format as wire
 from aioglacier.server.protocol.refusal import RefusalError, missing, refuse
-from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier
+from aioglacier.server.protocol.sigv4 import SignedRequest, Verifier, nearest_clock
 from aioglacier.server.requests import delivery, intake
 from aioglacier.server.requests.call import Answer, VaultCall
 from aioglacier.server.requests.faults import FaultKind, RequestFaults, ScriptedRefusalError
@@ -78,9 +78,10 @@ class VaultService:
             headers: dict[str, list[str]] = {}
             for name, value in request.headers.items():
                 headers.setdefault(name.lower(), []).append(value)
-            self._verifier.verify(
-                SignedRequest(request.method, path, headers, payload_hash), datetime.now(UTC) + self._skew
-            )
+            now = datetime.now(UTC) + self._skew
+            ahead = now + timedelta(seconds=self._site.clock.offset_seconds)
+            clock = nearest_clock(request.headers.get("x-amz-date"), now, ahead)
+            self._verifier.verify(SignedRequest(request.method, path, headers, payload_hash), clock)
         if sent is not None and not takes_bytes:
             intake.check_payload(sent, digest)
 

@@ -139,6 +139,18 @@ class Verifier:
             raise _wrong(f"Credential should be scoped to correct service: '{SERVICE}'.")
 
 
+def nearest_clock(date: str | None, *clocks: datetime) -> datetime:
+    """Return the clock that a signing date is nearest to, the first one without a date.
+
+    Some SDKs set their clock by the Date of answers, which is the virtual clock's; others sign by the real.
+    """
+    try:
+        signed = datetime.strptime(date or "", "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return clocks[0]
+    return min(clocks, key=lambda clock: abs(clock - signed))
+
+
 def parse_authorization(text: str | None) -> Authorization:
     """Return the parts of the header, which may come in any order, with or without spaces.
 

@@ -11,7 +11,7 @@ from aioglacier.server import Credentials
 from aioglacier.server.protocol.aws_chunked import ChunkedBody
 from aioglacier.server.protocol.s3_refusals import S3RefusalError
 from aioglacier.server.protocol.s3_signature import S3Verifier
-from aioglacier.server.protocol.sigv4 import SignedRequest
+from aioglacier.server.protocol.sigv4 import SignedRequest, nearest_clock
 from tests.server.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -138,6 +138,14 @@ def test_another_scope_is_refused(old: str, new: str) -> None:
         verifier().verify(wrong, NOW)
     if old == "us-east-1":
         assert refused.value.details["Region"] == "us-east-1"
+
+
+def test_a_date_is_judged_by_the_nearest_clock() -> None:
+    """Clients that set their clock by the server's Date sign by the virtual clock, others by the real one."""
+    ahead = NOW + timedelta(hours=9)
+    assert nearest_clock("20130524T000100Z", NOW, ahead) == NOW
+    assert nearest_clock("20130524T085900Z", NOW, ahead) == ahead
+    assert nearest_clock(None, NOW, ahead) == nearest_clock("oops", NOW, ahead) == NOW
 
 
 def test_keys_and_tokens_are_checked() -> None:

@@ -1,0 +1,145 @@
+"""Clients of S3, unchanged, against the local server: ``aws s3``, s5cmd, rclone and obstore."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from tests.forking import forks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aioglacier.testing import ServedGlacier
+
+pytestmark = pytest.mark.slow
+
+MIB = 1024 * 1024
+DATA = os.urandom(9 * MIB)  # more than one part for each client
+
+
+@pytest.fixture
+def client(local_glacier: ServedGlacier) -> Any:
+    """boto3's client, with a bucket "museum"."""
+    made = boto3.client("s3", **local_glacier.client_arguments)
+    made.create_bucket(Bucket="museum")
+    return made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file with ``DATA``."""
+    path = tmp_path / "source.bin"
+    path.write_bytes(DATA)
+    return path
+
+
+def run(name: str, *words: object, environment: dict[str, str], code: int = 0) -> str:
+    """Run a program, which must end with ``code``; return its output. A missing program skips the test."""
+    program = shutil.which(name, path=environment["PATH"])
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    done = subprocess.run(
+        [program, *map(str, words)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_aws_cli_archives_and_restores(
+    client: Any, source: Path, local_glacier: ServedGlacier, environment: dict[str, str]
+) -> None:
+    """A file goes to DEEP_ARCHIVE in parts, is refused, restored, read, and moved."""
+
+    def aws(*words: object, code: int = 0) -> str:
+        done, out, err = forks("aws").run([*map(str, words)], cwd=source.parent, env=environment)
+        assert done == code, out + err
+        return (out + err).decode()
+
+    copy = ("s3", "cp", "--no-progress")
+    aws(*copy, "--storage-class", "DEEP_ARCHIVE", source, "s3://museum/film")
+    assert "film" in aws("s3", "ls", "s3://museum")
+    assert "GLACIER" in aws(*copy, "s3://museum/film", "back", code=2)
+    restore = '{"Days": 1, "GlacierJobParameters": {"Tier": "Bulk"}}'
+    aws("s3api", "restore-object", "--bucket=museum", "--key=film", f"--restore-request={restore}")
+    local_glacier.advance(49 * 3600)
+    aws(*copy, "--force-glacier-transfer", "s3://museum/film", "back")
+    assert (source.parent / "back").read_bytes() == DATA
+    aws("s3", "mv", "--no-progress", "--force-glacier-transfer", "s3://museum/film", "s3://museum/moved")
+    assert client.get_object(Bucket="museum", Key="moved")["Body"].read() == DATA
+
+
+def test_s5cmd_copies_in_parts(client: Any, source: Path, environment: dict[str, str]) -> None:
+    """A file goes up and comes back; a class is set."""
+    environment["S3_ENDPOINT_URL"] = environment["AWS_ENDPOINT_URL_S3"]
+    run(
+        "s5cmd",
+        "cp",
+        "-p",
+        5,
+        "--storage-class",
+        "GLACIER_IR",
+        source,
+        "s3://museum/k",
+        environment=environment,
+    )
+    assert client.head_object(Bucket="museum", Key="k")["StorageClass"] == "GLACIER_IR"
+    back = source.with_name("back")
+    run("s5cmd", "cp", "s3://museum/k", back, environment=environment)
+    assert back.read_bytes() == DATA
+
+
+def test_rclone_archives_and_restores(
+    client: Any, source: Path, local_glacier: ServedGlacier, environment: dict[str, str]
+) -> None:
+    """A file goes to GLACIER in parts; rclone asks for the restore and reads it."""
+    remote = {"type": "s3", "provider": "Other", "env_auth": "true", "use_unsigned_payload": "true"}
+    remote["endpoint"] = local_glacier.url
+    environment |= {f"RCLONE_CONFIG_L_{name.upper()}": value for name, value in remote.items()}
+    options = ("--config", os.devnull, "--s3-upload-cutoff=5M", "--s3-chunk-size=5M", "--retries=1")
+    copy = (*options, "copyto", "--s3-storage-class=GLACIER", source, "L:museum/k")
+    run("rclone", *copy, environment=environment)
+    run(
+        "rclone",
+        *options,
+        "backend",
+        "restore",
+        "L:museum",
+        "-o",
+        "priority=Bulk",
+        "-o",
+        "lifetime=1",
+        environment=environment,
+    )
+    local_glacier.advance(9 * 3600)
+    back = source.with_name("back")
+    run("rclone", *options, "copyto", "L:museum/k", back, environment=environment)
+    assert back.read_bytes() == DATA
+    assert client.head_object(Bucket="museum", Key="k")["StorageClass"] == "GLACIER"
+
+
+@pytest.mark.anyio
+async def test_obstore_writes_streams(client: Any, local_glacier: ServedGlacier) -> None:
+    """A stream of unknown length goes up in parts with SHA-256; a key that exists is refused."""
+    obstore = pytest.importorskip("obstore")
+    from obstore.store import S3Store  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    store = S3Store(
+        "museum",
+        endpoint=local_glacier.url,
+        region=local_glacier.region,
+        access_key_id=local_glacier.access_key_id,
+        secret_access_key=local_glacier.secret_access_key,
+        client_options={"allow_http": True},
+        checksum_algorithm="SHA256",
+    )
+    async with obstore.open_writer_async(store, "k", buffer_size=5 * MIB) as writer:
+        await writer.write(DATA)
+    assert client.get_object(Bucket="museum", Key="k")["Body"].read() == DATA
+    with pytest.raises(obstore.exceptions.AlreadyExistsError):
+        await obstore.put_async(store, "k", b"x", mode="create")
