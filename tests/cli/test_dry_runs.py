@@ -48,6 +48,7 @@ LOOKS = frozenset(
         "catalog export",
         "catalog report",
         "catalog unknown",
+        "completion",
         "tree-hash",
     }
 )
