@@ -75,7 +75,7 @@ def store(data: memoryview, file: int, offset: int, hasher: PartHasher | CrcHash
         else:
             hasher.update(leaf)
         _write(leaf, file, offset + at)  # at once: the leaf is still in the CPU's cache
-    return combine(leaves) if leaves else b""
+    return combine(leaves) if hasher is None else b""
 
 
 def _write(leaf: memoryview, file: int, offset: int) -> None:
