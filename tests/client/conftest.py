@@ -9,7 +9,7 @@ import pytest
 import aioglacier
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
-from tests.recorded.conftest import house
+from tests.recorded.conftest import house, location
 from tests.scripted import scripted_gateway
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.scripted import ScriptedGateway
 
-__all__ = ["house"]
+__all__ = ["house", "location"]
 
 
 @pytest.fixture
