@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 from aiohttp import web
@@ -297,17 +297,16 @@ class LocalGlacier:
         await runner.setup()
         stack.push_async_callback(_close, runner)
         settings = self._settings
-        listener = web.TCPSite(
-            runner, settings.host, settings.port, ssl_context=settings.ssl_context, backlog=1024
-        )
         try:
-            await listener.start()
+            listener = await asyncio.get_running_loop().create_server(
+                server, settings.host, settings.port, ssl=settings.ssl_context, backlog=1024
+            )
         except OSError as error:
             where = f"{settings.host}:{settings.port}"
             reason = "the address is in use" if error.errno == errno.EADDRINUSE else str(error)
             raise StartupError(f"cannot listen on {where}: {reason}; choose another port") from error
-        addresses: list[Any] = runner.addresses
-        self._port = addresses[0][1]
+        stack.push_async_callback(_stop_listening, listener)
+        self._port = listener.sockets[0].getsockname()[1]
 
 
 async def _keep_house(housekeeping: Housekeeping, site: Site) -> None:
@@ -321,6 +320,17 @@ async def _end(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task])
     if not task.cancelled():
         task.result()
+
+
+async def _stop_listening(listener: asyncio.Server) -> None:
+    """Refuse new connections; keep those that were accepted."""
+    # CPython 3.11 loses a connection that it accepted in the turn before its server is closed.
+    with suppress(NotImplementedError):  # Windows
+        for one in listener.sockets:
+            asyncio.get_running_loop().remove_reader(one.fileno())
+        with anyio.CancelScope(shield=True):
+            await asyncio.sleep(0)
+    listener.close()
 
 
 async def _close(runner: web.ServerRunner) -> None:

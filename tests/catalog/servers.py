@@ -75,8 +75,10 @@ class Server:
 def running(bin_: Path) -> Iterator[Server]:
     """Run a server in a folder of its own."""
     # Not in pytest's folders: those above it are closed to the user of the server.
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
-        folder = Path(name)
+    with ExitStack() as kept:
+        # A TemporaryDirectory would also be removed by a fork that ends.
+        folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
+        kept.callback(shutil.rmtree, folder)
         owner = _user()
         if owner is not None:
             os.chown(folder, owner.pw_uid, owner.pw_gid)

@@ -202,10 +202,14 @@ class Proxy:
 
     async def _close(self) -> None:
         if self._server is not None:
-            self._server.close()
-            self._server = None
+            # CPython 3.11 loses a connection that it accepted in the turn before its server is closed.
+            for listener in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listener.fileno())
         for _ in range(_TURNS_TO_ACCEPT):
             await asyncio.sleep(0)
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
