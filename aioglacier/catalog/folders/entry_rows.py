@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aioglacier.catalog.checksums import checksum
 from aioglacier.catalog.folders.entry_records import Entry, Standing, StoredEntry
 from aioglacier.catalog.records import ArchiveState, UploadState
-from aioglacier.catalog.storage.columns import instant_of, optional
+from aioglacier.catalog.storage.columns import instant_of
 from aioglacier.catalog.storage.tables import marks
 from aioglacier.core.errors import CatalogError
 
@@ -43,6 +43,9 @@ _COMPARED: Final = (
     "e.upload, e.content_hash"
 )
 _UPLOAD: Final = _COMPARED.split(", ").index("e.upload")
+
+#: Where the columns of the archive begin in a row of ``_STORED``.
+_ARCHIVE: Final = len(Entry._fields) + 1
 
 _INSERT: Final = "INSERT INTO entries ({}, checksum) VALUES ({}?)".format(  # noqa: S608  # names of ours
     ", ".join(Entry._fields), "?, " * len(Entry._fields)
@@ -83,10 +86,13 @@ _NOT_GONE: Final = (
     f"ORDER BY n.since DESC LIMIT 1), {_NOW}) > ?"
 )
 
+#: Most paths have one version, and for those the slower questions about other versions are not asked.
+_COUNTS: Final = (
+    f"CASE WHEN {_NEWER} THEN NOT {_NEWER_PROVEN} AND {_NOT_GONE} ELSE coalesce(e.until, {_NOW}) > ? END"
+)
 _STORED: Final = (
     f"SELECT {COLUMNS}, e.checksum, a.archive_id, a.size, a.tree_hash, a.created, {_NEWER} "  # noqa: S608
-    f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')} "
-    f"AND NOT {_NEWER_PROVEN} AND {_NOT_GONE}"
+    f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')} AND {_COUNTS}"
 )
 _UNPROVEN: Final = (
     f"SELECT {COLUMNS}, e.checksum FROM entries AS e "  # noqa: S608
@@ -139,10 +145,15 @@ def select_stored(
         CatalogError: A record is not as it was written.
     """
     at = _NOW - 1 if run is None else run
-    rows = connection.rows(
-        f"{_STORED} AND {condition} ORDER BY {order} LIMIT {PAGE}", (at, at, at, at, at, *values)
-    )
-    return [_stored(row) for row in rows]
+    rows = connection.rows(f"{_STORED} AND {condition} ORDER BY {order} LIMIT {PAGE}", (*[at] * 7, *values))
+    archives: dict[str | None, tuple[Any, int, Any, Any]] = {None: (None, 0, None, None)}
+    stored = []
+    for row in rows:
+        archive_id, size, tree_hash, created, is_older = row[_ARCHIVE:]
+        if archive_id not in archives:
+            archives[archive_id] = (archive_id, size, bytes.fromhex(tree_hash), instant_of(created))
+        stored.append(StoredEntry(checked(row[:_ARCHIVE]), *archives[archive_id], bool(is_older)))
+    return stored
 
 
 def select_unproven(
@@ -175,19 +186,6 @@ def checked(row: Sequence[Any]) -> Entry:
             "rename the catalog and restore it from a copy"
         )
     return entry
-
-
-def _stored(row: tuple[Any, ...]) -> StoredEntry:
-    count = len(Entry._fields) + 1
-    archive_id, size, tree_hash, created, is_older = row[count:]
-    return StoredEntry(
-        checked(row[:count]),
-        archive_id,
-        size or 0,
-        optional(bytes.fromhex, tree_hash),
-        optional(instant_of, created),
-        bool(is_older),
-    )
 
 
 @contextmanager
