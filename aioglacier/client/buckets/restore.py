@@ -115,7 +115,7 @@ class Restore:
 
         Bytes are verified before they are given out, by the checksums of the parts in which the object was
         uploaded: a range costs up to a part more on either side, and a part must fit the memory limit. An
-        object that has a CRC64NVME of the whole alone is verified at its end.
+        object of which S3 tells a checksum of the whole alone, as CRC64NVME, is verified at its end.
 
         Args:
             byte_range: The range; ``None`` for all.

@@ -7,9 +7,18 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.errors import IntegrityError, NotRetrievedError, naming
+from aioglacier.core.limits import S3
+from aioglacier.core.planning import count_parts, part_ranges
 from aioglacier.core.ranges import ByteRange, whole_range
 from aioglacier.core.s3.objects import ChecksumAlgorithm
-from aioglacier.transfer.download.proofs import TREE_PROOFS, CrcProofs, PartProofs, TreeProofs
+from aioglacier.transfer.download.proofs import (
+    TREE_PROOFS,
+    CompositeProofs,
+    CrcProofs,
+    PartProofs,
+    TreeProofs,
+)
+from aioglacier.transfer.object_store import UPLOAD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -50,8 +59,11 @@ class ObjectProofs(NamedTuple):
                 return cls(PartProofs([whole]), {whole: checksum.value})
             return cls()
         values = [part.checksum for part in parts if part.checksum is not None]
-        if checksum.algorithm is not ChecksumAlgorithm.SHA256 or len(values) != checksum.parts:
+        if checksum.algorithm is not ChecksumAlgorithm.SHA256:
             return cls()
+        if len(values) != checksum.parts:
+            planned = _planned_parts(head, checksum.parts)
+            return cls(CompositeProofs(planned), {}, checksum.value) if planned else cls()
         end, by_range = 0, {}
         for part, value in zip(parts, values, strict=True):
             by_range[ByteRange(end, end + part.size)] = value
@@ -149,6 +161,16 @@ class ObjectPiece:
     async def receive_into(self, view: memoryview, progress: Progress) -> None:
         """See ``Output``."""
         await self._answer.receive_into(view, progress)
+
+
+def _planned_parts(head: ObjectHead, count: int) -> list[ByteRange]:
+    """Return the parts of an object that was uploaded from here: one power of two gives their number."""
+    if UPLOAD_NAME not in head.metadata or count < 2:
+        return []
+    part_size = S3.min_part_size
+    while part_size < S3.max_part_size and count_parts(head.size, part_size) > count:
+        part_size *= 2
+    return list(part_ranges(head.size, part_size)) if count_parts(head.size, part_size) == count else []
 
 
 def _moved(byte_range: ByteRange, by: int) -> ByteRange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.ranges import ByteRange, tree_nodes
@@ -65,6 +66,14 @@ class PartProofs(TreeProofs):
     def of(self, hashes: PartHashes) -> bytes:
         """See ``TreeProofs``."""
         return hashes.payload_hash or hashes.crc64nvme
+
+
+class CompositeProofs(PartProofs):
+    """The way of an object whose parts are known, but of whose checksums only that of all of them."""
+
+    def combine(self, pieces: Iterable[tuple[int, bytes]]) -> bytes:
+        """See ``TreeProofs``."""
+        return sha256(b"".join(proof for _, proof in pieces)).digest()
 
 
 class CrcProofs(TreeProofs):

@@ -9,7 +9,7 @@ import pytest
 from aioglacier.core.crc import crc64nvme
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import PartHashes, hash_part, tree_hash
-from aioglacier.transfer.download.proofs import TREE_PROOFS, CrcProofs, PartProofs
+from aioglacier.transfer.download.proofs import TREE_PROOFS, CompositeProofs, CrcProofs, PartProofs
 
 MIB = 1024 * 1024
 DATA = bytes(range(251)) * (3 * MIB // 251)
@@ -40,6 +40,13 @@ def test_a_range_is_fetched_along_the_parts(byte_range: ByteRange, expected: lis
     assert list(proofs.pieces(byte_range, len(DATA), 7)) == expected
     assert proofs.largest(7) == MIB
     assert proofs.of(hash_part(DATA[:MIB])) == sha256(DATA[:MIB]).digest()
+
+
+def test_parts_make_the_checksum_of_checksums() -> None:
+    """A service that tells no checksum of a part may tell that of all of them."""
+    hashes = [sha256(DATA[each.start : each.stop]).digest() for each in PARTS]
+    combined = CompositeProofs(PARTS).combine((1, each) for each in hashes)
+    assert combined == sha256(b"".join(hashes)).digest()
 
 
 def test_pieces_make_the_checksum_of_the_whole() -> None:
