@@ -111,9 +111,17 @@ def weed() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["vault", "GLACIER_IR", pytest.param("seaweedfs", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=[
+        "vault",
+        "GLACIER_IR",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        pytest.param("seaweedfs", marks=pytest.mark.slow),
+    ]
+)
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VaultPlace]:
-    """Return each kind of place on the local server, and a bucket of SeaweedFS."""
+    """Return a vault and a bucket of each class on the local server, and a bucket of SeaweedFS."""
     if request.param == "seaweedfs":
         async with connected(request.getfixturevalue("weed"), ACCESS_KEY, SECRET_KEY) as glacier:
             await glacier.create_bucket("places")  # one for all: each takes seven of its volumes
