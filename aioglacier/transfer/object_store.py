@@ -32,7 +32,14 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
 )
 from aioglacier.core.limits import S3
-from aioglacier.core.s3.objects import ArchivedObject, ChecksumAlgorithm, ObjectChecksum, UploadedObjectPart
+from aioglacier.core.s3.objects import (
+    TREE_HASH_NAME,
+    UPLOAD_NAME,
+    ArchivedObject,
+    ChecksumAlgorithm,
+    ObjectChecksum,
+    UploadedObjectPart,
+)
 from aioglacier.transfer.hashing.part_job import CRC, PAYLOAD
 from aioglacier.transfer.store import StoreRules
 
@@ -44,10 +51,6 @@ if TYPE_CHECKING:
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.gateway.s3.gateway import S3Gateway
-
-#: Names in the metadata of what is written here.
-UPLOAD_NAME: Final = "aioglacier-upload"
-TREE_HASH_NAME: Final = "aioglacier-tree-hash"
 
 #: S3 keeps an unfinished upload until a rule or a request removes it.
 RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {

@@ -30,6 +30,10 @@ class StorageClass(StrEnum):
     DEEP_ARCHIVE = "DEEP_ARCHIVE"
 
 
+#: Names in the metadata of what is written here.
+UPLOAD_NAME: Final = "aioglacier-upload"
+TREE_HASH_NAME: Final = "aioglacier-tree-hash"
+
 #: The tiers of a restore by class (S3 API, RestoreObject). Every other class reads at once and refuses one.
 RESTORE_TIERS: Final[Mapping[str, tuple[Tier, ...]]] = {
     StorageClass.GLACIER: (Tier.EXPEDITED, Tier.STANDARD, Tier.BULK),

@@ -10,7 +10,7 @@ from aioglacier.core.errors import IntegrityError, NotRetrievedError, naming
 from aioglacier.core.limits import S3
 from aioglacier.core.planning import count_parts, part_ranges
 from aioglacier.core.ranges import ByteRange, whole_range
-from aioglacier.core.s3.objects import ChecksumAlgorithm
+from aioglacier.core.s3.objects import UPLOAD_NAME, ChecksumAlgorithm
 from aioglacier.transfer.download.proofs import (
     TREE_PROOFS,
     CompositeProofs,
@@ -18,7 +18,6 @@ from aioglacier.transfer.download.proofs import (
     PartProofs,
     TreeProofs,
 )
-from aioglacier.transfer.object_store import UPLOAD_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
