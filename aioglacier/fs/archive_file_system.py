@@ -160,8 +160,7 @@ class ArchiveFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
     def rm(self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None) -> None:
         """Delete archives, for good; a place itself stays."""
         for each in self.expand_path(path, recursive=recursive, maxdepth=maxdepth):
-            if self.isfile(each):
-                self.rm_file(each)
+            self.rm_file(each)
 
     def cp_file(self, path1: str, path2: str, **_options: Any) -> NoReturn:
         """Refuse: the service copies no archive."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGlacier]:
     """Serve a local Glacier whose jobs are done at once."""
-    with serving(LocalGlacier(tmp_path_factory.mktemp("glacier"), job_delay=0, inventory_lag=0)) as served:
+    with serving(
+        LocalGlacier(tmp_path_factory.mktemp("glacier"), job_delay=0, inventory_lag=0, is_durable=False)
+    ) as served:
         yield served
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from fsspec.tests.abstract import (
     AbstractPipeTests,
     AbstractPutTests,
 )
+from fsspec.tests.abstract.common import GLOB_EDGE_CASES_TESTS
 
 from aioglacier.core.errors import InvalidPlanError, NotRetrievedError, ObjectExistsError
 from aioglacier.fs import S3ArchiveFileSystem
@@ -44,11 +46,26 @@ def bucket(system: Any) -> str:
     return name
 
 
+def some_patterns(test: Any) -> Any:
+    """Return a test of fsspec's patterns with every third of them: fsspec matches names, not we."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **more: Any) -> None:
+        test(*arguments, **more)
+
+    names, values = GLOB_EDGE_CASES_TESTS["argnames"], GLOB_EDGE_CASES_TESTS["argvalues"]
+    run.pytestmark = [pytest.mark.parametrize(names, values[::3]).mark]  # type: ignore[attr-defined]
+    return run
+
+
 @pytest.mark.slow
 class TestContract(
     AbstractFixtures, AbstractGetTests, AbstractOpenTests, AbstractPipeTests, AbstractPutTests
 ):
     """All contract tests of fsspec but those of copies, which are refused."""
+
+    test_get_glob_edge_cases = some_patterns(AbstractGetTests.test_get_glob_edge_cases)
+    test_put_glob_edge_cases = some_patterns(AbstractPutTests.test_put_glob_edge_cases)
 
     @pytest.fixture
     def fs(self, system: S3ArchiveFileSystem) -> S3ArchiveFileSystem:
