@@ -147,6 +147,8 @@ def decode_trailer(end: bytes, size: int) -> BundleTrailer:
             host,
             fields.get("root"),
         )
+    except ConfigurationError:  # which is a ``ValueError``, too
+        raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise not_a_bundle(f"its trailer cannot be read: {error!r}") from error
     if not isinstance(found.root, str | None):

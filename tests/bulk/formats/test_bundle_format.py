@@ -59,3 +59,10 @@ def test_a_trailer_with_a_flipped_bit_is_refused() -> None:
         flipped[at] ^= 1
         with pytest.raises((IntegrityError, ConfigurationError)):
             decode_trailer(bytes(flipped), 9000)
+
+
+def test_a_bundle_of_a_later_format_is_named() -> None:
+    """The error asks for a later version."""
+    end = skippable_frame(checked_text({"format": FORMAT + 1}), SKIPPABLE_SIZE)
+    with pytest.raises(ConfigurationError, match=f"format {FORMAT + 1}"):
+        decode_trailer(end, 4096)
