@@ -17,6 +17,9 @@ from aioglacier.core.errors import UnsafePathError
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+#: The first is what an absolute path begins with, and what lies between two slashes.
+_NO_STEPS: Final = frozenset({b"", b".", b".."})
+
 #: Error numbers of systems for a step that is a link.
 _IS_LINK: Final = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
 
@@ -62,10 +65,10 @@ class Beneath:
             OSError: A folder cannot be opened.
         """
         folder, _, name = path.rstrip(b"/").rpartition(b"/")
-        check_path(path)
-        if not folder:
-            return self.fd, name
-        if self._last < 0 or folder != self._path:
+        if self._last < 0 or folder != self._path or name in _NO_STEPS or b"\0" in name:
+            check_path(path)  # of the folder that is open, only the name is new
+            if not folder:
+                return self.fd, name
             fd = self._open(folder, makes_folders=makes_folders)
             self.forget()
             self._last, self._path = fd, folder
@@ -111,13 +114,7 @@ def check_path(path: bytes) -> None:
     Raises:
         UnsafePathError: It is absolute, climbs with "..", or holds NUL or empty steps.
     """
-    steps = path.rstrip(b"/").split(b"/") if path.rstrip(b"/") else []
-    if (
-        not steps
-        or path.startswith(b"/")
-        or b"\0" in path
-        or any(step in {b"", b".", b".."} for step in steps)
-    ):
+    if b"\0" in path or not _NO_STEPS.isdisjoint(path.rstrip(b"/").split(b"/")):
         raise UnsafePathError(
             f"{os.fsdecode(path)!r} does not lie below the folder; nothing was read or written for it",
             path=os.fsdecode(path),

@@ -48,8 +48,10 @@ def decode_extra(extra: bytes | None) -> Extra:
     An index from a vault may say anything here, so an attribute of another name or of another form than
     ``encode_extra`` writes is left out.
     """
+    if not extra:  # as of nearly all files
+        return Extra({}, is_sparse=False)
     try:
-        fields = json.loads(extra) if extra else {}
+        fields = json.loads(extra)
     except (ValueError, RecursionError):
         fields = {}
     given = fields.get("xattrs") if isinstance(fields, dict) else None

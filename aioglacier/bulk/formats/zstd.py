@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import ConfigurationError, IntegrityError
@@ -21,6 +22,8 @@ _LARGEST: Final = 64 * 1024 * 1024
 #: Bytes of a frame decoded at once if its header names no size: they hold 32 MiB at most.
 _STEP: Final = 1024
 
+_of_thread: Final = threading.local()
+
 
 def compressor() -> Callable[[bytes], bytes]:
     """Return a function that makes one frame of bytes, for one thread at a time."""
@@ -38,12 +41,14 @@ def decode(frame: bytes) -> bytes:
     """
     zstandard = _module()
     try:
-        # The library ignores ``max_output_size`` for a frame that names its size.
-        if zstandard.frame_content_size(frame) > _LARGEST:
+        size = zstandard.frame_content_size(frame)
+        if size > _LARGEST:
             raise _unreadable("it holds more than any member has")
-        content: bytes = zstandard.ZstdDecompressor(max_window_size=_LARGEST).decompress(
-            frame, max_output_size=_LARGEST
-        )
+        decoder = getattr(_of_thread, "decoder", None)
+        if decoder is None:  # making one takes longer than decoding a small member
+            decoder = _of_thread.decoder = zstandard.ZstdDecompressor(max_window_size=_LARGEST)
+        # The library fills no more than the size that a frame names, and ignores the limit then.
+        content: bytes = decoder.decompress(frame, max_output_size=_LARGEST if size < 0 else 0)
     except zstandard.ZstdError as error:
         raise _unreadable(error) from error
     return content

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import anyio
 
 from aioglacier.bulk.formats.bundle_format import member_content
 from aioglacier.bulk.restore.placer import as_target_error
 from aioglacier.bulk.restore.unseal_files import unseal_file
-from aioglacier.core.errors import ConfigurationError, IntegrityError
+from aioglacier.core.errors import GlacierError
 from aioglacier.core.limits import MIB
+from aioglacier.tasks.groups import first_cause
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from anyio.streams.memory import MemoryObjectReceiveStream
+
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.bulk.restore.folder_version import FolderVersion
     from aioglacier.bulk.restore.placer import Placer
@@ -22,9 +29,14 @@ if TYPE_CHECKING:
     from aioglacier.client.job import Job
     from aioglacier.transfer.download.reader import ArchiveReader
 
-#: Members put into their places together.
+#: Members read and written together.
 _MEMBERS_AT_ONCE: Final = 500
-_BYTES_AT_ONCE: Final = 16 * MIB
+_BYTES_AT_ONCE: Final = 4 * MIB
+
+#: Bytes between two members that are read along; a longer gap is skipped.
+_GAP: Final = 64 * 1024
+
+_Batch: TypeAlias = "tuple[int, bytes, list[Entry]]"  # the position in the bundle, the bytes there, members
 
 
 class ContentDelivery:
@@ -38,51 +50,56 @@ class ContentDelivery:
         self._progress = progress
 
     async def deliver_members(
-        self, reader: ArchiveReader, position: int, members: list[StoredEntry], placer: Placer
+        self, reader: ArchiveReader, position: int, pages: AsyncIterator[list[StoredEntry]], placer: Placer
     ) -> None:
-        """Put members of a bundle into their places.
+        """Put members of a bundle into their places, in a thread while the next ones are read.
 
         Args:
             reader: Reads the bundle, from ``position`` on.
             position: Where in the bundle the reader is.
-            members: In the order of their positions.
-            placer: Of the calling task.
+            pages: Members in the order of their positions.
+            placer: For this call alone.
+
+        Raises:
+            GlacierError: The bundle cannot be read. What was read before is in its place.
         """
-        batch: list[tuple[Entry, bytes]] = []
-        size = 0
-        raw = b""
-        for stored in members:
-            entry = stored.entry
-            gap = (entry.position or 0) - position
-            if not raw or gap != -len(raw):  # two paths with the same content are one member
-                await _skip(reader, gap)
-                raw = await _read(reader, entry.stored or 0)
-                position += gap + len(raw)
-                self._progress.fetched += gap + len(raw)
-            batch.append((entry, raw))
-            size += len(raw)
-            if len(batch) >= _MEMBERS_AT_ONCE or size >= _BYTES_AT_ONCE:
-                await self._place_batch(batch, placer)
-                batch, size = [], 0
-        if batch:
-            await self._place_batch(batch, placer)
-
-    async def _place_batch(self, batch: list[tuple[Entry, bytes]], placer: Placer) -> None:
-        def place() -> None:
-            contents: list[tuple[Entry, bytes, bytes]] = []
-            for entry, raw in batch:
-                path = self._version.paths_of(entry)[0]
+        give, take = anyio.create_memory_object_stream["_Batch"](0)
+        source = _MemberSource(reader, position)
+        failure: GlacierError | None = None
+        with first_cause():
+            async with anyio.create_task_group() as tasks, give:
+                tasks.start_soon(self._place_all, take, placer)
                 try:
-                    contents.append((entry, path, member_content(entry, raw, self._identities)))
-                except (IntegrityError, ConfigurationError) as error:
-                    self._progress.failures.add(path, error)
-            for placed in placer.place_files(contents):
-                if placed.error is not None:
-                    self._progress.failures.add(placed.path, placed.error)
-                else:
-                    self._progress.done(placed.size)
+                    async for start, stop, entries in _batches(pages):
+                        before = source.position
+                        data = await source.read(start, stop)
+                        self._progress.fetched += source.position - before
+                        await give.send((start, data, entries))
+                except GlacierError as error:
+                    failure = error
+        if failure is not None:
+            raise failure
 
-        await run_in_thread(place)
+    async def _place_all(self, take: MemoryObjectReceiveStream[_Batch], placer: Placer) -> None:
+        async with take:
+            async for batch in take:
+                await run_in_thread(partial(self._write, *batch, placer))
+        await run_in_thread(partial(self._land, placer))
+
+    def _write(self, start: int, data: bytes, entries: list[Entry], placer: Placer) -> None:
+        for entry in entries:
+            path = self._version.paths_of(entry)[0]
+            at = (entry.position or 0) - start
+            try:
+                raw = data[at : at + (entry.stored or 0)]
+                placer.write_file(entry, path, member_content(entry, raw, self._identities))
+            except (GlacierError, OSError) as error:
+                self._progress.failures.add(path, as_target_error(path, error))
+        if placer.is_landing_due:
+            self._land(placer)
+
+    def _land(self, placer: Placer) -> None:
+        self._progress.note_placed(placer.land())
 
     async def deliver_file(self, job: Job, stored: StoredEntry, placer: Placer) -> None:
         """Put a file that is an archive of its own into its place, in parallel and resumable."""
@@ -110,12 +127,50 @@ class ContentDelivery:
             os.close(folder)
 
 
-async def _skip(reader: ArchiveReader, size: int) -> None:
-    while size > 0:
-        block = await reader.read(min(size, 1 << 20))
-        if not block:
-            return
-        size -= len(block)
+async def _batches(pages: AsyncIterator[list[StoredEntry]]) -> AsyncIterator[tuple[int, int, list[Entry]]]:
+    """Yield members that are read together, with the position of the first byte and of the end."""
+    batch: list[Entry] = []
+    start = end = 0
+    async for page in pages:
+        for stored in page:
+            entry = stored.entry
+            begins = entry.position or 0
+            ends = begins + (entry.stored or 0)
+            is_full = len(batch) >= _MEMBERS_AT_ONCE or ends - start > _BYTES_AT_ONCE
+            if batch and (is_full or begins - end > _GAP):
+                yield start, end, batch
+                batch = []
+            if not batch:
+                start = end = begins
+            batch.append(entry)
+            end = max(end, ends)
+    if batch:
+        yield start, end, batch
+
+
+class _MemberSource:
+    """The bytes of a bundle in order; what was read last can be had once more.
+
+    Two paths with the same content are one member, and may come in two batches.
+
+    Attributes:
+        position: Where in the bundle the reader is.
+    """
+
+    def __init__(self, reader: ArchiveReader, position: int) -> None:
+        self.position = position
+        self._reader = reader
+        self._last = b""
+
+    async def read(self, start: int, stop: int) -> bytes:
+        """Return the bytes from ``start`` to ``stop``; fewer where the bundle ends."""
+        while start > self.position and (block := await self._reader.read(min(start - self.position, MIB))):
+            self.position += len(block)
+        again = self._last[start - self.position :] if start < self.position else b""
+        new = await _read(self._reader, max(0, stop - self.position))
+        self.position += len(new)
+        self._last = again + new
+        return self._last
 
 
 async def _read(reader: ArchiveReader, size: int) -> bytes:

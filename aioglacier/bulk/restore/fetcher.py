@@ -172,26 +172,27 @@ class Fetcher:
             description = await asked.job.wait_until_done()
         finally:
             self._progress.waiting -= 1
-        missing = await self._missing(asked.retrieval, placer)
-        if not missing or await self._is_another(description, missing[0]):
+        retrieval = asked.retrieval
+        if await self._is_another(description, retrieval.archive_id):
             return
-        if asked.retrieval.is_whole:
-            for stored in missing:
-                await self._delivery.deliver_file(asked.job, stored, placer)
+        pages = self._missing(retrieval, placer)
+        if retrieval.is_whole:
+            async for page in pages:
+                for stored in page:
+                    await self._delivery.deliver_file(asked.job, stored, placer)
             return
-        start = asked.retrieval.byte_range.start if asked.retrieval.byte_range else 0
-        first = (missing[0].entry.position or 0) - start
-        last = missing[-1].entry
-        last_stop = (last.position or 0) + (last.stored or 0) - start
+        start = retrieval.byte_range.start if retrieval.byte_range else 0
+        wanted = (retrieval.first - start, retrieval.stop - start)
         # Each member is compared with its own hash on record, also where no leaf hashes are.
-        async with asked.job.open_reader((first, last_stop), unverified=True) as reader:
-            await self._delivery.deliver_members(reader, start + first, missing, placer)
+        async with self._placing() as placing, asked.job.open_reader(wanted, unverified=True) as reader:
+            await self._delivery.deliver_members(reader, retrieval.first, pages, placing)
 
-    async def _is_another(self, job: JobDescription, stored: StoredEntry) -> bool:
+    async def _is_another(self, job: JobDescription, archive_id: ArchiveId) -> bool:
         """Whether the service has another archive than is on record; then it is in doubt from now on."""
-        if job.archive_tree_hash in {None, stored.archive_hash} or stored.archive_id is None:
+        record = await self._context.catalog.archives.get(self._context.key, archive_id)
+        if record is None or job.archive_tree_hash in {None, record.archive.tree_hash}:
             return False
-        await self._doubt(stored.archive_id)
+        await self._doubt(archive_id)
         return True
 
     async def _doubt(self, archive_id: ArchiveId) -> None:
@@ -212,8 +213,8 @@ class Fetcher:
         """Ask again for the rest of an output that has expired, or that a job failed to bring."""
         old = asked.retrieval
         self._jobs.forget(old.archive_id, old.byte_range)  # or it would be used again
-        missing = await self._missing(old, placer)
-        for new in plan_retrievals([needed_of(stored) for stored in missing], self._gap):
+        needed = [needed_of(stored) async for page in self._missing(old, placer) for stored in page]
+        for new in plan_retrievals(needed, self._gap):
             retrieval = replace(new, is_detached=old.is_detached)
             job = await self._jobs.get(retrieval.archive_id, retrieval.byte_range)
             self._progress.waiting += 1
@@ -222,12 +223,13 @@ class Fetcher:
 
     async def _fail_all(self, retrieval: Retrieval, error: GlacierError, placer: Placer) -> None:
         """Report everything that does not come now, and is not in its place."""
-        for stored in await self._missing(retrieval, placer):
-            self._progress.failures.add(self._version.paths_of(stored.entry)[0], error)
+        async for page in self._missing(retrieval, placer):
+            for stored in page:
+                self._progress.failures.add(self._version.paths_of(stored.entry)[0], error)
 
-    async def _missing(self, retrieval: Retrieval, placer: Placer) -> list[StoredEntry]:
-        members = await self._version.members(retrieval)
-        return await run_in_thread(partial(self._not_there, members, placer))
+    async def _missing(self, retrieval: Retrieval, placer: Placer) -> AsyncIterator[list[StoredEntry]]:
+        async for members in self._version.members(retrieval):
+            yield await run_in_thread(partial(self._not_there, members, placer))
 
     def _not_there(self, members: list[StoredEntry], placer: Placer) -> list[StoredEntry]:
         missing = []

@@ -157,17 +157,19 @@ class FolderVersion:
                 if stored.entry.kind == "file" and stored.entry.size and self.paths_of(stored.entry)
             ]
 
-    async def members(self, retrieval: Retrieval) -> list[StoredEntry]:
-        """Return the files of a retrieval, also those that are in their places already."""
+    async def members(self, retrieval: Retrieval) -> AsyncIterator[list[StoredEntry]]:
+        """Yield the files of a retrieval by position, also those that are in their places already."""
         if retrieval.is_detached:
-            return [
+            yield [
                 stored
                 for stored in sorted(self.detached.values(), key=lambda each: each.entry.position or 0)
                 if stored.entry.upload == retrieval.upload
                 and retrieval.first <= (stored.entry.position or 0) < retrieval.stop
             ]
+            return
         pages = self.contents(UploadNumber(retrieval.upload), start=retrieval.first, stop=retrieval.stop)
-        return [stored async for page in pages for stored in page]
+        async for page in pages:
+            yield page
 
     async def recipients_of(self, upload: int) -> list[str]:
         """Return whom the archive of an upload was encrypted to, as far as is on record."""

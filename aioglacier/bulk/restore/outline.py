@@ -72,6 +72,7 @@ class Outline:
                     step(entry)
                 except (GlacierError, OSError) as error:
                     self._progress.failures.add(entry.path, as_target_error(entry.path, error))
+            self._progress.note_placed(self._placer.land())
 
         async for page in self._version.stored(is_descending=is_descending):
             await run_in_thread(partial(take, page))
@@ -91,11 +92,7 @@ class Outline:
             self._placer.make_symlink(entry)
             self._progress.done(0)
         elif entry.kind == "file" and not entry.size:
-            for path, _, error in self._placer.place_files([(entry, entry.path, b"")]):
-                if error is not None:
-                    self._progress.failures.add(path, error)
-                else:
-                    self._progress.done(0)
+            self._placer.write_file(entry, entry.path, b"")
 
     def _make_link(self, are_files_left: bool, entry: Entry) -> None:
         if entry.kind != "hardlink" or entry.target is None:

@@ -1,8 +1,8 @@
 """Restored files are put into their places: verified, on disk, and only then under their names.
 
 A file is written under a name of its own beside its place, one that only depends on its path, so that what a
-kill leaves there is used up by the next run. Some hundred are written, the file system puts them on disk, and
-then they get their names.
+kill leaves there is used up by the next run. Some thousand are written, the file system puts them on disk
+together, and then they get their names.
 
 Everything is done from the descriptors of folders, see ``files.beneath``. It blocks: a ``Placer`` is for one
 thread at a time.
@@ -16,22 +16,31 @@ import hashlib
 import os
 import stat
 import sys
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.bulk.formats.attributes import decode_extra
 from aioglacier.core.errors import GlacierError, IntegrityError, TargetError
+from aioglacier.core.limits import MIB
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.beneath import Beneath
 from aioglacier.files.host import find_function
 from aioglacier.files.landing import rename, special_kind, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from aioglacier.catalog.folders.entry_records import Entry
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: Files that get their names together: each time costs two ``syncfs``, of 10 ms and more on a disk at work. A
+#: power failure, or a slow service, holds back no more than this.
+_FILES_AT_ONCE: Final = 4000
+_BYTES_AT_ONCE: Final = 128 * MIB
+_SECONDS_AT_ONCE: Final = 5.0
 
 #: Blocks of zeros of this size become holes in files that had holes.
 _HOLE: Final = 4096
@@ -58,6 +67,9 @@ class Placer:
         self._root = root
         self._beneath = Beneath(root)
         self._overwrite = overwrite
+        self._written: list[tuple[bytes, bytes, int]] = []
+        self._written_size = 0
+        self._written_since = 0.0
         self._is_root = hasattr(os, "geteuid") and os.geteuid() == 0
 
     def close(self) -> None:
@@ -119,41 +131,35 @@ class Placer:
 
     # --- files
 
-    def place_files(self, members: list[tuple[Entry, bytes, bytes]]) -> list[Placed]:
-        """Put files with their contents into their places.
+    @property
+    def is_landing_due(self) -> bool:
+        """Whether enough was written to put it on disk."""
+        return bool(self._written) and (
+            len(self._written) >= _FILES_AT_ONCE
+            or self._written_size >= _BYTES_AT_ONCE
+            or time.monotonic() - self._written_since > _SECONDS_AT_ONCE
+        )
 
-        Args:
-            members: The record, the path, and the content of each.
+    def write_file(self, entry: Entry, path: bytes, content: bytes) -> None:
+        """Write a file beside its place; ``land`` gives it its name.
+
+        Raises:
+            IntegrityError: The content is not what was archived.
+            UnsafePathError: The path leads through a link.
+            OSError: It cannot be written.
         """
-        placed: list[Placed] = []
-        written: list[tuple[Entry, bytes]] = []
-        for entry, path, content in members:
-            try:
-                self._write(entry, path, content)
-                written.append((entry, path))
-            except (GlacierError, OSError) as error:
-                placed.append(_failed(path, error))
-        if written:
-            self._sync()
-        for entry, path in written:
-            try:
-                self._name(path)
-                placed.append(Placed(path, entry.size, None))
-            except (GlacierError, OSError) as error:
-                placed.append(_failed(path, error))
-        if written:
-            self._sync()
-        self._beneath.forget()
-        return placed
-
-    def _write(self, entry: Entry, path: bytes, content: bytes) -> None:
         actual = tree_hash(content)
         if actual != entry.content_hash:
             raise IntegrityError(
                 f"{os.fsdecode(path)!r} came back damaged", expected=entry.content_hash or b"", actual=actual
             )
-        fd, name = self._cleared(path)
-        file = os.open(name, _NEW, 0o600, dir_fd=fd)
+        fd, _ = self._beneath.parent(path, makes_folders=True)
+        name = temporary_name(path)
+        try:
+            file = os.open(name, _NEW, 0o600, dir_fd=fd)
+        except FileExistsError:  # a run that was killed has left it
+            os.unlink(name, dir_fd=fd)
+            file = os.open(name, _NEW, 0o600, dir_fd=fd)
         try:
             if decode_extra(entry.extra).is_sparse:
                 _write_sparse(file, content)
@@ -165,6 +171,27 @@ class Placer:
             raise
         finally:
             os.close(file)
+        if not self._written:
+            self._written_since = time.monotonic()
+        self._written.append((path, name, entry.size))
+        self._written_size += entry.size
+
+    def land(self) -> list[Placed]:
+        """Put all that was written on disk, then give it its names, and put those on disk."""
+        written, self._written, self._written_size = self._written, [], 0
+        if not written:
+            return []
+        self.sync()
+        placed: list[Placed] = []
+        for path, name, size in written:
+            try:
+                self._name(path, name)
+                placed.append(Placed(path, size, None))
+            except (GlacierError, OSError) as error:
+                placed.append(Placed(path, 0, as_target_error(path, error)))
+        self.sync()  # before they are reported, or a power failure could lose a name that was
+        self._beneath.forget()
+        return placed
 
     def open_big(self, path: bytes) -> tuple[int, str, bytes]:
         """Return the folder of a big file, open until the caller closes it, its path, and the hidden name."""
@@ -185,12 +212,11 @@ class Placer:
             os.fsync(file)
         finally:
             os.close(file)
-        self._name(path)
+        self._name(path, name)
         os.fsync(folder)  # the name is in the folder
 
-    def _name(self, path: bytes) -> None:
+    def _name(self, path: bytes, temporary: bytes) -> None:
         fd, name = self._beneath.parent(path)
-        temporary = temporary_name(path)
         try:
             rename(temporary, name, overwrite=self._overwrite, old_fd=fd, new_fd=fd)
         except FileExistsError as error:
@@ -205,25 +231,21 @@ class Placer:
         """
         mode = entry.mode
         for name, value in decode_extra(entry.extra).attributes.items():
-            with self._noting("extended attributes"):
-                os.setxattr(file, name, value)
-        if self._is_root:
-            with self._noting("owners") as is_set:
-                os.fchown(file, entry.uid, entry.gid)  # before the permissions, since it clears set-user-ID
-                is_set.append(True)
-            if not is_set:
-                mode &= 0o1777  # a set-user-ID program of another owner must not become ours
-        with self._noting("permissions"):
-            os.fchmod(file, mode)
-        with self._noting("times"):
-            os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
+            self._try("extended attributes", partial(os.setxattr, file, name, value))
+        # The owner comes before the permissions, since it clears set-user-ID.
+        if self._is_root and not self._try("owners", partial(os.fchown, file, entry.uid, entry.gid)):
+            mode &= 0o1777  # a set-user-ID program of another owner must not become ours
+        self._try("permissions", partial(os.fchmod, file, mode))
+        self._try("times", partial(os.utime, file, ns=(entry.mtime_ns, entry.mtime_ns)))
 
-    @contextmanager
-    def _noting(self, kind: str) -> Iterator[list[bool]]:
+    def _try(self, kind: str, step: Callable[[], None]) -> bool:
+        """Take a step; note that the system refuses it, and return whether it did not."""
         try:
-            yield []
+            step()
         except OSError as error:
             self._notices.setdefault(kind, error.strerror or str(error))
+            return False
+        return True
 
     # --- all else
 
@@ -259,12 +281,11 @@ class Placer:
         """Make a symbolic link."""
         fd, temporary = self._cleared(entry.path)
         os.symlink(entry.target or b"", temporary, dir_fd=fd)
+        owner, times = (entry.uid, entry.gid), (entry.mtime_ns, entry.mtime_ns)
         if self._is_root:
-            with self._noting("owners"):
-                os.chown(temporary, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
-        with self._noting("times"):
-            os.utime(temporary, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
-        self._name(entry.path)
+            self._try("owners", partial(os.chown, temporary, *owner, dir_fd=fd, follow_symlinks=False))
+        self._try("times", partial(os.utime, temporary, ns=times, dir_fd=fd, follow_symlinks=False))
+        self._name(entry.path, temporary)
 
     def make_hardlink(self, target: bytes, path: bytes) -> None:
         """Make a further name of a file that is in its place."""
@@ -273,7 +294,7 @@ class Placer:
         try:
             to_fd, temporary = self._cleared(path)
             os.link(name, temporary, src_dir_fd=from_fd, dst_dir_fd=to_fd, follow_symlinks=False)
-            self._name(path)
+            self._name(path, temporary)
         finally:
             os.close(from_fd)
 
@@ -290,7 +311,7 @@ class Placer:
         status = os.fstatvfs(self._beneath.fd)
         return status.f_bavail * status.f_frsize
 
-    def _sync(self) -> None:
+    def sync(self) -> None:
         """Put all that was written in this file system on disk."""
         syncfs = find_function("syncfs")
         if syncfs is None or syncfs(self._beneath.fd) != 0:
@@ -318,10 +339,6 @@ def _open_up(name: bytes, fd: int | None, mode: int) -> None:
 def temporary_name(path: bytes) -> bytes:
     """The name that a file has beside its place until it is complete."""
     return b".aioglacier-%b.part" % hashlib.sha256(path).hexdigest()[:24].encode()
-
-
-def _failed(path: bytes, error: GlacierError | OSError) -> Placed:
-    return Placed(path, 0, as_target_error(path, error))
 
 
 def as_target_error(path: bytes, error: GlacierError | OSError) -> GlacierError:

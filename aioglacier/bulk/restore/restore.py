@@ -190,6 +190,7 @@ class FolderRestore:
         self._note_older_and_lost(version)
         await outline.make_links(are_files_left=bool(self._progress.left))
         await outline.finish_folders()  # last: each file that comes into a folder changes its times
+        await run_in_thread(placer.sync)  # links, and all of folders
 
     async def _make_plan(self, version: FolderVersion, placer: Placer) -> RestorePlan:
         return await plan_restore(version, placer, self._options, self._budget.prices, self._jobs.ranges)

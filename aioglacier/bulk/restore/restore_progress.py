@@ -11,6 +11,8 @@ from aioglacier.bulk.path_failures import PathFailures
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aioglacier.bulk.restore.placer import Placed
+
 #: Older versions that are named one by one.
 _NAMED: Final = 20
 
@@ -45,6 +47,14 @@ class RestoreProgress:
         """Count a path that is in its place now."""
         self.restored += 1
         self.restored_size += size
+
+    def note_placed(self, placed: Iterable[Placed]) -> None:
+        """Count files that are in their places, and those that could not be put there."""
+        for path, size, error in placed:
+            if error is not None:
+                self.failures.add(path, error)
+            else:
+                self.done(size)
 
     def notices(self) -> Iterable[str]:
         """Yield sentences about what was restored otherwise than it was archived."""

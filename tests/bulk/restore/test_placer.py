@@ -66,8 +66,8 @@ def test_what_the_system_refuses_is_noted_once_for_each_kind(
     monkeypatch.setattr(os, "fchown", refuse)
     placer = Placer(os.fsencode(tmp_path), overwrite=False, notices=notices)
     for name in (b"a", b"b"):
-        entry = file_entry(name, b"x", mode=0o4755)
-        assert placer.place_files([(entry, name, b"x")]) == [(name, 1, None)]
+        placer.write_file(file_entry(name, b"x", mode=0o4755), name, b"x")
+        assert placer.land() == [(name, 1, None)]
     placer.close()
     assert notices == {"owners": "Invalid argument"}
     assert (tmp_path / "a").read_bytes() == b"x"
@@ -116,7 +116,10 @@ def test_small_files_are_on_disk_before_and_after_they_get_their_names(
 ) -> None:
     """A power failure leaves no name with a missing content, and no report of a name that is lost."""
     placer = Placer(os.fsencode(tmp_path), overwrite=False)
-    placer.place_files([(file_entry(name, b"x"), name, b"x") for name in (b"a", b"b")])
+    for name in (b"a", b"b"):
+        placer.write_file(file_entry(name, b"x"), name, b"x")
+    assert steps == []
+    placer.land()
     placer.close()
     assert steps == ["syncfs", "rename", "rename", "syncfs"]
 
@@ -138,21 +141,48 @@ def test_a_big_file_is_on_disk_before_and_its_folder_after_it_gets_its_name(
 def test_a_damaged_file_gets_no_name(tmp_path: Path) -> None:
     """Its content is compared with the hash on record, and the other files of the bundle are placed."""
     placer = Placer(os.fsencode(tmp_path), overwrite=True)
-    members = [
-        (file_entry(name, b"right"), name, content) for name, content in ((b"a", b"wrong"), (b"b", b"right"))
-    ]
-    placed = {one.path: one.error for one in placer.place_files(members)}
+    with pytest.raises(IntegrityError):
+        placer.write_file(file_entry(b"a", b"right"), b"a", b"wrong")
+    placer.write_file(file_entry(b"b", b"right"), b"b", b"right")
+    assert placer.land() == [(b"b", 5, None)]
     placer.close()
-    assert isinstance(placed[b"a"], IntegrityError)
-    assert placed[b"b"] is None
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_what_a_killed_run_left_is_written_anew(tmp_path: Path) -> None:
+    """The hidden file of a run that ended before its names were given does not stop the next run."""
+    for content in (b"cut off", b"right"):
+        placer = Placer(os.fsencode(tmp_path), overwrite=False)
+        placer.write_file(file_entry(b"a", content), b"a", content)
+        placer.close()
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    placer.write_file(file_entry(b"a", b"right"), b"a", b"right")
+    assert placer.land() == [(b"a", 5, None)]
+    placer.close()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"right"}
+
+
+@pytest.mark.parametrize("limit", ["_FILES_AT_ONCE", "_BYTES_AT_ONCE", "_SECONDS_AT_ONCE"])
+def test_a_landing_is_due_at_each_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """So a power failure, or a slow service, holds back no more than that."""
+    placer = Placer(os.fsencode(tmp_path), overwrite=False)
+    due = [placer.is_landing_due]
+    placer.write_file(file_entry(b"a", b"x"), b"a", b"x")
+    due.append(placer.is_landing_due)
+    monkeypatch.setattr(placing, limit, 0)
+    due.append(placer.is_landing_due)
+    placer.land()
+    due.append(placer.is_landing_due)
+    placer.close()
+    assert due == [False, False, True, False]
 
 
 def test_a_file_that_appears_before_the_rename_is_kept(tmp_path: Path) -> None:
     """Without ``overwrite`` the rename itself replaces nothing, whatever was seen before."""
     placer = Placer(os.fsencode(tmp_path), overwrite=False)
     (tmp_path / "a").write_text("local, the only copy")
-    (placed,) = placer.place_files([(file_entry(b"a", b"restored"), b"a", b"restored")])
+    placer.write_file(file_entry(b"a", b"restored"), b"a", b"restored")
+    (placed,) = placer.land()
     folder, _, name = placer.open_big(b"a")
     (tmp_path / os.fsdecode(name)).write_bytes(b"restored")
     with pytest.raises(TargetError, match="appeared meanwhile"):
