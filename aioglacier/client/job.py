@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.client.inventory import Inventory, InventoryReading
@@ -79,7 +78,7 @@ class Job:
         """
         pause = None
         if notices is not None:
-            pause = partial(notices.wait, self.id, POLL_BESIDE_NOTICES_SECONDS)
+            pause = notices.waiter(self.id, POLL_BESIDE_NOTICES_SECONDS)
         with self._context.naming():
             return await wait_until_done(
                 f"job {self.id}", self._describe_if_done, timeout_seconds=timeout_seconds, pause=pause

@@ -12,7 +12,7 @@ import anyio
 from aioglacier.gateway.contract.protocols import QueueUnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from aioglacier.gateway.notice_queue import DoneMessageQueue
 
@@ -37,25 +37,28 @@ class JobNotices:
 
     def __init__(self, queue: DoneMessageQueue) -> None:
         self._queue = queue
-        self._done: OrderedDict[str, None] = OrderedDict()
+        self._heard: OrderedDict[str, int] = OrderedDict()
         self._changed = anyio.Event()
-        self._named: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<JobNotices of {self._queue!r} done={len(self._done)}>"
+        return f"<JobNotices of {self._queue!r} names={len(self._heard)}>"
 
-    async def wait(self, name: str, timeout_seconds: float) -> None:
-        """Return when a message says that a job, or the restore of an object by its URL, is done.
+    def waiter(self, name: str, timeout_seconds: float) -> Callable[[], Awaitable[None]]:
+        """Return a function that waits for the next message about a job or an object's URL, or the timeout.
 
-        Returns after the timeout, too.
+        Each function counts the messages that it has seen, so several tasks may wait for one job, and a
+        message that comes while a task asks the service ends the task's next wait.
         """
-        with anyio.move_on_after(timeout_seconds):
-            while name not in self._done:
-                changed, named = self._changed, self._named
-                await changed.wait()
-                if name in named:  # also for a second task, after the first has taken the message
-                    break
-            self._done.pop(name, None)  # a message is a hint, so another wait needs another one
+        seen = 0
+
+        async def wait() -> None:
+            nonlocal seen
+            with anyio.move_on_after(timeout_seconds):
+                while self._heard.get(name, 0) == seen:
+                    await self._changed.wait()
+            seen = self._heard.get(name, 0)
+
+        return wait
 
     async def listen(self) -> None:
         """Read the queue until cancelled. If it cannot be read, try again every half minute."""
@@ -67,14 +70,14 @@ class JobNotices:
                 await anyio.sleep(_PAUSE_SECONDS)
                 continue
             for message in messages:
-                self._done.update(dict.fromkeys(message.names))
-                self._named.update(message.names)
-                while len(self._done) > _MAX_REMEMBERED:
-                    self._done.popitem(last=False)  # the oldest: most likely a job of another program
+                for name in message.names:
+                    self._heard[name] = self._heard.pop(name, 0) + 1  # at the end, as the latest
+                while len(self._heard) > _MAX_REMEMBERED:
+                    self._heard.popitem(last=False)  # the oldest: most likely a job of another program
                 await self._queue.remove(message)  # after it is remembered, or a crash here would lose it
             if messages:
                 self._changed.set()
-                self._changed, self._named = anyio.Event(), set()
+                self._changed = anyio.Event()
 
 
 @asynccontextmanager

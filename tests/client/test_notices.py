@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import anyio
@@ -13,13 +13,16 @@ import boto3
 import pytest
 
 import aioglacier
-from aioglacier.gateway.notice_queue import find_names
+from aioglacier.client.notices import listening
+from aioglacier.gateway.notice_queue import DoneMessage, find_names
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+
+    from aioglacier.gateway.notice_queue import DoneMessageQueue
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "example"
 REGION = "us-east-1"
@@ -171,6 +174,38 @@ async def test_a_message_is_only_a_hint(tmp_path: Path, messaging: Messaging) ->
         await anyio.to_thread.run_sync(messaging.publish, {"JobId": job.id, "StatusCode": "Succeeded"})
         with pytest.raises(aioglacier.WaitTimeoutError):
             await job.wait_until_done(notices=notices, timeout_seconds=1)
+
+
+class OneMessage:
+    """A queue with one message about a job."""
+
+    def __init__(self) -> None:
+        self.messages = [[DoneMessage(("job",), "receipt")]]
+        self.is_read = anyio.Event()
+
+    async def receive(self) -> list[DoneMessage]:
+        """Return the message, then wait for ever."""
+        if not self.messages:
+            self.is_read.set()
+            await anyio.sleep_forever()
+        return self.messages.pop()
+
+    async def remove(self, message: DoneMessage) -> None:
+        """Take note of nothing."""
+
+
+async def test_a_message_during_a_question_ends_the_next_wait() -> None:
+    """A task that asks the service while the message comes does not wait, though another task has seen it."""
+    queue = OneMessage()
+    async with listening(cast("DoneMessageQueue", queue)) as notices:
+        first, second = notices.waiter("job", 900), notices.waiter("job", 900)
+        with anyio.fail_after(10):
+            await first()
+            await queue.is_read.wait()
+            await second()
+    with anyio.move_on_after(0.01) as scope:
+        await second()  # the same message ends one wait of each task only
+    assert scope.cancelled_caught
 
 
 async def test_a_failed_task_group_of_the_caller_does_not_disturb_the_end(

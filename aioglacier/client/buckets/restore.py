@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -96,7 +95,7 @@ class Restore:
         pause = None
         if notices is not None:
             name = object_url(self.bucket, self.key)
-            pause = partial(notices.wait, name, POLL_BESIDE_NOTICES_SECONDS)
+            pause = notices.waiter(name, POLL_BESIDE_NOTICES_SECONDS)
         states = self._context.restores
         states.begin(self.key)
         try:
