@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aioglacier.catalog.storage.columns import count_microseconds
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import SPENT
 from aioglacier.catalog.vaults import keep_vault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from aioglacier.catalog.records import VaultKey
@@ -16,24 +18,43 @@ if TYPE_CHECKING:
     from aioglacier.core.spending import Expense
 
 
+_OF_THE_DAY: Final = (
+    "SELECT min(number) FROM spent WHERE place = ? AND day = ? AND operation = ? AND currency = ? AND price "
+)
+_ADD: Final = (
+    "UPDATE spent SET requests = requests + ?, sent = sent + ?, received = received + ?, price = price + ? "
+    "WHERE number = "
+)
+
+
 class Expenses(Records):
     """The expenses of a catalog, as ``Catalog.expenses``."""
 
-    async def record(self, key: VaultKey, spent: Expense) -> None:
+    async def record(self, key: VaultKey, spent: Sequence[Expense]) -> None:
         """Record requests and their price."""
-        await self._database.write(lambda connection: insert_expense(connection, key, spent, self._now()))
+        await self._database.write(lambda connection: add_expenses(connection, key, spent, self._now()))
 
 
-def insert_expense(connection: Connection, key: VaultKey, spent: Expense, now: datetime) -> None:
-    """Record requests and their price, by day."""
-    SPENT.insert(
-        connection,
-        place=keep_vault(connection, key),
-        operation=spent.operation,
-        day=now.replace(hour=0, minute=0, second=0, microsecond=0),
-        requests=spent.requests,
-        sent=spent.sent,
-        received=spent.received,
-        price=None if spent.price is None else round(spent.price * 1_000_000),
-        currency=spent.currency,
-    )
+def add_expenses(connection: Connection, key: VaultKey, spent: Sequence[Expense], now: datetime) -> None:
+    """Record requests and their price, one row for each day and operation."""
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    place = keep_vault(connection, key) if spent else 0
+    for each in spent:
+        price = None if each.price is None else round(each.price * 1_000_000)
+        found = f"{_OF_THE_DAY}{'IS NULL' if price is None else 'IS NOT NULL'}"
+        of_today = place, count_microseconds(day), each.operation, each.currency
+        if connection.rows(
+            f"{_ADD}({found}) RETURNING number", (each.requests, each.sent, each.received, price, *of_today)
+        ):
+            continue
+        SPENT.insert(
+            connection,
+            place=place,
+            operation=each.operation,
+            day=day,
+            requests=each.requests,
+            sent=each.sent,
+            received=each.received,
+            price=price,
+            currency=each.currency,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.catalog.expenses import insert_expense
+from aioglacier.catalog.expenses import add_expenses
 from aioglacier.catalog.records import DownloadRecord, DownloadState, JobRecord, JobState
 from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.database import Records
@@ -95,8 +95,7 @@ class Jobs(Records):
                 raise CatalogMismatchError(
                     "a job has one id", recorded=f"job {recorded}", found=f"job {job_id}"
                 )
-            for expense in spent:
-                insert_expense(connection, job.key, expense, self._now())
+            add_expenses(connection, job.key, spent, self._now())
             return self._become(connection, job, JobState.OPEN, job_id=job_id)
 
         return await self._database.write(change)

@@ -25,6 +25,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import archives
+from aioglacier.catalog.expenses import add_expenses
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
 from aioglacier.catalog.storage.columns import escape, escape_path
 from aioglacier.catalog.storage.database import Records
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import ArchiveRecord, UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import Archive, UploadId
+    from aioglacier.core.spending import Expense
     from aioglacier.files.reading import FileIdentity
 
 _MAY_BECOME: Final = {
@@ -132,8 +134,10 @@ class Uploads(Records):
 
         return await self._database.write(change)
 
-    async def record_initiated(self, upload: UploadRecord, upload_id: UploadId) -> UploadRecord:
-        """Record the id that the service gave to an upload, or that was found there.
+    async def record_initiated(
+        self, upload: UploadRecord, upload_id: UploadId, *, spent: Sequence[Expense] = ()
+    ) -> UploadRecord:
+        """Record the id that the service gave to an upload, or that was found there, and what was spent.
 
         Raises:
             CatalogMismatchError: Another id is on record, or this id with another upload.
@@ -152,12 +156,18 @@ class Uploads(Records):
                     recorded=f"one of {_source(others[0])} to {others[0].key}",
                     found=f"one of {_source(upload)} to {upload.key}",
                 )
+            add_expenses(connection, upload.key, spent, self._now())
             return self._become(connection, upload, UploadState.OPEN, upload_id=upload_id)
 
         return await self._database.write(change)
 
-    async def record_parts(self, upload: UploadRecord, parts: Sequence[PartRecord]) -> None:
-        """Record parts that the service has acknowledged, all in one transaction; again replaces them."""
+    async def record_parts(
+        self, upload: UploadRecord, parts: Sequence[PartRecord], *, spent: Sequence[Expense] = ()
+    ) -> None:
+        """Record parts that the service has acknowledged, and what was spent, all in one transaction.
+
+        Recording a part again replaces it.
+        """
         now = self._now()
 
         def change(connection: Connection) -> None:
@@ -167,6 +177,7 @@ class Uploads(Records):
                 [(upload.number, part.index, part.size, part.tree_hash.hex(), part.leaves) for part in parts],
             )
             _ROWS.update(connection, upload.number, active=now)
+            add_expenses(connection, upload.key, spent, now)
 
         await self._database.write(change)
 
@@ -198,8 +209,9 @@ class Uploads(Records):
         source: str | None = None,
         is_suspect: bool = False,
         is_told: bool = True,
+        spent: Sequence[Expense] = (),
     ) -> ArchiveRecord:
-        """Record the archive that the upload has become, both in one transaction.
+        """Record the archive that the upload has become, and what was spent, all in one transaction.
 
         Args:
             upload: An upload that is ``COMPLETING``.
@@ -207,6 +219,7 @@ class Uploads(Records):
             source: The file that a stream was made from, by its absolute path.
             is_suspect: The service answered with another tree hash than ours.
             is_told: After a crash the archive need not be reported to the caller.
+            spent: The expenses that are not on record yet.
 
         Raises:
             CatalogMismatchError: The archive has another size or tree hash than was recorded before. (Of a
@@ -224,6 +237,7 @@ class Uploads(Records):
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
+            add_expenses(connection, record.key, spent, self._now())
             outcome = TOLD if is_told else ""
             self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
             return archives.keep_archive(

@@ -174,9 +174,9 @@ class Budget:
             price=(had.price or 0.0) + price,
         )
 
-    def take_expenses(self, operation: str | None = None) -> list[Expense]:
-        """Return what was spent since the last call, by one operation or by all, for a record."""
-        names = list(self._expenses) if operation is None else [operation]
+    def take_expenses(self, *operations: str) -> list[Expense]:
+        """Return what was spent since the last call, by these operations or by all, for a record."""
+        names = operations or list(self._expenses)
         taken = [self._expenses.pop(name) for name in names if name in self._expenses]
         return [replace(each, price=None if math.isnan(each.price or 0.0) else each.price) for each in taken]
 
@@ -189,10 +189,10 @@ def budgets() -> tuple[Budget, ...]:
     return _BUDGETS.get()
 
 
-def take_expenses(operation: str) -> list[Expense]:
-    """Return what an operation cost and no record has yet, by the innermost budget; nothing without one."""
+def take_expenses(*operations: str) -> list[Expense]:
+    """Return what operations cost and no record has yet, by the innermost budget; nothing without one."""
     found = budgets()
-    return found[-1].take_expenses(operation) if found else []
+    return found[-1].take_expenses(*operations) if found else []
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from aioglacier.core.errors import (
     UploadExpiredError,
 )
 from aioglacier.core.models import Archive, ArchiveId
+from aioglacier.core.spending import take_expenses
 from aioglacier.files.crashpoints import passing
 from aioglacier.recorded.upload_records import unknown_outcome
 
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.writer import UploadOptions
 
 _log: Final = logging.getLogger("aioglacier.recorded.recording_store")
+
+#: Requests that are recorded as spent with the upload's own steps, so that a kill does not hide them.
+_PAID: Final = ("InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload", "UploadArchive")
 
 
 class RecordingStore:
@@ -154,7 +158,9 @@ class RecordingStore:
             upload_id = await self._inner.initiate(part_size)
             passing("upload initiated")
             try:
-                self._record = await self._records.catalog.uploads.record_initiated(record, upload_id)
+                self._record = await self._records.catalog.uploads.record_initiated(
+                    record, upload_id, spent=take_expenses(*_PAID)
+                )
             except CatalogMismatchError:
                 continue  # another process took this upload for one that it had lost; begin another
             except CatalogError as error:
@@ -255,7 +261,11 @@ class RecordingStore:
         path = os.path.abspath(os.fsdecode(source)) if source is not None else None  # noqa: ASYNC240, PTH100
         try:
             await self._records.catalog.uploads.record_completed(
-                await self._known_record(), archive, source=path, is_told=not self._awaits_report
+                await self._known_record(),
+                archive,
+                source=path,
+                is_told=not self._awaits_report,
+                spent=take_expenses(*_PAID),
             )
         except CatalogError as error:
             error.add_note(f"archive {archive.id} was made, but is not on record")
@@ -336,7 +346,7 @@ class _PartLog:
         try:
             while self._waiting and self.failure is None:
                 parts, self._waiting = self._waiting, []
-                await self._catalog.uploads.record_parts(record, parts)
+                await self._catalog.uploads.record_parts(record, parts, spent=take_expenses(*_PAID))
                 for _ in parts:
                     passing("part recorded")
         except CatalogError as error:

@@ -141,8 +141,7 @@ class VaultContext:
         finally:
             with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
                 if (records := self.records) is not None:
-                    for expense in budget.take_expenses():
-                        await records.catalog.expenses.record(records.key, expense)
+                    await records.catalog.expenses.record(records.key, budget.take_expenses())
 
     async def delete_archive(self, archive_id: ArchiveId, archive: Archive | None = None) -> None:
         """Delete an archive, and charge the budgets in force if that is early.

@@ -8,9 +8,11 @@ import anyio
 import pytest
 
 import aioglacier
+from aioglacier.bulk.pricing import load_prices
 from aioglacier.catalog import ArchiveState
 from aioglacier.core.errors import CatalogError, IntegrityError
 from aioglacier.core.models import Archive, ArchiveId, UploadId
+from aioglacier.core.spending import Budget
 from aioglacier.core.treehash import PartHashes, tree_hash
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from aioglacier.transfer.store import VAULT_RULES
@@ -77,6 +79,21 @@ async def test_a_lost_answer_to_completing_costs_nothing(house: House) -> None:
     archive = await house.vault.upload(house.file, part_size=MIB)
     assert await house.catalog.archives.get(house.records.key, archive.id)
     assert (await house.vault.describe()).archive_count == 1
+
+
+async def test_what_an_upload_costs_is_on_record_with_its_steps(house: House) -> None:
+    """A kill before the block of the budget ends hides no request that was answered."""
+
+    async def paid() -> dict[str, int]:
+        report = await house.catalog.reports.vault(house.records.key)
+        return {each.operation: each.requests for each in report.spent}
+
+    async with house.vault.spending(Budget(load_prices("us-east-1"))):
+        await house.left_behind()
+        assert await paid() == {"InitiateMultipartUpload": 1, "UploadMultipartPart": 5}
+        await house.vault.upload(b"small")
+        assert (await paid())["UploadArchive"] == 1
+    assert (await paid())["UploadMultipartPart"] == 6  # one was refused
 
 
 async def test_nothing_is_sent_any_more_when_nothing_can_be_recorded(house: House, tmp_path: Path) -> None:
