@@ -75,6 +75,7 @@ ORDER: dict[str, tuple[str, ...]] = {
         "filters",
         "pricing",
         "formats",
+        "places",
         "settling",
         "in_parts",
         "sync",

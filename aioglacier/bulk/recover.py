@@ -30,6 +30,7 @@ from aioglacier.bulk.formats.folder_descriptions import (
     file_folder,
     read_description,
 )
+from aioglacier.bulk.places.vault_place import JobRetriever
 from aioglacier.bulk.restore.bundle_reader import BundleReader, tail_size
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.catalog.folders.entry_records import BundleRecord, Entry
@@ -147,12 +148,13 @@ class FolderRecovery:
         self._options = options or RecoveryOptions()
         self._context = vault.context.recorded()
         self._budget = budget
-        self._reader = BundleReader(vault, tier=self._options.tier)
+        self._retriever = JobRetriever(vault, self._options.tier)
+        self._reader = BundleReader(self._retriever)
 
     @property
     def done(self) -> Recovered:
         """The progress."""
-        self._done.jobs_started, self._done.cost = self._reader.jobs.started, self._budget.cost
+        self._done.jobs_started, self._done.cost = self._retriever.started, self._budget.cost
         return self._done
 
     async def plan(self) -> RecoveryPlan:
@@ -176,7 +178,7 @@ class FolderRecovery:
                 else:
                     unnamed.append(record.archive)
         bundles.sort(key=lambda archive: archive.created)
-        await self._reader.jobs.look()
+        await self._retriever.look()
         to_ask = [size for each in bundles if (size := self._reader.missing_size(each))]
         prices = self._budget.prices
         cost = prices.retrieval(self._options.tier, sum(to_ask), len(to_ask))

@@ -14,17 +14,16 @@ from aioglacier.bulk.sync.compare import show_path
 from aioglacier.catalog.records import UploadNumber
 from aioglacier.core.errors import ConfigurationError, CostLimitError, GlacierError, IntegrityError
 from aioglacier.core.limits import LEAF_SIZE
-from aioglacier.core.models import JobStatus
 from aioglacier.core.ranges import ByteRange
 from aioglacier.core.treehash import HASH_SIZE, tree_hash
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.places.folder_place import Retriever
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entry_records import Entry, TreeRecord
-    from aioglacier.client.vault import Vault
-    from aioglacier.core.models import Tier
+    from aioglacier.recorded.vault_context import RecordedVault
 
 
 class Leaf(NamedTuple):
@@ -44,15 +43,20 @@ class VaultSample:
     """
 
     def __init__(
-        self, vault: Vault, findings: list[Finding], *, size: int, tier: Tier, identities: Identities | None
+        self,
+        context: RecordedVault,
+        retriever: Retriever,
+        findings: list[Finding],
+        *,
+        size: int,
+        identities: Identities | None,
     ) -> None:
         self.sampled = 0
         self.opened = 0
-        self._vault = vault
-        self._context = vault.context.recorded()
+        self._context = context
+        self._retriever = retriever
         self._findings = findings
         self._size = size
-        self._tier = tier
         self._identities = identities
 
     async def choose(self, archives: list[ArchiveRecord], seed: int) -> list[Leaf]:
@@ -86,21 +90,13 @@ class VaultSample:
     async def compare(self, tree: TreeRecord, archives: list[ArchiveRecord], seed: int) -> None:
         """Retrieve the sample and compare it; jobs that exist are used."""
         leaves = await self.choose(archives, seed)
-        jobs = {
-            (job.archive_id, job.byte_range): job.id
-            async for job in self._vault.jobs()
-            if job.status is not JobStatus.FAILED
-        }
+        await self._retriever.look()
         asked = []
         for leaf in leaves:
-            job_id = jobs.get((leaf.archive.archive.id, leaf.byte_range))
-            if job_id is not None:
-                asked.append((leaf, self._vault.job(job_id)))
-                continue
+            archive = leaf.archive.archive
+            byte_range = leaf.byte_range if leaf.byte_range.size < archive.size else None
             try:
-                job = await self._vault.retrieve(
-                    leaf.archive.archive.id, tier=self._tier, byte_range=leaf.byte_range
-                )
+                job = await self._retriever.get(archive.id, byte_range)
             except CostLimitError:
                 raise
             except GlacierError as error:
@@ -109,7 +105,7 @@ class VaultSample:
             asked.append((leaf, job))
         for leaf, job in asked:  # all jobs were started before the first is waited for
             try:
-                await job.wait_until_done()
+                await job.wait_for(leaf.archive.archive)
                 async with job.open_reader() as reader:
                     content = await reader.read()
             except CostLimitError:

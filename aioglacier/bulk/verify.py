@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
+from aioglacier.bulk.places.vault_place import JobRetriever
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
@@ -131,10 +132,10 @@ class FolderVerify:
         self._unproven: set[bytes] = set()
         self._ahead = _Ahead(iter(()), self._unproven)
         self._sample = VaultSample(
-            vault,
+            self._context,
+            JobRetriever(vault, self._options.tier),
             self._counts.findings,
             size=self._options.sample,
-            tier=self._options.tier,
             identities=self._options.identities,
         )
 

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
-from aioglacier.bulk.restore.retrieval_jobs import RetrievalJobs
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
@@ -17,8 +16,8 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.bundle_format import BundleTrailer
-    from aioglacier.client.vault import Vault
-    from aioglacier.core.models import Archive, ArchiveId, Tier
+    from aioglacier.bulk.places.folder_place import Retriever
+    from aioglacier.core.models import Archive, ArchiveId
 
 #: Retrieved of each bundle at first, at most: another job takes hours. An index has about 52 bytes for a
 #: member, so this is that of 150,000, and a 16th of a bundle is that of files of 1 KiB.
@@ -27,22 +26,18 @@ _SHARE: Final = 16
 
 
 class BundleReader:
-    """Reads trailers and indexes of the bundles of a vault.
+    """Reads trailers and indexes of the bundles of a vault."""
 
-    Attributes:
-        jobs: The jobs that exist, and those started.
-    """
-
-    def __init__(self, vault: Vault, *, tier: Tier) -> None:
-        self.jobs = RetrievalJobs(vault, tier)
+    def __init__(self, retriever: Retriever) -> None:
+        self._retriever = retriever
 
     def missing_size(self, archive: Archive) -> int:
         """Return the bytes of a bundle's end that no job retrieves yet; 0 if one does."""
-        return 0 if self.jobs.has(*_key(archive, _tail(archive))) else tail_size(archive)
+        return 0 if self._retriever.has(*_key(archive, _tail(archive))) else tail_size(archive)
 
     async def ask(self, archive: Archive) -> None:
         """Start the job for the end of a bundle, unless there is one."""
-        await self.jobs.get(*_key(archive, _tail(archive)))
+        await self._retriever.get(*_key(archive, _tail(archive)))
 
     async def read_trailer(self, archive: Archive) -> BundleTrailer:
         """Return the trailer of a bundle, and start the job for an index that the end does not hold.
@@ -54,7 +49,7 @@ class BundleReader:
         end = await self._read(archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size))
         trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
         if trailer.index_position < tail.start:
-            await self.jobs.get(*_key(archive, _before(tail, trailer)))
+            await self._retriever.get(*_key(archive, _before(tail, trailer)))
         return trailer
 
     async def read_index(self, archive: Archive, trailer: BundleTrailer) -> bytes:
@@ -82,17 +77,16 @@ class BundleReader:
 
     async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:
         """Return some bytes of an archive, by the job for a range that they lie in."""
-        job = await self.jobs.get(*_key(archive, wanted))
-        description = await job.wait_until_done()
-        if description.archive_tree_hash not in {None, archive.tree_hash}:
+        asked = await self._retriever.get(*_key(archive, wanted))
+        if not await asked.wait_for(archive):
             raise IntegrityError(
                 f"archive {archive.id} is not what the inventory lists",
                 expected=archive.tree_hash,
-                actual=description.archive_tree_hash or b"",
+                actual=b"",
                 archive_id=archive.id,
             )
         here = (part.start - wanted.start, part.stop - wanted.start)
-        async with job.open_reader(here, unverified=True) as reader:  # trailer and index have hashes in them
+        async with asked.open_reader(here) as reader:  # trailer and index have hashes in them
             return b"".join([block async for block in reader])
 
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream
 
     from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.places.folder_place import AskedBytes
     from aioglacier.bulk.restore.folder_version import FolderVersion
     from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_progress import RestoreProgress
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry
-    from aioglacier.client.job import Job
     from aioglacier.transfer.download.reader import ArchiveReader
 
 #: Members read and written together.
@@ -101,22 +101,24 @@ class ContentDelivery:
     def _land(self, placer: Placer) -> None:
         self._progress.note_placed(placer.land())
 
-    async def deliver_file(self, job: Job, stored: StoredEntry, placer: Placer) -> None:
+    async def deliver_file(self, asked: AskedBytes, stored: StoredEntry, placer: Placer) -> None:
         """Put a file that is an archive of its own into its place, in parallel and resumable."""
         path = self._version.paths_of(stored.entry)[0]
         try:
-            await self._deliver_file(job, stored, path, placer)
+            await self._deliver_file(asked, stored, path, placer)
         except OSError as error:
             self._progress.failures.add(path, as_target_error(path, error))
             return
         self._progress.done(stored.entry.size)
 
-    async def _deliver_file(self, job: Job, stored: StoredEntry, path: bytes, placer: Placer) -> None:
+    async def _deliver_file(
+        self, asked: AskedBytes, stored: StoredEntry, path: bytes, placer: Placer
+    ) -> None:
         entry = stored.entry
         folder, way, name = await run_in_thread(partial(placer.open_big, path))
         try:
             fetched = name if entry.encryption is None else name + b".age"
-            download = await job.prepare_download(f"{way}/{os.fsdecode(fetched)}", overwrite=True)
+            download = await asked.prepare_download(f"{way}/{os.fsdecode(fetched)}")
             await download.run()
             self._progress.fetched += stored.archive_size
             if fetched != name:

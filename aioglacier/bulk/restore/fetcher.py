@@ -20,6 +20,9 @@ from aioglacier.core.errors import (
     IntegrityError,
     JobFailedError,
     JobNotFoundError,
+    NotRetrievedError,
+    ObjectChangedError,
+    ObjectNotFoundError,
     TargetError,
     UploadLockedError,
 )
@@ -28,15 +31,14 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from aioglacier.bulk.places.folder_place import AskedBytes, Retriever
     from aioglacier.bulk.restore.folder_version import FolderVersion
     from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.restore_progress import RestoreProgress
-    from aioglacier.bulk.restore.retrieval_jobs import RetrievalJobs
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entry_records import StoredEntry
-    from aioglacier.client.job import Job
-    from aioglacier.core.models import ArchiveId, JobDescription
+    from aioglacier.core.models import ArchiveId
     from aioglacier.recorded.vault_context import RecordedVault
 
 _log: Final = logging.getLogger("aioglacier.bulk")
@@ -44,12 +46,16 @@ _log: Final = logging.getLogger("aioglacier.bulk")
 #: How often an output that is gone is asked for again.
 _RENEWALS: Final = 3
 
+#: The place does not know the archive.
+GONE: Final = (ArchiveNotFoundError, ObjectNotFoundError)
+
 #: What concerns one output; the others are still worth fetching.
 _ONE_RETRIEVAL: Final = (
     JobFailedError,
     IntegrityError,
     ConfigurationError,
     JobNotFoundError,
+    NotRetrievedError,
     TargetError,
     UploadLockedError,
 )
@@ -58,7 +64,7 @@ _ONE_RETRIEVAL: Final = (
 @dataclass(slots=True)
 class _Asked:
     retrieval: Retrieval
-    job: Job
+    content: AskedBytes
     renewals: int = 0
     has_failed: bool = False
 
@@ -75,7 +81,7 @@ class Fetcher:
         self,
         context: RecordedVault,
         version: FolderVersion,
-        jobs: RetrievalJobs,
+        retriever: Retriever,
         open_placer: Callable[[], Placer],
         options: RestoreOptions,
         progress: RestoreProgress,
@@ -85,7 +91,7 @@ class Fetcher:
         self.has_lost = False
         self._context = context
         self._version = version
-        self._jobs = jobs
+        self._retriever = retriever
         self._open_placer = open_placer
         self._options = options
         self._progress = progress
@@ -114,7 +120,7 @@ class Fetcher:
             for retrieval in retrievals:
                 await self._fail_all(retrieval, error, placer)
 
-    # --- jobs
+    # --- what is asked for
 
     async def _ask_all(
         self, retrievals: Sequence[Retrieval], give: anyio.abc.ObjectSendStream[_Asked]
@@ -123,13 +129,13 @@ class Fetcher:
             for retrieval in retrievals:
                 await self._ahead.wait_for_room(retrieval.size)
                 try:
-                    job = await self._jobs.get(retrieval.archive_id, retrieval.byte_range)
-                except ArchiveNotFoundError:  # the catalog has it in doubt now
-                    self.has_lost = True
+                    content = await self._retriever.get(retrieval.archive_id, retrieval.byte_range)
+                except GONE:
+                    await self._doubt(retrieval.archive_id)
                     self._ahead.fetched(retrieval.size)
                     continue
                 self._progress.waiting += 1
-                await give.send(_Asked(retrieval, job))
+                await give.send(_Asked(retrieval, content))
 
     @asynccontextmanager
     async def _placing(self) -> AsyncIterator[Placer]:
@@ -149,53 +155,54 @@ class Fetcher:
         try:
             try:
                 await self._fetch_once(asked, placer)
-            except JobNotFoundError:
+            except (JobNotFoundError, NotRetrievedError):
                 if asked.renewals == _RENEWALS:
                     raise
-                await self._context.records.note_job_gone(asked.job.id)  # other commands would wait for it
+                await asked.content.note_gone()
                 await self._renew(asked, placer)
             except JobFailedError as error:
                 if asked.has_failed:
                     await self._give_up(asked.retrieval, error)
                 else:
                     await self._renew(replace(asked, has_failed=True), placer)
-        except ArchiveNotFoundError:
-            self.has_lost = True
+        except (*GONE, ObjectChangedError):
+            await self._doubt(asked.retrieval.archive_id)
         except _ONE_RETRIEVAL as error:
             await self._fail_all(asked.retrieval, error, placer)
 
     async def _fetch_once(self, asked: _Asked, placer: Placer) -> None:
         try:
-            if not self._options.waits and not (await asked.job.describe()).is_done:
+            if not self._options.waits and not await asked.content.is_ready():
                 self._progress.left += 1
                 return
-            description = await asked.job.wait_until_done()
+            is_another = await self._is_another(asked)
         finally:
             self._progress.waiting -= 1
         retrieval = asked.retrieval
-        if await self._is_another(description, retrieval.archive_id):
+        if is_another:
+            await self._doubt(retrieval.archive_id)
             return
         pages = self._missing(retrieval, placer)
         if retrieval.is_whole:
             async for page in pages:
                 for stored in page:
-                    await self._delivery.deliver_file(asked.job, stored, placer)
+                    await self._delivery.deliver_file(asked.content, stored, placer)
             return
         start = retrieval.byte_range.start if retrieval.byte_range else 0
         wanted = (retrieval.first - start, retrieval.stop - start)
         # Each member is compared with its own hash on record, also where no leaf hashes are.
-        async with self._placing() as placing, asked.job.open_reader(wanted, unverified=True) as reader:
+        async with self._placing() as placing, asked.content.open_reader(wanted) as reader:
             await self._delivery.deliver_members(reader, retrieval.first, pages, placing)
 
-    async def _is_another(self, job: JobDescription, archive_id: ArchiveId) -> bool:
-        """Whether the service has another archive than is on record; then it is in doubt from now on."""
-        record = await self._context.catalog.archives.get(self._context.key, archive_id)
-        if record is None or job.archive_tree_hash in {None, record.archive.tree_hash}:
-            return False
-        await self._doubt(archive_id)
-        return True
+    async def _is_another(self, asked: _Asked) -> bool:
+        """Wait for what was asked for; return whether it is another archive than is on record."""
+        archives, key = self._context.catalog.archives, self._context.key
+        record = await archives.get(key, asked.retrieval.archive_id)
+        assert record is not None  # noqa: S101  # its files were planned by it
+        return not await asked.content.wait_for(record.archive)
 
     async def _doubt(self, archive_id: ArchiveId) -> None:
+        """Let an archive count no more, until it is seen again; its paths need another plan."""
         await self._context.catalog.archives.doubt(self._context.key, archive_id)
         self.has_lost = True
 
@@ -212,13 +219,13 @@ class Fetcher:
     async def _renew(self, asked: _Asked, placer: Placer) -> None:
         """Ask again for the rest of an output that has expired, or that a job failed to bring."""
         old = asked.retrieval
-        self._jobs.forget(old.archive_id, old.byte_range)  # or it would be used again
+        self._retriever.forget(old.archive_id, old.byte_range)  # or it would be used again
         needed = [needed_of(stored) async for page in self._missing(old, placer) for stored in page]
-        for new in plan_retrievals(needed, self._gap):
+        for new in plan_retrievals(needed, self._gap, whole=self._retriever.whole):
             retrieval = replace(new, is_detached=old.is_detached)
-            job = await self._jobs.get(retrieval.archive_id, retrieval.byte_range)
+            content = await self._retriever.get(retrieval.archive_id, retrieval.byte_range)
             self._progress.waiting += 1
-            again = _Asked(retrieval, job, asked.renewals + 1, asked.has_failed)
+            again = _Asked(retrieval, content, asked.renewals + 1, asked.has_failed)
             await self._fetch_patiently(again, placer)
 
     async def _fail_all(self, retrieval: Retrieval, error: GlacierError, placer: Placer) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.bulk.formats.age import no_identity
+from aioglacier.bulk.places.vault_place import JobRetriever
 from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.restore.folder_version import FolderVersion
 from aioglacier.bulk.restore.outline import Outline
@@ -29,7 +30,6 @@ from aioglacier.bulk.restore.placer import Placer, open_up
 from aioglacier.bulk.restore.restore_options import RestoreOptions
 from aioglacier.bulk.restore.restore_plan import RestorePlan, plan_restore
 from aioglacier.bulk.restore.restore_progress import RestoreProgress
-from aioglacier.bulk.restore.retrieval_jobs import RetrievalJobs
 from aioglacier.bulk.settling import recording_run
 from aioglacier.core.errors import ConfigurationError, NotStoredError, TargetError
 from aioglacier.tasks.groups import first_cause
@@ -90,7 +90,7 @@ class FolderRestore:
         self._budget = budget
         self._plan: RestorePlan | None = None
         self._progress = RestoreProgress()
-        self._jobs = RetrievalJobs(vault, self._options.tier)
+        self._retriever = JobRetriever(vault, self._options.tier)
 
     @property
     def failures(self) -> list[PathFailure]:
@@ -113,7 +113,7 @@ class FolderRestore:
             restored_size=progress.restored_size,
             failed=progress.failures.count,
             jobs=len(plan.retrievals) if plan else 0,
-            jobs_started=self._jobs.started,
+            jobs_started=self._retriever.started,
             jobs_waited_for=progress.waiting,
             jobs_left=progress.left,
             fetched=progress.fetched,
@@ -126,7 +126,7 @@ class FolderRestore:
         is_there = await anyio.Path(self._root).is_dir()
         placer = await run_in_thread(partial(self._open_placer, is_made=False)) if is_there else None
         try:
-            return await plan_restore(version, placer, self._options, self._budget.prices)
+            return await self._make_plan(version, placer)
         finally:
             if placer is not None:
                 placer.close()
@@ -165,9 +165,9 @@ class FolderRestore:
             await outline.open_folders()
             plan = await self._make_plan(version, placer)
         if plan.retrievals:
-            await self._jobs.look()
+            await self._retriever.look()
         # The ranges of jobs that exist are cheaper than ours.
-        if any(retrieval.archive_id in self._jobs.ranges for retrieval in plan.retrievals):
+        if any(retrieval.archive_id in self._retriever.ranges for retrieval in plan.retrievals):
             plan = await self._make_plan(version, placer)
         self._budget.check(plan.cost, "this restore")
         await self._check_room(plan, placer)  # before anything is paid for
@@ -177,7 +177,7 @@ class FolderRestore:
         fetcher = Fetcher(
             self._context,
             version,
-            self._jobs,
+            self._retriever,
             self._new_placer,
             self._options,
             self._progress,
@@ -192,8 +192,8 @@ class FolderRestore:
         await outline.finish_folders()  # last: each file that comes into a folder changes its times
         await run_in_thread(placer.sync)  # links, and all of folders
 
-    async def _make_plan(self, version: FolderVersion, placer: Placer) -> RestorePlan:
-        return await plan_restore(version, placer, self._options, self._budget.prices, self._jobs.ranges)
+    async def _make_plan(self, version: FolderVersion, placer: Placer | None) -> RestorePlan:
+        return await plan_restore(version, placer, self._options, self._budget.prices, self._retriever)
 
     def _note_older_and_lost(self, version: FolderVersion) -> None:
         """Report the paths of which no version, or not the newest one, is stored."""

@@ -12,16 +12,15 @@ from aioglacier.core.errors import GlacierError
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from aioglacier.bulk.places.folder_place import Retriever
     from aioglacier.bulk.restore.folder_version import FolderVersion
     from aioglacier.bulk.restore.placer import Placer
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Needed
     from aioglacier.catalog.folders.entry_records import StoredEntry
-    from aioglacier.core.models import ArchiveId
     from aioglacier.core.prices import Prices
-    from aioglacier.core.ranges import ByteRange
 
 #: Outputs fetched at once; each keeps several connections busy by itself.
 FETCHERS: Final = 2
@@ -67,7 +66,7 @@ async def plan_restore(
     placer: Placer | None,
     options: RestoreOptions,
     prices: Prices,
-    asked: Mapping[ArchiveId, Sequence[ByteRange]] | None = None,
+    retriever: Retriever,
 ) -> RestorePlan:
     """Return the plan.
 
@@ -76,26 +75,31 @@ async def plan_restore(
         placer: Looks at what is in its place already; ``None`` where there is no folder yet.
         options: Of the restore.
         prices: The price list.
-        asked: The ranges of archives that there are jobs for.
+        retriever: Knows what was asked for before, and what comes only whole.
 
     Raises:
         ConfigurationError: A pattern matches no path.
     """
     await version.look_through()
     looked = _Looked(version, placer)
-    gap = prices.worthwhile_gap(options.tier)
+    plan = partial(
+        plan_retrievals,
+        gap=prices.worthwhile_gap(options.tier),
+        asked=retriever.ranges,
+        whole=retriever.whole,
+    )
     retrievals: list[Retrieval] = []
     for upload in await version.uploads():
         needed: list[Needed] = []
         async for page in version.contents(upload):
             needed += await run_in_thread(partial(looked.missing, page))
             if len(needed) > _MOST_NEEDED:
-                retrievals += plan_retrievals(needed, gap, asked=asked)
+                retrievals += plan(needed)
                 needed.clear()
-        retrievals += plan_retrievals(needed, gap, asked=asked)
+        retrievals += plan(needed)
     detached = await run_in_thread(partial(looked.missing, list(version.detached.values())))
     detached.sort(key=lambda each: (each.upload, each.position))
-    retrievals += [replace(each, is_detached=True) for each in plan_retrievals(detached, gap, asked=asked)]
+    retrievals += [replace(each, is_detached=True) for each in plan(detached)]
     others = await _find_strangers(version, retrievals, options)
     unreadable = tuple(each for each in retrievals if others.get(each.upload))
     # The output of a job that exists is gone before that of one that does not.

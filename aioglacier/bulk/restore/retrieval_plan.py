@@ -4,7 +4,8 @@ Members that are near each other come in one range: a gap is fetched as long as 
 job. Ranges begin and end at whole MiB, as the service requires, so two ranges may share one MiB. Each
 retrieval therefore says which members it is for, and no member is in two.
 
-A member that lies in the range of a job that exists comes from there, because that job is paid for.
+A member that lies in the range of a job that exists comes from there, because that job is paid for. From an
+archive that comes only whole, all members come from one retrieval.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from aioglacier.catalog.folders.entry_records import StoredEntry
     from aioglacier.core.models import ArchiveId
@@ -69,6 +70,7 @@ def plan_retrievals(
     gap: int,
     largest: int | None = None,
     asked: Mapping[ArchiveId, Sequence[ByteRange]] | None = None,
+    whole: Container[ArchiveId] = (),
 ) -> Iterator[Retrieval]:
     """Yield the ranges that cover what is needed, in its order.
 
@@ -77,16 +79,19 @@ def plan_retrievals(
         gap: The largest gap between two members of one range.
         largest: The most bytes of a range of several members; a GiB if not given.
         asked: The ranges that have jobs, in the order of ``start``.
+        whole: The archives that can only be retrieved whole.
     """
     run: _Run | None = None
     jobs = _Jobs(asked or {})
     for each in needed:
-        there = jobs.covering(each)
+        asked_for = there = jobs.covering(each)
+        if there is None and each.archive_id in whole:
+            there = ByteRange(0, each.archive_size)  # all its members come from one retrieval
         if run is not None and run.takes(each, there, gap, largest or LARGEST_RANGE):
             continue
         if run is not None:
             yield run.retrieval()
-        run = _Run(each, there)
+        run = _Run(each, there, is_asked=asked_for is not None)
     if run is not None:
         yield run.retrieval()
 
@@ -120,8 +125,9 @@ class _Jobs:
 class _Run:
     """Members in a row that come from one job."""
 
-    def __init__(self, first: Needed, there: ByteRange | None) -> None:
+    def __init__(self, first: Needed, there: ByteRange | None, *, is_asked: bool) -> None:
         self._first = self._last = first
+        self._is_asked = is_asked
         self._there = there
         self._start, self._stop = (there.start, there.stop) if there is not None else _aligned(first)
         self._members = 1
@@ -153,7 +159,7 @@ class _Run:
             first.position,
             self._last.position + self._last.stored,
             self._members,
-            is_asked=self._there is not None,
+            is_asked=self._is_asked,
         )
 
 

@@ -1,0 +1,1 @@
+"""Places that keep folders: what differs between a vault and a bucket."""

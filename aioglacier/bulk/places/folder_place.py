@@ -1,0 +1,78 @@
+"""The questions that folders ask of the place that keeps them, a vault or a bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.core.models import Archive, ArchiveId
+    from aioglacier.core.ranges import ByteRange
+    from aioglacier.transfer.download.download import Download
+    from aioglacier.transfer.download.reader import ArchiveReader
+
+
+class AskedBytes(Protocol):
+    """An archive, or a range of it, that was asked for, and can be read sooner or later."""
+
+    async def is_ready(self) -> bool:
+        """Whether it can be read now."""
+        ...
+
+    async def wait_for(self, archive: Archive) -> bool:
+        """Wait until it can be read; return whether the place has the archive that is on record."""
+        ...
+
+    def open_reader(
+        self, byte_range: tuple[int, int] | None = None
+    ) -> AbstractAsyncContextManager[ArchiveReader]:
+        """Open it, or a half-open range that counts from its start. The caller verifies the bytes."""
+        ...
+
+    async def prepare_download(self, path: str) -> Download:
+        """Prepare to save all of it as a file, verified; a file that is there is replaced."""
+        ...
+
+    async def note_gone(self) -> None:
+        """Record that the service does not keep it any more, so that no other command waits for it."""
+        ...
+
+
+class Retriever(Protocol):
+    """Asks for archives, and knows what was asked for before.
+
+    Attributes:
+        started: How many retrievals were started, and are paid for.
+        ranges: The ranges of each archive that were asked for before, in the order of ``start``.
+        whole: Archives that can only be retrieved whole.
+    """
+
+    started: int
+
+    @property
+    def ranges(self) -> Mapping[ArchiveId, Sequence[ByteRange]]: ...  # noqa: D102
+    @property
+    def whole(self) -> Container[ArchiveId]: ...  # noqa: D102
+
+    async def look(self) -> None:
+        """Ask what was asked for before, by any program. It costs nothing."""
+        ...
+
+    def has(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> bool:
+        """Whether this range was asked for; ``None`` is the whole archive."""
+        ...
+
+    async def get(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> AskedBytes:
+        """Return a range that was asked for; ask for it if it was not.
+
+        Raises:
+            ResourceNotFoundError: The place does not know the archive.
+            CostLimitError: It would cost more than is allowed.
+        """
+        ...
+
+    def forget(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> None:
+        """Leave out what can no longer be read, or will never be."""
+        ...

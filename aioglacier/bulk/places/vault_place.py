@@ -1,0 +1,93 @@
+"""A vault as a place of folders: its archives come by jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aioglacier.core.models import JobStatus
+from aioglacier.core.ranges import ByteRange
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive, ArchiveId, Tier
+    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.transfer.download.download import Download
+    from aioglacier.transfer.download.reader import ArchiveReader
+
+
+class JobRetriever:
+    """The retrieval jobs of a vault by archive and range; see ``Retriever``."""
+
+    whole: frozenset[ArchiveId] = frozenset()
+
+    def __init__(self, vault: Vault, tier: Tier) -> None:
+        self.started = 0
+        self.ranges: dict[ArchiveId, list[ByteRange]] = {}
+        self._vault = vault
+        self._tier = tier
+        self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
+
+    async def look(self) -> None:
+        """See ``Retriever``."""
+        ranges: dict[ArchiveId, set[ByteRange]] = {}
+        async for job in self._vault.jobs():
+            if job.archive_id is None or job.archive_size is None or job.status is JobStatus.FAILED:
+                continue
+            whole = ByteRange(0, job.archive_size)
+            byte_range = job.byte_range or whole
+            key = (job.archive_id, None if byte_range == whole else byte_range)
+            self._jobs[key] = self._vault.job(job.id)
+            ranges.setdefault(job.archive_id, set()).add(byte_range)
+        for archive_id, found in ranges.items():
+            self.ranges[archive_id] = sorted(found, key=lambda one: (one.start, -one.stop))
+
+    def has(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> bool:
+        """See ``Retriever``."""
+        return (archive_id, byte_range) in self._jobs
+
+    async def get(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> JobBytes:
+        """See ``Retriever``."""
+        key = (archive_id, byte_range)
+        if (job := self._jobs.get(key)) is None:
+            job = await self._vault.retrieve(archive_id, tier=self._tier, byte_range=byte_range)
+            self._jobs[key] = job
+            self.started += job.is_new
+        return JobBytes(job, self._vault.context.recorded())
+
+    def forget(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> None:
+        """See ``Retriever``."""
+        self._jobs.pop((archive_id, byte_range), None)
+
+
+class JobBytes:
+    """The output of a job; see ``AskedBytes``."""
+
+    def __init__(self, job: Job, context: RecordedVault) -> None:
+        self._job = job
+        self._context = context
+
+    async def is_ready(self) -> bool:
+        """See ``AskedBytes``."""
+        return (await self._job.describe()).is_done
+
+    async def wait_for(self, archive: Archive) -> bool:
+        """See ``AskedBytes``."""
+        done = await self._job.wait_until_done()
+        return done.archive_tree_hash in {None, archive.tree_hash}
+
+    def open_reader(
+        self, byte_range: tuple[int, int] | None = None
+    ) -> AbstractAsyncContextManager[ArchiveReader]:
+        """See ``AskedBytes``."""
+        return self._job.open_reader(byte_range, unverified=True)
+
+    async def prepare_download(self, path: str) -> Download:
+        """See ``AskedBytes``."""
+        return await self._job.prepare_download(path, overwrite=True)
+
+    async def note_gone(self) -> None:
+        """See ``AskedBytes``."""
+        await self._context.records.note_job_gone(self._job.id)
