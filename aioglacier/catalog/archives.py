@@ -219,6 +219,9 @@ class Archives(Records):
         *,
         states: Sequence[ArchiveState] = (ArchiveState.STORED, ArchiveState.SUSPECT, ArchiveState.DELETING),
         is_unknown: bool | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+        larger: int | None = None,
     ) -> AsyncIterator[ArchiveRecord]:
         """Yield the archives of a vault in the order of recording, in constant memory.
 
@@ -229,13 +232,23 @@ class Archives(Records):
             key: The vault.
             states: Those that are wanted.
             is_unknown: Only archives known from inventories alone, or only the others.
+            after: Only archives made at this time or later.
+            before: Only archives made before this time.
+            larger: Only archives of this size or more.
         """
         if not states:
             return
         condition = f"state IN ({marks(len(states))})"
         if is_unknown is not None:
             condition += f" AND {'' if is_unknown else 'NOT '}(source IS NULL AND upload IS NULL)"
-        async for record in self._list(key, condition, *(state.value for state in states)):
+        limits = {
+            "created >= ?": optional(count_microseconds, after),
+            "created < ?": optional(count_microseconds, before),
+            "size >= ?": larger,
+        }
+        given = {text: value for text, value in limits.items() if value is not None}
+        condition = " AND ".join([condition, *given])
+        async for record in self._list(key, condition, *(state.value for state in states), *given.values()):
             yield record
 
     async def list_alike(self, key: VaultKey, *, size: int, tree_hash: bytes) -> AsyncIterator[ArchiveRecord]:

@@ -54,6 +54,21 @@ class Output:
         except ValueError:
             return False
 
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal that results are printed to; ``None`` for a file or a pipe."""
+        stream = sys.stderr if self.to_stderr else sys.stdout
+        try:
+            if stream is None or not stream.isatty():
+                return None
+            return int(os.environ.get("COLUMNS", "")) or 80
+        except ValueError:
+            pass
+        try:
+            return os.get_terminal_size(stream.fileno()).columns or 80  # a serial line has 0
+        except (OSError, ValueError):
+            return 80
+
     def record(
         self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str], *, is_last: bool = True
     ) -> None:

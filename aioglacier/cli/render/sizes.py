@@ -52,6 +52,11 @@ def show_size(size: int) -> str:
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {name}"
 
 
+def show_short_size(size: int) -> str:
+    """Return the size in at most eight characters, for a column of a table."""
+    return show_size(size) if size >= 1024 else f"{size} B"
+
+
 def show_exact_size(size: int) -> str:
     """Return the size in a unit, and also in bytes where that says more."""
     return show_size(size) if size < 1024 else f"{show_size(size)} ({size:,} bytes)"

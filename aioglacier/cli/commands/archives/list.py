@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.cli.program.command import command as make_command
-from aioglacier.cli.program.parameters import VAULT
+import click
+
+from aioglacier.cli.program.command import command as make_command, gathering
+from aioglacier.cli.program.parameters import AT_ONCE, SIZE, TIME, VAULT, flag
 from aioglacier.cli.render.listing import print_all
 from aioglacier.cli.render.printed_records import archive_text, known_archive_record
-from aioglacier.cli.render.sizes import show_count, show_size, show_time
+from aioglacier.cli.render.sizes import show_count, show_short_size, show_size, show_time
+from aioglacier.cli.render.table import DATE, SIZE as SIZE_COLUMN, Column, Table, show_date
 from aioglacier.cli.shared.vault_lookup import find_vault
+from aioglacier.core.inventory.descriptions import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from datetime import datetime
 
-    from aioglacier.catalog import Catalog
+    from aioglacier.catalog import ArchiveRecord, Catalog
     from aioglacier.cli.program.session import Session
+
+#: The orders, and what they compare.
+_ORDERS: Final[dict[str, Callable[[ArchiveRecord], Any]]] = {
+    "date": lambda record: record.archive.created,
+    "size": lambda record: record.archive.size,
+    "name": lambda record: decode(record.archive.description).name,
+}
+
+_COLUMNS: Final = (DATE, SIZE_COLUMN, Column("STATE", 8, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """The options of the command."""
+
+    vault: str
+    is_long: bool
+    sort: str | None
+    reverse: bool
+    match: str | None
+    after: datetime | None
+    before: datetime | None
+    larger: int | None
+    limit: int | None
 
 
 @make_command("list")
 @VAULT
-async def command(session: Session, catalog: Catalog, vault: str) -> None:
+@flag("--long", "Print all that is known of each archive, its id too.", "is_long")
+@click.option("--sort", type=click.Choice(list(_ORDERS)), help="Default: the order of recording.")
+@flag("--reverse", "Print the last archive first.")
+@click.option("--match", metavar="PATTERN", help="Only archives whose name matches, as '*.tar'.")
+@click.option("--after", type=TIME, metavar="TIME", help="Only archives made at TIME or later.")
+@click.option("--before", type=TIME, metavar="TIME", help="Only archives made before TIME.")
+@click.option("--larger", type=SIZE, help="Only archives of this size or more.")
+@click.option("--limit", type=AT_ONCE, metavar="N", help="Print the first N archives.")
+@gathering(ListOptions)
+async def command(session: Session, catalog: Catalog, options: ListOptions) -> None:
     """List the archives of VAULT that the catalog knows: those uploaded from here, and those of inventories.
 
     The service is not asked, so this is free, immediate, and needs no credentials. "inventory VAULT" fetches
-    archives that other machines have uploaded.
+    archives that other machines have uploaded. "download VAULT --name NAME" retrieves one of them.
 
-    "seen" is the date of the last inventory that lists an archive; a new one is not seen for a day or more.
+    With --long, "seen" is the date of the last inventory that lists an archive; a new one is not seen for a
+    day or more.
     """
-    key = await find_vault(session, catalog, vault)
+    key = await find_vault(session, catalog, options.vault)
     if key is None:
-        session.output.note(f"nothing is on record of vault {vault}; 'inventory {vault}' fetches its list")
+        session.output.note(
+            f"nothing is on record of vault {options.vault}; 'inventory {options.vault}' fetches its list"
+        )
         return
-    listed = catalog.archives.list_vault(key)
-    count, size = await print_all(session.output, listed, known_archive_record, _text)
+    listed = catalog.archives.list_vault(
+        key, after=options.after, before=options.before, larger=options.larger
+    )
+    chosen = _chosen(listed, options)
+    text = _long_text if options.is_long else _line_of(Table(session.output, *_COLUMNS, last="NAME"))
+    count, size = await print_all(session.output, chosen, known_archive_record, text)
     inventoried = (await catalog.archives.totals(key)).inventoried
     seen = (
         f"the last inventory read is of {show_time(inventoried)}" if inventoried else "no inventory was read"
@@ -41,7 +90,43 @@ async def command(session: Session, catalog: Catalog, vault: str) -> None:
     session.output.note(f"{show_count(count, 'archive')}, {show_size(size)}; {seen}")
 
 
-def _text(record: Mapping[str, Any]) -> str:
+async def _chosen(listed: AsyncIterator[ArchiveRecord], options: ListOptions) -> AsyncIterator[ArchiveRecord]:
+    """Yield the archives that are meant; only in the order of recording none of them is kept in memory."""
+    async with aclosing(_matching(listed, options.match)) as matching:
+        if options.sort is None and not options.reverse:
+            left = options.limit or -1
+            async for record in matching:
+                yield record
+                left -= 1
+                if not left:
+                    break
+            return
+        found = [record async for record in matching]
+    if options.sort is not None:
+        found.sort(key=_ORDERS[options.sort])
+    for record in islice(reversed(found) if options.reverse else found, options.limit):
+        yield record
+
+
+async def _matching(
+    listed: AsyncIterator[ArchiveRecord], pattern: str | None
+) -> AsyncGenerator[ArchiveRecord, None]:
+    async for record in listed:
+        if pattern is None or fnmatchcase(decode(record.archive.description).name, pattern):
+            yield record
+
+
+def _line_of(table: Table) -> Callable[[Mapping[str, Any]], str]:
+    def line(record: Mapping[str, Any]) -> str:
+        state, name = record["state"], record["name"] or "(no description)"
+        if table.is_narrow and state != "stored":
+            name = f"{state}: {name}"
+        return table.row(show_date(record["created"]), show_short_size(record["size"]), state, name)
+
+    return line
+
+
+def _long_text(record: Mapping[str, Any]) -> str:
     shown = {**record, "seen": record["seen"] or "not yet"}
     if shown["state"] == "stored":
         del shown["state"]
