@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -55,11 +56,17 @@ class PathFilter:
 
 
 class PathSelection:
-    """Patterns that select a path that one of them matches, or that is in a folder that one matches."""
+    """Patterns that select a path that one of them matches, or that is in a folder that one matches.
+
+    Attributes:
+        bounds: All that is selected comes from the first of these paths on, and before the second; ``None``
+            where it may be anywhere.
+    """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._spec = _compile(patterns)
         self._each = {pattern: _compile([pattern]) for pattern in patterns if not pattern.startswith("!")}
+        self.bounds = _bounds([_fixed_start(pattern) for pattern in self._each])
 
     @property
     def unmatched(self) -> list[str]:
@@ -72,6 +79,21 @@ class PathSelection:
         for pattern in [each for each, spec in self._each.items() if spec.match_file(shown)]:
             self._each.pop(pattern, None)  # two threads may be here
         return self._spec.match_file(shown)
+
+
+def _fixed_start(pattern: str) -> bytes:
+    """Return the bytes that begin every path that a pattern matches; none if it matches anywhere."""
+    if "/" not in pattern.rstrip("/"):
+        return b""
+    # Spaces at the end of a pattern do not count.
+    return os.fsencode(re.split(r"[*?[\\]", pattern, maxsplit=1)[0].lstrip("/").rstrip(" "))
+
+
+def _bounds(starts: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    bodies = [start.rstrip(b"\xff") for start in starts]  # this byte has no next one
+    if not bodies or not all(bodies):
+        return None
+    return min(starts), max(body[:-1] + bytes([body[-1] + 1]) for body in bodies)
 
 
 def make_filter(exclude: Sequence[str], include: Sequence[str] = ()) -> PathFilter | None:

@@ -57,3 +57,25 @@ def test_each_pattern_of_a_selection_is_noticed() -> None:
     assert selection.unmatched == ["/a/"]
     assert selection.selects(b"a/c")
     assert selection.unmatched == []
+
+
+@pytest.mark.parametrize(
+    ("patterns", "bounds"),
+    [
+        (["/2024/trip/"], (b"2024/trip/", b"2024/trip0")),
+        (["/b/a*.jpg", "a/x"], (b"a/x", b"b/b")),
+        (["/a b /"], (b"a b /", b"a b 0")),
+        (["/a/b  ", "!/z"], (b"a/b", b"a/c")),
+        (["/a\udcff"], (b"a\xff", b"b")),
+        (["a/", "/b/c"], None),
+        (["*.jpg"], None),
+        (["/**/x"], None),
+        (["/\\#a"], None),
+        (["!/a/b"], None),
+    ],
+)
+def test_patterns_bound_the_paths_that_they_can_match(
+    patterns: list[str], bounds: tuple[bytes, bytes] | None
+) -> None:
+    """A restore of few files reads only those records; a pattern that matches anywhere has no bounds."""
+    assert PathSelection(patterns).bounds == bounds

@@ -245,7 +245,7 @@ class Fetcher:
                 if placer.is_there(stored.entry, self._version.paths_of(stored.entry)[0]):
                     continue
             except (GlacierError, OSError):
-                continue  # it was reported before
+                continue  # the plan has it as taken
             missing.append(stored)
         return missing
 

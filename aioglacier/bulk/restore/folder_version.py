@@ -70,7 +70,10 @@ class FolderVersion:
         """
         for found in (self.aliases, self.detached, self.older, self.lost):
             found.clear()
-        async for page in self._entries.stored(self.tree, self._run):
+        # Only patterns have to be tried on every path.
+        async for page in self._entries.stored(
+            self.tree, self._run, between=self.selection.bounds, is_outline=not self.selection.has_patterns
+        ):
             meant = await run_in_thread(partial(self._meant, page))
             self.older += [stored.entry.path for stored in meant if stored.is_older]
             for stored in meant:
@@ -133,9 +136,11 @@ class FolderVersion:
         own = [entry.path] if self.selection.selects(entry) else []
         return own or self.aliases.get(entry.path, [])
 
-    def stored(self, *, is_descending: bool = False) -> AsyncIterator[list[StoredEntry]]:
-        """Yield the stored version of every path, also of those that are not meant, by path."""
-        return self._entries.stored(self.tree, self._run, is_descending=is_descending)
+    def outline(self, *, is_descending: bool = False) -> AsyncIterator[list[StoredEntry]]:
+        """Yield at least all folders, links and empty files, also some that are not meant, by path."""
+        return self._entries.stored(
+            self.tree, self._run, between=self.selection.bounds, is_outline=True, is_descending=is_descending
+        )
 
     async def stored_at(self, path: bytes) -> StoredEntry | None:
         """Return the stored version of a path."""
@@ -149,7 +154,9 @@ class FolderVersion:
         self, upload: UploadNumber, *, start: int = 0, stop: int | None = None
     ) -> AsyncIterator[list[StoredEntry]]:
         """Yield the files with content that lie in one archive and are meant, by position."""
-        pages = self._entries.stored_in(self.tree, upload, self._run, start=start, stop=stop)
+        # A hard link may be meant whose file is not, and lies anywhere.
+        between = None if self.aliases else self.selection.bounds
+        pages = self._entries.stored_in(self.tree, upload, self._run, start=start, stop=stop, between=between)
         async for page in pages:
             yield [
                 stored

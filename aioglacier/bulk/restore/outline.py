@@ -45,7 +45,7 @@ class Outline:
                 self._placer.make_folder(entry.path)
 
     async def make_first(self) -> None:
-        """Make folders, symbolic links and empty files, and report files that cannot be written."""
+        """Make folders, symbolic links and empty files."""
         await self._walk(self._make_first)
 
     async def make_links(self, *, are_files_left: bool) -> None:
@@ -74,7 +74,7 @@ class Outline:
                     self._progress.failures.add(entry.path, as_target_error(entry.path, error))
             self._progress.note_placed(self._placer.land())
 
-        async for page in self._version.stored(is_descending=is_descending):
+        async for page in self._version.outline(is_descending=is_descending):
             await run_in_thread(partial(take, page))
 
     def _make_first(self, entry: Entry) -> None:
@@ -82,16 +82,14 @@ class Outline:
             if not self._selection.is_query:
                 self._count(self._placer.make_folder(entry.path))
             return
-        if entry.kind == "hardlink":
+        if entry.kind == "hardlink" or entry.size:
             return
         if self._placer.is_there(entry):
-            if not entry.size:
-                self._progress.there += 1
-            return
-        if entry.kind == "symlink":
+            self._progress.there += 1
+        elif entry.kind == "symlink":
             self._placer.make_symlink(entry)
             self._progress.done(0)
-        elif entry.kind == "file" and not entry.size:
+        else:
             self._placer.write_file(entry, entry.path, b"")
 
     def _make_link(self, are_files_left: bool, entry: Entry) -> None:

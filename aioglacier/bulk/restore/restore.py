@@ -173,6 +173,8 @@ class FolderRestore:
         await self._check_room(plan, placer)  # before anything is paid for
         self._check_identities(plan)
         self._plan = plan
+        for failure in plan.taken:
+            self._progress.failures.add(*failure)
         await outline.make_first()
         fetcher = Fetcher(
             self._context,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aioglacier.bulk.path_failures import PathFailure
+from aioglacier.bulk.restore.placer import as_target_error
 from aioglacier.bulk.restore.retrieval_plan import Retrieval, needed_of, plan_retrievals
 from aioglacier.core.errors import GlacierError
 from aioglacier.tasks.threads import run_in_thread
@@ -46,6 +48,7 @@ class RestorePlan:
         unreadable: Retrievals that no identity opens, and that are not paid for.
         others: The recipients of those.
         is_barred: A folder on the way does not let us in.
+        taken: Files whose places are taken by something else.
     """
 
     files: int
@@ -59,6 +62,7 @@ class RestorePlan:
     unreadable: tuple[Retrieval, ...]
     others: frozenset[str]
     is_barred: bool
+    taken: tuple[PathFailure, ...]
 
 
 async def plan_restore(
@@ -121,6 +125,7 @@ async def plan_restore(
         unreadable,
         frozenset(name for names in others.values() for name in names),
         looked.is_barred,
+        tuple(looked.taken),
     )
 
 
@@ -140,6 +145,7 @@ class _Looked:
     def __init__(self, version: FolderVersion, placer: Placer | None) -> None:
         self.files = self.size = self.there = 0
         self.largest_sealed: list[int] = []
+        self.taken: list[PathFailure] = []
         self.is_encrypted = self.is_barred = False
         self._version = version
         self._placer = placer
@@ -150,16 +156,16 @@ class _Looked:
         for stored in page:
             entry = stored.entry
             self.is_encrypted = self.is_encrypted or entry.encryption is not None
+            path = self._version.paths_of(entry)[0]
             try:
-                if self._placer is not None and self._placer.is_there(
-                    entry, self._version.paths_of(entry)[0]
-                ):
+                if self._placer is not None and self._placer.is_there(entry, path):
                     self.there += 1
                     continue
             except PermissionError:
                 self.is_barred = True  # a former run has given a folder its permissions
-            except (GlacierError, OSError):
-                continue  # it is reported when it is to be written
+            except (GlacierError, OSError) as error:
+                self.taken.append(PathFailure(path, as_target_error(path, error)))
+                continue
             self.files += 1
             self.size += entry.size
             needed = needed_of(stored)

@@ -37,14 +37,21 @@ class SelectionOptions:
 
 @dataclass(slots=True)
 class Selection:
-    """Decides path by path."""
+    """Decides path by path.
+
+    Attributes:
+        is_query: Whether files are chosen by what they are, so that empty folders are not meant.
+    """
 
     options: SelectionOptions
+    is_query: bool = field(init=False)
     _patterns: PathSelection | None = field(init=False)
     _exclude: PathFilter | None = field(init=False)
 
     def __post_init__(self) -> None:
         options = self.options
+        bounds = (options.larger, options.smaller, options.modified_after, options.modified_before)
+        self.is_query = any(bound is not None for bound in bounds)
         self._patterns = PathSelection(options.patterns) if options.patterns else None
         self._exclude = PathFilter(options.exclude) if options.exclude else None
 
@@ -54,16 +61,14 @@ class Selection:
         return self._patterns.unmatched if self._patterns is not None else []
 
     @property
-    def is_everything(self) -> bool:
-        """Whether nothing is left out."""
-        return not self.is_query and self._patterns is None and self._exclude is None
+    def bounds(self) -> tuple[bytes, bytes] | None:
+        """A path before all that is meant, and one after it; ``None`` where it may be anywhere."""
+        return self._patterns.bounds if self._patterns is not None else None
 
     @property
-    def is_query(self) -> bool:
-        """Whether files are chosen by what they are, so that empty folders are not meant."""
-        options = self.options
-        bounds = (options.larger, options.smaller, options.modified_after, options.modified_before)
-        return any(bound is not None for bound in bounds)
+    def has_patterns(self) -> bool:
+        """Whether paths are chosen by their names."""
+        return self._patterns is not None
 
     def selects(self, entry: Entry) -> bool:
         """Whether this version is meant."""

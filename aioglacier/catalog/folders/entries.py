@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aioglacier.catalog.folders.entry_records import (
     Entry,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.storage.backend import Connection
     from aioglacier.core.models import ArchiveId
+
+#: The first path of some, and a path after the last.
+PathBounds: TypeAlias = "tuple[bytes, bytes]"
 
 #: Members read at a time: whole records, of a KiB each, and two pages are there while one follows the other.
 _MEMBERS_PAGE: Final = 1000
@@ -242,22 +245,36 @@ class Entries(Records):
     # --- what is stored
 
     async def stored(
-        self, tree: TreeRecord, run: RunNumber | None = None, *, is_descending: bool = False
+        self,
+        tree: TreeRecord,
+        run: RunNumber | None = None,
+        *,
+        between: PathBounds | None = None,
+        is_outline: bool = False,
+        is_descending: bool = False,
     ) -> AsyncIterator[list[StoredEntry]]:
         """Yield the contents of a folder, now or at the end of a run, in the order of paths, page by page.
 
         That is, of each path that is not gone, the newest version whose archive is proven.
 
+        Args:
+            tree: The folder.
+            run: As of which run; ``None`` for now.
+            between: Only paths from the first one on, and before the second.
+            is_outline: Leave out files with content, but for those that have a newer version.
+            is_descending: In the opposite order.
+
         Raises:
             CatalogError: A record is not as it was written.
         """
         sign, order = ("<", "e.path DESC") if is_descending else (">", "e.path")
+        bounds, limits = _within(between)
 
         def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
-            if last is None:
-                return select_stored(connection, "e.tree = ?", (tree.number,), run, order)
-            is_it = f"e.tree = ? AND e.path {sign} ?"
-            return select_stored(connection, is_it, (tree.number, last.entry.path), run, order)
+            is_it, values = f"e.tree = ?{bounds}", (tree.number, *limits)
+            if last is not None:
+                is_it, values = f"{is_it} AND e.path {sign} ?", (*values, last.entry.path)
+            return select_stored(connection, is_it, values, run, order, is_outline=is_outline)
 
         async for stored in self._database.pages(page):
             yield stored
@@ -288,6 +305,7 @@ class Entries(Records):
         *,
         start: int = 0,
         stop: int | None = None,
+        between: PathBounds | None = None,
     ) -> AsyncIterator[list[StoredEntry]]:
         """Yield those of ``stored`` that lie in one archive, in the order of positions, page by page.
 
@@ -297,16 +315,18 @@ class Entries(Records):
             run: As of which run; ``None`` for now.
             start: Only members that begin here or later; of an archive that is one file, 0.
             stop: Only members that begin before this.
+            between: Only paths from the first one on, and before the second.
         """
         is_before, before = ("", ()) if stop is None else ("AND coalesce(e.position, 0) < ?", (stop,))
+        bounds, limits = _within(between)
         is_it = (
             "e.tree = ? AND e.upload = ? AND (coalesce(e.position, 0) > ? "
-            f"OR (coalesce(e.position, 0) = ? AND e.path > ?)) {is_before}"
+            f"OR (coalesce(e.position, 0) = ? AND e.path > ?)) {is_before}{bounds}"
         )
 
         def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
             at, path = (last.entry.position or 0, last.entry.path) if last else (start, b"")
-            values = (tree.number, upload, at, at, path, *before)
+            values = (tree.number, upload, at, at, path, *before, *limits)
             return select_stored(connection, is_it, values, run, "coalesce(e.position, 0), e.path")
 
         async for stored in self._database.pages(page):
@@ -320,6 +340,11 @@ class Entries(Records):
             )
         )
         return found[-1] if found else None
+
+
+def _within(between: PathBounds | None) -> tuple[str, PathBounds | tuple[()]]:
+    """Return the condition that a path lies between two, and its values."""
+    return (" AND e.path >= ? AND e.path < ?", between) if between is not None else ("", ())
 
 
 def _uploads(connection: Connection, key: VaultKey, archive_ids: Collection[ArchiveId] | None) -> set[int]:

@@ -94,6 +94,7 @@ _STORED: Final = (
     f"SELECT {COLUMNS}, e.checksum, a.archive_id, a.size, a.tree_hash, a.created, {_NEWER} "  # noqa: S608
     f"FROM {_joined('e', 'u', 'a')} WHERE e.since <= ? AND {proven('e', 'u', 'a')} AND {_COUNTS}"
 )
+_BARE: Final = f"(e.kind <> 'file' OR e.size = 0 OR {_NEWER})"
 _UNPROVEN: Final = (
     f"SELECT {COLUMNS}, e.checksum FROM entries AS e "  # noqa: S608
     f"WHERE e.since <= ? AND NOT {_NEWER} AND coalesce(e.until, {_NOW}) > ? AND NOT {_ANY_PROVEN}"
@@ -137,15 +138,24 @@ def find_standings(connection: Connection, uploads: Iterable[int]) -> dict[int, 
 
 
 def select_stored(
-    connection: Connection, condition: str, values: Sequence[object], run: int | None, order: str
+    connection: Connection,
+    condition: str,
+    values: Sequence[object],
+    run: int | None,
+    order: str,
+    *,
+    is_outline: bool = False,
 ) -> list[StoredEntry]:
     """Return one page of the versions that count, now or as of a run, with their archives.
+
+    With ``is_outline``, files with content are left out, but for those that have a newer version.
 
     Raises:
         CatalogError: A record is not as it was written.
     """
     at = _NOW - 1 if run is None else run
-    rows = connection.rows(f"{_STORED} AND {condition} ORDER BY {order} LIMIT {PAGE}", (*[at] * 7, *values))
+    statement, instants = (f"{_STORED} AND {_BARE}", [at] * 8) if is_outline else (_STORED, [at] * 7)
+    rows = connection.rows(f"{statement} AND {condition} ORDER BY {order} LIMIT {PAGE}", (*instants, *values))
     archives: dict[str | None, tuple[Any, int, Any, Any]] = {None: (None, 0, None, None)}
     stored = []
     for row in rows:

@@ -33,14 +33,43 @@ async def test_all_pages_of_all_views_are_read(folder: Folder) -> None:
     entries = folder.catalog.entries
     backwards = [page async for page in entries.stored(folder.tree, is_descending=True)]
     assert [one.entry.path for page in backwards for one in page] == paths[::-1]
+    between = [page async for page in entries.stored(folder.tree, between=(paths[7], paths[9]))]
+    assert [one.entry.path for page in between for one in page] == paths[7:9]
     inside = [page async for page in entries.stored_in(folder.tree, upload.number)]
     assert [one.entry.path for page in inside for one in page] == paths
     some = [page async for page in entries.stored_in(folder.tree, upload.number, start=512, stop=1536)]
     assert [one.entry.path for page in some for one in page] == paths[2:6]
+    last = entries.stored_in(folder.tree, upload.number, between=(b"05000", b"05001"))
+    assert [one.entry.path async for page in last for one in page] == paths[5000:5001]
     members = [page async for page in entries.members(upload.number)]
     assert [entry.path for page in members for entry in page] == paths
     following = await entries.current_page(folder.tree, paths[4999])
     assert [row[0] for row in following] == paths[5000:]
+
+
+async def test_an_outline_leaves_out_files_with_content(folder: Folder) -> None:
+    """Folders, links, empty files, and files of which a newer version is not proven."""
+    run, upload = await folder.run(), await folder.upload()
+    kinds: dict[bytes, dict[str, object]] = {
+        b"a": {},
+        b"b": {"size": 0},
+        b"c": {"kind": "symlink", "size": 0, "target": b"a"},
+        b"d": {},
+    }
+    members = [version(folder.tree, run, path, upload, **facts) for path, facts in kinds.items()]
+    await folder.catalog.entries.add([version(folder.tree, run, b"", None), *members])
+    await folder.complete(upload)
+    later = await folder.run()
+    newer = version(folder.tree, later, b"d", await folder.upload())
+    await folder.catalog.entries.add([newer])
+    pages = folder.catalog.entries.stored(folder.tree, is_outline=True)
+    found = [one async for page in pages for one in page]
+    assert [(one.entry.path, one.is_older) for one in found] == [
+        (b"", False),
+        (b"b", False),
+        (b"c", False),
+        (b"d", True),
+    ]
 
 
 @pytest.mark.parametrize("key", [PHOTOS, FILMS])
