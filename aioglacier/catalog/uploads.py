@@ -171,7 +171,8 @@ class Uploads(Records):
         now = self._now()
 
         def change(connection: Connection) -> None:
-            _check_unfinished(connection, upload)
+            if (state := _ROWS.get(connection, upload.number).state) not in UNFINISHED:
+                raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
             connection.each(
                 _KEEP_PART,
                 [(upload.number, part.index, part.size, part.tree_hash.hex(), part.leaves) for part in parts],
@@ -351,11 +352,6 @@ class Uploads(Records):
 
         async for record in self._database.each(page):
             yield record
-
-
-def _check_unfinished(connection: Connection, upload: UploadRecord) -> None:
-    if (state := _ROWS.get(connection, upload.number).state) not in UNFINISHED:
-        raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
 
 
 #: How the latest of several is found.

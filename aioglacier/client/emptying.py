@@ -115,11 +115,7 @@ class Emptying:
 
 
 class _Pace:
-    """The number of deletions at once: one more after every full round, half after a slow deletion.
-
-    The service refuses requests to slow the client down, and the retry layer waits and repeats them. Here
-    that shows as a deletion that took long.
-    """
+    """The number of deletions at once: one more after every full round, half after a slow deletion."""
 
     def __init__(self) -> None:
         self.limiter = anyio.CapacityLimiter(_FIRST_CONCURRENCY)
@@ -127,7 +123,7 @@ class _Pace:
 
     def note(self, seconds: float) -> None:
         allowed = int(self.limiter.total_tokens)
-        if seconds > _SLOW_SECONDS:
+        if seconds > _SLOW_SECONDS:  # the retry layer has waited, since the service throttled it
             self._good = 0
             self.limiter.total_tokens = max(1, allowed // 2)
             return

@@ -155,10 +155,7 @@ class RecordingGateway(Gateway):
             self._accounts.add((records.key.vault, arn))
 
     async def _is_own_account(self, key: VaultKey) -> bool:
-        """Whether the credentials are of the account that a vault on record is in.
-
-        A vault that is not found may be one of another account.
-        """
+        """Return whether the credentials are of the account that a vault on record is in."""
         if key.account_id != "-" or key.endpoint:
             return True
         recorded, _ = await self._catalog.facts_of(key)

@@ -164,11 +164,7 @@ class ResumedUpload:
         return wanted.part_size is not None or size > choose_part_size(size, None)
 
     async def _run_candidates(self) -> Archive | None:
-        """Try the uploads with the file's description.
-
-        Raises:
-            ResumeMismatchError: One was begun with other bytes, and none with these.
-        """
+        """Try the uploads with the file's description; raise if one has other bytes, and none these."""
         mismatch: ResumeMismatchError | None = None
         new, waiting, self.candidates = self._upload, self.candidates, []
         for candidate in waiting:

@@ -249,14 +249,10 @@ def _lines(text: bytes) -> Iterator[tuple[int, str]]:
 
 
 class _Ends(io.RawIOBase):
-    """Both ends of a stream for age. ``io`` joins and cuts its small pieces into blocks.
-
-    Attributes:
-        failure: The error of the function at either end.
-    """
+    """Both ends of a stream for age. ``io`` joins and cuts its small pieces into blocks."""
 
     def __init__(self, take: Callable[[], bytes], give: Callable[[bytes], object]) -> None:
-        self.failure: BaseException | None = None
+        self.failure: BaseException | None = None  # of the function at either end
         self._take = take
         self._give = give
         self._left = memoryview(b"")
@@ -296,16 +292,13 @@ def _pass(
     give: Callable[[bytes], object],
     keys: list[Any],
 ) -> Exception | None:
-    """Pass a stream through the library; return the library's error, and raise one of either end.
-
-    The library raises several kinds of errors, also ``OSError``, and makes text of those of its streams.
-    """
+    """Pass a stream through the library; return the library's error, and raise one of either end."""
     ends = _Ends(take, give)
     source, target = io.BufferedReader(ends, BLOCK), io.BufferedWriter(ends, BLOCK)
     failed: Exception | None = None
     try:
         through(source, target, keys)
-    except Exception as error:  # noqa: BLE001  # returned
+    except Exception as error:  # noqa: BLE001  # of several kinds; those of its streams become text
         failed = error
     try:
         target.detach()  # gives the last block

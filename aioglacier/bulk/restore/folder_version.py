@@ -94,17 +94,13 @@ class FolderVersion:
         ]
 
     async def _note_link(self, link: Entry) -> None:
-        """Decide where the content of a hard link comes from.
-
-        The link stands for what its file was when the link was recorded. If the file has changed since, or is
-        gone, the link becomes a file of its own.
-        """
+        """Decide where the content of a hard link comes from."""
         target = link.target or b""
         then = await self._entries.stored_at(self.tree, target, RunNumber(link.since))
         now = await self.stored_at(target)
         if then is None:
             return  # the outline says so
-        if now is None or now.entry.since > link.since:
+        if now is None or now.entry.since > link.since:  # the link keeps the file as it was when recorded
             self.detached[link.path] = then._replace(entry=then.entry._replace(path=link.path))
         elif not self.selection.selects(now.entry):
             self.aliases.setdefault(target, []).append(link.path)

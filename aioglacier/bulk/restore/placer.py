@@ -225,10 +225,7 @@ class Placer:
             raise TargetError(f"{shown!r} appeared meanwhile and was left as it is", path=shown) from error
 
     def _dress(self, file: int, entry: Entry) -> None:
-        """Give an open file, or folder, all but its name and content.
-
-        An attribute that the system does not allow is noted, and the rest is done.
-        """
+        """Give an open file, or folder, all attributes that the system allows."""
         mode = entry.mode
         for name, value in decode_extra(entry.extra).attributes.items():
             self._try("extended attributes", partial(os.setxattr, file, name, value))

@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from contextlib import asynccontextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -319,13 +319,9 @@ def _upgrade(store: PostgresStore) -> None:
             path=store.location,
         )
     if version == 0:
-        store.run(partial(_run_one, f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}"), is_write=True)
+        store.run(lambda connection: connection.rows(f"CREATE SCHEMA IF NOT EXISTS {_SCHEMA}"), is_write=True)
     while version < migrations.VERSION and store.run(migrations.upgrade_once, is_write=True):
         pass
-
-
-def _run_one(statement: str, connection: Connection) -> None:
-    connection.rows(statement)
 
 
 def _shown(url: str) -> str:

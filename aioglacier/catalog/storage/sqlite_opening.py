@@ -32,7 +32,6 @@ from aioglacier.files.locks import FileLock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from aioglacier.core.errors import CatalogDamagedError
 
 if sys.platform != "win32":
     import fcntl
@@ -67,10 +66,7 @@ async def open_file(
 
 
 class _Opening:
-    """The steps before a catalog can be used, taken by one process at a time.
-
-    A process that finds nothing to do needs no lock. Another takes the lock and looks again.
-    """
+    """The steps before a catalog can be used, taken by one process at a time."""
 
     def __init__(self, path: Path, busy_timeout_seconds: float, *, begins_new: bool) -> None:
         self.path = path
@@ -106,9 +102,9 @@ class _Opening:
             if await self._inspect(was_used=was_used, is_trusted=is_trusted) is files.Condition.READY:
                 await self._patiently(lambda: files.set_journal(self.path, is_network=is_network))
                 await anyio.to_thread.run_sync(self.use.share)
-                return
+                return  # most often there is nothing to do, and that needs no lock
         except DamagedError:
-            pass
+            pass  # perhaps another process is at it: look again with the lock
         lock = FileLock(self.locks / "opening.lock")
         try:
             while not await anyio.to_thread.run_sync(lock.acquire):
@@ -135,7 +131,7 @@ class _Opening:
         try:
             condition = await self._inspect(was_used=was_used, is_trusted=False)
         except DamagedError as error:
-            raise await self._set_aside(str(error)) from error
+            raise await anyio.to_thread.run_sync(files.move_aside, self.path, str(error)) from error
         if condition is files.Condition.READY:
             return
         if condition is files.Condition.OLD:
@@ -154,9 +150,6 @@ class _Opening:
         return await self._patiently(
             lambda: files.inspect(self.path, was_used=was_used, is_trusted=is_trusted)
         )
-
-    async def _set_aside(self, reason: str) -> CatalogDamagedError:
-        return await anyio.to_thread.run_sync(files.move_aside, self.path, reason)
 
     async def _upgrade(self, path: Path, *, is_durable: bool) -> None:
         def upgrade() -> None:

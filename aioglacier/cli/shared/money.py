@@ -63,18 +63,14 @@ class Spending:
         return Budget(self.prices(glacier), self.max_cost)
 
 
-def _retrieving(given: dict[str, Any]) -> None:
-    tier, yes = Tier(given.pop("tier")), given.pop("yes")
+def _fold(given: dict[str, Any]) -> None:
+    tier, yes = Tier(given.pop("tier", Tier.STANDARD)), given.pop("yes", False)
     given["spending"] = Spending(tier, yes, given.pop("max_cost"), given.pop("price_list"))
 
 
-def _spending(given: dict[str, Any]) -> None:
-    given["spending"] = Spending(Tier.STANDARD, False, given.pop("max_cost"), given.pop("price_list"))
-
-
 #: Give a command ``spending``: for one that retrieves, and for one that does not.
-RETRIEVING: Final = folding(_retrieving, _TIER, YES, _MAX_COST, _PRICES)
-SPENDING: Final = folding(_spending, _MAX_COST, _PRICES)
+RETRIEVING: Final = folding(_fold, _TIER, YES, _MAX_COST, _PRICES)
+SPENDING: Final = folding(_fold, _MAX_COST, _PRICES)
 
 
 def cost_record(prices: Prices, cost: float) -> Record:

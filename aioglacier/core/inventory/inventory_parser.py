@@ -85,16 +85,11 @@ def open_inventory_reader(output_format: InventoryFormat, *, vault: str = "") ->
 
 
 class _Unread:
-    """The text of a document that has come and is not read yet.
-
-    Attributes:
-        text: What was waiting at the last try, and what came since.
-        offset: The byte of the document at which the text begins.
-    """
+    """The text of a document that has come and is not read yet."""
 
     def __init__(self) -> None:
-        self.text = ""
-        self.offset = 0
+        self.text = ""  # left over from the last try, and what came since
+        self.offset = 0  # the byte of the document at which the text begins
         # "surrogateescape" keeps wrong UTF-8 in the description it is in, and byte offsets exact.
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
         self._pieces: list[str] = []

@@ -86,10 +86,8 @@ class _Seen(Exception):  # noqa: N818  # it ends a call that is not to be made
 
 
 def _where_buckets_are(client: Any) -> tuple[str, str, bool]:
-    """Return region, endpoint and whether buckets have hosts, from a request that is never sent.
-
-    Only the request shows it: FIPS, dual stack, the older regions and the addressing style all have a part.
-    """
+    """Return region, endpoint and whether buckets have hosts, from a request that is never sent."""
+    # Nothing else shows it: FIPS, dual stack, the older regions and the addressing style all have a part.
     found = "", ""
 
     def look(request: Any, region_name: str, **_: object) -> None:

@@ -125,11 +125,10 @@ class Signer:
 
 
 class _Key:
-    """An HMAC with SHA-256 whose first blocks are hashed once (RFC 2104).
+    """An HMAC with SHA-256 whose first blocks are hashed once (RFC 2104)."""
 
-    ``hmac.digest`` hashes them for every message, and releases the GIL for a microsecond: a thread that takes
-    it keeps the loop waiting.
-    """
+    # ``hmac.digest`` hashes them for every message, and releases the GIL for a microsecond: a thread that
+    # takes it keeps the loop waiting.
 
     __slots__ = ("_inner", "_outer")
 

@@ -101,7 +101,7 @@ class ResumingOutput(Generic[T]):
         async def attempt() -> None:
             if broken:
                 raise broken.pop()
-            await self._open(self._rest())
+            await self._open(ByteRange(self.start + self._came, self.start + self.size))
 
         await self._run(attempt)
 
@@ -111,9 +111,6 @@ class ResumingOutput(Generic[T]):
             row.name, self._gateway.facts(self._arguments), row.rule
         )
         await self._retrier.run(self._call, attempt)
-
-    def _rest(self) -> ByteRange:
-        return ByteRange(self.start + self._came, self.start + self.size)
 
     def _charge(self, stack: AsyncExitStack, size: int) -> None:
         """Charge bytes before they come; the end of the connection gives back those that did not."""

@@ -156,12 +156,9 @@ class Retrier:
             error.args = (f"{error.message}; {hint}", *error.args[1:])
 
     def _has_slept_since(self, attempted_at: float) -> bool:
-        """Return whether this process, or the machine, slept during the attempt.
-
-        An attempt in which no byte moves ends much sooner.
-        """
+        """Return whether this process, or the machine, slept during the attempt."""
         stood_still = self._clock() - max(attempted_at, self.patience.moved_at)
-        return stood_still >= _LONGEST_WAIT_SECONDS
+        return stood_still >= _LONGEST_WAIT_SECONDS  # without a sleep, the watchdog ends it much sooner
 
     def _decide(self, call: Call, error: GlacierError, *, may_look: bool) -> float | None:
         """Return the seconds to wait before another attempt, or ``None`` for no other."""

@@ -133,13 +133,7 @@ class ArchiveReader:
 
 
 class _PiecesAhead:
-    """The pieces of a reader that are fetched or wait to be given out, in order.
-
-    Attributes:
-        pieces: What is fetched, and what was not given out yet.
-        moved: Bytes received.
-        is_stopped: Whether nothing more is fetched.
-    """
+    """The pieces of a reader that are fetched or wait to be given out, in order."""
 
     def __init__(
         self, output: ArchiveOutput, resources: TransferResources, byte_range: ByteRange, tasks: TaskGroup

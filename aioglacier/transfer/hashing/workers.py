@@ -198,16 +198,15 @@ class Hasher:
         if waits:
             while not self._launched:
                 await self._launch()
-        elif self._expected > WORTH_WORKERS and self._count_workers() < self._limiter.total_tokens:
-            await self._launch()
+        elif self._expected > WORTH_WORKERS:
+            count = len(self._idle) + len(self._launched) + self._engaged
+            if count < self._limiter.total_tokens:
+                await self._launch()
         for worker in self._launched:
             if waits or worker.has_spoken:
                 self._launched.remove(worker)
                 return await self._when_ready(worker)
         return None
-
-    def _count_workers(self) -> int:
-        return len(self._idle) + len(self._launched) + self._engaged
 
     async def _run_in_worker(
         self, worker: WorkerProcess, job: PartJob, buffer: PartBuffer | None

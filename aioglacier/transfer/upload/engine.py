@@ -346,11 +346,7 @@ class UploadEngine(Generic[A]):
         return archive
 
     async def _settle(self, call: Callable[[], Awaitable[None]], *, is_decided: Callable[[], bool]) -> A:
-        """Make the call that makes the archive.
-
-        If cancelled when the service can no longer be kept from it, wait a little longer for the answer: an
-        archive without a known id is worse than a late cancellation.
-        """
+        """Make the call that makes the archive."""
 
         async def make() -> None:
             await call()
@@ -358,6 +354,7 @@ class UploadEngine(Generic[A]):
 
         self._state.advance(Event.SETTLE)
         try:
+            # An archive without a known id is worse than a late cancellation.
             await self._see_through(make, grace_seconds=lambda: GRACE_SECONDS if is_decided() else 0.0)
         except BaseException:
             if self.archive is not None:

@@ -106,13 +106,9 @@ def _check_regular(path: str, status: os.stat_result) -> None:
 
 
 def _settled(fd: int) -> os.stat_result:
-    """Return the status of a file, read a tick of the clock after the last change.
-
-    A change within the same tick of the filesystem's clock would not show in its times later. A file that
-    never rests is left to show that by itself.
-    """
+    """Return the status of a file, read a tick of the clock after the last change."""
     status = os.fstat(fd)
     if 0 <= time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _TICK_NS:
-        time.sleep(_TICK_NS / 1e9)
+        time.sleep(_TICK_NS / 1e9)  # another change within the tick would not show in the times
         status = os.fstat(fd)
     return status

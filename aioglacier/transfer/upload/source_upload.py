@@ -174,12 +174,8 @@ async def _check_known_parts(
     engine: UploadEngine[A],
     known: Mapping[int, bytes],
 ) -> dict[int, bytes]:
-    """Hash the parts of a file that the service has, compare, and return their tree hashes by offset.
-
-    Nothing has been sent then.
-
-    A part of the wrong file would spoil the upload for the right one.
-    """
+    """Hash the parts of a file that the service has, compare, and return their tree hashes by offset."""
+    # Before anything is sent: a part of the wrong file would spoil the upload for the right one.
     upload_id, part_size = engine.upload_id, engine.part_size
     ranges = [range_ for range_ in part_ranges(source.size, part_size) if range_.start in known]
     if len(ranges) < len(known):

@@ -256,10 +256,9 @@ def _reads(file: ReadableFile) -> Iterator[bytes]:
 
 
 class _AsyncReads:
-    """The blocks that an async ``read(n)`` gives.
+    """The blocks that an async ``read(n)`` gives."""
 
-    Not a generator: of one that is dropped, the loop has to run the end.
-    """
+    # Not a generator: of one that is dropped, the loop has to run the end.
 
     def __init__(self, file: AsyncReadable) -> None:
         self._file = file
@@ -278,11 +277,7 @@ class _AsyncReads:
 
 
 def _read(file: object, read: Callable[[], T | None]) -> T:
-    """Read from a caller's file object.
-
-    Raises:
-        SourceUnreadableError: It failed with an ``OSError``, or gave nothing although it has not ended.
-    """
+    """Read from a caller's file object."""
     try:
         result = read()
     except OSError as error:
@@ -307,11 +302,7 @@ def _is_async(source: object) -> TypeGuard[AsyncReadable]:
 
 
 def _check_read(source: ReadableFile | AsyncReadable) -> None:
-    """Refuse an object whose ``read`` takes no size, as that of an aiohttp response.
-
-    Raises:
-        InputTypeError: It gives all its bytes at once.
-    """
+    """Refuse an object whose ``read`` takes no size, as that of an aiohttp response."""
     try:
         signature(source.read).bind(1)
     except ValueError:

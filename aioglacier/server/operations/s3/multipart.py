@@ -228,11 +228,7 @@ def _completed_before(db: sqlite3.Connection, call: S3Call, upload: sqlite3.Row)
 
 
 def _chosen_parts(db: sqlite3.Connection, upload: sqlite3.Row, wishes: list[_Wish]) -> list[sqlite3.Row]:
-    """Return the parts that a completion names, in order.
-
-    Raises:
-        S3RefusalError: One is missing, another one than named, or too small.
-    """
+    """Return the parts that a completion names, in order."""
     rows = db.execute("SELECT * FROM object_parts WHERE body = ?", (upload["body"],))
     stored = {row["number"]: row for row in rows}
     algorithm = ALGORITHMS.get(upload["algorithm"])
