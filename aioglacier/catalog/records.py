@@ -6,9 +6,11 @@ module gives it: bytes that are not UTF-8 are lone surrogates in it, and come ba
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, NewType
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.ranges import ByteRange
     from aioglacier.files.reading import FileIdentity
+
+#: Begins the endpoint of a local Glacier that a program runs in itself.
+_LOCAL: Final = "local:"
 
 UploadNumber = NewType("UploadNumber", int)
 JobNumber = NewType("JobNumber", int)
@@ -54,6 +59,13 @@ class VaultKey:
         if "@" in host:
             clean = f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}"
             object.__setattr__(self, "endpoint", clean)
+
+    def may_have_moved_to(self, endpoint: str) -> bool:
+        """Return whether a local Glacier may have moved: to another port, or from a folder that is gone."""
+        if endpoint.startswith(_LOCAL):
+            return self.endpoint.startswith(_LOCAL) and not os.path.exists(self.endpoint[len(_LOCAL) :])  # noqa: PTH110
+        url = urlsplit(endpoint)
+        return bool(url.netloc) and urlsplit(self.endpoint).hostname == url.hostname
 
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else ""

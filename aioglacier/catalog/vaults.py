@@ -6,8 +6,8 @@ them if a transaction fails, because that may have made them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from aioglacier.catalog.records import JobRecord, UploadRecord, VaultKey
 from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
@@ -189,8 +189,8 @@ def facts_of(connection: Connection, key: VaultKey) -> tuple[str | None, datetim
 def keep_created(connection: Connection, key: VaultKey, created: datetime) -> int:
     """Record when a vault was created; return its number.
 
-    A vault that is not on record is the one of its name and date at another port of the same host: a local
-    Glacier has moved there, and its records go with it.
+    A vault that is not on record is the one of its name and date at another port of the same host, or in a
+    folder that is gone: a local Glacier has moved, and its records go with it.
 
     Raises:
         CatalogMismatchError: The vault on record was created later, so this is another one.
@@ -198,7 +198,7 @@ def keep_created(connection: Connection, key: VaultKey, created: datetime) -> in
     instant = count_microseconds(created)
     number = find_vault(connection, key)
     if not number:
-        moved = [number for number, on_record in _other_ports(connection, key) if on_record == instant]
+        moved = [number for number, on_record in _others(connection, key) if on_record == instant]
         if moved:
             number = moved[-1]
             connection.rows("UPDATE places SET endpoint = ? WHERE number = ?", (escape(key.endpoint), number))
@@ -216,9 +216,8 @@ def keep_created(connection: Connection, key: VaultKey, created: datetime) -> in
     return number
 
 
-def _other_ports(connection: Connection, key: VaultKey) -> list[tuple[int, int | None]]:
-    """Return numbers and dates of the vaults on record that differ from one in the port of the endpoint."""
-    url = urlsplit(key.endpoint)
+def _others(connection: Connection, key: VaultKey) -> list[tuple[int, int | None]]:
+    """Return numbers and dates of the vaults on record that this one may have been before it moved."""
     return [
         (number, created)
         for number, endpoint, created in connection.rows(
@@ -226,5 +225,5 @@ def _other_ports(connection: Connection, key: VaultKey) -> list[tuple[int, int |
             "WHERE vault = ? AND region = ? AND account_id = ? ORDER BY number",
             _row(key)[:3],
         )
-        if url.netloc and urlsplit(unescape(endpoint)).hostname == url.hostname
+        if replace(key, endpoint=unescape(endpoint)).may_have_moved_to(key.endpoint)
     ]

@@ -121,8 +121,8 @@ class RecordingGateway(Gateway):
         return await self._gateway.request(raw)
 
     async def _meet(self, key: VaultKey) -> None:
-        """Ask for a vault at an endpoint of its own, so that its records follow it to another port."""
-        if key.vault in self._met or "://" not in key.endpoint:
+        """Ask for a vault at an endpoint of its own, so that its records follow it where it moves."""
+        if key.vault in self._met or not key.endpoint:
             return
         _, created = await self._catalog.facts_of(key)
         if created is None:

@@ -13,6 +13,8 @@ from aioglacier.core.models import JobAction, JobId
 from tests.catalog.conftest import NOON, PHOTOS, archive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aioglacier.catalog import Catalog
 
 
@@ -36,6 +38,18 @@ async def test_a_job_is_the_same_at_another_port(catalog: Catalog) -> None:
         await catalog.jobs.find(there, JobId("one"))
     await catalog.archives.note_vault(there, "", NOON)
     assert await catalog.jobs.find(there, JobId("one"))
+
+
+async def test_a_vault_keeps_its_records_in_another_folder(catalog: Catalog, tmp_path: Path) -> None:
+    """A copy of a folder is another place, a folder that was renamed is the same."""
+    here, there = (replace(PHOTOS, endpoint=f"local:{tmp_path / name}") for name in ("one", "two"))
+    (tmp_path / "one").mkdir()
+    await catalog.archives.record(here, archive(1))
+    await catalog.archives.note_vault(here, "", NOON)
+    assert not here.may_have_moved_to(there.endpoint)
+    (tmp_path / "one").rmdir()
+    await catalog.archives.note_vault(there, "", NOON)
+    assert await catalog.archives.get(there, archive(1).id)
 
 
 async def test_a_vault_keeps_its_records_at_another_port(catalog: Catalog) -> None:

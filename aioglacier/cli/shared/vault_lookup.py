@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 async def find_vault(session: Session, catalog: Catalog, vault: str) -> VaultKey | None:
     """Return the vault of this name that the options mean, ``None`` if none is on record."""
-    found = [key for key in await catalog.archives.vault_keys(vault) if is_meant(key, session.settings)]
+    keys = await catalog.archives.vault_keys(vault)
+    found = [key for key in keys if _is_meant(key, session.settings)] or [
+        key for key in keys if _is_meant(key, session.settings, has_moved=True)
+    ]
     if len(found) > 1:
         raise CommandError(
             f"several vaults of that name are on record; say which with --region, --endpoint-url, --local or "
@@ -38,14 +41,20 @@ async def require_key(session: Session, catalog: Catalog, vault: str) -> VaultKe
     return key
 
 
-def is_meant(key: VaultKey, settings: Settings) -> bool:
-    """Return whether the options may mean this vault."""
+def _is_meant(key: VaultKey, settings: Settings, *, has_moved: bool = False) -> bool:
+    """Return whether the options may mean this vault, or what it was before a local Glacier moved."""
     if settings.local is not None:
-        return key.endpoint == f"local:{os.path.realpath(settings.local)}"
+        local = f"local:{os.path.realpath(settings.local)}"
+        return key.may_have_moved_to(local) if has_moved else key.endpoint == local
     endpoint = settings.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_GLACIER")
     region = find_region(settings)
+    netloc = urlsplit(endpoint or "").netloc.rpartition("@")[2]
     return (
-        (endpoint is None or urlsplit(key.endpoint).netloc == urlsplit(endpoint).netloc.rpartition("@")[2])
+        (
+            endpoint is None
+            or urlsplit(key.endpoint).netloc == netloc
+            or (has_moved and key.may_have_moved_to(endpoint))
+        )
         and (region is None or key.region == region)
         and settings.account_id in {"-", key.account_id}
     )

@@ -94,3 +94,13 @@ def test_a_list_is_sorted_and_chosen_from(listed: Cli) -> None:
     assert names(listed, "--after", "2026-11-02T12:00:00Z", "--before", "2026-11-03T12:00:00Z") == [1]
     assert names(listed, "--larger", "1MB") == [1, 2]
     assert names(listed, "--reverse") == [2, 1, 0]
+
+
+def test_a_local_glacier_that_has_moved_is_listed(bare: Cli) -> None:
+    """A folder that was renamed has the same records, before and after the service was asked."""
+    bare("--local", "depot", "vault", "create", "v")
+    bare("--local", "depot", "upload", "v", "-", stdin=b"content")
+    (bare.folder / "depot").rename(bare.folder / "moved")
+    (archive,) = bare("--json", "--local", "moved", "list", "v").records
+    bare("--local", "moved", "uploads", "list", "v")
+    assert bare("--json", "--local", "moved", "list", "v").records == [archive]
