@@ -25,9 +25,11 @@ from aioglacier.core.errors import (
 )
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus, Tier
+from aioglacier.core.ranges import is_tree_hash_aligned
 from aioglacier.core.treehash import TreeHash
 from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
 from aioglacier.transfer.download.partial_file import remove_journal
+from aioglacier.transfer.download.retrieval_source import unverifiable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,6 +93,7 @@ class Retrievals:
         byte_range: ByteRange | tuple[int, int] | None = None,
         target: str | os.PathLike[str] | None = None,
         again: bool = False,
+        unverified: bool = False,
     ) -> Job:
         """Return the job for these bytes; ``is_new`` tells whether it was started just now.
 
@@ -101,8 +104,10 @@ class Retrievals:
             target: The file that the bytes are for. With a catalog, a second job for the same file is paid
                 only with ``again``.
             again: Pay for another job where the one before failed or is gone.
+            unverified: Also start a job for bytes that could not be verified, see ``check_verifiable``.
 
         Raises:
+            IntegrityError: The bytes could not be verified. Nothing was started.
             JobFailedError: The job that was paid for this target failed or is gone.
         """
         id_, wanted = ArchiveId(check_id("archive", archive_id)), check_retrieval_range(byte_range)
@@ -110,9 +115,34 @@ class Retrievals:
         found = await self.find(id_, byte_range=wanted)
         if found is not None:
             return found
+        if not unverified:
+            await self.check_verifiable(id_, wanted)
         if target is not None:
             await self.check_not_paid(id_, wanted, target, gives_up=again)
         return await start_job(self._context, JobRequest(id_, wanted, chosen))
+
+    async def check_verifiable(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> None:
+        """Refuse a range that is no node of the archive's tree hash, if no catalog has the hashes.
+
+        The service gives no hash for such a range. Without the archive's size, only a range that is a node of
+        any archive passes.
+
+        Raises:
+            IntegrityError: The bytes could not be verified once they are retrieved.
+        """
+        if byte_range is None:
+            return
+        known = await self.find_record(archive_id)
+        size = known.archive.size if known is not None else None
+        records = self._context.records
+        if is_tree_hash_aligned(byte_range, size):
+            return
+        if records is None or not await records.leaves_of(archive_id, byte_range):
+            with self._context.naming():
+                error = unverifiable(f"archive {archive_id}", byte_range)
+                if size is None:
+                    error.add_note("the archive's size is not on record; to its end, a range may be a node")
+                raise error
 
     async def check_not_paid(
         self,

@@ -85,11 +85,14 @@ def is_megabyte_aligned(range_: ByteRange, size: int) -> bool:
     )
 
 
-def is_tree_hash_aligned(range_: ByteRange, size: int) -> bool:
-    """Return whether these bytes of an archive of ``size`` bytes are one node of its tree."""
-    if not is_megabyte_aligned(range_, size):
+def is_tree_hash_aligned(range_: ByteRange, size: int | None) -> bool:
+    """Return whether these bytes of an archive of ``size`` bytes are one node of its tree.
+
+    Without a size, return whether they are one in every archive that has them.
+    """
+    if not is_megabyte_aligned(range_, range_.stop // LEAF_SIZE * LEAF_SIZE if size is None else size):
         return False
-    leaves = count_leaves(size)
+    leaves = count_leaves(size) if size is not None else None
     first, last = range_.start // LEAF_SIZE, count_leaves(range_.stop)
     if first == 0 and last == leaves:
         return True

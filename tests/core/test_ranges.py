@@ -73,6 +73,20 @@ def test_a_range_past_the_end_is_not_aligned() -> None:
     assert not is_tree_hash_aligned(ByteRange(0, 2 * MIB), MIB)
 
 
+@pytest.mark.parametrize(
+    ("range_", "is_node"),
+    [
+        (ByteRange(2 * MIB, 4 * MIB), True),
+        (ByteRange(MIB, 3 * MIB), False),
+        (ByteRange(0, 3 * MIB), False),
+        (ByteRange(0, MIB + 1), False),
+    ],
+)
+def test_without_a_size_only_a_node_of_every_archive_is_aligned(range_: ByteRange, *, is_node: bool) -> None:
+    """A range that may or may not reach the end of the archive is no node for certain."""
+    assert is_tree_hash_aligned(range_, None) is is_node
+
+
 @given(ranges)
 def test_the_inclusive_form_goes_there_and_back(range_: ByteRange) -> None:
     """The form that is written for a header is read back as the same range."""

@@ -28,7 +28,7 @@ from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_reco
 from aioglacier.cli.shared.stream_options import STDOUT, DownloadOptions, download_rolling, plan_rolling
 from aioglacier.core.checks import check_id, check_retrieval_range
 from aioglacier.core.errors import JobFailedError
-from aioglacier.core.models import JobStatus, Tier
+from aioglacier.core.models import ArchiveId, JobStatus, Tier
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ async def _plan(session: Session, options: DownloadOptions, glacier: Glacier) ->
     """Print whether a job is there, and what is to be paid if the size of the archive is on record."""
     vault, prices = glacier.vault(options.vault), options.spending.prices(glacier)
     size, job, cost = await _find(vault, options, prices)
+    if job is None and not options.unverified:
+        await vault.retrievals.check_verifiable(ArchiveId(options.archive_id), options.byte_range)
     if job is None and not options.is_new and options.target != STDOUT:
         await vault.retrievals.check_not_paid(options.archive_id, options.byte_range, options.target)
     facts = {
@@ -232,6 +234,7 @@ async def _job(session: Session, vault: Vault, options: DownloadOptions) -> Job:
             byte_range=options.byte_range,
             target=None if options.target == STDOUT else options.target,
             again=options.is_new,
+            unverified=options.unverified,
         )
     except JobFailedError as error:
         error.add_note("--new pays for another job")

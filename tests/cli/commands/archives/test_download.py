@@ -31,17 +31,19 @@ def test_expedited_is_asked_for(cli: Cli, vault: str) -> None:
 
 
 def test_bytes_that_nothing_verifies_need_a_word(bare: Cli) -> None:
-    """A range that is no node of the tree comes with the catalog's leaves, or only with --unverified."""
+    """Without the catalog's leaves, a range that is no node of the tree is refused before a job is paid."""
     content = bytes(range(256)) * (4 * 4096)  # 4 MiB
     (bare.folder / "file").write_bytes(content)
     local = ("--local", "glacier", "--json")
     bare(*local, "vault", "create", "v")
     archive_id = bare(*local, "upload", "v", "file", "--part-size=1MiB").record["archive_id"]
     words = ("download", "v", f"--archive-id={archive_id}", "--byte-range=1048576-3145727")
-    assert bare(*local, *words, "known").record["verified"]
     other = (*local, "--catalog=other.db")
-    assert "--unverified" in bare(*other, *words, "refused", code=4).err
+    for more in ([], ["--dry-run"]):
+        assert "--unverified" in bare(*other, *words, "refused", *more, code=4).err
     assert not (bare.folder / "refused").exists()
+    assert not bare(*local, "jobs", "list", "v").records
+    assert bare(*local, *words, "known").record["verified"]
     record = bare(*other, *words, "taken", "--unverified").record
     assert not record["verified"]
     assert (bare.folder / "taken").read_bytes() == content[1048576:3145728]
