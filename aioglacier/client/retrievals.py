@@ -23,6 +23,7 @@ from aioglacier.core.errors import (
     JobFailedError,
     JobNotFoundError,
 )
+from aioglacier.core.inventory.descriptions import decode
 from aioglacier.core.limits import MIB
 from aioglacier.core.models import ArchiveId, InventoryFormat, InventoryParameters, JobAction, JobStatus, Tier
 from aioglacier.core.ranges import is_tree_hash_aligned
@@ -232,6 +233,15 @@ class Retrievals:
         if records is None:
             return None
         return await records.catalog.archives.get(records.key, ArchiveId(archive_id))
+
+    async def find_named(self, name: str) -> list[ArchiveRecord]:
+        """Return the stored archives on record whose descriptions have this name, the newest first."""
+        from aioglacier.catalog import ArchiveState  # noqa: PLC0415  # loads SQLite
+
+        context = self._context.recorded()
+        listed = context.catalog.archives.list_vault(context.key, states=(ArchiveState.STORED,))
+        found = [record async for record in listed if decode(record.archive.description).name == name]
+        return sorted(found, key=lambda record: record.archive.created, reverse=True)
 
     async def check_job(self, job: JobDescription, archive_id: str | None = None) -> None:
         """Check that a job is one for this archive, and that the archive is the one on record.

@@ -38,10 +38,14 @@ STDOUT: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class DownloadOptions:
-    """The arguments and options of ``download``; ``archive_id`` is empty where the job names the archive."""
+    """The arguments and options of ``download``.
+
+    ``archive_id`` is empty where the name or the job says which archive, ``target`` where the name does.
+    """
 
     vault: str
     archive_id: str
+    name: str | None
     target: str
     job_id: str | None
     spending: Spending

@@ -7,6 +7,7 @@ started before the target is known to be writable.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from aioglacier.cli.render.printed_records import plain
 from aioglacier.cli.render.progress import showing
 from aioglacier.cli.render.sizes import show_count, show_size
 from aioglacier.cli.render.stdout import open_stdout
+from aioglacier.cli.shared.archive_names import find_named, target_of
 from aioglacier.cli.shared.consent import DRY_RUN, tell_plan
 from aioglacier.cli.shared.encrypting import IDENTITY, save_unsealed, unsealed
 from aioglacier.cli.shared.id_arguments import take_id
@@ -32,7 +34,7 @@ from aioglacier.core.models import ArchiveId, JobStatus, Tier
 from aioglacier.files import landing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aioglacier.bulk.formats.age import Identities
     from aioglacier.cli.program.command import Ending
@@ -50,14 +52,22 @@ _TAKES: Final = {Tier.EXPEDITED: "1 to 5 minutes", Tier.STANDARD: "3 to 5 hours"
 
 def _take_ids(given: dict[str, Any]) -> None:
     """Put the ids of the archive and the job, and the target, where they belong."""
-    arguments, job_id = given.pop("arguments"), given["job_id"]
+    arguments, job_id = list(given.pop("arguments")), given["job_id"]
     if job_id is not None:
         check_id("job", job_id)
-    if job_id is not None and given["archive_id"] is None and len(arguments) == 1:
-        given |= {"archive_id": "", "target": arguments[0]}
-    else:
-        ids = take_id("archive", arguments, given["archive_id"], others=["TARGET"])
-        given |= zip(("archive_id", "target"), ids, strict=True)
+    ids = [each for each in (given["name"], given["archive_id"], job_id) if each is not None]
+    if given["name"] is not None and len(ids) > 1:
+        raise click.UsageError("--name, --archive-id and --job-id all say which archive; give one")
+    if given["name"] is None and given["archive_id"] is None and (job_id is None or len(arguments) > 1):
+        given["archive_id"] = take_id("archive", arguments[:1], None, others=[])[0]
+        del arguments[0]
+    elif given["archive_id"] is not None:
+        check_id("archive", given["archive_id"])
+    if len(arguments) > 1:
+        raise click.UsageError(f"one argument too many: {arguments[1]!r}")
+    if not arguments and (given["is_manifest"] or not (given["archive_id"] or given["name"])):
+        raise click.UsageError("missing argument: TARGET")
+    given |= {"archive_id": given["archive_id"] or "", "target": arguments[0] if arguments else ""}
 
 
 #: For commands that fetch the output of any job.
@@ -70,8 +80,9 @@ UNVERIFIED: Final = flag(
 @VAULT
 @folding(
     _take_ids,
-    click.argument("arguments", metavar="ARCHIVE_ID TARGET", nargs=-1),
+    click.argument("arguments", metavar="ARCHIVE_ID [TARGET]", nargs=-1),
     click.option("--archive-id", metavar="ID", help="In place of the argument."),
+    click.option("--name", metavar="NAME", help="In place of the id: the newest archive of this name."),
     click.option("--job-id", metavar="ID", help="The job to use. Default: find one, or start one."),
 )
 @RETRIEVING
@@ -97,6 +108,8 @@ UNVERIFIED: Final = flag(
 def command(session: Session, options: DownloadOptions) -> Ending:
     """Retrieve the archive ARCHIVE_ID of VAULT to TARGET: a file, or - for standard output.
 
+    Without TARGET, the file gets the name that "list" shows, in the current folder.
+
     If a job for the same bytes is there, running or done, it is used; otherwise one is started, which costs
     money. The command waits for the job, which takes hours: you can stop it and run it again. The bytes
     fetched so far stay in a hidden file beside TARGET, and TARGET appears once it is complete and verified.
@@ -110,6 +123,26 @@ def command(session: Session, options: DownloadOptions) -> Ending:
         raise click.UsageError(
             "a range of an encrypted archive cannot be read; give --identity or --byte-range"
         )
+    if options.target and options.name is None:
+        return _work(session, options)
+
+    async def named(glacier: Glacier) -> int:
+        vault = glacier.vault(options.vault)
+        if options.name is None:
+            id_, target = (
+                options.archive_id,
+                target_of(await vault.retrievals.find_record(options.archive_id)),
+            )
+        else:
+            record = await find_named(session, vault, options.name)
+            id_, target = record.archive.id, options.target or target_of(record)
+        return await _work(session, replace(options, archive_id=id_, target=target))(glacier)
+
+    return named
+
+
+def _work(session: Session, options: DownloadOptions) -> Callable[[Glacier], Awaitable[int]]:
+    """Check the target, and return what is to be done with a connection."""
     if options.target != STDOUT:
         # A killed download may have named the file already, which only the catalog can tell.
         is_file = _may_be_done(options) and Path(options.target).is_file()

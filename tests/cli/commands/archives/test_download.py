@@ -49,6 +49,23 @@ def test_bytes_that_nothing_verifies_need_a_word(bare: Cli) -> None:
     assert (bare.folder / "taken").read_bytes() == content[1048576:3145728]
 
 
+def test_an_archive_comes_back_by_its_name(bare: Cli) -> None:
+    """Without TARGET it gets its name in this folder; of two archives the newest, and that is said."""
+    local = ("--local", "glacier")
+    bare(*local, "vault", "create", "v")
+    for content in (b"older", b"newer"):
+        upload_some(Cli(bare.folder, local), "v", content, "--description", "2026/film")
+    upload_some(Cli(bare.folder, local), "v", b"hidden", "--description", "../.profile")
+    done = bare(*local, "download", "v", "--name", "2026/film")
+    assert "2 archives have this name" in done.err
+    assert (bare.folder / "film").read_bytes() == b"newer"
+    for words in (("--name", "../.profile"), ("--name=2026/film", "--job-id=" + "j" * 92, "a")):
+        assert bare(*local, "download", "v", *words, code=2).err
+    assert "no archive named 'x' is on record" in bare(*local, "download", "v", "--name", "x", code=1).err
+    bare(*local, "download", "v", "--name", "../.profile", "profile")
+    assert (bare.folder / "profile").read_bytes() == b"hidden"
+
+
 def test_a_range_of_an_archive(cli: Cli, vault: str) -> None:
     """``--byte-range`` includes both ends, and an existing target is left alone."""
     content = data(3 * MIB)
