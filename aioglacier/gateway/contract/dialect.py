@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
-from aioglacier.core.errors import ResourceNotFoundError
+from aioglacier.core.errors import AccessDeniedError, InsufficientCapacityError, ResourceNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,17 @@ class Meaning(NamedTuple):
 
 
 NO_MEANING: Final = Meaning()
+
+#: Sentences with the next step that both services need.
+SENTENCES: Final[Mapping[type[GlacierError], str]] = {
+    AccessDeniedError: "not allowed; the action to allow is {action}: {message}",
+    InsufficientCapacityError: "no Expedited capacity now; use the tier Standard or Bulk: {message}",
+}
+
+
+def by_code(codes: Mapping[type[GlacierError], str]) -> Mapping[str, type[GlacierError]]:
+    """Return the error for each code, from the codes that mean each error, in one text."""
+    return {code: kind for kind, text in codes.items() for code in text.split()}
 
 
 class Dialect(ABC):

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from aioglacier.core import errors
-from aioglacier.gateway.contract.dialect import Dialect, ErrorDocument
+from aioglacier.gateway.contract.dialect import SENTENCES, Dialect, ErrorDocument, by_code
 from aioglacier.gateway.http.service_errors import printable
 from aioglacier.gateway.s3 import documents
 
@@ -61,60 +61,34 @@ class S3Dialect(Dialect):
     has_hosts_below = True
     request_id_header = "x-amz-request-id"
     errors_in_success = True
-    kinds: ClassVar[Mapping[str, type[errors.GlacierError]]] = {
-        "AccessDenied": errors.AccessDeniedError,
-        "AccountProblem": errors.AccessDeniedError,
-        "AllAccessDisabled": errors.AccessDeniedError,
-        "AuthorizationHeaderMalformed": errors.InvalidCredentialsError,
-        "BadRequest": errors.InvalidParameterError,
-        "BucketAlreadyExists": errors.BucketExistsError,
-        "BucketAlreadyOwnedByYou": errors.BucketIsYoursError,
-        "ConditionalRequestConflict": errors.ObjectConflictError,
-        "EntityTooLarge": errors.InvalidParameterError,
-        "EntityTooSmall": errors.InvalidParameterError,
-        "ExpiredToken": errors.CredentialsExpiredError,
-        "GlacierExpeditedRetrievalNotAvailable": errors.InsufficientCapacityError,
-        "IllegalLocationConstraint": errors.WrongRegionError,
-        "InternalError": errors.TemporaryServiceError,
-        "InvalidAccessKeyId": errors.InvalidCredentialsError,
-        "InvalidArgument": errors.InvalidParameterError,
-        "InvalidBucketName": errors.InvalidParameterError,
-        "InvalidObjectState": errors.NotRetrievedError,
-        "InvalidPart": errors.InvalidParameterError,
-        "InvalidPartOrder": errors.InvalidParameterError,
-        "InvalidRange": errors.InvalidParameterError,
-        "InvalidRequest": errors.InvalidParameterError,
-        "InvalidStorageClass": errors.InvalidParameterError,
-        "InvalidToken": errors.InvalidCredentialsError,
-        "KeyTooLong": errors.InvalidParameterError,
-        "KeyTooLongError": errors.InvalidParameterError,
-        "MalformedXML": errors.InvalidParameterError,
-        "MetadataTooLarge": errors.InvalidParameterError,
-        "NoSuchBucket": errors.BucketNotFoundError,
-        "NoSuchKey": errors.ObjectNotFoundError,
-        "NoSuchLifecycleConfiguration": errors.ResourceNotFoundError,
-        "NoSuchUpload": errors.UploadNotFoundError,
-        "NoSuchVersion": errors.ObjectNotFoundError,
-        "NotFound": errors.ResourceNotFoundError,
-        "NotSignedUp": errors.AccessDeniedError,
-        "OperationAborted": errors.TemporaryServiceError,
-        "PermanentRedirect": errors.WrongRegionError,
-        "PreconditionFailed": errors.ObjectExistsError,
-        "RequestTimeTooSkewed": errors.ClockSkewError,
-        "RequestTimeout": errors.TemporaryServiceError,
-        "RestoreAlreadyInProgress": errors.RestoreInProgressError,
-        "ServiceUnavailable": errors.TemporaryServiceError,
-        "SignatureDoesNotMatch": errors.InvalidCredentialsError,
-        "SlowDown": errors.ThrottledError,
-        "TemporaryRedirect": errors.WrongRegionError,
-        "TokenRefreshRequired": errors.CredentialsExpiredError,
-        "TooManyBuckets": errors.LimitExceededError,
-        "TooManyParts": errors.InvalidParameterError,
-    }
+    kinds = by_code({
+        errors.AccessDeniedError: "AccessDenied AccountProblem AllAccessDisabled NotSignedUp",
+        errors.BucketExistsError: "BucketAlreadyExists",
+        errors.BucketIsYoursError: "BucketAlreadyOwnedByYou",
+        errors.BucketNotFoundError: "NoSuchBucket",
+        errors.ClockSkewError: "RequestTimeTooSkewed",
+        errors.CredentialsExpiredError: "ExpiredToken TokenRefreshRequired",
+        errors.InsufficientCapacityError: "GlacierExpeditedRetrievalNotAvailable",
+        errors.InvalidCredentialsError:
+            "AuthorizationHeaderMalformed InvalidAccessKeyId InvalidToken SignatureDoesNotMatch",
+        errors.InvalidParameterError:
+            "BadRequest EntityTooLarge EntityTooSmall InvalidArgument InvalidBucketName InvalidPart "
+            "InvalidPartOrder InvalidRange InvalidRequest InvalidStorageClass KeyTooLong KeyTooLongError "
+            "MalformedXML MetadataTooLarge TooManyParts",
+        errors.LimitExceededError: "TooManyBuckets",
+        errors.NotRetrievedError: "InvalidObjectState",
+        errors.ObjectConflictError: "ConditionalRequestConflict",
+        errors.ObjectExistsError: "PreconditionFailed",
+        errors.ObjectNotFoundError: "NoSuchKey NoSuchVersion",
+        errors.ResourceNotFoundError: "NoSuchLifecycleConfiguration NotFound",
+        errors.RestoreInProgressError: "RestoreAlreadyInProgress",
+        errors.TemporaryServiceError: "InternalError OperationAborted RequestTimeout ServiceUnavailable",
+        errors.ThrottledError: "SlowDown",
+        errors.UploadNotFoundError: "NoSuchUpload",
+        errors.WrongRegionError: "IllegalLocationConstraint PermanentRedirect TemporaryRedirect",
+    })  # fmt: skip
     sentences: ClassVar[Mapping[type[errors.GlacierError], str]] = {
-        errors.AccessDeniedError: "not allowed; the action to allow is {action}: {message}",
-        errors.InsufficientCapacityError: "no Expedited capacity now; use the tier Standard or Bulk: "
-        "{message}",
+        **SENTENCES,
         errors.NotRetrievedError: "the object must be restored before it can be read: {message}",
         errors.ObjectExistsError: "there is an object under this key; choose another, or allow to overwrite "
         "it: {message}",

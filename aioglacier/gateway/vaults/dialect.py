@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from aioglacier.core import errors
-from aioglacier.gateway.contract.dialect import Dialect, ErrorDocument
+from aioglacier.gateway.contract.dialect import SENTENCES, Dialect, ErrorDocument, by_code
 from aioglacier.gateway.http.service_errors import printable
 
 if TYPE_CHECKING:
@@ -32,35 +32,23 @@ class VaultDialect(Dialect):
     has_hosts_below = False
     request_id_header = "x-amzn-RequestId"
     errors_in_success = False
-    kinds: ClassVar[Mapping[str, type[errors.GlacierError]]] = {
-        "AccessDenied": errors.AccessDeniedError,
-        "BadRequest": errors.InvalidParameterError,
-        "ExpiredToken": errors.CredentialsExpiredError,
-        "IncompleteSignature": errors.InvalidCredentialsError,
-        "InsufficientCapacity": errors.InsufficientCapacityError,
-        "InternalFailure": errors.TemporaryServiceError,
-        "InternalServerError": errors.TemporaryServiceError,
-        "InvalidClientTokenId": errors.InvalidCredentialsError,
-        "InvalidParameterValue": errors.InvalidParameterError,
-        "InvalidSignature": errors.InvalidCredentialsError,
-        "LimitExceeded": errors.LimitExceededError,
-        "MissingAuthenticationToken": errors.InvalidCredentialsError,
-        "MissingParameterValue": errors.InvalidParameterError,
-        "NoLongerSupported": errors.NoLongerSupportedError,
-        "PolicyEnforced": errors.PolicyEnforcedError,
-        "RequestTimeout": errors.TemporaryServiceError,
-        "ResourceNotFound": errors.ResourceNotFoundError,
-        "Serialization": errors.InvalidParameterError,
-        "ServiceUnavailable": errors.TemporaryServiceError,
-        "SignatureDoesNotMatch": errors.InvalidCredentialsError,
-        "Throttling": errors.ThrottledError,
-        "TooManyRequests": errors.ThrottledError,
-        "UnrecognizedClient": errors.InvalidCredentialsError,
-    }
+    kinds = by_code({
+        errors.AccessDeniedError: "AccessDenied",
+        errors.CredentialsExpiredError: "ExpiredToken",
+        errors.InsufficientCapacityError: "InsufficientCapacity",
+        errors.InvalidCredentialsError:
+            "IncompleteSignature InvalidClientTokenId InvalidSignature MissingAuthenticationToken "
+            "SignatureDoesNotMatch UnrecognizedClient",
+        errors.InvalidParameterError: "BadRequest InvalidParameterValue MissingParameterValue Serialization",
+        errors.LimitExceededError: "LimitExceeded",
+        errors.NoLongerSupportedError: "NoLongerSupported",
+        errors.PolicyEnforcedError: "PolicyEnforced",
+        errors.ResourceNotFoundError: "ResourceNotFound",
+        errors.TemporaryServiceError: "InternalFailure InternalServerError RequestTimeout ServiceUnavailable",
+        errors.ThrottledError: "Throttling TooManyRequests",
+    })  # fmt: skip
     sentences: ClassVar[Mapping[type[errors.GlacierError], str]] = {
-        errors.AccessDeniedError: "not allowed; the action to allow is {action}: {message}",
-        errors.InsufficientCapacityError: "no Expedited capacity now; use the tier Standard or Bulk: "
-        "{message}",
+        **SENTENCES,
         errors.NoLongerSupportedError: "since 15 December 2025 Glacier takes no new vault customers; use the "
         "S3 Glacier storage classes instead: {message}",
         errors.PolicyEnforcedError: "the account's data retrieval policy allows less in an hour; try again "
