@@ -30,7 +30,7 @@ from aioglacier.bulk.formats.folder_descriptions import (
     file_folder,
     read_description,
 )
-from aioglacier.bulk.places.vault_place import JobRetriever
+from aioglacier.bulk.places.vault_place import VaultPlace
 from aioglacier.bulk.restore.bundle_reader import BundleReader, tail_size
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.catalog.folders.entry_records import BundleRecord, Entry
@@ -146,9 +146,10 @@ class FolderRecovery:
         self._done = Recovered()
         self._hosts: dict[str, str] = {}
         self._options = options or RecoveryOptions()
-        self._context = vault.context.recorded()
+        self._place = VaultPlace(vault)
+        self._context = self._place.context
         self._budget = budget
-        self._retriever = JobRetriever(vault, self._options.tier)
+        self._retriever = self._place.retriever(self._options.tier)
         self._reader = BundleReader(self._retriever)
 
     @property

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
-from aioglacier.bulk.places.vault_place import JobRetriever
+from aioglacier.bulk.places.vault_place import VaultPlace
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
@@ -125,7 +125,8 @@ class FolderVerify:
         options: VerifyOptions | None = None,
     ) -> None:
         self._options = options or VerifyOptions()
-        self._context = vault.context.recorded()
+        self._place = VaultPlace(vault)
+        self._context = self._place.context
         self._root = os.path.realpath(os.fsdecode(directory))
         self._budget = budget
         self._counts = _Counts()
@@ -133,7 +134,7 @@ class FolderVerify:
         self._ahead = _Ahead(iter(()), self._unproven)
         self._sample = VaultSample(
             self._context,
-            JobRetriever(vault, self._options.tier),
+            self._place.retriever(self._options.tier),
             self._counts.findings,
             size=self._options.sample,
             identities=self._options.identities,
@@ -181,7 +182,7 @@ class FolderVerify:
                 f"{known or 'no folder there'}. 'sync' takes a folder to a vault"
             )
         with suppress(VaultNotFoundError):  # what was in it is in doubt now, and reported file by file
-            await self._context.look()
+            await self._place.look()
         await drop_fruitless_versions(self._context, tree)
         identities = self._options.identities
         recipients = await catalog.runs.recipients(tree)

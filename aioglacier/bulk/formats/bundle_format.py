@@ -37,9 +37,6 @@ SKIPPABLE_SIZE: Final = 512
 
 PART_SIZE: Final = 64 * MIB
 
-#: A larger bundle would save two requests in 66; a smaller one would lose less to a kill.
-BUNDLE_SIZE: Final = 4096 * MIB
-
 #: A skippable frame begins with 8 bytes of its own.
 _LONGEST_TRAILER: Final = SKIPPABLE_SIZE - 8
 

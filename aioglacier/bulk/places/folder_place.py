@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.core.models import Archive, ArchiveId
+    from aioglacier.core.models import Archive, ArchiveId, Tier
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -56,6 +57,10 @@ class Retriever(Protocol):
     @property
     def whole(self) -> Container[ArchiveId]: ...  # noqa: D102
 
+    async def learn(self) -> None:
+        """Learn what every plan needs. It costs nothing."""
+        ...
+
     async def look(self) -> None:
         """Ask what was asked for before, by any program. It costs nothing."""
         ...
@@ -75,4 +80,53 @@ class Retriever(Protocol):
 
     def forget(self, archive_id: ArchiveId, byte_range: ByteRange | None) -> None:
         """Leave out what can no longer be read, or will never be."""
+        ...
+
+
+class SidecarFile(Protocol):
+    """The sidecar of a bundle that is being written; see ``bundle_sidecar``."""
+
+    async def write(self, data: bytes) -> None:
+        """Add a page of the index, or the trailer."""
+        ...
+
+    async def keep(self, archive: Archive) -> None:
+        """Put the sidecar beside its bundle, which is made by now."""
+        ...
+
+
+class FolderPlace(Protocol):
+    """A vault or a bucket that keeps folders."""
+
+    @property
+    def context(self) -> RecordedVault:
+        """The place with its records."""
+        ...
+
+    @property
+    def bundle_size(self) -> int:
+        """Bytes after which a bundle ends, by default."""
+        ...
+
+    async def look(self) -> None:
+        """Ask the place what it has, so that what is on record and is not there counts no more."""
+        ...
+
+    async def count_archives(self) -> int | None:
+        """Return how many archives are there, ``None`` if that may not be known."""
+        ...
+
+    @property
+    def recovery(self) -> str:
+        """The commands that rebuild a lost catalog."""
+        ...
+
+    def retriever(self, tier: Tier, days: int = 1) -> Retriever:
+        """Return what asks for archives; ``days`` is the life of a restored copy."""
+        ...
+
+    def open_sidecar(
+        self, compression: str | None, encryption: str | None
+    ) -> AbstractAsyncContextManager[SidecarFile]:
+        """Begin the sidecar of a bundle, which may be nothing where a place needs none."""
         ...

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
+from aioglacier.core.errors import AccessDeniedError
+from aioglacier.core.limits import MIB
 from aioglacier.core.models import JobStatus
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from aioglacier.client.job import Job
@@ -16,6 +20,52 @@ if TYPE_CHECKING:
     from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
+
+
+#: A larger bundle would save two requests in 66; a smaller one would lose less to a kill.
+BUNDLE_SIZE: Final = 4096 * MIB
+
+
+class VaultPlace:
+    """See ``FolderPlace``."""
+
+    bundle_size: Final = BUNDLE_SIZE
+
+    def __init__(self, vault: Vault) -> None:
+        self.context = vault.context.recorded()
+        self.recovery = f"'aioglacier inventory {vault.name}', then 'aioglacier catalog recover {vault.name}'"
+        self._vault = vault
+
+    async def look(self) -> None:
+        """See ``FolderPlace``."""
+        await self.context.look()
+
+    async def count_archives(self) -> int | None:
+        """See ``FolderPlace``."""
+        with suppress(AccessDeniedError):
+            return (await self.context.gateway.describe_vault(self.context.name)).archive_count
+        return None
+
+    def retriever(self, tier: Tier, days: int = 1) -> JobRetriever:
+        """See ``FolderPlace``; a job's output lives a day."""
+        del days
+        return JobRetriever(self._vault, tier)
+
+    @asynccontextmanager
+    async def open_sidecar(self, compression: str | None, encryption: str | None) -> AsyncIterator[NoSidecar]:
+        """See ``FolderPlace``; any range of an archive can be retrieved, so none is needed."""
+        del compression, encryption
+        yield NoSidecar()
+
+
+class NoSidecar:
+    """See ``SidecarFile``."""
+
+    async def write(self, data: bytes) -> None:
+        """See ``SidecarFile``."""
+
+    async def keep(self, archive: Archive) -> None:
+        """See ``SidecarFile``."""
 
 
 class JobRetriever:
@@ -29,6 +79,9 @@ class JobRetriever:
         self._vault = vault
         self._tier = tier
         self._jobs: dict[tuple[ArchiveId, ByteRange | None], Job] = {}
+
+    async def learn(self) -> None:
+        """See ``Retriever``."""
 
     async def look(self) -> None:
         """See ``Retriever``."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.bulk.formats.age import no_identity
-from aioglacier.bulk.places.vault_place import JobRetriever
+from aioglacier.bulk.places.vault_place import VaultPlace
 from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.restore.folder_version import FolderVersion
 from aioglacier.bulk.restore.outline import Outline
@@ -85,12 +85,13 @@ class FolderRestore:
         options: RestoreOptions | None = None,
     ) -> None:
         self._options = options or RestoreOptions()
-        self._context = vault.context.recorded()
+        self._place = VaultPlace(vault)
+        self._context = self._place.context
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
         self._budget = budget
         self._plan: RestorePlan | None = None
         self._progress = RestoreProgress()
-        self._retriever = JobRetriever(vault, self._options.tier)
+        self._retriever = self._place.retriever(self._options.tier, self._options.days)
 
     @property
     def failures(self) -> list[PathFailure]:
@@ -122,6 +123,7 @@ class FolderRestore:
 
     async def plan(self) -> RestorePlan:
         """Return what ``run`` would ask for without any job; nothing is asked for or written."""
+        await self._retriever.learn()
         version = await FolderVersion.find(self._context, self._options)
         is_there = await anyio.Path(self._root).is_dir()
         placer = await run_in_thread(partial(self._open_placer, is_made=False)) if is_there else None
@@ -140,7 +142,7 @@ class FolderRestore:
             GlacierError: What keeps the rest from being brought back. Single files that cannot be are in
                 ``failures`` instead.
         """
-        await self._context.look()
+        await self._place.look()
         version = await FolderVersion.find(self._context, self._options)
         placer = await run_in_thread(partial(self._open_placer, is_made=True))
         settings = {"patterns": list(self._options.selection.patterns)}
@@ -160,6 +162,7 @@ class FolderRestore:
 
     async def _run(self, version: FolderVersion, placer: Placer) -> None:
         outline = Outline(version, placer, self._progress)
+        await self._retriever.learn()
         plan = await self._make_plan(version, placer)
         if plan.is_barred:
             await outline.open_folders()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from aioglacier.bulk.formats.age import AGE
 from aioglacier.bulk.formats.folder_descriptions import describe_file
 from aioglacier.bulk.sync.folder_files import hash_file, look_at_file, new_version, reading
 from aioglacier.bulk.sync.seal_files import archive_sealed
@@ -47,13 +48,13 @@ if TYPE_CHECKING:
 
     from aioglacier.bulk.formats.age import Recipients
     from aioglacier.bulk.path_failures import PathFailures
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.compare import Change, Known
     from aioglacier.bulk.sync.plan import SyncSnapshot
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.bulk.sync.stored_contents import StoredContents
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.vault_context import RecordedVault
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 #: Errors that concern one file; the run goes on with the others.
@@ -79,7 +80,7 @@ class BigFiles:
 
     def __init__(
         self,
-        context: RecordedVault,
+        place: FolderPlace,
         root: str,
         recipients: Recipients | None,
         stored: StoredContents,
@@ -87,7 +88,8 @@ class BigFiles:
         failures: PathFailures,
     ) -> None:
         self.top = root
-        self._context = context
+        self._place = place
+        self._context = place.context
         self._root = root
         self._recipients = recipients
         self._stored = stored
@@ -141,6 +143,7 @@ class BigFiles:
                 archive = await archive_sealed(
                     self._context, tree, run, found, self.top, self._recipients, show
                 )
+                await self._keep_sidecar(archive, AGE)
         else:
             try:
                 archive = await self._archive(tree, run, found, restart=False)
@@ -178,6 +181,11 @@ class BigFiles:
         self._stored.linked += 1
         return True
 
+    async def _keep_sidecar(self, archive: Archive, encryption: str | None) -> None:
+        """Keep the facts of an archive beside it, where the place wants that: they have its tree hash."""
+        async with self._place.open_sidecar(None, encryption) as sidecar:
+            await sidecar.keep(archive)
+
     async def _look_at(self, found: Found) -> tuple[FileIdentity, dict[str, bytes]]:
         return await run_in_thread(partial(look_at_file, self.top, found.path))
 
@@ -208,6 +216,7 @@ class BigFiles:
             _, attributes = await self._look_at(found)
             entry = new_version(now, tree.number, run, attributes=attributes)
             await catalog.entries.add([entry._replace(upload=record.upload)])
+            await self._keep_sidecar(archive, None)
             await catalog.uploads.record_told(record.upload)  # last: until then the next run records it
         return archive
 

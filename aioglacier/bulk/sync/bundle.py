@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream
 
     from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.bulk.places.folder_place import FolderPlace, SidecarFile
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.bulk.sync.plan import SyncOptions, SyncSnapshot
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.vault_context import RecordedVault
 
 _RECORDED_AT_ONCE: Final = 4000
 
@@ -58,7 +58,7 @@ class BundleWriter:
 
     def __init__(
         self,
-        context: RecordedVault,
+        place: FolderPlace,
         tree: TreeRecord,
         run: RunNumber,
         record: BundleRecord,
@@ -68,7 +68,8 @@ class BundleWriter:
         self.writer = writer.archive
         self.record = record
         self.archive: Archive | None = None
-        self._catalog = context.catalog
+        self._place = place
+        self._catalog = place.context.catalog
         self._tree = tree
         self._run = run
         self._paced = writer
@@ -98,9 +99,16 @@ class BundleWriter:
 
     async def finish(self) -> Archive:
         """Write the index and make the archive; from then on its members count."""
+        async with self._place.open_sidecar(self.record.compression, self.record.encryption) as sidecar:
+            await self._finish(sidecar)
+            assert self.archive is not None  # noqa: S101  # or it would have failed
+            await sidecar.keep(self.archive)  # a kill before this leaves it to the next run
+            return self.archive
+
+    async def _finish(self, sidecar: SidecarFile) -> None:
         await self._flush()  # the index is made from the records
         start = self.writer.position
-        index_hash = await self._write_index()
+        index_hash = await self._write_index(sidecar)
         self.record = record = replace(
             self.record, index_position=start, index_size=self.writer.position - start
         )
@@ -116,18 +124,19 @@ class BundleWriter:
             self._tree.host if is_plain else "",
             self._tree.root if is_plain else None,
         )
-        await self.writer.write(encode_trailer(trailer))
+        end = encode_trailer(trailer)
+        await self.writer.write(end)
+        await sidecar.write(end)
         # The place of the index, before the archive.
         await self._catalog.bundles.record(self._tree, self._run, record)
         self.archive = await self.writer.complete()  # here all members begin to count
         await self._catalog.bundles.finish(record.upload)  # a kill before this loses no member
-        return self.archive
 
     async def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
         await self._catalog.entries.add(waiting)
 
-    async def _write_index(self) -> bytes:
+    async def _write_index(self, sidecar: SidecarFile) -> bytes:
         """Write the index from the records, page by page; return its hash."""
         hasher = hashlib.sha256()
         number = 0
@@ -137,6 +146,7 @@ class BundleWriter:
             )
             hasher.update(page)
             await self._paced.write(page)
+            await sidecar.write(page)
             number += 1
         return hasher.digest()[:16]
 
@@ -156,7 +166,7 @@ class BundleWriter:
 
 @asynccontextmanager
 async def open_bundle(
-    context: RecordedVault,
+    place: FolderPlace,
     tree: TreeRecord,
     run: RunNumber,
     patience: Patience,
@@ -168,6 +178,7 @@ async def open_bundle(
 
     ``patience`` belongs to all bundles of a run, since it concerns the service and this machine.
     """
+    context = place.context
     encryption = AGE if recipients is not None else None
     records: list[BundleRecord] = []
 
@@ -177,7 +188,7 @@ async def open_bundle(
 
     description = describe_bundle(tree.root if recipients is None else None)
     async with open_in_parts(context, description, context.part_size(PART_SIZE), note=note) as (_, writer):
-        yield BundleWriter(context, tree, run, records[0], PacedWriter(writer, patience), recipients)
+        yield BundleWriter(place, tree, run, records[0], PacedWriter(writer, patience), recipients)
 
 
 class Bundling:
@@ -190,12 +201,13 @@ class Bundling:
         bundle: The bundle that is being written.
     """
 
-    def __init__(self, context: RecordedVault, options: SyncOptions, counters: SyncSnapshot) -> None:
+    def __init__(self, place: FolderPlace, options: SyncOptions, counters: SyncSnapshot) -> None:
         self.compression = "zstd" if options.compress else None
         self.encryption = AGE if options.recipients is not None else None
         self.given_up = 0
         self.bundle: BundleWriter | None = None
-        self._context = context
+        self._place = place
+        self._size = options.bundle_size or place.bundle_size
         self._options = options
         self._counters = counters
         self._patience = Patience()
@@ -214,7 +226,7 @@ class Bundling:
             packed = await _next(take)
             while packed is not None:
                 async with open_bundle(
-                    self._context,
+                    self._place,
                     tree,
                     run,
                     self._patience,
@@ -223,7 +235,7 @@ class Bundling:
                 ) as bundle:
                     self.bundle = bundle
                     try:
-                        while packed is not None and bundle.writer.position < self._options.bundle_size:
+                        while packed is not None and bundle.writer.position < self._size:
                             await bundle.add(packed)
                             self._counters.archived += len(packed.entries)
                             self._counters.archived_size += packed.size

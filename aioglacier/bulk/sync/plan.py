@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioglacier.bulk.formats.age import SEALING
-from aioglacier.bulk.formats.bundle_format import BUNDLE_SIZE, PART_SIZE
+from aioglacier.bulk.formats.bundle_format import PART_SIZE
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER
 from aioglacier.core.planning import choose_part_size, count_parts
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aioglacier.bulk.formats.age import Recipients
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.compare import Change
-    from aioglacier.recorded.vault_context import RecordedVault
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SyncOptions:
         include: Patterns that bring back excluded paths.
         is_thorough: Read every file, whatever its times say.
         compress: Compress members with zstd.
-        bundle_size: Bytes after which a bundle ends.
+        bundle_size: Bytes after which a bundle ends; ``None`` for what suits the place.
         largest_member: Larger files are archives of their own; at most 16 MiB.
         recipients: The recipients to encrypt to.
         allows_plain: Encrypt nothing, although the ``sync`` before did.
@@ -39,7 +39,7 @@ class SyncOptions:
     include: Sequence[str] = ()
     is_thorough: bool = False
     compress: bool = False
-    bundle_size: int = BUNDLE_SIZE
+    bundle_size: int | None = None
     largest_member: int = LARGEST_MEMBER
     recipients: Recipients | None = None
     allows_plain: bool = False
@@ -123,9 +123,10 @@ class _Sum:
 class Planning:
     """Adds up the work of a ``sync``."""
 
-    def __init__(self, options: SyncOptions, context: RecordedVault) -> None:
+    def __init__(self, options: SyncOptions, place: FolderPlace) -> None:
         self._options = options
-        self._part_size = context.part_size(PART_SIZE)
+        self._part_size = place.context.part_size(PART_SIZE)
+        self._bundle_size = options.bundle_size or place.bundle_size
         self._all = _Sum()
         self._big = _Sum()
         self._bundled = _Sum()
@@ -152,7 +153,7 @@ class Planning:
 
     def result(self, unchanged: int, failed: int) -> SyncPlan:
         """Return the plan."""
-        bundles = -(-self._bundled.size // self._options.bundle_size)
+        bundles = -(-self._bundled.size // self._bundle_size)
         parts = -(-self._bundled.size // self._part_size)
         return SyncPlan(
             files=self._all.files,

@@ -30,11 +30,11 @@ from aioglacier.tasks.threads import run_in_thread
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.bulk.sync.plan import SyncOptions
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
-    from aioglacier.recorded.vault_context import RecordedVault
 
 _PACKERS: Final = 2
 _BIG_FILES_AT_ONCE: Final = 3
@@ -51,8 +51,8 @@ class Stages:
         gone: Paths on record that are gone from the folder.
     """
 
-    def __init__(self, context: RecordedVault, root: str, options: SyncOptions) -> None:
-        self._context = context
+    def __init__(self, place: FolderPlace, root: str, options: SyncOptions) -> None:
+        self._context = context = place.context
         self._root = root
         self._stored = StoredContents(context, options.recipients, least=options.largest_member)
         self._stoppable = anyio.CancelScope()
@@ -60,9 +60,9 @@ class Stages:
         self.failures = PathFailures()
         self.gone: list[Known] = []
         self.look = FolderLook(root, options, context.catalog.entries)
-        self.bundling = Bundling(context, options, self.counters)
+        self.bundling = Bundling(place, options, self.counters)
         self._big_files = BigFiles(
-            context, root, options.recipients, self._stored, self.counters, self.failures
+            place, root, options.recipients, self._stored, self.counters, self.failures
         )
 
     @property

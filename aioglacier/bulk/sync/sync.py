@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from aioglacier.bulk.places.vault_place import VaultPlace
 from aioglacier.bulk.settling import outcome_of, settle_folder
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
 from aioglacier.bulk.sync.unmounted import find_unmounted
-from aioglacier.core.errors import AccessDeniedError, ConfigurationError
+from aioglacier.core.errors import ConfigurationError
 from aioglacier.files.host import machine_name, user_name
 from aioglacier.tasks.see_through import GRACE_SECONDS
 from aioglacier.tasks.threads import run_in_thread
@@ -45,9 +45,10 @@ class FolderSync:
         self.notices: list[str] = []
         self.unmounted: list[bytes] = []
         self._options = options or SyncOptions()
-        self._context = vault.context.recorded()
+        self._place = VaultPlace(vault)
+        self._context = self._place.context
         self._root = os.path.realpath(os.fsdecode(directory))
-        self._stages = Stages(self._context, self._root, self._options)
+        self._stages = Stages(self._place, self._root, self._options)
         self._held_back: list[Known] = []
         self._run: tuple[TreeRecord, RunNumber] | None = None
         self._is_prepared = False
@@ -87,7 +88,7 @@ class FolderSync:
         if self._is_prepared:
             return
         await run_in_thread(lambda: os.close(open_top(os.fsencode(self._root))))
-        await self._context.look()  # archives of a deleted vault of this name count no more
+        await self._place.look()  # what is on record and is not there counts no more
         await self._note_unknown_archives()
         await self._note_other_machines()
         self._is_prepared = True
@@ -154,7 +155,7 @@ class FolderSync:
     async def plan(self) -> SyncPlan:
         """Scan everything, and return what ``run`` would do; nothing is sent or recorded."""
         tree = await self._context.catalog.trees.find(self._context.key, self._root, self._host())
-        planning, look = Planning(self._options, self._context), self._stages.look
+        planning, look = Planning(self._options, self._place), self._stages.look
         await run_in_thread(partial(look.compare, tree, planning.add))
         return planning.result(look.comparison.unchanged if look.comparison else 0, len(look.scan.failures))
 
@@ -192,14 +193,12 @@ class FolderSync:
         context, name = self._context, self._context.name
         if (await context.catalog.archives.totals(context.key)).archives:
             return
-        with suppress(AccessDeniedError):
-            count = (await context.gateway.describe_vault(name)).archive_count
-            if count:
-                self.notices.append(
-                    f"vault {name!r} has {count:,} archives, and the catalog has none of them on record. If "
-                    "the catalog was lost, stop now, or stored files are sent and billed again: use "
-                    f"'aioglacier inventory {name}', then 'aioglacier catalog recover {name}'"
-                )
+        if count := await self._place.count_archives():
+            self.notices.append(
+                f"{name!r} has {count:,} archives, and the catalog has none of them on record. If the "
+                "catalog was lost, stop now, or stored files are sent and billed again: use "
+                f"{self._place.recovery}"
+            )
 
     async def _note_other_machines(self) -> None:
         """Note that another machine has a folder of this path on record, if this one is new.

@@ -46,7 +46,7 @@ def _fold(given: dict[str, Any]) -> None:
     options = take_options(SyncOptions, given)
     if options.allows_plain and options.recipients is not None:
         raise click.UsageError("--no-encryption has no recipients; give one or the other")
-    if options.bundle_size < MIB:
+    if options.bundle_size is not None and options.bundle_size < MIB:
         raise click.UsageError(f"a bundle has 1MiB or more, not {options.bundle_size} bytes")
     if options.largest_member > LARGEST_MEMBER:
         raise click.UsageError(
