@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 #: Bytes of one block that iteration gives out.
 _BLOCK_SIZE: Final = 1024 * 1024
 
+#: A reader fetches ahead into a quarter of the memory: bytes that are given out in order wait for each other
+#: there, and programs that read also hold what they make of the bytes.
+_SHARE: Final = 4
+
 
 class ArchiveReader:
     """Gives the bytes of an output, or a range of it, in order; each is verified before it is given.
@@ -141,12 +145,13 @@ class _PiecesAhead:
         self._output = output
         self._resources = resources
         self._tasks = tasks
-        wanted = choose_piece_size(resources)
+        wanted = choose_piece_size(resources, _SHARE)
         self._piece_size = output.proofs.largest(wanted)
         if self._piece_size > resources.buffers.limit:
             raise MemoryLimitError(part_size=self._piece_size, memory_limit=resources.buffers.limit)
         self._planned = output.proofs.pieces(byte_range, output.size, wanted)
         self.pieces: deque[_Piece] = deque()
+        self._most = max(2, resources.buffers.limit // _SHARE // self._piece_size)
         self.moved = 0
         self.is_stopped = False
 
@@ -172,7 +177,7 @@ class _PiecesAhead:
     async def _fetch_ahead(self) -> None:
         """Keep pieces under way for every connection; wait for memory only while there are none at all."""
         buffers = self._resources.buffers
-        while len(self.pieces) < self._resources.parts_at_once:
+        while len(self.pieces) < min(self._most, self._resources.parts_at_once):
             if self.pieces:
                 buffer = buffers.try_acquire(self._piece_size)
             else:
@@ -208,7 +213,7 @@ async def open_reader(
 ) -> AsyncIterator[ArchiveReader]:
     """Open a reader; the end of the block drops what is still being fetched."""
     range_ = checked_range(byte_range, output.size)
-    resources.hasher.expect(range_.size, choose_piece_size(resources))
+    resources.hasher.expect(range_.size, choose_piece_size(resources, _SHARE))
     tasks = anyio.create_task_group()
     await tasks.__aenter__()
     ahead = _PiecesAhead(output, resources, range_, tasks)

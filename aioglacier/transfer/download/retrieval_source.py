@@ -125,13 +125,14 @@ class GlacierOutput:
         return combine_leaves(self._leaves[first * HASH_SIZE : last * HASH_SIZE])
 
 
-def choose_piece_size(resources: TransferResources) -> int:
-    """Return the bytes to fetch at once: 16 MiB, or less to give each connection a piece in half the memory.
+def choose_piece_size(resources: TransferResources, share: int = 2) -> int:
+    """Return the bytes to fetch at once: 16 MiB, or less to give each connection one in that share of memory.
 
-    The first sixteen connections: pieces get no smaller for the sake of more, since each costs a round trip.
+    The share is half, or a quarter where ``share`` is 4. Only the first sixteen connections count:
+    pieces get no smaller for the sake of more, since each costs a round trip.
     """
     size = _LARGEST_PIECE
-    while size > MIB and size * min(resources.parts_at_once, _PIECES) > resources.buffers.limit // 2:
+    while size > MIB and size * min(resources.parts_at_once, _PIECES) > resources.buffers.limit // share:
         size //= 2
     return size
 

@@ -180,7 +180,7 @@ async def test_one_task_reads_at_a_time(resources: TransferResources) -> None:
             await reader.read(5)
 
 
-async def test_reading_ahead_stops_at_half_of_the_memory() -> None:
+async def test_reading_ahead_stops_at_a_quarter_of_the_memory() -> None:
     """A caller who takes his time holds no more than that, and leaves the rest to others."""
     output = MemoryOutput(DATA)
     async with (
@@ -189,8 +189,8 @@ async def test_reading_ahead_stops_at_half_of_the_memory() -> None:
     ):
         await reader.read(1)
         await wait_all_tasks_blocked()
-        assert resources.buffers.lent == 4
-        assert len(output.asked) == 4
+        assert resources.buffers.lent == 2
+        assert len(output.asked) == 2
         assert await reader.read() == DATA[1:]
 
 
