@@ -10,9 +10,10 @@ import anyio
 import psutil
 import pytest
 
+from aioglacier.core.crc import crc64nvme
 from aioglacier.core.treehash import hash_part
 from aioglacier.transfer.hashing import workers
-from aioglacier.transfer.hashing.part_job import PartJob
+from aioglacier.transfer.hashing.part_job import CRC, PartJob
 from aioglacier.transfer.hashing.workers import LARGEST_IN_THREAD, WORTH_WORKERS, open_hasher
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
@@ -112,6 +113,19 @@ async def test_parts_that_no_worker_hashes_do_not_count() -> None:
     async with open_hasher("auto", 1) as hasher:
         hasher.expect(2 * WORTH_WORKERS, MIB)
         await hash_some(hasher)
+        assert children() == before
+
+
+async def test_a_fast_checksum_starts_no_worker() -> None:
+    """A thread has made a CRC before a worker could have been asked."""
+    before = children()
+    async with open_hasher("auto", 1) as hasher:
+        hasher.expect(2 * WORTH_WORKERS, SIZE)
+        buffer = hasher.make_memory(SIZE)
+        buffer.view[:] = DATA[:SIZE]
+        hashes = await hasher.run(PartJob(SIZE, hashes=CRC), buffer)
+        assert hashes.crc64nvme == crc64nvme(DATA[:SIZE]).to_bytes(8, "big")
+        buffer.close()
         assert children() == before
 
 
