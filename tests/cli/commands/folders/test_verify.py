@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from tests.bulk.conftest import make_tree
+from tests.bulk.conftest import make_tree, write
+from tests.cli.conftest import MIB, ask, data, faulty
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,3 +25,17 @@ def test_verify_tells_rot_from_change_by_its_exit_code(program: Cli, tmp_path: P
     (tree / "private").write_bytes(b"secreT")
     os.utime(tree / "private", ns=(status.st_mtime_ns, status.st_mtime_ns))
     assert "rotten: private" in program("verify", "tree", "photos", code=4).text
+
+
+def test_two_samples_at_once_buy_nothing_twice(tmp_path: Path) -> None:
+    """Each MiB of the sample is one job, whichever process starts it, and both find the folder as it was."""
+    slow = {"operation": "InitiateJob", "kind": "delay", "seconds": 0.2, "count": 12}
+    with faulty(tmp_path, slow) as cli, ExitStack() as stack:
+        write(tmp_path / "tree", {"big": data(4 * MIB)})
+        cli("sync", "tree", "v")
+        runs = [stack.enter_context(cli.started("verify", "tree", "v", "--sample=9")) for _ in range(2)]
+        assert [run.wait(60) for run in runs] == [0, 0]
+        ranges = [
+            job["RetrievalByteRange"] for job in ask(cli.arguments[1], "GET", "vaults/v/jobs")["JobList"]
+        ]
+    assert len(ranges) == len(set(ranges)) == 5
