@@ -2,7 +2,8 @@
 
 ``FolderSync`` archives a folder, ``FolderRestore`` brings it back, ``FolderVerify`` compares folder, catalog
 and vault, ``FolderRecovery`` rebuilds the records of a lost catalog. ``StreamUpload`` and ``StreamDownload``
-archive and restore a stream of any length. A name is loaded when it is first used.
+archive and restore a stream of any length. ``ArchiveRestore`` brings back archives that other programs made.
+A name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from aioglacier.bulk.archives.archive_choice import ArchiveOptions as ArchiveOptions
+    from aioglacier.bulk.archives.archive_restore import (
+        ArchiveRestore as ArchiveRestore,
+        ArchivesSnapshot as ArchivesSnapshot,
+    )
+    from aioglacier.bulk.archives.move_plan import ArchivePlan as ArchivePlan
+    from aioglacier.bulk.archives.move_run import PaceOptions as PaceOptions
     from aioglacier.bulk.findings import Finding as Finding, Trouble as Trouble
     from aioglacier.bulk.formats.age import (
         Identities as Identities,
@@ -56,6 +64,10 @@ if TYPE_CHECKING:
 
 #: The public names of each module.
 _HOMES: Final = {
+    "archives.archive_choice": ("ArchiveOptions",),
+    "archives.archive_restore": ("ArchiveRestore", "ArchivesSnapshot"),
+    "archives.move_plan": ("ArchivePlan",),
+    "archives.move_run": ("PaceOptions",),
     "findings": ("Finding", "Trouble"),
     "recover": ("FolderRecovery", "Recovered", "RecoveryOptions", "RecoveryPlan"),
     "restore.restore": ("FolderRestore", "RestoreSnapshot"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.folders.runs import Runs
     from aioglacier.catalog.folders.trees import Trees
     from aioglacier.catalog.jobs import Downloads, Jobs
+    from aioglacier.catalog.moves.moves import Moves
     from aioglacier.catalog.records import VaultKey
     from aioglacier.catalog.reports import Reports
     from aioglacier.catalog.storage.backend import Store
@@ -52,6 +53,7 @@ _LATER: Final = {
     "bundles": "folders.bundles.Bundles",
     "entries": "folders.entries.Entries",
     "reports": "reports.Reports",
+    "moves": "moves.moves.Moves",
 }
 
 _scheme: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
@@ -77,6 +79,7 @@ class Catalog:
         runs: The runs of ``sync``, ``restore`` and ``verify``.
         bundles: The archives that folders are kept in.
         entries: The versions of the paths of folders.
+        moves: Archives on their way out of vaults.
         reports: Sums and checks over everything on record.
     """
 
@@ -87,6 +90,7 @@ class Catalog:
     runs: Runs
     bundles: Bundles
     entries: Entries
+    moves: Moves
     reports: Reports
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:

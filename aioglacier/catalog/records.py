@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, NewType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -269,3 +269,73 @@ class DownloadRecord:
     outcome: str  # a remark about the end, or ""
     created: datetime
     changed: datetime
+
+
+# --- archives on their way out of a vault --------------------------------------------------------------
+
+
+class MoveState(StrEnum):
+    """The state of an archive that is brought to a folder or a bucket; each is recorded before its step."""
+
+    PLANNED = "planned"  # chosen and named
+    REQUESTED = "requested"  # its job is on record
+    READY = "ready"  # the job is done, and its output can be read
+    OPEN = "open"  # about to be uploaded to a bucket, or in the middle of that
+    COMPLETING = "completing"  # about to become an object. It may be one already.
+    PROVEN = "proven"  # at the target, with every byte verified
+    DELETING = "deleting"  # proven, and about to be deleted in the vault. It may be gone already.
+    DELETED = "deleted"  # proven, and gone from the vault
+    FAILED = "failed"  # given up for now; the next run begins again
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRecord:
+    """One vault on its way to one folder or bucket."""
+
+    number: int
+    key: VaultKey
+    target: str  # an absolute path, or s3://BUCKET/PREFIX
+    settings: dict[str, Any]
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MovedRecord:
+    """One archive of a move.
+
+    Attributes:
+        archive_state: What is known of the archive itself.
+        name: The path or key below the target.
+        job_id: The job that retrieves it.
+        requested: When the job was asked for.
+        ready_until: When the job's output may expire.
+        token: 16 random hex digits in the object's metadata, which tell it from any other.
+        upload_id: The unfinished upload.
+        part_size: Bytes of a part of the upload.
+        outcome: Why it failed, or "".
+        line_number: The place of its line in the manifest, from 1 on.
+        line: Its line in the manifest.
+    """
+
+    number: int
+    archive: Archive
+    archive_state: ArchiveState
+    name: str
+    state: MoveState
+    job_id: JobId | None
+    requested: datetime | None
+    ready_until: datetime | None
+    token: str | None
+    upload_id: UploadId | None
+    part_size: int | None
+    outcome: str
+    line_number: int | None
+    line: str | None
+
+
+class MovedPart(NamedTuple):
+    """A part of an object to be that the bucket has acknowledged."""
+
+    number: int  # from 0 on
+    tree_hash: bytes
+    checksum: bytes  # SHA-256

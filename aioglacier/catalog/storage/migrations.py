@@ -284,7 +284,51 @@ DROP TABLE retrievals;
 #: A vault that was deleted and made again has none of the archives on record.
 _FOURTH: Final = "ALTER TABLE places ADD COLUMN created BIGINT"
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
+#: Archives on their way out of a vault. A name below a target is given once, so two archives never share one.
+_FIFTH: Final = """
+CREATE TABLE moves (
+    number {serial},
+    place BIGINT NOT NULL REFERENCES places (number),
+    target TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    started BIGINT NOT NULL,
+    UNIQUE (place, target)
+);
+
+CREATE TABLE moved (
+    number {serial},
+    move BIGINT NOT NULL REFERENCES moves (number),
+    archive BIGINT NOT NULL REFERENCES archives (number),
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'requested', 'ready', 'open', 'completing', 'proven',
+        'deleting', 'deleted', 'failed')),
+    job_id TEXT,
+    requested BIGINT,
+    ready_until BIGINT,
+    token TEXT,
+    upload_id TEXT,
+    part_size BIGINT,
+    outcome TEXT NOT NULL,
+    line_number BIGINT,
+    line TEXT,
+    changed BIGINT NOT NULL,
+    UNIQUE (move, archive),
+    UNIQUE (move, name)
+);
+CREATE INDEX moved_by_state ON moved (move, state, number);
+CREATE UNIQUE INDEX moved_by_line ON moved (move, line_number) WHERE line_number IS NOT NULL;
+CREATE INDEX moved_by_request ON moved (move, requested) WHERE requested IS NOT NULL;
+
+CREATE TABLE moved_parts (
+    moved BIGINT NOT NULL REFERENCES moved (number),
+    part_index INTEGER NOT NULL,
+    tree_hash VARCHAR(64) NOT NULL CHECK (length(tree_hash) = 64),
+    checksum VARCHAR(64) NOT NULL CHECK (length(checksum) = 64),
+    PRIMARY KEY (moved, part_index)
+);
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

@@ -11,7 +11,7 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aioglacier.catalog.records import DownloadState, JobState, UploadState
+from aioglacier.catalog.records import DownloadState, JobState, MoveState, UploadState
 from aioglacier.catalog.storage.columns import (
     count_microseconds,
     describe_identity,
@@ -187,6 +187,16 @@ BUNDLES: Final = Table(
 SPENT: Final = Table(
     "spent", {PLAIN: "number place run operation requests sent received price currency", INSTANT: "day"}
 )
+MOVES: Final = Table("moves", {PLAIN: "number place", PATH: "target", JSON: "settings", INSTANT: "started"})
+MOVED: Final = Table(
+    "moved",
+    {
+        PLAIN: "number move archive job_id token upload_id part_size line_number",
+        _choice(MoveState): "state",
+        TEXT: "name outcome line",
+        INSTANT: "requested ready_until changed",
+    },
+)
 
 #: Those that a test compares with what the migrations make.
-TABLES: Final = (UPLOADS, JOBS, DOWNLOADS, STREAMS, TREES, RUNS, BUNDLES, SPENT)
+TABLES: Final = (UPLOADS, JOBS, DOWNLOADS, STREAMS, TREES, RUNS, BUNDLES, SPENT, MOVES, MOVED)

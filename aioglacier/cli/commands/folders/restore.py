@@ -13,6 +13,7 @@ from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.parameters import SIZE, TIME, VAULT, flag
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
+from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, moving, summarize, tell_failures, telling
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aioglacier.bulk import FolderRestore, RestoreOptions
+    from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+    from aioglacier.bulk.archives.move_run import PaceOptions
     from aioglacier.cli.program.session import Session
     from aioglacier.cli.shared.money import Spending
     from aioglacier.client.glacier import Glacier
+    from aioglacier.client.vault import Vault
 
 
 def _fold(given: dict[str, Any]) -> None:
@@ -34,9 +38,12 @@ def _fold(given: dict[str, Any]) -> None:
     directory = given["directory"]
     if os.path.exists(directory) and not os.path.isdir(directory):  # noqa: PTH110, PTH112  # of any bytes
         raise click.UsageError(f"{directory!r} is a file; DIR is the folder to restore into")
-    given["waits"] = not given.pop("no_wait")
     given |= {"tier": given["spending"].tier, "selection": take_options(SelectionOptions, given)}
     given["options"] = take_options(RestoreOptions, given)
+
+
+def _fold_waiting(given: dict[str, Any]) -> None:
+    given["waits"] = not given.pop("no_wait")
 
 
 @make_command("restore", short_help="Bring a folder back from a vault, or some of it.", resumes=True)
@@ -55,7 +62,11 @@ def _fold(given: dict[str, Any]) -> None:
 @IDENTITY
 @flag("--overwrite", "Replace files that are there and differ.")
 @click.option("--ahead", type=SIZE, help="How much to ask for ahead of what was fetched. Default: 64GiB.")
-@flag("--no-wait", "Start jobs, fetch what is ready, and leave the rest for later.")
+@folding(_fold_waiting, flag("--no-wait", "Start jobs, fetch what is ready, and leave the rest for later."))
+@flag(
+    "--archives", "Archives that no 'sync' made; so by itself where the vault has no folder.", "is_archives"
+)
+@ARCHIVES
 @flag("--dry-run", "Print what would be asked for and cost at most; ask for nothing.")
 @folding(_fold)
 async def command(
@@ -64,10 +75,13 @@ async def command(
     vault: str,
     directory: str,
     options: RestoreOptions,
+    archives: ArchiveOptions,
+    pace: PaceOptions,
     spending: Spending,
+    is_archives: bool,
     dry_run: bool,
 ) -> int:
-    """Bring what 'sync' archived in VAULT back, into DIR.
+    """Bring what 'sync' archived in VAULT back, into DIR; or archives that other programs made.
 
     PATTERN says what, as in a .gitignore: '*.jpg' anywhere, /2024/ at the top; without any, all of it. Of
     bundles only the ranges that are needed are retrieved. Jobs that are there already are used.
@@ -76,7 +90,14 @@ async def command(
     is verified, on disk, and has its times and permissions. One that is there already and differs stays as
     it is and is listed, and so is what would lead out of DIR; the others are restored, and the exit code is
     3.
+
+    With --archives, PATTERN is about the names that archives have by their descriptions in the inventory,
+    whichever program wrote them, and they come back under those names. Read the inventory first.
     """
+    if is_archives or await _has_no_folder(glacier.vault(vault), options, archives):
+        return await _restore_archives(
+            session, glacier, vault, directory, options, archives, pace, spending, is_dry_run=dry_run
+        )
     from aioglacier.bulk.restore.restore import FolderRestore  # noqa: PLC0415  # not needed for help
 
     budget = spending.budget(glacier)
@@ -117,6 +138,56 @@ async def command(
     if done.failed:
         return Exit.SOME_FAILED
     return Exit.NOT_YET if done.jobs_left else Exit.DONE
+
+
+async def _has_no_folder(vault: Vault, options: RestoreOptions, archives: ArchiveOptions) -> bool:
+    """Whether a vault has archives on record and no folder, or archives are chosen by what they are."""
+    if archives.ids is not None or archives.created_after or archives.created_before:
+        return True
+    if (options.folder, options.host, options.selection.at) != (None, None, None):
+        return False
+    context = vault.context.recorded()
+    if await context.catalog.trees.list(context.key):
+        return False
+    return (await context.catalog.archives.totals(context.key)).archives > 0
+
+
+async def _restore_archives(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    directory: str,
+    options: RestoreOptions,
+    archives: ArchiveOptions,
+    pace: PaceOptions,
+    spending: Spending,
+    *,
+    is_dry_run: bool,
+) -> int:
+    from aioglacier.bulk.archives.archive_restore import ArchiveRestore  # noqa: PLC0415  # not needed for help
+
+    budget = spending.budget(glacier)
+    restore = ArchiveRestore(
+        glacier.vault(vault), directory, budget, archives, pace, overwrite=options.overwrite
+    )
+    facts = {"vault": vault, "target": directory}
+    if is_dry_run or (pace.tier is Tier.EXPEDITED and not spending.yes):
+        plan = await restore.plan()
+        if is_dry_run:
+            session.output.record(plan_record(plan, pace.tier, budget.prices, **facts), plan_text)
+            return Exit.DONE
+        what = f"start {show_count(plan.archives - plan.asked, 'job')} for {show_size(plan.size)}"
+        confirm_expedited(session, spending, plan.cost, budget.prices, what)
+    session.safe = lambda: "what was restored is in its place"
+    speed, started = Speed(is_resume=False), time.monotonic()
+    async with telling(session, restore.snapshot, lambda: state_of(restore.snapshot(), speed)):
+        done = await restore.run()
+    session.safe = lambda: ""
+    tell_failures(session, restore.failures, done.failed)
+    for sentence in restore.notices:
+        session.output.warn(sentence)
+    summarize(session, done, cost_record(budget.prices, done.cost), started, done_text, **facts)
+    return exit_of(session, done)
 
 
 def _state(restore: FolderRestore, speed: Speed) -> State:

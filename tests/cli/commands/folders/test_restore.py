@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.bulk.conftest import make_tree, picture
+from tests.cli.conftest import upload_some
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,3 +34,19 @@ def test_one_of_several_folders_has_to_be_named(program: Cli, tmp_path: Path) ->
     assert str(tmp_path / "two") in error["message"]
     program("restore", "photos", "back", "--folder", "two")
     assert [path.name for path in (tmp_path / "back").iterdir()] == ["two"]
+
+
+def test_archives_that_no_sync_made_come_back_by_name(program: Cli, tmp_path: Path) -> None:
+    """In a vault without a folder that is what a restore means; the plan names the cost first."""
+    upload_some(program, "photos", b"one", "--description", '{"path": "a/one.txt"}')
+    two = upload_some(program, "photos", b"two", "--description", "../two.txt")
+    plan = program("restore", "photos", "back", "--dry-run", "--json").record
+    assert (plan["archives"], plan["size"], plan["jobs"]) == (2, 6, 2)
+    assert plan["cost"] > 0
+    done = program("restore", "photos", "back", "--max-cost", "1")
+    assert "'../two.txt' is restored as '%2E%2E/two.txt'" in done.err
+    assert (tmp_path / "back" / "a" / "one.txt").read_bytes() == b"one"
+    assert (tmp_path / "back" / "%2E%2E" / "two.txt").read_bytes() == b"two"
+    (tmp_path / "ids").write_text(f"{two}\n")
+    record = program("restore", "photos", "again", "--archive-ids", "ids", "--json").records[-1]
+    assert (record["restored"], record["there"], record["jobs_started"]) == (1, 0, 0)

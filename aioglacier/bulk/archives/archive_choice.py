@@ -1,0 +1,128 @@
+"""Which archives of a vault are meant, by the inventory in the catalog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from aioglacier.bulk.archives.safe_names import safe_name
+from aioglacier.bulk.filters import PathFilter, PathSelection
+from aioglacier.bulk.formats.folder_descriptions import read_description
+from aioglacier.catalog.records import ArchiveState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+    from datetime import datetime
+
+    from aioglacier.catalog import ArchiveRecord
+    from aioglacier.recorded.vault_context import RecordedVault
+
+#: Archives looked at together.
+_PAGE: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveOptions:
+    """The conditions that an archive must meet; without any, every archive does.
+
+    Attributes:
+        patterns: Of decoded names, as in a ``.gitignore``; an archive is meant if one matches its name or a
+            folder that it is in.
+        exclude: Patterns of what is not meant all the same.
+        ids: Only these archives; ``None`` for any.
+        larger, smaller: Bytes, both included.
+        created_after, created_before: By the service's date of the archive; aware.
+        with_folders: Also the archives that ``sync`` and streams made, as they are.
+    """
+
+    patterns: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    ids: Collection[str] | None = None
+    larger: int | None = None
+    smaller: int | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    with_folders: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Return the conditions for a record."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "ids"}
+        values["ids"] = None if self.ids is None else len(self.ids)
+        return {name: str(value) for name, value in values.items() if value}
+
+
+@dataclass(slots=True)
+class ArchiveChoice:
+    """Decides archive by archive.
+
+    Attributes:
+        of_folders: Archives left out because ``sync`` or a stream made them.
+        suspect: Archives left out because an inventory contradicts or lacks them.
+        found_ids: Those of the ids that are on record.
+    """
+
+    options: ArchiveOptions
+    of_folders: int = 0
+    suspect: int = 0
+    found_ids: set[str] = field(default_factory=set)
+    _ids: frozenset[str] | None = field(init=False)
+    _patterns: PathSelection | None = field(init=False)
+    _exclude: PathFilter | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        self._ids = None if options.ids is None else frozenset(options.ids)
+        self._patterns = PathSelection(options.patterns) if options.patterns else None
+        self._exclude = PathFilter(options.exclude) if options.exclude else None
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Patterns and ids that no archive has met."""
+        patterns = self._patterns.unmatched if self._patterns is not None else []
+        return [*patterns, *sorted((self._ids or frozenset()) - self.found_ids)]
+
+    def selects(self, record: ArchiveRecord) -> bool:
+        """Whether an archive is meant."""
+        options, archive = self.options, record.archive
+        if self._ids is not None:
+            if archive.id not in self._ids:
+                return False
+            self.found_ids.add(archive.id)
+        if options.larger is not None and archive.size < options.larger:
+            return False
+        if options.smaller is not None and archive.size > options.smaller:
+            return False
+        if options.created_after is not None and archive.created < options.created_after:
+            return False
+        if options.created_before is not None and archive.created >= options.created_before:
+            return False
+        if not self._selects_name(record):
+            return False
+        if not options.with_folders and "aioglacier" in read_description(archive.description):
+            self.of_folders += 1
+            return False
+        if record.state is not ArchiveState.STORED:
+            self.suspect += 1
+            return False
+        return True
+
+    def _selects_name(self, record: ArchiveRecord) -> bool:
+        if self._patterns is None and self._exclude is None:
+            return True
+        path = safe_name(record.archive).encode()
+        if self._patterns is not None and not self._patterns.selects(path):
+            return False
+        return self._exclude is None or not self._exclude.excludes_within(path)
+
+    async def pages(self, context: RecordedVault) -> AsyncIterator[list[ArchiveRecord]]:
+        """Yield the archives that are meant, in the order of the inventory, some hundred at a time."""
+        page: list[ArchiveRecord] = []
+        states = (ArchiveState.STORED, ArchiveState.SUSPECT)
+        async for record in context.catalog.archives.list_vault(context.key, states=states):
+            if self.selects(record):
+                page.append(record)
+            if len(page) == _PAGE:
+                yield page
+                page = []
+        if page:
+            yield page

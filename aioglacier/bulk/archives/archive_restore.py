@@ -1,0 +1,243 @@
+"""Archives that no ``sync`` made, brought back to a folder under the names of their descriptions.
+
+The plan is in the catalog: which archives, under which names, and how far each is. So a restore may be
+stopped at any moment, and the same call goes on, also after days. A file appears under its name once every
+byte is verified and on disk.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
+from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
+from aioglacier.bulk.restore.placer import Placer
+from aioglacier.catalog.folders.entry_records import Entry
+from aioglacier.catalog.records import MoveState
+from aioglacier.core.errors import GlacierError, TargetError
+from aioglacier.core.inventory.descriptions import decode
+from aioglacier.files.crashpoints import passing
+from aioglacier.tasks.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioglacier.bulk.archives.move_plan import ArchivePlan
+    from aioglacier.bulk.path_failures import PathFailure
+    from aioglacier.catalog.records import MovedRecord, MoveRecord
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.spending import Budget
+    from aioglacier.recorded.vault_context import RecordedVault
+
+T = TypeVar("T")
+
+#: Permissions of files: their descriptions tell none.
+_MODE: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivesSnapshot:
+    """The progress of a restore of archives.
+
+    Attributes:
+        archives, size: Archives to bring back, 0 until the plan is made, and their bytes.
+        there: Files that were in their places already.
+        restored, restored_size: Files put into their places, and their bytes.
+        failed: Archives that could not be brought back.
+        jobs_started: Jobs started by this run.
+        jobs_waited_for: Jobs that are waited for.
+        left: Archives left for the next run.
+        cost: The cost so far, by the price list.
+    """
+
+    archives: int
+    size: int
+    there: int
+    restored: int
+    restored_size: int
+    failed: int
+    jobs_started: int
+    jobs_waited_for: int
+    left: int
+    cost: float
+
+
+class ArchiveRestore:
+    """One restore of archives to one folder, to be run once; ``snapshot`` shows how far it is."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        directory: str | os.PathLike[str],
+        budget: Budget,
+        options: ArchiveOptions | None = None,
+        pace: PaceOptions | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self._vault = vault
+        self._context = vault.context.recorded()
+        self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
+        self._budget = budget
+        self._options = options or ArchiveOptions()
+        self._pace = pace or PaceOptions()
+        self._overwrite = overwrite
+        self._progress = MoveProgress()
+        self._plan: ArchivePlan | None = None
+
+    @property
+    def failures(self) -> list[PathFailure]:
+        """Files that are not in their places, each with its error; the first thousand."""
+        return self._progress.failures.kept
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences about archives that were left out, or have other names than their descriptions say."""
+        return self._plan.notices() if self._plan is not None else []
+
+    def snapshot(self) -> ArchivesSnapshot:
+        """Return the counters now."""
+        progress, plan = self._progress, self._plan
+        return ArchivesSnapshot(
+            archives=plan.archives if plan else 0,
+            size=plan.size if plan else 0,
+            there=progress.there + (plan.done if plan else 0),
+            restored=progress.carried,
+            restored_size=progress.carried_size,
+            failed=progress.failures.count,
+            jobs_started=progress.asked,
+            jobs_waited_for=progress.waiting,
+            left=progress.left,
+            cost=self._budget.cost,
+        )
+
+    async def plan(self) -> ArchivePlan:
+        """Return what ``run`` would do; nothing is asked for, written or recorded."""
+        return await foresee(self._context, self._root, self._options, self._budget.prices, self._pace.tier)
+
+    async def run(self) -> ArchivesSnapshot:
+        """Bring back what is not there. It may be stopped or killed at any moment, and run again.
+
+        Raises:
+            ConfigurationError: Nothing is meant, or a pattern or an id meets no archive.
+            TargetError: The folder cannot be made or has no room. Nothing was asked for.
+            CostLimitError: It would cost more than is allowed. Nothing more was asked for.
+            UploadLockedError: Another process restores to the same folder.
+            GlacierError: What keeps the rest from being brought back. Single archives that cannot be are in
+                ``failures`` instead.
+        """
+        await self._context.look()
+        await run_in_thread(self._make_root)
+        async with opened_move(self._context, self._root, self._options) as move:
+            carrier = _FolderCarrier(self._context, move, os.fsencode(self._root), overwrite=self._overwrite)
+            await carrier.look_again()
+            plan = await make_plan(self._context, move, self._options, self._budget.prices, self._pace.tier)
+            self._plan = plan
+            plan.check()
+            self._budget.check(plan.cost, "this restore")
+            await run_in_thread(partial(self._check_room, plan.size))
+            async with self._context.spending(self._budget):
+                await MoveRun(self._vault, move, self._pace, carrier, self._progress).run()
+        return self.snapshot()
+
+    def _make_root(self) -> None:
+        try:
+            os.makedirs(self._root, 0o700, exist_ok=True)  # noqa: PTH103  # of any bytes
+        except OSError as error:
+            raise TargetError(
+                f"the folder {self._root!r} cannot be used: {error.strerror}", path=self._root
+            ) from error
+
+    def _check_room(self, size: int) -> None:
+        status = os.statvfs(self._root)
+        free = status.f_bavail * status.f_frsize
+        if size > free:
+            raise TargetError(
+                f"{self._root!r} has {free} bytes free, and {size} are to be restored; nothing was asked for",
+                path=self._root,
+                needed=size,
+                free=free,
+            )
+
+
+class _FolderCarrier:
+    """Puts archives into a folder, never outside it."""
+
+    def __init__(self, context: RecordedVault, move: MoveRecord, root: bytes, *, overwrite: bool) -> None:
+        self._context = context
+        self._moves = context.catalog.moves
+        self._move = move
+        self._root = root
+        self._overwrite = overwrite
+
+    async def look_again(self) -> None:
+        """Plan archives again whose files are no longer in their places."""
+        async for moved in self._moves.list_moved(self._move, (MoveState.PROVEN,)):
+            try:
+                is_there = await self._with_placer(partial(Placer.is_there, entry=_entry(moved)))
+            except GlacierError:
+                is_there = False  # another file is there; the run says so
+            if not is_there:
+                await self._moves.record(moved, MoveState.PLANNED)
+
+    async def is_there(self, moved: MovedRecord) -> bool:
+        """See ``Carrier``."""
+        if not await self._with_placer(lambda placer: placer.is_there(_entry(moved))):
+            return False
+        await self._moves.record(moved, MoveState.PROVEN)
+        return True
+
+    async def carry(self, moved: MovedRecord, job: Job) -> None:
+        """See ``Carrier``."""
+        entry = _entry(moved)
+        folder, way, name = await self._with_placer(lambda placer: placer.open_big(entry.path))
+        try:
+            download = await job.prepare_download(f"{way}/{os.fsdecode(name)}", overwrite=True)
+            await download.run()
+            await self._with_placer(lambda placer: placer.place_big(entry, entry.path, folder))
+        finally:
+            os.close(folder)
+        passing("archive placed")
+        await self._moves.record(moved, MoveState.PROVEN)
+
+    async def _with_placer(self, use: Callable[[Placer], T]) -> T:
+        """Call a function with a placer of its own, in a thread."""
+
+        def call() -> T:
+            with closing(Placer(self._root, overwrite=self._overwrite)) as placer:
+                return use(placer)
+
+        try:
+            return await run_in_thread(call)
+        except OSError as error:
+            raise TargetError(
+                f"{os.fsdecode(self._root)!r} cannot be written: {error.strerror or error}",
+                path=os.fsdecode(self._root),
+            ) from error
+
+
+def _entry(moved: MovedRecord) -> Entry:
+    """Return the file that an archive becomes."""
+    archive = moved.archive
+    modified = decode(archive.description).modified or archive.created
+    return Entry(
+        tree=0,
+        path=os.fsencode(moved.name),
+        since=0,
+        kind="file",
+        size=archive.size,
+        mtime_ns=int(modified.timestamp()) * 1_000_000_000,
+        ctime_ns=0,
+        inode=0,
+        device=0,
+        mode=_MODE,
+        uid=os.geteuid() if hasattr(os, "geteuid") else 0,
+        gid=os.getegid() if hasattr(os, "getegid") else 0,
+        content_hash=archive.tree_hash,
+    )

@@ -1,0 +1,172 @@
+"""The plan of a move: which archives go to a target, under which names, and what that costs."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aioglacier.bulk.archives.archive_choice import ArchiveChoice
+from aioglacier.bulk.archives.move_run import ON_THE_WAY
+from aioglacier.bulk.archives.safe_names import is_escaped, names_of
+from aioglacier.catalog.moves.moves import Named
+from aioglacier.catalog.records import MoveState
+from aioglacier.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+    from aioglacier.catalog.records import MoveRecord
+    from aioglacier.core.models import Archive, Tier
+    from aioglacier.core.prices import Prices
+    from aioglacier.recorded.vault_context import RecordedVault
+
+#: Names and misses that a message lists one by one.
+_TOLD: Final = 20
+
+_DONE: Final = (MoveState.PROVEN, MoveState.DELETING, MoveState.DELETED)
+
+
+@dataclass(slots=True)
+class ArchivePlan:
+    """The work and the cost of a restore or a move of archives.
+
+    Attributes:
+        archives, size: Archives that are meant and not at the target, and their bytes.
+        asked, asked_size: Those of them whose job was asked for by a former run.
+        done: Archives that are at the target.
+        of_folders, suspect: Archives left out, see ``ArchiveChoice``.
+        unmatched: Patterns and ids that no archive has met.
+        cost: The cost of retrieving and downloading, by the price list.
+        renamed: Archives that get another name than their description says.
+        names: The first of those, each with the name that it gets.
+    """
+
+    archives: int = 0
+    size: int = 0
+    asked: int = 0
+    asked_size: int = 0
+    done: int = 0
+    of_folders: int = 0
+    suspect: int = 0
+    unmatched: list[str] = field(default_factory=list)
+    cost: float = 0.0
+    renamed: int = 0
+    names: list[tuple[str, str]] = field(default_factory=list)
+
+    def check(self) -> None:
+        """Refuse a plan without archives, or one that misses what was named.
+
+        Raises:
+            ConfigurationError: Nothing is meant, or a pattern or an id meets no archive.
+        """
+        if self.unmatched:
+            named = ", ".join(repr(each) for each in self.unmatched[:_TOLD])
+            raise ConfigurationError(
+                f"no archive on record meets {named}; read the inventory of the vault, or choose by other "
+                "patterns: as in a .gitignore, '*.jpg' anywhere, /2024/ at the top"
+            )
+        if not self.archives and not self.done:
+            raise ConfigurationError(
+                "no archive on record is meant"
+                + (
+                    f" ({self.of_folders} of folders left out: see 'catalog recover')"
+                    if self.of_folders
+                    else ""
+                )
+                + "; read the inventory of the vault first, or choose by other conditions"
+            )
+
+    def notices(self) -> list[str]:
+        """Return sentences about archives that were left out or have other names."""
+        found = [f"{said!r} is restored as {name!r}" for said, name in self.names]
+        if self.renamed > len(self.names):
+            found.append(f"{self.renamed - len(self.names):,} more have other names than their descriptions")
+        if self.of_folders:
+            found.append(f"{self.of_folders:,} archives of folders and streams were left out")
+        if self.suspect:
+            found.append(
+                f"{self.suspect:,} suspect archives were left out: the last inventory contradicts them"
+            )
+        return found
+
+
+@asynccontextmanager
+async def opened_move(
+    context: RecordedVault, target: str, options: ArchiveOptions
+) -> AsyncIterator[MoveRecord]:
+    """Open the move of a vault to a target; only one process at a time has it.
+
+    Raises:
+        UploadLockedError: Another process has it.
+    """
+    async with context.catalog.lock_source(context.key, f"move to {target}"):
+        yield await context.catalog.moves.open(context.key, target, options.settings())
+
+
+async def foresee(
+    context: RecordedVault, target: str, options: ArchiveOptions, prices: Prices, tier: Tier
+) -> ArchivePlan:
+    """Return the plan of a move without recording it; nothing is asked for."""
+    move = await context.catalog.moves.find(context.key, target)
+    plan, choice = ArchivePlan(), ArchiveChoice(options)
+    async for page in choice.pages(context):
+        known = await context.catalog.moves.known(move, page) if move is not None else {}
+        for record in page:
+            _count(plan, record.archive, known.get(record.number))
+    return _finish(plan, choice, prices, tier)
+
+
+async def make_plan(
+    context: RecordedVault,
+    move: MoveRecord,
+    options: ArchiveOptions,
+    prices: Prices,
+    tier: Tier,
+    *,
+    name: Callable[[Archive], Sequence[str]] = names_of,
+) -> ArchivePlan:
+    """Record the archives that are meant, with their names.
+
+    What a former plan meant and nothing was paid for is dropped. What was paid for is brought in.
+    """
+    moves = context.catalog.moves
+    await moves.forget_planned(move)
+    plan, choice = ArchivePlan(), ArchiveChoice(options)
+    async for page in choice.pages(context):
+        known = await moves.known(move, page)
+        new = [record for record in page if record.number not in known]
+        names = await moves.plan(move, [Named(record, name(record.archive)) for record in new])
+        for record, given in zip(new, names, strict=True):
+            _note_name(plan, record.archive, given)
+        for record in page:
+            _count(plan, record.archive, known.get(record.number))
+    return _finish(plan, choice, prices, tier)
+
+
+def _count(plan: ArchivePlan, archive: Archive, state: MoveState | None) -> None:
+    if state in _DONE:
+        plan.done += 1
+        return
+    plan.archives += 1
+    plan.size += archive.size
+    if state in ON_THE_WAY:
+        plan.asked += 1
+        plan.asked_size += archive.size
+
+
+def _note_name(plan: ArchivePlan, archive: Archive, name: str) -> None:
+    if not is_escaped(archive, name):
+        return
+    plan.renamed += 1
+    if len(plan.names) < _TOLD:
+        plan.names.append((archive.description, name))
+
+
+def _finish(plan: ArchivePlan, choice: ArchiveChoice, prices: Prices, tier: Tier) -> ArchivePlan:
+    plan.of_folders, plan.suspect, plan.unmatched = choice.of_folders, choice.suspect, choice.unmatched
+    plan.cost = prices.retrieval(tier, plan.size - plan.asked_size, plan.archives - plan.asked)
+    if plan.asked:
+        plan.cost += prices.transfer_out(plan.asked_size)
+    return plan

@@ -1,0 +1,343 @@
+"""One run of a move: jobs are asked for in the order of the plan, and outputs are carried to the target.
+
+One task asks, so requests come one at a time, and no more bytes are asked for within a day than are allowed:
+an output lives for a day, and one that expires is paid twice. Some tasks carry. They follow the task that
+asks through the catalog, so neither keeps a list, and a million archives need no memory.
+
+An error that concerns one archive is recorded with it, and the others go on. If the limit of money is
+reached, nothing more is asked for, and what is paid is still brought in.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from aioglacier.bulk.path_failures import PathFailures
+from aioglacier.catalog.records import MoveState
+from aioglacier.core.errors import (
+    AccessDeniedError,
+    ArchiveNotFoundError,
+    CostLimitError,
+    GlacierError,
+    IntegrityError,
+    InvalidPlanError,
+    JobFailedError,
+    JobNotFoundError,
+    ObjectConflictError,
+    ObjectExistsError,
+    TargetError,
+    UploadExpiredError,
+)
+from aioglacier.core.limits import GIB, VAULT
+from aioglacier.core.models import JobId, JobStatus, Tier
+from aioglacier.tasks.groups import first_cause
+
+if TYPE_CHECKING:
+    from aioglacier.catalog.moves.moves import Moves
+    from aioglacier.catalog.records import MovedRecord, MoveRecord
+    from aioglacier.client.job import Job
+    from aioglacier.client.vault import Vault
+
+#: Archives that are carried at once.
+_CARRIERS: Final = 4
+
+#: How often an output that is gone, or a job that failed, is asked for again in one run.
+_RENEWALS: Final = 2
+
+#: How often the limit of a day is looked at while it is reached.
+_LOOK_AGAIN_SECONDS: Final = 30.0
+
+_DAY: Final = timedelta(days=1)
+
+#: Archives that wait in memory for a task that carries.
+_QUEUE: Final = 100
+
+#: States of archives whose job was asked for and that are not at the target.
+ON_THE_WAY: Final = (MoveState.REQUESTED, MoveState.READY, MoveState.OPEN, MoveState.COMPLETING)
+
+#: Errors of one archive; the others are still worth moving.
+_ONE_ARCHIVE: Final = (
+    ArchiveNotFoundError,
+    IntegrityError,
+    InvalidPlanError,
+    JobFailedError,
+    JobNotFoundError,
+    ObjectConflictError,
+    ObjectExistsError,
+    TargetError,
+    UploadExpiredError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PaceOptions:
+    """The pace of the requests for archives.
+
+    Attributes:
+        tier: Of the jobs.
+        per_day: Bytes asked for within any 24 hours; one archive may always be asked for.
+        waits: Wait for jobs; otherwise carry what is ready, and leave the rest for the next run.
+    """
+
+    tier: Tier = Tier.STANDARD
+    per_day: int = 1024 * GIB
+    waits: bool = True
+
+
+class Carrier(Protocol):
+    """Brings archives to a target."""
+
+    async def is_there(self, moved: MovedRecord) -> bool:
+        """Whether an archive is at the target already, by a look; then it is on record as proven.
+
+        Raises:
+            GlacierError: It can never be there, for example because something else is.
+        """
+        ...
+
+    async def carry(self, moved: MovedRecord, job: Job) -> None:
+        """Bring the output of a finished job to the target, and record it as proven."""
+        ...
+
+
+@dataclass(slots=True)
+class MoveProgress:
+    """The counters of a run.
+
+    Attributes:
+        asked: Jobs asked for and paid.
+        carried, carried_size: Archives brought to the target, and their bytes.
+        there: Archives that were there before.
+        waiting: Jobs that are waited for.
+        left: Archives left for the next run.
+        failures: Archives that failed, by their names.
+    """
+
+    asked: int = 0
+    carried: int = 0
+    carried_size: int = 0
+    there: int = 0
+    waiting: int = 0
+    left: int = 0
+    failures: PathFailures = field(default_factory=PathFailures)
+
+
+class MoveRun:
+    """Asks for and carries every archive of a move that is not at its target; to be run once."""
+
+    def __init__(
+        self, vault: Vault, move: MoveRecord, pace: PaceOptions, carrier: Carrier, progress: MoveProgress
+    ) -> None:
+        self._vault = vault
+        self._moves = vault.context.recorded().catalog.moves
+        self._move = move
+        self._pace = _Pace(pace.per_day)
+        self._options = pace
+        self._carrier = carrier
+        self._progress = progress
+        self._found: dict[str, JobId] = {}  # jobs that any program has started, by archive
+        self._asked = _Asked()
+
+    async def run(self) -> None:
+        """Run to the end.
+
+        Raises:
+            CostLimitError: The limit of money was reached. What had been paid was carried.
+            GlacierError: Any other error that concerns more than one archive.
+        """
+        await self._find_jobs()
+        for hour, size in await self._moves.asked_by_hour(self._move, _now() - _DAY):
+            self._pace.note(hour, size)
+        refused: list[CostLimitError] = []
+        with first_cause():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._ask_all, refused)
+                for _ in range(_CARRIERS):
+                    tasks.start_soon(self._carry_all)
+        if refused:
+            raise refused[0]
+
+    # --- asking
+
+    async def _find_jobs(self) -> None:
+        try:
+            async for job in self._vault.jobs():
+                is_whole = job.byte_range is None or job.byte_range.size == job.archive_size
+                if job.archive_id is not None and is_whole and job.status is not JobStatus.FAILED:
+                    self._found[job.archive_id] = job.id
+        except AccessDeniedError:
+            return  # those on record are still found
+
+    async def _ask_all(self, refused: list[CostLimitError]) -> None:
+        try:
+            states = (MoveState.PLANNED, *ON_THE_WAY)
+            async for moved in self._moves.list_moved(self._move, states):
+                if refused or not await self._ask(moved, refused):
+                    self._progress.left += 1
+                    continue
+                self._asked.advance(moved.number)
+        finally:
+            self._asked.end()
+
+    async def _ask(self, moved: MovedRecord, refused: list[CostLimitError]) -> bool:
+        """Ask for an archive if that is needed; return whether the archive is settled or on its way."""
+        if moved.state is not MoveState.PLANNED:
+            return True
+        try:
+            if await self._carrier.is_there(moved):
+                self._progress.there += 1
+            elif moved.archive.id in self._found:
+                await self._record_job(moved, self._found[moved.archive.id])
+            elif not await self._pace.admits(moved.archive.size, waits=self._options.waits):
+                return False
+            else:
+                await self._request(moved)
+        except CostLimitError as error:
+            refused.append(error)
+            return False
+        except _ONE_ARCHIVE as error:
+            await self._fail(moved, error)
+        return True
+
+    async def _request(self, moved: MovedRecord) -> MovedRecord:
+        job = await self._vault.retrieve(moved.archive.id, tier=self._options.tier)
+        self._progress.asked += job.is_new
+        self._pace.note(_now(), moved.archive.size)
+        return await self._record_job(moved, job.id)
+
+    async def _record_job(self, moved: MovedRecord, job_id: JobId) -> MovedRecord:
+        state = MoveState.REQUESTED if moved.state in {MoveState.PLANNED, MoveState.READY} else moved.state
+        await self._moves.record(moved, state, job_id=job_id, requested=_now(), ready_until=None)
+        return replace(moved, state=state, job_id=job_id)
+
+    # --- carrying
+
+    async def _carry_all(self) -> None:
+        while (moved := await self._asked.next(self._moves, self._move)) is not None:
+            try:
+                await self._carry(moved)
+            except _ONE_ARCHIVE as error:
+                await self._fail(moved, error)
+
+    async def _carry(self, moved: MovedRecord) -> None:
+        if moved.state is not MoveState.REQUESTED and await self._carrier.is_there(moved):
+            self._progress.there += 1
+            return
+        for renewals_left in range(_RENEWALS, -1, -1):
+            try:
+                is_done = await self._carry_once(moved)
+            except (JobFailedError, JobNotFoundError):
+                if not renewals_left:
+                    raise
+                moved = await self._request(moved)
+            else:
+                self._progress.left += not is_done
+                return
+
+    async def _carry_once(self, moved: MovedRecord) -> bool:
+        assert moved.job_id is not None  # noqa: S101  # it was asked for
+        job = self._vault.job(moved.job_id)
+        description = await job.describe()
+        if not description.is_done:
+            if not self._options.waits:
+                return False
+            self._progress.waiting += 1
+            try:
+                description = await job.wait_until_done()
+            finally:
+                self._progress.waiting -= 1
+        await self._vault.retrievals.check_job(description, moved.archive.id)
+        if moved.state is MoveState.REQUESTED:
+            until = (description.completed or _now()) + timedelta(seconds=VAULT.job_output_seconds)
+            await self._moves.record(moved, MoveState.READY, ready_until=until)
+        await self._carrier.carry(moved, job)
+        self._progress.carried += 1
+        self._progress.carried_size += moved.archive.size
+        return True
+
+    async def _fail(self, moved: MovedRecord, error: GlacierError) -> None:
+        self._progress.failures.add(moved.name.encode(), error)
+        await self._moves.record(moved, MoveState.FAILED, outcome=f"{type(error).__name__}: {error.message}")
+
+
+class _Asked:
+    """The archives that may be carried: those up to the number that the task that asks has reached."""
+
+    def __init__(self) -> None:
+        self._reached = 0
+        self._taken = 0
+        self._is_over = False
+        self._more = anyio.Event()
+        self._lock = anyio.Lock()
+        self._queue: deque[MovedRecord] = deque()
+
+    def advance(self, number: int) -> None:
+        """Note that all archives up to this number were asked for, or are not to be."""
+        self._reached = number
+        self._more.set()
+
+    def end(self) -> None:
+        """Note that nothing more is asked for."""
+        self._is_over = True
+        self._more.set()
+
+    async def next(self, moves: Moves, move: MoveRecord) -> MovedRecord | None:
+        """Return the next archive to carry, ``None`` after the last one."""
+        async with self._lock:
+            while not self._queue:
+                is_over, reached = self._is_over, self._reached
+                async for moved in moves.list_moved(move, ON_THE_WAY, after=self._taken):
+                    if moved.number > reached or len(self._queue) == _QUEUE:
+                        break
+                    self._queue.append(moved)
+                    self._taken = moved.number
+                else:
+                    self._taken = max(self._taken, reached)
+                    if is_over and not self._queue:
+                        return None
+                if not self._queue:
+                    self._more = anyio.Event()
+                    if self._reached == reached and not self._is_over:
+                        await self._more.wait()
+            return self._queue.popleft()
+
+
+class _Pace:
+    """Counts the bytes asked for within a day."""
+
+    def __init__(self, per_day: int) -> None:
+        self._per_day = per_day
+        self._asked: deque[tuple[datetime, int]] = deque()
+        self._size = 0
+
+    def note(self, when: datetime, size: int) -> None:
+        """Note that bytes were asked for."""
+        last = self._asked[-1] if self._asked else None
+        if last is not None and when - last[0] < timedelta(minutes=1):
+            self._asked[-1] = (
+                last[0],
+                last[1] + size,
+            )  # or a million small archives would be a million notes
+        else:
+            self._asked.append((when, size))
+        self._size += size
+
+    async def admits(self, size: int, *, waits: bool) -> bool:
+        """Whether bytes may be asked for now; wait for it if asked to."""
+        while True:
+            while self._asked and self._asked[0][0] < _now() - _DAY:
+                self._size -= self._asked.popleft()[1]
+            if not self._size or self._size + size <= self._per_day:
+                return True
+            if not waits:
+                return False
+            await anyio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""Records of archives on their way out of a vault."""

@@ -1,0 +1,345 @@
+"""Records of moves: which archives go where, how far each is, and the lines that prove it.
+
+A plan is rows, so a million archives need no memory, and a name is taken once: the database refuses a second.
+Each step of an archive is recorded before it is taken, so a kill leaves the state before it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from aioglacier.catalog.archive_rows import is_sound, known_archive
+from aioglacier.catalog.records import ArchiveState, MovedPart, MovedRecord, MoveRecord, MoveState
+from aioglacier.catalog.storage.columns import count_microseconds, escape, instant_of, optional, unescape
+from aioglacier.catalog.storage.database import Records
+from aioglacier.catalog.storage.tables import MOVED, MOVES, marks
+from aioglacier.catalog.vaults import all_vaults, find_vault, keep_vault
+from aioglacier.core.models import Archive, ArchiveId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from aioglacier.catalog.records import ArchiveRecord, VaultKey
+    from aioglacier.catalog.storage.backend import Connection
+
+#: Rows read at a time.
+_PAGE: Final = 250
+
+_COLUMNS: Final = (
+    "m.number, m.name, m.state, m.job_id, m.requested, m.ready_until, m.token, m.upload_id, m.part_size, "
+    "m.outcome, m.line_number, m.line, a.state, "
+    "a.number, a.archive_id, a.size, a.tree_hash, a.description, a.created, a.checksum"
+)
+_SELECT: Final = f"SELECT {_COLUMNS} FROM moved AS m JOIN archives AS a ON a.number = m.archive"  # noqa: S608  # names of ours
+_HOUR: Final = 3600 * 1_000_000
+
+
+class Named(NamedTuple):
+    """An archive of a plan, with the names to try for it, the best first; the last must be its own."""
+
+    archive: ArchiveRecord
+    names: Sequence[str]
+
+
+class MoveTotals(NamedTuple):
+    """The archives of a move in one state, or that failed for one cause."""
+
+    archives: int
+    size: int
+
+
+class Moves(Records):
+    """The moves of a catalog, as ``Catalog.moves``."""
+
+    async def open(self, key: VaultKey, target: str, settings: Mapping[str, Any]) -> MoveRecord:
+        """Record a move, or the settings of one on record."""
+
+        def change(connection: Connection) -> MoveRecord:
+            found = _find(connection, key, target)
+            if found is None:
+                place, now = keep_vault(connection, key), self._now()
+                row = MOVES.insert(
+                    connection, place=place, target=target, settings=dict(settings), started=now
+                )
+            else:
+                row = MOVES.update(connection, found["number"], settings=dict(settings))
+            return _move(row, key)
+
+        return await self._database.write(change)
+
+    async def find(self, key: VaultKey, target: str) -> MoveRecord | None:
+        """Return the move of a vault to a target."""
+        found = await self._database.read(lambda connection: _find(connection, key, target))
+        return None if found is None else _move(found, key)
+
+    async def list_all(self) -> list[MoveRecord]:
+        """Return every move, oldest first."""
+
+        def question(connection: Connection) -> list[MoveRecord]:
+            keys = all_vaults(connection)
+            return [
+                _move(row, keys[row["place"]]) for row in MOVES.select(connection, "1 = 1 ORDER BY number")
+            ]
+
+        return await self._database.read(question)
+
+    # --- the plan
+
+    async def forget_planned(self, move: MoveRecord) -> None:
+        """Remove the archives that were only planned, or failed, before another plan is made.
+
+        One that failed in the middle of an upload stays: its upload goes on.
+        """
+        states = (MoveState.PLANNED.value, MoveState.FAILED.value)
+
+        def change(connection: Connection) -> None:
+            is_it = f"move = ? AND state IN ({marks(2)}) AND upload_id IS NULL"
+            parts = f"DELETE FROM moved_parts WHERE moved IN (SELECT number FROM moved WHERE {is_it})"  # noqa: S608
+            connection.rows(parts, (move.number, *states))
+            connection.rows(f"DELETE FROM moved WHERE {is_it}", (move.number, *states))  # noqa: S608
+            connection.rows(
+                "UPDATE moved SET state = 'planned', outcome = '' WHERE move = ? AND state = 'failed'",
+                (move.number,),
+            )
+
+        await self._database.write(change)
+
+    async def plan(self, move: MoveRecord, archives: Sequence[Named]) -> list[str]:
+        """Add archives that are not part of the move; return the names that they got, in order."""
+
+        def change(connection: Connection) -> list[str]:
+            known = _known(connection, move, [named.archive for named in archives])
+            given: list[str] = []
+            for archive, names in archives:
+                if archive.number in known:
+                    continue
+                name = next((each for each in names if _is_free(connection, move, each)), names[-1])
+                MOVED.insert(
+                    connection,
+                    move=move.number,
+                    archive=archive.number,
+                    name=name,
+                    state=MoveState.PLANNED,
+                    token=secrets.token_hex(8),
+                    outcome="",
+                    changed=self._now(),
+                )
+                given.append(name)
+            return given
+
+        return await self._database.write(change)
+
+    async def known(self, move: MoveRecord, archives: Sequence[ArchiveRecord]) -> Mapping[int, MoveState]:
+        """Return the states of those of the archives that are part of the move."""
+        return await self._database.read(lambda connection: _known(connection, move, archives))
+
+    # --- archives on their way
+
+    async def record(self, moved: MovedRecord, state: MoveState, **values: object) -> None:
+        """Record the state of an archive, and whatever else has changed."""
+
+        def change(connection: Connection) -> None:
+            MOVED.update(connection, moved.number, state=state, changed=self._now(), **values)
+
+        await self._database.write(change)
+
+    async def get(self, move: MoveRecord, number: int) -> MovedRecord:
+        """Return an archive of a move by its number."""
+        question = "m.number = ?"
+        (found,) = await self._database.read(lambda connection: _select(connection, move, question, number))
+        return found
+
+    async def list_moved(
+        self, move: MoveRecord, states: Iterable[MoveState] = tuple(MoveState), *, after: int = 0
+    ) -> AsyncIterator[MovedRecord]:
+        """Yield the archives in these states in the order of the plan, in constant memory."""
+        values = [state.value for state in states]
+        condition = f"m.state IN ({marks(len(values))}) AND m.number > ? ORDER BY m.number LIMIT {_PAGE}"
+
+        def page(last: MovedRecord | None, connection: Connection) -> list[MovedRecord]:
+            first = last.number if last else after
+            return _select(connection, move, condition, *values, first)
+
+        async for record in self._database.each(page):
+            yield record
+
+    async def asked_by_hour(self, move: MoveRecord, since: datetime) -> list[tuple[datetime, int]]:
+        """Return how many bytes were asked for in each hour since a time, with the hour's beginning."""
+
+        def question(connection: Connection) -> list[tuple[datetime, int]]:
+            rows = connection.rows(
+                f"SELECT m.requested / {_HOUR} AS hour, sum(a.size) FROM moved AS m "  # noqa: S608
+                "JOIN archives AS a ON a.number = m.archive "
+                "WHERE m.move = ? AND m.requested >= ? GROUP BY hour ORDER BY hour",
+                (move.number, count_microseconds(since)),
+            )
+            return [(instant_of(int(hour) * _HOUR), int(size)) for hour, size in rows]
+
+        return await self._database.read(question)
+
+    async def totals(self, move: MoveRecord) -> dict[MoveState, MoveTotals]:
+        """Count the archives of each state, and their bytes."""
+        rows = await self._sums(move, "m.state", "")
+        return {MoveState(state): MoveTotals(count, size) for state, count, size in rows}
+
+    async def failures(self, move: MoveRecord) -> dict[str, MoveTotals]:
+        """Count the archives that failed, by cause: the part of the outcome before the first colon."""
+        found: dict[str, MoveTotals] = {}
+        for outcome, count, size in await self._sums(move, "m.outcome", "AND m.state = 'failed'"):
+            cause = unescape(outcome).partition(":")[0]
+            had = found.get(cause, MoveTotals(0, 0))
+            found[cause] = MoveTotals(had.archives + count, had.size + size)
+        return found
+
+    async def _sums(self, move: MoveRecord, column: str, condition: str) -> list[tuple[str, int, int]]:
+        statement = (
+            f"SELECT {column}, count(*), coalesce(sum(a.size), 0) FROM moved AS m "  # noqa: S608
+            f"JOIN archives AS a ON a.number = m.archive WHERE m.move = ? {condition} GROUP BY {column}"
+        )
+
+        def question(connection: Connection) -> list[tuple[str, int, int]]:
+            rows = connection.rows(statement, (move.number,))
+            return [(value, int(count), int(size)) for value, count, size in rows]
+
+        return await self._database.read(question)
+
+    # --- parts of an object to be
+
+    async def record_part(self, moved: MovedRecord, part: MovedPart) -> None:
+        """Record a part that the bucket has acknowledged."""
+        values = (moved.number, part.number, part.tree_hash.hex(), part.checksum.hex())
+
+        def change(connection: Connection) -> None:
+            connection.rows(
+                "DELETE FROM moved_parts WHERE moved = ? AND part_index = ?", (moved.number, part.number)
+            )
+            connection.rows("INSERT INTO moved_parts VALUES (?, ?, ?, ?)", values)
+
+        await self._database.write(change)
+
+    async def list_parts(self, moved: MovedRecord) -> dict[int, MovedPart]:
+        """Return the recorded parts by their indexes."""
+
+        def question(connection: Connection) -> dict[int, MovedPart]:
+            rows = connection.rows(
+                "SELECT part_index, tree_hash, checksum FROM moved_parts WHERE moved = ?", (moved.number,)
+            )
+            return {
+                index: MovedPart(index, bytes.fromhex(tree_hash), bytes.fromhex(checksum))
+                for index, tree_hash, checksum in rows
+            }
+
+        return await self._database.read(question)
+
+    async def forget_parts(self, moved: MovedRecord) -> None:
+        """Remove the parts of an upload that is over."""
+        await self._database.write(
+            lambda connection: connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
+        )
+
+    # --- the manifest
+
+    async def prove(
+        self, move: MoveRecord, moved: MovedRecord, write_line: Callable[[int, str | None], str]
+    ) -> MovedRecord:
+        """Record that an archive is at the target, with the next line of the manifest.
+
+        ``write_line`` gets the number of the line and the line before it.
+        """
+
+        def change(connection: Connection) -> MovedRecord:
+            last = _select(connection, move, "m.line_number IS NOT NULL ORDER BY m.line_number DESC LIMIT 1")
+            number = (last[0].line_number or 0) + 1 if last else 1
+            line = write_line(number, last[0].line if last else None)
+            MOVED.update(
+                connection,
+                moved.number,
+                state=MoveState.PROVEN,
+                upload_id=None,
+                outcome="",
+                line_number=number,
+                line=line,
+                changed=self._now(),
+            )
+            connection.rows("DELETE FROM moved_parts WHERE moved = ?", (moved.number,))
+            return replace(moved, state=MoveState.PROVEN, line_number=number, line=line)
+
+        return await self._database.write(change)
+
+    async def list_lines(self, move: MoveRecord, after: int = 0) -> AsyncIterator[MovedRecord]:
+        """Yield the archives with lines in the manifest, in its order, in constant memory."""
+        condition = f"m.line_number > ? ORDER BY m.line_number LIMIT {_PAGE}"
+
+        def page(last: MovedRecord | None, connection: Connection) -> list[MovedRecord]:
+            first = last.line_number if last else after
+            return _select(connection, move, condition, first)
+
+        async for record in self._database.each(page):
+            yield record
+
+
+def _move(row: dict[str, Any], key: VaultKey) -> MoveRecord:
+    return MoveRecord(row["number"], key, row["target"], row["settings"], row["started"])
+
+
+def _find(connection: Connection, key: VaultKey, target: str) -> dict[str, Any] | None:
+    found = MOVES.select(connection, "place = ?", find_vault(connection, key))
+    return next((row for row in found if row["target"] == target), None)
+
+
+def _known(
+    connection: Connection, move: MoveRecord, archives: Sequence[ArchiveRecord]
+) -> Mapping[int, MoveState]:
+    if not archives:
+        return {}
+    statement = f"SELECT archive, state FROM moved WHERE move = ? AND archive IN ({marks(len(archives))})"  # noqa: S608
+    rows = connection.rows(statement, (move.number, *(archive.number for archive in archives)))
+    return {number: MoveState(state) for number, state in rows}
+
+
+def _is_free(connection: Connection, move: MoveRecord, name: str) -> bool:
+    """Whether no other archive has this name, or that of a folder on the way."""
+    ends = [at for at, character in enumerate(name) if character == "/"]
+    names = [escape(name[:end]) for end in (*ends, len(name))]
+    statement = f"SELECT 1 FROM moved WHERE move = ? AND name IN ({marks(len(names))}) LIMIT 1"  # noqa: S608
+    return not connection.rows(statement, (move.number, *names))
+
+
+def _select(connection: Connection, move: MoveRecord, condition: str, *values: object) -> list[MovedRecord]:
+    rows = connection.rows(f"{_SELECT} WHERE m.move = ? AND {condition}", (move.number, *values))
+    return [_moved(row, move.key.vault) for row in rows]
+
+
+def _moved(row: tuple[Any, ...], vault: str) -> MovedRecord:
+    (
+        number, name, state, job_id, requested, ready_until, token, upload_id, part_size, outcome,
+        line_number, line, archive_state, *facts,
+    ) = row  # fmt: skip
+    known = known_archive(*facts)
+    archive = Archive(
+        id=ArchiveId(known.archive_id),
+        vault=vault,
+        size=known.size,
+        tree_hash=known.tree_hash,
+        description=known.description,
+        created=known.created,
+    )
+    return MovedRecord(
+        number=number,
+        archive=archive,
+        archive_state=ArchiveState(archive_state) if is_sound(known) else ArchiveState.SUSPECT,
+        name=unescape(name),
+        state=MoveState(state),
+        job_id=job_id,
+        requested=optional(instant_of, requested),
+        ready_until=optional(instant_of, ready_until),
+        token=token,
+        upload_id=upload_id,
+        part_size=part_size,
+        outcome=unescape(outcome),
+        line_number=line_number,
+        line=optional(unescape, line),
+    )
