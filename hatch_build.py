@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sysconfig
 import tempfile
@@ -15,11 +16,17 @@ _FOLDER: Final = Path("aioglacier", "core")
 
 
 class NativeCore(BuildHookInterface):
-    """Adds the compiled core to a wheel, or lays it beside its source for an editable installation."""
+    """Adds the compiled core to a wheel, or lays it beside its source for an editable installation.
+
+    With ``AIOGLACIER_PURE=1`` in the environment a wheel has no core and fits every platform.
+    """
+
+    _folder: Path | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, if that can be."""
-        if self.target_name != "wheel":
+        is_pure = version == "standard" and os.environ.get("AIOGLACIER_PURE") == "1"
+        if self.target_name != "wheel" or is_pure:
             return
         self._folder = Path(tempfile.mkdtemp())
         library = self._compile()
@@ -35,7 +42,7 @@ class NativeCore(BuildHookInterface):
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was compiled, which is in the wheel by now."""
         del version, build_data, artifact_path
-        if self.target_name == "wheel":
+        if self._folder is not None:
             shutil.rmtree(self._folder)
 
     def _compile(self) -> Path | None:
