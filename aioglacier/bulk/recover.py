@@ -30,7 +30,7 @@ from aioglacier.bulk.formats.folder_descriptions import (
     file_folder,
     read_description,
 )
-from aioglacier.bulk.places.vault_place import VaultPlace
+from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.restore.bundle_reader import BundleReader, tail_size
 from aioglacier.bulk.settling import settle_folder
 from aioglacier.catalog.folders.entry_records import BundleRecord, Entry
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
     from aioglacier.catalog.records import UploadNumber
     from aioglacier.client.vault import Vault
@@ -142,15 +143,17 @@ class FolderRecovery:
     for each member.
     """
 
-    def __init__(self, vault: Vault, budget: Budget, options: RecoveryOptions | None = None) -> None:
+    def __init__(
+        self, place: Vault | FolderPlace, budget: Budget, options: RecoveryOptions | None = None
+    ) -> None:
         self._done = Recovered()
         self._hosts: dict[str, str] = {}
         self._options = options or RecoveryOptions()
-        self._place = VaultPlace(vault)
+        self._place = as_folder_place(place)
         self._context = self._place.context
         self._budget = budget
         self._retriever = self._place.retriever(self._options.tier)
-        self._reader = BundleReader(self._retriever)
+        self._reader = BundleReader(self._place, self._retriever)
 
     @property
     def done(self) -> Recovered:
@@ -164,6 +167,7 @@ class FolderRecovery:
         files: list[LargeFile] = []
         unnamed: list[Archive] = []
         context = self._context
+        await self._place.take_stock()
         async for record in context.catalog.archives.list_vault(context.key):
             if record.upload is not None or record.state is not ArchiveState.STORED:
                 continue

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.filters import make_filter
 from aioglacier.bulk.findings import Finding, Trouble
-from aioglacier.bulk.places.vault_place import VaultPlace
+from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import hash_file
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.bulk.formats.age import Identities
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry, TreeRecord
@@ -119,13 +120,13 @@ class FolderVerify:
 
     def __init__(
         self,
-        vault: Vault,
+        place: Vault | FolderPlace,
         directory: str | os.PathLike[str],
         budget: Budget,
         options: VerifyOptions | None = None,
     ) -> None:
         self._options = options or VerifyOptions()
-        self._place = VaultPlace(vault)
+        self._place = as_folder_place(place)
         self._context = self._place.context
         self._root = os.path.realpath(os.fsdecode(directory))
         self._budget = budget

@@ -12,7 +12,7 @@ import pytest
 
 from aioglacier.bulk.formats.bundle_format import FORMAT, SKIPPABLE_SIZE, checked_text, short_hash
 from aioglacier.bulk.formats.zstd import skippable_frame
-from aioglacier.bulk.places.vault_place import JobRetriever
+from aioglacier.bulk.places.vault_place import JobRetriever, VaultPlace
 from aioglacier.bulk.restore.bundle_reader import BundleReader
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
@@ -199,7 +199,7 @@ async def test_an_index_that_came_back_damaged_is_not_recorded(place: Place, tre
     await place.sync(tree)
     (archive,) = await place.archives()
     async with place.vault() as vault:
-        reader = BundleReader(JobRetriever(vault, Tier.STANDARD))
+        reader = BundleReader(VaultPlace(vault), JobRetriever(vault, Tier.STANDARD))
         trailer = await reader.read_trailer(archive)
         await reader.read_index(archive, trailer)
         with pytest.raises(IntegrityError, match="came back damaged"):

@@ -79,12 +79,8 @@ def decode_sidecar(content: bytes) -> Sidecar:
         IntegrityError: The bytes are no sidecar, or a damaged one.
         ConfigurationError: It has a later format.
     """
-    text, start = skipped_text(content[:SKIPPABLE_SIZE]), SKIPPABLE_SIZE
-    if text is None:
-        text, start = content[tar.BLOCK : _FACTS_SIZE], _FACTS_SIZE
-        if not content.startswith(_FACTS_NAME):
-            raise not_a_bundle("its sidecar has no facts")
-    facts = _decode_facts(text)
+    facts = decode_facts(content)
+    start = SKIPPABLE_SIZE if skipped_text(content[:SKIPPABLE_SIZE]) is not None else _FACTS_SIZE
     trailer = decode_trailer(content[start:], facts.size)
     index = content[start : start + trailer.index_size]
     if short_hash(index) != trailer.index_hash:
@@ -92,7 +88,18 @@ def decode_sidecar(content: bytes) -> Sidecar:
     return Sidecar(facts, trailer, index)
 
 
-def _decode_facts(text: bytes) -> BundleFacts:
+def decode_facts(content: bytes) -> BundleFacts:
+    """Return the facts in a sidecar, also in that of a file, which has no trailer.
+
+    Raises:
+        IntegrityError: The bytes are no sidecar, or a damaged one.
+        ConfigurationError: It has a later format.
+    """
+    text = skipped_text(content[:SKIPPABLE_SIZE])
+    if text is None:
+        text = content[tar.BLOCK : _FACTS_SIZE]
+        if not content.startswith(_FACTS_NAME):
+            raise not_a_bundle("its sidecar has no facts")
     try:
         fields = json.loads(text)
         if fields["format"] != SIDECAR_FORMAT:

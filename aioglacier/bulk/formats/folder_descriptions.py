@@ -64,6 +64,20 @@ def describe_file(entry: Entry, root: str, tree: str) -> str:
     return text
 
 
+def name_bundle() -> str:
+    """Return a name that no other bundle has, for a place that keeps archives by their names."""
+    return f"bundles/{secrets.token_hex(8)}.tar"
+
+
+def name_file(path: bytes | None) -> str:
+    """Return a name that no other archive of one file has; ``None`` for a file that hides its path."""
+    unique = secrets.token_hex(8)
+    if path is None:
+        return f"files/{unique}.age"
+    shown = path.rpartition(b"/")[2].decode(errors="replace")
+    return f"files/{unique}/{''.join(each if each.isprintable() else '_' for each in shown)}"
+
+
 def read_description(description: str) -> dict[str, Any]:
     """Return the fields of a description, none if another program wrote it."""
     try:

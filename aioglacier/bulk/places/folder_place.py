@@ -125,6 +125,23 @@ class FolderPlace(Protocol):
         """Return what asks for archives; ``days`` is the life of a restored copy."""
         ...
 
+    @property
+    def wants_sidecars(self) -> bool:
+        """Whether a kill may have left out sidecars, by what the last look has shown."""
+        ...
+
+    def has_sidecar(self, archive_id: ArchiveId) -> bool:
+        """Whether an archive has a sidecar, by the same."""
+        ...
+
+    async def read_sidecar(self, archive_id: ArchiveId) -> bytes | None:
+        """Return the sidecar of an archive; ``None`` if it has none."""
+        ...
+
+    async def take_stock(self) -> None:
+        """Record the archives that are there and on no record, where the place can list them at once."""
+        ...
+
     def open_sidecar(
         self, compression: str | None, encryption: str | None
     ) -> AbstractAsyncContextManager[SidecarFile]:

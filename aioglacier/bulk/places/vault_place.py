@@ -30,6 +30,7 @@ class VaultPlace:
     """See ``FolderPlace``."""
 
     bundle_size: Final = BUNDLE_SIZE
+    wants_sidecars: Final = False
 
     def __init__(self, vault: Vault) -> None:
         self.context = vault.context.recorded()
@@ -50,6 +51,17 @@ class VaultPlace:
         """See ``FolderPlace``; a job's output lives a day."""
         del days
         return JobRetriever(self._vault, tier)
+
+    def has_sidecar(self, archive_id: ArchiveId) -> bool:
+        """See ``FolderPlace``."""
+        del archive_id
+        return False
+
+    async def read_sidecar(self, archive_id: ArchiveId) -> None:
+        """See ``FolderPlace``."""
+
+    async def take_stock(self) -> None:
+        """See ``FolderPlace``; only an inventory lists a vault, and takes hours."""
 
     @asynccontextmanager
     async def open_sidecar(self, compression: str | None, encryption: str | None) -> AsyncIterator[NoSidecar]:

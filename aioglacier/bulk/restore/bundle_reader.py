@@ -1,14 +1,16 @@
-"""The end of a bundle, retrieved from the vault: its trailer and its index.
+"""The end of a bundle: its trailer and its index, from its sidecar or retrieved from the bundle itself.
 
 No more than the last MiBs are retrieved at first. A bundle with a longer index takes another job.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.bundle_format import decode_trailer, short_hash
+from aioglacier.bulk.formats.bundle_sidecar import decode_sidecar
 from aioglacier.core.errors import IntegrityError
 from aioglacier.core.limits import MIB
 from aioglacier.core.ranges import ByteRange
@@ -16,7 +18,8 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.formats.bundle_format import BundleTrailer
-    from aioglacier.bulk.places.folder_place import Retriever
+    from aioglacier.bulk.formats.bundle_sidecar import Sidecar
+    from aioglacier.bulk.places.folder_place import FolderPlace, Retriever
     from aioglacier.core.models import Archive, ArchiveId
 
 #: Retrieved of each bundle at first, at most: another job takes hours. An index has about 52 bytes for a
@@ -26,18 +29,22 @@ _SHARE: Final = 16
 
 
 class BundleReader:
-    """Reads trailers and indexes of the bundles of a vault."""
+    """Reads trailers and indexes of the bundles of a place."""
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(self, place: FolderPlace, retriever: Retriever) -> None:
+        self._place = place
         self._retriever = retriever
 
     def missing_size(self, archive: Archive) -> int:
         """Return the bytes of a bundle's end that no job retrieves yet; 0 if one does."""
+        if self._place.has_sidecar(archive.id):
+            return 0
         return 0 if self._retriever.has(*_key(archive, _tail(archive))) else tail_size(archive)
 
     async def ask(self, archive: Archive) -> None:
         """Start the job for the end of a bundle, unless there is one."""
-        await self._retriever.get(*_key(archive, _tail(archive)))
+        if not self._place.has_sidecar(archive.id):
+            await self._retriever.get(*_key(archive, _tail(archive)))
 
     async def read_trailer(self, archive: Archive) -> BundleTrailer:
         """Return the trailer of a bundle, and start the job for an index that the end does not hold.
@@ -45,6 +52,8 @@ class BundleReader:
         Raises:
             IntegrityError: The archive is no bundle, or not the one that the inventory lists.
         """
+        if (sidecar := await self._read_sidecar(archive)) is not None:
+            return sidecar.trailer
         tail = _tail(archive)
         end = await self._read(archive, tail, ByteRange(max(tail.start, archive.size - MIB), archive.size))
         trailer = await run_in_thread(partial(decode_trailer, end, archive.size))
@@ -58,6 +67,8 @@ class BundleReader:
         Raises:
             IntegrityError: It came back damaged.
         """
+        if (sidecar := await self._read_sidecar(archive)) is not None:
+            return sidecar.index
         tail = _tail(archive)
         start, stop = trailer.index_position, trailer.index_position + trailer.index_size
         index = b""
@@ -74,6 +85,16 @@ class BundleReader:
                 archive_id=archive.id,
             )
         return index
+
+    async def _read_sidecar(self, archive: Archive) -> Sidecar | None:
+        """Return the sidecar of a bundle; ``None`` if it has none, or a damaged one."""
+        content = await self._place.read_sidecar(archive.id)
+        if content is None:
+            return None
+        with suppress(IntegrityError):
+            sidecar = await run_in_thread(partial(decode_sidecar, content))
+            return sidecar if sidecar.facts.size == archive.size else None
+        return None
 
     async def _read(self, archive: Archive, wanted: ByteRange, part: ByteRange) -> bytes:
         """Return some bytes of an archive, by the job for a range that they lie in."""

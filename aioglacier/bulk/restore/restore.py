@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.bulk.formats.age import no_identity
-from aioglacier.bulk.places.vault_place import VaultPlace
+from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.restore.fetcher import Fetcher
 from aioglacier.bulk.restore.folder_version import FolderVersion
 from aioglacier.bulk.restore.outline import Outline
@@ -37,6 +37,7 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.client.vault import Vault
     from aioglacier.core.spending import Budget
 
@@ -79,13 +80,13 @@ class FolderRestore:
 
     def __init__(
         self,
-        vault: Vault,
+        place: Vault | FolderPlace,
         directory: str | os.PathLike[str],
         budget: Budget,
         options: RestoreOptions | None = None,
     ) -> None:
         self._options = options or RestoreOptions()
-        self._place = VaultPlace(vault)
+        self._place = as_folder_place(place)
         self._context = self._place.context
         self._root = os.path.abspath(os.fsdecode(directory))  # noqa: PTH100  # of any bytes
         self._budget = budget

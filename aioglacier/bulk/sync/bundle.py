@@ -23,6 +23,7 @@ from aioglacier.bulk.formats.zstd import compressor
 from aioglacier.bulk.in_parts import open_in_parts
 from aioglacier.bulk.sync.pacing import PacedWriter, Patience
 from aioglacier.catalog.folders.entry_records import BundleRecord
+from aioglacier.catalog.records import ArchiveState
 from aioglacier.core.limits import MIB
 from aioglacier.tasks.threads import run_in_thread
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.places.folder_place import FolderPlace, SidecarFile
     from aioglacier.bulk.sync.packing import Packed
     from aioglacier.bulk.sync.plan import SyncOptions, SyncSnapshot
-    from aioglacier.catalog import UploadRecord
+    from aioglacier.catalog import Catalog, UploadRecord
     from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
 
@@ -112,19 +113,7 @@ class BundleWriter:
         self.record = record = replace(
             self.record, index_position=start, index_size=self.writer.position - start
         )
-        is_plain = self._recipients is None
-        trailer = BundleTrailer(
-            start,
-            record.index_size,
-            record.members,
-            record.compression,
-            record.encryption,
-            index_hash,
-            self._tree.identity,
-            self._tree.host if is_plain else "",
-            self._tree.root if is_plain else None,
-        )
-        end = encode_trailer(trailer)
+        end = _end_of(record, index_hash, self._tree)
         await self.writer.write(end)
         await sidecar.write(end)
         # The place of the index, before the archive.
@@ -139,29 +128,79 @@ class BundleWriter:
     async def _write_index(self, sidecar: SidecarFile) -> bytes:
         """Write the index from the records, page by page; return its hash."""
         hasher = hashlib.sha256()
-        number = 0
-        async for lines in self._index_lines():
-            page = await run_in_thread(
-                partial(encode_page, number, lines, self.record.compression, self._recipients)
-            )
+        async for page in _index_pages(self._catalog, self.record, self._recipients):
             hasher.update(page)
             await self._paced.write(page)
             await sidecar.write(page)
-            number += 1
         return hasher.digest()[:16]
 
-    async def _index_lines(self) -> AsyncIterator[list[bytes]]:
-        lines: list[bytes] = []
-        size = 0
-        async for members in self._catalog.entries.members(self.record.upload):
-            for line in await run_in_thread(partial(index_lines, members)):
-                lines.append(line)
-                size += len(line)
-                if len(lines) == _INDEX_LINES or size > _INDEX_PAGE:
-                    yield lines
-                    lines, size = [], 0
-        if lines:
-            yield lines
+
+async def _index_pages(
+    catalog: Catalog, bundle: BundleRecord, recipients: Recipients | None
+) -> AsyncIterator[bytes]:
+    """Yield the index of a bundle, made from the records."""
+    number = 0
+    async for lines in _index_lines(catalog, bundle):
+        yield await run_in_thread(partial(encode_page, number, lines, bundle.compression, recipients))
+        number += 1
+
+
+async def _index_lines(catalog: Catalog, bundle: BundleRecord) -> AsyncIterator[list[bytes]]:
+    lines: list[bytes] = []
+    size = 0
+    async for members in catalog.entries.members(bundle.upload):
+        for line in await run_in_thread(partial(index_lines, members)):
+            lines.append(line)
+            size += len(line)
+            if len(lines) == _INDEX_LINES or size > _INDEX_PAGE:
+                yield lines
+                lines, size = [], 0
+    if lines:
+        yield lines
+
+
+async def keep_missing_sidecars(place: FolderPlace, tree: TreeRecord, recipients: Recipients | None) -> None:
+    """Keep the sidecars that a kill has left out, made from the records again.
+
+    That of an encrypted bundle waits for a run that has recipients.
+    """
+    catalog, key = place.context.catalog, place.context.key
+    for upload in await catalog.entries.uploads_of(tree) if place.wants_sidecars else ():
+        archive_id = (await catalog.uploads.get(upload)).archive_id
+        found = await catalog.archives.get(key, archive_id) if archive_id is not None else None
+        if found is None or found.state is not ArchiveState.STORED:
+            continue
+        bundle = await catalog.bundles.get(upload) or BundleRecord(upload, "file", None, None)
+        is_sealed = bundle.encryption is not None
+        if place.has_sidecar(found.archive.id) or (is_sealed and recipients is None):
+            continue
+        async with place.open_sidecar(bundle.compression, bundle.encryption) as sidecar:
+            if bundle.format == "tar":
+                hasher, size = hashlib.sha256(), 0
+                async for page in _index_pages(catalog, bundle, recipients if is_sealed else None):
+                    hasher.update(page)
+                    size += len(page)
+                    await sidecar.write(page)
+                bundle = replace(bundle, index_size=size)
+                await sidecar.write(_end_of(bundle, hasher.digest()[:16], tree))
+            await sidecar.keep(found.archive)
+
+
+def _end_of(bundle: BundleRecord, index_hash: bytes, tree: TreeRecord) -> bytes:
+    """Return the trailer of a bundle; that of an encrypted one hides its folder."""
+    is_plain = bundle.encryption is None
+    trailer = BundleTrailer(
+        bundle.index_position,
+        bundle.index_size,
+        bundle.members,
+        bundle.compression,
+        bundle.encryption,
+        index_hash,
+        tree.identity,
+        tree.host if is_plain else "",
+        tree.root if is_plain else None,
+    )
+    return encode_trailer(trailer)
 
 
 @asynccontextmanager

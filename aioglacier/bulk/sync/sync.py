@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from aioglacier.bulk.places.vault_place import VaultPlace
+from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import outcome_of, settle_folder
+from aioglacier.bulk.sync.bundle import keep_missing_sidecars
 from aioglacier.bulk.sync.plan import Planning, SyncOptions, SyncPlan
 from aioglacier.bulk.sync.scan import open_top
 from aioglacier.bulk.sync.stages import Stages
@@ -22,6 +23,7 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
+    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.bulk.sync.plan import SyncSnapshot
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
@@ -39,13 +41,16 @@ class FolderSync:
     """
 
     def __init__(
-        self, vault: Vault, directory: str | os.PathLike[str], options: SyncOptions | None = None
+        self,
+        place: Vault | FolderPlace,
+        directory: str | os.PathLike[str],
+        options: SyncOptions | None = None,
     ) -> None:
         self.unknown: list[OutcomeUnknownError] = []
         self.notices: list[str] = []
         self.unmounted: list[bytes] = []
         self._options = options or SyncOptions()
-        self._place = VaultPlace(vault)
+        self._place = as_folder_place(place)
         self._context = self._place.context
         self._root = os.path.realpath(os.fsdecode(directory))
         self._stages = Stages(self._place, self._root, self._options)
@@ -111,6 +116,7 @@ class FolderSync:
             await self._check_encryption()
             tree = await catalog.trees.open(context.key, self._root, host=self._host(), owner=user_name())
             self.unknown = await settle_folder(context, tree)  # or its leftovers look like content
+            await keep_missing_sidecars(self._place, tree, self._options.recipients)
             run = await catalog.runs.begin(tree, "sync", self._settings())
             try:
                 await self._stages.run(tree, run)

@@ -54,6 +54,12 @@ class Bundles(Records):
         rows = await self._database.read(lambda connection: connection.rows(_UNFINISHED, (tree.number,)))
         return [BundleRecord(*row) for row in rows]
 
+    async def get(self, upload: UploadNumber) -> BundleRecord | None:
+        """Return the bundle of an upload; ``None`` if it is a plain file."""
+        found = await self._database.read(lambda connection: BUNDLES.select(connection, "upload = ?", upload))
+        names = BundleRecord.__slots__
+        return BundleRecord(**{name: found[0][name] for name in names}) if found else None
+
     async def drop(self, upload: UploadNumber) -> None:
         """Remove the versions and the bundle of an upload that failed, or begins again."""
 
