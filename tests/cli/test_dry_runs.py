@@ -29,6 +29,10 @@ MIB = 1024 * 1024
 LOOKS = frozenset(
     {
         "list",
+        "ls",
+        "find",
+        "du",
+        "snapshots",
         "vault list",
         "vault show",
         "vault lock show",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from aioglacier.bulk.settling import drop_fruitless_versions
 from aioglacier.catalog.folders.entry_records import RunNumber
 from aioglacier.catalog.records import UploadNumber, UploadState
 from aioglacier.core.errors import ConfigurationError
-from aioglacier.files.host import machine_name
 from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -54,12 +52,9 @@ class FolderVersion:
         Raises:
             ConfigurationError: There is none, or there are several.
         """
-        tree = await _find_tree(context, options)
+        tree = await context.catalog.trees.choose(context.key, folder=options.folder, host=options.host)
         await drop_fruitless_versions(context, tree)
-        at = options.selection.at
-        run = await context.catalog.runs.find(tree, at) if at is not None else None
-        if at is not None and run is None:
-            raise ConfigurationError(f"{tree.root!r} was not in the vault yet at {at}")
+        run = await context.catalog.runs.find_at(tree, options.selection.at)
         return cls(context, tree, run, Selection(options.selection))
 
     async def look_through(self) -> None:
@@ -177,29 +172,3 @@ class FolderVersion:
     async def recipients_of(self, upload: int) -> list[str]:
         """Return whom the archive of an upload was encrypted to, as far as is on record."""
         return await self._context.catalog.runs.recipients_of(upload)
-
-
-async def _find_tree(context: RecordedVault, options: RestoreOptions) -> TreeRecord:
-    trees = known = await context.catalog.trees.list(context.key)
-    if options.folder is not None:
-        root = await run_in_thread(partial(os.path.realpath, options.folder))
-        trees = [tree for tree in trees if tree.root in {options.folder, root}]
-    if options.host is not None or len(trees) > 1:
-        here = [tree for tree in trees if tree.host in {options.host or machine_name(), ""}]
-        trees = here if options.host is not None else here or trees
-    if len(trees) == 1:
-        return trees[0]
-    names = ", ".join(f"{tree.root!r} of {tree.host or 'an unknown machine'}" for tree in trees or known)
-    if trees:
-        raise ConfigurationError(
-            f"the catalog knows several folders in vault {context.name!r}: {names}; say which with --folder "
-            "or --host"
-        )
-    if known:
-        raise ConfigurationError(
-            f"the catalog does not know this folder in vault {context.name!r}; it knows {names}"
-        )
-    raise ConfigurationError(
-        f"the catalog knows no folder in vault {context.name!r}: no 'sync' to it is on record. 'sync' takes "
-        "a folder there; after a lost catalog, 'catalog recover' finds those that are there"
-    )

@@ -73,6 +73,12 @@ _ANY: Final = (
     f"JOIN archives AS a ON a.upload = e.upload AND {proven('e', 'u', 'a')}"
 )
 
+#: Paths whose only "/" behind a position is at their end.
+_IS_CHILD: Final = {
+    "sqlite": "instr(substr(e.path, ?), x'2f') IN (0, length(substr(e.path, ?)))",
+    "postgresql": r"position('\x2f'::bytea IN substr(e.path, ?)) IN (0, length(substr(e.path, ?)))",
+}
+
 
 class Entries(Records):
     """The versions of paths in a catalog, as ``Catalog.entries``."""
@@ -275,6 +281,24 @@ class Entries(Records):
             if last is not None:
                 is_it, values = f"{is_it} AND e.path {sign} ?", (*values, last.entry.path)
             return select_stored(connection, is_it, values, run, order, is_outline=is_outline)
+
+        async for stored in self._database.pages(page):
+            yield stored
+
+    async def children(
+        self, tree: TreeRecord, folder: bytes, run: RunNumber | None = None
+    ) -> AsyncIterator[list[StoredEntry]]:
+        """Yield those of ``stored`` that lie directly in one of its folders, page by page.
+
+        ``folder`` ends in "/"; b"" is the top.
+        """
+        bounds, limits = _within((folder, folder[:-1] + b"0") if folder else None)  # "0" comes after "/"
+        start = len(folder) + 1
+
+        def page(last: StoredEntry | None, connection: Connection) -> list[StoredEntry]:
+            is_it = f"e.tree = ?{bounds} AND e.path > ? AND {_IS_CHILD[connection.dialect]}"
+            path = last.entry.path if last is not None else folder
+            return select_stored(connection, is_it, (tree.number, *limits, path, start, start), run, "e.path")
 
         async for stored in self._database.pages(page):
             yield stored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, NewType
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,6 +35,23 @@ class TreeRecord:
     host: str  # the machine that it is on; "" where an old catalog did not keep it
     owner: str  # the user who first archived it; "" where an old catalog did not keep it
     last_run: RunNumber | None  # the last ``sync`` that came to its end, ``None`` before the first
+
+
+class SyncRecord(NamedTuple):
+    """One run of ``sync``.
+
+    Attributes:
+        state: "open", "completed" or "failed"; one that was killed stays open.
+        counters: Its ``SyncSnapshot`` at the end.
+        outcome: Why it did not come to its end, or "".
+    """
+
+    number: RunNumber
+    state: str
+    started: datetime
+    ended: datetime | None
+    counters: dict[str, Any]
+    outcome: str
 
 
 class Entry(NamedTuple):

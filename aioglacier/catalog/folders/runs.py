@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from aioglacier.catalog.folders.entry_records import RunNumber
+from aioglacier.catalog.folders.entry_records import RunNumber, SyncRecord
 from aioglacier.catalog.folders.entry_rows import end_paths
 from aioglacier.catalog.storage.columns import count_microseconds
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import RUNS, TREES
 from aioglacier.catalog.vaults import keep_vault
+from aioglacier.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +90,23 @@ class Runs(Records):
         """Return the last ``sync`` of a folder that had begun at a time."""
         row = await self._first(tree, "sync", "AND started <= ?", count_microseconds(until))
         return None if row is None else RunNumber(row["number"])
+
+    async def find_at(self, tree: TreeRecord, at: datetime | None) -> RunNumber | None:
+        """Return the same, which must be there; ``None`` stands for now.
+
+        Raises:
+            ConfigurationError: No ``sync`` had begun.
+        """
+        found = await self.find(tree, at) if at is not None else None
+        if at is not None and found is None:
+            raise ConfigurationError(f"{tree.root!r} was not in {tree.key.vault!r} yet at {at}")
+        return found
+
+    async def list_syncs(self, tree: TreeRecord) -> list[SyncRecord]:
+        """Return every ``sync`` of a folder, the oldest first."""
+        is_it = "tree = ? AND kind = 'sync' ORDER BY number"
+        rows = await self._database.read(lambda connection: RUNS.select(connection, is_it, tree.number))
+        return [SyncRecord(*(row[name] for name in SyncRecord._fields)) for row in rows]
 
     async def last_state(self, tree: TreeRecord) -> str | None:
         """Return the state of the latest ``sync``."""

@@ -6,8 +6,10 @@ path in one catalog have two folders.
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aioglacier.catalog.folders.entry_records import RunNumber, TreeNumber, TreeRecord
@@ -15,6 +17,9 @@ from aioglacier.catalog.storage.columns import escape_path
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import TREES
 from aioglacier.catalog.vaults import find_vault, keep_vault
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.files.host import machine_name
+from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.catalog.records import VaultKey
@@ -44,6 +49,38 @@ class Trees(Records):
     async def find(self, key: VaultKey, root: str, host: str) -> TreeRecord | None:
         """Return the folder at a path of a machine, or one at this path whose machine is unknown."""
         return await self._database.read(lambda connection: _find(connection, key, root, host))
+
+    async def choose(
+        self, key: VaultKey, *, folder: str | None = None, host: str | None = None
+    ) -> TreeRecord:
+        """Return the folder that is meant: the only one, or the only one of this path or machine.
+
+        Raises:
+            ConfigurationError: There is none, or there are several.
+        """
+        trees = known = await self.list(key)
+        if folder is not None:
+            root = await run_in_thread(partial(os.path.realpath, folder))
+            trees = [tree for tree in trees if tree.root in {folder, root}]
+        if host is not None or len(trees) > 1:
+            here = [tree for tree in trees if tree.host in {host or machine_name(), ""}]
+            trees = here if host is not None else here or trees
+        if len(trees) == 1:
+            return trees[0]
+        names = ", ".join(f"{tree.root!r} of {tree.host or 'an unknown machine'}" for tree in trees or known)
+        if trees:
+            raise ConfigurationError(
+                f"the catalog knows several folders in vault {key.vault!r}: {names}; say which with --folder "
+                "or --host"
+            )
+        if known:
+            raise ConfigurationError(
+                f"the catalog does not know this folder in vault {key.vault!r}; it knows {names}"
+            )
+        raise ConfigurationError(
+            f"the catalog knows no folder in vault {key.vault!r}: no 'sync' to it is on record. 'sync' takes "
+            "a folder there; after a lost catalog, 'catalog recover' finds those that are there"
+        )
 
     async def adopt(self, key: VaultKey, identity: str, root: str, *, host: str, owner: str) -> TreeRecord:
         """Return the record of the folder with this identity; make it if it is missing."""

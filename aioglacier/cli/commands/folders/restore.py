@@ -10,12 +10,13 @@ import click
 
 from aioglacier.cli.program.command import command as make_command, folding, take_options
 from aioglacier.cli.program.exits import Exit
-from aioglacier.cli.program.parameters import SIZE, TIME, VAULT, flag
+from aioglacier.cli.program.parameters import SIZE, VAULT, flag
 from aioglacier.cli.render.progress import Speed, State
 from aioglacier.cli.render.sizes import show_count, show_seconds, show_size
 from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
 from aioglacier.cli.shared.encrypting import IDENTITY
 from aioglacier.cli.shared.folder_events import HOST, moving, summarize, tell_failures, telling
+from aioglacier.cli.shared.folder_listing import AT, EXCLUDE, FOLDER, of_files
 from aioglacier.cli.shared.money import RETRIEVING, confirm_expedited, cost_record, cost_text
 from aioglacier.core.models import Tier
 
@@ -50,13 +51,10 @@ def _fold_waiting(given: dict[str, Any]) -> None:
 @VAULT
 @click.argument("directory", metavar="DIR")
 @click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
-@click.option("--folder", metavar="PATH", help="The folder that was archived, where the vault has several.")
-@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
-@click.option("--at", type=TIME, metavar="TIME", help="As it was at TIME, by the syncs before.")
-@click.option("--larger", type=SIZE, help="Only files of this size or more.")
-@click.option("--smaller", type=SIZE, help="Only files of this size or less.")
-@click.option("--modified-after", type=TIME, metavar="TIME", help="Only files changed at TIME or later.")
-@click.option("--modified-before", type=TIME, metavar="TIME", help="Only files changed before TIME.")
+@FOLDER
+@EXCLUDE
+@AT
+@of_files
 @HOST
 @RETRIEVING
 @IDENTITY
