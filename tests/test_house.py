@@ -35,11 +35,13 @@ ROOMS: dict[str, set[str]] = {
     "client": {"recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
     "bulk": {"client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
     "fs": {"client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
+    "migrate": {"bulk", "client", "recorded", "catalog", "transfer", "gateway", "files", "tasks", "core"},
     "server": {"core"},
     "testing": {"server", "client", "transfer", "gateway", "core"},
     "cli": {
         "testing",
         "server",
+        "migrate",
         "bulk",
         "client",
         "recorded",

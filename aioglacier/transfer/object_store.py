@@ -66,7 +66,8 @@ RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
 class ObjectStore:
     """A bucket that takes one object under one key.
 
-    ``known`` are the parts of an upload that goes on, whose parts have ``part_size`` bytes.
+    ``known`` are the parts of an upload that goes on, whose parts have ``part_size`` bytes; ``token`` is the
+    random word in its metadata, where it is on record.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class ObjectStore:
         overwrite: bool = False,
         known: Iterable[UploadedObjectPart] = (),
         part_size: int = 0,
+        token: str | None = None,
     ) -> None:
         self.rules = RULES[algorithm]
         self._gateway = gateway
@@ -90,7 +92,7 @@ class ObjectStore:
         self._overwrite = overwrite
         self._known = {part.number: part for part in known}
         self._part_size = part_size
-        self._token: str | None = None
+        self._token = token
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
@@ -234,7 +236,7 @@ class ObjectStore:
     # --- how
 
     def _with_token(self, more: Mapping[str, str]) -> ObjectSettings:
-        self._token = secrets.token_hex(8)
+        self._token = self._token or secrets.token_hex(8)
         metadata = {**self._settings.metadata, UPLOAD_NAME: self._token, **more}
         return replace(self._settings, metadata=metadata)
 

@@ -67,6 +67,22 @@ class ArchivesSnapshot:
     left: int
     cost: float
 
+    @classmethod
+    def of(cls, progress: MoveProgress, plan: ArchivePlan | None, budget: Budget) -> ArchivesSnapshot:
+        """Return the counters of a run."""
+        return cls(
+            archives=plan.archives if plan else 0,
+            size=plan.size if plan else 0,
+            there=progress.there + (plan.done if plan else 0),
+            restored=progress.carried,
+            restored_size=progress.carried_size,
+            failed=progress.failures.count,
+            jobs_started=progress.asked,
+            jobs_waited_for=progress.waiting,
+            left=progress.left,
+            cost=budget.cost,
+        )
+
 
 class ArchiveRestore:
     """One restore of archives to one folder, to be run once; ``snapshot`` shows how far it is."""
@@ -103,19 +119,7 @@ class ArchiveRestore:
 
     def snapshot(self) -> ArchivesSnapshot:
         """Return the counters now."""
-        progress, plan = self._progress, self._plan
-        return ArchivesSnapshot(
-            archives=plan.archives if plan else 0,
-            size=plan.size if plan else 0,
-            there=progress.there + (plan.done if plan else 0),
-            restored=progress.carried,
-            restored_size=progress.carried_size,
-            failed=progress.failures.count,
-            jobs_started=progress.asked,
-            jobs_waited_for=progress.waiting,
-            left=progress.left,
-            cost=self._budget.cost,
-        )
+        return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
 
     async def plan(self) -> ArchivePlan:
         """Return what ``run`` would do; nothing is asked for, written or recorded."""

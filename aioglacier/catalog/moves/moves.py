@@ -269,6 +269,15 @@ class Moves(Records):
 
         return await self._database.write(change)
 
+    async def last_line_number(self, move: MoveRecord) -> int:
+        """Return the number of the last line of the manifest, 0 without one."""
+        rows = await self._database.read(
+            lambda connection: connection.rows(
+                "SELECT coalesce(max(line_number), 0) FROM moved WHERE move = ?", (move.number,)
+            )
+        )
+        return int(rows[0][0])
+
     async def list_lines(self, move: MoveRecord, after: int = 0) -> AsyncIterator[MovedRecord]:
         """Yield the archives with lines in the manifest, in its order, in constant memory."""
         condition = f"m.line_number > ? ORDER BY m.line_number LIMIT {_PAGE}"

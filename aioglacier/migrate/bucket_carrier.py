@@ -1,0 +1,254 @@
+"""Carries archives into a bucket: ranges of a job's output become parts of an object, without a disk.
+
+An object counts as the archive only if its token, metadata, size and SHA-256 are those that were sent.
+Whatever else lies under a key is compared, never trusted, and never replaced.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.catalog.records import MoveState
+from aioglacier.core.errors import (
+    IntegrityError,
+    MemoryLimitError,
+    ObjectExistsError,
+    UploadExpiredError,
+    UploadNotFoundError,
+)
+from aioglacier.core.limits import GIB, MIB, S3
+from aioglacier.core.models import UploadId
+from aioglacier.core.planning import part_ranges, smallest_part_size
+from aioglacier.core.s3.objects import ObjectSettings
+from aioglacier.files.crashpoints import passing
+from aioglacier.gateway.contract.paging import follow
+from aioglacier.migrate.class_rules import choose_class
+from aioglacier.migrate.job_bytes import JobBytes
+from aioglacier.migrate.move_manifest import write_line
+from aioglacier.migrate.object_metadata import checksum_of, find_difference, metadata_of
+from aioglacier.migrate.proven_store import ProvenStore
+from aioglacier.transfer.download.retrieval_source import GlacierOutput
+from aioglacier.transfer.object_store import ObjectStore
+from aioglacier.transfer.upload.engine import UploadEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aioglacier.catalog.records import MovedPart, MovedRecord, MoveRecord
+    from aioglacier.client.job import Job
+    from aioglacier.core.models import Page
+    from aioglacier.core.s3.objects import ObjectHead, StorageClass, UploadedObjectPart
+    from aioglacier.migrate.bucket_target import BucketTarget
+    from aioglacier.migrate.class_rules import ClassRule
+    from aioglacier.recorded.vault_context import RecordedVault
+
+#: Parts of this size need few requests and keep several connections busy.
+_GOOD_PART_SIZE: Final = 64 * MIB
+
+#: Archives of this size or more are worth large parts.
+_LARGE: Final = GIB
+
+#: Parts in memory at once, when several archives are carried: no more than fit this share of it.
+_SHARE: Final = 16
+
+#: Archives carried side by side; one with large parts has all of their places.
+_PLACES: Final = 4
+
+#: How often bytes that came damaged, or an upload that is gone, are begun again.
+_TRIES: Final = 3
+
+
+class BucketCarrier:
+    """Carries archives into one bucket; see ``Carrier``."""
+
+    def __init__(
+        self,
+        context: RecordedVault,
+        move: MoveRecord,
+        target: BucketTarget,
+        storage_class: StorageClass,
+        rules: Sequence[ClassRule],
+    ) -> None:
+        self._context = context
+        self._moves = context.catalog.moves
+        self._move = move
+        self._target = target
+        self._storage_class = storage_class
+        self._rules = rules
+        self._places = anyio.Semaphore(_PLACES)
+        self._alone = anyio.Lock()
+
+    async def is_there(self, moved: MovedRecord) -> bool:
+        """See ``Carrier``."""
+        if moved.state in {MoveState.REQUESTED, MoveState.READY}:
+            return False  # nothing was sent yet
+        head = await self._target.head(moved.name)
+        if head is None:
+            return False
+        parts = await self._moves.list_parts(moved)
+        difference = self._difference(moved, head, parts) if parts else "it was there before"
+        if difference:
+            raise self._exists(moved, difference)
+        await self._prove(moved, head)
+        return True
+
+    async def carry(self, moved: MovedRecord, job: Job) -> None:
+        """See ``Carrier``."""
+        part_size = moved.part_size or self._choose_part_size(moved.archive.size)
+        async with AsyncExitStack() as stack:
+            if part_size * _SHARE > self._target.resources.buffers.limit:
+                await stack.enter_async_context(self._alone)  # or two would each wait for the other's places
+                for _ in range(_PLACES):
+                    await stack.enter_async_context(self._places)
+            else:
+                await stack.enter_async_context(self._places)
+            for tries_left in range(_TRIES - 1, -1, -1):
+                try:
+                    return await self._carry_once(moved, job, part_size)
+                except (IntegrityError, UploadExpiredError):
+                    if not tries_left:
+                        raise
+                moved = await self._moves.get(self._move, moved.number)
+        return None
+
+    async def _carry_once(self, moved: MovedRecord, job: Job, part_size: int) -> None:
+        archive, target = moved.archive, self._target
+        moved, known, hashes = await self._find_upload(moved, part_size)
+        output = GlacierOutput(
+            self._context.gateway, self._context.name, job.id, size=archive.size, tree_hash=archive.tree_hash
+        )
+        source = JobBytes(output, target.resources)
+        settings = ObjectSettings(
+            storage_class=choose_class(self._rules, archive.size, self._storage_class),
+            metadata=metadata_of(archive),
+        )
+        key = target.prefix + moved.name
+        store = ProvenStore(
+            ObjectStore(target.gateway, target.ref, key, settings, token=moved.token, part_size=part_size),
+            self._moves,
+            moved,
+            source,
+            known,
+            part_size,
+        )
+        engine = UploadEngine(
+            store,
+            target.resources,
+            part_size=part_size,
+            buffer_size=min(part_size, -(-archive.size // MIB) * MIB),
+            size=archive.size,
+            keep_unfinished=True,
+        )
+        with target.naming(moved.name):
+            async with engine:
+                if moved.upload_id is not None:
+                    engine.resume(UploadId(moved.upload_id), {})
+                for byte_range in part_ranges(archive.size, part_size):
+                    number = byte_range.start // part_size
+                    if number + 1 in known:
+                        engine.skip(byte_range.size, hashes[number].tree_hash)
+                        continue
+                    buffer = await engine.acquire()
+                    try:
+                        with engine.stops_on_failure():
+                            await source.fill(byte_range, buffer.view[: byte_range.size])
+                    except BaseException:
+                        engine.discard(buffer)
+                        raise
+                    engine.submit(buffer, byte_range.size)
+                await engine.finish()
+            passing("object made")
+            head = await target.head(moved.name)
+        parts = await self._moves.list_parts(moved)
+        difference = self._difference(moved, head, parts) if head is not None else "it is gone"
+        if difference or head is None:
+            raise self._exists(moved, difference)
+        await self._prove(moved, head)
+
+    # --- an upload that goes on
+
+    async def _find_upload(
+        self, moved: MovedRecord, part_size: int
+    ) -> tuple[MovedRecord, dict[int, UploadedObjectPart], dict[int, MovedPart]]:
+        """Return the parts that bucket and record agree on, by number from 1 on, and those on record."""
+        if moved.upload_id is None:
+            if moved.state is MoveState.OPEN:
+                await self._abort_orphans(moved)  # a kill may have hidden the id of one
+            await self._moves.forget_parts(moved)
+            await self._moves.record(moved, MoveState.OPEN, part_size=part_size)
+            return replace(moved, state=MoveState.OPEN, part_size=part_size), {}, {}
+        hashes = await self._moves.list_parts(moved)
+        try:
+            listed = await self._list_parts(moved, UploadId(moved.upload_id))
+        except UploadNotFoundError:
+            await self._moves.forget_parts(moved)
+            await self._moves.record(moved, MoveState.OPEN, upload_id=None)
+            return replace(moved, upload_id=None), {}, {}
+        known = {
+            part.number: part
+            for part in listed
+            if part.number - 1 in hashes and part.checksum == hashes[part.number - 1].checksum
+        }
+        return moved, known, hashes
+
+    async def _list_parts(self, moved: MovedRecord, upload_id: UploadId) -> list[UploadedObjectPart]:
+        async def fetch(marker: str | None) -> Page[UploadedObjectPart]:
+            _, page = await self._target.gateway.list_parts(
+                self._target.ref, self._target.prefix + moved.name, upload_id, marker=marker
+            )
+            return page
+
+        return [part async for part in follow("ListParts", fetch)]
+
+    async def _abort_orphans(self, moved: MovedRecord) -> None:
+        """Abort uploads of this key whose ids a kill has kept from the record; nothing was sent to them."""
+        target, key = self._target, self._target.prefix + moved.name
+
+        async for upload in follow(
+            "ListMultipartUploads",
+            lambda marker: target.gateway.list_multipart_uploads(target.ref, prefix=key, marker=marker),
+        ):
+            if upload.key == key:
+                await target.gateway.abort_multipart_upload(target.ref, key, upload.id)
+
+    # --- the end
+
+    def _difference(self, moved: MovedRecord, head: ObjectHead, parts: dict[int, MovedPart]) -> str:
+        is_whole = moved.archive.size <= (moved.part_size or moved.archive.size)
+        return find_difference(head, moved.archive, moved.token, checksum_of(parts, is_whole=is_whole))
+
+    async def _prove(self, moved: MovedRecord, head: ObjectHead) -> None:
+        now = datetime.now(UTC)
+        bucket = self._target.ref.name
+        await self._moves.prove(
+            self._move, moved, lambda number, previous: write_line(number, previous, moved, head, bucket, now)
+        )
+        passing("move proven")
+
+    def _choose_part_size(self, size: int) -> int:
+        """Return the part size for an archive: large enough for its parts' count, small enough for memory."""
+        limit = self._target.resources.buffers.limit
+        needed = smallest_part_size(size, S3)
+        if needed * 2 > limit:
+            raise MemoryLimitError(part_size=needed, memory_limit=limit)
+        wanted = _GOOD_PART_SIZE if size >= _LARGE else S3.min_part_size
+        while wanted > S3.min_part_size and wanted * _SHARE > limit:
+            wanted //= 2
+        return max(needed, wanted)
+
+    def _exists(self, moved: MovedRecord, difference: str) -> ObjectExistsError:
+        key = self._target.prefix + moved.name
+        error = ObjectExistsError(
+            f"s3://{self._target.ref.name}/{key} is not archive {moved.archive.id}: {difference}. It was "
+            "left as it is; move it away, or choose another prefix",
+            operation="HeadObject",
+            code="",
+            status=200,
+        )
+        error.bucket, error.key = self._target.ref.name, key
+        return error

@@ -1,0 +1,88 @@
+"""The bucket that archives move to: its gateway, its name and owner, and what begins each key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aioglacier.core.errors import AccessDeniedError, ObjectNotFoundError, ResourceNotFoundError, naming
+from aioglacier.core.s3.objects import object_url
+from aioglacier.gateway.contract.paging import follow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
+
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.core.s3.objects import BucketRef, ObjectEntry, ObjectHead
+    from aioglacier.gateway.s3.gateway import S3Gateway
+    from aioglacier.transfer.resources import TransferResources
+
+
+@dataclass(frozen=True, slots=True)
+class BucketTarget:
+    """A bucket of an open connection, and the prefix of its keys."""
+
+    gateway: S3Gateway
+    resources: TransferResources
+    ref: BucketRef
+    prefix: str
+
+    @classmethod
+    async def of(cls, bucket: Bucket) -> BucketTarget:
+        """Open the gateway of a bucket."""
+        context = bucket._context  # noqa: SLF001  # the bucket's context is about to become public
+        return cls(await context.open_gateway(), context.resources, context.ref, bucket.prefix)
+
+    @property
+    def url(self) -> str:
+        """The target as people write it."""
+        return object_url(self.ref.name, self.prefix)
+
+    def naming(self, name: str | None = None) -> AbstractContextManager[None]:
+        """Set bucket and key on every error that leaves the block."""
+        return naming(bucket=self.ref.name, key=None if name is None else self.prefix + name)
+
+    async def look(self) -> list[str]:
+        """Check that the bucket is there, belongs to its owner, and removes unfinished uploads.
+
+        Returns:
+            Sentences about what its owner should change.
+
+        Raises:
+            BucketNotFoundError: There is no such bucket.
+            AccessDeniedError: Another account owns it, or it may not be used.
+        """
+        with self.naming():
+            await self.gateway.head_bucket(self.ref)
+        try:
+            rules = await self.gateway.get_bucket_lifecycle(self.ref)
+        except ResourceNotFoundError:
+            rules = ()
+        except AccessDeniedError:
+            return [
+                f"the lifecycle rules of {self.ref.name} may not be read; one should abort unfinished uploads"
+            ]
+        if any(
+            rule.is_enabled and rule.abort_uploads_after_days and self.prefix.startswith(rule.prefix)
+            for rule in rules
+        ):
+            return []
+        advice = "add a rule with AbortIncompleteMultipartUpload, or S3 keeps and bills one for ever"
+        return [f"bucket {self.ref.name} has no lifecycle rule that aborts unfinished uploads; {advice}"]
+
+    async def head(self, name: str) -> ObjectHead | None:
+        """Describe the object of a name, ``None`` if there is none."""
+        with self.naming(name):
+            try:
+                return await self.gateway.head_object(self.ref, self.prefix + name)
+            except ObjectNotFoundError:
+                return None
+
+    async def objects(self, name: str) -> AsyncIterator[ObjectEntry]:
+        """Iterate over the objects whose names begin with ``name``, by key."""
+        async for entry in follow(
+            "ListObjectsV2",
+            lambda marker: self.gateway.list_objects(self.ref, prefix=self.prefix + name, marker=marker),
+        ):
+            yield entry

@@ -1,0 +1,165 @@
+"""A vault's archives on their way to a bucket.
+
+Each archive goes through the states of ``MoveState``. Each state is in the catalog before its step is taken,
+so a run may be killed at any moment, and the next one goes on: no job is paid twice, and no part that the
+bucket has is moved again. An archive that was proven has a line in the manifest. Nothing is deleted here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+from aioglacier.bulk.archives.archive_restore import ArchivesSnapshot
+from aioglacier.bulk.archives.move_plan import foresee, make_plan, opened_move
+from aioglacier.bulk.archives.move_run import MoveProgress, MoveRun, PaceOptions
+from aioglacier.bulk.archives.safe_names import names_of
+from aioglacier.core.checks import check_choice
+from aioglacier.core.errors import GlacierError, InvalidPlanError
+from aioglacier.core.s3.object_checks import check_owner
+from aioglacier.core.s3.objects import StorageClass
+from aioglacier.migrate.bucket_carrier import BucketCarrier
+from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.move_manifest import BucketManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aioglacier.bulk.archives.move_plan import ArchivePlan
+    from aioglacier.bulk.path_failures import PathFailure
+    from aioglacier.catalog.records import MoveRecord
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.models import Archive
+    from aioglacier.core.spending import Budget
+    from aioglacier.migrate.class_rules import ClassRule
+
+#: Lines that the bucket may lack while a run goes on, and how often that is looked at.
+_LINES = 1000
+_LOOK_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationOptions:
+    """The options of a migration.
+
+    Attributes:
+        archives: Which archives; by default all, also those of folders and streams.
+        pace: How fast they are asked for.
+        rules: Rules for the class of an archive; the first that is about its size counts.
+        names: "description" names objects as ``restore`` names files, "id" by the archives' ids.
+    """
+
+    archives: ArchiveOptions = field(default_factory=lambda: ArchiveOptions(with_folders=True))
+    pace: PaceOptions = field(default_factory=PaceOptions)
+    rules: Sequence[ClassRule] = ()
+    names: str = "description"
+
+
+class Migration:
+    """One migration of a vault to a bucket, to be run once; ``snapshot`` shows how far it is.
+
+    ``bucket`` may belong to another connection, with credentials and a region of its own. It needs a storage
+    class and an owner.
+    """
+
+    def __init__(
+        self, vault: Vault, bucket: Bucket, budget: Budget, options: MigrationOptions | None = None
+    ) -> None:
+        self._vault = vault
+        self._context = vault.context.recorded()
+        self._bucket = bucket
+        self._budget = budget
+        self._options = options or MigrationOptions()
+        self._progress = MoveProgress()
+        self._plan: ArchivePlan | None = None
+        self._notices: list[str] = []
+        if self._options.names not in {"description", "id"}:
+            raise InvalidPlanError(f"names are by description or id, not {self._options.names!r}")
+        if bucket.storage_class is None:
+            raise InvalidPlanError("name a storage class for the bucket, such as DEEP_ARCHIVE")
+        self._storage_class = check_choice("storage class", StorageClass, bucket.storage_class)
+
+    @property
+    def failures(self) -> list[PathFailure]:
+        """Archives that are not in the bucket, by name, each with its error; the first thousand."""
+        return self._progress.failures.kept
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences about the bucket, and about archives that were left out or have other names."""
+        return self._notices + (self._plan.notices() if self._plan is not None else [])
+
+    def snapshot(self) -> ArchivesSnapshot:
+        """Return the counters now."""
+        return ArchivesSnapshot.of(self._progress, self._plan, self._budget)
+
+    async def plan(self) -> ArchivePlan:
+        """Return what ``run`` would do; nothing is asked for, written or recorded."""
+        target = await BucketTarget.of(self._bucket)
+        return await foresee(
+            self._context, target.url, self._options.archives, self._budget.prices, self._options.pace.tier
+        )
+
+    async def run(self) -> ArchivesSnapshot:
+        """Move what is not there. It may be stopped or killed at any moment, and run again.
+
+        Raises:
+            InvalidPlanError: The bucket has no owner. Nothing was asked for.
+            ConfigurationError: No archive is meant, or a pattern or an id meets none.
+            AccessDeniedError: The bucket may not be used. Nothing was asked for.
+            CostLimitError: It would cost more than is allowed. Nothing more was asked for.
+            GlacierError: What keeps the rest from being moved. Single archives that cannot be are in
+                ``failures`` instead.
+        """
+        target = await BucketTarget.of(self._bucket)
+        if check_owner(target.ref.owner) is None:
+            raise InvalidPlanError(
+                "name the account that owns the bucket, or another one might get the archives"
+            )
+        await self._context.look()
+        manifest = BucketManifest(target, self._vault.name)
+        self._notices = await target.look()
+        await manifest.probe()
+        options = self._options
+        async with opened_move(self._context, target.url, options.archives) as move:
+            name = names_of if options.names == "description" else _ids
+            plan = await make_plan(
+                self._context, move, options.archives, self._budget.prices, options.pace.tier, name=name
+            )
+            self._plan = plan
+            plan.check()
+            self._budget.check(plan.cost, "this migration")
+            carrier = BucketCarrier(self._context, move, target, self._storage_class, options.rules)
+            run = MoveRun(self._vault, move, options.pace, carrier, self._progress)
+            async with self._context.spending(self._budget):
+                await self._run(run, move, manifest)
+        return self.snapshot()
+
+    async def _run(self, run: MoveRun, move: MoveRecord, manifest: BucketManifest) -> None:
+        """Run, and write the manifest meanwhile and in the end, whatever the end is."""
+        moves = self._context.catalog.moves
+        failure: Exception | None = None
+        async with anyio.create_task_group() as tasks:
+
+            async def write_meanwhile() -> None:
+                while True:
+                    await anyio.sleep(_LOOK_SECONDS)
+                    await manifest.write_new(moves, move, least=_LINES)
+
+            tasks.start_soon(write_meanwhile)
+            try:
+                await run.run()
+            except GlacierError as error:
+                failure = error
+            tasks.cancel_scope.cancel()
+        await manifest.write_new(moves, move)
+        if failure is not None:
+            raise failure
+
+
+def _ids(archive: Archive) -> Sequence[str]:
+    return (archive.id,)

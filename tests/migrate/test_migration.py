@@ -1,0 +1,139 @@
+"""A vault moves to a bucket, proven on both sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aioglacier import tree_hash
+from aioglacier.catalog.records import MoveState
+from aioglacier.core.errors import BucketNotFoundError, InvalidPlanError, ObjectExistsError
+from aioglacier.core.s3.objects import StorageClass
+from aioglacier.migrate import Migration, MigrationOptions, parse_class_rule
+from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.move_manifest import BucketManifest
+from aioglacier.migrate.object_metadata import description_of
+from aioglacier.server import Fault, FaultKind
+from tests.bulk.archives.conftest import budget, mt_aws
+from tests.migrate.conftest import ACCOUNT, FAST, bucket_of, migration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aioglacier import Bucket
+    from tests.bulk.archives.conftest import OldVault
+
+MIB = 1024 * 1024
+
+#: Descriptions that a header would change, and one that names a file.
+AWKWARD = {
+    mt_aws("photos/a.jpg"): b"a" * 100,
+    "two  spaces inside": b"b",
+    "": b"c",
+    "plain": b"d" * (20 * MIB + 7),
+    '{"aioglacier": "bundle", "id": "1"}': b"a bundle",
+}
+
+
+async def heads(bucket: Bucket) -> dict[str, Mapping[str, str]]:
+    """Return the metadata of every object by its name below the prefix."""
+    names = [entry.key async for entry in bucket.objects()]
+    return {
+        name.removeprefix("old/"): (await bucket.head(name.removeprefix("old/"))).metadata
+        for name in names
+        if ".aioglacier" not in name
+    }
+
+
+async def test_every_archive_becomes_an_object_with_its_metadata(old_vault: OldVault) -> None:
+    """Names, descriptions byte for byte, dates and hashes are on the objects; nothing moves twice."""
+    made = await old_vault.fill(AWKWARD)
+    async with old_vault.connected() as glacier:
+        migration = await migration_of(glacier)
+        done = await migration.run()
+        assert migration.failures == []
+        assert (done.restored, done.failed, done.jobs_started) == (5, 0, 5)
+        bucket = await bucket_of(glacier)
+        found = await heads(bucket)
+        assert "photos/a.jpg" in found
+        by_description = {description_of(metadata): metadata for metadata in found.values()}
+        for description, archive in made.items():
+            metadata = by_description[description]
+            assert metadata["glacier-archive-id"] == archive.id
+            assert metadata["glacier-vault"] == "old"
+            assert metadata["aioglacier-tree-hash"] == tree_hash(AWKWARD[description]).hex()
+        head = await bucket.head("plain")
+        assert (head.size, head.storage_class) == (20 * MIB + 7, "DEEP_ARCHIVE")
+        assert head.checksum is not None
+        assert head.checksum.parts == 3
+        again = await (await migration_of(glacier)).run()
+        assert (again.restored, again.there, again.jobs_started) == (0, 5, 0)
+        manifest = BucketManifest(await BucketTarget.of(bucket), "old")
+        assert len([line async for line in manifest.lines()]) == 5
+
+
+async def test_the_class_is_chosen_by_rules(old_vault: OldVault) -> None:
+    """The first rule about an archive's size counts; the bucket's class is for the others."""
+    await old_vault.fill({"small": b"1", "large": b"2" * 5000})
+    options = MigrationOptions(pace=FAST, rules=(parse_class_rule("size>1KiB:GLACIER_IR"),), names="id")
+    async with old_vault.connected() as glacier:
+        assert (await (await migration_of(glacier, options)).run()).restored == 2
+        entries = [entry async for entry in (await bucket_of(glacier)).objects()]
+    classes = {entry.size: entry.storage_class for entry in entries if ".aioglacier" not in entry.key}
+    assert classes == {1: StorageClass.DEEP_ARCHIVE, 5000: StorageClass.GLACIER_IR}
+
+
+async def test_what_lies_under_a_key_is_never_trusted_or_replaced(old_vault: OldVault) -> None:
+    """An object with the same bytes that is not ours fails by name, and its archive is not paid for."""
+    await old_vault.fill({"a": b"same", "b": b"2"})
+    async with old_vault.connected() as glacier:
+        bucket = await bucket_of(glacier)
+        await bucket.upload(b"same", key="a", storage_class="STANDARD")
+        migration = await migration_of(glacier)
+        done = await migration.run()
+        assert (done.restored, done.failed, done.jobs_started) == (1, 1, 1)
+        assert isinstance(migration.failures[0].error, ObjectExistsError)
+        assert (await bucket.head("a")).storage_class == "STANDARD"
+
+
+async def test_damaged_bytes_never_become_an_object(old_vault: OldVault) -> None:
+    """A flipped bit is found before its part is sent; the part is fetched again, and the others are not."""
+    await old_vault.fill({"a": b"a" * (17 * MIB), "b": b"b" * 100})
+    old_vault.server.faults.add(Fault("GetJobOutput", kind=FaultKind.FLIP, after_bytes=5, count=2))
+    async with old_vault.connected() as glacier:
+        migration = await migration_of(glacier)
+        done = await migration.run()
+        assert migration.failures == []
+        assert done.restored == 2
+        found = await heads(await bucket_of(glacier))
+        assert found["a"]["aioglacier-tree-hash"] == tree_hash(b"a" * (17 * MIB)).hex()
+
+
+async def test_nothing_is_paid_before_the_bucket_is_checked(old_vault: OldVault) -> None:
+    """A bucket without an owner, or one that is not there, is an error before the first job."""
+    await old_vault.fill({"a": b"1"})
+    async with old_vault.connected() as glacier:
+        vault = glacier.vault("old")
+        await glacier.create_bucket("museum")
+        with pytest.raises(InvalidPlanError, match="owns"):
+            await Migration(vault, glacier.bucket("museum", "GLACIER"), budget()).run()
+        with pytest.raises(BucketNotFoundError):
+            await Migration(vault, glacier.bucket("other", "GLACIER", owner=ACCOUNT), budget()).run()
+        with pytest.raises(InvalidPlanError, match="class"):
+            Migration(vault, glacier.bucket("museum"), budget())
+        assert await old_vault.jobs(vault) == 0
+
+
+async def test_states_are_on_record(old_vault: OldVault) -> None:
+    """The catalog says how far each archive is, and of a proven one its line."""
+    await old_vault.fill({"a": b"1", "b": b"2"})
+    async with old_vault.connected() as glacier:
+        await (await migration_of(glacier)).run()
+        catalog = glacier.catalog
+        assert catalog is not None
+        (move,) = await catalog.moves.list_all()
+        assert move.target == "s3://museum/old/"
+        rows = [moved async for moved in catalog.moves.list_moved(move)]
+        assert {moved.state for moved in rows} == {MoveState.PROVEN}
+        assert sorted(moved.line_number or 0 for moved in rows) == [1, 2]
