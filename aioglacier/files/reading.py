@@ -37,6 +37,8 @@ class FileIdentity(NamedTuple):
 
     def difference(self, other: FileIdentity) -> str | None:
         """Return the first fact that differs, "inode", "size", "mtime" or "ctime"; ``None`` if none does."""
+        if self == other:
+            return None
         if (self.device, self.inode) != (other.device, other.inode):
             return "inode"
         for field in ("size", "mtime_ns", "ctime_ns"):

@@ -23,12 +23,14 @@ class Extra(NamedTuple):
 def read_attributes(fd: int) -> dict[str, bytes]:
     """Return the extended attributes that users gave to an open file."""
     found: dict[str, bytes] = {}
-    if hasattr(os, "listxattr"):
-        with suppress(OSError):  # a file system without
-            for name in os.listxattr(fd):
-                if name.startswith(_PREFIX):
-                    with suppress(OSError):  # removed since it was listed
-                        found[name] = os.getxattr(fd, name)
+    try:
+        names = os.listxattr(fd)
+    except (OSError, AttributeError):  # a file system, or a system, without
+        return found
+    for name in names:
+        if name.startswith(_PREFIX):
+            with suppress(OSError):  # removed since it was listed
+                found[name] = os.getxattr(fd, name)
     return found
 
 

@@ -19,6 +19,12 @@ END: Final = bytes(2 * BLOCK)
 FLAGS: Final = {"file": b"0", "hardlink": b"1", "symlink": b"2", "directory": b"5"}
 _PAX: Final = b"x"
 
+#: The fields between the target of a link and the prefix of a name: magic, owner's names, device.
+_MIDDLE: Final = b"ustar\x0000" + bytes(64) + b"0000000\x000000000\0"
+
+#: The sum of the bytes that are always the same; the field of the sum itself counts as eight spaces.
+_SUM: Final = sum(_MIDDLE) + 8 * ord(" ")
+
 _LARGEST_ID: Final = 0o7777777
 _LARGEST_TIME: Final = 0o77777777777
 _BILLION: Final = 1_000_000_000
@@ -120,11 +126,19 @@ def _ustar(
     seconds: int,
     target: bytes,
 ) -> bytes:
-    before = b"%-0b%07o\0%07o\0%07o\0%011o\0%011o\0" % (name.ljust(100, b"\0"), mode, uid, gid, size, seconds)
-    after = type_flag + target.ljust(100, b"\0") + b"ustar\x0000" + bytes(64)
-    after += b"0000000\x000000000\0" + prefix.ljust(167, b"\0")
-    total = sum(before) + sum(after) + 256  # the field of the sum itself counts as eight spaces
-    return b"%b%06o\0 %b" % (before, total, after)
+    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, uid, gid, size, seconds)
+    # Padding adds nothing to the sum of all bytes, so it is left out of what is added up.
+    total = sum(b"".join((name, numbers, type_flag, target, prefix))) + _SUM
+    fields = (
+        name.ljust(100, b"\0"),
+        numbers,
+        b"%06o\0 " % total,
+        type_flag,
+        target.ljust(100, b"\0"),
+        _MIDDLE,
+        prefix.ljust(167, b"\0"),
+    )
+    return b"".join(fields)
 
 
 def _record(key: bytes, value: bytes) -> bytes:

@@ -86,7 +86,13 @@ class BundleWriter:
         """Write members, and record them."""
         base, record = self.writer.position, self.record
         self._waiting += [
-            entry._replace(upload=record.upload, position=base + (entry.position or 0))
+            entry.placed(
+                record.upload,
+                base + (entry.position or 0),
+                entry.stored or 0,
+                entry.compression,
+                entry.encryption,
+            )
             for entry in packed.entries
         ]
         self.record = replace(

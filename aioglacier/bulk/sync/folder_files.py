@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.bulk.formats.attributes import encode_extra, read_attributes
-from aioglacier.bulk.sync.scan import signed
+from aioglacier.bulk.sync.scan import Found, signed
 from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.core.errors import SourceUnreadableError
 from aioglacier.core.limits import MIB
@@ -23,8 +23,6 @@ from aioglacier.files.reading import FileIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from aioglacier.bulk.sync.scan import Found
 
 #: Without O_NONBLOCK opening a FIFO that took the place of a file would wait for a writer.
 OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -108,15 +106,19 @@ def found_again(found: Found, status: os.stat_result) -> Found:
     that: anybody can set it, even to the future.
     """
     recent = status.st_ctime_ns > time.time_ns() - _TICK_NS
-    return found._replace(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=0 if recent else status.st_ctime_ns,
-        inode=signed(status.st_ino),
-        mode=status.st_mode & 0o7777,
-        uid=status.st_uid,
-        gid=status.st_gid,
-        blocks=status.st_blocks,
+    return Found(
+        found.path,
+        found.kind,
+        status.st_size,
+        status.st_mtime_ns,
+        0 if recent else status.st_ctime_ns,
+        signed(status.st_ino),
+        status.st_mode & 0o7777,
+        status.st_uid,
+        status.st_gid,
+        found.target,
+        found.device,
+        status.st_blocks,
     )
 
 
@@ -145,6 +147,6 @@ def new_version(
         found.uid,
         found.gid,
         target if target is not None else found.target,
-        encode_extra(attributes or {}, has_holes=has_holes),
+        encode_extra(attributes or {}, has_holes=has_holes) if attributes or has_holes else None,
         content_hash,
     )

@@ -144,11 +144,7 @@ class Packer:
                 continue
             coded = (self._encode(b"".join(blocks)),) if self._encode is not None else blocks
             size = sum(map(len, coded))
-            packed.entries.append(
-                entry._replace(
-                    position=position, stored=size, compression=self._compression, encryption=self._encryption
-                )
-            )
+            packed.entries.append(entry.placed(None, position, size, self._compression, self._encryption))
             pieces += coded
             position += size
             packed.size += entry.size

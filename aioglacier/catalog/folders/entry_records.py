@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, NewType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NewType
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -90,6 +90,16 @@ class Entry(NamedTuple):
     stored: int | None = None
     compression: str | None = None
     encryption: str | None = None
+
+    def placed(
+        self, upload: int | None, position: int, stored: int, compression: str | None, encryption: str | None
+    ) -> Entry:
+        """Return this version with the place of its content in a bundle."""
+        # ``_replace`` takes three times as long, and this runs twice for each of a million files.
+        return tuple.__new__(Entry, (*self[:_PLACE], upload, position, stored, compression, encryption))
+
+
+_PLACE: Final = Entry._fields.index("upload")
 
 
 @dataclass(frozen=True, slots=True)
