@@ -43,6 +43,6 @@ def test_details_can_have_names_of_parameters() -> None:
     ],
 )
 def test_the_common_refusals_have_their_codes(found: S3RefusalError, status: int, code: str) -> None:
-    """A wrong value, a wrong request and a missing capability are told apart."""
+    """A wrong value, a wrong request and a missing capability have different codes."""
     assert (found.status, found.code) == (status, code)
     assert "m" in found.message
