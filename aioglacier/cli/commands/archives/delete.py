@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 @SPENDING
 @DRY_RUN
 def command(
-    session: Session,
-    vault: str,
-    ids: list[str],
-    yes: bool,
-    lose_files: bool,
-    spending: Spending,
-    dry_run: bool,
+    session: Session, vault: str, ids: list[str], lose_files: bool, spending: Spending, dry_run: bool
 ) -> Ending:
     """Delete archives of VAULT by their ids, for good.
 
@@ -49,7 +43,7 @@ def command(
     if dry_run:
         text = f"delete {what} from vault {vault}; {note}"
         return tell_plan(session, "DeleteArchive", text, vault=vault, archive_ids=ids, **cost)
-    confirm(session, f"delete {what} from vault {vault} for good", yes=yes, note=note)
+    confirm(session, f"delete {what} from vault {vault} for good", yes=spending.yes, note=note)
     session.resume = session.same_command(yes=True)  # the answer was given
 
     async def delete(glacier: Glacier) -> Exit:

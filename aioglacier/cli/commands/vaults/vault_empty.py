@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 @LOSE_FILES
 @SPENDING
 @DRY_RUN
-def empty(
-    session: Session, name: str, yes: bool, lose_files: bool, spending: Spending, dry_run: bool
-) -> Ending:
+def empty(session: Session, name: str, lose_files: bool, spending: Spending, dry_run: bool) -> Ending:
     """Delete every archive that the last inventory of the vault NAME lists, for good.
 
     Waits for an inventory job first, 3 to 5 hours, and says in the end when the vault itself can be deleted,
@@ -53,7 +51,7 @@ def empty(
     cost, note = price_deletions(session, name, None, spending)
     if dry_run:
         return lambda glacier: _plan(session, glacier.vault(name), cost, note)
-    confirm(session, f"delete ALL archives of vault {name} for good", yes=yes, note=note)
+    confirm(session, f"delete ALL archives of vault {name} for good", yes=spending.yes, note=note)
     session.resume = session.same_command(yes=True)  # the answer was given
 
     async def run(glacier: Glacier) -> int:
