@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from aioglacier.core.models import InventoryParameters, JobStatus, Tier
+from aioglacier.core.models import InventoryParameters, JobAction, JobStatus, Tier
 from aioglacier.core.ranges import ByteRange
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class JobRequest:
         if job.status is JobStatus.FAILED or self.description not in {None, job.description}:
             return False
         if self.archive_id is None:
+            if job.action is not JobAction.INVENTORY_RETRIEVAL:
+                return False
             # The service describes only the next marker of a job that began at one, so each such job is new.
             if replace(job.inventory or InventoryParameters(), marker=None) != self.inventory:
                 return False

@@ -80,6 +80,11 @@ def test_an_inventory_meets_a_request(
     assert JobRequest(inventory=wanted).is_met_by(job) is is_met
 
 
+def test_a_retrieval_is_no_inventory() -> None:
+    """A job for an archive has no parameters of a list, as the job for a whole list may have none."""
+    assert not JobRequest(inventory=InventoryParameters()).is_met_by(JOB)
+
+
 def test_the_wanted_bytes_are_found_in_the_output() -> None:
     """They count from the start of what the job retrieves; ``None`` stands for all of it."""
     assert part_of(JOB, "a", PART) == PART
