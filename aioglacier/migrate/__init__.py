@@ -1,6 +1,8 @@
 """Whole vaults, or some of their archives, moved to S3's classes and proven on both sides.
 
-``Migration`` moves archives. A name is loaded when it is first used.
+``Migration`` moves archives; ``check_report`` compares the manifest of a move with bucket and catalog;
+``ProvenDeletion`` deletes in the vault what is proven to be in the bucket. A name is loaded when it is first
+used.
 """
 
 from __future__ import annotations
@@ -12,11 +14,18 @@ if TYPE_CHECKING:
 
     from aioglacier.migrate.class_rules import ClassRule as ClassRule, parse_class_rule as parse_class_rule
     from aioglacier.migrate.migration import Migration as Migration, MigrationOptions as MigrationOptions
+    from aioglacier.migrate.proven_deletion import (
+        DeletionPlan as DeletionPlan,
+        ProvenDeletion as ProvenDeletion,
+    )
+    from aioglacier.migrate.report import Report as Report, check_report as check_report
 
 #: The public names of each module.
 _HOMES: Final = {
     "class_rules": ("ClassRule", "parse_class_rule"),
     "migration": ("Migration", "MigrationOptions"),
+    "proven_deletion": ("DeletionPlan", "ProvenDeletion"),
+    "report": ("Report", "check_report"),
 }
 
 _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in names}

@@ -1,0 +1,151 @@
+"""Deleting in the vault what is proven to be in the bucket, and nothing else.
+
+An archive is deleted only if all of this holds at that moment: its line stands in the bucket's manifest, in a
+chain that is whole up to there; the catalog has the same line; the last inventory has the archive with the
+size and tree hash of the line; and a second look at the object finds token, metadata, size, SHA-256 and
+version as they were proven. The look comes right before the deletion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aioglacier.catalog.records import ArchiveState, MoveState
+from aioglacier.core.errors import AccessDeniedError, ArchiveNotFoundError
+from aioglacier.migrate.bucket_target import BucketTarget
+from aioglacier.migrate.report import ProvenLine, Report, find_change, proven_lines
+from aioglacier.tasks.groups import first_cause
+
+if TYPE_CHECKING:
+    from aioglacier.catalog.records import MovedRecord
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.vault import Vault
+    from aioglacier.core.spending import Budget
+
+#: Archives deleted side by side.
+_AT_ONCE: Final = 8
+
+
+@dataclass(slots=True)
+class DeletionPlan:
+    """The archives that may be deleted, and those that were.
+
+    Attributes:
+        archives, size: Proven archives that are still in the vault and old enough, and their bytes.
+        younger: Proven archives that are not old enough.
+        others: Archives of the vault on record that are not proven, and stay.
+        early: Archives younger than 90 days, whose rest of that time is charged.
+        cost: That charge, by the price list.
+        deleted: Archives deleted by this run.
+    """
+
+    archives: int = 0
+    size: int = 0
+    younger: int = 0
+    others: int = 0
+    early: int = 0
+    cost: float = 0.0
+    deleted: int = 0
+
+
+class ProvenDeletion:
+    """One deletion of what a migration has proven; to be run once.
+
+    ``created_before`` leaves younger archives where they are.
+
+    Attributes:
+        report: The lines that are not true, after ``run``. Their archives stay.
+    """
+
+    def __init__(
+        self, vault: Vault, bucket: Bucket, budget: Budget, created_before: datetime | None = None
+    ) -> None:
+        self.report = Report()
+        self._vault = vault
+        self._context = vault.context.recorded()
+        self._bucket = bucket
+        self._budget = budget
+        self._before = created_before
+
+    async def plan(self) -> DeletionPlan:
+        """Count by the catalog alone what may be deleted and what that costs. Nothing is sent or changed."""
+        target = await BucketTarget.of(self._bucket)
+        move = await self._context.catalog.moves.find(self._context.key, target.url)
+        plan, now = DeletionPlan(), datetime.now(UTC)
+        if move is not None:
+            async for moved in self._context.catalog.moves.list_lines(move):
+                self._count(plan, moved, now)
+        totals = await self._context.catalog.archives.totals(self._context.key)
+        plan.others = max(0, totals.archives - plan.archives - plan.younger)
+        return plan
+
+    def _count(self, plan: DeletionPlan, moved: MovedRecord, now: datetime) -> None:
+        if not self._is_meant(moved):
+            plan.younger += moved.archive_state is ArchiveState.STORED
+            return
+        archive = moved.archive
+        charge = self._budget.prices.early_deletion(archive.size, (now - archive.created).days, 1)
+        plan.archives += 1
+        plan.size += archive.size
+        plan.early += bool(charge)
+        plan.cost += charge
+
+    async def run(self) -> DeletionPlan:
+        """Delete what is proven. It may be stopped at any moment, and run again.
+
+        Raises:
+            AccessDeniedError: A vault lock or a policy forbids to delete; its note says how to see which.
+            CostLimitError: Early deletions would cost more than is allowed. Nothing more was deleted.
+        """
+        plan = await self.plan()
+        self._budget.check(plan.cost, "deleting")
+        target = await BucketTarget.of(self._bucket)
+        move = await self._context.catalog.moves.find(self._context.key, target.url)
+        give, take = anyio.create_memory_object_stream[ProvenLine](0)
+
+        async def delete_all() -> None:
+            async for line in take:
+                reason = await find_change(target, line.facts)
+                if reason:
+                    self.report.add(line.facts["line"], line.facts["key"], reason)
+                    continue
+                await self._delete(line.moved)
+                plan.deleted += 1
+
+        async with self._context.spending(self._budget):
+            with take, first_cause():
+                async with anyio.create_task_group() as tasks, give:
+                    for _ in range(_AT_ONCE):
+                        tasks.start_soon(delete_all)
+                    async for line in proven_lines(self._vault, target, move, self.report):
+                        if self._is_meant(line.moved):
+                            await give.send(line)
+        return plan
+
+    def _is_meant(self, moved: MovedRecord) -> bool:
+        """Whether an archive is proven, in the vault by the last inventory, and old enough."""
+        if moved.state is MoveState.DELETING:  # a killed run may have deleted it
+            return moved.archive_state in {ArchiveState.STORED, ArchiveState.DELETING}
+        if moved.state is not MoveState.PROVEN or moved.archive_state is not ArchiveState.STORED:
+            return False
+        return self._before is None or moved.archive.created < self._before
+
+    async def _delete(self, moved: MovedRecord) -> None:
+        moves = self._context.catalog.moves
+        await moves.record(moved, MoveState.DELETING)
+        try:
+            await self._vault.delete_archive(moved.archive.id)
+        except ArchiveNotFoundError:
+            pass  # which is the goal
+        except AccessDeniedError as error:
+            await moves.record(moved, MoveState.PROVEN)
+            error.add_note(
+                "a vault lock or an access policy may forbid to delete archives, or such young ones: see "
+                f"'aioglacier vault lock show {self._vault.name}' and 'vault policy show'"
+            )
+            raise
+        await moves.record(moved, MoveState.DELETED)
