@@ -88,7 +88,7 @@ class S3Service:
         if isinstance(result, RefusalError):
             return await slow.finish(_error_document(call.request, result, request_id))
         if slow.has_begun:
-            return await slow.finish(result.body)
+            return await slow.finish(call.faults.change_document(result.body))
         return await self._send(call.request, request_id, result, call.faults)
 
     def _check_signature(self, request: web.BaseRequest, path: str) -> ChunkSigner | None:
@@ -122,7 +122,8 @@ class S3Service:
         headers = self._headers(request_id) | dict(answer.headers)
         faults.change_headers(headers)
         if answer.slices is None:
-            return web.Response(status=answer.status, body=answer.body, headers=headers)
+            body = faults.change_document(answer.body)
+            return web.Response(status=answer.status, body=body, headers=headers)
         if request.method != "HEAD":
             return await delivery.send_slices(self._site, request, answer, headers, faults)
         response = web.StreamResponse(status=answer.status, headers=headers)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from aioglacier.server.protocol.operation_names import OPERATION_NAMES, S3_OPERATION_NAMES
+from aioglacier.server.protocol.payload_checksums import ALGORITHMS
 from aioglacier.server.protocol.refusal import ConnectionDroppedError, RefusalError
 from aioglacier.server.protocol.s3_refusals import known_status
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 _HASH_HEADER: Final = "x-amz-sha256-tree-hash"
+_CHECKSUM_HEADERS: Final = frozenset(f"x-amz-checksum-{name.lower()}" for name in ALGORITHMS)
 
 
 class FaultKind(StrEnum):
@@ -55,8 +57,10 @@ class FaultKind(StrEnum):
     FLIP = "flip"
     #: Leave out the answer's ``header``, the checksum unless another is named.
     OMIT_HEADER = "omit_header"
-    #: Change the last digit of the tree hash in the answer.
+    #: Change a digit of the tree hash, or of S3's checksum, in the answer's headers.
     WRONG_HASH = "wrong_hash"
+    #: Answer with the first half of the XML document only.
+    CUT_DOCUMENT = "cut_document"
     #: 201 and 202 without the two bytes of JSON.
     EMPTY_BODY = "empty_body"
     #: ListParts gives ranges that end one byte too late.
@@ -120,6 +124,7 @@ _ONLY_FOR: Final[dict[str, frozenset[str]]] = {
     FaultKind.FLIP: frozenset({"GetJobOutput", "GetObject"}),
     FaultKind.WRONG_RANGE: frozenset({"ListParts"}),
     FaultKind.JOB_FAILURE: frozenset({"InitiateJob"}),
+    FaultKind.CUT_DOCUMENT: frozenset(S3_OPERATION_NAMES),
     FaultKind.EARLY_ANSWER: frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy"}),
     FaultKind.SHORT_PAGES: frozenset(
         {name for name in (*OPERATION_NAMES, *S3_OPERATION_NAMES) if name.startswith("List")}
@@ -352,8 +357,16 @@ class RequestFaults:
         omit = self.find(FaultKind.OMIT_HEADER)
         if omit is not None:
             headers.pop(omit.header, None)
-        if self.find(FaultKind.WRONG_HASH) is not None and (right := headers.get(_HASH_HEADER)):
-            headers[_HASH_HEADER] = right[:-1] + ("0" if right[-1] != "0" else "1")
+        if self.find(FaultKind.WRONG_HASH) is not None:
+            for name, right in headers.items():
+                if name == _HASH_HEADER:
+                    headers[name] = right[:-1] + ("0" if right[-1] != "0" else "1")
+                elif name in _CHECKSUM_HEADERS:
+                    headers[name] = ("A" if right[0] != "A" else "B") + right[1:]  # still Base64
+
+    def change_document(self, body: bytes) -> bytes:
+        """Cut the document of a successful answer."""
+        return body if self.find(FaultKind.CUT_DOCUMENT) is None else body[: len(body) // 2]
 
     def page_limit(self, limit: int) -> int:
         """Return the page size that is used."""
