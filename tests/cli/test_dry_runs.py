@@ -53,6 +53,7 @@ LOOKS = frozenset(
         "catalog report",
         "catalog unknown",
         "completion",
+        "config show",
         "tree-hash",
     }
 )

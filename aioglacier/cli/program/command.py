@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from aioglacier.cli.program.configuration import Configuration, take_variables
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.global_options import Settings, given_value, global_options
 from aioglacier.cli.program.logs import start_logging
@@ -51,6 +52,17 @@ def refuse_empty(ctx: click.Context) -> None:
             raise click.BadParameter(f"it is empty{hint}", ctx, parameter)
 
 
+def name_origin(error: click.BadParameter, ctx: click.Context) -> click.BadParameter:
+    """Say in an error where a value comes from that is not on the command line."""
+    option = error.param
+    if isinstance(option, click.Option):
+        source = ctx.get_parameter_source(str(option.name))
+        if source in {ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP}:
+            origin = Configuration.of(ctx).origin(option, source)
+            return click.BadParameter(f"{error.message} (from {origin})", error.ctx, option)
+    return error
+
+
 class Command(click.Command):
     """A command that also takes the global options and is called with a ``Session``.
 
@@ -67,10 +79,19 @@ class Command(click.Command):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        take_variables(self.params)
         self.params += global_options(hidden=True)  # they may stand behind the command's name, too
         self.resumes = resumes
         self.makes_local = makes_local
         self.records = records
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """See ``click.Command.make_context``."""
+        if parent is not None:
+            extra["default_map"] = Configuration.of(parent).defaults(self.params)
+        return super().make_context(info_name, args, parent, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
@@ -85,6 +106,8 @@ class Command(click.Command):
                     ctx,
                 ) from error
             raise
+        except click.BadParameter as error:
+            raise name_origin(error, ctx) from error
         refuse_empty(ctx)
         return rest
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aioglacier.transfer.budget.allowance import Limits
 
 _KEY: Final = "aioglacier.cli.program.global_options."
+_SOURCE: Final = " from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Settings:
 
     Attributes:
         local: A folder that holds a local Glacier to use instead of AWS.
+        config_section: The table of the configuration file that counts.
         catalog: The file of the catalog, or the URL of its database; ``None`` is the usual file.
     """
 
@@ -37,6 +39,7 @@ class Settings:
     concurrency: int | None = None
     bandwidth: int | None = None
     allow_insecure: bool = False
+    config_section: str | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -62,10 +65,17 @@ def given_value(context: click.Context, name: str) -> Any:
     return context.meta.get(_KEY + name)
 
 
+def source_of(context: click.Context, name: str) -> ParameterSource:
+    """Return where the value of a global option comes from."""
+    found = context.meta.get(_KEY + name + _SOURCE, ParameterSource.DEFAULT)
+    return ParameterSource(found)
+
+
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     source = context.get_parameter_source(str(parameter.name))
     if source is not ParameterSource.DEFAULT:  # or it would hide the value from the other place
         context.meta[_KEY + str(parameter.name)] = value
+        context.meta[_KEY + str(parameter.name) + _SOURCE] = source
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:
@@ -109,6 +119,11 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             type=SIZE,
             metavar="RATE",
             help="Bytes a second, up and down together, as 5MiB. Default: all there is.",
+        ),
+        option(
+            "--config-section",
+            metavar="NAME",
+            help="Also take the options in the table [NAME] of the configuration file.",
         ),
         option("--json", is_flag=True, help="Print one JSON object a line; errors too, on standard error."),
         option("--quiet", "-q", is_flag=True, help="No progress and no notices, only results and errors."),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from aioglacier.cli.program.command import refuse_empty
+from aioglacier.cli.program.command import name_origin, refuse_empty
+from aioglacier.cli.program.configuration import Configuration, option_name, settable, take_variables
 from aioglacier.cli.program.exits import MEANINGS, Exit
 from aioglacier.cli.program.failures import add_next_step, failure_of, tell
 from aioglacier.cli.program.global_options import Settings, global_options
@@ -21,7 +22,7 @@ from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 #: Every command, in the order of the help: where it lives, and what it does in one line.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -45,6 +46,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "tree-hash": ("local.tree_hash", "Print SHA-256 tree hashes, like sha256sum."),
     "serve": ("local.serve", "Run a local Glacier as a server."),
     "demo": ("local.demo", "Try an archive there and back, without an account."),
+    "config": ("local.config", "Show where the values of options come from."),
     "completion": ("local.completion", "Print the completion script of bash, zsh or fish."),
 }
 
@@ -58,12 +60,27 @@ class Program(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
-        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:  # a shell that completes a word sees no errors
+            configuration = Configuration.read(args)
+            configuration.keep(ctx)
+            ctx.default_map = configuration.defaults(self.params)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            raise name_origin(error, ctx) from error
         refuse_empty(ctx)
         if ctx.meta.get(_VERSION):  # once all options are read: -v may stand behind it
             _show_version(is_verbose=Settings.of(ctx.meta).verbose > 0)
             ctx.exit()
         return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """See ``click.Group.invoke``."""
+        configuration = Configuration.of(ctx)
+        known = {option_name(option) for option in settable(self.params)}
+        if not configuration.values.keys() <= known:  # only then load every command to know its options
+            configuration.refuse_unknown(known | {option_name(each) for each in options_of_commands(self)})
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See ``click.Group.list_commands``."""
@@ -95,6 +112,17 @@ class Program(click.Group):
         del ctx
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])
+
+
+def options_of_commands(group: click.Group) -> Iterator[click.Option]:
+    """Yield the options of every command; each is loaded."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from options_of_commands(command)
+        elif command is not None:
+            yield from settable(command.params)
 
 
 def _show_version(*, is_verbose: bool) -> None:
@@ -132,6 +160,8 @@ root: Final = Program(
     subcommand_metavar="COMMAND ...",
     no_args_is_help=True,
 )
+
+take_variables(root.params)
 
 
 def run(arguments: Sequence[str] | None = None, *, stopper: Stopper | None = None) -> int:

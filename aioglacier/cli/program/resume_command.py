@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from aioglacier.cli.program.global_options import Settings, given_value
+from aioglacier.cli.program.global_options import Settings, given_value, source_of
 from aioglacier.cli.render.escaping import redact
 
 if TYPE_CHECKING:
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 #: The global options that say where the vaults and the record are.
 _WHERE: Final = frozenset(
-    {"region", "profile", "endpoint_url", "account_id", "local", "catalog", "allow_insecure"}
+    {
+        "region",
+        "profile",
+        "endpoint_url",
+        "account_id",
+        "local",
+        "catalog",
+        "allow_insecure",
+        "config_section",
+    }
 )
 
 
@@ -59,8 +68,10 @@ def _global_words(ctx: click.Context, only: Collection[str] | None = None) -> It
         name = str(parameter.name)
         if not isinstance(parameter, click.Option) or (only is not None and name not in only):
             continue
+        if source_of(ctx, name) is not ParameterSource.COMMANDLINE:
+            continue
         value = given_value(ctx, name)
-        if value is not None and value != getattr(usual, name):
+        if value != getattr(usual, name):
             yield from _option_words(parameter, value)
 
 

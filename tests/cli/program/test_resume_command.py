@@ -79,6 +79,10 @@ def values(parameter: click.Parameter) -> st.SearchStrategy[str]:
     return texts
 
 
+#: Options that no line has: one ends the program, one excludes another, one needs a file.
+LEFT_OUT = frozenset({"help", "endpoint_url", "config_section"})
+
+
 @st.composite
 def command_lines(draw: st.DrawFn) -> tuple[str, ...]:
     """A command, any of its options and of the global ones, and arguments."""
@@ -93,7 +97,7 @@ def command_lines(draw: st.DrawFn) -> tuple[str, ...]:
         for _ in range(count):
             if isinstance(parameter, click.Argument):
                 arguments.append(draw(values(parameter)))
-            elif isinstance(parameter, click.Option) and parameter.name not in {"help", "endpoint_url"}:
+            elif isinstance(parameter, click.Option) and parameter.name not in LEFT_OUT:
                 name = max(parameter.opts, key=len)
                 is_bare = parameter.is_flag or parameter.count
                 options.append(name if is_bare else f"{name}={draw(values(parameter))}")
