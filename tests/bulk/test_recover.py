@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
+from aioglacier.bulk.formats.age import read_identities, read_recipients
 from aioglacier.bulk.formats.bundle_format import FORMAT, SKIPPABLE_SIZE, checked_text, short_hash
 from aioglacier.bulk.formats.zstd import skippable_frame
 from aioglacier.bulk.places.vault_place import JobRetriever, VaultPlace
 from aioglacier.bulk.restore.bundle_reader import BundleReader
+from aioglacier.bulk.sync.sync import FolderSync
 from aioglacier.core.errors import ConfigurationError, CostLimitError, IntegrityError
 from aioglacier.core.models import Tier
 from tests.bulk.conftest import (
@@ -59,6 +62,22 @@ async def test_all_of_a_folder_comes_back_without_the_catalog(
     again = await place.sync(tree, **sealing)
     assert (again.requests, again.removed) == (0, 0)
     assert (await recover(place, **opening, **naming)).jobs_started == 0
+
+
+async def test_a_recovered_folder_does_not_go_in_plain_by_oversight(
+    place: Place, tree: Path, tmp_path: Path
+) -> None:
+    """The recipients are in the bundles, also where the key is one of OpenSSH."""
+    ssh = tmp_path / "id_ed25519"
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh)]
+    subprocess.run(words, check=True, timeout=30)  # noqa: ASYNC221
+    await place.sync(tree, recipients=read_recipients([ssh.with_suffix(".pub").read_text().strip()]))
+    await lose_catalog(place)
+    await recover(place, identities=read_identities([ssh]), folder=str(tree))
+    (tree / "new").write_bytes(b"new")
+    async with place.vault() as vault:
+        with pytest.raises(ConfigurationError, match="--no-encryption"):
+            await FolderSync(vault, tree).run()
 
 
 async def test_a_large_file_comes_back_by_its_name(place: Place, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aioglacier.bulk.streams.download import StreamDownload, read_manifest
+from aioglacier.bulk.streams.download import StreamDownload, find_manifest, read_manifest
 from aioglacier.bulk.streams.upload import StreamUpload
 from aioglacier.core.errors import (
     ConfigurationError,
@@ -89,6 +89,27 @@ async def test_a_broken_stream_goes_on_when_it_is_read_again(place: Place, at: i
         assert again.snapshot().moved <= SIZE - (at - at % MIB) + 2 * MIB
         assert await read_back(vault, manifest) == content
     assert len(await place.archives()) == 5
+
+
+async def test_a_piece_that_was_deleted_is_replaced(place: Place) -> None:
+    """The manifest, on record and at the service, names the archive that was sent instead."""
+    content = os.urandom(SIZE)
+    async with place.vault() as vault:
+        broken = StreamUpload(vault, Breaking(content, 5 * MIB + 1), part_size=MIB, parts=2)
+        with pytest.raises(SourceUnreadableError):
+            await broken.run()
+        assert vault.records is not None
+        stored = [
+            record.archive async for record in vault.records.catalog.archives.list_vault(vault.records.key)
+        ]
+        first = min(stored, key=lambda archive: archive.description)
+        await vault.delete_archive(first.id)
+        manifest, archive = await upload(vault, content, stream=broken.stream)
+        known = await find_manifest(vault, archive.id)
+        assert known is not None
+        assert known.pieces == manifest.pieces
+        assert first.id not in {piece.archive_id for piece in manifest.pieces}
+        assert await read_back(vault, known) == content
 
 
 @pytest.mark.parametrize("at", [2 * MIB, 3 * MIB, 5 * MIB + 1, 7 * MIB])
