@@ -14,7 +14,7 @@ import pytest
 
 import aioglacier
 from aioglacier.client.notices import listening
-from aioglacier.gateway.notice_queue import DoneMessage, find_names
+from aioglacier.gateway.notice_queue import DoneMessage
 from aioglacier.server import LocalGlacier
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ if TYPE_CHECKING:
 
 KEY_ID, SECRET = "AKIAIOSFODNN7EXAMPLE", "example"
 REGION = "us-east-1"
-RESTORED = json.dumps(
-    {
-        "Records": [
-            {
-                "eventName": "ObjectRestore:Completed",
-                "s3": {"bucket": {"name": "museum"}, "object": {"key": "a+b/%C3%A9%2B"}},
-            }
-        ]
-    }
-)
 
 
 def connected(server: LocalGlacier) -> AbstractAsyncContextManager[aioglacier.Glacier]:
@@ -233,28 +223,3 @@ async def test_a_queue_is_named_by_its_url(tmp_path: Path) -> None:
         with pytest.raises(aioglacier.ConfigurationError, match="https://"):
             async with glacier.open_notices("arn:aws:sqs:us-east-1:012345678901:jobs"):
                 pass
-
-
-@pytest.mark.parametrize(
-    ("body", "names"),
-    [
-        ('{"JobId": "abc"}', ("abc",)),
-        ('{"Type": "Notification", "Message": "{\\"JobId\\": \\"abc\\"}"}', ("abc",)),
-        (RESTORED, ("s3://museum/a b/é+",)),
-        (json.dumps({"Type": "Notification", "Message": RESTORED}), ("s3://museum/a b/é+",)),
-        (RESTORED.replace("Completed", "Post"), ()),
-        (RESTORED.replace("bucket", "pail"), ()),
-        ('{"Records": [7]}', ()),
-        ('{"Records": 7}', ()),
-        ('{"Service": "Amazon S3", "Event": "s3:TestEvent"}', ()),
-        ('{"Type": "Notification", "Message": "text"}', ()),
-        ('{"Type": "Notification"}', ()),
-        ('{"JobId": 7}', ()),
-        ("[]", ()),
-        ("text", ()),
-        ("[" * 100_000, ()),
-    ],
-)
-def test_find_names_in_any_message(body: str, names: tuple[str, ...]) -> None:
-    """Jobs and restored objects are found with and without SNS's envelope, and in no other message."""
-    assert find_names(body) == names
