@@ -107,7 +107,6 @@ def test_no_arguments_show_the_help(bare: Cli) -> None:
         ["--memory-limit", "lots", "demo"],
         ["--local", "a", "--endpoint-url", "b", "vault", "list"],
         ["download", "v", "id", "target", "more"],
-        ["download", "v", "id"],
         ["jobs", "show", "v"],
         ["account", "policy", "set", "none", "1GiB"],
         ["vault", "tags", "add", "v", "novalue"],

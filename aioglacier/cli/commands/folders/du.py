@@ -25,17 +25,18 @@ _FILES: Final = Column("FILES", 9, 7, is_number=True)
 
 @make_command("du")
 @VAULT
-@click.argument("path", default="")
+@click.argument("path", required=False)
 @click.option("--depth", type=COUNT, default=1, metavar="N", help="Print folders N levels down. Default: 1.")
 @IN_FOLDER
 async def command(
-    session: Session, catalog: Catalog, vault: str, path: str, depth: int, folder: Folder
+    session: Session, catalog: Catalog, vault: str, path: str | None, depth: int, folder: Folder
 ) -> None:
     """Add up the sizes of the files in each folder within a folder that 'sync' keeps in VAULT.
 
     Each folder counts what is in the folders below it, and is printed after them. Sizes are those of the
     files, before compression and encryption; a hard link counts as nothing. The service is not asked.
     """
+    path = path or ""
     tree, run = await folder.find(session, catalog, vault)
     name = path_within(tree, path)
     below = name + b"/" if name else b""

@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 
 @make_command("ls")
 @VAULT
-@click.argument("path", default="")
+@click.argument("path", required=False)
 @IN_FOLDER
 @LONG
 async def command(
-    session: Session, catalog: Catalog, vault: str, path: str, folder: Folder, is_long: bool
+    session: Session, catalog: Catalog, vault: str, path: str | None, folder: Folder, is_long: bool
 ) -> None:
     """List the folder PATH within a folder that 'sync' keeps in VAULT; without PATH, its top.
 
     Only what is stored is listed: the newest version of each path whose archive is proven. The service is
     not asked. "restore VAULT DIR PATH" brings a path back.
     """
+    path = path or ""
     tree, run = await folder.find(session, catalog, vault)
     name = path_within(tree, path)
     below = name + b"/" if name else b""
