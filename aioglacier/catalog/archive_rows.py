@@ -11,6 +11,8 @@ from aioglacier.catalog.storage.columns import (
     count_microseconds,
     escape,
     escape_path,
+    hash_of,
+    hash_text,
     instant_of,
     optional,
     unescape,
@@ -66,14 +68,14 @@ _FACTS: Final = ("size", "tree_hash", "description", "created", "checksum")
 def _facts(archive: Archive) -> tuple[object, ...]:
     size, hash_, text, created = archive.size, archive.tree_hash, archive.description, archive.created
     sum_ = _checksum(archive.id, size, hash_, text, created)
-    return size, hash_.hex(), escape(text), count_microseconds(created), sum_
+    return size, hash_text(hash_), escape(text), count_microseconds(created), sum_
 
 
 def known_archive(
     number: int, id_: str, size: int, tree_hash: str, description: str, created: int, sum_: int | None
 ) -> KnownArchive:
     """Return the archive of a row that has the columns of a ``KnownArchive``."""
-    hash_ = bytes.fromhex(tree_hash)
+    hash_ = hash_of(tree_hash)
     return KnownArchive(number, id_, size, hash_, unescape(description), instant_of(created), sum_)
 
 

@@ -29,6 +29,7 @@ from aioglacier.catalog.archive_rows import (
     suspect_archives,
     trust_archives,
 )
+from aioglacier.catalog.object_rows import find_object_facts
 from aioglacier.catalog.records import (
     ArchiveKind,
     ArchiveNumber,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog.records import UploadNumber, VaultKey
     from aioglacier.catalog.storage.backend import Connection
+    from aioglacier.core.models import ObjectFacts
 
 #: Archives read, or written by one statement, at a time: 1,000 were seen to keep the interpreter, and so the
 #: event loop, for 50 ms on a busy machine, 250 for 6, and are hardly slower.
@@ -212,6 +214,12 @@ class Archives(Records):
 
         found = await self._database.read(question)
         return found[0] if found else None
+
+    async def object_facts(self, key: VaultKey, archive_id: ArchiveId) -> ObjectFacts | None:
+        """Return the facts of an object in a bucket; ``None`` if they are not on record."""
+        return await self._database.read(
+            lambda connection: find_object_facts(connection, find_vault(connection, key), archive_id)
+        )
 
     async def list_vault(
         self,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         InventoryParameters,
         JobAction,
         JobId,
+        ObjectTarget,
         Tier,
         UploadId,
     )
@@ -106,6 +107,7 @@ class UploadRecord:
         tree_hash: Of the whole, from ``COMPLETING`` on.
         archive_id: The archive, once ``COMPLETED``.
         outcome: A remark about the end, or "".
+        target: The object that an upload to a bucket becomes; ``None`` for a vault.
         created: When the intent was recorded.
         active: When the service last heard of it, as far as is recorded; an upload idle for a day may be
             gone.
@@ -126,6 +128,7 @@ class UploadRecord:
     outcome: str
     created: datetime
     active: datetime
+    target: ObjectTarget | None = None
 
     @property
     def is_told(self) -> bool:

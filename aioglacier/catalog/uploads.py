@@ -26,12 +26,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.catalog import archives
 from aioglacier.catalog.expenses import add_expenses
+from aioglacier.catalog.object_rows import keep_object_facts
 from aioglacier.catalog.records import TOLD, ArchiveState, PartRecord, UploadRecord, UploadState
-from aioglacier.catalog.storage.columns import escape, escape_path
+from aioglacier.catalog.storage.columns import escape, escape_path, hash_of, hash_text
 from aioglacier.catalog.storage.database import Records
 from aioglacier.catalog.storage.tables import UPLOADS
 from aioglacier.catalog.vaults import VaultRows, find_vault
 from aioglacier.core.errors import CatalogError, CatalogMismatchError
+from aioglacier.core.models import ObjectTarget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -101,6 +103,7 @@ class Uploads(Records):
         source: str | None = None,
         identity: FileIdentity | None = None,
         tree_hash: bytes | None = None,
+        target: ObjectTarget | None = None,
     ) -> UploadRecord:
         """Record that an upload is about to begin, and give it its nonce.
 
@@ -112,6 +115,7 @@ class Uploads(Records):
             source: The absolute path; ``None`` for a stream, which is found again by its number alone.
             identity: The source now.
             tree_hash: Of the whole, for a single request, which is ``COMPLETING`` at once; give ``size`` too.
+            target: What an upload to a bucket becomes.
         """
         now = self._now()
 
@@ -127,6 +131,8 @@ class Uploads(Records):
                 description=description,
                 source=source,
                 source_identity=identity,
+                object_key=target.key if target is not None else None,
+                object_facts=target[1:] if target is not None else None,
                 outcome="",
                 created=now,
                 active=now,
@@ -175,7 +181,10 @@ class Uploads(Records):
                 raise CatalogError(f"upload {_name(upload)} is {state} and takes no more parts")
             connection.each(
                 _KEEP_PART,
-                [(upload.number, part.index, part.size, part.tree_hash.hex(), part.leaves) for part in parts],
+                [
+                    (upload.number, part.index, part.size, hash_text(part.tree_hash), part.leaves)
+                    for part in parts
+                ],
             )
             _ROWS.update(connection, upload.number, active=now)
             add_expenses(connection, upload.key, spent, now)
@@ -241,7 +250,7 @@ class Uploads(Records):
             add_expenses(connection, record.key, spent, self._now())
             outcome = TOLD if is_told else ""
             self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
-            return archives.keep_archive(
+            kept = archives.keep_archive(
                 connection,
                 record.key,
                 archive,
@@ -249,6 +258,9 @@ class Uploads(Records):
                 source=source or record.source,
                 upload=upload.number,
             )
+            if archive.object_facts is not None:
+                keep_object_facts(connection, kept.number, archive.object_facts)
+            return kept
 
         return await self._database.write(change)
 
@@ -304,24 +316,36 @@ class Uploads(Records):
         """
         return await self._database.read(lambda connection: _ROWS.find(connection, key, upload_id))
 
-    async def find_unfinished(self, key: VaultKey, source: str) -> UploadRecord | None:
-        """Return the latest unfinished upload of this source to this vault."""
-        is_it = f"place = ? AND source = ? AND {_IS_UNFINISHED} {_LATEST}"
-        return await self._first(is_it, key, escape_path(source))
+    async def find_unfinished(
+        self, key: VaultKey, source: str, object_key: str | None = None
+    ) -> UploadRecord | None:
+        """Return the latest unfinished upload of this source to this place, of a bucket to this key."""
+        return await self._find_source(key, source, object_key, _IS_UNFINISHED)
 
-    async def find_latest(self, key: VaultKey, source: str) -> UploadRecord | None:
+    async def find_latest(
+        self, key: VaultKey, source: str, object_key: str | None = None
+    ) -> UploadRecord | None:
         """Return the latest upload of this file as it is that became an archive; not an encrypted one."""
-        is_it = f"place = ? AND source = ? AND state = '{UploadState.COMPLETED}' {_LATEST}"
-        return await self._first(is_it, key, escape_path(source))
+        return await self._find_source(key, source, object_key, f"state = '{UploadState.COMPLETED}'")
+
+    async def _find_source(
+        self, key: VaultKey, source: str, object_key: str | None, condition: str
+    ) -> UploadRecord | None:
+        values = [escape_path(source)]
+        is_it = f"place = ? AND source = ? AND {condition}"
+        if object_key is not None:
+            is_it += " AND object_key = ?"
+            values.append(escape(object_key))
+        return await self._first(f"{is_it} {_LATEST}", key, *values)
 
     async def find_described(self, key: VaultKey, description: str) -> UploadRecord | None:
         """Return the latest upload of a stream with this description."""
         is_it = f"place = ? AND source IS NULL AND description = ? {_LATEST}"
         return await self._first(is_it, key, escape(description))
 
-    async def _first(self, condition: str, key: VaultKey, value: str) -> UploadRecord | None:
+    async def _first(self, condition: str, key: VaultKey, *values: str) -> UploadRecord | None:
         found = await self._database.read(
-            lambda connection: _ROWS.select(connection, condition, find_vault(connection, key), value)
+            lambda connection: _ROWS.select(connection, condition, find_vault(connection, key), *values)
         )
         return found[0] if found else None
 
@@ -346,8 +370,7 @@ class Uploads(Records):
         def page(last: PartRecord | None, connection: Connection) -> list[PartRecord]:
             rows = connection.rows(_LIST_PARTS, (upload, last.index + 1 if last else 0))
             return [
-                PartRecord(index, size, bytes.fromhex(tree_hash), leaves)
-                for index, size, tree_hash, leaves in rows
+                PartRecord(index, size, hash_of(tree_hash), leaves) for index, size, tree_hash, leaves in rows
             ]
 
         async for record in self._database.each(page):
@@ -359,7 +382,9 @@ _LATEST: Final = "ORDER BY number DESC LIMIT 1"
 
 
 def _record(row: dict[str, Any]) -> UploadRecord:
-    return UploadRecord(identity=row.pop("source_identity"), **row)
+    key, facts = row.pop("object_key"), row.pop("object_facts")
+    target = ObjectTarget(key, *facts) if key is not None else None
+    return UploadRecord(identity=row.pop("source_identity"), target=target, **row)
 
 
 _ROWS: Final = VaultRows(UPLOADS, "upload", _record)

@@ -64,6 +64,7 @@ class Glacier:
         catalog: Catalog | None = None,
         endpoint: str | None = None,
         open_s3: Callable[[], Awaitable[S3Gateway]] | None = None,
+        s3_endpoint: str = "",
     ) -> None:
         self.region: Final = gateway.region
         self.origin: Final = gateway.origin
@@ -72,6 +73,7 @@ class Glacier:
         self._open_s3 = open_s3
         self._options = options or GatewayOptions()
         self._recording: RecordingGateway | None = None
+        self._s3_endpoint = s3_endpoint
         if catalog is not None:
             # Only a connection with a catalog loads SQLite.
             recording = importlib.import_module("aioglacier.recorded.recording_gateway")
@@ -126,7 +128,20 @@ class Glacier:
         """
         from aioglacier.client.buckets.bucket import Bucket  # noqa: PLC0415  # most programs use one service
 
-        return Bucket(self._bucket_context(name, owner, requester_pays), storage_class, prefix)
+        return Bucket(self._bucket_context(name, owner, requester_pays, prefix, storage_class))
+
+    def place(self, name: str, storage_class: StorageClass | str | None = None) -> Vault | Bucket:
+        """Return the vault or the bucket that a text names: ``VAULT``, or ``s3://BUCKET[/PREFIX]``.
+
+        Raises:
+            InvalidPlanError: The text names neither.
+        """
+        from aioglacier.core.place import parse_place  # noqa: PLC0415  # most programs name one kind
+
+        found = parse_place(name)
+        if found.prefix is None:
+            return self.vault(found.name)
+        return self.bucket(found.name, storage_class, found.prefix)
 
     async def create_bucket(self, name: str, storage_class: StorageClass | str | None = None) -> Bucket:
         """Create a bucket in the connection's region. If you own it already, that is no error.
@@ -136,31 +151,43 @@ class Glacier:
         """
         bucket = self.bucket(name, storage_class)
         context = self._bucket_context(name)
-        gateway = await context.open_gateway()
         with suppress(BucketIsYoursError):
-            await gateway.create_bucket(context.ref, region=gateway.region)
+            await context.gateway.create_bucket(context.ref, region=self.region)
         return bucket
 
     async def buckets(self) -> AsyncIterator[BucketDescription]:
         """Iterate over all buckets of the account, ordered by name."""
-        gateway = await self._s3()
+        gateway = self._s3()
         async for bucket in follow("ListBuckets", lambda marker: gateway.list_buckets(marker=marker)):
             yield bucket
 
     def _bucket_context(
-        self, name: str, owner: str | None = None, requester_pays: bool = False
+        self,
+        name: str,
+        owner: str | None = None,
+        requester_pays: bool = False,
+        prefix: str = "",
+        storage_class: StorageClass | str | None = None,
     ) -> BucketContext:
         from aioglacier.client.buckets.bucket_context import BucketContext  # noqa: PLC0415
+        from aioglacier.core.place import Place  # noqa: PLC0415
         from aioglacier.core.s3.object_checks import check_bucket_name  # noqa: PLC0415
         from aioglacier.core.s3.objects import BucketRef  # noqa: PLC0415
+        from aioglacier.recorded.recorded_bucket import check_class  # noqa: PLC0415
 
         ref = BucketRef(check_bucket_name(name), owner, requester_pays)
-        return BucketContext(self._s3, self._resources, ref)
+        chosen = check_class(storage_class) if storage_class is not None else None
+        records = None
+        if self._recording is not None:
+            records = self._recording.records_of(str(Place(name, prefix)), self._s3_endpoint)
+        return BucketContext(self._s3(), self._resources, ref, prefix, chosen, records)
 
-    async def _s3(self) -> S3Gateway:
+    def _s3(self) -> S3Gateway:
+        from aioglacier.client.buckets.lazy_gateway import LazyS3Gateway  # noqa: PLC0415
+
         if self._open_s3 is None:
             raise ConfigurationError("this connection was opened without S3; use aioglacier.connect()")
-        return await self._open_s3()
+        return LazyS3Gateway(self._open_s3, self.region)
 
     async def get_data_retrieval_policy(self) -> RetrievalPolicy:
         """Return the limit on retrievals of the account."""
@@ -292,7 +319,18 @@ async def connect(
         gateway = await stack.enter_async_context(_open_gateway(options))
         resources = await stack.enter_async_context(open_resources(limits, hash_in, gateway.congestion))
         s3 = _S3(replace(options, endpoint_url=s3_endpoint_url), stack, gateway)
-        glacier = Glacier(gateway, resources, options, catalog=catalog, endpoint=endpoint, open_s3=s3.open)
+        s3_endpoint = endpoint or ""
+        if catalog is not None and endpoint is None:
+            s3_endpoint = await s3.find_endpoint()
+        glacier = Glacier(
+            gateway,
+            resources,
+            options,
+            catalog=catalog,
+            endpoint=endpoint,
+            open_s3=s3.open,
+            s3_endpoint=s3_endpoint,
+        )
         owner = OwnerTask()  # another task cannot close what this one opened
         try:
             yield glacier
@@ -325,6 +363,12 @@ class _S3:
                     _open_s3_gateway(self._options, self._vaults)
                 )
             return self._gateway
+
+    async def find_endpoint(self) -> str:
+        """Return the endpoint by which the catalog tells services apart; "" for AWS's own."""
+        from aioglacier.gateway.connect import find_s3_endpoint  # noqa: PLC0415  # loaded already
+
+        return await find_s3_endpoint(self._options)
 
 
 def _endpoint_of(gateway: Gateway) -> str:

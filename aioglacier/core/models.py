@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, NewType, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, NewType, TypeVar
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,6 +57,44 @@ class Archive:
 
     def __str__(self) -> str:
         return f"archive {self.id}, {self.size} bytes"
+
+    @property
+    def object_facts(self) -> ObjectFacts | None:
+        """The facts that only an object in a bucket has."""
+        return None
+
+
+class ObjectFacts(NamedTuple):
+    """The facts of an object that an archive in a vault lacks.
+
+    Attributes:
+        algorithm: Of the checksum, which is in hex.
+        parts: The count of parts if the checksum is one of the parts' checksums.
+    """
+
+    storage_class: str
+    etag: str
+    version_id: str | None
+    algorithm: str
+    checksum: str
+    parts: int | None
+
+
+class ObjectTarget(NamedTuple):
+    """The facts by which an upload to a bucket goes on, or is recognised, after its process has died.
+
+    Attributes:
+        key: The object's key below the prefix.
+        algorithm: Of the checksums.
+        token: The random word in the object's metadata, if it is known.
+        overwrites: Whether an object under the key may be replaced.
+    """
+
+    key: str
+    storage_class: str
+    algorithm: str
+    token: str | None
+    overwrites: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,20 @@ async def open_s3_gateway(
         yield S3Caller(wire, options, addressing)
 
 
+async def find_s3_endpoint(options: GatewayOptions) -> str:
+    """Return the endpoint that ``open_s3_gateway`` would send to; "" for AWS's own.
+
+    Raises:
+        ConfigurationError: Region, endpoint or profile are missing or invalid.
+    """
+    plain = await to_thread.run_sync(read_plain, options, "s3")
+    if plain is not None:
+        endpoint = plain.endpoint
+    else:
+        endpoint = (await to_thread.run_sync(resolve_place, options, "s3")).endpoint
+    return "" if (URL(endpoint).host or "").endswith((".amazonaws.com", ".amazonaws.com.cn")) else endpoint
+
+
 @asynccontextmanager
 async def _open_wire(
     options: GatewayOptions, dialect: Dialect, throttle: Throttle | None = None

@@ -31,8 +31,8 @@ class BucketTarget:
     @classmethod
     async def of(cls, bucket: Bucket) -> BucketTarget:
         """Open the gateway of a bucket."""
-        context = bucket._context  # noqa: SLF001  # the bucket's context is about to become public
-        return cls(await context.open_gateway(), context.resources, context.ref, bucket.prefix)
+        context = bucket.context
+        return cls(context.gateway, context.resources, context.ref, context.prefix)
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aioglacier.core.errors import (
@@ -21,18 +22,17 @@ from aioglacier.core.errors import (
     UploadLockedError,
     UploadNotFoundError,
 )
-from aioglacier.core.limits import VAULT
 from aioglacier.core.models import UploadId
 from aioglacier.core.planning import count_parts
 from aioglacier.transfer.upload.source_upload import SourceUpload
-from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from aioglacier.core.models import Archive, UploadDescription
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.upload.named_file import NamedFile
+    from aioglacier.transfer.upload.writer import UploadOptions
 
 _log: Final = logging.getLogger("aioglacier.recorded.described_uploads")
 
@@ -55,15 +55,13 @@ class PassedOver(NamedTuple):
 
 
 async def find_candidates(
-    context: RecordedVault, file: NamedFile, options: UploadOptions
+    context: RecordedPlace, file: NamedFile, options: UploadOptions
 ) -> tuple[list[Candidate], list[PassedOver]]:
     """Find uploads that a file may have begun, the newest first, and those with another part size."""
     candidates: list[Candidate] = []
     passed_over: list[PassedOver] = []
     try:
-        found = [
-            each async for each in context.list_uploads() if each.description == (options.description or "")
-        ]
+        found = [each async for each in context.list_candidates(options)]
     except AccessDeniedError as error:
         _log.warning("unfinished uploads cannot be listed, so none can be continued: %s", error)
         return [], []
@@ -74,7 +72,7 @@ async def find_candidates(
         if options.part_size not in {None, upload.part_size}:
             what = f"it has parts of {upload.part_size} bytes, and {options.part_size} were asked for"
             passed_over.append(PassedOver(upload, ResumeMismatchError(what)))
-        elif count_parts(file.size, upload.part_size) <= VAULT.max_parts:
+        elif count_parts(file.size, upload.part_size) <= context.limits.max_parts:
             try:
                 _, known = await context.fetch_parts(upload.id)
             except UploadNotFoundError:
@@ -85,7 +83,11 @@ async def find_candidates(
 
 
 async def prepare(
-    stack: AsyncExitStack, context: RecordedVault, file: NamedFile, candidate: Candidate
+    stack: AsyncExitStack,
+    context: RecordedPlace,
+    file: NamedFile,
+    candidate: Candidate,
+    options: UploadOptions,
 ) -> SourceUpload[Archive]:
     """Lock a candidate, for as long as the stack is open, and prepare to go on with it.
 
@@ -98,14 +100,15 @@ async def prepare(
     await stack.enter_async_context(locking_upload(context, upload.id, locked=file.path))
     if max(known) >= file.size:
         raise ResumeMismatchError(f"it holds bytes up to {max(known)} and more, but the file has {file.size}")
-    options = UploadOptions(context.name, upload.description or None, upload.part_size, keep_unfinished=True)
+    target = record.target if record is not None else None
+    options = replace(options, expected_size=None, keep_unfinished=True).as_begun(upload.part_size, target)
     store = context.store(options, file, record, found=upload, awaits_report=True)
     return SourceUpload(store, context.resources, options, file, resume=(upload.id, known))
 
 
 @asynccontextmanager
 async def locking_upload(
-    context: RecordedVault,
+    context: RecordedPlace,
     upload_id: str,
     *,
     path: str | os.PathLike[str] | None = None,

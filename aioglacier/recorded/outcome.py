@@ -7,7 +7,7 @@ next state::
     intent      is there an upload whose id was lost?            yes: open        no: failed
     open        which parts does it have?                        known: the end   gone: expired
     completing  complete it again                                made: completed  refused: open
-                  gone, or a single request: what do inventories list?
+                  gone, or a single request: what does the place list?
                                                                  it: completed    not it: failed
                                                                  too early: unknown
     completed   is the archive still there?                      the end
@@ -33,9 +33,8 @@ from aioglacier.core.errors import (
     UploadLockedError,
     UploadNotFoundError,
 )
-from aioglacier.core.upload_identity import CLOCK_TOLERANCE, LATEST_BEGIN, may_be_lost
+from aioglacier.core.upload_identity import CLOCK_TOLERANCE
 from aioglacier.recorded.upload_records import content_of, unknown_outcome
-from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import ArchiveRecord, UploadRecord
     from aioglacier.core.models import Archive, UploadId
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.recorded.vault_records import VaultRecords
 
 NEVER_BEGUN: Final = "it was never begun"
@@ -144,7 +143,7 @@ Outcome: TypeAlias = NeverMade | Open | Made | Gone
 # --- asking and recording
 
 
-async def find_outcome(context: RecordedVault, record: UploadRecord) -> Outcome:
+async def find_outcome(context: RecordedPlace, record: UploadRecord) -> Outcome:
     """Find out what became of an upload, and record it. No byte of it is sent.
 
     The caller holds the lock of the upload's source, or of its nonce.
@@ -166,7 +165,7 @@ async def find_outcome(context: RecordedVault, record: UploadRecord) -> Outcome:
                 case Question.COMPLETION:
                     record = await _complete_again(context, record)
                 case Question.INVENTORY:
-                    record = await ask_inventory(context.records, record)
+                    record = await context.settle(record)
                     if record.state is UploadState.COMPLETING:
                         raise unknown_outcome(record)
                 case Question.ARCHIVE:
@@ -176,40 +175,15 @@ async def find_outcome(context: RecordedVault, record: UploadRecord) -> Outcome:
                     return NeverMade(record)
 
 
-async def find_lost(context: RecordedVault, record: UploadRecord) -> UploadId | None:
-    """Find the upload at the service that an intent began, if there is one; see ``core.upload_identity``."""
-    found = [
-        upload
-        async for upload in context.list_uploads()
-        if may_be_lost(
-            upload,
-            description=record.description,
-            part_size=record.part_size,
-            since=record.created,
-            until=record.created + LATEST_BEGIN,
-        )
-    ]
-    for upload in sorted(found, key=lambda upload: upload.started):
-        if await context.catalog.uploads.is_known(upload.id):
-            continue
-        try:
-            _, page = await context.gateway.list_parts(context.name, upload.id, limit=1)
-        except UploadNotFoundError:
-            continue
-        if not page.items:
-            return upload.id
-    return None
-
-
-async def _ask_for_id(context: RecordedVault, record: UploadRecord) -> UploadRecord:
-    upload_id = await find_lost(context, record)
+async def _ask_for_id(context: RecordedPlace, record: UploadRecord) -> UploadRecord:
+    upload_id = await context.find_lost(record)
     if upload_id is not None:
         with suppress(CatalogMismatchError):  # another process has taken it meanwhile
             return await context.catalog.uploads.record_initiated(record, upload_id)
     return await context.catalog.uploads.record_failed(record, NEVER_BEGUN)
 
 
-async def _ask_for_parts(context: RecordedVault, record: UploadRecord) -> Open | None:
+async def _ask_for_parts(context: RecordedPlace, record: UploadRecord) -> Open | None:
     assert record.upload_id is not None  # noqa: S101  # it is open
     try:
         _, known = await context.fetch_parts(record.upload_id)
@@ -218,31 +192,30 @@ async def _ask_for_parts(context: RecordedVault, record: UploadRecord) -> Open |
     return Open(record, record.upload_id, known)
 
 
-async def _note_expired(context: RecordedVault, record: UploadRecord) -> NeverMade:
+async def _note_expired(context: RecordedPlace, record: UploadRecord) -> NeverMade:
     uploads = context.catalog.uploads
     sent = sum([part.size async for part in uploads.list_parts(record.number)])
     return NeverMade(await uploads.record_expired(record, "the service has removed it"), sent)
 
 
-async def _complete_again(context: RecordedVault, record: UploadRecord) -> UploadRecord:
+async def _complete_again(context: RecordedPlace, record: UploadRecord) -> UploadRecord:
     """Repeat the completion, which the service answers with the same archive for a while."""
     assert record.upload_id is not None  # noqa: S101  # a single request is asked about otherwise
     size, tree_hash = content_of(record)
-    options = UploadOptions(record.key.vault, record.description or None, record.part_size)
-    store = context.store(options, record=record, awaits_report=True)
+    store = context.store(context.options_of(record), record=record, awaits_report=True)
     try:
         await store.complete(record.upload_id, size, tree_hash)
     except InvalidParameterError:
         pass  # parts are missing: the store has recorded that it is open
     except OutcomeUnknownError:
-        record = await ask_inventory(context.records, record)
+        record = await context.settle(record)
         if record.state is UploadState.COMPLETING:
             raise
         return record
     return await context.catalog.uploads.get(record.number)
 
 
-async def _archive_of(context: RecordedVault, record: UploadRecord) -> Archive | None:
+async def _archive_of(context: RecordedPlace, record: UploadRecord) -> Archive | None:
     if record.archive_id is None:
         return None
     found = await context.catalog.archives.get(context.key, record.archive_id)
@@ -283,19 +256,18 @@ async def settle_by_inventories(records: VaultRecords) -> list[UploadRecord]:
     return [upload for upload in now if upload.state is not UploadState.COMPLETING]
 
 
-async def give_up(context: RecordedVault, record: UploadRecord, why: str) -> UploadRecord:
+async def give_up(context: RecordedPlace, record: UploadRecord, why: str) -> UploadRecord:
     """End an unfinished upload, whatever became of it, and remove it at the service."""
     if record.state is UploadState.INTENT:
         record = await _ask_for_id(context, record)
         if record.state is UploadState.FAILED:
             return record
     if record.upload_id is not None:
-        with suppress(UploadNotFoundError):
-            await context.gateway.abort_multipart_upload(context.name, record.upload_id)
+        await context.abort_at_service(record)
     return await context.catalog.uploads.record_aborted(record, why)
 
 
-async def sweep(context: RecordedVault) -> None:
+async def sweep(context: RecordedPlace) -> None:
     """Abort uploads that dead processes began for streams and sent nothing to; they cannot go on."""
     intents = [
         upload

@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
 
@@ -30,6 +30,7 @@ from aioglacier.core.errors import (
     GlacierError,
     IntegrityError,
     InvalidParameterError,
+    ObjectExistsError,
     OutcomeUnknownError,
     UploadExpiredError,
 )
@@ -53,17 +54,19 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("aioglacier.recorded.recording_store")
 
+A = TypeVar("A", bound=Archive)
+
 #: Requests that are recorded as spent with the upload's own steps, so that a kill does not hide them.
 _PAID: Final = ("InitiateMultipartUpload", "UploadMultipartPart", "CompleteMultipartUpload", "UploadArchive")
 
 
-class RecordingStore:
+class RecordingStore(Generic[A]):
     """Records one upload and passes it on to the inner store."""
 
     def __init__(
         self,
         records: UploadRecords,
-        inner: ArchiveStore[Archive],
+        inner: ArchiveStore[A],
         options: UploadOptions,
         source: NamedFile | ByteSource | None,
         record: UploadRecord | None,
@@ -88,7 +91,7 @@ class RecordingStore:
 
     async def store_whole(
         self, body: Body, hashes: PartHashes, progress: Progress | None, before_last: BeforeLast | None = None
-    ) -> Archive:
+    ) -> A:
         """See ``ArchiveStore``.
 
         A single request has no effect before its last bytes are sent, so it is recorded just before them. A
@@ -107,7 +110,7 @@ class RecordingStore:
             if self._record is None:
                 try:
                     self._record = await self._recorded(
-                        self._intend(part_size=size, size=size, tree_hash=hashes.tree_hash)
+                        self._intend(part_size=size or 1, size=size, tree_hash=hashes.tree_hash)
                     )
                 except CatalogError:
                     scope.cancel()  # this runs in a task of the connection; the error is raised below
@@ -116,9 +119,11 @@ class RecordingStore:
             if before_last is not None:
                 await before_last()
 
-        archive: Archive | None = None
+        archive: A | None = None
         with anyio.CancelScope() as scope:
             try:
+                if not size:  # the last byte of an empty body is not announced
+                    await record()
                 archive = await self._inner.store_whole(body, hashes, count, record)
             except OutcomeUnknownError:
                 raise
@@ -187,7 +192,7 @@ class RecordingStore:
 
     async def complete(
         self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
-    ) -> Archive:
+    ) -> A:
         """See ``ArchiveStore``."""
         record = await self._known_record()
         await self._parts.finish()
@@ -205,7 +210,7 @@ class RecordingStore:
                 raise unknown_outcome(record) from error
             await self._note_expired(record, error)
             raise
-        except InvalidParameterError as error:
+        except (InvalidParameterError, ObjectExistsError) as error:
             # The service refused, so the upload is as it was.
             await self._note(error, self._records.catalog.uploads.record_reopened(record))
             raise
@@ -238,7 +243,7 @@ class RecordingStore:
         if self._found is not None:
             async with self._taking_in:
                 if self._found is not None:
-                    taken = self._records.take_in(self._found, self._source, self._record)
+                    taken = self._records.take_in(self._found, self._options, self._source, self._record)
                     self._record = await self._recorded(taken)
                     self._found = None
         assert self._record is not None  # noqa: S101  # it was initiated here, or continues

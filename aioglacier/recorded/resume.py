@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator
 
-    from aioglacier.catalog import UploadRecord
+    from aioglacier.catalog import ArchiveRecord, UploadRecord
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.writer import UploadOptions
 
@@ -69,8 +69,11 @@ class ResumedUpload:
         candidates: Unfinished uploads with the file's description, tried one by one: their parts prove them.
     """
 
-    def __init__(self, context: RecordedVault, file: NamedFile, options: UploadOptions) -> None:
+    def __init__(
+        self, context: RecordedPlace, file: NamedFile, options: UploadOptions, *, takes_any_key: bool = False
+    ) -> None:
         self.file = file
+        self._takes_any_key = takes_any_key
         self.history = UploadHistory()
         self.is_stored = False
         self.candidates: list[Candidate] = []
@@ -128,7 +131,8 @@ class ResumedUpload:
         """Find out where to begin; see ``open_or_resume``."""
         record = await self._find_record(resume=resume, again=again)
         if record is not None and record.state is UploadState.COMPLETED:
-            await self._context.look()  # a vault that was made again has none of its former archives
+            # A vault that was made again has none of its former archives, and an object may be another one.
+            await self._context.look(await self._find_archive(record))
             record = await self._find_record(resume=resume, again=again)
         if record is not None and restart and not record.is_told:
             await self._give_up(record)
@@ -145,10 +149,17 @@ class ResumedUpload:
     async def _find_record(self, *, resume: bool, again: bool) -> UploadRecord | None:
         """Return the unfinished upload of the file, else the upload of its latest archive."""
         uploads, key = self._context.catalog.uploads, self._context.key
-        record = await uploads.find_unfinished(key, self.file.path) if resume else None
+        target = self._options.target
+        object_key = target.key if target is not None and not self._takes_any_key else None
+        record = await uploads.find_unfinished(key, self.file.path, object_key) if resume else None
         if record is None and (resume or not again):
-            record = await uploads.find_latest(key, self.file.path)
+            record = await uploads.find_latest(key, self.file.path, object_key)
         return None if record is not None and again and record.is_told else record
+
+    async def _find_archive(self, record: UploadRecord) -> ArchiveRecord | None:
+        if record.archive_id is None:
+            return None
+        return await self._context.catalog.archives.get(self._context.key, record.archive_id)
 
     def _is_as_wanted(self, archive: Archive) -> bool:
         wanted = self._options
@@ -161,7 +172,7 @@ class ResumedUpload:
         wanted, size = self._options, self.file.size
         if wanted.expected_size not in {None, size}:
             return False
-        return wanted.part_size is not None or size > choose_part_size(size, None)
+        return wanted.part_size is not None or size > choose_part_size(size, None, self._context.limits)
 
     async def _run_candidates(self) -> Archive | None:
         """Try the uploads with the file's description; raise if one has other bytes, and none these."""
@@ -170,7 +181,7 @@ class ResumedUpload:
         for candidate in waiting:
             async with AsyncExitStack() as stack:
                 try:
-                    self._upload = await prepare(stack, self._context, self.file, candidate)
+                    self._upload = await prepare(stack, self._context, self.file, candidate, self._options)
                     return await self._upload.run()
                 except ResumeMismatchError as error:
                     error.upload_id = candidate.upload.id
@@ -215,7 +226,7 @@ class ResumedUpload:
     async def _go_on(self, found: Open) -> bool:
         record, wanted = found.record, self._options
         description = wanted.description or ""
-        part_size = choose_part_size(self.file.size, wanted.part_size)
+        part_size = choose_part_size(self.file.size, wanted.part_size, self._context.limits)
         if not found.known and (record.part_size, record.description) != (part_size, description):
             await give_up(self._context, record, "nothing had been sent")
             return False
@@ -224,7 +235,7 @@ class ResumedUpload:
         if description != record.description:
             raise _mismatch(record, "description", repr(record.description), repr(description))
         self.history.continued = record
-        options = replace(wanted, part_size=record.part_size)
+        options = wanted.as_begun(record.part_size, record.target)
         store = self._context.store(options, self.file, record, awaits_report=True)
         self._upload = SourceUpload(
             store, self._context.resources, options, self.file, resume=(found.upload_id, found.known)
@@ -237,7 +248,7 @@ class ResumedUpload:
         self._upload = SourceUpload(store, self._context.resources, self._options, self.file)
 
     async def _begin_in_parts(self) -> None:
-        part_size = choose_part_size(self.file.size, self._options.part_size)
+        part_size = choose_part_size(self.file.size, self._options.part_size, self._context.limits)
         options = replace(self._options, part_size=part_size)
         store = self._context.store(options, self.file, awaits_report=True)
         upload_id = await store.initiate(part_size)
@@ -248,7 +259,7 @@ class ResumedUpload:
 
 @asynccontextmanager
 async def open_or_resume(
-    context: RecordedVault,
+    context: RecordedPlace,
     path: str | os.PathLike[str],
     options: UploadOptions,
     *,
@@ -257,16 +268,18 @@ async def open_or_resume(
     again: bool = True,
     in_parts: bool = False,
     by_description: bool = False,
+    takes_any_key: bool = False,
 ) -> AsyncIterator[ResumedUpload]:
     """See ``Vault.open_or_resume``.
 
     With ``in_parts`` a small file is not sent in one request, whose outcome, if it is cut off, stays unknown
-    for days. It takes two requests more.
+    for days. It takes two requests more. With ``takes_any_key`` an unfinished upload to another key of the
+    bucket goes on there; callers that choose keys at random know it by the file alone.
     """
     file = await look_at_file(path)
     with context.naming():
         async with context.catalog.lock_source(context.key, file.path):
-            upload = ResumedUpload(context, file, options)
+            upload = ResumedUpload(context, file, options, takes_any_key=takes_any_key)
             await upload.prepare(
                 resume=resume, restart=restart, again=again, in_parts=in_parts, by_description=by_description
             )

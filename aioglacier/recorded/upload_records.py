@@ -6,6 +6,7 @@ Only a connection with a catalog imports this module, because it takes long to l
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from aioglacier.catalog.uploads import UNFINISHED
 from aioglacier.core.errors import CatalogMismatchError, OutcomeUnknownError, ResumeMismatchError
 from aioglacier.core.limits import IDLE_WARNING_SECONDS
 from aioglacier.transfer.upload.named_file import NamedFile
-from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog import Catalog, UploadRecord, VaultKey
     from aioglacier.core.models import Archive, UploadDescription, UploadId
     from aioglacier.transfer.upload.sources import ByteSource
+    from aioglacier.transfer.upload.writer import UploadOptions
 
 
 class UploadRecords:
@@ -75,15 +76,20 @@ class UploadRecords:
             await self.catalog.uploads.record_aborted(record)
 
     async def take_in(
-        self, upload: UploadDescription, source: NamedFile | ByteSource | None, record: UploadRecord | None
+        self,
+        upload: UploadDescription,
+        options: UploadOptions,
+        source: NamedFile | ByteSource | None,
+        record: UploadRecord | None,
     ) -> UploadRecord:
         """Record an upload at the service that goes on; ``record`` is its record, if there is one."""
         uploads = self.catalog.uploads
         if record is None:
             record = await self.find(upload.id)
         if record is None:
-            options = UploadOptions(self.key.vault, upload.description or None)
-            record = await self.intend(options, source, part_size=upload.part_size)
+            record = await self.intend(
+                replace(options, description=upload.description or None), source, part_size=upload.part_size
+            )
         if record.state is UploadState.COMPLETED:
             raise ResumeMismatchError(f"upload {upload.id} has become archive {record.archive_id} already")
         if record.state is not UploadState.OPEN:  # also one that was given up: the service is the truth
@@ -101,14 +107,17 @@ class UploadRecords:
     ) -> UploadRecord:
         """Record that an upload is about to begin; see ``Uploads.record_intent``."""
         file = source if isinstance(source, NamedFile) else None
+        if size is None:
+            size = file.size if file else options.expected_size
         return await self.catalog.uploads.record_intent(
             self.key,
             part_size=part_size,
             description=options.description or "",
-            size=size or (file.size if file else options.expected_size),
+            size=size,
             source=file.path if file else None,
             identity=file.identity if file else None,
             tree_hash=tree_hash,
+            target=options.target,
         )
 
     @asynccontextmanager

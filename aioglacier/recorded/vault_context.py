@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import anyio
-
-from aioglacier.core.errors import AccessDeniedError, ConfigurationError, UploadNotFoundError, naming
-from aioglacier.core.limits import MIB
-from aioglacier.core.spending import budgets, deleting, spending
+from aioglacier.core.errors import AccessDeniedError, UploadNotFoundError, naming
+from aioglacier.core.limits import VAULT
+from aioglacier.core.spending import budgets, deleting
+from aioglacier.core.upload_identity import LATEST_BEGIN, may_be_lost
 from aioglacier.gateway.contract.paging import follow
+from aioglacier.recorded.place_context import PlaceContext
 from aioglacier.transfer.store import GlacierStore
+from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractContextManager
 
-    from aioglacier.catalog import Catalog, UploadRecord, VaultKey
+    from aioglacier.catalog import ArchiveRecord, UploadRecord
+    from aioglacier.core.limits import PartLimits
     from aioglacier.core.models import (
         Archive,
         ArchiveId,
@@ -30,21 +32,16 @@ if TYPE_CHECKING:
         UploadedPart,
         UploadId,
     )
-    from aioglacier.core.spending import Budget
     from aioglacier.gateway.vaults.gateway import Gateway
     from aioglacier.recorded.vault_records import VaultRecords
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.store import ArchiveStore
     from aioglacier.transfer.upload.named_file import NamedFile
     from aioglacier.transfer.upload.sources import ByteSource
-    from aioglacier.transfer.upload.writer import UploadOptions
-
-#: A record of what was spent may take this long at the end of a block that was cancelled.
-_RECORDING_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class VaultContext:
+class VaultContext(PlaceContext):
     """One vault of an open connection.
 
     Attributes:
@@ -59,6 +56,11 @@ class VaultContext:
     name: str
     records: VaultRecords | None = None
 
+    @property
+    def limits(self) -> PartLimits:
+        """The limits for parts."""
+        return VAULT
+
     def naming(self) -> AbstractContextManager[None]:
         """Set the vault's name on every error that leaves the block."""
         return naming(vault=self.name)
@@ -69,9 +71,20 @@ class VaultContext:
         Raises:
             ConfigurationError: The connection has no catalog.
         """
-        if self.records is None:
-            raise ConfigurationError("this needs a catalog; give one to connect()")
-        return RecordedVault(self.gateway, self.resources, self.name, self.records)
+        return RecordedVault(self.gateway, self.resources, self.name, self.require_records())
+
+    def upload_options(
+        self,
+        description: str | None = None,
+        *,
+        name: str = "",
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> UploadOptions:
+        """Return the options of an upload. An archive in a vault has no ``name``."""
+        del name
+        return UploadOptions(self.name, description, part_size, expected_size, keep_unfinished)
 
     def store(
         self,
@@ -132,17 +145,6 @@ class VaultContext:
         known = {part.start: part.tree_hash async for part in follow("ListParts", fetch)}
         return descriptions[0], known
 
-    @asynccontextmanager
-    async def spending(self, budget: Budget) -> AsyncIterator[None]:
-        """See ``Vault.spending``."""
-        try:
-            with spending(budget):
-                yield
-        finally:
-            with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
-                if (records := self.records) is not None:
-                    await records.catalog.expenses.record(records.key, budget.take_expenses())
-
     async def delete_archive(self, archive_id: ArchiveId, archive: Archive | None = None) -> None:
         """Delete an archive, and charge the budgets in force if that is early.
 
@@ -163,13 +165,6 @@ class VaultContext:
         if self.records is not None:
             await self.records.uploads.note_aborted(upload_id)
 
-    def part_size(self, wanted: int) -> int:
-        """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
-        size = wanted
-        while size > MIB and 2 * size > self.resources.buffers.limit:
-            size //= 2
-        return size
-
 
 @dataclass(frozen=True, slots=True)
 class RecordedVault(VaultContext):
@@ -177,23 +172,62 @@ class RecordedVault(VaultContext):
 
     records: VaultRecords
 
-    @property
-    def catalog(self) -> Catalog:
-        """The catalog."""
-        return self.records.catalog
-
-    @property
-    def key(self) -> VaultKey:
-        """The vault's key in the catalog."""
-        return self.records.key
-
-    async def look(self) -> None:
+    async def look(self, found: ArchiveRecord | None = None) -> None:
         """Ask for the vault, once, so that what is on record of another vault of its name counts no more.
+
+        A vault cannot be asked for one archive.
 
         Raises:
             VaultNotFoundError: There is no such vault.
         """
+        del found
         if not self.records.has_looked:
             with suppress(AccessDeniedError):
                 await self.gateway.describe_vault(self.name)
             self.records.has_looked = True
+
+    async def list_candidates(self, options: UploadOptions) -> AsyncIterator[UploadDescription]:
+        """Iterate over the unfinished uploads that these options may have begun: those of the description."""
+        async for upload in self.list_uploads():
+            if upload.description == (options.description or ""):
+                yield upload
+
+    def options_of(self, record: UploadRecord) -> UploadOptions:
+        """Return the options of an upload on record."""
+        return self.upload_options(record.description or None, part_size=record.part_size)
+
+    async def find_lost(self, record: UploadRecord) -> UploadId | None:
+        """Find the upload at the service that an intent began; see ``core.upload_identity``."""
+        found = [
+            upload
+            async for upload in self.list_uploads()
+            if may_be_lost(
+                upload,
+                description=record.description,
+                part_size=record.part_size,
+                since=record.created,
+                until=record.created + LATEST_BEGIN,
+            )
+        ]
+        for upload in sorted(found, key=lambda upload: upload.started):
+            if await self.catalog.uploads.is_known(upload.id):
+                continue
+            try:
+                _, page = await self.gateway.list_parts(self.name, upload.id, limit=1)
+            except UploadNotFoundError:
+                continue
+            if not page.items:
+                return upload.id
+        return None
+
+    async def settle(self, record: UploadRecord) -> UploadRecord:
+        """Compare an upload of unknown outcome with the inventories that were merged."""
+        from aioglacier.recorded.outcome import ask_inventory  # noqa: PLC0415  # loads SQLite
+
+        return await ask_inventory(self.records, record)
+
+    async def abort_at_service(self, record: UploadRecord) -> None:
+        """Remove the upload of a record and its parts."""
+        assert record.upload_id is not None  # noqa: S101  # it was begun
+        with suppress(UploadNotFoundError):
+            await self.gateway.abort_multipart_upload(self.name, record.upload_id)

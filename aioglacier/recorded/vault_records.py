@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from aioglacier.catalog import ArchiveState, DownloadState, JobState, VaultKey
 from aioglacier.core.errors import (
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from aioglacier.transfer.upload.writer import UploadOptions
 
 __all__ = ["VaultKey", "VaultRecords"]
+
+A = TypeVar("A", bound="Archive")
 
 #: The recorded state of a job by its status at the service.
 _STATES: Final = {
@@ -66,14 +68,14 @@ class VaultRecords:
 
     def store(
         self,
-        inner: ArchiveStore[Archive],
+        inner: ArchiveStore[A],
         options: UploadOptions,
         source: NamedFile | ByteSource | None = None,
         record: UploadRecord | None = None,
         *,
         found: UploadDescription | None = None,
         awaits_report: bool = False,
-    ) -> RecordingStore:
+    ) -> RecordingStore[A]:
         """Return a store that records what is done through it; see ``VaultContext.store``."""
         return RecordingStore(
             self.uploads, inner, options, source, record, found=found, awaits_report=awaits_report

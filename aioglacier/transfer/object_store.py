@@ -32,22 +32,27 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
 )
 from aioglacier.core.limits import S3
+from aioglacier.core.models import ArchiveId
+from aioglacier.core.place import Place
 from aioglacier.core.s3.objects import (
+    DESCRIPTION_NAME,
     TREE_HASH_NAME,
     UPLOAD_NAME,
     ArchivedObject,
     ChecksumAlgorithm,
     ObjectChecksum,
+    StoredObject,
     UploadedObjectPart,
 )
+from aioglacier.gateway.contract.paging import follow
 from aioglacier.transfer.hashing.part_job import CRC, PAYLOAD
 from aioglacier.transfer.store import StoreRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from aioglacier.core.models import UploadId
-    from aioglacier.core.s3.objects import BucketRef, ObjectHead, ObjectSettings, StoredObject
+    from aioglacier.core.models import Page, UploadId
+    from aioglacier.core.s3.objects import BucketRef, ObjectHead, ObjectSettings
     from aioglacier.core.treehash import PartHashes
     from aioglacier.gateway.contract.protocols import BeforeLast, Body, Progress
     from aioglacier.gateway.s3.gateway import S3Gateway
@@ -66,8 +71,8 @@ RULES: Final[Mapping[ChecksumAlgorithm, StoreRules]] = {
 class ObjectStore:
     """A bucket that takes one object under one key.
 
-    ``known`` are the parts of an upload that goes on, whose parts have ``part_size`` bytes; ``token`` is the
-    random word in its metadata, where it is on record.
+    The key begins with ``prefix``, which the id of the object lacks. ``part_size`` is that of an upload that
+    goes on, and ``token`` the random word in its metadata, where it is on record.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class ObjectStore:
         *,
         algorithm: ChecksumAlgorithm = ChecksumAlgorithm.SHA256,
         overwrite: bool = False,
-        known: Iterable[UploadedObjectPart] = (),
+        prefix: str = "",
         part_size: int = 0,
         token: str | None = None,
     ) -> None:
@@ -90,7 +95,7 @@ class ObjectStore:
         self._settings = settings
         self._algorithm = algorithm
         self._overwrite = overwrite
-        self._known = {part.number: part for part in known}
+        self._prefix = prefix
         self._part_size = part_size
         self._token = token
 
@@ -115,8 +120,8 @@ class ObjectStore:
             raise self._exists(error) from error
         except OutcomeUnknownError as error:
             head = await self._look(error)
-            if self._is_ours(head, body.nbytes, checksum):
-                return self._from_head(head, hashes.tree_hash, checksum)
+            if head is not None and self._is_ours(head, body.nbytes, checksum):
+                return self.from_head(head, hashes.tree_hash, checksum)
             if head is not None and not self._overwrite:
                 raise self._exists(None) from error
             raise  # with no object, the lost request may still be on its way
@@ -154,10 +159,10 @@ class ObjectStore:
         self, upload_id: UploadId, size: int, tree_hash: bytes, receipts: Sequence[object] = ()
     ) -> ArchivedObject:
         """CompleteMultipartUpload, with the object's head where the answer leaves a doubt."""
-        parts = [
-            receipt if isinstance(receipt, UploadedObjectPart) else self._known[number]
-            for number, receipt in enumerate(receipts, 1)
-        ]
+        try:
+            parts = await self._parts_of(upload_id, receipts)
+        except UploadNotFoundError as error:
+            return await self._settle(upload_id, error, size, tree_hash, None)
         checksum = self._checksum_of(parts)
         try:
             stored = await self._gateway.complete_multipart_upload(
@@ -187,17 +192,49 @@ class ObjectStore:
         """AbortMultipartUpload."""
         await self._gateway.abort_multipart_upload(self._bucket, self._key, upload_id)
 
+    async def _parts_of(self, upload_id: UploadId, receipts: Sequence[object]) -> list[UploadedObjectPart]:
+        """Return the receipt of every part; S3 lists those that are not known here."""
+        known = [receipt for receipt in receipts if isinstance(receipt, UploadedObjectPart)]
+        if known and len(known) == len(receipts):
+            return known
+        listed = {part.number: part async for part in self._list_parts(upload_id)}
+        listed.update({part.number: part for part in known})
+        return [listed[number] for number in sorted(listed)]
+
+    def _list_parts(self, upload_id: UploadId) -> AsyncIterator[UploadedObjectPart]:
+        async def fetch(marker: str | None) -> Page[UploadedObjectPart]:
+            _, page = await self._gateway.list_parts(self._bucket, self._key, upload_id, marker=marker)
+            return page
+
+        return follow("ListParts", fetch)
+
     # --- what became of it
 
-    async def _settle(
-        self, upload_id: UploadId, error: GlacierError, size: int, tree_hash: bytes, checksum: ObjectChecksum
+    def from_head(
+        self, head: ObjectHead, tree_hash: bytes, checksum: ObjectChecksum | None = None
     ) -> ArchivedObject:
-        """Decide by the object's head whether an upload that is gone became the object."""
+        """Return the object of a head that was found to be ours."""
+        found = StoredObject(head.etag, head.checksum, head.version_id, head.modified)
+        proven = checksum or head.checksum or ObjectChecksum(self._algorithm, b"")
+        return self._archived(found, head.size, tree_hash, proven)
+
+    async def _settle(
+        self,
+        upload_id: UploadId,
+        error: GlacierError,
+        size: int,
+        tree_hash: bytes,
+        checksum: ObjectChecksum | None,
+    ) -> ArchivedObject:
+        """Decide by the object's head whether an upload that is gone became the object.
+
+        The checksum is not known where the parts went with the upload; the token decides then.
+        """
         head = await self._look(error)
-        if self._is_ours(head, size, checksum):
-            return self._from_head(head, tree_hash, checksum)
         if head is None:
             raise self._gone(upload_id, "and there is no object under the key") from error
+        if self._is_ours(head, size, checksum):
+            return self.from_head(head, tree_hash, checksum)
         if not self._overwrite:
             raise self._exists(None) from error
         raise error
@@ -212,12 +249,12 @@ class ObjectStore:
             error.add_note(f"the object could not be looked at: {failure}")
             raise error from failure
 
-    def _is_ours(self, head: ObjectHead | None, size: int, checksum: ObjectChecksum) -> bool:
-        if head is None or head.size != size:
+    def _is_ours(self, head: ObjectHead, size: int, checksum: ObjectChecksum | None) -> bool:
+        if head.size != size:
             return False
         if self._token is not None and head.metadata.get(UPLOAD_NAME) != self._token:
             return False
-        if head.checksum is None:  # the token alone may decide, but nothing less
+        if head.checksum is None or checksum is None:  # the token alone may decide, but nothing less
             return self._token is not None
         return head.checksum == checksum
 
@@ -255,31 +292,17 @@ class ObjectStore:
         self, stored: StoredObject, size: int, tree_hash: bytes, checksum: ObjectChecksum
     ) -> ArchivedObject:
         return ArchivedObject(
-            self._bucket.name,
-            self._key,
+            ArchiveId(self._key.removeprefix(self._prefix)),
+            str(Place(self._bucket.name, self._prefix)),
             size,
             tree_hash,
+            self._settings.metadata.get(DESCRIPTION_NAME, ""),
+            stored.stored_at,
+            self._bucket.name,
             checksum,
             self._settings.storage_class,
             stored.etag,
             stored.version_id,
-            stored.stored_at,
-        )
-
-    def _from_head(
-        self, head: ObjectHead | None, tree_hash: bytes, checksum: ObjectChecksum
-    ) -> ArchivedObject:
-        assert head is not None  # noqa: S101  # it was found to be ours
-        return ArchivedObject(
-            self._bucket.name,
-            self._key,
-            head.size,
-            tree_hash,
-            checksum,
-            self._settings.storage_class,
-            head.etag,
-            head.version_id,
-            head.modified,
         )
 
     def _exists(self, error: ObjectExistsError | None) -> ObjectExistsError:

@@ -177,7 +177,7 @@ class Sequence:
         await anyio.sleep_forever()
 
 
-def recording(house: House, inner: Sequence) -> RecordingStore:
+def recording(house: House, inner: Sequence) -> RecordingStore[Archive]:
     """Return a store that records a new upload."""
     return house.records.store(inner, UploadOptions("v"))
 

@@ -47,11 +47,11 @@ async def test_an_upload_at_the_service_is_taken_on_record_once(house: House) ->
     async with house.vault.open_writer(part_size=MIB, keep_unfinished=True) as writer:
         await writer.write(bytes(2 * MIB))
         (found,) = [each async for each in house.vault.context.list_uploads()]
-        taken = await house.records.uploads.take_in(found, None, None)
+        taken = await house.records.uploads.take_in(found, UploadOptions("v"), None, None)
         assert (taken.state, taken.upload_id) == (UploadState.OPEN, found.id)
-        assert await house.records.uploads.take_in(found, None, None) == taken
+        assert await house.records.uploads.take_in(found, UploadOptions("v"), None, None) == taken
     with pytest.raises(ResumeMismatchError, match="has become archive"):
-        await house.records.uploads.take_in(found, None, None)
+        await house.records.uploads.take_in(found, UploadOptions("v"), None, None)
 
 
 async def test_an_intent_says_what_is_known_of_the_archive(house: House) -> None:
@@ -71,12 +71,14 @@ async def test_an_upload_that_is_taken_on_record_keeps_its_description(house: Ho
         assert record is not None
         elsewhere = UploadRecords(house.catalog, replace(house.records.key, endpoint="local:/other"))
         await house.catalog.uploads.record_aborted(record)
-        taken = await house.records.uploads.take_in(found, None, None)
+        taken = await house.records.uploads.take_in(found, UploadOptions("v"), None, None)
         assert (taken.number, taken.description, taken.state) == (record.number, "film", UploadState.OPEN)
     stranger = Archive(ArchiveId("A" * 138), "v", 1, bytes(32), "", record.created)
     await elsewhere.note_reported(stranger)
     unknown = replace(found, id=UploadId("unknown"))
-    assert (await house.records.uploads.take_in(unknown, None, None)).description == "film"
+    assert (
+        await house.records.uploads.take_in(unknown, UploadOptions("v"), None, None)
+    ).description == "film"
 
 
 @pytest.mark.parametrize("upload_id", [None, UploadId("begun")])

@@ -26,6 +26,9 @@ V = TypeVar("V")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
+#: Objects whose checksum is CRC64NVME have no tree hash.
+_UNKNOWN_HASH: Final = "0" * 64
+
 _awkward: Final = re.compile("[\\\\\x00\ud800-\udfff]")
 _escaped: Final = re.compile(r"\\(\\|x00|u[0-9A-F]{4})")
 
@@ -58,6 +61,16 @@ def count_microseconds(instant: datetime) -> int:
 def instant_of(microseconds: int) -> datetime:
     """Return the instant so many microseconds after 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def hash_text(hash_: bytes) -> str:
+    """Return a hash as 64 hex digits; all of them 0 where the hash is not known."""
+    return hash_.hex() or _UNKNOWN_HASH
+
+
+def hash_of(text: str) -> bytes:
+    """Return the hash of its hex digits, ``b""`` where it is not known."""
+    return b"" if text == _UNKNOWN_HASH else bytes.fromhex(text)
 
 
 def describe_identity(identity: FileIdentity) -> str:

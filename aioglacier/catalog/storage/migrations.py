@@ -328,7 +328,23 @@ CREATE TABLE moved_parts (
 );
 """
 
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+#: Objects in buckets. The places are "s3://BUCKET/PREFIX" in the column of vaults, whose names have no ":".
+_SIXTH: Final = """
+ALTER TABLE uploads ADD COLUMN object_key TEXT;
+ALTER TABLE uploads ADD COLUMN object_facts TEXT;
+
+CREATE TABLE objects (
+    archive BIGINT NOT NULL PRIMARY KEY REFERENCES archives (number),
+    storage_class TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    version_id TEXT,
+    algorithm TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    parts BIGINT
+);
+"""
+
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 
 #: The version that this release reads and writes.
 VERSION: Final = len(MIGRATIONS)

@@ -17,6 +17,8 @@ from aioglacier.catalog.storage.columns import (
     describe_identity,
     escape,
     escape_path,
+    hash_of,
+    hash_text,
     identity_of,
     instant_of,
     optional,
@@ -51,7 +53,7 @@ PLAIN: Final = Kind(_same, _same)
 TEXT: Final = Kind(escape, unescape)
 PATH: Final = Kind(escape_path, unescape_path)
 INSTANT: Final = Kind(count_microseconds, instant_of)
-HASH: Final = Kind(bytes.hex, bytes.fromhex)
+HASH: Final = Kind(hash_text, hash_of)
 IDENTITY: Final = Kind(describe_identity, identity_of)
 JSON: Final = Kind(json.dumps, json.loads)
 
@@ -118,7 +120,8 @@ UPLOADS: Final = Table(
     {
         PLAIN: "number place nonce upload_id part_size size archive_id",
         _choice(UploadState): "state",
-        TEXT: "description outcome",
+        TEXT: "description outcome object_key",
+        JSON: "object_facts",
         PATH: "source",
         IDENTITY: "source_identity",
         HASH: "tree_hash",

@@ -1,4 +1,4 @@
-"""The context of operations on a bucket: its gateway, opened when first needed, and options of writing."""
+"""The context of operations on a bucket, and the waiting for its restores."""
 
 from __future__ import annotations
 
@@ -7,104 +7,29 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aioglacier.core.checks import check_choice
-from aioglacier.core.errors import InvalidPlanError, ObjectNotFoundError, naming
-from aioglacier.core.s3.object_checks import check_key, check_settings
-from aioglacier.core.s3.objects import ChecksumAlgorithm, ObjectSettings, StorageClass
-from aioglacier.transfer.object_store import RULES, ObjectStore
+from aioglacier.core.errors import ObjectNotFoundError
+from aioglacier.core.s3.object_checks import check_key
+from aioglacier.recorded.recorded_bucket import OpenBucket
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
-
-    from aioglacier.core.s3.objects import BucketRef, ObjectHead, RestoreState
-    from aioglacier.gateway.s3.gateway import S3Gateway
-    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.core.s3.objects import ObjectHead, RestoreState
 
 #: From so many restores that wait on, one list asks for all of them; a page of it costs as much as ten heads.
 _MANY: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class BucketContext:
-    """One bucket of an open connection.
+class BucketContext(OpenBucket):
+    """A bucket of a connection, and the restores in it that are waited for.
 
     Attributes:
-        open_gateway: Returns the gateway, and opens it at first.
-        resources: Memory, hashing and connections of transfers.
-        ref: The bucket, and what goes with each request for it.
-        restores: The states of restores that are waited for.
+        restores: Their states.
     """
 
-    open_gateway: Callable[[], Awaitable[S3Gateway]]
-    resources: TransferResources
-    ref: BucketRef
     restores: RestoreStates = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "restores", RestoreStates(self))
-
-    def naming(self, key: str | None = None) -> AbstractContextManager[None]:
-        """Set bucket and key on every error that leaves the block."""
-        return naming(bucket=self.ref.name, key=key)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectOptions:
-    """The options of one upload to a bucket.
-
-    Attributes:
-        algorithm: Of the checksums: SHA256 or CRC64NVME.
-        overwrite: Whether an object under the key may be replaced.
-
-    Raises:
-        InvalidPlanError: S3 would refuse the key or the settings.
-    """
-
-    ref: BucketRef
-    key: str
-    settings: ObjectSettings
-    algorithm: ChecksumAlgorithm = ChecksumAlgorithm.SHA256
-    overwrite: bool = False
-    part_size: int | None = None
-    expected_size: int | None = None
-    keep_unfinished: bool = False
-
-    def __post_init__(self) -> None:
-        check_key(self.key)
-        check_settings(self.settings)
-        if self.algorithm not in RULES:
-            raise InvalidPlanError(f"objects are written with {' or '.join(RULES)}, not {self.algorithm}")
-
-    @property
-    def place(self) -> str:
-        """See ``SendOptions``."""
-        return f"s3://{self.ref.name}/{self.key}"
-
-    def naming(self) -> AbstractContextManager[None]:
-        """See ``SendOptions``."""
-        return naming(bucket=self.ref.name, key=self.key)
-
-    def store(self, gateway: S3Gateway) -> ObjectStore:
-        """Return the bucket as a store for this object."""
-        return ObjectStore(
-            gateway, self.ref, self.key, self.settings, algorithm=self.algorithm, overwrite=self.overwrite
-        )
-
-
-def check_class(storage_class: StorageClass | str | None) -> StorageClass:
-    """Return the storage class, which is never chosen for the caller.
-
-    Raises:
-        InvalidPlanError: None was named, or S3 has none of this name.
-    """
-    if storage_class is None:
-        raise InvalidPlanError(
-            "name a storage class, for the bucket or for the object: GLACIER_IR (read at once, billed for 90 "
-            "days at least), GLACIER (restored in minutes to hours, 90 days) or DEEP_ARCHIVE (restored in 12 "
-            "to 48 hours, 180 days)"
-        )
-    return check_choice("storage class", StorageClass, storage_class)
 
 
 class RestoreStates:
@@ -136,20 +61,20 @@ class RestoreStates:
 
     async def _list(self, key: str) -> None:
         """List a page from ``key`` on."""
-        gateway = await self._context.open_gateway()
-        page = await gateway.list_objects(self._context.ref, after=key[:-1] or None)
+        page = await self._context.gateway.list_objects(self._context.ref, after=key[:-1] or None)
         self._listed = {entry.key: entry.restore for entry in page.items if entry.key in self._waiting}
 
 
 async def find_head(context: BucketContext, key: str) -> ObjectHead:
-    """Describe an object.
+    """Describe an object; the key is below the prefix, the head has the whole one.
 
     Raises:
         ObjectNotFoundError: There is none under this key.
     """
+    whole_key = context.prefix + key
     with context.naming(key):
         try:
-            return await (await context.open_gateway()).head_object(context.ref, check_key(key))
+            return await context.gateway.head_object(context.ref, check_key(whole_key))
         except ObjectNotFoundError as error:
             error.add_note(f"list the keys with bucket.objects({key.rpartition('/')[0]!r})")
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -43,7 +44,7 @@ class Restore:
 
     Attributes:
         bucket: The bucket's name.
-        key: The object's key.
+        key: The object's key below the bucket's prefix.
         is_new: Whether the call that returned it started a restore, which is paid for.
     """
 
@@ -59,6 +60,7 @@ class Restore:
     ) -> None:
         self.bucket: Final = context.ref.name
         self.key: Final = key
+        self._whole_key = context.prefix + key
         self.is_new: Final = is_new
         self._context = context
         self._days = days
@@ -67,7 +69,7 @@ class Restore:
         self._renewing = anyio.Lock()
 
     def __repr__(self) -> str:
-        return f"<Restore s3://{self.bucket}/{self.key}>"
+        return f"<Restore {self._url}>"
 
     async def describe(self) -> ObjectHead:
         """Ask the service for the object and the state of its restore.
@@ -75,7 +77,7 @@ class Restore:
         Raises:
             ObjectNotFoundError: There is no such object.
         """
-        return await find_head(self._context, self.key)
+        return replace(await self._head(), key=self.key)
 
     async def wait_until_done(
         self, *, timeout_seconds: float = DEFAULT_WAIT_SECONDS, notices: JobNotices | None = None
@@ -94,17 +96,17 @@ class Restore:
         """
         pause = None
         if notices is not None:
-            name = object_url(self.bucket, self.key)
+            name = self._url
             pause = notices.waiter(name, POLL_BESIDE_NOTICES_SECONDS)
         states = self._context.restores
-        states.begin(self.key)
+        states.begin(self._whole_key)
         try:
             with self._context.naming(self.key):
                 return await wait_until_done(
                     repr(self), self._look, timeout_seconds=timeout_seconds, pause=pause
                 )
         finally:
-            states.end(self.key)
+            states.end(self._whole_key)
 
     @asynccontextmanager
     async def open_reader(
@@ -168,7 +170,7 @@ class Restore:
             borders = {0, head.size}.union(*((each.start, each.stop) for each in known.by_range))
             if known.by_range and not {part.start, part.stop} <= borders:
                 raise InvalidRangeError(
-                    f"bytes {part} of s3://{self.bucket}/{self.key} do not begin and end where the parts of "
+                    f"bytes {part} of {self._url} do not begin and end where the parts of "
                     "its upload do, so a file of them cannot be verified; read them with open_reader()",
                     byte_range=part,
                 )
@@ -178,17 +180,24 @@ class Restore:
 
     # --- how
 
+    @property
+    def _url(self) -> str:
+        return object_url(self.bucket, self._whole_key)
+
+    async def _head(self) -> ObjectHead:
+        return await find_head(self._context, self.key)
+
     def _check_proven(
         self, head: ObjectHead, known: ObjectProofs, wanted: ByteRange, *, unverified: bool
     ) -> None:
         is_whole = wanted.size == head.size
         if not (known.by_range or (is_whole and (known.whole or not head.size)) or unverified):
-            raise unverifiable(f"s3://{self.bucket}/{self.key}", wanted)
+            raise unverifiable(self._url, wanted)
 
     async def _look(self) -> ObjectHead | None:
-        if await self._context.restores.is_ongoing(self.key):
+        if await self._context.restores.is_ongoing(self._whole_key):
             return None
-        head = await self.describe()
+        head = await self._head()
         if is_readable(head):
             return head
         if head.restore is None or not head.restore.is_ongoing:
@@ -197,16 +206,18 @@ class Restore:
 
     async def _know(self) -> tuple[ObjectHead, ObjectProofs]:
         """Return the object, which can be read, and what is known to verify it by."""
-        head = await self.describe()
+        head = await self._head()
         with self._context.naming(self.key):
             if not is_readable(head):
                 raise not_retrieved(self.bucket, head)
             parts: list[UploadedObjectPart] = []
             if head.checksum is not None and head.checksum.parts is not None:
-                gateway = await self._context.open_gateway()
+                gateway = self._context.gateway
 
                 async def fetch(marker: str | None) -> Page[UploadedObjectPart]:
-                    _, page = await gateway.get_object_attributes(self._context.ref, self.key, marker=marker)
+                    _, page = await gateway.get_object_attributes(
+                        self._context.ref, self._whole_key, marker=marker
+                    )
                     return page
 
                 parts = [part async for part in follow("GetObjectAttributes", fetch)]
@@ -216,7 +227,7 @@ class Restore:
         self, head: ObjectHead, known: ObjectProofs, *, part: ByteRange | None = None, allows_unverified: bool
     ) -> ObjectOutput:
         return ObjectOutput(
-            await self._context.open_gateway(),
+            self._context.gateway,
             self._context.ref,
             head,
             known,
@@ -228,7 +239,7 @@ class Restore:
     async def _renew(self) -> None:
         """Restore the object again, because its copy has expired; many readers ask once."""
         async with self._renewing:
-            head = await self.describe()
+            head = await self._head()
             if not is_readable(head):
                 await ask_for_restore(self._context, head, days=self._days, tier=self._tier)
                 await self.wait_until_done()
@@ -248,7 +259,7 @@ def is_readable(head: ObjectHead) -> bool:
 
 async def ask_for_restore(context: BucketContext, head: ObjectHead, *, days: int, tier: Tier) -> bool:
     """Ask for a copy of an object that lives for ``days``; return whether a restore began."""
-    gateway = await context.open_gateway()
+    gateway = context.gateway
     takes_days = head.storage_class != StorageClass.INTELLIGENT_TIERING
     try:
         is_new = await gateway.restore_object(

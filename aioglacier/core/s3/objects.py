@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aioglacier.core.models import Tier
+from aioglacier.core.models import Archive, ObjectFacts, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,7 @@ class StorageClass(StrEnum):
 #: Names in the metadata of what is written here.
 UPLOAD_NAME: Final = "aioglacier-upload"
 TREE_HASH_NAME: Final = "aioglacier-tree-hash"
+DESCRIPTION_NAME: Final = "aioglacier-description"
 
 #: The tiers of a restore by class (S3 API, RestoreObject). Every other class reads at once and refuses one.
 RESTORE_TIERS: Final[Mapping[str, tuple[Tier, ...]]] = {
@@ -259,33 +260,47 @@ class ObjectAttributes:
 
 
 @dataclass(frozen=True, slots=True)
-class ArchivedObject:
-    """An object, as proven by its upload.
+class ArchivedObject(Archive):
+    """An object, as proven by its upload: an archive whose id is its key below the bucket's prefix.
+
+    Its ``vault`` is the place, as ``s3://BUCKET/PREFIX``. Its ``tree_hash`` is ``b""`` with CRC64NVME, and of
+    an object above 39 TiB, whose parts are no nodes of the tree.
 
     Attributes:
-        tree_hash: SHA-256 tree hash of the bytes, as a vault would have it; ``b""`` with CRC64NVME, and of an
-            object above 39 TiB, whose parts are no nodes of the tree.
+        bucket: The bucket's name.
         checksum: The checksum that S3 has, and that was computed here.
-        created: The date of the service's answer.
     """
 
     bucket: str
-    key: str
-    size: int
-    tree_hash: bytes
     checksum: ObjectChecksum
     storage_class: StorageClass
     etag: str
     version_id: str | None
-    created: datetime
 
     def __str__(self) -> str:
-        return f"object s3://{self.bucket}/{self.key}, {self.size} bytes"
+        return f"object {self.url}, {self.size} bytes"
 
     @property
-    def id(self) -> str:
-        """The key, by which the place finds it, as it finds an archive by its id."""
-        return self.key
+    def key(self) -> str:
+        """The key below the prefix, by which ``Bucket.retrieve`` finds it."""
+        return self.id
+
+    @property
+    def url(self) -> str:
+        """The whole address."""
+        return self.vault + ("" if self.vault.count("/") > 2 else "/") + self.id  # with a prefix, or without
+
+    @property
+    def object_facts(self) -> ObjectFacts:
+        """The facts that only objects have."""
+        return ObjectFacts(
+            self.storage_class,
+            self.etag,
+            self.version_id,
+            self.checksum.algorithm,
+            self.checksum.value.hex(),
+            self.checksum.parts,
+        )
 
 
 def object_url(bucket: str, key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import anyio.lowlevel
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from aioglacier.core.models import UploadId
+    from aioglacier.core.models import ObjectTarget, UploadId
     from aioglacier.transfer.budget.buffers import PartBuffer
     from aioglacier.transfer.resources import TransferResources
     from aioglacier.transfer.snapshot import TransferSnapshot
@@ -100,6 +100,20 @@ class UploadOptions:
     def place(self) -> str:
         """See ``SendOptions``."""
         return self.vault
+
+    @property
+    def target(self) -> ObjectTarget | None:
+        """The facts to record of an upload to a bucket; ``None`` for a vault."""
+        return None
+
+    def as_begun(self, part_size: int, target: ObjectTarget | None) -> UploadOptions:
+        """Return these options for an upload that goes on, with the facts that are fixed since it began.
+
+        Raises:
+            ResumeMismatchError: It was begun as something else.
+        """
+        del target
+        return replace(self, part_size=part_size)
 
     def naming(self) -> AbstractContextManager[None]:
         """See ``SendOptions``."""

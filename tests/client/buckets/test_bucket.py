@@ -20,9 +20,9 @@ from aioglacier import (
     StorageClass,
     tree_hash,
 )
-from aioglacier.client.buckets.bucket import choose_resumed_part_size
 from aioglacier.core.errors import ResumeMismatchError
 from aioglacier.core.s3.objects import UploadedObjectPart
+from aioglacier.recorded.recorded_bucket import choose_resumed_part_size
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.resources import open_resources
 
@@ -71,7 +71,7 @@ async def test_an_object_is_not_replaced_unless_asked_for(bucket: Bucket) -> Non
 async def test_the_prefix_begins_every_key(local: Glacier, bucket: Bucket) -> None:
     """Objects of a bucket with a prefix lie below it."""
     below = local.bucket("museum", "STANDARD", "scans/")
-    assert (await below.upload(b"x", key="1907")).key == "scans/1907"
+    assert (await below.upload(b"x", key="1907")).url == "s3://museum/scans/1907"
     assert (await bucket.head("scans/1907")).size == (await below.head("1907")).size == 1
     await below.delete("1907")
     await below.delete("1907")

@@ -1,0 +1,173 @@
+"""The context of operations on a place, and what a place with records answers, whatever its kind."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from aioglacier.core.errors import ConfigurationError
+from aioglacier.core.limits import MIB
+from aioglacier.core.spending import spending
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from aioglacier.catalog import ArchiveRecord, Catalog, UploadRecord, VaultKey
+    from aioglacier.core.limits import PartLimits
+    from aioglacier.core.models import Archive, UploadDescription, UploadId
+    from aioglacier.core.spending import Budget
+    from aioglacier.recorded.vault_records import VaultRecords
+    from aioglacier.transfer.resources import TransferResources
+    from aioglacier.transfer.store import ArchiveStore
+    from aioglacier.transfer.upload.named_file import NamedFile
+    from aioglacier.transfer.upload.sources import ByteSource
+    from aioglacier.transfer.upload.writer import UploadOptions
+
+#: A record of what was spent may take this long at the end of a block that was cancelled.
+_RECORDING_SECONDS: Final = 5.0
+
+
+class PlaceContext:
+    """A place of an open connection: the work that does not depend on its kind."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def resources(self) -> TransferResources: ...  # noqa: D102
+        @property
+        def records(self) -> VaultRecords | None: ...  # noqa: D102
+
+    def require_records(self) -> VaultRecords:
+        """Return the records.
+
+        Raises:
+            ConfigurationError: The connection has no catalog.
+        """
+        if self.records is None:
+            raise ConfigurationError("this needs a catalog; give one to connect()")
+        return self.records
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog."""
+        return self.require_records().catalog
+
+    @property
+    def key(self) -> VaultKey:
+        """The place's key in the catalog."""
+        return self.require_records().key
+
+    @asynccontextmanager
+    async def spending(self, budget: Budget) -> AsyncIterator[None]:
+        """See ``Vault.spending``."""
+        try:
+            with spending(budget):
+                yield
+        finally:
+            with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
+                if (records := self.records) is not None:
+                    await records.catalog.expenses.record(records.key, budget.take_expenses())
+
+    def part_size(self, wanted: int) -> int:
+        """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
+        size = wanted
+        while size > MIB and 2 * size > self.resources.buffers.limit:
+            size //= 2
+        return size
+
+
+class RecordedPlace(Protocol):
+    """A vault or a bucket of a connection that has a catalog."""
+
+    @property
+    def name(self) -> str:
+        """The vault's name, or ``s3://BUCKET/PREFIX``."""
+        ...
+
+    @property
+    def limits(self) -> PartLimits: ...  # noqa: D102
+    @property
+    def resources(self) -> TransferResources: ...  # noqa: D102
+    @property
+    def records(self) -> VaultRecords: ...  # noqa: D102
+    @property
+    def catalog(self) -> Catalog: ...  # noqa: D102
+    @property
+    def key(self) -> VaultKey: ...  # noqa: D102
+
+    def naming(self) -> AbstractContextManager[None]:
+        """Set the place on every error that leaves the block."""
+        ...
+
+    def spending(self, budget: Budget) -> AbstractAsyncContextManager[None]:
+        """See ``Vault.spending``."""
+        ...
+
+    def part_size(self, wanted: int) -> int:
+        """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
+        ...
+
+    async def look(self, found: ArchiveRecord | None = None) -> None:
+        """Ask for the place, or for an archive where that is cheap, and doubt what it contradicts."""
+        ...
+
+    def upload_options(
+        self,
+        description: str | None = None,
+        *,
+        name: str,
+        part_size: int | None = None,
+        expected_size: int | None = None,
+        keep_unfinished: bool = False,
+    ) -> UploadOptions:
+        """Return the options of an upload; a bucket needs the ``name``, which becomes the key."""
+        ...
+
+    def options_of(self, record: UploadRecord) -> UploadOptions:
+        """Return the options of an upload on record."""
+        ...
+
+    def store(
+        self,
+        options: UploadOptions,
+        source: NamedFile | ByteSource | None = None,
+        record: UploadRecord | None = None,
+        *,
+        found: UploadDescription | None = None,
+        awaits_report: bool = False,
+    ) -> ArchiveStore[Archive]:
+        """See ``VaultContext.store``."""
+        ...
+
+    def list_uploads(self) -> AsyncIterator[UploadDescription]:
+        """Iterate over the uploads that were neither completed nor aborted."""
+        ...
+
+    def list_candidates(self, options: UploadOptions) -> AsyncIterator[UploadDescription]:
+        """Iterate over the unfinished uploads that these options may have begun."""
+        ...
+
+    async def fetch_parts(self, upload_id: UploadId) -> tuple[UploadDescription, dict[int, bytes]]:
+        """Fetch an unfinished upload, with the hash by which the place lists each of its parts, by offset."""
+        ...
+
+    async def find_lost(self, record: UploadRecord) -> UploadId | None:
+        """Find the upload at the service that an intent began, if there is one."""
+        ...
+
+    async def settle(self, record: UploadRecord) -> UploadRecord:
+        """Find out whether an upload that is no longer there became an archive, as far as the place tells."""
+        ...
+
+    async def abort_at_service(self, record: UploadRecord) -> None:
+        """Remove the upload of a record and its parts."""
+        ...
+
+    async def abort_upload(self, upload_id: UploadId) -> None:
+        """Remove an upload and its parts if it exists, and record it."""
+        ...
