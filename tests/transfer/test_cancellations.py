@@ -17,6 +17,7 @@ import psutil
 import pytest
 from anyio import wait_all_tasks_blocked
 
+from aioglacier.core.errors import WriterClosedError
 from aioglacier.core.treehash import tree_hash
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.download.download import Download
@@ -24,6 +25,7 @@ from aioglacier.transfer.download.reader import open_reader
 from aioglacier.transfer.hashing import workers
 from aioglacier.transfer.hashing.workers import LARGEST_IN_THREAD, WORTH_WORKERS
 from aioglacier.transfer.resources import open_resources
+from aioglacier.transfer.upload import engine
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import open_writer
@@ -33,6 +35,7 @@ from tests.transfer.conftest import (
     MemoryOutput,
     MemoryStore,
     Served,
+    cancel_when_blocked,
     count_descriptors,
     options,
     serve,
@@ -293,3 +296,83 @@ async def test_workers_are_gone_after_any_cancellation(
             started += len({child.pid for child in psutil.Process().children()} - children)
         assert {child.pid for child in psutil.Process().children()} <= children
     assert started
+
+
+# --- cancelled late
+
+
+async def cancel_at(store: MemoryStore, place: str, scope: anyio.CancelScope, *, answers: bool) -> None:
+    """Cancel once the effect is there and the answer is not; it comes a little later, or never."""
+    reached = anyio.Event()
+
+    async def after(here: int | str) -> None:
+        if here == place:
+            reached.set()
+            await wait_all_tasks_blocked()
+            if not answers:
+                await anyio.sleep_forever()
+
+    store.after = after
+    await reached.wait()
+    scope.cancel()
+
+
+@pytest.mark.parametrize(("size", "place"), [(5, "whole"), (2 * MIB, "complete")])
+async def test_a_late_cancellation_waits_for_the_answer(
+    size: int, place: str, store: MemoryStore, resources: TransferResources, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once the archive is made its id is not lost: the writer has it, and the log too."""
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(lambda: cancel_at(store, place, scope, answers=True))
+            async with open_writer(store, resources, options()) as writer:
+                await writer.write(DATA[:size])
+        assert scope.cancelled_caught
+    assert writer.archive.size == size
+    assert f"archive {writer.archive.id}, {size} bytes, was made" in caplog.text
+    assert not store.calls["abort"]
+
+
+async def test_a_late_cancellation_does_not_wait_for_ever(
+    store: MemoryStore, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the answer does not come within the grace the upload is kept, because it can settle what was."""
+    monkeypatch.setattr(engine, "GRACE_SECONDS", 0.05)
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(lambda: cancel_at(store, "complete", scope, answers=False))
+            async with open_writer(store, resources, options()) as writer:
+                await writer.write(DATA[: 2 * MIB])
+    with pytest.raises(WriterClosedError, match="no archive"):
+        _ = writer.archive
+    assert not store.calls["abort"]
+
+
+async def test_an_upload_whose_beginning_is_cancelled_is_taken_away(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """The cancelled task waits for the id, so that no upload without a known id stays."""
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(lambda: cancel_at(store, "initiate", scope, answers=True))
+            async with open_writer(store, resources, options()) as writer:
+                await writer.write(DATA[: 2 * MIB])
+        assert scope.cancelled_caught
+    assert store.calls["initiate"] == store.calls["abort"] == 1
+    assert not store.uploads
+
+
+async def test_a_body_that_is_not_all_sent_is_given_up_at_once(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """A whole archive that the service cannot have yet is not waited for when cancelled."""
+    store.before = lambda _: anyio.sleep_forever()
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(cancel_when_blocked, scope)
+            async with open_writer(store, resources, options()) as writer:
+                await writer.write(b"data")
+        assert scope.cancelled_caught
+    with pytest.raises(WriterClosedError, match="no archive"):
+        _ = writer.archive

@@ -17,7 +17,15 @@ from hypothesis import given, settings, strategies as st
 from aioglacier.core.errors import MemoryLimitError, WaitTimeoutError
 from aioglacier.transfer.budget import buffers
 from aioglacier.transfer.budget.buffers import BufferPool, PartBuffer, private_memory, shared_memory
-from tests.transfer.conftest import cancel_when_blocked, count_descriptors
+from aioglacier.transfer.upload.writer import open_writer
+from tests.transfer.conftest import (
+    MIB,
+    MemoryStore,
+    cancel_when_blocked,
+    count_descriptors,
+    options,
+    thread_resources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,3 +323,21 @@ async def test_a_buffer_that_can_still_come_back_is_waited_for(
     for buffer in (mine, again):
         pool.release(buffer)
     pool.close()
+
+
+async def test_one_task_that_feeds_more_writers_than_buffers_is_told_why_it_stands_still(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write that can never go on raises at once; the other writers can still be completed."""
+    monkeypatch.setattr("aioglacier.transfer.budget.buffers._STANDSTILL_SECONDS", 0.05)
+    async with (
+        thread_resources(2 * MIB) as resources,
+        open_writer(store, resources, options()) as first,
+        open_writer(store, resources, options()) as second,
+    ):
+        for writer in (first, second):
+            await writer.write(b"some")
+        with pytest.raises(WaitTimeoutError, match="finish some writers first"):
+            async with open_writer(store, resources, options()) as third:
+                await third.write(b"more")
+    assert store.archives == [b"some", b"some"]

@@ -1,4 +1,5 @@
-"""A gentle stop: nothing more is taken, what is on its way may arrive, and the upload is kept."""
+# ruff: noqa: PT012  # a block that must raise is the whole of it
+"""Failures and gentle stops: what is on its way may arrive, and the upload is kept or removed."""
 
 from __future__ import annotations
 
@@ -9,20 +10,28 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from aioglacier.core.errors import IntegrityError, ResumeMismatchError, UploadFailedError
+from aioglacier.core.errors import (
+    ConnectionFailedError,
+    GlacierError,
+    IntegrityError,
+    OutcomeUnknownError,
+    ResumeMismatchError,
+    TemporaryServiceError,
+    UploadFailedError,
+    WriterClosedError,
+)
 from aioglacier.core.models import UploadId
 from aioglacier.core.treehash import tree_hash
 from aioglacier.transfer.hashing.workers import Hasher
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
 from aioglacier.transfer.upload.writer import open_writer
-from tests.transfer.conftest import DATA, MIB, MemoryStore, options, thread_resources
+from tests.transfer.conftest import DATA, MIB, MemoryStore, options, refused, thread_resources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from aioglacier.core.errors import GlacierError
     from aioglacier.core.models import Archive
     from aioglacier.core.treehash import PartHashes
     from aioglacier.transfer.budget.buffers import PartBuffer
@@ -307,3 +316,186 @@ async def test_a_failure_of_its_own_comes_before_the_stop(
     upload.drain()
     assert caught.value is error
     assert not isinstance(caught.value, ResumeMismatchError)
+
+
+class MineError(Exception):
+    """An error of the caller's own."""
+
+
+def unavailable() -> TemporaryServiceError:
+    """Return the error that is left when every retry failed."""
+    return TemporaryServiceError("not now", operation="", code="ServiceUnavailableException", status=503)
+
+
+# --- parts that fail
+
+
+async def test_the_first_failure_stops_the_others_and_is_raised_alone(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """The very error of the part comes at the next write, however small, and again at the end."""
+    error = refused("UploadMultipartPart", "no")
+
+    async def before(place: int | str) -> None:
+        if place == MIB:
+            raise error
+        if isinstance(place, int):
+            await anyio.sleep_forever()
+
+    store.before = before
+    with pytest.raises(GlacierError) as caught:
+        async with open_writer(store, resources, options()) as writer:
+            await writer.write(DATA[: 2 * MIB + 5])
+            while writer.snapshot().parts_in_flight:
+                await wait_all_tasks_blocked()
+            assert store.bodies == 0
+            with pytest.raises(GlacierError) as early:
+                await writer.write(b"x")
+            assert early.value is error
+    assert caught.value is error
+    assert (store.archives, store.uploads) == ([], {})
+
+
+async def test_a_failure_ends_a_write_that_waits(store: MemoryStore) -> None:
+    """A write that waits for a buffer when a part fails raises the failure at once."""
+    failing = anyio.Event()
+    error = IntegrityError("damaged", expected=b"", actual=b"")
+
+    async def before(place: int | str) -> None:
+        if place == 0:
+            await failing.wait()
+            raise error
+        if isinstance(place, int):
+            await anyio.sleep_forever()
+
+    store.before = before
+    async with thread_resources(2 * MIB) as resources, anyio.create_task_group() as tasks:
+
+        async def send() -> None:
+            with pytest.raises(IntegrityError) as caught:
+                async with open_writer(store, resources, options()) as writer:
+                    await writer.write(DATA)
+            assert caught.value is error
+
+        tasks.start_soon(send)
+        while store.bodies < 2:
+            await wait_all_tasks_blocked()
+        failing.set()
+    assert not store.uploads
+
+
+async def test_the_callers_own_error_comes_before_that_of_a_part(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """A part that failed meanwhile neither wraps nor replaces what the caller raises."""
+
+    async def before(place: int | str) -> None:
+        if isinstance(place, int):
+            raise refused("UploadMultipartPart", "no")
+
+    store.before = before
+    with pytest.raises(MineError):
+        async with open_writer(store, resources, options()) as writer:
+            await writer.write(DATA[: 2 * MIB])
+            while writer.snapshot().parts_in_flight:
+                await wait_all_tasks_blocked()
+            raise MineError
+
+
+@pytest.mark.parametrize("place", [MIB, "complete"])
+@pytest.mark.parametrize(
+    "trouble",
+    [unavailable(), ConnectionFailedError("refused", operation="", may_have_taken_effect=False)],
+    ids=["service", "connection"],
+)
+async def test_trouble_that_outlasts_the_retries_keeps_the_upload(
+    place: int | str, trouble: GlacierError, store: MemoryStore, resources: TransferResources
+) -> None:
+    """It becomes an ``UploadFailedError`` that names the upload, and what is safe there can be resumed."""
+
+    async def before(reached: int | str) -> None:
+        if reached == place:
+            raise trouble
+
+    store.before = before
+    with pytest.raises(UploadFailedError) as caught:
+        async with open_writer(store, resources, options()) as writer:
+            await writer.write(DATA[: 2 * MIB])
+            await writer.complete()
+    assert caught.value.__cause__ is trouble
+    assert (caught.value.upload_id, caught.value.vault) == ("upload-1", "v")
+    # A part may be there whose answer was not waited for any more.
+    assert caught.value.sent is not None
+    assert caught.value.sent <= sum(len(part) for part in store.uploads[UploadId("upload-1")].values())
+    assert not store.calls["abort"]
+
+
+async def test_a_failed_writer_says_what_failed(store: MemoryStore, resources: TransferResources) -> None:
+    """Calls after the failure of ``complete`` have it as their cause; aborting then ends a kept upload."""
+
+    async def before(place: int | str) -> None:
+        if place == MIB:
+            raise unavailable()
+
+    store.before = before
+    async with open_writer(store, resources, options()) as writer:
+        await writer.write(DATA[: 2 * MIB])
+        with pytest.raises(UploadFailedError) as failed:
+            await writer.complete()
+        with pytest.raises(WriterClosedError) as closed:
+            await writer.write(b"x")
+        assert closed.value.__cause__ is failed.value
+        await writer.abort()
+    assert not store.uploads
+
+
+@pytest.mark.parametrize("error", [refused("InitiateMultipartUpload", "no"), unavailable()])
+async def test_an_upload_that_cannot_begin_loses_no_bytes_in_silence(
+    error: GlacierError, store: MemoryStore, resources: TransferResources
+) -> None:
+    """A write that fails is final, even if swallowed: no archive lacks what it brought."""
+    failures = [error]
+
+    async def before(place: int | str) -> None:
+        if place == "initiate" and failures:
+            raise failures.pop()
+
+    store.before = before
+    with pytest.raises(type(error) if error.args[0] == "no" else UploadFailedError):
+        async with open_writer(store, resources, options()) as writer:
+            for start in range(0, 4 * MIB, MIB):
+                try:
+                    await writer.write(DATA[start : start + MIB])
+                except GlacierError:
+                    continue
+    assert (store.archives, store.uploads) == ([], {})
+
+
+async def test_a_refused_completion_is_aborted(store: MemoryStore, resources: TransferResources) -> None:
+    """If the service refuses it, nothing is unclear, and nothing is left."""
+
+    async def before(place: int | str) -> None:
+        if place == "complete":
+            raise refused("CompleteMultipartUpload", "no")
+
+    store.before = before
+    with pytest.raises(GlacierError, match="no"):
+        async with open_writer(store, resources, options()) as writer:
+            await writer.write(DATA[: 2 * MIB])
+    assert not store.uploads
+
+
+async def test_an_unknown_outcome_keeps_the_upload(store: MemoryStore, resources: TransferResources) -> None:
+    """If the archive may have been made, nothing is aborted: the upload can still settle it."""
+
+    async def before(place: int | str) -> None:
+        if place == "complete":
+            raise OutcomeUnknownError("lost", size=2 * MIB, tree_hash=tree_hash(DATA[: 2 * MIB]))
+
+    store.before = before
+    with pytest.raises(OutcomeUnknownError) as caught:
+        async with open_writer(store, resources, options()) as writer:
+            await writer.write(DATA[: 2 * MIB])
+    assert caught.value.upload_id == "upload-1"
+    assert list(store.uploads) == ["upload-1"]
+    assert not store.calls["abort"]

@@ -4,28 +4,45 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
-from aioglacier.core import treehash
+from aioglacier.core import ledger, treehash
 from aioglacier.core.errors import (
     EmptyArchiveError,
+    GlacierError,
     IntegrityError,
+    TooManyPartsError,
     UploadExpiredError,
     UploadFailedError,
     VaultNotFoundError,
 )
+from aioglacier.core.limits import VAULT
 from aioglacier.core.treehash import tree_hash
 from aioglacier.server.requests.faults import Fault, FaultKind, Moment
 from aioglacier.transfer.budget.allowance import Limits
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
-from tests.transfer.conftest import DATA, MIB, MemoryStore, Served, count_descriptors, options, saved, serve
+from tests.transfer.conftest import (
+    DATA,
+    MIB,
+    MemoryStore,
+    Served,
+    cancel_when_blocked,
+    count_descriptors,
+    options,
+    refused,
+    saved,
+    serve,
+    upload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,3 +309,49 @@ async def test_nothing_is_left_after_many_uploads(tmp_path: Path) -> None:
             while count_tasks() > tasks:  # noqa: ASYNC110  # tasks of others have no event here
                 await anyio.sleep(0.01)
         assert await served.uploads() == []
+
+
+async def test_a_stream_may_fill_the_last_part_there_can_be(
+    store: MemoryStore, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that ends with the last allowed part is archived; one byte more is too many."""
+    monkeypatch.setattr(ledger, "VAULT", VAULT._replace(max_parts=3))
+    await upload([DATA[: 3 * MIB]], store, resources)
+    with pytest.raises(TooManyPartsError):
+        await upload([DATA[: 3 * MIB + 1]], store, resources)
+    assert store.archives == [DATA[: 3 * MIB]]
+
+
+async def test_waiting_for_a_pipe_can_be_cancelled(store: MemoryStore, resources: TransferResources) -> None:
+    """A pipe that gives nothing does not hold up a cancellation."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
+        other.write(DATA[:100])
+        async with anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                tasks.start_soon(cancel_when_blocked, scope)
+                await upload(pipe, store, resources)
+        assert scope.cancelled_caught
+    assert not store.calls
+
+
+async def test_a_failed_part_ends_the_wait_for_a_slow_source(
+    store: MemoryStore, resources: TransferResources
+) -> None:
+    """An upload that has failed does not wait for bytes it will never send."""
+    error = refused("UploadMultipartPart", "no")
+
+    async def before(place: int | str) -> None:
+        if place == 0:
+            raise error
+
+    store.before = before
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
+        thread = threading.Thread(target=other.write, args=(DATA[: MIB + 1],))
+        thread.start()
+        with pytest.raises(GlacierError) as caught:
+            await upload(pipe, store, resources)
+        await to_thread.run_sync(thread.join)
+    assert caught.value is error
+    assert not store.uploads

@@ -18,29 +18,15 @@ from aiohttp.test_utils import TestServer
 from anyio import to_thread, wait_all_tasks_blocked
 from hypothesis import given, settings, strategies as st
 
-from aioglacier.core import ledger
 from aioglacier.core.errors import (
     EmptyArchiveError,
-    GlacierError,
     InputTypeError,
     LengthMismatchError,
     SourceUnreadableError,
-    TooManyPartsError,
 )
-from aioglacier.core.limits import VAULT
 from aioglacier.transfer.upload.source_upload import SourceUpload
 from aioglacier.transfer.upload.sources import as_source
-from tests.transfer.conftest import (
-    DATA,
-    MIB,
-    MemoryStore,
-    cancel_when_blocked,
-    options,
-    refused,
-    saved,
-    thread_resources,
-    upload,
-)
+from tests.transfer.conftest import DATA, MIB, MemoryStore, options, saved, thread_resources, upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -340,17 +326,6 @@ async def test_another_length_than_declared_makes_no_archive(
     assert (store.archives, store.uploads) == ([], {})
 
 
-async def test_a_stream_may_fill_the_last_part_there_can_be(
-    store: MemoryStore, resources: TransferResources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stream that ends with the last allowed part is archived; one byte more is too many."""
-    monkeypatch.setattr(ledger, "VAULT", VAULT._replace(max_parts=3))
-    await upload(blocks(DATA[: 3 * MIB]), store, resources)
-    with pytest.raises(TooManyPartsError):
-        await upload(blocks(DATA[: 3 * MIB + 1]), store, resources)
-    assert store.archives == [DATA[: 3 * MIB]]
-
-
 # --- pipes
 
 
@@ -371,41 +346,6 @@ async def test_a_pipe_is_read_to_its_end(store: MemoryStore, resources: Transfer
     thread.join()
     opened._file.close()  # type: ignore[union-attr]  # ours, after all
     assert store.archives == [BYTES]
-
-
-async def test_waiting_for_a_pipe_can_be_cancelled(store: MemoryStore, resources: TransferResources) -> None:
-    """A pipe that gives nothing does not hold up a cancellation."""
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
-        other.write(BYTES[:100])
-        async with anyio.create_task_group() as tasks:
-            with anyio.CancelScope() as scope:
-                tasks.start_soon(cancel_when_blocked, scope)
-                await upload(pipe, store, resources)
-        assert scope.cancelled_caught
-    assert not store.calls
-
-
-async def test_a_failed_part_ends_the_wait_for_a_slow_source(
-    store: MemoryStore, resources: TransferResources
-) -> None:
-    """An upload that has failed does not wait for bytes it will never send."""
-    error = refused("UploadMultipartPart", "no")
-
-    async def before(place: int | str) -> None:
-        if place == 0:
-            raise error
-
-    store.before = before
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb", buffering=0) as other:
-        thread = threading.Thread(target=other.write, args=(DATA[: MIB + 1],))
-        thread.start()
-        with pytest.raises(GlacierError) as caught:
-            await upload(pipe, store, resources)
-        await to_thread.run_sync(thread.join)
-    assert caught.value is error
-    assert not store.uploads
 
 
 async def test_a_file_without_bytes_for_now_is_not_at_its_end(
