@@ -266,6 +266,9 @@ def test_too_little_room_is_said_with_both_numbers(small_disk: Path) -> None:
     kept = small_disk / ".kept"
     kept.write_bytes(bytes(1 << 19))
     landing.check_room(str(target), 1 << 20, kept=[str(kept)])
+    with pytest.raises(TargetError) as least:
+        landing.check_room(str(target), (1 << 20) + 1, kept=[str(kept), str(small_disk / "none")])
+    assert least.value.needed == (1 << 19) + 1
     with pytest.raises(TargetError, match="free; nothing was done") as caught:
         landing.check_room(str(target), 1 << 20, note="; nothing was done")
     assert (caught.value.needed, caught.value.free) == (1 << 20, 1 << 19)
@@ -275,7 +278,24 @@ def test_an_encrypted_download_needs_room_twice_until_it_is_fetched(small_disk: 
     """It is fetched whole and then decrypted beside itself; the fetched file counts once it is there."""
     target = str(small_disk / "film.mkv")
     landing.check_download_room(target, 1 << 20)
+    with pytest.raises(TargetError, match=r"bytes, and its file system has [0-9]+ free; no job was started"):
+        landing.check_download_room(target, 2 << 20)
     with pytest.raises(TargetError, match="fetched whole and then decrypted; no job was started"):
         landing.check_download_room(target, 1 << 20, is_encrypted=True)
     Path(landing.hidden_name(target, landing.ENCRYPTED)).write_bytes(bytes(1 << 19))
     landing.check_download_room(target, 1 << 19, is_encrypted=True)
+
+
+@pytest.mark.parametrize("suffix", [landing.DOWNLOAD, landing.STREAM])
+def test_the_kept_bytes_of_a_download_need_no_room_again(small_disk: Path, suffix: str) -> None:
+    """They are in the hidden file of the kind of download; a file at the target itself is no part of it."""
+    target = str(small_disk / "film.mkv")
+    Path(landing.hidden_name(target, suffix)).write_bytes(bytes(1 << 19))
+    landing.check_download_room(target, 1 << 20, suffix)
+    other = landing.STREAM if suffix == landing.DOWNLOAD else landing.DOWNLOAD
+    with pytest.raises(TargetError):
+        landing.check_download_room(target, 1 << 20, other)
+    Path(landing.hidden_name(target, suffix)).rename(target)
+    with pytest.raises(TargetError) as caught:
+        landing.check_download_room(target, 1 << 20, suffix)
+    assert caught.value.path == target

@@ -39,6 +39,17 @@ def test_only_the_same_file_is_opened(tmp_path: Path) -> None:
         open_unchanged(str(path), identity)
 
 
+def test_a_fifo_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    """Opening one for reading would wait for its writer."""
+    path = tmp_path / "file"
+    path.write_bytes(b"bytes")
+    identity = FileIdentity.of(path.stat())
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(FileChangedError):
+        open_unchanged(str(path), identity)
+
+
 def test_a_file_that_ends_early_has_changed(tmp_path: Path) -> None:
     """Reading past the end is a change of size and not an end."""
     path = tmp_path / "file"
@@ -47,7 +58,7 @@ def test_a_file_that_ends_early_has_changed(tmp_path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         fill(view, file.fileno(), 1)
         assert bytes(view) == b"yte"
-        with pytest.raises(FileChangedError, match="size"):
+        with pytest.raises(FileChangedError, match=r"^size$"):
             fill(view, file.fileno(), 3)
 
 

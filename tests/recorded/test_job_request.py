@@ -19,7 +19,7 @@ from aioglacier.core.models import (
     Tier,
 )
 from aioglacier.core.ranges import ByteRange
-from aioglacier.recorded.job_request import JobRequest, part_of
+from aioglacier.recorded.job_request import JobRequest, find_in_output, part_of
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PART = ByteRange(10, 30)
@@ -91,3 +91,6 @@ def test_the_wanted_bytes_are_found_in_the_output() -> None:
     assert part_of(replace(JOB, byte_range=ByteRange(5, 50)), "a", PART) == ByteRange(5, 25)
     assert part_of(replace(JOB, byte_range=PART), "a", PART) is None
     assert part_of(JOB, "a", None) is None
+    assert find_in_output(JOB, "a", PART) == PART
+    assert find_in_output(replace(JOB, status=JobStatus.FAILED), "a", PART) is None
+    assert find_in_output(replace(JOB, archive_size=None), "a", PART) is None
