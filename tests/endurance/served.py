@@ -41,6 +41,7 @@ class Served:
         """Connect to it from this process."""
         return aioglacier.connect(
             endpoint_url=self.url,
+            s3_endpoint_url=self.url,
             region_name="us-east-1",
             aws_access_key_id="AKIDEXAMPLE",  # any pair will do, the server checks none
             aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
