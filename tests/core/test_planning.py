@@ -186,3 +186,12 @@ def test_the_largest_s3_objects_have_parts_of_5_gib() -> None:
         choose_part_size(ceiling + 1, None, S3)
     with pytest.raises(InvalidPartSizeError):
         choose_part_size(None, 5 * GIB)
+
+
+@pytest.mark.parametrize("size", [40_000_000_000_000, S3.max_parts * 4 * GIB, S3.max_archive_size])
+def test_the_largest_s3_objects_end_with_a_part_that_has_a_number(size: int) -> None:
+    """Parts are numbered by their offsets, from 1 to 10,000, and the last one ends the object."""
+    part_size = choose_part_size(size, None, S3)
+    *_, last = part_ranges(size, part_size)
+    assert last.start // part_size + 1 == count_parts(size, part_size) <= 10_000
+    assert last.stop == size
