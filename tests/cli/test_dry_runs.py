@@ -54,6 +54,8 @@ LOOKS = frozenset(
         "catalog unknown",
         "completion",
         "config show",
+        "migrate report",
+        "migrate status",
         "tree-hash",
     }
 )
@@ -90,6 +92,8 @@ CHANGES = {
     "account policy set": "free-tier",
     "account capacity purchase": "",
     "catalog recover": "photos",
+    "migrate run": "photos s3://museum/p --storage-class=GLACIER",
+    "migrate delete-proven": "photos s3://museum/p",
     "catalog rebuild": "photos inventory.json --inventoried=2026-11-01",
 }
 
@@ -133,6 +137,8 @@ SPENDS = frozenset(
         "jobs output",
         "uploads resume",
         "catalog recover",
+        "migrate run",
+        "migrate delete-proven",
     }
 )
 

@@ -185,6 +185,17 @@ class Moves(Records):
         rows = await self._sums(move, "m.state", "")
         return {MoveState(state): MoveTotals(count, size) for state, count, size in rows}
 
+    async def waiting(self, move: MoveRecord) -> tuple[datetime | None, datetime | None]:
+        """Return when the oldest job under way was asked for, and when the first output may expire."""
+        rows = await self._database.read(
+            lambda connection: connection.rows(
+                "SELECT min(requested), min(ready_until) FROM moved "
+                "WHERE move = ? AND state IN ('requested', 'ready', 'open', 'completing')",
+                (move.number,),
+            )
+        )
+        return optional(instant_of, rows[0][0]), optional(instant_of, rows[0][1])
+
     async def failures(self, move: MoveRecord) -> dict[str, MoveTotals]:
         """Count the archives that failed, by cause: the part of the outcome before the first colon."""
         found: dict[str, MoveTotals] = {}

@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("folders.verify", "Compare a folder, the local record and the vault."),
     "delete": ("archives.delete", "Delete archives."),
     "vault": ("vaults.vault", "Create, list, show, empty, delete vaults; tags, policies, locks."),
+    "migrate": ("vaults.migrate", "Move a vault to S3's classes, proven; then delete what is proven."),
     "jobs": ("archives.jobs", "Retrievals: list, show, wait, fetch the output."),
     "uploads": ("archives.uploads", "Unfinished uploads: list, show, resume, abort."),
     "account": ("vaults.account", "Show or set the retrieval policy and Expedited capacity."),

@@ -1,0 +1,397 @@
+"""``aioglacier migrate``: the archives of a vault to an S3 bucket, proven; what was proven, deleted."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aioglacier.cli.program.command import CommandGroup, folding
+from aioglacier.cli.program.exits import Exit
+from aioglacier.cli.program.parameters import COUNT, SIZE, VAULT, flag
+from aioglacier.cli.render.printed_records import as_text, plain
+from aioglacier.cli.render.progress import Speed
+from aioglacier.cli.render.sizes import show_count, show_size, show_time
+from aioglacier.cli.shared.archive_moves import ARCHIVES, done_text, exit_of, plan_record, plan_text, state_of
+from aioglacier.cli.shared.consent import DRY_RUN, YES
+from aioglacier.cli.shared.folder_events import summarize, tell_failures, telling
+from aioglacier.cli.shared.money import RETRIEVING, SPENDING, confirm_expedited, cost_record, cost_text
+from aioglacier.cli.shared.vault_lookup import require_key
+from aioglacier.core.models import Tier
+from aioglacier.core.s3.objects import StorageClass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from aioglacier.bulk.archives.archive_choice import ArchiveOptions
+    from aioglacier.bulk.archives.move_run import PaceOptions
+    from aioglacier.catalog import Catalog
+    from aioglacier.catalog.records import MoveRecord
+    from aioglacier.cli.program.session import Session
+    from aioglacier.cli.render.console import Record
+    from aioglacier.cli.shared.money import Spending
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.glacier import Glacier
+
+#: The other side of a move: where the bucket is, and with which identity.
+_TARGET = folding(
+    lambda given: given.update(
+        side=_Side(*(given.pop(name) for name in ("to_profile", "to_region", "to_endpoint_url", "to_owner")))
+    ),
+    click.option("--to-profile", metavar="NAME", help="The profile of AWS's files for the bucket's account."),
+    click.option("--to-region", metavar="NAME", help="The bucket's region. Default: the vault's."),
+    click.option("--to-endpoint-url", metavar="URL", help="An S3 other than AWS's own."),
+    click.option("--to-owner", metavar="ACCOUNT", help="The bucket's account. Default: the vault's."),
+)
+
+
+class _Group(CommandGroup):
+    """Takes a vault where the name of a command is expected: ``migrate VAULT`` is ``migrate run VAULT``."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """See ``click.Group.resolve_command``."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["run", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group("migrate", cls=_Group)
+def command() -> None:
+    """Move archives of a vault to S3's classes: migrate VAULT s3://BUCKET/PREFIX."""
+
+
+class _Side:
+    """The identity for the bucket."""
+
+    def __init__(
+        self, profile: str | None, region: str | None, endpoint_url: str | None, owner: str | None
+    ) -> None:
+        self.profile, self.region, self.endpoint_url, self.owner = profile, region, endpoint_url, owner
+
+    @asynccontextmanager
+    async def bucket(
+        self, session: Session, glacier: Glacier, vault: str, target: str, storage_class: str | None = None
+    ) -> AsyncIterator[Bucket]:
+        """Open the bucket, over a connection of its own if it has an identity of its own."""
+        name, prefix = _parse(target)
+        # Always given, so that a bucket of the same name in another account never gets the archives.
+        owner = self.owner or (await glacier.vault(vault).describe()).arn.split(":")[4]
+        if (self.profile, self.region, self.endpoint_url) == (None, None, None):
+            yield glacier.bucket(name, storage_class, prefix, owner=owner)
+            return
+        from aioglacier.client.glacier import connect  # noqa: PLC0415  # not needed for help
+
+        settings = session.settings
+        async with connect(
+            region_name=self.region or glacier.region,
+            profile_name=self.profile or settings.profile,
+            endpoint_url=settings.endpoint_url,
+            s3_endpoint_url=self.endpoint_url,
+            limits=settings.limits(),
+            allow_insecure=settings.allow_insecure,
+        ) as other:
+            yield other.bucket(name, storage_class, prefix, owner=owner)
+
+
+def _parse(target: str) -> tuple[str, str]:
+    """Return the bucket and the prefix of a target; a prefix ends in "/"."""
+    name, _, prefix = target.removeprefix("s3://").partition("/")
+    if not target.startswith("s3://") or not name:
+        raise click.UsageError(f"{target!r} is not s3://BUCKET/PREFIX")
+    return name, f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+
+
+def _url(target: str) -> str:
+    return "s3://{}/{}".format(*_parse(target))
+
+
+def _fold_waiting(given: dict[str, Any]) -> None:
+    given["waits"] = not given.pop("no_wait")
+
+
+def _fold_run(given: dict[str, Any]) -> None:
+    for name in ("patterns", "exclude", "larger", "smaller", "waits"):
+        given.pop(name)
+
+
+@command.command("run", short_help="Move archives: the same as migrate VAULT s3://...", resumes=True)
+@VAULT
+@click.argument("target", metavar="s3://BUCKET[/PREFIX]")
+@click.argument("patterns", metavar="[PATTERN]...", nargs=-1)
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches.")
+@click.option("--larger", type=SIZE, help="Only archives of this size or more.")
+@click.option("--smaller", type=SIZE, help="Only archives of this size or less.")
+@RETRIEVING
+@folding(_fold_waiting, flag("--no-wait", "Start jobs, move what is ready, and leave the rest for later."))
+@ARCHIVES
+@click.option(
+    "--storage-class", type=click.Choice(list(StorageClass)), required=True, help="The class of the objects."
+)
+@click.option(
+    "--class-rule",
+    "class_rules",
+    multiple=True,
+    metavar="RULE",
+    help="Another class by size, as size>1GiB:DEEP_ARCHIVE; the first rule that applies counts.",
+)
+@click.option(
+    "--names",
+    type=click.Choice(["description", "id"]),
+    default="description",
+    show_default=True,
+    help="Keys: by the names in the descriptions, or the ids of the archives.",
+)
+@_TARGET
+@DRY_RUN
+@folding(_fold_run)
+async def _run(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    target: str,
+    archives: ArchiveOptions,
+    pace: PaceOptions,
+    spending: Spending,
+    storage_class: str,
+    class_rules: Sequence[str],
+    names: str,
+    side: _Side,
+    dry_run: bool,
+) -> int:
+    """Move archives of VAULT to S3, each proven on both sides. Nothing is deleted.
+
+    PATTERN chooses by the names in the descriptions, as in a .gitignore; without any, all archives move.
+    Read the inventory first. Stop it at will: the same command goes on, also after days.
+    """
+    from dataclasses import replace  # noqa: PLC0415  # not needed for help
+
+    from aioglacier.migrate import Migration, MigrationOptions, parse_class_rule  # noqa: PLC0415
+
+    budget = spending.budget(glacier)
+    options = MigrationOptions(
+        archives=replace(archives, with_folders=True),
+        pace=pace,
+        rules=tuple(map(parse_class_rule, class_rules)),
+        names=names,
+    )
+    facts = {"vault": vault, "target": _url(target)}
+    async with side.bucket(session, glacier, vault, target, storage_class) as bucket:
+        migration = Migration(glacier.vault(vault), bucket, budget, options)
+        if dry_run or (pace.tier is Tier.EXPEDITED and not spending.yes):
+            plan = await migration.plan()
+            if dry_run:
+                session.output.record(plan_record(plan, pace.tier, budget.prices, **facts), plan_text)
+                return Exit.DONE
+            what = f"start {show_count(plan.archives - plan.asked, 'job')} for {show_size(plan.size)}"
+            confirm_expedited(session, spending, plan.cost, budget.prices, what)
+        session.safe = lambda: "what was moved is proven, and parts that arrived are kept"
+        speed, started = Speed(is_resume=False), time.monotonic()
+        async with telling(session, migration.snapshot, lambda: state_of(migration.snapshot(), speed)):
+            done = await migration.run()
+        session.safe = lambda: ""
+        tell_failures(session, migration.failures, done.failed)
+        for sentence in migration.notices:
+            session.output.warn(sentence)
+        summarize(session, done, cost_record(budget.prices, done.cost), started, done_text, **facts)
+        return exit_of(session, done)
+
+
+@command.command("status")
+@click.argument("vault", required=False)
+async def _status(session: Session, catalog: Catalog, vault: str | None) -> None:
+    """Show how far moves and restores of archives are, by the catalog alone.
+
+    Without VAULT, of all vaults on record.
+    """
+    key = await require_key(session, catalog, vault) if vault is not None else None
+    found = [move for move in await catalog.moves.list_all() if key in {None, move.key}]
+    for move in found:
+        session.output.record(await _status_record(catalog, move), _status_text)
+    if not found:
+        session.output.note("no archives are on their way")
+
+
+async def _status_record(catalog: Catalog, move: MoveRecord) -> Record:
+    totals = await catalog.moves.totals(move)
+    spent = (await catalog.reports.vault(move.key)).spent
+    prices = [each.price for each in spent]
+    waiting = await catalog.moves.waiting(move)
+    return {
+        "vault": move.key.vault,
+        "target": move.target,
+        "started": plain(move.started),
+        "states": {
+            state.value: {"archives": sums.archives, "size": sums.size} for state, sums in totals.items()
+        },
+        "failed_by": {cause: sums.archives for cause, sums in (await catalog.moves.failures(move)).items()},
+        "asked_since": plain(waiting[0]),
+        "ready_until": plain(waiting[1]),
+        "spent": None if None in prices else round(sum(price or 0.0 for price in prices), 6),
+        "currency": next((each.currency for each in spent if each.currency), None),
+    }
+
+
+def _status_text(record: Mapping[str, Any]) -> str:
+    states = {
+        state: f"{show_count(sums['archives'], 'archive')}, {show_size(sums['size'])}"
+        for state, sums in record["states"].items()
+    }
+    shown = {
+        **states,
+        "failed by": ", ".join(f"{cause} {count:,}" for cause, count in record["failed_by"].items()) or None,
+        "first job asked for": record["asked_since"],
+        "first output ready until": record["ready_until"],
+        "spent on this vault": f"{record['spent']} {record['currency']}" if record["spent"] else None,
+    }
+    return as_text(f"{record['vault']} to {record['target']}, since {record['started']}", shown)
+
+
+@command.command("report")
+@VAULT
+@click.argument("target", metavar="s3://BUCKET[/PREFIX]")
+@_TARGET
+async def _report(session: Session, glacier: Glacier, vault: str, target: str, side: _Side) -> int:
+    """Compare the manifest of a move with the bucket's objects and the catalog.
+
+    Each line is checked to follow from the one before it, and each object is looked at. What is not so is
+    listed, and the exit code is 4.
+    """
+    from aioglacier.migrate import check_report  # noqa: PLC0415  # not needed for help
+
+    async with side.bucket(session, glacier, vault, target) as bucket:
+        report = await check_report(glacier.vault(vault), bucket)
+    for finding in report.findings:
+        session.output.record(
+            {"event": "finding", "line": finding.line, "key": finding.key, "reason": finding.reason},
+            lambda record: f"line {record['line']}: {record['key']}: {record['reason']}",
+        )
+    record = {
+        "event": "summary",
+        "vault": vault,
+        "target": _url(target),
+        "lines": report.lines,
+        "proven": report.proven,
+        "unwritten": report.unwritten,
+        "findings": report.count,
+    }
+    session.output.record(record, _report_text)
+    return Exit.DONE if report.is_valid else Exit.INTEGRITY
+
+
+def _report_text(record: Mapping[str, Any]) -> str:
+    unwritten = f"; {record['unwritten']:,} more only in the catalog" if record["unwritten"] else ""
+    return (
+        f"{show_count(record['lines'], 'line')} in the manifest{unwritten}, {record['proven']:,} proven by "
+        f"their objects, {show_count(record['findings'], 'finding')}"
+    )
+
+
+@command.command("delete-proven", resumes=True)
+@VAULT
+@click.argument("target", metavar="s3://BUCKET[/PREFIX]")
+@click.option("--older-than", type=COUNT, metavar="DAYS", help="Only archives of at least this age.")
+@flag("--delete-vault", "Also delete the vault, once its inventory lists nothing.")
+@YES
+@SPENDING
+@_TARGET
+@DRY_RUN
+async def _delete_proven(
+    session: Session,
+    glacier: Glacier,
+    vault: str,
+    target: str,
+    older_than: int | None,
+    delete_vault: bool,
+    spending: Spending,
+    side: _Side,
+    dry_run: bool,
+) -> int:
+    """Delete in VAULT the archives that are proven to be in the bucket.
+
+    Each object is looked at once more right before. Archives younger than 90 days are charged for the rest of
+    that time, and objects deleted before their class's least time as well. To confirm, type the vault's name,
+    or give --yes.
+    """
+    from aioglacier.migrate import ProvenDeletion  # noqa: PLC0415  # not needed for help
+
+    budget = spending.budget(glacier)
+    before = None if older_than is None else datetime.now(UTC) - timedelta(days=older_than)
+    async with side.bucket(session, glacier, vault, target) as bucket:
+        deletion = ProvenDeletion(glacier.vault(vault), bucket, budget, before)
+        plan = await deletion.plan()
+        record: dict[str, Any] = {
+            "event": "plan",
+            "vault": vault,
+            "target": _url(target),
+            "archives": plan.archives,
+            "size": plan.size,
+            "younger": plan.younger,
+            "others": plan.others,
+            "early": plan.early,
+            **cost_record(budget.prices, plan.cost),
+        }
+        if dry_run:
+            session.output.record(record, _deletion_text)
+            return Exit.DONE
+        if plan.archives and not spending.yes:
+            _confirm_by_name(session, vault, _deletion_text(record))
+        done = await deletion.run()
+    for finding in deletion.report.findings:
+        session.output.warn(f"{finding.key} keeps its archive: {finding.reason}")
+    cost = cost_record(budget.prices, budget.cost)
+    record |= {"event": "summary", "deleted": done.deleted, "kept": deletion.report.count, **cost}
+    session.output.record(
+        record, lambda record: f"{show_count(record['deleted'], 'archive')} deleted in {vault}"
+    )
+    if deletion.report.count:
+        return Exit.SOME_FAILED
+    return await _delete_vault(session, glacier, vault) if delete_vault else Exit.DONE
+
+
+def _deletion_text(record: Mapping[str, Any]) -> str:
+    younger = f"; {record['younger']:,} younger ones stay" if record["younger"] else ""
+    others = f"; {record['others']:,} that are not proven stay" if record["others"] else ""
+    return (
+        f"delete {show_count(record['archives'], 'proven archive')} in vault {record['vault']}, "
+        f"{show_size(record['size'])}{younger}{others}\n{record['early']:,} of them are younger than 90 "
+        f"days: {cost_text(record)} for the rest of that time"
+    )
+
+
+def _confirm_by_name(session: Session, vault: str, text: str) -> None:
+    """Ask for the name of the vault on a terminal.
+
+    Raises:
+        UsageError: There is no terminal.
+        Abort: Another name was typed.
+    """
+    import sys  # noqa: PLC0415
+
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError(
+            f"this would {text}. Nothing was done: there is no terminal to ask on. Use --yes to go ahead "
+            "without asking"
+        )
+    with session.stopper.asking():
+        typed = click.prompt(f"This would {text}.\nType the name of the vault to go ahead", err=True)
+    if typed != vault:
+        raise click.Abort
+
+
+async def _delete_vault(session: Session, glacier: Glacier, vault: str) -> Exit:
+    """Delete the vault if its inventory lists nothing; otherwise say when to come back."""
+    description = await glacier.vault(vault).describe()
+    reason = await glacier.vault(vault).why_not_deletable()
+    if reason is not None:
+        last = show_time(description.inventoried) if description.inventoried is not None else "none yet"
+        session.output.note(
+            f"vault {vault} is not deleted: {reason} (last inventory: {last}). The next inventory comes "
+            f"within about a day; then: {session.resume}"
+        )
+        return Exit.NOT_YET
+    await glacier.vault(vault).delete()
+    session.output.record({"name": vault, "deleted": True}, lambda _: f"vault {vault} is deleted")
+    return Exit.DONE
