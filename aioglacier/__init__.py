@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from aioglacier.core.prices import Prices as Prices
     from aioglacier.core.ranges import ByteRange as ByteRange
+    from aioglacier.core.rate_schedule import RateSchedule as RateSchedule, RateWindow as RateWindow
     from aioglacier.core.s3.objects import (
         ArchivedObject as ArchivedObject,
         BucketDescription as BucketDescription,
@@ -110,6 +111,7 @@ _HOMES: Final = {
     "core.spending": ("Budget",),
     "core.treehash": ("TreeHash", "chunk_hashes", "hash_core", "tree_hash"),
     "gateway.contract.options": ("Timeouts",),
+    "core.rate_schedule": ("RateSchedule", "RateWindow"),
     "transfer.budget.allowance": ("Limits",),
     "transfer.download.download": ("Download",),
     "transfer.download.reader": ("ArchiveReader",),

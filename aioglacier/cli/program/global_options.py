@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from aioglacier.cli.program.parameters import AT_ONCE, SIZE
+from aioglacier.cli.program.parameters import AT_ONCE, RATE, SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aioglacier.core.rate_schedule import RateSchedule
     from aioglacier.transfer.budget.allowance import Limits
 
 _KEY: Final = "aioglacier.cli.program.global_options."
@@ -37,7 +38,7 @@ class Settings:
     catalog: str | None = None
     memory_limit: int | None = None
     concurrency: int | None = None
-    bandwidth: int | None = None
+    bandwidth: int | RateSchedule | None = None
     allow_insecure: bool = False
     config_section: str | None = None
     json: bool = False
@@ -116,9 +117,10 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
         ),
         option(
             "--bandwidth",
-            type=SIZE,
+            type=RATE,
             metavar="RATE",
-            help="Bytes a second, up and down together, as 5MiB. Default: all there is.",
+            help="Bytes a second, up and down together, as 5MB/s, or 08:00-18:00=2MB/s,20MB/s by the time of "
+            "day. Default: all there is.",
         ),
         option(
             "--config-section",

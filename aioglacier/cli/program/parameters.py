@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from aioglacier.cli.render.sizes import parse_size
+from aioglacier.cli.render.sizes import parse_rate, parse_size
 from aioglacier.core.checks import check_vault_name
 from aioglacier.core.errors import InvalidRangeError
 from aioglacier.core.planning import check_part_size
 from aioglacier.core.ranges import ByteRange
+from aioglacier.core.rate_schedule import RateSchedule
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     _OfInt = click.ParamType[int]
     _OfRange = click.ParamType[ByteRange]
     _OfTime = click.ParamType[datetime]
+    _OfRate = click.ParamType[int | RateSchedule]
 else:
-    _OfText = _OfInt = _OfRange = _OfTime = click.ParamType  # generic since click 8.4 only
+    _OfText = _OfInt = _OfRange = _OfTime = _OfRate = click.ParamType  # generic since click 8.4 only
 
 
 class _VaultName(_OfText):
@@ -52,6 +54,20 @@ class _Size(_OfInt):
         """Refuse a size that cannot be."""
         if size < 0:
             self.fail(f"{value!r} is negative", param, ctx)
+
+
+class _Rate(_OfRate):
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | RateSchedule:
+        if isinstance(value, int | RateSchedule):
+            return value
+        try:
+            return parse_rate(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _PartSize(_Size):
@@ -115,6 +131,9 @@ NAME: Final = click.argument("name", type=_VaultName())
 
 #: Bytes, at least 0.
 SIZE: Final = _Size()
+
+#: Bytes a second, maybe by the time of day.
+RATE: Final = _Rate()
 
 #: Bytes of a part; the error for another size names the nearest valid ones.
 PART_SIZE: Final = _PartSize()

@@ -6,10 +6,13 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
+from aioglacier.core.rate_schedule import RateSchedule, RateWindow
+
 if TYPE_CHECKING:
     from datetime import datetime
 
 _SIZE: Final = re.compile(r"(-?[0-9]+) ?([A-Za-z]*)")
+_HOURS: Final = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)=(.+)")
 _UNITS: Final = {
     "": 1,
     "b": 1,
@@ -36,6 +39,34 @@ def parse_size(text: str) -> int:
         hint = "; M may be MiB or MB, say which" if match and match[2].upper() in {"K", "M", "G", "T"} else ""
         raise ValueError(f"{text!r} is not a size such as 64MiB, 4GiB or 1048576{hint}")
     return int(match[1]) * unit
+
+
+def parse_rate(text: str) -> int | RateSchedule:
+    """Return bytes a second from ``2MB/s``, or a schedule from ``08:00-18:00=2MB/s,20MB/s``.
+
+    The rate without hours counts outside of the hours that are named; ``off`` is no limit.
+    """
+    *windows, last = text.split(",")
+    if "=" in last:
+        windows, last = [*windows, last], "off"
+    otherwise = _parse_one_rate(last)
+    if not windows:
+        if otherwise is None:
+            raise ValueError("'off' limits nothing")
+        return otherwise
+    parsed = []
+    for window in windows:
+        match = _HOURS.fullmatch(window.strip())
+        if match is None:
+            raise ValueError(f"{window!r} is not a rate by the time of day, such as 08:00-18:00=2MB/s")
+        start, stop = (60 * int(match[at]) + int(match[at + 1]) for at in (1, 3))
+        parsed.append(RateWindow(start, stop, _parse_one_rate(match[5])))
+    return RateSchedule(tuple(parsed), otherwise)
+
+
+def _parse_one_rate(text: str) -> int | None:
+    text = text.strip()
+    return None if text == "off" else parse_size(text.removesuffix("/s"))
 
 
 def show_size(size: int) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from aioglacier.core.rate_schedule import RateSchedule
 
 #: The name that requests carry.
 USER_AGENT: Final = "aioglacier"
@@ -83,5 +86,5 @@ class GatewayOptions:
     max_connections: int = 16
     allow_insecure: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
-    bandwidth: int | None = None
+    bandwidth: int | RateSchedule | None = None
     minimum_rate: int = 1024

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.limits import MIB
+from aioglacier.core.rate_schedule import RateSchedule
 from aioglacier.transfer.budget.concurrency import START
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Limits:
             there is less than 1 GiB.
         concurrency: Requests with a body at once, up and down together. Chosen: as many as the path carries,
             which is measured while it is used; at most one for each MiB of ``memory``, and 64.
-        bandwidth: Bytes a second of all bodies together, up and down, at least 1,024. Chosen: no limit.
+        bandwidth: Bytes a second of all bodies together, up and down, at least 1,024; a ``RateSchedule`` has
+            rates by the time of day. Chosen: no limit.
         hash_workers: Processes or threads that hash. Chosen: one for each core, at most 8.
 
     Raises:
@@ -67,7 +69,7 @@ class Limits:
 
     memory: int | None = None
     concurrency: int | None = None
-    bandwidth: int | None = None
+    bandwidth: int | RateSchedule | None = None
     hash_workers: int | None = None
 
     def __post_init__(self) -> None:
@@ -77,6 +79,7 @@ class Limits:
             )
         for name, least in (("concurrency", 1), ("bandwidth", _LEAST_BANDWIDTH), ("hash_workers", 1)):
             value = getattr(self, name)
+            value = value.least if isinstance(value, RateSchedule) else value
             if value is not None and value < least:
                 raise ConfigurationError(f"Limits.{name} is {value}; it must be at least {least:,}")
 

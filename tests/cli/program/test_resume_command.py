@@ -70,7 +70,7 @@ def values(parameter: click.Parameter) -> st.SearchStrategy[str]:
             return st.just(__file__) if kind.file_okay else st.sampled_from(["a folder", "/", "-d"])
     if kind.name == "vault":
         return st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
-    if kind.name == "size":
+    if kind.name in {"size", "rate"}:
         return st.integers(0, 12).map(lambda power: f"{2**power}MiB")
     if kind.name == "time":
         return st.datetimes().map(lambda time: f"{time.replace(year=2026).isoformat()}Z")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aioglacier.cli.render.sizes import (
+    parse_rate,
     parse_size,
     show_count,
     show_exact_size,
@@ -75,3 +76,28 @@ def test_other_quantities_are_shown_for_people() -> None:
         "1 archive",
         "1,024 archives",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("5MB/s", {0: 5_000_000}),
+        ("08:00-18:00=2MB/s", {0: None, 480: 2_000_000, 1080: None}),
+        ("8:00-18:00=2MiB, 22:00-6:00=off, 1000", {480: 2 << 20, 0: None, 420: 1000}),
+    ],
+)
+def test_a_rate_may_depend_on_the_time_of_day(text: str, minutes: dict[int, int | None]) -> None:
+    """Its printed form means the same rate."""
+    rate = parse_rate(text)
+    if isinstance(rate, int):
+        assert rate == minutes[0]
+        return
+    assert {minute: rate.rate_at(minute) for minute in minutes} == minutes
+    assert parse_rate(str(rate)) == rate
+
+
+@pytest.mark.parametrize("text", ["off", "fast", "25:00-26:00=1MB", "08:00=1MB", ""])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    """With an example of one."""
+    with pytest.raises(ValueError, match=r"such as|limits nothing"):
+        parse_rate(text)

@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from aioglacier.core.models import JobId, UploadId
+from aioglacier.core.rate_schedule import RateSchedule, RateWindow
 from aioglacier.core.treehash import hash_part
 from aioglacier.gateway.connect import open_gateway
 from aioglacier.gateway.http.bandwidth import Bandwidth
@@ -51,6 +52,19 @@ async def test_bytes_pass_at_the_rate(rate: int, count: int) -> None:
     for _ in range(10 * rate // count):
         await bandwidth.take(count)
     assert clock.now - began == pytest.approx(9.75, abs=0.01)
+
+
+async def test_a_schedule_changes_the_rate_by_the_time_of_day() -> None:
+    """Each take has the rate of its moment; outside of all windows nothing waits."""
+    clock, minute = Clock(), 8 * 60 + 30
+    schedule = RateSchedule((RateWindow(480, 540, 8000), RateWindow(1380, 60, 800)))
+    bandwidth = Bandwidth(schedule, clock=lambda: clock.now, sleep=clock.sleep, minute=lambda: minute)
+    for minute, largest, seconds in ((480, 1000, 9.75), (1439, 100, 10.0), (720, 512 * KIB, 0.0)):  # noqa: B007
+        assert bandwidth.largest_take == largest
+        began = clock.now
+        for _ in range(80):
+            await bandwidth.take(largest)
+        assert clock.now - began == pytest.approx(seconds, abs=0.3)
 
 
 async def test_an_unused_rate_is_kept_for_a_quarter_of_a_second() -> None:
