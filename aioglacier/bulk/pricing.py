@@ -8,29 +8,40 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aioglacier.core.errors import ConfigurationError
 from aioglacier.core.models import Tier
 from aioglacier.core.prices import Prices
+from aioglacier.core.s3.objects import CLASS_TERMS, RESTORE_TIERS
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from aioglacier.core.s3.objects import StorageClass
+
 _BUILT_IN: Final = Path(__file__).with_name("prices.json")
 
 
-def load_prices(region: str, path: str | os.PathLike[str] | None = None) -> Prices:
+def load_prices(
+    region: str, path: str | os.PathLike[str] | None = None, *, storage_class: StorageClass | None = None
+) -> Prices:
     """Return the prices of a region, from a file or the list that comes with the package.
+
+    They are those of vaults, or of a storage class of S3.
 
     Raises:
         ConfigurationError: The file cannot be read, or is no price list.
     """
     source = _BUILT_IN if path is None else Path(path)
     try:
-        return _read(json.loads(source.read_text(encoding="utf-8")), region)
+        document = json.loads(source.read_text(encoding="utf-8"))
+        values = document["regions"].get(region, {})
+        prices = _read(document, region, values)
+        return prices if storage_class is None else _read_class(prices, values, storage_class)
     except OSError as error:
         raise ConfigurationError(
             f"the price list {str(source)!r} cannot be read: {error.strerror}"
@@ -41,8 +52,7 @@ def load_prices(region: str, path: str | os.PathLike[str] | None = None) -> Pric
         ) from error
 
 
-def _read(document: Any, region: str) -> Prices:
-    values = document["regions"].get(region, {})
+def _read(document: Any, region: str, values: Mapping[str, Any]) -> Prices:
     tiers = {tier: values.get("retrieval", {}).get(tier.value, {}) for tier in Tier}
     return Prices(
         region=region,
@@ -53,6 +63,31 @@ def _read(document: Any, region: str) -> Prices:
         transfer_out_gib=_price(values, "transfer_out_gib"),
         retrieval_gib={tier: _price(prices, "gib") for tier, prices in tiers.items()},
         retrieval_1000={tier: _price(prices, "request_1000") for tier, prices in tiers.items()},
+    )
+
+
+def _read_class(vaults: Prices, region: Mapping[str, Any], storage_class: StorageClass) -> Prices:
+    """Return the prices of a class. One that reads at once has no tiers; its bytes cost as they come."""
+    classes = region.get("classes", {})
+    values = classes.get(storage_class.value, {})
+    read, tiers = values.get("read", {}), RESTORE_TIERS.get(storage_class)
+    if tiers is None:
+        reading, by_gib = _price(read, "gib"), dict.fromkeys(Tier, 0.0)
+        by_request = dict.fromkeys(Tier, _price(read, "request_1000"))
+    else:
+        retrieval, reading = values.get("retrieval", {}), 0.0
+        by_gib = {tier: _price(retrieval.get(tier.value, {}), "gib") for tier in tiers}
+        by_request = {tier: _price(retrieval.get(tier.value, {}), "request_1000") for tier in tiers}
+    return replace(
+        vaults,
+        storage_gib_month=_price(values, "storage_gib_month"),
+        upload_1000=_price(values, "upload_1000"),
+        transfer_out_gib=vaults.transfer_out_gib + reading,
+        retrieval_gib=by_gib,
+        retrieval_1000=by_request,
+        standard_gib_month=_price(classes.get("STANDARD", {}), "storage_gib_month"),
+        storage_class=storage_class.value,
+        terms=CLASS_TERMS[storage_class],
     )
 
 

@@ -1,4 +1,4 @@
-"""The prices of uploads, storage, retrievals and deletions in one region.
+"""The prices of uploads, storage, retrievals and deletions in one region: of vaults, or of a class of S3.
 
 A price that is not known is not a number (``nan``), and so is each sum that needs it: a ``Budget`` with a
 limit refuses it, and ``show`` says that it is unknown. No price is taken from another region.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.core.limits import GIB, MIB, VAULT
+from aioglacier.core.s3.objects import ClassTerms
 
 if TYPE_CHECKING:
     from aioglacier.core.models import Tier
@@ -33,6 +34,9 @@ class Prices:
         transfer_out_gib: A GiB sent to the internet, without the free allowance of an account.
         retrieval_gib: A GiB, by tier.
         retrieval_1000: A thousand retrieval requests, by tier.
+        standard_gib_month: A GiB kept for a month in S3's class STANDARD, as copies of restored objects are.
+        storage_class: The class; ``None`` for vaults.
+        terms: The terms of storage.
     """
 
     region: str
@@ -43,6 +47,14 @@ class Prices:
     transfer_out_gib: float
     retrieval_gib: dict[Tier, float]
     retrieval_1000: dict[Tier, float]
+    standard_gib_month: float = 0.0
+    storage_class: str | None = None
+    terms: ClassTerms = ClassTerms(VAULT.minimum_storage_days, VAULT.archive_overhead)  # noqa: RUF009  # frozen
+
+    @property
+    def name(self) -> str:
+        """The region, and the class if there is one."""
+        return f"{self.region} ({self.storage_class})" if self.storage_class else self.region
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -61,7 +73,11 @@ class Prices:
 
     def month(self, size: int, archives: int = 0) -> float:
         """Return the cost of a month of storage, with the overhead of each archive."""
-        return (size + archives * VAULT.archive_overhead) * self.storage_gib_month / GIB
+        terms = self.terms
+        billed = max(size, archives * terms.smallest) + archives * terms.overhead
+        at_standard = archives * terms.standard_overhead
+        cost = billed * self.storage_gib_month / GIB
+        return cost + at_standard * self.standard_gib_month / GIB if at_standard else cost
 
     def storing(self, size: int, archives: int = 1) -> float:
         """Return the cost of keeping archives for the minimum time, which is charged in any case."""
@@ -79,7 +95,7 @@ class Prices:
 
     def early_deletion(self, size: int, age_days: float, archives: int = 0) -> float:
         """Return the charge for archives deleted at this age: the rest of the minimum time of storage."""
-        rest = max(0.0, VAULT.minimum_storage_days - age_days)
+        rest = max(0.0, self.terms.minimum_days - age_days)
         return self.month(size, archives) * rest / _DAYS_OF_A_MONTH if rest else 0.0
 
     def jobs(self, tier: Tier, size: float, requests: int) -> float:
@@ -93,6 +109,11 @@ class Prices:
     def retrieval(self, tier: Tier, size: int, requests: int) -> float:
         """Return the cost of retrieving bytes by jobs and of downloading them."""
         return self.jobs(tier, size, requests) + self.transfer_out(size) if requests else 0.0
+
+    def restore(self, tier: Tier, size: int, days: int) -> float:
+        """Return the cost of restoring an object, of its copy, and of downloading it once."""
+        copy = size * self.standard_gib_month / GIB * days / _DAYS_OF_A_MONTH if days else 0.0
+        return self.retrieval(tier, size, 1) + copy
 
     def worthwhile_gap(self, tier: Tier) -> int:
         """Return the number of bytes that cost as much to retrieve as one more job."""

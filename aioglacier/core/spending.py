@@ -95,7 +95,7 @@ class Budget:
         if math.isnan(total):
             raise CostLimitError(
                 f"the cost of {what} is unknown: the price list of {prices.seen} has no price for "
-                f"{', '.join(prices.missing)} in {prices.region}; {done}. Give a list of your own with "
+                f"{', '.join(prices.missing)} in {prices.name}; {done}. Give a list of your own with "
                 "--prices FILE, or leave out the limit"
                 if prices.missing
                 else f"the cost of {what} is unknown, because a size is not on record; {done}. Read an "

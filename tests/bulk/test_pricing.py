@@ -10,8 +10,9 @@ import pytest
 
 from aioglacier.bulk.pricing import load_prices
 from aioglacier.core.errors import ConfigurationError
-from aioglacier.core.limits import GIB
+from aioglacier.core.limits import GIB, KIB
 from aioglacier.core.models import Tier
+from aioglacier.core.s3.objects import StorageClass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,3 +75,30 @@ def test_a_price_that_is_no_amount_is_refused(tmp_path: Path, price: object) -> 
     path.write_text(json.dumps({"seen": "x", "currency": "EUR", "regions": regions}))
     with pytest.raises(ConfigurationError, match=r"prices\.json"):
         load_prices("r", path)
+
+
+@pytest.mark.parametrize("storage_class", StorageClass)
+def test_each_class_has_prices_of_its_own(storage_class: StorageClass) -> None:
+    """INTELLIGENT_TIERING has none in the list, and no other region's count for it."""
+    prices = load_prices("us-east-1", storage_class=storage_class)
+    assert prices.name == f"us-east-1 ({storage_class})"
+    assert bool(prices.missing) == (storage_class == StorageClass.INTELLIGENT_TIERING)
+    assert load_prices("eu-north-7", storage_class=storage_class).missing
+
+
+def test_an_object_is_charged_by_the_terms_of_its_class() -> None:
+    """180 days, 32 KiB at the class's price and 8 KiB at that of STANDARD; small ones count as 128 KiB."""
+    deep = load_prices("us-east-1", storage_class=StorageClass.DEEP_ARCHIVE)
+    instant = load_prices("us-east-1", storage_class=StorageClass.GLACIER_IR)
+    assert deep.storing(GIB, 0) == pytest.approx(6 * 0.00099)
+    assert deep.month(0, archives=1) == pytest.approx((32 * 0.00099 + 8 * 0.023) * KIB / GIB)
+    assert instant.month(1, archives=1) == pytest.approx(128 * KIB * 0.004 / GIB)
+    assert deep.early_deletion(GIB, 90) == pytest.approx(3 * 0.00099)
+
+
+def test_a_restore_costs_its_copy_and_reading_at_once_the_bytes() -> None:
+    """A copy is billed as STANDARD; a class that reads at once has no tiers."""
+    glacier = load_prices("us-east-1", storage_class=StorageClass.GLACIER)
+    instant = load_prices("us-east-1", storage_class=StorageClass.GLACIER_IR)
+    assert glacier.restore(Tier.BULK, GIB, 3) == pytest.approx(0.09 + 3 * 0.023 / 30)
+    assert instant.restore(Tier.BULK, GIB, 0) == pytest.approx(0.09 + 0.03 + 0.01 / 1000)

@@ -268,6 +268,7 @@ async def ask_for_restore(context: BucketContext, head: ObjectHead, *, days: int
             days=days if takes_days else None,
             tier=tier,
             storage_class=head.storage_class,
+            size=head.size,
         )
     except RestoreInProgressError:
         return False  # which is what was asked for

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aioglacier.core.limits import KIB
 from aioglacier.core.models import Archive, ObjectFacts, Tier
 
 if TYPE_CHECKING:
@@ -40,6 +41,34 @@ RESTORE_TIERS: Final[Mapping[str, tuple[Tier, ...]]] = {
     StorageClass.GLACIER: (Tier.EXPEDITED, Tier.STANDARD, Tier.BULK),
     StorageClass.DEEP_ARCHIVE: (Tier.STANDARD, Tier.BULK),
     StorageClass.INTELLIGENT_TIERING: (Tier.EXPEDITED, Tier.STANDARD, Tier.BULK),
+}
+
+
+class ClassTerms(NamedTuple):
+    """The terms on which a storage class is billed.
+
+    Attributes:
+        minimum_days: Days that an object is charged for, at least.
+        overhead: Bytes that are added to each object.
+        standard_overhead: Bytes that are added to each object and cost as much as in STANDARD.
+        smallest: Bytes that an object is charged for, at least.
+    """
+
+    minimum_days: int = 0
+    overhead: int = 0
+    standard_overhead: int = 0
+    smallest: int = 0
+
+
+#: The terms of each class (S3 pricing, footnotes; user guide, "Comparing the Amazon S3 storage classes").
+CLASS_TERMS: Final[Mapping[StorageClass, ClassTerms]] = {
+    StorageClass.STANDARD: ClassTerms(),
+    StorageClass.STANDARD_IA: ClassTerms(30, smallest=128 * KIB),
+    StorageClass.ONEZONE_IA: ClassTerms(30, smallest=128 * KIB),
+    StorageClass.INTELLIGENT_TIERING: ClassTerms(),
+    StorageClass.GLACIER_IR: ClassTerms(90, smallest=128 * KIB),
+    StorageClass.GLACIER: ClassTerms(90, 32 * KIB, 8 * KIB),
+    StorageClass.DEEP_ARCHIVE: ClassTerms(180, 32 * KIB, 8 * KIB),
 }
 
 

@@ -25,7 +25,9 @@ from aioglacier.core.errors import (
     UploadNotFoundError,
 )
 from aioglacier.core.limits import S3
+from aioglacier.core.models import Tier
 from aioglacier.core.s3.object_checks import check_restore, check_settings
+from aioglacier.core.spending import Charge
 from aioglacier.gateway.contract.operation import Operation, Performer, Recovery, Rule
 from aioglacier.gateway.contract.row_columns import argument, fixed, nothing, text, write_date
 from aioglacier.gateway.http.signing import PAYLOAD_HASH_HEADER, UNSIGNED_PAYLOAD
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.core.models import Page, Tier, UploadId
+    from aioglacier.core.models import Page, UploadId
     from aioglacier.core.ranges import ByteRange
     from aioglacier.core.s3.objects import (
         BucketDescription,
@@ -90,6 +92,10 @@ def _whole_checksum(arguments: Arguments) -> dict[str, str]:
         "x-amz-checksum-type": "FULL_OBJECT",
         answers.checksum_header(checksum.algorithm): documents.write_checksum(checksum),
     }
+
+
+def _charge_restore(arguments: Arguments) -> Charge:
+    return Charge(tier=arguments.get("tier") or Tier.STANDARD, retrieved=arguments.get("size"))
 
 
 def _restore_request(arguments: Arguments) -> bytes:
@@ -218,6 +224,7 @@ class S3Gateway(Performer):
         missing=BucketNotFoundError,
         # A repetition that finds an object under the key cannot tell whose it is.
         rule=Rule(recovery=Recovery.SAY_UNKNOWN, passes=ObjectConflictError),
+        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes, archives=1),
     )
     async def put_object(
         self,
@@ -354,6 +361,7 @@ class S3Gateway(Performer):
         document=_restore_request,
         missing=ObjectNotFoundError,
         rule=Rule(shown_by=RestoreInProgressError),
+        charge=_charge_restore,
     )
     async def restore_object(
         self,
@@ -364,11 +372,12 @@ class S3Gateway(Performer):
         tier: Tier | None = None,
         storage_class: str | None = None,
         version_id: str | None = None,
+        size: int | None = None,
     ) -> bool | None:
         """Ask for a copy that can be read for ``days``, or for another life of the one that is there.
 
-        ``storage_class`` is not sent: if it is given, a tier that the class lacks is refused here, since
-        services do not refuse it. A faster tier speeds a running restore up.
+        ``size`` and ``storage_class`` are not sent. The price depends on the size, and a tier that the class
+        lacks is refused here, since services do not refuse it. A faster tier speeds a running restore up.
 
         Returns:
             Whether a restore began. ``False``: there is a copy, which now lives as asked. ``None``: from a
@@ -396,6 +405,7 @@ class S3Gateway(Performer):
         },
         missing=BucketNotFoundError,
         rule=Rule(recovery=Recovery.FIND_UPLOAD),
+        charge=lambda _: Charge(uploads=1, archives=1),
     )
     async def create_multipart_upload(
         self, bucket: BucketRef, key: str, *, settings: ObjectSettings, algorithm: ChecksumAlgorithm
@@ -413,6 +423,7 @@ class S3Gateway(Performer):
         headers=_BODY,
         largest_body=S3.max_body_size,
         missing=UploadNotFoundError,
+        charge=lambda arguments: Charge(uploads=1, stored=arguments["body"].nbytes),
     )
     async def upload_part(
         self,
@@ -448,6 +459,7 @@ class S3Gateway(Performer):
         is_slow=True,
         # AWS answers a repetition with the same object for a while, other services with an error.
         rule=Rule(recovery=Recovery.SAY_UNKNOWN),
+        charge=lambda _: Charge(uploads=1),
     )
     async def complete_multipart_upload(
         self,
