@@ -84,6 +84,7 @@ S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
     ("GET", "bucket", "notification"): S3Operation(settings.get_bucket_notification_configuration),
     ("PUT", "bucket", "notification"): S3Operation(settings.put_bucket_notification_configuration),
     ("GET", "bucket", "object-lock"): S3Operation(settings.get_object_lock_configuration),
+    ("PUT", "bucket", "object-lock"): S3Operation(settings.put_object_lock_configuration),
     ("GET", "bucket", "versioning"): S3Operation(settings.get_bucket_versioning),
     ("PUT", "object", ""): S3Operation(objects.put_object, takes_bytes=True),
     ("HEAD", "object", ""): S3Operation(reading.head_object),

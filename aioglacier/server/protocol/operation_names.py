@@ -72,6 +72,7 @@ S3_OPERATION_NAMES: Final = (
     "PutBucketNotificationConfiguration",
     "PutObject",
     "PutObjectLegalHold",
+    "PutObjectLockConfiguration",
     "PutObjectRetention",
     "PutObjectTagging",
     "RestoreObject",

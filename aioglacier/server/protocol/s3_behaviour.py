@@ -26,6 +26,9 @@ MAX_TAG_VALUE_LENGTH: Final = 256
 #: API, "ListObjectsV2", "ListParts", "ListMultipartUploads", "DeleteObjects", "GetObjectAttributes".
 MAX_PAGE: Final = 1000
 
+#: User Guide, "Object Lock considerations": the longest default retention.
+MAX_LOCK_YEARS: Final = 100
+
 #: The longest document: a completion of 10,000 parts with a checksum each has 1.8 MB (choice).
 MAX_DOCUMENT_SIZE: Final = 4 * MIB
 

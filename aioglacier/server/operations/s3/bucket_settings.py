@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from aioglacier.server.operations.s3.object_records import has_locks, read_default_retention
 from aioglacier.server.protocol.s3_refusals import S3RefusalError
 from aioglacier.server.requests.call import NO_CONTENT, Answer
 from aioglacier.server.requests.s3_call import document, find_bucket
@@ -79,7 +80,26 @@ async def get_object_lock_configuration(call: S3Call) -> Answer:
     content = await call.read(partial(_load, call=call, kind="object-lock"))
     if content is None:
         raise S3RefusalError("ObjectLockConfigurationNotFoundError", BucketName=call.bucket)
+    if content:
+        return Answer(200, {"Content-Type": "application/xml"}, content.encode())
     return document("ObjectLockConfiguration", {"ObjectLockEnabled": "Enabled"})
+
+
+async def put_object_lock_configuration(call: S3Call) -> Answer:
+    """PutObjectLockConfiguration: the default retention of a bucket that was created with Object Lock."""
+    wish = call.need_document("ObjectLockConfiguration")
+    if wish.value("ObjectLockEnabled") != "Enabled":
+        raise S3RefusalError("MalformedXML")
+    if wish.find("Rule") is not None:
+        read_default_retention(wish)
+    await call.commit(partial(_save_lock, call=call))
+    return Answer(200)
+
+
+def _save_lock(db: sqlite3.Connection, call: S3Call) -> None:
+    if not has_locks(db, find_bucket(db, call)):  # S3 wants versions first, which this server has not
+        raise S3RefusalError("InvalidBucketState")
+    _save(db, call, "object-lock", _text(call))
 
 
 async def get_bucket_versioning(call: S3Call) -> Answer:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aioglacier.server.operations.s3.object_traits import Traits
-from aioglacier.server.protocol import payload_checksums as checksums, s3_behaviour as behaviour
+from aioglacier.server.protocol import (
+    payload_checksums as checksums,
+    s3_behaviour as behaviour,
+    xml_format as xml,
+)
 from aioglacier.server.protocol.payload_checksums import ALGORITHMS
-from aioglacier.server.protocol.s3_refusals import S3RefusalError
+from aioglacier.server.protocol.s3_refusals import S3RefusalError, bad_argument
 from aioglacier.server.requests.s3_call import find_bucket
 from aioglacier.server.state import object_bodies
 
@@ -68,6 +72,9 @@ def add_object(db: sqlite3.Connection, call: S3Call, new: NewObject) -> None:
     bucket = find_bucket(db, call)
     old = current_object(db, bucket, call.key)
     check_write(call, old)
+    if new.traits.lock_until is None and (retention := _default_retention(db, bucket)) is not None:
+        new.traits.lock_mode, milliseconds = retention
+        new.traits.lock_until = call.now + milliseconds
     if (new.traits.lock_until is not None or new.traits.is_held) and not has_locks(db, bucket):
         raise S3RefusalError("InvalidRequest", "Bucket is missing Object Lock Configuration")
     if old is not None:
@@ -98,6 +105,33 @@ def has_locks(db: sqlite3.Connection, bucket: int) -> bool:
     """Return whether objects of a bucket can be locked."""
     found = db.execute("SELECT 1 FROM bucket_documents WHERE bucket = ? AND kind = 'object-lock'", (bucket,))
     return found.fetchone() is not None
+
+
+def _default_retention(db: sqlite3.Connection, bucket: int) -> tuple[str, int] | None:
+    """Return the mode and milliseconds for which a bucket locks each new object, if it does."""
+    row = db.execute(
+        "SELECT content FROM bucket_documents WHERE bucket = ? AND kind = 'object-lock'", (bucket,)
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    configuration = xml.read(row[0].encode(), "ObjectLockConfiguration")
+    return read_default_retention(configuration) if configuration.find("Rule") is not None else None
+
+
+def read_default_retention(configuration: xml.Element) -> tuple[str, int]:
+    """Return the mode and milliseconds of an Object Lock configuration's rule.
+
+    Raises:
+        S3RefusalError: It is no rule.
+    """
+    rule = configuration.find("Rule", "DefaultRetention")
+    mode, days, years = (rule and rule.value(name) for name in ("Mode", "Days", "Years"))
+    if mode not in {"GOVERNANCE", "COMPLIANCE"} or (days is None) == (years is None):
+        raise S3RefusalError("MalformedXML")
+    count = days or years or ""
+    if not (count.isascii() and count.isdecimal()) or not 0 < int(count) <= behaviour.MAX_LOCK_YEARS * 365:
+        raise bad_argument("Days" if days else "Years", count, "Default retention period must be positive")
+    return mode, int(count) * (1 if days else 365) * DAY_MS
 
 
 def remove_object(db: sqlite3.Connection, call: S3Call, row: sqlite3.Row) -> None:

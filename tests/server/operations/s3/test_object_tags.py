@@ -57,6 +57,29 @@ def test_a_governance_lock_can_be_bypassed(locked: Bucket, depot: ServedGlacier)
     locked.delete_object(Key="k", BypassGovernanceRetention=True)
 
 
+def test_a_bucket_locks_each_new_object(locked: Bucket, bucket: Bucket, depot: ServedGlacier) -> None:
+    """The default retention is of the bucket; a request's own goes first."""
+    rule = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 10}}
+    wish = {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", "Rule": rule}}
+    locked.put_object_lock_configuration(**wish)
+    assert (
+        locked.get_object_lock_configuration()["ObjectLockConfiguration"] == wish["ObjectLockConfiguration"]
+    )
+    locked.put_object(Key="k", Body=b"x")
+    until = depot.now + timedelta(days=1)
+    locked.put_object(Key="own", Body=b"x", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=until)
+    assert locked.head_object(Key="own")["ObjectLockMode"] == "GOVERNANCE"
+    depot.advance(timedelta(days=9))
+    locked.delete_object(Key="own")
+    assert locked.refused("delete_object", Key="k") == (403, "AccessDenied")
+    depot.advance(timedelta(days=2))
+    locked.delete_object(Key="k")
+    assert bucket.refused("put_object_lock_configuration", **wish) == (409, "InvalidBucketState")
+    for wrong in ({"Mode": "NONE", "Days": 1}, {"Mode": "GOVERNANCE"}):
+        wish["ObjectLockConfiguration"]["Rule"] = {"DefaultRetention": wrong}
+        assert locked.refused("put_object_lock_configuration", **wish) == (400, "MalformedXML")
+
+
 def test_a_hold_is_set_and_lifted(locked: Bucket, bucket: Bucket) -> None:
     """A bucket without Object Lock has neither."""
     locked.put_object(Key="k", Body=b"x")
