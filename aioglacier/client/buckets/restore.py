@@ -110,7 +110,11 @@ class Restore:
 
     @asynccontextmanager
     async def open_reader(
-        self, byte_range: ByteRange | tuple[int, int] | None = None, *, unverified: bool = False
+        self,
+        byte_range: ByteRange | tuple[int, int] | None = None,
+        *,
+        unverified: bool = False,
+        raw: bool = False,
     ) -> AsyncIterator[ArchiveReader]:
         """Open the object, or a half-open range of it that counts from the start of what was retrieved.
 
@@ -122,23 +126,25 @@ class Restore:
             byte_range: The range; ``None`` for all.
             unverified: Also give bytes that cannot be verified: of an object without checksums that are known
                 here, or a range of one with a checksum of the whole.
+            raw: Verify nothing, and fetch no more than the range and up to a MiB on either side, for a caller
+                with hashes of its own.
 
         Raises:
             IntegrityError: Bytes differed from their checksums, or cannot be verified.
             NotRetrievedError: The object is not restored.
             InvalidRangeError: The range begins past the end.
         """
-        head, known = await self._know()
+        head, known = (await self._readable_head(), ObjectProofs()) if raw else await self._know()
         with self._context.naming(self.key):
             base = checked_range(self._range, head.size)
             inside = checked_range(byte_range, base.size)
             wanted = inside
             if head.size:
                 wanted = ByteRange(base.start + inside.start, base.start + inside.stop)
-            self._check_proven(head, known, wanted, unverified=unverified)
+            self._check_proven(head, known, wanted, unverified=unverified or raw)
             if not known.by_range and wanted.size < head.size:
                 known = ObjectProofs()  # a checksum of the whole says nothing about a range
-            output = await self._output(head, known, allows_unverified=unverified)
+            output = await self._output(head, known, allows_unverified=unverified or raw)
             async with open_reader(output, self._context.resources, wanted) as reader:
                 yield reader
 
@@ -204,12 +210,17 @@ class Restore:
             raise not_retrieved(self.bucket, head)
         return None
 
-    async def _know(self) -> tuple[ObjectHead, ObjectProofs]:
-        """Return the object, which can be read, and what is known to verify it by."""
+    async def _readable_head(self) -> ObjectHead:
         head = await self._head()
         with self._context.naming(self.key):
             if not is_readable(head):
                 raise not_retrieved(self.bucket, head)
+        return head
+
+    async def _know(self) -> tuple[ObjectHead, ObjectProofs]:
+        """Return the object, which can be read, and what is known to verify it by."""
+        head = await self._readable_head()
+        with self._context.naming(self.key):
             parts: list[UploadedObjectPart] = []
             if head.checksum is not None and head.checksum.parts is not None:
                 gateway = self._context.gateway
