@@ -29,7 +29,7 @@ from aioglacier.catalog.archive_rows import (
     suspect_archives,
     trust_archives,
 )
-from aioglacier.catalog.object_rows import find_object_facts
+from aioglacier.catalog.object_rows import LIST_OBJECTS, find_object_facts
 from aioglacier.catalog.records import (
     ArchiveKind,
     ArchiveNumber,
@@ -214,6 +214,13 @@ class Archives(Records):
 
         found = await self._database.read(question)
         return found[0] if found else None
+
+    async def list_objects(self, key: VaultKey) -> list[tuple[ArchiveId, int, str | None]]:
+        """Return the key, size and etag of every object on record as stored; ``None`` for an unknown etag."""
+        rows = await self._database.read(
+            lambda connection: connection.rows(LIST_OBJECTS, (find_vault(connection, key),))
+        )
+        return [(ArchiveId(id_), size, etag) for id_, size, etag in rows]
 
     async def object_facts(self, key: VaultKey, archive_id: ArchiveId) -> ObjectFacts | None:
         """Return the facts of an object in a bucket; ``None`` if they are not on record."""

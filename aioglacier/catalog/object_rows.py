@@ -22,6 +22,11 @@ _FIND: Final = (
     "(SELECT number FROM archives WHERE place = ? AND archive_id = ?)"
 )
 
+LIST_OBJECTS: Final = (
+    "SELECT a.archive_id, a.size, o.etag FROM archives AS a LEFT JOIN objects AS o ON o.archive = a.number "
+    "WHERE a.place = ? AND a.state = 'stored'"
+)
+
 
 def keep_object_facts(connection: Connection, archive: ArchiveNumber, facts: ObjectFacts) -> None:
     """Record the facts of an object, or change them: another object may have taken the key."""
