@@ -9,22 +9,23 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from aioglacier.transfer.upload.writer import ArchiveWriter, UploadOptions, open_engine
+from aioglacier.transfer.upload.writer import ArchiveWriter, open_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from aioglacier.catalog import UploadRecord
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
 
 
 @asynccontextmanager
 async def open_in_parts(
-    context: RecordedVault,
+    context: RecordedPlace,
     description: str,
     part_size: int,
     *,
+    name: str = "",
     note: Callable[[UploadRecord], Awaitable[None]] | None = None,
     keep_unfinished: bool = False,
     continued: tuple[UploadRecord, Mapping[int, bytes]] | None = None,
@@ -32,9 +33,10 @@ async def open_in_parts(
     """Begin or continue an upload. Leaving the block before ``complete`` makes no archive.
 
     Args:
-        context: The vault.
+        context: The place.
         description: A unique description.
         part_size: The size of the parts.
+        name: A unique name, for a place that keeps archives by their names.
         note: Records more before the upload begins.
         keep_unfinished: Keep an unfinished upload at the service instead of aborting it.
         continued: An open upload, and the tree hashes of its parts by offset. The caller writes it from its
@@ -43,13 +45,15 @@ async def open_in_parts(
     Raises:
         InvalidPlanError: Part size and memory limit do not go together. Nothing was sent.
     """
-    options = UploadOptions(context.name, description, part_size, keep_unfinished=keep_unfinished)
+    options = context.upload_options(
+        description, name=name, part_size=part_size, keep_unfinished=keep_unfinished
+    )
     known: Mapping[int, bytes] = {}
     if continued is not None:
         upload, known = continued
     else:
         upload = await context.catalog.uploads.record_intent(
-            context.key, part_size=part_size, description=description
+            context.key, part_size=part_size, description=description, target=options.target
         )
         if note is not None:
             await note(upload)

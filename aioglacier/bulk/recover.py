@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
     from aioglacier.catalog.records import UploadNumber
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive, ArchiveId
     from aioglacier.core.spending import Budget
@@ -143,9 +143,7 @@ class FolderRecovery:
     for each member.
     """
 
-    def __init__(
-        self, place: Vault | FolderPlace, budget: Budget, options: RecoveryOptions | None = None
-    ) -> None:
+    def __init__(self, place: Vault | Bucket, budget: Budget, options: RecoveryOptions | None = None) -> None:
         self._done = Recovered()
         self._hosts: dict[str, str] = {}
         self._options = options or RecoveryOptions()
@@ -383,7 +381,12 @@ class FolderRecovery:
             tree = await self._open_tree(identity, root)
             settings = {"recovered": archive.id, "recipients": names, "is_encrypted": is_sealed}
             run = await catalog.runs.begin(tree, "sync", settings, started=archive.created)
-            upload = await uploads.record_intent(key, part_size=PART_SIZE, description=archive.description)
+            upload = await uploads.record_intent(
+                key,
+                part_size=PART_SIZE,
+                description=archive.description,
+                target=self._place.target_of(archive.id),
+            )
             async with catalog.lock_source(key, upload.nonce):  # or it would be taken for a dead one
                 await catalog.bundles.record(tree, run, BundleRecord(upload.number, "file", None, None, 1))
                 try:

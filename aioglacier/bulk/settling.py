@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entry_records import TreeRecord
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
 
 #: The end of a run that was cancelled is recorded all the same, within this time.
 _RECORDING_SECONDS: Final = 5.0
 
 
-async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[OutcomeUnknownError]:
+async def settle_folder(context: RecordedPlace, tree: TreeRecord) -> list[OutcomeUnknownError]:
     """Settle the unfinished uploads of a folder. Return those whose outcome is not known yet."""
     catalog = context.catalog
     unknown: list[OutcomeUnknownError] = []
@@ -41,7 +41,7 @@ async def settle_folder(context: RecordedVault, tree: TreeRecord) -> list[Outcom
     return unknown
 
 
-async def drop_fruitless_versions(context: RecordedVault, tree: TreeRecord) -> None:
+async def drop_fruitless_versions(context: RecordedPlace, tree: TreeRecord) -> None:
     """Remove the versions of uploads that came to nothing, before a restore or verify reads the folder.
 
     While a ``sync`` runs nothing is touched: its versions count once their archives are proven.
@@ -54,7 +54,7 @@ async def drop_fruitless_versions(context: RecordedVault, tree: TreeRecord) -> N
             await catalog.bundles.drop_fruitless(tree)
 
 
-async def _settle(context: RecordedVault, record: UploadRecord) -> bool:
+async def _settle(context: RecordedPlace, record: UploadRecord) -> bool:
     """Return whether the upload has become an archive; if not, end it."""
     match await find_outcome(context, record):
         case Made(made) | Gone(made):
@@ -67,7 +67,7 @@ async def _settle(context: RecordedVault, record: UploadRecord) -> bool:
 
 @asynccontextmanager
 async def recording_run(
-    context: RecordedVault,
+    context: RecordedPlace,
     tree: TreeRecord,
     kind: str,
     settings: Mapping[str, Any],

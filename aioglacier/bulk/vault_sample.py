@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.places.folder_place import Retriever
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entry_records import Entry, TreeRecord
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
 
 
 class Leaf(NamedTuple):
@@ -44,7 +44,7 @@ class VaultSample:
 
     def __init__(
         self,
-        context: RecordedVault,
+        context: RecordedPlace,
         retriever: Retriever,
         findings: list[Finding],
         *,

@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioglacier.bulk.formats.age import Identities
-    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.scan import Found
     from aioglacier.catalog import ArchiveRecord
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry, TreeRecord
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.spending import Budget
 
@@ -120,7 +120,7 @@ class FolderVerify:
 
     def __init__(
         self,
-        place: Vault | FolderPlace,
+        place: Vault | Bucket,
         directory: str | os.PathLike[str],
         budget: Budget,
         options: VerifyOptions | None = None,

@@ -25,11 +25,14 @@ from tests.cli.conftest import program  # noqa: F401  # a fixture here, too
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from aioglacier.bulk import SyncSnapshot
     from aioglacier.bulk.recover import Recovered
     from aioglacier.bulk.restore.restore import RestoreSnapshot
+    from aioglacier.client.buckets.bucket import Bucket
+    from aioglacier.client.glacier import Glacier
     from aioglacier.client.vault import Vault
 
 MIB = 1024 * 1024
@@ -128,27 +131,44 @@ def make_tree(root: Path, *, files: int = 40, seed: int = 1) -> Path:
 
 
 class Place:
-    """A local Glacier and a catalog, in a folder."""
+    """A local Glacier and a catalog, in a folder, with a vault or a bucket of one class."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, storage_class: str | None = None) -> None:
         self.glacier = folder / "glacier"
         self.catalog = folder / "catalog.db"
+        self.storage_class = storage_class
 
     @asynccontextmanager
     async def vault(self) -> AsyncIterator[Vault]:
         """The vault, over a connection of its own."""
+        async with self._connect() as glacier:
+            yield await glacier.create_vault("folders")
+
+    @asynccontextmanager
+    async def bucket(self) -> AsyncIterator[Bucket]:
+        """The bucket below a prefix, over a connection of its own."""
+        async with self._connect() as glacier:
+            await glacier.create_bucket("folders")
+            yield glacier.bucket("folders", self.storage_class, "below/")
+
+    def open(self) -> AbstractAsyncContextManager[Vault | Bucket]:
+        """The vault or the bucket, whichever this place has."""
+        return self.vault() if self.storage_class is None else self.bucket()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator[Glacier]:
         async with (
             Catalog.open(self.catalog) as catalog,
             aioglacier.connect(
                 endpoint_url=f"local:{self.glacier}", catalog=catalog, hash_in="threads"
             ) as glacier,
         ):
-            yield await glacier.create_vault("folders")
+            yield glacier
 
     async def sync(self, root: Path, **options: Any) -> SyncSnapshot:
         """Take a folder there; nothing may fail."""
-        async with self.vault() as vault:
-            sync = FolderSync(vault, root, SyncOptions(**options))
+        async with self.open() as opened:
+            sync = FolderSync(opened, root, SyncOptions(**options))
             done = await sync.run()
             assert sync.failures == []
             assert sync.unknown == []
@@ -158,9 +178,9 @@ class Place:
         self, target: Path, *, max_cost: float | None = None, **options: Any
     ) -> RestoreSnapshot:
         """Bring a folder back; nothing may fail."""
-        async with self.vault() as vault:
+        async with self.open() as opened:
             budget = Budget(load_prices("us-east-1"), max_cost)
-            restore = FolderRestore(vault, target, budget, RestoreOptions(**options))
+            restore = FolderRestore(opened, target, budget, RestoreOptions(**options))
             done = await restore.run()
             assert restore.failures == []
             return done
@@ -199,16 +219,16 @@ PRICES = load_prices("us-east-1")
 
 async def restore(place: Place, target: Path, **options: Any) -> FolderRestore:
     """A restore that was run, whatever failed."""
-    async with place.vault() as vault:
-        restore = FolderRestore(vault, target, Budget(PRICES), RestoreOptions(**options))
+    async with place.open() as opened:
+        restore = FolderRestore(opened, target, Budget(PRICES), RestoreOptions(**options))
         await restore.run()
         return restore
 
 
 async def troubles(place: Place, tree: Path) -> set[tuple[Trouble, str]]:
     """Return the findings of a comparison."""
-    async with place.vault() as vault:
-        verify = FolderVerify(vault, tree, Budget(PRICES))
+    async with place.open() as opened:
+        verify = FolderVerify(opened, tree, Budget(PRICES))
         await verify.run()
         return {(trouble, what) for trouble, what in verify.findings}
 
@@ -234,9 +254,9 @@ def key(tmp_path: Path) -> Key:
 
 async def verify(place: Place, tree: Path, *, max_cost: float | None = None, **options: Any) -> FolderVerify:
     """A comparison that was run."""
-    async with place.vault() as vault:
+    async with place.open() as opened:
         found = FolderVerify(
-            vault, tree, Budget(load_prices("us-east-1"), max_cost), VerifyOptions(**options)
+            opened, tree, Budget(load_prices("us-east-1"), max_cost), VerifyOptions(**options)
         )
         await found.run()
         return found
@@ -271,8 +291,8 @@ async def take_inventory(place: Place) -> None:
 
 async def recover(place: Place, *, max_cost: float | None = None, **options: Any) -> Recovered:
     """Learn what is in the vault."""
-    async with place.vault() as vault:
+    async with place.open() as opened:
         recovery = FolderRecovery(
-            vault, Budget(load_prices("us-east-1"), max_cost), RecoveryOptions(**options)
+            opened, Budget(load_prices("us-east-1"), max_cost), RecoveryOptions(**options)
         )
         return await recovery.run()

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from aioglacier.core.models import Archive, ArchiveId, Tier
+    from aioglacier.core.models import Archive, ArchiveId, ObjectTarget, Tier
     from aioglacier.core.ranges import ByteRange
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.download.download import Download
     from aioglacier.transfer.download.reader import ArchiveReader
 
@@ -99,7 +99,7 @@ class FolderPlace(Protocol):
     """A vault or a bucket that keeps folders."""
 
     @property
-    def context(self) -> RecordedVault:
+    def context(self) -> RecordedPlace:
         """The place with its records."""
         ...
 
@@ -136,6 +136,10 @@ class FolderPlace(Protocol):
 
     async def read_sidecar(self, archive_id: ArchiveId) -> bytes | None:
         """Return the sidecar of an archive; ``None`` if it has none."""
+        ...
+
+    def target_of(self, archive_id: ArchiveId) -> ObjectTarget | None:
+        """Return what an upload's record says of an archive that is there; ``None`` if nothing."""
         ...
 
     async def take_stock(self) -> None:

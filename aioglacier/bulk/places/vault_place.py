@@ -60,6 +60,9 @@ class VaultPlace:
     async def read_sidecar(self, archive_id: ArchiveId) -> None:
         """See ``FolderPlace``."""
 
+    def target_of(self, archive_id: ArchiveId) -> None:
+        """See ``FolderPlace``."""
+
     async def take_stock(self) -> None:
         """See ``FolderPlace``; only an inventory lists a vault, and takes hours."""
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entry_records import StoredEntry
     from aioglacier.core.models import ArchiveId
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
 
 _log: Final = logging.getLogger("aioglacier.bulk")
 
@@ -79,7 +79,7 @@ class Fetcher:
 
     def __init__(
         self,
-        context: RecordedVault,
+        context: RecordedPlace,
         version: FolderVersion,
         retriever: Retriever,
         open_placer: Callable[[], Placer],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.restore.restore_options import RestoreOptions
     from aioglacier.bulk.restore.retrieval_plan import Retrieval
     from aioglacier.catalog.folders.entry_records import Entry, StoredEntry, TreeRecord
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
 
 
 class FolderVersion:
@@ -33,7 +33,7 @@ class FolderVersion:
     """
 
     def __init__(
-        self, context: RecordedVault, tree: TreeRecord, run: RunNumber | None, selection: Selection
+        self, context: RecordedPlace, tree: TreeRecord, run: RunNumber | None, selection: Selection
     ) -> None:
         self.selection = selection
         self.aliases: dict[bytes, list[bytes]] = {}
@@ -46,7 +46,7 @@ class FolderVersion:
         self._run = run
 
     @classmethod
-    async def find(cls, context: RecordedVault, options: RestoreOptions) -> FolderVersion:
+    async def find(cls, context: RecordedPlace, options: RestoreOptions) -> FolderVersion:
         """Return the folder that is asked for.
 
         Raises:

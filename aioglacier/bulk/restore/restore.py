@@ -37,7 +37,7 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
-    from aioglacier.bulk.places.folder_place import FolderPlace
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.spending import Budget
 
@@ -80,7 +80,7 @@ class FolderRestore:
 
     def __init__(
         self,
-        place: Vault | FolderPlace,
+        place: Vault | Bucket,
         directory: str | os.PathLike[str],
         budget: Budget,
         options: RestoreOptions | None = None,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from aioglacier.catalog.streams import StreamRecord
     from aioglacier.client.vault import Vault
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.upload.sources import ByteSource
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
@@ -260,7 +260,7 @@ class _KeptStream:
         unfinished: The open upload of the next piece.
     """
 
-    def __init__(self, context: RecordedVault, record: StreamRecord) -> None:
+    def __init__(self, context: RecordedPlace, record: StreamRecord) -> None:
         self.context = context
         self.record = record
         self.manifest_description = describe_manifest(record.nonce, record.description)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from aioglacier.bulk.formats.age import AGE
-from aioglacier.bulk.formats.folder_descriptions import describe_file
+from aioglacier.bulk.formats.folder_descriptions import describe_file, name_file
 from aioglacier.bulk.sync.folder_files import hash_file, look_at_file, new_version, reading
 from aioglacier.bulk.sync.seal_files import archive_sealed
 from aioglacier.bulk.sync.stored_contents import Touched, point_to, touch
@@ -39,7 +39,6 @@ from aioglacier.files.reading import FileIdentity
 from aioglacier.files.unreadable import source_changed
 from aioglacier.recorded.resume import ResumedUpload, open_or_resume
 from aioglacier.tasks.threads import run_in_thread
-from aioglacier.transfer.upload.writer import UploadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -192,7 +191,7 @@ class BigFiles:
     async def _archive(self, tree: TreeRecord, run: RunNumber, found: Found, *, restart: bool) -> Archive:
         context, catalog = self._context, self._context.catalog
         description = describe_file(new_version(found, tree.number, run), self._root, tree.identity)
-        options = UploadOptions(context.name, description, keep_unfinished=True)
+        options = context.upload_options(description, name=name_file(found.path), keep_unfinished=True)
         path = os.path.join(self._root, os.fsdecode(found.path))  # noqa: PTH118  # of any bytes
         # The upload opens the file by its path, and a folder on the way may be a link by then. So the file is
         # compared with the one below the folder, before anything is begun for it and when it is open.
@@ -201,7 +200,9 @@ class BigFiles:
             there = FileIdentity.of(await run_in_thread(partial(os.stat, path)))
         if field := expected.difference(there):
             raise source_changed(path, field)
-        async with open_or_resume(context, path, options, restart=restart, in_parts=True) as upload:
+        async with open_or_resume(
+            context, path, options, restart=restart, in_parts=True, takes_any_key=True
+        ) as upload:
             if field := expected.difference(upload.file.identity):
                 raise source_changed(path, field)
             with self._showing(found.path) as show:

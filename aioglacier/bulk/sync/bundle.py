@@ -18,7 +18,7 @@ import anyio
 from aioglacier.bulk.formats.age import AGE, sealing_encoder
 from aioglacier.bulk.formats.bundle_format import PART_SIZE, BundleTrailer, encode_trailer
 from aioglacier.bulk.formats.bundle_index import encode_page, index_lines
-from aioglacier.bulk.formats.folder_descriptions import describe_bundle
+from aioglacier.bulk.formats.folder_descriptions import describe_bundle, name_bundle
 from aioglacier.bulk.formats.zstd import compressor
 from aioglacier.bulk.in_parts import open_in_parts
 from aioglacier.bulk.sync.pacing import PacedWriter, Patience
@@ -232,7 +232,8 @@ async def open_bundle(
         await context.catalog.bundles.record(tree, run, records[0])
 
     description = describe_bundle(tree.root if recipients is None else None)
-    async with open_in_parts(context, description, context.part_size(PART_SIZE), note=note) as (_, writer):
+    part_size = context.part_size(PART_SIZE)
+    async with open_in_parts(context, description, part_size, name=name_bundle(), note=note) as (_, writer):
         yield BundleWriter(place, tree, run, records[0], PacedWriter(writer, patience), recipients)
 
 

@@ -15,7 +15,7 @@ import anyio.from_thread
 
 from aioglacier.bulk.formats.age import AGE, BLOCK
 from aioglacier.bulk.formats.attributes import read_attributes
-from aioglacier.bulk.formats.folder_descriptions import describe_sealed_file
+from aioglacier.bulk.formats.folder_descriptions import describe_sealed_file, name_file
 from aioglacier.bulk.in_parts import open_in_parts
 from aioglacier.bulk.sync.folder_files import found_again, new_version, open_file, reading
 from aioglacier.catalog.folders.entry_records import BundleRecord
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from aioglacier.catalog import UploadRecord
     from aioglacier.catalog.folders.entry_records import Entry, RunNumber, TreeRecord
     from aioglacier.core.models import Archive
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
     from aioglacier.transfer.upload.writer import ArchiveWriter
 
 
 async def archive_sealed(
-    context: RecordedVault,
+    context: RecordedPlace,
     tree: TreeRecord,
     run: RunNumber,
     found: Found,
@@ -67,7 +67,9 @@ async def archive_sealed(
 
     part_size = choose_part_size(most)
     try:
-        async with open_in_parts(context, describe_sealed_file(), part_size, note=record) as (upload, writer):
+        async with open_in_parts(
+            context, describe_sealed_file(), part_size, name=name_file(None), note=record
+        ) as (upload, writer):
             show(writer)
             entry = await run_in_thread(partial(_seal, root, found, tree, run, recipients, writer))
             await catalog.entries.add([entry._replace(upload=upload.number, encryption=AGE)])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.catalog.folders.entries import Entries
     from aioglacier.catalog.folders.entry_records import Entry, StoredContent
-    from aioglacier.recorded.vault_context import RecordedVault
+    from aioglacier.recorded.place_context import RecordedPlace
 
 
 class Touched(NamedTuple):
@@ -32,7 +32,7 @@ class StoredContents:
         linked: Versions that point to content which was stored under another path.
     """
 
-    def __init__(self, context: RecordedVault, recipients: Recipients | None, *, least: int) -> None:
+    def __init__(self, context: RecordedPlace, recipients: Recipients | None, *, least: int) -> None:
         """Prepare.
 
         Args:

@@ -23,10 +23,10 @@ from aioglacier.tasks.threads import run_in_thread
 
 if TYPE_CHECKING:
     from aioglacier.bulk.path_failures import PathFailure
-    from aioglacier.bulk.places.folder_place import FolderPlace
     from aioglacier.bulk.sync.compare import Known
     from aioglacier.bulk.sync.plan import SyncSnapshot
     from aioglacier.catalog.folders.entry_records import RunNumber, TreeRecord
+    from aioglacier.client.buckets.bucket import Bucket
     from aioglacier.client.vault import Vault
     from aioglacier.core.errors import OutcomeUnknownError
 
@@ -41,10 +41,7 @@ class FolderSync:
     """
 
     def __init__(
-        self,
-        place: Vault | FolderPlace,
-        directory: str | os.PathLike[str],
-        options: SyncOptions | None = None,
+        self, place: Vault | Bucket, directory: str | os.PathLike[str], options: SyncOptions | None = None
     ) -> None:
         self.unknown: list[OutcomeUnknownError] = []
         self.notices: list[str] = []

@@ -1,0 +1,243 @@
+"""Folders in a bucket: what differs from a vault, in a class that reads at once and in one that does not."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from anyio import (
+    BrokenResourceError,
+    ClosedResourceError,
+    EndOfStream,
+    connect_tcp,
+    create_task_group,
+    create_tcp_listener,
+)
+from anyio.abc import SocketAttribute
+
+import aioglacier
+from aioglacier.bulk import FolderRestore, FolderSync, RestoreOptions, Trouble
+from aioglacier.bulk.formats.bundle_sidecar import SIDECAR_SUFFIX
+from aioglacier.bulk.restore.selection import SelectionOptions
+from aioglacier.catalog import Catalog
+from aioglacier.core.spending import Budget
+from aioglacier.server import LocalGlacier
+from tests.bulk.conftest import (
+    MIB,
+    PRICES,
+    Key,
+    Place,
+    forget_catalog,
+    make_tree,
+    picture,
+    recover,
+    restore,
+    troubles,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from anyio.abc import SocketStream
+
+    from aioglacier.client.buckets.bucket import Bucket
+
+CLASSES = ["GLACIER_IR", "DEEP_ARCHIVE"]
+
+
+@pytest.fixture(params=CLASSES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A bucket of each kind of class."""
+    return Place(tmp_path, request.param)
+
+
+async def objects(place: Place) -> dict[str, str]:
+    """The class of each object by its key; no upload is open beside them."""
+    async with place.bucket() as bucket:
+        assert [upload async for upload in bucket.uploads()] == []
+        return {entry.key: entry.storage_class async for entry in bucket.objects()}
+
+
+@asynccontextmanager
+async def behind_our_back(place: Place) -> AsyncIterator[Bucket]:
+    """The bucket, by a program that has another catalog."""
+    record, place.catalog = place.catalog, place.catalog.with_name("other.db")
+    try:
+        async with place.bucket() as bucket:
+            yield bucket
+    finally:
+        place.catalog = record
+
+
+async def delete(place: Place, suffix: str) -> None:
+    """Delete the objects whose keys end so, behind our back."""
+    keys = [key for key in await objects(place) if key.endswith(suffix)]
+    assert keys
+    async with behind_our_back(place) as bucket:
+        for key in keys:
+            await bucket.delete(key)
+
+
+async def test_a_folder_goes_to_a_bucket_and_comes_back(place: Place, tmp_path: Path) -> None:
+    """Bundle and big file have the class that was named, their sidecars one that reads at once."""
+    tree = make_tree(tmp_path / "tree", files=8)
+    (tree / "big \u00e9\n").write_bytes(os.urandom(3000))
+    await place.sync(tree, largest_member=2000)
+    found = await objects(place)
+    assert set(found.values()) == {place.storage_class, "STANDARD"}
+    assert all((SIDECAR_SUFFIX in key) == (found[key] == "STANDARD") for key in found)
+    again = await place.sync(tree, largest_member=2000)
+    assert again.requests == 0
+    assert await objects(place) == found
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
+    assert await troubles(place, tree) == set()
+
+
+async def test_what_is_deleted_behind_our_back_is_found_and_sent_again(place: Place, tmp_path: Path) -> None:
+    """Verify and restore say it by name; the next sync sends it, and no more than that."""
+    tree = make_tree(tmp_path / "tree", files=8)
+    (tree / "big").write_bytes(os.urandom(3000))
+    await place.sync(tree, largest_member=2000)
+    await delete(place, "/big")
+    assert (Trouble.LOST, "big") in await troubles(place, tree)
+    back = await restore(place, tmp_path / "back")
+    assert [failure.path for failure in back.failures] == [b"big"]
+    done = await place.sync(tree, largest_member=2000)
+    assert (done.archives, done.archived) == (1, 1)
+    assert await troubles(place, tree) == set()
+    await place.restore(tmp_path / "again")
+    assert picture(tmp_path / "again") == picture(tree)
+
+
+async def test_what_is_replaced_behind_our_back_counts_no_more(place: Place, tmp_path: Path) -> None:
+    """An object of the same key and size with other bytes is not what was archived."""
+    tree = make_tree(tmp_path / "tree", files=3)
+    (tree / "big").write_bytes(os.urandom(3000))
+    await place.sync(tree, largest_member=2000)
+    (key,) = [key for key in await objects(place) if key.endswith("/big")]
+    async with behind_our_back(place) as bucket:
+        await bucket.upload(os.urandom(3000), key=key, overwrite=True)
+    assert (Trouble.LOST, "big") in await troubles(place, tree)
+    await place.sync(tree, largest_member=2000)
+    assert await troubles(place, tree) == set()
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+async def test_a_lost_catalog_is_filled_again_from_sidecars(
+    place: Place, tmp_path: Path, compress: bool
+) -> None:
+    """Nothing is restored for it, and what comes back is the folder."""
+    tree = make_tree(tmp_path / "tree", files=8)
+    (tree / "big").write_bytes(os.urandom(3000))
+    await place.sync(tree, largest_member=2000, compress=compress)
+    forget_catalog(place)
+    done = await recover(place)
+    assert (done.bundles, done.files, done.jobs_started) == (1, 2, 0)
+    assert (done.damaged, done.homeless) == ([], [])
+    await place.restore(tmp_path / "back")
+    assert picture(tmp_path / "back") == picture(tree)
+    assert await troubles(place, tree) == set()
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+async def test_a_sidecar_that_a_kill_left_out_is_kept_by_the_next_sync(
+    place: Place, tmp_path: Path, key: Key, is_sealed: bool
+) -> None:
+    """Until then the bundle itself is read; the new sidecar says what the old one said."""
+    tree = make_tree(tmp_path / "tree", files=8)
+    (tree / "big").write_bytes(os.urandom(3000))
+    options: dict[str, Any] = {"recipients": key.recipients} if is_sealed else {}
+    await place.sync(tree, largest_member=2000, **options)
+    before = await objects(place)
+    await delete(place, SIDECAR_SUFFIX)
+    assert (await place.sync(tree, largest_member=2000, **options)).requests == 0
+    assert await objects(place) == before
+    await delete(place, SIDECAR_SUFFIX)
+    forget_catalog(place)
+    secrets: dict[str, Any] = {"identities": key.identities, "folder": str(tree)} if is_sealed else {}
+    done = await recover(place, **secrets)
+    assert (done.bundles, done.damaged) == (1, [])
+
+
+class Counted:
+    """The bytes that a server has sent through a relay."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.url = ""
+
+
+@asynccontextmanager
+async def counting(server_url: str) -> AsyncIterator[Counted]:
+    """Relay connections to a server, and count what it sends."""
+    counted = Counted()
+    address = urlsplit(server_url)
+
+    async def relay(client: SocketStream) -> None:
+        async def pass_on(source: SocketStream, target: SocketStream, *, counts: bool) -> None:
+            with suppress(EndOfStream, BrokenResourceError, ClosedResourceError):
+                while block := await source.receive():
+                    counted.sent += len(block) if counts else 0
+                    await target.send(block)
+            await target.aclose()
+
+        assert address.hostname is not None
+        assert address.port is not None
+        async with (
+            client,
+            await connect_tcp(address.hostname, address.port) as server,
+            create_task_group() as tasks,
+        ):
+            tasks.start_soon(partial(pass_on, client, server, counts=False))
+            tasks.start_soon(partial(pass_on, server, client, counts=True))
+
+    async with await create_tcp_listener(local_host="127.0.0.1") as listener, create_task_group() as tasks:
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610  # no Django
+        counted.url = f"http://127.0.0.1:{port}"
+        tasks.start_soon(listener.serve, relay)
+        yield counted
+        tasks.cancel_scope.cancel()
+
+
+async def test_one_member_costs_a_range_or_the_restore_of_its_bundle(place: Place, tmp_path: Path) -> None:
+    """Of a bundle that is read at once the server sends no more than 3 MiB."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(9):
+        (tree / f"f{number:02}").write_bytes(os.urandom(MIB))
+    (tree / "f05a").write_bytes(os.urandom(4096))
+    async with (
+        LocalGlacier(tmp_path / "server", job_delay=0) as server,
+        counting(server.url) as counted,
+        Catalog.open(tmp_path / "counted.db") as catalog,
+        aioglacier.connect(
+            endpoint_url=server.url,
+            s3_endpoint_url=counted.url,
+            region_name="us-east-1",
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            catalog=catalog,
+            hash_in="threads",
+        ) as glacier,
+    ):
+        bucket = await glacier.create_bucket("folders", place.storage_class)
+        await FolderSync(bucket, tree).run()
+        options = RestoreOptions(selection=SelectionOptions(patterns=["f05a"]))
+        found = FolderRestore(bucket, tmp_path / "back", Budget(PRICES), options)
+        plan = await found.plan()
+        counted.sent = 0
+        done = await found.run()
+    assert found.failures == []
+    assert (tmp_path / "back" / "f05a").read_bytes() == (tree / "f05a").read_bytes()
+    (retrieval,) = plan.retrievals
+    assert 4096 < counted.sent <= 3 * MIB
+    assert (retrieval.byte_range is None) == (place.storage_class == "DEEP_ARCHIVE")
+    assert done.jobs_started == (place.storage_class == "DEEP_ARCHIVE")
