@@ -23,7 +23,7 @@ from aioglacier.bulk.findings import Finding, Trouble
 from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
-from aioglacier.bulk.sync.folder_files import hash_file
+from aioglacier.bulk.sync.folder_files import OPEN, hash_opened
 from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, signed
 from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from aioglacier.core.spending import Budget
 
 
-_FILES_AT_ONCE: Final = 200
+_FILES_AT_ONCE: Final = 1000
 
 _FORMATS: Final = {
     "file": stat.S_IFREG,
@@ -291,7 +291,11 @@ class FolderVerify:
         if not self._options.reads_files:
             same = is_as_it_was and signed(status.st_ino) == entry.inode
             return None if same else Trouble.CHANGED
-        actual = hash_file(self._root, entry.path)
+        opened = os.open(name, OPEN, dir_fd=fd)
+        try:
+            actual = hash_opened(opened)
+        finally:
+            os.close(opened)
         self._counts.size += status.st_size
         if actual == (entry.content_hash or stored.archive_hash):
             return None

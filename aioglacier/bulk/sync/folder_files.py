@@ -64,10 +64,15 @@ def open_file(root: str, path: bytes) -> Iterator[int]:
 
 def hash_file(root: str, path: bytes) -> bytes:
     """Return the tree hash of a file; see ``open_file``."""
-    hasher = TreeHash()
     with open_file(root, path) as fd, reading(path):
-        while block := os.read(fd, MIB):
-            hasher.update(block)
+        return hash_opened(fd)
+
+
+def hash_opened(fd: int) -> bytes:
+    """Return the tree hash of an open file, read from where it is."""
+    hasher = TreeHash()
+    while block := os.read(fd, MIB):
+        hasher.update(block)
     return hasher.digest()
 
 
