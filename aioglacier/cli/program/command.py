@@ -19,6 +19,7 @@ from aioglacier.cli.program.configuration import Configuration, take_variables
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.global_options import Settings, given_value, global_options
 from aioglacier.cli.program.logs import start_logging
+from aioglacier.cli.program.parameters import complete_paths
 from aioglacier.cli.program.session import Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
@@ -80,6 +81,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(*args, **kwargs)
         take_variables(self.params)
+        complete_paths(self.params)
         self.params += global_options(hidden=True)  # they may stand behind the command's name, too
         self.resumes = resumes
         self.makes_local = makes_local

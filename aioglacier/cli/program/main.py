@@ -52,7 +52,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+#: Those that a newcomer needs, in this order.
+_FIRST: Final = ("demo", "upload", "sync", "list", "restore")
+
 _COMPLETION: Final = "_AIOGLACIER_COMPLETE"
+_IS_SHORT: Final = "aioglacier.cli.program.main.is_short"
 _VERSION: Final = "aioglacier.cli.program.main.version"
 
 
@@ -61,6 +65,7 @@ class Program(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See ``click.Command.parse_args``."""
+        ctx.meta[_IS_SHORT] = not args
         if not ctx.resilient_parsing:  # a shell that completes a word sees no errors
             configuration = Configuration.read(args)
             configuration.keep(ctx)
@@ -97,10 +102,25 @@ class Program(click.Group):
         command: click.Command = importlib.import_module(f"aioglacier.cli.commands.{module}").command
         return command
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands before the options, so that they are on the first screen."""
-        self.format_commands(ctx, formatter)
-        click.Command.format_options(self, ctx, formatter)
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what a newcomer needs on the first screen, and all the rest below it."""
+        self.format_usage(ctx, formatter)
+        formatter.write_paragraph()
+        formatter.write_text("Archive to Amazon S3 Glacier vaults and S3's Glacier classes, and back.")
+        with formatter.section("First steps"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in _FIRST])
+        with formatter.section("Other commands"):
+            formatter.write_text("  ".join(name for name in COMMANDS if name not in _FIRST))
+        formatter.write_paragraph()
+        formatter.write_text(
+            "Each has its own help: aioglacier COMMAND --help. To try all of it without an account, add "
+            "--local DIR. Options, exit codes: aioglacier --help"
+        )
+        if not ctx.meta.get(_IS_SHORT):
+            self.format_help_text(ctx, formatter)
+            self.format_commands(ctx, formatter)
+            click.Command.format_options(self, ctx, formatter)
+            self.format_epilog(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""
@@ -150,12 +170,12 @@ root: Final = Program(
         ),
     ],
     help=(
-        "Archive to Amazon S3 Glacier vaults, and back.\n\n"
-        "To begin without an account: aioglacier demo. Every command has its own --help.\n\n"
-        "The options below may stand before or after the command. A SIZE is 64MiB, 4GiB or plain bytes. A "
-        "TIME is 2026-11-25 or 2026-11-25T13:00:00Z, without a zone in this machine's. If an id begins with "
-        "'-', write --archive-id=ID, --job-id=ID or --upload-id=ID, or put -- before it. Results go to "
-        "standard output; progress, warnings and errors go to standard error."
+        "The options below may stand before or after the command. Each option of each command can also be "
+        "set by a variable AIOGLACIER_OPTION, or in ~/.config/aioglacier/config.toml: see config show "
+        "--help. A SIZE is 64MiB, 4GiB or plain bytes. A TIME is 2026-11-25 or 2026-11-25T13:00:00Z, without "
+        "a zone in this machine's. If an id begins with '-', write --archive-id=ID, --job-id=ID or "
+        "--upload-id=ID, or put -- before it. Results go to standard output; progress, warnings and errors "
+        "go to standard error."
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     subcommand_metavar="COMMAND ...",

@@ -92,7 +92,11 @@ def test_every_command_has_help(bare: Cli, name: str) -> None:
 
 def test_no_arguments_show_the_help(bare: Cli) -> None:
     """Both for the program and for a group of commands."""
-    assert bare(code=2).err.startswith("Usage: aioglacier")
+    shown = bare(code=2).err
+    assert shown.startswith("Usage: aioglacier")
+    assert len(shown.splitlines()) <= 24
+    assert bare("--help").text.startswith(shown.removesuffix("\n"))
+    assert all(f"\n  {name} " in shown for name in ("demo", "upload", "sync", "list", "restore"))
     assert bare("vault", code=2).err.startswith("Usage: aioglacier vault")
 
 

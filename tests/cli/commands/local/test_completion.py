@@ -40,3 +40,20 @@ def test_each_shell_has_a_script(cli: Cli) -> None:
     assert b"complete --no-files --command aioglacier" in cli("completion", "fish").out
     assert b"#compdef aioglacier" in cli("completion", "zsh").out
     assert "'bash', 'fish', 'zsh'" in cli("completion", "csh", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("upload v fi", "file,fi"),
+        ("sync so", "dir,so"),
+        ("download v --name=x ta", "file,ta"),
+        ("sync a v --exclude-from f", "file,f"),
+        ("demo x", ""),
+    ],
+)
+def test_names_of_files_are_completed(bare: Cli, words: str, completed: str) -> None:
+    """The shell looks for files where a file is due, and for folders where a folder is."""
+    asked = {"_AIOGLACIER_COMPLETE": "bash_complete", "COMP_WORDS": f"aioglacier {words}"}
+    done = bare(environment={**asked, "COMP_CWORD": str(len(words.split()))})
+    assert done.text.strip() == completed
