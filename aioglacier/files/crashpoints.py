@@ -14,7 +14,7 @@ from typing import Final
 
 from aioglacier.core.errors import ConfigurationError
 
-#: Every point, in the order in which an upload, a retrieval, a download and a deletion pass them.
+#: Every point, in the order in which an upload, a retrieval, a download, a deletion and a move pass them.
 POINTS: Final = (
     "upload intent recorded",
     "upload initiated",
@@ -37,6 +37,12 @@ POINTS: Final = (
     "file renamed",
     "deleting recorded",
     "deleted",
+    "archive placed",
+    "move initiated",
+    "part moved",
+    "move completing",
+    "object made",
+    "move proven",
 )
 
 _name, _, _times = os.environ.get("AIOGLACIER_CRASH_AT", "").partition(":")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+import aioglacier
 from aioglacier.core.treehash import tree_hash
 from aioglacier.files.crashpoints import POINTS
 from tests.cli.conftest import MIB, Cli, ask, data, keys, serving
@@ -43,6 +45,8 @@ DOWNLOADING = (
 )
 DELETING = ("deleting recorded", "deleted")
 ABORTING = ("abort answered",)
+MOVING = ("move initiated", "part moved:2", "move completing", "object made", "move proven")
+PLACING = ("archive placed",)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +84,13 @@ def _run(cli: Cli, point: str, *arguments: str) -> tuple[int, bytes, bytes]:
     return process.returncode, out, err
 
 
+#: All of them.
+ALL = UPLOADING + SENDING + DOWNLOADING + DELETING + ABORTING + MOVING + PLACING
+
+
 def test_every_point_is_walked() -> None:
     """A point that no test here passes proves nothing."""
-    walked = {point.partition(":")[0] for point in UPLOADING + SENDING + DOWNLOADING + DELETING + ABORTING}
+    walked = {point.partition(":")[0] for point in ALL}
     assert walked == set(POINTS)
 
 
@@ -209,3 +217,53 @@ def test_an_abortion_that_was_killed(
     (left,) = killed("uploads", "list", vault).records
     killed("uploads", "abort", vault, f"--upload-id={left['upload_id']}")
     assert not killed("uploads", "list", vault).records
+
+
+def test_a_move_that_was_killed_again_and_again(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest
+) -> None:
+    """Each run goes on: one job an archive, every object proven, no upload left in the bucket."""
+    vault, bucket = vault_of(request), "crashed"
+    (killed.folder / "larger").write_bytes(data(17 * MIB))
+    for name in ("larger", "small"):
+        killed("upload", vault, name)
+    uploads = asyncio.run(_in_bucket(glacier, bucket))
+    move = (
+        "migrate", vault, f"s3://{bucket}/p", "--storage-class=GLACIER", f"--to-endpoint-url={glacier}",
+    )  # fmt: skip
+    for point in MOVING:
+        kill(killed, point, *move)
+    done = killed(*move).records[-1]
+    assert (done["failed"], done["left"]) == (0, 0)
+    report = killed("migrate", "report", vault, f"s3://{bucket}/p", f"--to-endpoint-url={glacier}").record
+    assert (report["lines"], report["proven"], report["unwritten"], report["findings"]) == (2, 2, 0, 0)
+    assert len(ask(glacier, "GET", f"vaults/{vault}/jobs")["JobList"]) == 2
+    assert uploads == asyncio.run(_in_bucket(glacier, bucket)) == []
+
+
+async def _in_bucket(glacier: str, name: str) -> list[str]:
+    """Make a bucket if there is none; return the keys of its unfinished uploads."""
+    access_key_id, secret = keys().values()
+    async with aioglacier.connect(
+        endpoint_url=glacier,
+        s3_endpoint_url=glacier,
+        region_name="us-east-1",
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret,
+        hash_in="threads",
+    ) as connection:
+        bucket = await connection.create_bucket(name)
+        return [upload.key async for upload in bucket.uploads()]
+
+
+def test_a_restore_of_archives_that_was_killed(
+    killed: Cli, glacier: str, request: pytest.FixtureRequest
+) -> None:
+    """A file in its place is not paid for again."""
+    vault = vault_of(request)
+    killed("upload", vault, "small")
+    kill(killed, "archive placed", "restore", vault, "back")
+    done = killed("restore", vault, "back").records[-1]
+    assert (done["there"], done["restored"], done["jobs_started"]) == (1, 0, 0)
+    assert (killed.folder / "back" / "small").read_bytes() == SMALL
+    assert len(ask(glacier, "GET", f"vaults/{vault}/jobs")["JobList"]) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from aioglacier import tree_hash
 from aioglacier.catalog.records import MoveState
-from aioglacier.core.errors import BucketNotFoundError, InvalidPlanError, ObjectExistsError
+from aioglacier.core.errors import AccessDeniedError, BucketNotFoundError, InvalidPlanError, ObjectExistsError
 from aioglacier.core.s3.objects import StorageClass
 from aioglacier.migrate import Migration, MigrationOptions, parse_class_rule
 from aioglacier.migrate.bucket_target import BucketTarget
@@ -137,3 +137,39 @@ async def test_states_are_on_record(old_vault: OldVault) -> None:
         rows = [moved async for moved in catalog.moves.list_moved(move)]
         assert {moved.state for moved in rows} == {MoveState.PROVEN}
         assert sorted(moved.line_number or 0 for moved in rows) == [1, 2]
+
+
+async def test_a_part_that_arrived_is_not_moved_again(old_vault: OldVault) -> None:
+    """After a refusal in the middle the next run sends the missing parts, by the same job."""
+    content = b"x" * (40 * MIB)
+    await old_vault.fill({"a": content})
+    refusal = Fault("UploadPart", code="AccessDenied", status=403, first=3, count=1)
+    counter = Fault("UploadPart", kind=FaultKind.DELAY, seconds=0, count=None)
+    old_vault.server.faults.add(counter, refusal)
+    async with old_vault.connected() as glacier:
+        with pytest.raises(AccessDeniedError):
+            await (await migration_of(glacier)).run()
+        assert glacier.catalog is not None
+        (move,) = await glacier.catalog.moves.list_all()
+        (moved,) = [moved async for moved in glacier.catalog.moves.list_moved(move)]
+        arrived = len(await glacier.catalog.moves.list_parts(moved))
+        sent = old_vault.server.faults.snapshot()[0]["met"]
+        assert 0 < arrived < 5
+        done = await (await migration_of(glacier)).run()
+        assert (done.restored, done.jobs_started) == (1, 0)
+        assert old_vault.server.faults.snapshot()[0]["met"] - sent == 5 - arrived
+        found = await heads(await bucket_of(glacier))
+        assert found["a"]["aioglacier-tree-hash"] == tree_hash(content).hex()
+
+
+async def test_an_upload_that_is_gone_begins_again(old_vault: OldVault) -> None:
+    """A lifecycle rule may remove an unfinished upload; the archive still arrives by the same job."""
+    await old_vault.fill({"a": b"x" * (20 * MIB)})
+    old_vault.server.faults.add(Fault("UploadPart", code="AccessDenied", status=403, first=2))
+    async with old_vault.connected() as glacier:
+        with pytest.raises(AccessDeniedError):
+            await (await migration_of(glacier)).run()
+        async for upload in (await bucket_of(glacier)).uploads():
+            await upload.abort()
+        done = await (await migration_of(glacier)).run()
+        assert (done.restored, done.jobs_started) == (1, 0)

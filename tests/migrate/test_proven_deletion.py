@@ -62,12 +62,10 @@ async def edit_manifest(bucket: Bucket, change: Callable[[list[str]], list[str]]
     """Change the lines of the manifest in the bucket."""
     (key,) = [entry.key async for entry in bucket.objects(".aioglacier/old/manifest-")]
     target = await BucketTarget.of(bucket)
-    async with target.gateway.get_object(target.ref, key) as output:
+    async with target.gateway.get_object(target.ref, f"old/{key}") as output:
         text = b"".join([block async for block in output]).decode()
     lines = "".join(f"{line}\n" for line in change(text.splitlines()))
-    await bucket.upload(
-        lines.encode(), key=key.removeprefix("old/"), storage_class="STANDARD", overwrite=True
-    )
+    await bucket.upload(lines.encode(), key=key, storage_class="STANDARD", overwrite=True)
 
 
 async def test_what_is_proven_is_deleted_once(old_vault: OldVault, moved: Glacier) -> None:
