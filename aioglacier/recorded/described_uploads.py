@@ -97,10 +97,12 @@ async def prepare(
     """
     upload, known = candidate
     record = await context.records.uploads.find(upload.id)
+    # The caller has the lock of the file.
     await stack.enter_async_context(locking_upload(context, upload.id, locked=file.path))
     if max(known) >= file.size:
         raise ResumeMismatchError(f"it holds bytes up to {max(known)} and more, but the file has {file.size}")
     target = record.target if record is not None else None
+    # Its parts decide; a mismatch must not abort what another file may have begun.
     options = replace(options, expected_size=None, keep_unfinished=True).as_begun(upload.part_size, target)
     store = context.store(options, file, record, found=upload, awaits_report=True)
     return SourceUpload(store, context.resources, options, file, resume=(upload.id, known))

@@ -70,7 +70,7 @@ class JobRequest:
                 return False
         elif find_in_output(job, self.archive_id, self.byte_range) is None:
             return False
-        if job.is_done:
+        if job.is_done:  # then neither its tier nor its topic matters
             return True
         is_slower = None not in {job.tier, self.tier} and _speed(job.tier) < _speed(self.tier)
         return not is_slower and self.sns_topic in {None, job.sns_topic}
@@ -80,7 +80,7 @@ def find_in_output(job: JobDescription, archive_id: str, wanted: ByteRange | Non
     """Return where in a job's output some bytes of an archive are; ``None`` if it does not retrieve them."""
     if job.archive_id != archive_id or job.status is JobStatus.FAILED or job.archive_size is None:
         return None
-    whole = ByteRange(0, job.archive_size)
+    whole = ByteRange(0, job.archive_size)  # a job for the whole archive names no range
     given, wanted = job.byte_range or whole, wanted or whole
     if not given.start <= wanted.start < wanted.stop <= given.stop:
         return None

@@ -87,6 +87,7 @@ def listed_archive(upload: UploadRecord, alike: list[ArchiveRecord]) -> Archive 
     """
     for found in alike:
         is_later = found.archive.created >= upload.created - CLOCK_TOLERANCE
+        # One that an upload has made already is another archive.
         if found.upload is None and found.state is ArchiveState.STORED and is_later:
             return found.archive
     return None
@@ -212,7 +213,7 @@ async def _complete_again(context: RecordedPlace, record: UploadRecord) -> Uploa
         if record.state is UploadState.COMPLETING:
             raise
         return record
-    return await context.catalog.uploads.get(record.number)
+    return await context.catalog.uploads.get(record.number)  # the store has recorded the outcome
 
 
 async def _archive_of(context: RecordedPlace, record: UploadRecord) -> Archive | None:
@@ -260,7 +261,7 @@ async def give_up(context: RecordedPlace, record: UploadRecord, why: str) -> Upl
     """End an unfinished upload, whatever became of it, and remove it at the service."""
     if record.state is UploadState.INTENT:
         record = await _ask_for_id(context, record)
-        if record.state is UploadState.FAILED:
+        if record.state is UploadState.FAILED:  # it was never begun, so nothing is to abort
             return record
     if record.upload_id is not None:
         await context.abort_at_service(record)
@@ -276,5 +277,5 @@ async def sweep(context: RecordedPlace) -> None:
     ]
     for upload in intents:
         with suppress(UploadLockedError):  # its process is alive
-            async with context.catalog.lock_source(context.key, upload.nonce):
+            async with context.catalog.lock_source(context.key, upload.nonce):  # a living process holds it
                 await give_up(context, upload, "its process died before anything was sent")

@@ -69,6 +69,7 @@ class PlaceContext:
             with spending(budget):
                 yield
         finally:
+            # The money is spent, also when the block was cancelled.
             with anyio.move_on_after(_RECORDING_SECONDS, shield=True):
                 if (records := self.records) is not None:
                     await records.catalog.expenses.record(records.key, budget.take_expenses())
@@ -76,6 +77,7 @@ class PlaceContext:
     def part_size(self, wanted: int) -> int:
         """Return the largest part size up to ``wanted`` of which two fit in the memory limit."""
         size = wanted
+        # One part is read while another is sent.
         while size > MIB and 2 * size > self.resources.buffers.limit:
             size //= 2
         return size

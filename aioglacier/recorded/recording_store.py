@@ -75,7 +75,7 @@ class RecordingStore(Generic[A]):
         awaits_report: bool,
     ) -> None:
         self._found = found
-        self._taking_in = anyio.Lock()
+        self._taking_in = anyio.Lock()  # parts begin side by side, and only the first may record the upload
         self._records = records
         self._awaits_report = awaits_report
         self._inner = inner
@@ -125,7 +125,7 @@ class RecordingStore(Generic[A]):
                 if not size:  # the last byte of an empty body is not announced
                     await record()
                 archive = await self._inner.store_whole(body, hashes, count, record)
-            except OutcomeUnknownError:
+            except OutcomeUnknownError:  # the record stays "completing", and the next run asks an inventory
                 raise
             except IntegrityError as error:
                 if self._record is not None:
@@ -137,6 +137,7 @@ class RecordingStore(Generic[A]):
             except BaseException as error:
                 if sent < size:  # an incomplete body makes no archive
                     with anyio.CancelScope(shield=True):
+                        # Or the next run would wait three days for an inventory.
                         await self._note_failed(error, "stopped")
                 raise
         self._check()
@@ -186,6 +187,7 @@ class RecordingStore(Generic[A]):
             await self._note_expired(record, error)
             raise
         passing("part sent")
+        # After the answer: the record is behind the service, never ahead.
         part = PartRecord(start // record.part_size, body.nbytes, hashes.tree_hash, hashes.leaves)
         self._parts.add(record, part)
         return receipt
@@ -197,6 +199,7 @@ class RecordingStore(Generic[A]):
         record = await self._known_record()
         await self._parts.finish()
         self._check()
+        # An earlier run was stopped here, so the service may have the archive.
         was_completing = record.state is UploadState.COMPLETING
         if not was_completing:
             self._record = record = await self._recorded(
@@ -273,7 +276,7 @@ class RecordingStore(Generic[A]):
                 spent=take_expenses(*_PAID),
             )
         except CatalogError as error:
-            error.add_note(f"archive {archive.id} was made, but is not on record")
+            error.add_note(f"archive {archive.id} was made, but is not on record")  # the id is nowhere else
             self._parts.failure = error
             raise
         passing("archive recorded")
@@ -300,7 +303,7 @@ class RecordingStore(Generic[A]):
             size,
             tree_hash,
             self._options.description or "",
-            record.active,
+            record.active,  # the service gave no date; this is the latest that is known
         )
         await self._note(error, uploads.record_completed(record, archive, is_suspect=True))
 
@@ -310,7 +313,7 @@ class RecordingStore(Generic[A]):
         self._record = replace(record, state=UploadState.EXPIRED)  # also if the catalog does not take it
 
         async def expire() -> None:
-            now = await uploads.get(record.number)
+            now = await uploads.get(record.number)  # the record here may be older than the catalog
             if now.state is UploadState.COMPLETING:
                 await uploads.record_reopened(record)
             await uploads.record_expired(record, error.message)
@@ -339,7 +342,7 @@ class _PartLog:
         self._waiting.append(part)
         if self._idle is None:
             self._idle = anyio.Event()
-            self._catalog.start_soon(lambda: self._write(record))
+            self._catalog.start_soon(lambda: self._write(record))  # a part does not wait for the disk
 
     async def finish(self) -> None:
         """Wait until all parts are recorded, or a record has failed."""
@@ -350,7 +353,7 @@ class _PartLog:
         assert self._idle is not None  # noqa: S101  # made before this was started
         try:
             while self._waiting and self.failure is None:
-                parts, self._waiting = self._waiting, []
+                parts, self._waiting = self._waiting, []  # before the await, which lets more arrive
                 await self._catalog.uploads.record_parts(record, parts, spent=take_expenses(*_PAID))
                 for _ in parts:
                     passing("part recorded")

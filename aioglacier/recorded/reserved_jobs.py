@@ -52,6 +52,7 @@ async def reserve_job(context: RecordedVault, wanted: JobRequest) -> ReservedJob
     If it is killed after the service has the request, the next call finds the job.
     """
     subject = "inventories" if wanted.archive_id is None else f"retrievals of {wanted.archive_id}"
+    # Two programs would pay for two jobs.
     async with context.catalog.lock_source(context.key, subject, waits=True):
         found = await _find(context, wanted)
         if found is not None:
@@ -63,7 +64,7 @@ async def _find(context: RecordedVault, wanted: JobRequest) -> JobDescription | 
     """Return a live job on record that meets a request, or one that a dead process has asked for."""
     intents: list[JobRecord] = []
     for record in await context.catalog.jobs.list_like(context.key, wanted.archive_id, wanted.byte_range):
-        if record.state is JobState.INTENT:
+        if record.state is JobState.INTENT:  # a process died before it had the answer
             intents.append(record)
         elif not wanted.again and record.job_id is not None:
             job = await _describe(context, record.job_id)
@@ -95,7 +96,7 @@ async def _settle(
     except AccessDeniedError as error:
         _log.warning("jobs cannot be listed, so a job that was asked for before may be paid twice: %s", error)
     for record in intents:
-        if (await context.catalog.jobs.get(record)).state is JobState.INTENT:
+        if (await context.catalog.jobs.get(record)).state is JobState.INTENT:  # ``note_job`` has not found it
             await context.catalog.jobs.record_state(
                 record, JobState.FAILED, "it was not found at the service"
             )
@@ -107,6 +108,7 @@ async def _is_current(context: RecordedVault, job: JobDescription) -> bool:
     if job.action is not JobAction.INVENTORY_RETRIEVAL or not job.is_done:
         return True
     vault = await context.gateway.describe_vault(context.name)
+    # The vault is cheap to ask, a job of an old inventory is not current.
     return vault.inventoried is None or vault.inventoried <= job.created
 
 

@@ -116,6 +116,7 @@ class ResumedUpload:
         except UploadExpiredError:
             if self.history.continued is None:
                 raise
+            # Before a new upload resets the counters.
             self.history.expired = Expired(self.history.continued, self.snapshot().done)
             self._begin()
             return await self._upload.run()
@@ -151,6 +152,7 @@ class ResumedUpload:
         uploads, key = self._context.catalog.uploads, self._context.key
         target = self._options.target
         object_key = target.key if target is not None and not self._takes_any_key else None
+        # An unfinished one first: its parts are paid for.
         record = await uploads.find_unfinished(key, self.file.path, object_key) if resume else None
         if record is None and (resume or not again):
             record = await uploads.find_latest(key, self.file.path, object_key)
@@ -170,13 +172,14 @@ class ResumedUpload:
     def _may_have_parts(self) -> bool:
         """Whether an upload of the file has parts, and may have begun on another machine."""
         wanted, size = self._options, self.file.size
-        if wanted.expected_size not in {None, size}:
+        if wanted.expected_size not in {None, size}:  # the upload will fail with the right error
             return False
         return wanted.part_size is not None or size > choose_part_size(size, None, self._context.limits)
 
     async def _run_candidates(self) -> Archive | None:
         """Try the uploads with the file's description; raise if one has other bytes, and none these."""
         mismatch: ResumeMismatchError | None = None
+        # A second run must not try them again.
         new, waiting, self.candidates = self._upload, self.candidates, []
         for candidate in waiting:
             async with AsyncExitStack() as stack:
@@ -185,7 +188,7 @@ class ResumedUpload:
                     return await self._upload.run()
                 except ResumeMismatchError as error:
                     error.upload_id = candidate.upload.id
-                    mismatch = mismatch or error
+                    mismatch = mismatch or error  # the newest one is the likeliest
                 except PASSED_OVER as error:
                     self.history.passed_over.append(PassedOver(candidate.upload, error))
         if mismatch is not None:
@@ -211,14 +214,16 @@ class ResumedUpload:
             case Open() as found:
                 return await self._go_on(found)
             case Made(found, archive):
+                # Size and times; the content is not read again.
                 is_same = found.identity == self.file.identity
                 if record.is_told:
                     is_same = is_same and self._is_as_wanted(archive)
                 if is_same:
                     self.history.continued, self._archive, self.is_stored = found, archive, record.is_told
                     return True
+                # An archive that was never reported must not be lost from sight.
                 self.history.former = None if record.is_told else archive
-            case Gone():
+            case Gone():  # deleted since, so the file is archived again
                 pass
         await self._context.catalog.uploads.record_told(outcome.record.number)
         return False
@@ -228,6 +233,7 @@ class ResumedUpload:
         description = wanted.description or ""
         part_size = choose_part_size(self.file.size, wanted.part_size, self._context.limits)
         if not found.known and (record.part_size, record.description) != (part_size, description):
+            # It costs nothing to begin with the new options.
             await give_up(self._context, record, "nothing had been sent")
             return False
         if wanted.part_size not in {None, record.part_size}:
@@ -251,6 +257,7 @@ class ResumedUpload:
         part_size = choose_part_size(self.file.size, self._options.part_size, self._context.limits)
         options = replace(self._options, part_size=part_size)
         store = self._context.store(options, self.file, awaits_report=True)
+        # Before the first byte is read: a kill from now on leaves an id on record.
         upload_id = await store.initiate(part_size)
         self._upload = SourceUpload(
             store, self._context.resources, options, self.file, resume=(upload_id, {})
@@ -278,7 +285,7 @@ async def open_or_resume(
     """
     file = await look_at_file(path)
     with context.naming():
-        async with context.catalog.lock_source(context.key, file.path):
+        async with context.catalog.lock_source(context.key, file.path):  # two runs would send the file twice
             upload = ResumedUpload(context, file, options, takes_any_key=takes_any_key)
             await upload.prepare(
                 resume=resume, restart=restart, again=again, in_parts=in_parts, by_description=by_description

@@ -62,7 +62,7 @@ class UploadRecords:
 
     async def list_idle(self) -> list[UploadRecord]:
         """Return the uploads that have been idle for so long that the service will soon remove them."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC)  # the service counts from the last part, and so does the record
         return [
             upload
             async for upload in self.catalog.uploads.list_unfinished(self.key)
@@ -72,7 +72,7 @@ class UploadRecords:
     async def note_aborted(self, upload_id: UploadId) -> None:
         """Record that an upload was aborted, if it is on record."""
         record = await self.catalog.uploads.find(self.key, upload_id)
-        if record is not None and record.state in UNFINISHED:
+        if record is not None and record.state in UNFINISHED:  # a completed upload can no longer be aborted
             await self.catalog.uploads.record_aborted(record)
 
     async def take_in(
@@ -133,7 +133,7 @@ class UploadRecords:
 
 def unknown_outcome(record: UploadRecord) -> OutcomeUnknownError:
     """Return the error for an upload of which nothing tells yet whether it has become an archive."""
-    size, tree_hash = content_of(record)
+    size, tree_hash = content_of(record)  # by which an inventory finds the archive
     if record.upload_id is None:
         text = "the archive was sent in a single request, which was interrupted"
     else:

@@ -182,7 +182,7 @@ class RecordedVault(VaultContext):
         """
         del found
         if not self.records.has_looked:
-            with suppress(AccessDeniedError):
+            with suppress(AccessDeniedError):  # a policy may allow uploads and not this
                 await self.gateway.describe_vault(self.name)
             self.records.has_looked = True
 
@@ -210,9 +210,10 @@ class RecordedVault(VaultContext):
             )
         ]
         for upload in sorted(found, key=lambda upload: upload.started):
-            if await self.catalog.uploads.is_known(upload.id):
+            if await self.catalog.uploads.is_known(upload.id):  # another upload of the same kind
                 continue
             try:
+                # One with parts was not lost at its beginning.
                 _, page = await self.gateway.list_parts(self.name, upload.id, limit=1)
             except UploadNotFoundError:
                 continue

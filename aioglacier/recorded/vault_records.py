@@ -99,7 +99,7 @@ class VaultRecords:
         record = await jobs.find(self.key, job.id)
         if record is None:
             nonce = (job.description or "").rpartition(" ")[2]
-            record = await jobs.find_nonce(nonce) if nonce else None
+            record = await jobs.find_nonce(nonce) if nonce else None  # the job of an answer that was lost
             if record is None or record.key != self.key:
                 record = await jobs.record_intent(
                     self.key,
@@ -143,7 +143,7 @@ class VaultRecords:
     async def downloading(self, job: JobDescription, target: str | os.PathLike[str]) -> AsyncIterator[None]:
         """Record a download that runs in the block. If it fails, it stays on record as unfinished."""
         download = await self.begin_download(job, target)
-        yield
+        yield  # a failure leaves it open on purpose: the next run goes on with its job
         await self.catalog.downloads.record_ended(download, DownloadState.COMPLETED)
 
     async def find_abandoned(
@@ -173,12 +173,13 @@ class VaultRecords:
         leaves = bytearray()
         start = 0
         async for part in self.catalog.uploads.list_parts(found.upload):
+            # It was sent by an earlier run, whose leaves were not kept.
             if len(part.leaves) != count_leaves(part.size) * HASH_SIZE:
                 return b""
             first = max(wanted.start - start, 0) // LEAF_SIZE
             last = count_leaves(max(min(wanted.stop - start, part.size), 0))
             leaves += part.leaves[first * HASH_SIZE : last * HASH_SIZE]
-            start += part.size
+            start += part.size  # the parts come in order, without a gap
         return bytes(leaves) if len(leaves) == count_leaves(wanted.size) * HASH_SIZE else b""
 
     async def delete(self, archive_id: ArchiveId, delete: Callable[[], Awaitable[None]]) -> None:
