@@ -67,7 +67,7 @@ class S3Service:
         target = parse_s3_target(path, host, self._own_names)
         signer = self._check_signature(request, path)
         operation = find_s3_operation(request.method, target, request.headers)
-        self._check_owner(request)
+        self._check_owner(request)  # before the body is read
         body = b"" if operation.takes_bytes else await self._read_document(request)
         faults = self._site.faults.of_request(operation.name, request)
         call = S3Call(self._site, request, target.query, faults, body, target.bucket, target.key, signer)
@@ -124,7 +124,7 @@ class S3Service:
         if answer.slices is None:
             body = faults.change_document(answer.body)
             return web.Response(status=answer.status, body=body, headers=headers)
-        if request.method != "HEAD":
+        if request.method != "HEAD":  # its answer names the length of a body that does not follow
             return await delivery.send_slices(self._site, request, answer, headers, faults)
         response = web.StreamResponse(status=answer.status, headers=headers)
         response.content_length = sum(one.size for one in answer.slices)
@@ -143,7 +143,7 @@ class S3Service:
         body = _error_document(request, refusal, request_id)
         if isinstance(refusal, ScriptedRefusalError):
             headers |= refusal.fault.headers
-        if request.method == "HEAD" or status == 304:
+        if request.method == "HEAD" or status == 304:  # HTTP allows no body there
             body = b""
         else:
             headers.setdefault("Content-Type", "application/xml")

@@ -55,7 +55,7 @@ class VaultService:
         if operation is None or not operation.takes_bytes:
             body = await intake.read_document(request, idle_seconds=self._site.settings.body_idle_seconds)
         self._check_signature(request, path, body, operation)
-        _check_version(request)
+        _check_version(request)  # behind the signature, as at the service
         check_account(target, self._site.settings.account_id, path)
         if operation is None:
             raise refuse(behaviour.UNKNOWN_OPERATION)
@@ -63,7 +63,7 @@ class VaultService:
         await faults.at_start(request)
         call = VaultCall(self._site, request, target.query, faults, body, target.vault, target.item)
         answer = await operation.run(call)
-        await faults.after_commit(request)
+        await faults.after_commit(request)  # also for operations that only read
         return await self._send(request, request_id, answer, faults)
 
     def _check_signature(

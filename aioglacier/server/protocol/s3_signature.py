@@ -65,7 +65,7 @@ class ChunkSigner:
         expected = hmac.new(self.key, to_sign.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
             raise S3RefusalError("SignatureDoesNotMatch", StringToSign=to_sign, SignatureProvided=signature)
-        self.previous = expected
+        self.previous = expected  # so that chunks cannot change places
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class S3Verifier:
         pair = self._credentials.get(access_key_id)
         if pair is None:
             raise S3RefusalError("InvalidAccessKeyId", AWSAccessKeyId=access_key_id)
-        if pair.session_token != token:
+        if pair.session_token != token:  # a token for a lasting pair is wrong, too
             raise S3RefusalError("InvalidToken")
         if pair.expires is not None and pair.expires <= now:
             raise S3RefusalError("ExpiredToken")
@@ -188,10 +188,12 @@ def _claim_of_query(request: SignedRequest) -> _Claim | None:
             "AuthorizationQueryParametersError",
             "X-Amz-Expires must be a number of seconds from 1 to a week (604800)",
         )
+    # A signature cannot cover itself.
     signed = "&".join(pair for pair in query.split("&") if not pair.startswith("X-Amz-Signature="))
     return _Claim(
         _authorization(values["X-Amz-Credential"], values["X-Amz-SignedHeaders"], values["X-Amz-Signature"]),
         _checked_date(values["X-Amz-Date"]),
+        # Some SDKs send it as a header of a signed URL.
         values.get("X-Amz-Security-Token") or request.header("x-amz-security-token"),
         f"{path}?{signed}",
         request.header("x-amz-content-sha256") or UNSIGNED,
@@ -220,7 +222,7 @@ def _check_clock(claim: _Claim, now: datetime) -> None:
         signed = datetime.strptime(claim.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         raise _malformed(f"no such date: {claim.date}") from None
-    if claim.valid_seconds is not None:
+    if claim.valid_seconds is not None:  # a signed URL has a life of its own
         expires = signed + timedelta(seconds=claim.valid_seconds)
         if now > expires:
             raise S3RefusalError(
@@ -240,7 +242,7 @@ def _check_clock(claim: _Claim, now: datetime) -> None:
 
 def _canonical_path(path: str) -> str:
     decoded = unquote_to_bytes(path.encode("utf-8", "surrogateescape"))
-    return quote(decoded or b"/", safe="/-_.~")
+    return quote(decoded or b"/", safe="/-_.~")  # dots and double slashes belong to a key
 
 
 def _malformed(reason: str) -> S3RefusalError:

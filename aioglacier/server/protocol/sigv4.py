@@ -74,6 +74,7 @@ class SignedRequest:
         values = self.headers.get(name)
         if values is None:
             return None
+        # Runs of spaces count as one (SigV4, "Create a canonical request").
         return ",".join(_SPACES.sub(" ", value.strip(" \t")) for value in values)
 
 
@@ -108,6 +109,7 @@ class Verifier:
             RefusalError: The signature is missing, malformed, unknown, expired, early, late or wrong.
         """
         authorization = parse_authorization(request.header("authorization"))
+        # In the order in which the service refuses, as far as is known.
         pair = self._known_pair(authorization, request, now)
         amz_date = _signing_date(request)
         _check_clock(amz_date, now)
@@ -116,7 +118,9 @@ class Verifier:
         canonical = canonical_request(request, authorization.signed_headers)
         to_sign = string_to_sign(canonical, amz_date, authorization.scope)
         expected = sign(pair.secret_access_key, authorization, to_sign)
+        # In constant time, as every check of a secret.
         if not hmac.compare_digest(expected.encode(), authorization.signature.encode()):
+            # By which a client's author finds the mistake.
             raise _wrong(_MISMATCH.format(canonical=canonical, to_sign=to_sign))
 
     def _known_pair(self, authorization: Authorization, request: SignedRequest, now: datetime) -> Credentials:
@@ -166,7 +170,7 @@ def parse_authorization(text: str | None) -> Authorization:
     for name in ("Credential", "SignedHeaders", "Signature"):
         if name not in fields:
             raise refuse(behaviour.INCOMPLETE_SIGNATURE, reason=f"'{name}' is missing")
-    credential = fields["Credential"].rsplit("/", 4)
+    credential = fields["Credential"].rsplit("/", 4)  # from the right: an access key may hold a slash
     if len(credential) != 5 or credential[4] != "aws4_request":
         raise refuse(behaviour.INCOMPLETE_SIGNATURE, reason="'Credential' is malformed")
     key, date, region, service, _ = credential
@@ -234,7 +238,7 @@ def _canonical_path(path: str) -> str:
     for segment in path.split("/"):
         if segment == "..":
             del segments[-1:]
-        elif segment not in {"", "."}:
+        elif segment not in {"", "."}:  # the service removes dots before it signs; S3 does not
             segments.append(segment)
     ending = "/" if segments and path.endswith("/") else ""
     return quote("/" + "/".join(segments) + ending, safe="/-_.~", errors="surrogateescape")
@@ -249,7 +253,7 @@ def _canonical_query(query: str) -> str:
 
 
 def _encode_once(text: str) -> str:
-    return quote(unquote_to_bytes(_octets(text)), safe="-_.~")
+    return quote(unquote_to_bytes(_octets(text)), safe="-_.~")  # whatever the client has escaped, and how
 
 
 def _signing_date(request: SignedRequest) -> str:
@@ -295,4 +299,5 @@ def _basic(moment: datetime) -> str:
 
 
 def _octets(text: str) -> bytes:
+    # Aiohttp gives other bytes so, and the client signed the bytes.
     return text.encode("utf-8", "surrogateescape")

@@ -61,6 +61,7 @@ async def store(
     try:
         received = await receive()
         await call.faults.before_commit(call.request)
+        # A kill from here on leaves a recorded file, which the next start shelves.
         recorded = await call.site.database.write(lambda db: record(db, received))
     except Exception:
         await to_thread.run_sync(incoming.discard, limiter=call.site.disk_limiter)
@@ -90,7 +91,7 @@ async def _receive(call: VaultCall, incoming: Incoming, size: int) -> Received:
     payload_hash = payload_hash_sent(call.request)
     await fill(call, incoming, read_body(call.request, call.site.settings.body_idle_seconds))
     received = await to_thread.run_sync(incoming.finish, limiter=call.site.disk_limiter)
-    if received.size != size:
+    if received.size != size:  # the client went away
         raise ConnectionDroppedError
     if payload_hash is not None:
         check_payload(payload_hash, received.payload_hash)
@@ -107,7 +108,7 @@ async def fill(call: Call, incoming: IncomingFile, body: AsyncGenerator[bytes, N
         ConnectionDroppedError: The body ended early.
         OSError: The file cannot be written.
     """
-    offer, take = create_memory_object_stream[list[bytes]](0)
+    offer, take = create_memory_object_stream[list[bytes]](0)  # the next block arrives while one is written
     failures: list[Exception] = []
     async with create_task_group() as tasks:
         tasks.start_soon(_store, call, incoming, take, failures)
@@ -145,6 +146,7 @@ async def _store(
             try:
                 await to_thread.run_sync(incoming.feed, block, limiter=call.site.disk_limiter)
             except OSError as error:
+                # The rest of the body is read and dropped, so that the client reads the answer.
                 failures.append(error)
 
 
@@ -204,7 +206,7 @@ async def continue_if_expected(request: web.BaseRequest) -> None:
     """Send 100 Continue to a client that waits for it before it sends the body."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+        request.writer.output_size = 0  # or the head of the answer would count as sent
 
 
 def content_length(request: web.BaseRequest) -> int | None:
@@ -213,7 +215,7 @@ def content_length(request: web.BaseRequest) -> int | None:
     Raises:
         RefusalError: The body comes in chunks without a length.
     """
-    if "Transfer-Encoding" in request.headers:
+    if "Transfer-Encoding" in request.headers:  # chunks of HTTP; those of S3 have a length
         raise refuse(behaviour.NO_LENGTH)
     return request.content_length
 

@@ -99,7 +99,7 @@ def announced_body(call: S3Call) -> Announced:
     length = headers.get("x-amz-decoded-content-length") if is_chunked else headers.get("Content-Length")
     if length is None or not (length.isascii() and length.isdecimal()) or len(length) > 18:
         raise S3RefusalError("MissingContentLength")
-    if int(length) > behaviour.MAX_PART_SIZE:
+    if int(length) > behaviour.MAX_PART_SIZE:  # before a byte is read
         raise S3RefusalError(
             "EntityTooLarge", ProposedSize=int(length), MaxSizeAllowed=behaviour.MAX_PART_SIZE
         )
@@ -115,6 +115,7 @@ def announced_body(call: S3Call) -> Announced:
     sent = find_algorithm(name)
     return Announced(
         int(length),
+        # Those words stand in place of a hash.
         None if signed == UNSIGNED or signed in _STREAMING else signed,
         ChunkedBody(is_signed=_STREAMING.get(signed, False), signer=call.signer) if is_chunked else None,
         _content_md5(headers),
@@ -138,7 +139,7 @@ def checksum_sent(headers: Mapping[str, str]) -> tuple[str | None, bytes | None]
     }
     if not sent:
         return None, None
-    if len(sent) > 1:
+    if len(sent) > 1:  # API, "PutObject": one checksum a request
         raise bad_request("Expecting a single x-amz-checksum- header.")
     ((header, text),) = sent.items()
     algorithm = find_algorithm(header.removeprefix(_PREFIX).upper())
@@ -205,7 +206,7 @@ class _Hashes:
 
     def __init__(self, announced: Announced) -> None:
         self.size = 0
-        self.md5 = hashlib.md5(usedforsecurity=False)
+        self.md5 = hashlib.md5(usedforsecurity=False)  # the ETag, of every object
         self.payload = hashlib.sha256() if announced.payload_hash is not None else None
         self._checksums: dict[str, RunningChecksum] = {}
         for algorithm in filter(None, {announced.sent, announced.kept}):
@@ -237,9 +238,9 @@ async def _receive(
     limiter = call.site.disk_limiter
     await to_thread.run_sync(incoming.feed, [], limiter=limiter)  # an empty object has a file, too
     await intake.fill(call, incoming, body)
-    await to_thread.run_sync(incoming.sync, limiter=limiter)
+    await to_thread.run_sync(incoming.sync, limiter=limiter)  # on disk before its record is
     if hashes.size != announced.size:
-        if announced.chunks is None:
+        if announced.chunks is None:  # the client went away; a chunked body ends by its last chunk
             raise ConnectionDroppedError
         raise S3RefusalError("IncompleteBody")
     if announced.payload_hash is not None and hashes.payload is not None:
@@ -265,7 +266,7 @@ async def _payload(call: S3Call, announced: Announced) -> AsyncGenerator[bytes, 
         async for data in body:
             for piece in [data] if chunks is None else chunks.feed(data):
                 yield piece
-    if chunks is not None and not chunks.is_complete:
+    if chunks is not None and not chunks.is_complete:  # the trailers come behind the last chunk
         raise S3RefusalError("IncompleteBody")
 
 

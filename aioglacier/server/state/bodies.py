@@ -35,7 +35,9 @@ def new_body(db: sqlite3.Connection) -> int:
 def put_piece(db: sqlite3.Connection, body: int, start: int, received: Received) -> None:
     """Record a piece; it replaces one that begins at the same byte."""
     db.execute(
-        "INSERT OR IGNORE INTO doomed SELECT file FROM pieces WHERE body = ? AND start = ?", (body, start)
+        # The housekeeping removes files, after the commit.
+        "INSERT OR IGNORE INTO doomed SELECT file FROM pieces WHERE body = ? AND start = ?",
+        (body, start),
     )
     db.execute(
         "INSERT OR REPLACE INTO pieces (body, start, size, file, tree_hash, leaves) "
@@ -62,7 +64,7 @@ def release(db: sqlite3.Connection, body: int) -> None:
         "UNION ALL SELECT 1 FROM jobs WHERE body = :body AND status = 'Succeeded'",
         {"body": body},
     ).fetchone()
-    if held:
+    if held:  # a job keeps the bytes of an archive that was deleted since
         return
     db.execute("INSERT OR IGNORE INTO doomed SELECT file FROM pieces WHERE body = ?", (body,))
     db.execute("DELETE FROM pieces WHERE body = ?", (body,))
@@ -97,7 +99,7 @@ def range_hash(db: sqlite3.Connection, body: int, size: int, wanted: ByteRange) 
     ).fetchall()
     if pieces[0][0] == wanted.start and pieces[-1][0] + pieces[-1][1] == wanted.stop:
         return combine(tree_hash for _, _, tree_hash in pieces)
-    (piece,) = pieces
+    (piece,) = pieces  # a node that is no run of whole pieces lies inside one
     first = (wanted.start - piece[0]) // LEAF_SIZE
     count = -(-wanted.size // LEAF_SIZE)
     (leaves,) = db.execute(

@@ -64,6 +64,7 @@ class Files:
         self._data.mkdir(exist_ok=True)
         self._lock = _lock(self._directory / _LOCK_NAME)
         if self._is_durable:
+            # Or a power failure could take a new folder with all in it.
             for folder in (self._directory.parent, self._directory, self._data):
                 _sync_folder(folder)
 
@@ -117,6 +118,7 @@ class Files:
         with os.scandir(self._incoming) as entries:
             names = [entry.name for entry in entries]
         for name in names:
+            # The server was killed between the record and the move.
             if _NAME.fullmatch(name) and is_recorded(name):
                 self.shelve(name)
             else:
@@ -172,7 +174,7 @@ class IncomingFile:
     def discard(self) -> None:
         """Remove the bytes. It may be called at any time, and repeatedly."""
         with self._guard:
-            self._is_discarded = True
+            self._is_discarded = True  # a thread that still waits for the guard must not make the file again
             if self._file is not None:
                 os.close(self._file)
                 self._file = None
@@ -229,7 +231,7 @@ def _lock(path: Path) -> int:
 
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
     except OSError as error:
         os.close(file)
         raise DirectoryInUseError(

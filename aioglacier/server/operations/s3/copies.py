@@ -83,6 +83,7 @@ def _part_slices(
     upload, row = multipart.find_upload(db, call), _find_source(db, call, source)
     text = call.header("x-amz-copy-source-range")
     wanted = parse_range(text, row["size"])
+    # Other than in GetObject, the end must lie inside the object.
     if text is not None and (wanted is None or not text.endswith(f"-{wanted.stop - 1}")):
         raise bad_argument(
             "x-amz-copy-source-range",
@@ -97,7 +98,7 @@ def _part_slices(
 def _find_source(db: sqlite3.Connection, call: S3Call, source: S3Call) -> sqlite3.Row:
     row = records.find_object(db, source)
     _check_source(call, row)
-    restores.check_readable(row, call.now)
+    restores.check_readable(row, call.now)  # a copy reads the bytes, as a download does
     return row
 
 
@@ -116,7 +117,7 @@ def _copy(db: sqlite3.Connection, call: S3Call, source: S3Call) -> sqlite3.Row:
             "the object's metadata, storage class, website redirect location or encryption attributes."
         )
     new = NewObject(
-        body=row["body"],
+        body=row["body"],  # the bytes are shared, not copied
         size=row["size"],
         etag=row["etag"],
         storage_class=storage_class,

@@ -117,10 +117,12 @@ def part_number(call: S3Call) -> int:
 async def upload_part(call: S3Call) -> Answer:
     """UploadPart; a part sent again replaces the first."""
     number = part_number(call)
+    # Before a body of 5 GiB is received for nothing.
     upload = await call.read(partial(find_upload, call=call))
     announced = s3_intake.announced_body(call)
     sent = announced.sent.name if announced.sent is not None else None
     is_composite = upload["checksum_type"] == "COMPOSITE"
+    # A part without a checksum is allowed where one covers the full object.
     if upload["algorithm"] is not None and sent != upload["algorithm"] and (sent or is_composite):
         raise bad_request(
             f"Checksum Type mismatch occurred, expected checksum Type: {upload['algorithm'].lower()}, actual "
@@ -184,6 +186,7 @@ def _parse_parts(elements: list[Element]) -> list[_Wish]:
         wishes.append(_Wish(int(number), etag[1], named))
     if not wishes:
         raise S3RefusalError("MalformedXML")
+    # A number that comes twice is refused, too.
     if any(first.number >= second.number for first, second in pairwise(wishes)):
         raise S3RefusalError("InvalidPartOrder")
     return wishes
@@ -191,7 +194,7 @@ def _parse_parts(elements: list[Element]) -> list[_Wish]:
 
 def _complete(db: sqlite3.Connection, call: S3Call, wishes: list[_Wish]) -> sqlite3.Row:
     upload = find_upload(db, call, is_open=False)
-    if upload["etag"] is not None:
+    if upload["etag"] is not None:  # a client repeats a completion whose answer was lost
         return _completed_before(db, call, upload)
     parts = _chosen_parts(db, upload, wishes)
     size = sum(part["size"] for part in parts)
@@ -202,6 +205,7 @@ def _complete(db: sqlite3.Connection, call: S3Call, wishes: list[_Wish]) -> sqli
             f"{size}"
         )
     algorithm, checksum_type, checksum = _whole_checksum(call, upload, parts)
+    # Of the hashes, not of the bytes.
     etag = hashlib.md5(b"".join(part["md5"] for part in parts), usedforsecurity=False).hexdigest()
     new = NewObject(
         body=upload["body"],
@@ -216,13 +220,14 @@ def _complete(db: sqlite3.Connection, call: S3Call, wishes: list[_Wish]) -> sqli
     )
     records.add_object(db, call, new)
     object_bodies.join_parts(db, upload["body"], [wish.number for wish in wishes])
+    # Kept for repetitions.
     db.execute("UPDATE object_uploads SET etag = ? WHERE number = ?", (new.etag, upload["number"]))
     return records.find_object(db, call)
 
 
 def _completed_before(db: sqlite3.Connection, call: S3Call, upload: sqlite3.Row) -> sqlite3.Row:
     row = records.current_object(db, upload["bucket"], call.key)
-    if row is None or row["body"] != upload["body"]:
+    if row is None or row["body"] != upload["body"]:  # another object has the key now
         raise S3RefusalError("NoSuchUpload", UploadId=call.query["uploadId"])
     return row
 
@@ -239,7 +244,7 @@ def _chosen_parts(db: sqlite3.Connection, upload: sqlite3.Row, wishes: list[_Wis
             raise S3RefusalError("InvalidPart", UploadId=upload["id"], PartNumber=wish.number, ETag=wish.etag)
         if algorithm is not None:
             _check_part(upload, algorithm, wish, part, position)
-        if part["size"] < behaviour.MIN_PART_SIZE and position < len(wishes):
+        if part["size"] < behaviour.MIN_PART_SIZE and position < len(wishes):  # the last part may be smaller
             raise S3RefusalError(
                 "EntityTooSmall",
                 ProposedSize=part["size"],
@@ -277,6 +282,7 @@ def _whole_checksum(
         for header, value in call.request.headers.items()
         if header.lower() in {one.header for one in ALGORITHMS.values()}
     }
+    # Parts of a server without compiled CRCs.
     if name is None or any(part["checksum"] is None for part in parts):
         return None, None, None
     algorithm, checksum_type = ALGORITHMS[name], upload["checksum_type"] or "FULL_OBJECT"

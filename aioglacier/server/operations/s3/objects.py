@@ -88,7 +88,7 @@ async def delete_object(call: S3Call) -> Answer:
 def _delete(db: sqlite3.Connection, call: S3Call, key: str, etag: str | None) -> None:
     row = records.current_object(db, find_bucket(db, call), key)
     if row is None:
-        if etag is not None and etag != "*":
+        if etag is not None and etag != "*":  # without a condition a missing object is no error
             raise S3RefusalError("NoSuchKey", Key=key)
         return
     if etag is not None and not records.is_match(etag, row["etag"]):
@@ -98,6 +98,7 @@ def _delete(db: sqlite3.Connection, call: S3Call, key: str, etag: str | None) ->
 
 async def delete_objects(call: S3Call) -> Answer:
     """DeleteObjects: up to 1,000 keys, each with its own result."""
+    # The one operation that insists on a checksum.
     if not s3_intake.check_document_checksum(call.body, call.request.headers):
         raise bad_request("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
     wishes = call.need_document("Delete")
@@ -122,6 +123,6 @@ def _delete_all(db: sqlite3.Connection, call: S3Call, entries: list[Element]) ->
                 raise S3RefusalError("NotImplemented")
             _delete(db, call, key, entry.value("ETag"))
             deleted.append({"Key": key})
-        except RefusalError as refusal:
+        except RefusalError as refusal:  # one locked object leaves the others
             failed.append({"Key": key, "Code": refusal.code, "Message": refusal.message})
     return {"Deleted": deleted, "Error": failed}

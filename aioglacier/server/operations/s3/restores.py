@@ -40,7 +40,7 @@ async def restore_object(call: S3Call) -> Answer:
     if not days.isdecimal() or not 1 <= int(days) <= _MAX_DAYS:
         raise bad_argument("Days", days, "restoration days should be at least 1")
     status = await call.commit(partial(_restore, call=call, tier=tier, days=int(days)))
-    call.site.housekeeping.expect_job(call.now)
+    call.site.housekeeping.expect_job(call.now)  # it announces the end
     return Answer(status)
 
 
@@ -52,7 +52,7 @@ def _restore(db: sqlite3.Connection, call: S3Call, tier: str, days: int) -> int:
             "Restore is not allowed for the object's current storage class",
             StorageClass=row["storage_class"],
         )
-    if is_restored(row, call.now):
+    if is_restored(row, call.now):  # the new life counts from now, also if it is shorter
         until = _expiry(call.now, days)
         db.execute("UPDATE objects SET restore_until = ? WHERE number = ?", (until, row["number"]))
         return 200
@@ -63,7 +63,7 @@ def _restore(db: sqlite3.Connection, call: S3Call, tier: str, days: int) -> int:
         if _TIERS.index(tier) >= _TIERS.index(row["restore_tier"]):
             raise S3RefusalError("RestoreAlreadyInProgress")
         days = (row["restore_until"] - row["restore_due"]) // DAY_MS  # a faster tier does not change the days
-        due = min(due, row["restore_due"])
+        due = min(due, row["restore_due"])  # a change of tier never delays a restore
     db.execute(
         "UPDATE objects SET restore_tier = ?, restore_asked = ?, restore_due = ?, restore_until = ?, "
         "is_announced = 0 WHERE number = ?",

@@ -39,6 +39,7 @@ def _parse_rule(policy: Any) -> dict[str, Any]:
     if strategy != "BytesPerHour":
         if rate is not None:
             raise invalid("BytesPerHour goes with the strategy BytesPerHour only.")
+    # In Python True is an int.
     elif isinstance(rate, bool) or not isinstance(rate, int) or not 1 <= rate < 2**63:
         raise invalid(f"Invalid BytesPerHour: {rate}")
     return {"BytesPerHour": rate, "Strategy": strategy}

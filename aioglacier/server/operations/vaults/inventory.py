@@ -47,7 +47,7 @@ def write_inventory(
             incoming.feed([block.encode()])
         received = incoming.finish()
     finally:
-        db.execute("ROLLBACK")
+        db.execute("ROLLBACK")  # nothing was written; it ends the view
     return Written(received.file, received.size, rows.next_marker)
 
 
@@ -69,7 +69,7 @@ class _Rows:
                 vault["run"],
                 wire.parse_instant(job["start_date"]) if job["start_date"] else 0,
                 wire.parse_instant(job["end_date"]) if job["end_date"] else 2**62,
-                -1 if self._limit is None else self._limit + 1,
+                -1 if self._limit is None else self._limit + 1,  # one more tells whether a page follows
             ),
         )
 

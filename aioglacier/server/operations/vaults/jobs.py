@@ -44,7 +44,7 @@ class _Wish:
 async def initiate_job(call: VaultCall) -> Answer:
     """InitiateJob; each success is a new job."""
     wish = _parse_wish(call)
-    if wish.filters is not None:
+    if wish.filters is not None:  # an inventory job shows the inventory of now
         await snapshots.catch_up(call.site)
     try:
         job_id = await call.commit(partial(_initiate, call=call, wish=wish))
@@ -162,7 +162,7 @@ def _initiate(db: sqlite3.Connection, call: VaultCall, wish: _Wish) -> str:
         "tier": wish.tier,
         "created": call.now,
         "due": call.now + int(delay * 1000),
-        "planned_failure": call.faults.planned_failure(),
+        "planned_failure": call.faults.planned_failure(),  # drawn now, so that a restart does not change it
     }
     columns |= (
         _archive_columns(db, call, vault, wish)
@@ -179,7 +179,7 @@ def _archive_columns(
     db: sqlite3.Connection, call: VaultCall, vault: sqlite3.Row, wish: _Wish
 ) -> dict[str, Any]:
     archive = find_archive(db, wish.archive_id)
-    if archive is None or archive["vault"] != vault["number"]:
+    if archive is None or archive["vault"] != vault["number"]:  # an archive of another vault is not revealed
         raise archive_not_found(wish.archive_id)
     size = archive["size"]
     wanted = wish.byte_range or ByteRange(0, size)
@@ -189,7 +189,7 @@ def _archive_columns(
     return {
         "action": "ArchiveRetrieval",
         "archive_id": archive["id"],
-        "archive_description": archive["description"],
+        "archive_description": archive["description"],  # the archive may be deleted before its job ends
         "body": archive["body"],
         "archive_size": size,
         "archive_hash": archive["tree_hash"],

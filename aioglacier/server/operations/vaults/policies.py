@@ -87,10 +87,11 @@ def check_delete(call: VaultCall, vault: sqlite3.Row, archive: sqlite3.Row) -> N
         RefusalError: 403 AccessDeniedException.
     """
     lock_policy = vault["lock_policy"]
+    # A lock that was not completed within a day.
     if lock_policy is not None and not is_lock_alive(vault, call.now):
         lock_policy = None
     age_days = (call.now - archive["created"]) / _DAY_MS
-    for policy in filter(None, (lock_policy, vault["access_policy"])):
+    for policy in filter(None, (lock_policy, vault["access_policy"])):  # a denial in either counts
         if any(_denies(statement, age_days) for statement in _statements(policy)):
             raise _delete_denied(call)
 
@@ -126,12 +127,13 @@ def _holds(test: str, keys: Any, age_days: float) -> bool:
     if compare is None or not isinstance(keys, dict) or not keys:
         return False
     for key, values in keys.items():
-        if key.lower() != _AGE_KEY:
+        if key.lower() != _AGE_KEY:  # a condition that this server cannot judge denies nothing
             return False
         try:
             bounds = [float(value) for value in _as_list(values)]
         except (TypeError, ValueError):
             return False
+        # Values of one key are alternatives (IAM, "Condition").
         if not any(compare(age_days, bound) for bound in bounds):
             return False
     return True

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 async def catch_up(site: Site) -> None:
     """Take every snapshot that is due."""
     limit = site.clock.milliseconds() - site.settings.inventory_lag_ms
+    # Most often none is, and reading needs no lock.
     if await site.database.read(partial(_is_any_due, limit=limit)):
         await site.database.write(partial(_take_due, limit=limit, lag=site.settings.inventory_lag_ms))
 
@@ -32,7 +33,7 @@ def _is_any_due(db: sqlite3.Connection, limit: int) -> bool:
 
 def _take_due(db: sqlite3.Connection, limit: int, lag: int) -> None:
     for number, changed in db.execute("SELECT number, changed FROM vaults WHERE changed <= ?", (limit,)):
-        take(db, number, changed + lag)
+        take(db, number, changed + lag)  # dated as if it had been taken on time
 
 
 def take_all(db: sqlite3.Connection, now: int) -> int:
@@ -65,7 +66,7 @@ def note_change(db: sqlite3.Connection, vault: int, *, now: int, lag: int, archi
     ``archives`` and ``size`` are differences; each archive counts for 32 KiB more than its bytes.
     """
     (changed,) = db.execute("SELECT changed FROM vaults WHERE number = ?", (vault,)).fetchone()
-    if changed is not None and changed + lag <= now:
+    if changed is not None and changed + lag <= now:  # that snapshot must not show this change
         take(db, vault, changed + lag)
     db.execute(
         "UPDATE vaults SET changed = COALESCE(changed, ?), live_archives = live_archives + ?, "

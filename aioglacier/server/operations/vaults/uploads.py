@@ -72,6 +72,7 @@ def _find(db: sqlite3.Connection, call: VaultCall) -> sqlite3.Row:
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM uploads WHERE id = ? AND vault = ?", (call.item, vault)
     ).fetchone()
+    # An ended upload answers repetitions only.
     kept_ms = IDLE_MS if row is not None and row["state"] == "open" else REPEAT_MS
     if row is None or row["active"] + kept_ms <= call.now:
         raise _upload_not_found(call)
@@ -93,6 +94,7 @@ async def upload_multipart_part(call: VaultCall) -> Answer:
     """UploadMultipartPart; the same range sent again replaces the first."""
     size = intake.announced_size(call)
     part = _parse_content_range(call.need_header("Content-Range"), size)
+    # Before a body of 4 GiB is received.
     _check_place(part, (await call.read(partial(_find_open, call=call)))["part_size"])
     received, _ = await intake.keep(call, size, partial(_put_part, call=call, start=part.start))
     call.site.housekeeping.clean_soon()
@@ -125,6 +127,7 @@ def _check_place(part: PartRange, part_size: int) -> None:
 def _put_part(db: sqlite3.Connection, received: Received, call: VaultCall, start: int) -> None:
     upload = _find_open(db, call)
     bodies.put_piece(db, upload["body"], start, received)
+    # The day begins again.
     db.execute("UPDATE uploads SET active = ? WHERE number = ?", (call.now, upload["number"]))
 
 
@@ -142,6 +145,7 @@ async def complete_multipart_upload(call: VaultCall) -> Answer:
 
 def _complete(db: sqlite3.Connection, call: VaultCall, size: int, tree_hash: bytes) -> str:
     upload = _find(db, call)
+    # Another size or hash is no repetition.
     if upload["state"] == "completed" and (upload["archive_size"], upload["archive_hash"]) == (
         size,
         tree_hash,
@@ -189,7 +193,7 @@ async def abort_multipart_upload(call: VaultCall) -> Answer:
 
 def _abort(db: sqlite3.Connection, call: VaultCall) -> None:
     upload = _find(db, call)
-    if upload["state"] == "aborted":
+    if upload["state"] == "aborted":  # a client repeats an abort whose answer was lost
         return
     if upload["state"] == "completed":
         raise _upload_not_found(call)
@@ -211,6 +215,7 @@ async def list_multipart_uploads(call: VaultCall) -> Answer:
 
 def _page_of_uploads(db: sqlite3.Connection, call: VaultCall, after: int, limit: int) -> list[sqlite3.Row]:
     return db.execute(
+        # An expired one may wait for the housekeeping.
         "SELECT * FROM uploads WHERE vault = ? AND state = 'open' AND active > ? AND number > ? "
         "ORDER BY number LIMIT ?",
         (find_vault(db, call)["number"], call.now - IDLE_MS, after, limit),
