@@ -97,7 +97,7 @@ async def _open_wire(
     options: GatewayOptions, dialect: Dialect, throttle: Throttle | None = None
 ) -> AsyncIterator[tuple[Wire, _Found]]:
     _check_options(options)
-    keep_secrets_out_of_logs()
+    keep_secrets_out_of_logs()  # before botocore can log its first line
     service = dialect.signing_name
     plain = await to_thread.run_sync(read_plain, options, service)
     if plain is None:
@@ -133,6 +133,7 @@ def _check_options(options: GatewayOptions) -> None:
     if options.aws_session_token is not None and not has_key:
         raise ConfigurationError("aws_session_token needs aws_access_key_id and aws_secret_access_key")
     account = options.account_id
+    # It becomes part of every path.
     if account != "-" and not (len(account) == 12 and account.isascii() and account.isdigit()):
         raise ConfigurationError(f"the account id {account!r} is neither 12 digits nor '-'")
     if options.max_connections < 1:
@@ -150,6 +151,7 @@ def _check_endpoint(endpoint: str, options: GatewayOptions) -> URL:
         raise ConfigurationError(
             f"the endpoint {endpoint!r} is not a URL; it must begin with https:// (or http://)"
         )
+    # What stands there would be dropped silently.
     if url.raw_path not in {"", "/"} or url.raw_query_string or url.raw_user or url.raw_fragment:
         raise ConfigurationError(
             f"the endpoint {endpoint!r} has more than scheme, host and port; remove the rest"

@@ -82,7 +82,7 @@ class Caller(Performer):
     async def perform(self, operation: Operation[Any], arguments: Arguments) -> Any:
         """Send one request and read its answer."""
         try:
-            if operation.largest_body is not None:
+            if operation.largest_body is not None:  # bytes of the user: they are sent as they lie, and proven
                 return await self._send_body(operation, arguments)
             document = operation.document
             body = NO_BODY if document is None else memoryview(document(arguments))
@@ -100,6 +100,7 @@ class Caller(Performer):
         try:
             request = self._request(operation, arguments, is_output=True)
             async with await self._wire.open(request) as answer:
+                # Before the first byte is trusted: a portal may answer for the service.
                 check_is_own(request.operation, answer.status, answer.headers, self._wire.dialect)
                 head = Answer(answer.status, answer.headers, b"", datetime.now(UTC))  # its body comes later
                 output = HttpOutput(
@@ -122,7 +123,7 @@ class Caller(Performer):
             raise InvalidPlanError(f"{raw.method!r} is not an HTTP method")
         for name, value in raw.headers.items():
             _check_header(name, value)
-        url = self.origin + _encoded(path)
+        url = self.origin + _encoded(path)  # a path of the caller, so it goes to no other host
         if raw.query:
             url += "?" + urlencode(raw.query, quote_via=quote)
         return await self._wire.exchange(
@@ -141,7 +142,7 @@ class Caller(Performer):
         """Send bytes as they are. If others than the hashed ones arrived, raise ``IntegrityError``."""
         body: Body = arguments["body"]
         progress: Progress | None = arguments.get("progress")
-        self._check_size(operation, arguments)
+        self._check_size(operation, arguments)  # before gigabytes are sent for a refusal
         try:
             request = self._request(operation, arguments, body=body, progress=progress)
             answer = await self._wire.exchange(request)
@@ -227,7 +228,7 @@ def _check_header(name: str, value: str) -> None:
     """Refuse a header that has a control character or an invalid name."""
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
         raise InvalidPlanError(f"{name!r} is not the name of a header")
-    if not re.fullmatch(r"[\t\x20-\x7e\x80-\U0010ffff]*", value):
+    if not re.fullmatch(r"[\t\x20-\x7e\x80-\U0010ffff]*", value):  # a line end would begin another header
         raise InvalidPlanError(f"the header {name} has a control character in its value: {value!r}")
 
 

@@ -64,6 +64,7 @@ class HttpOutput(Generic[T]):
             self._came += count
             progress(count)
 
+        # Sooner than by waiting for bytes that cannot come.
         if len(view) > self.size - self._came + len(self._rest):
             raise self._cut_short()
         while at < len(view):
@@ -75,6 +76,7 @@ class HttpOutput(Generic[T]):
             elif (direct := self._take_over()) is not None:
                 await self._answer.fill(direct, view[at:], came)
             else:
+                # ``aiohttp`` has bytes already, which come first.
                 self._rest = memoryview(await self._next_block())
         if self._came == self.size and not self._rest and self._direct is None:
             await self._next_block()  # the end, after which the connection may be used again
@@ -118,6 +120,7 @@ def _extent(answer: OpenAnswer, asked: ByteRange | None, *, is_part: bool) -> tu
     if answer.status == 206 and match and (asked is not None or is_part):
         start, end, total = map(int, match.groups())
         size = end - start + 1
+        # A shorter range is allowed where the whole ends earlier.
         is_asked = asked is None or (start == asked.start and end < asked.stop)
         if is_asked and size > 0 and length in {None, size}:
             return start, size, total

@@ -43,9 +43,9 @@ def open_http_session(context: ssl.SSLContext | None, options: GatewayOptions) -
     )
     return aiohttp.ClientSession(
         connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
+        cookie_jar=aiohttp.DummyCookieJar(),  # what a proxy sets must not reach the service
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.timeouts.connect),
-        auto_decompress=False,
+        auto_decompress=False,  # an archive is bytes, whatever its head says
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         read_bufsize=_READ_AHEAD,
     )
@@ -122,7 +122,7 @@ def new_context() -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     context.post_handshake_auth = True
     key_log = os.environ.get("SSLKEYLOGFILE")
-    if key_log and not sys.flags.ignore_environment:
+    if key_log and not sys.flags.ignore_environment:  # as ``ssl.create_default_context`` does
         context.keylog_filename = key_log
     return context
 

@@ -85,6 +85,7 @@ class OpenAnswer:
         while at < len(view):
             piece = view[at:]
             if self._bandwidth is not None:
+                # A larger take would wait for more than the bucket holds.
                 piece = piece[: self._bandwidth.largest_take]
                 await self._bandwidth.take(len(piece))
             try:
@@ -112,7 +113,7 @@ class OpenAnswer:
             raise UnexpectedResponseError(
                 f"the answer is longer than {limit} bytes", operation=self.operation, status=self.status
             )
-        self._response.close()
+        self._response.close()  # reading the rest of a wrong answer may take for ever
         return bytes(body[:limit])
 
     async def aclose(self, kind: type[BaseException] | None) -> None:
@@ -121,6 +122,7 @@ class OpenAnswer:
             self._started.stop()
         try:
             self._response.release()
+            # Or a slot would be given back before its connection is free.
             await self._response.wait_for_close()
         finally:
             self._release(kind)

@@ -125,6 +125,7 @@ class Sender:
 
             def got_further() -> None:
                 moved()
+                # The service hashes a whole body before it answers.
                 alarm.set(request.first_byte_timeout_seconds if sent.is_complete else stall)
 
             sent.on_move, sent.on_wait = got_further, alarm.unset
@@ -136,6 +137,7 @@ class Sender:
                 sent.on_move = sent.on_wait = moved
                 alarm.stop()
             moved()
+            # Smaller ones measure the latency.
             if sent.started_at is not None and sent.count >= LARGEST_SLICE:
                 self._rate = sent.count / max(time.monotonic() - sent.started_at, 1e-9)
             logger.debug(
@@ -170,10 +172,10 @@ class Sender:
 
         response = await self._session.request(
             request.method,
-            URL(request.url, encoded=True),
+            URL(request.url, encoded=True),  # or yarl would change what was signed
             headers=headers,
             data=payload if request.has_body else None,
-            allow_redirects=False,
+            allow_redirects=False,  # see ``Wire.open``
             proxy=self._proxy,
             middlewares=(send_once,),
         )
@@ -183,6 +185,7 @@ class Sender:
     def _failure(self, request: Request, sent: Sent, error: Exception) -> TransportError | SourceError:
         self._rate = 0.0
         is_lookup = isinstance(error, aiohttp.ClientConnectorDNSError)
+        # A name that was known once is right, and the network is at fault.
         if is_lookup and not self._is_name_known and sent.failure is None:
             return unknown_name(request.operation, origin=self.origin, region=self.region, proxy=self._proxy)
         self._is_name_known = self._is_name_known or not is_lookup

@@ -57,7 +57,7 @@ def refusal(
     kind = _kind(document, answer, dialect, meaning, region)
     if 300 <= status < 400 and kind is not errors.WrongRegionError:
         return _redirect(operation, answer, origin)
-    if status < 300 and not dialect.errors_in_success:
+    if status < 300 and not dialect.errors_in_success:  # only S3 means it, in the answer to a slow operation
         return errors.UnexpectedResponseError(
             f"the answer has status {status} but carries the error {code}: {message}",
             operation=operation,
@@ -72,7 +72,7 @@ def refusal(
     if kind in {errors.InvalidCredentialsError, errors.ClockSkewError}:
         sent_to = f"requests are signed for {region} and go to {origin}"
         return _not_believed(operation, answer, document, kind, sent_to, request_id)
-    if not code and not _may_pass(status):
+    if not code and not _may_pass(status):  # a refusal of the service has a code
         return errors.UnexpectedResponseError(
             f"the answer, status {status}, is not {dialect.name}'s: {_sample(answer.body)}; is a proxy or "
             "portal between?",
@@ -91,7 +91,7 @@ def refusal(
         request_id=request_id,
         retry_after_seconds=_retry_after(answer.headers.get("Retry-After"), answer.came_at),
     )
-    error.answered = server_time(answer.headers)
+    error.answered = server_time(answer.headers)  # by which a missing thing is known to be missing
     dialect.complete(error, document, answer)
     return error
 
@@ -144,13 +144,14 @@ def printable(text: str) -> str:
 def _kind(
     document: ErrorDocument, answer: Answer, dialect: Dialect, meaning: Meaning, region: str
 ) -> type[errors.GlacierError]:
-    if answer.status == 429:
+    if answer.status == 429:  # whatever the code, or without one
         return errors.ThrottledError
     code = document.code.removesuffix("Exception")
     if code in meaning.by_code:
         return meaning.by_code[code]
     default = errors.TemporaryServiceError if _may_pass(answer.status) else errors.ServiceError
     kind = dialect.specify(dialect.kinds.get(code, default), document, answer, default=default, region=region)
+    # The row knows what else could be missing.
     return meaning.missing if kind is errors.ResourceNotFoundError else kind
 
 
@@ -190,7 +191,7 @@ def _not_believed(
             code=document.code,
             request_id=request_id,
         )
-    reason = message.partition(" The Canonical String")[0]
+    reason = message.partition(" The Canonical String")[0]  # the rest repeats the request, over a page
     if "region" in message:  # "Credential should be scoped to a valid region"
         reason = f"{reason.rstrip('.')}; {sent_to}"
     return errors.InvalidCredentialsError(

@@ -47,7 +47,7 @@ def failure(
             operation=operation,
             may_have_taken_effect=False,
         )
-    if isinstance(error, aiohttp.ClientHttpProxyError):
+    if isinstance(error, aiohttp.ClientHttpProxyError):  # the request never left the proxy
         return _proxy_failure(operation, error)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         via = " through the proxy" if is_proxied else ""
@@ -91,7 +91,7 @@ def stall_failure(
     first_byte_seconds: float,
 ) -> TransportError:
     """Return our error for a request whose time ran out."""
-    if has_body and sent.started_at is None:
+    if has_body and sent.started_at is None:  # the body was never asked for, so no connection was made
         return ConnectionFailedError(
             f"no connection to {origin} in time", operation=operation, may_have_taken_effect=False
         )

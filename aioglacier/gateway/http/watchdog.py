@@ -48,6 +48,7 @@ class Alarm:
     def set(self, seconds: float) -> None:
         """Ring ``seconds`` from now, and not at the moment that was set before."""
         self._due = self._loop.time() + seconds
+        # It moves for every slice, so a timer that rings too early looks again.
         if self._timer is None or self._timer.when() > self._due:
             self._arm()
 
@@ -106,7 +107,7 @@ class SlidingRate:
                 self._sum -= self._slots[0]
             self._slots.append(0)
         self._slots[-1] += count
-        is_full = len(self._slots) == _SLOTS
+        is_full = len(self._slots) == _SLOTS  # the first window is given its time
         return self._sum if is_full and self._sum < self._minimum else None
 
 
@@ -143,7 +144,7 @@ class Pace:
         content = self._content
         block = content.read_nowait()
         if block or content.is_eof():
-            self._rate.add(0, len(block))
+            self._rate.add(0, len(block))  # they had come while the reader was busy: no time of the network
             return block
         self._begin()
         try:
@@ -159,7 +160,7 @@ class Pace:
         Raises:
             StalledTransferError: As from ``next_block``.
         """
-        self._waiting = body
+        self._waiting = body  # from now on the alarm strikes there
 
         def noted(count: int) -> None:
             came(count)
@@ -184,7 +185,7 @@ class Pace:
         now = self._clock()
         too_few = self._rate.add(now - self._began, count)
         self._began = now
-        if count and too_few is not None:
+        if count and too_few is not None:  # the end of the body is no stall
             raise self._stalled(f"only {too_few} bytes")
 
     def _stalled(self, what: str) -> StalledTransferError:
@@ -218,7 +219,7 @@ class Slots:
             StalledTransferError: All are taken and none has moved for too long.
         """
         try:
-            self._free.acquire_nowait()
+            self._free.acquire_nowait()  # the usual case, without a timer
         except anyio.WouldBlock:
             await self._wait(operation)
 

@@ -59,7 +59,7 @@ class Wire:
         self._options = options
         patience = options.timeouts.first_byte + options.timeouts.stall
         self._body_slots = Slots(options.max_connections, patience_seconds=patience)
-        self._control_slots = Slots(
+        self._control_slots = Slots(  # bodies must not hold up a completion or an abort
             max(CONTROL_CONNECTIONS, options.max_connections), patience_seconds=patience
         )
 
@@ -85,12 +85,12 @@ class Wire:
         again. After an error none of it counts as sent.
         """
         payload, slots = self._sender.payload_of(request), self._slots(request)
-        await slots.take(request.operation)
+        await slots.take(request.operation)  # before the keys are read: the wait may outlast them
 
         def release(kind: type[BaseException] | None) -> None:
             payload.abandon()
             if kind is not None:
-                payload.sent.take_back()
+                payload.sent.take_back()  # the retry counts its bytes from the beginning
             slots.give_back()
 
         try:
@@ -109,7 +109,7 @@ class Wire:
             release=release,
         )
         try:
-            is_redirect = 300 <= answer.status < 400
+            is_redirect = 300 <= answer.status < 400  # never followed: signature and bytes are for this host
             if is_redirect or (answer.status >= 400 and not allow_refusal):
                 raise self._refused(request, await _read(answer), keys)
         except BaseException as error:

@@ -109,7 +109,7 @@ class Retrier:
         """
         while True:
             call.attempts += 1
-            attempted_at = self._clock()
+            attempted_at = self._clock()  # the patience of the call may have begun long before
             try:
                 result = await attempt()
             except GlacierError as error:
@@ -119,10 +119,10 @@ class Retrier:
                 if wait is None:
                     self.conclude(call, error)
                     raise
-                await self._pause(call, error, wait)
+                await self._pause(call, error, wait)  # first the wait: the effect may show late
                 found = await self._look(call, error, look) if look is not None and call.is_unclear else None
             else:
-                if call.rule.is_progress:
+                if call.rule.is_progress:  # an answer from the service ends the patience of all calls at once
                     self.patience.succeeded()
                 if call.attempts > 1:
                     logger.info(
@@ -187,6 +187,7 @@ class Retrier:
             retry_after_seconds=error.retry_after_seconds if isinstance(error, ServiceError) else None,
         )
         if wait is not None and isinstance(error, ConnectionFailedError) and error.is_name_unknown:
+            # Long enough for a network that comes up.
             left = call.patient_since + _UNKNOWN_NAME_SECONDS - self._clock()
             return min(wait, left) if left > 0 else None
         return wait

@@ -97,7 +97,7 @@ class Retrying(Performer):
         call = self._retrier.begin(operation.name, self.facts(arguments), rule)
         if operation.largest_body is not None:
             arguments = {**arguments, "progress": self._noting(arguments.get("progress"))}
-        attempt = self._charged(operation, arguments)
+        attempt = self._charged(operation, arguments)  # each attempt is a request that AWS bills
         if rule.shown_by is not None:
             return await self._retrier.run_until_shown(call, attempt, shown_by=rule.shown_by)
         match rule.recovery:
@@ -138,7 +138,7 @@ class Retrying(Performer):
     async def request(self, raw: RawRequest) -> Answer:
         """Send one request. Only GET and HEAD are sent again, and only after no answer at all."""
         attempt = partial(self._gateway.request, raw)
-        if raw.method.upper() not in {"GET", "HEAD"}:
+        if raw.method.upper() not in {"GET", "HEAD"}:  # nothing tells what another one does twice
             return await attempt()
         return await self._retrier.run(self._retrier.begin(f"{raw.method} {raw.path}"), attempt)
 
@@ -147,6 +147,7 @@ class Retrying(Performer):
         try:
             return await self._retrier.run(call, attempt)
         except GlacierError as error:
+            # No attempt may have taken effect, or the error says what is stored.
             if not call.is_unclear or isinstance(error, IntegrityError):
                 raise
             unknown = self.unknown_outcome(error, arguments)
@@ -173,7 +174,7 @@ class Retrying(Performer):
         """Return a progress callback that also reports the moving bytes to patience."""
 
         def note(count: int) -> None:
-            if count > 0:
+            if count > 0:  # bytes that are taken back are no progress
                 self._retrier.patience.moved()
             if progress is not None:
                 progress(count)

@@ -40,6 +40,7 @@ def page_of(name: str, read_item: Callable[[Mapping[str, Any]], T]) -> Callable[
     """Return a reader of one page of a list."""
 
     def read(document: Mapping[str, Any]) -> Page[T]:
+        # An empty marker would begin the list again.
         return Page(tuple(map(read_item, document[name])), document.get("Marker") or None)
 
     return read
@@ -52,7 +53,7 @@ def read_vault(document: Mapping[str, Any]) -> VaultDescription:
         name=document["VaultName"],
         arn=document["VaultARN"],
         created=read_date(document["CreationDate"]),
-        archive_count=int(document.get("NumberOfArchives") or 0),
+        archive_count=int(document.get("NumberOfArchives") or 0),  # missing before the first inventory
         size=int(document.get("SizeInBytes") or 0),
         inventoried=read_date(inventoried) if inventoried else None,
     )
@@ -92,11 +93,11 @@ def read_job(document: Mapping[str, Any]) -> JobDescription:
         status_message=document.get("StatusMessage"),
         description=document.get("JobDescription"),
         sns_topic=document.get("SNSTopic"),
-        tier=Tier(tier) if tier in set(Tier) else None,
+        tier=Tier(tier) if tier in set(Tier) else None,  # an inventory job has none, or one of another name
         archive_id=ArchiveId(archive_id) if archive_id else None,
         archive_size=_read_size(document.get("ArchiveSizeInBytes")),
         archive_tree_hash=_read_hash(document.get("ArchiveSHA256TreeHash")),
-        byte_range=ByteRange.parse(byte_range) if byte_range else None,
+        byte_range=ByteRange.parse(byte_range) if byte_range else None,  # the guide has null for the whole
         tree_hash=_read_hash(document.get("SHA256TreeHash")),
         inventory_size=_read_size(document.get("InventorySizeInBytes")),
         inventory=_read_inventory(inventory) if inventory else None,
@@ -183,7 +184,7 @@ def _read_inventory(document: Mapping[str, Any]) -> InventoryParameters:
         format=InventoryFormat(document.get("Format") or InventoryFormat.JSON),
         start_date=read_date(start) if start else None,
         end_date=read_date(end) if end else None,
-        limit=int(limit) if limit is not None else None,
+        limit=int(limit) if limit is not None else None,  # a string, as every value there
         marker=document.get("Marker"),
     )
 

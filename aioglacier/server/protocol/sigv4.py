@@ -299,5 +299,5 @@ def _basic(moment: datetime) -> str:
 
 
 def _octets(text: str) -> bytes:
-    # Aiohttp gives other bytes so, and the client signed the bytes.
+    # ``aiohttp`` gives other bytes so, and the client signed the bytes.
     return text.encode("utf-8", "surrogateescape")
