@@ -203,7 +203,7 @@ MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py*")) if pat
 def room_of(module: str) -> str:
     """Return the room of a module of the package."""
     parts = module.split(".")
-    if parts[1:2] == ["__main__"]:
+    if parts[-1] == "__main__":
         return "cli"
     return parts[1] if len(parts) > 1 and parts[1] in ROOMS else "client"
 

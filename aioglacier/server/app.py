@@ -35,7 +35,13 @@ class Application:
         self._s3 = S3Service(site)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; only cancellation leaves this method as an exception."""
+        """Answer one request and log it; only cancellation leaves this method as an exception."""
+        response = await self._answer(request)
+        # Without the query, which may hold a signature.
+        _logger.info("%s %s: %d", request.method, request.raw_path.partition("?")[0][:200], response.status)
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         request_id = new_id(REQUEST_ID_LENGTH)
         path = _target_path(request)
         service = self._s3 if is_for_s3(path, request.headers) else self._vaults

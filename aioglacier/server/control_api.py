@@ -6,7 +6,9 @@ its clock. Web pages may not: a browser names its origin, and the Host header is
 
 ::
 
+    GET    /_local/health                                  200 once it serves
     GET    /_local/status                                  clock, vaults, archives, jobs, faults
+    POST   /_local/reset                                   empty it: no vaults, buckets and faults
     POST   /_local/clock      {"advance_seconds": 3600}    move the virtual clock
     POST   /_local/inventory                               take every vault's inventory now
     POST   /_local/faults     [{"operation": ...}, ...]    add faults
@@ -27,6 +29,7 @@ from aioglacier.server.protocol.behaviour import UNKNOWN_OPERATION
 from aioglacier.server.protocol.refusal import RefusalError, denied, refuse
 from aioglacier.server.requests import intake
 from aioglacier.server.requests.faults import FaultKind, parse_faults
+from aioglacier.server.upkeep import endings
 
 if TYPE_CHECKING:
     import sqlite3
@@ -96,6 +99,23 @@ def _count(db: sqlite3.Connection) -> dict[str, int]:
     }
 
 
+async def _health(site: Site, _content: Any) -> dict[str, Any]:
+    await site.database.read(lambda db: db.execute("SELECT 1").fetchone())
+    return {"status": "ok"}
+
+
+async def reset(site: Site) -> None:
+    """Remove everything that was stored, and all faults, but do not move the clock."""
+    site.faults.clear()
+    await site.database.write(endings.remove_all)
+    await site.housekeeping.cleaned()
+
+
+async def _reset(site: Site, _content: Any) -> dict[str, Any]:
+    await reset(site)
+    return await _status(site, None)
+
+
 async def _clock(site: Site, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict) or "advance_seconds" not in content:
         raise ValueError('the clock is moved by {"advance_seconds": SECONDS}')
@@ -122,7 +142,9 @@ async def _clear_faults(site: Site, _content: Any) -> dict[str, Any]:
 
 
 _COMMANDS: Final[dict[tuple[str, str], Callable[[Site, Any], Awaitable[dict[str, Any]]]]] = {
+    ("GET", "health"): _health,
     ("GET", "status"): _status,
+    ("POST", "reset"): _reset,
     ("POST", "clock"): _clock,
     ("POST", "inventory"): _inventory,
     ("POST", "faults"): _add_faults,

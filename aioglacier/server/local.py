@@ -203,6 +203,10 @@ class LocalGlacier:
         site = self._open_site()
         await site.database.write(partial(snapshots.take_all, now=site.clock.milliseconds()))
 
+    async def reset(self) -> None:
+        """Remove everything that was stored, and all faults. The clock stays where it is."""
+        await control.reset(self._open_site())
+
     async def __aenter__(self) -> Self:
         """Open the directory and listen.
 

@@ -99,6 +99,10 @@ class ServedGlacier:
         """Take the inventory of every vault that changed, now."""
         self._portal.call(self._server.run_inventory)
 
+    def reset(self) -> None:
+        """Remove everything that was stored, and all faults. The clock stays where it is."""
+        self._portal.call(self._server.reset)
+
     def add_faults(self, *faults: Fault) -> None:
         """Add faults; see ``aioglacier.server.Fault``."""
         self._portal.call(self._server.faults.add, *faults)

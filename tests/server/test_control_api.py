@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
+from aioglacier.server import Fault
 from tests.server.conftest import Boto, send
 
 if TYPE_CHECKING:
+    import pytest
+
     from aioglacier.server import LocalGlacier
+
+#: Makes a request one for S3: without the header of the vault service.
+S3 = {"x_amz_glacier_version": ""}
 
 
 async def test_control_endpoints_serve_other_languages(faithful: LocalGlacier, slow_boto: Boto) -> None:
@@ -33,6 +40,37 @@ async def test_control_endpoints_serve_other_languages(faithful: LocalGlacier, s
     assert (await slow_boto.refused("list_vaults"))[1] == "ThrottlingException"
     assert (await control("GET", "status"))["faults"][0]["struck"] == 1
     assert (await control("DELETE", "faults"))["faults"] == []
+
+
+async def test_a_reset_leaves_an_empty_server(faithful: LocalGlacier, slow_boto: Boto) -> None:
+    """Vaults, archives, jobs, uploads, buckets, faults and files are gone, and the clock stays."""
+    archive_id = await slow_boto.upload(b"x")
+    order = {"Type": "archive-retrieval", "ArchiveId": archive_id}
+    await slow_boto("initiate_job", jobParameters=order)
+    await slow_boto("initiate_multipart_upload", partSize="1048576")
+    assert (await send(faithful, "PUT", "/bucket", b"", **S3)).status == 200
+    assert (await send(faithful, "PUT", "/bucket/key", b"y", **S3)).status == 200
+    faithful.faults.add(Fault("ListVaults", code="ThrottlingException"))
+    await faithful.advance(100)
+    answer = await send(faithful, "POST", "/_local/reset")
+    status = json.loads(answer.body)
+    assert status.pop("clock_offset_seconds") == 100
+    del status["clock"]
+    assert not any(status.values()), status
+    data = faithful.settings.directory / "data"
+    assert not [path for path in data.rglob("*") if path.is_file()]
+    assert (await slow_boto.refused("describe_vault"))[1] == "ResourceNotFoundException"
+    await slow_boto("create_vault")
+    await slow_boto.upload(b"z")
+
+
+async def test_health_and_requests_are_told(faithful: LocalGlacier, caplog: pytest.LogCaptureFixture) -> None:
+    """A healthy server says so, and each request is a line of the log, without its query."""
+    caplog.set_level(logging.INFO, "aioglacier.server")
+    answer = await send(faithful, "GET", "/_local/health?X-Amz-Signature=secret")
+    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+    assert "GET /_local/health: 200" in caplog.text
+    assert "secret" not in caplog.text
 
 
 async def test_control_endpoints_refuse_nonsense(faithful: LocalGlacier) -> None:

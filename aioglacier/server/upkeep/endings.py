@@ -116,6 +116,20 @@ def expire(db: sqlite3.Connection, now: int) -> bool:
     return len(old_uploads) == AT_A_TIME or len(old_jobs) == AT_A_TIME
 
 
+def remove_all(db: sqlite3.Connection) -> None:
+    """Remove everything that is stored; only the settings stay, and the clock with them."""
+    for files in (
+        "SELECT file FROM pieces",
+        "SELECT file FROM object_parts",
+        "SELECT output_file FROM jobs WHERE output_file IS NOT NULL",
+    ):
+        db.execute(f"INSERT OR IGNORE INTO doomed {files}")  # our own text
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for name in tables:
+        if name not in {"settings", "doomed", "sqlite_sequence"}:  # so that no number is given twice
+            db.execute(f"DELETE FROM {name}")  # noqa: S608  # as above
+
+
 def doomed_files(db: sqlite3.Connection) -> list[str]:
     """Return some of the files to remove."""
     return [file for (file,) in db.execute("SELECT file FROM doomed LIMIT ?", (AT_A_TIME,))]
