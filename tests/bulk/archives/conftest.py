@@ -50,7 +50,7 @@ class OldVault:
         self.folder = folder
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Glacier]:
+    async def connected(self, memory: int = 64 * MIB) -> AsyncIterator[Glacier]:
         """Connect with the catalog of the test."""
         async with (
             Catalog.open(self.folder / "catalog.db") as catalog,
@@ -62,7 +62,7 @@ class OldVault:
                 aws_secret_access_key="secret",
                 hash_in="threads",
                 catalog=catalog,
-                limits=Limits(memory=64 * MIB),
+                limits=Limits(memory=memory),
             ) as glacier,
         ):
             yield glacier
