@@ -16,16 +16,18 @@ import click
 from click.core import ParameterSource
 
 from aioglacier.cli.program.configuration import Configuration, take_variables
+from aioglacier.cli.program.exits import Exit
 from aioglacier.cli.program.failures import failure_of, tell
 from aioglacier.cli.program.global_options import Settings, given_value, global_options
 from aioglacier.cli.program.logs import start_logging
 from aioglacier.cli.program.parameters import complete_paths
-from aioglacier.cli.program.session import Session
+from aioglacier.cli.program.session import CommandError, Session
 from aioglacier.cli.program.stopping import Stopper
 from aioglacier.cli.render.console import Output
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import TextIO
 
     from aioglacier.client.glacier import Glacier
 
@@ -68,13 +70,15 @@ class Command(click.Command):
     """A command that also takes the global options and is called with a ``Session``.
 
     With ``resumes``, the same command line goes on with work that was stopped. With ``makes_local``, it makes
-    the folder of ``--local`` if there is none. Without ``records``, it opens no catalog to connect.
+    the folder of ``--local`` if there is none. Without ``records``, it opens no catalog to connect. One that
+    ``moves`` bytes is silent with ``-q`` if all is well.
     """
 
     def __init__(
         self,
         *args: Any,
         resumes: bool = False,
+        moves: bool = False,
         makes_local: bool = False,
         records: bool = True,
         **kwargs: Any,
@@ -84,6 +88,7 @@ class Command(click.Command):
         complete_paths(self.params)
         self.params += global_options(hidden=True)  # they may stand behind the command's name, too
         self.resumes = resumes
+        self.moves = moves or resumes
         self.makes_local = makes_local
         self.records = records
 
@@ -204,10 +209,12 @@ def start(ctx: click.Context) -> Session:
     """Make the session of this command line from the parsed options."""
     settings = Settings.of(ctx.meta)
     root = ctx.find_root()
+    log = _open_log(settings.log_file)
+    is_silent = settings.quiet and isinstance(ctx.command, Command) and ctx.command.moves
     session = Session(
         ctx,
         settings,
-        Output(is_json=settings.json, is_quiet=settings.quiet),
+        Output(is_json=settings.json, is_quiet=settings.quiet, is_silent=is_silent, log=log),
         root.obj if isinstance(root.obj, Stopper) else Stopper(),
     )
     ctx.obj = root.obj = session
@@ -215,5 +222,14 @@ def start(ctx: click.Context) -> Session:
         session.output, failure_of(error, resume=session.resume, safe=session.safe())
     )
     session.stopper.restore = session.output.restore_terminal
-    start_logging(verbose=settings.verbose, quiet=settings.quiet)
+    start_logging(verbose=settings.verbose, quiet=settings.quiet, file=log)
     return session
+
+
+def _open_log(path: str | None) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123  # the run's end closes it
+    except OSError as error:
+        raise CommandError(f"--log-file {path!r} cannot be written: {error.strerror}", Exit.USAGE) from error

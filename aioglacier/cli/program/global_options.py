@@ -27,6 +27,7 @@ class Settings:
     Attributes:
         local: A folder that holds a local Glacier to use instead of AWS.
         config_section: The table of the configuration file that counts.
+        log_file: A file that gets notices, warnings, errors and logs, at its end.
         catalog: The file of the catalog, or the URL of its database; ``None`` is the usual file.
     """
 
@@ -41,6 +42,7 @@ class Settings:
     bandwidth: int | RateSchedule | None = None
     allow_insecure: bool = False
     config_section: str | None = None
+    log_file: str | None = None
     json: bool = False
     quiet: bool = False
     verbose: int = 0
@@ -128,6 +130,16 @@ def global_options(*, hidden: bool) -> list[click.Parameter]:
             help="Also take the options in the table [NAME] of the configuration file.",
         ),
         option("--json", is_flag=True, help="Print one JSON object a line; errors too, on standard error."),
-        option("--quiet", "-q", is_flag=True, help="No progress and no notices, only results and errors."),
+        option(
+            "--log-file",
+            metavar="FILE",
+            help="Also write progress, notices, results and errors to the end of FILE, with their times.",
+        ),
+        option(
+            "--quiet",
+            "-q",
+            is_flag=True,
+            help="No progress and no notices; what moves bytes prints nothing unless something is wrong.",
+        ),
         option("--verbose", "-v", count=True, help="Log to standard error; -vv and -vvv say more."),
     ]

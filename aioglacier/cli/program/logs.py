@@ -17,6 +17,7 @@ from aioglacier.cli.render.escaping import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
 #: By how often -v was given: the level of aioglacier's own loggers, and of all others.
 _LEVELS: Final = (
@@ -31,8 +32,11 @@ _LEVELS: Final = (
 _SECONDS_BETWEEN: Final = 30.0
 
 
-def start_logging(*, verbose: int, quiet: bool) -> None:
-    """Log to standard error from now on. Only -vv shows tracebacks, and only those of this package."""
+def start_logging(*, verbose: int, quiet: bool, file: TextIO | None = None) -> None:
+    """Log to standard error from now on. Only -vv shows tracebacks, and only those of this package.
+
+    A file gets the same lines, and with -q also those that standard error does not.
+    """
     own, others = _LEVELS[min(verbose, len(_LEVELS) - 1)]
     logging.raiseExceptions = False  # a standard error that is closed is no trouble of the work
     logging.captureWarnings(capture=True)  # so that secrets are hidden in warnings, too
@@ -41,8 +45,15 @@ def start_logging(*, verbose: int, quiet: bool) -> None:
         handler.addFilter(TroubleFilter())
         own = logging.INFO  # the end of trouble, which passes the filter
     handler.setFormatter(_Formatter(shows_tracebacks=verbose >= 2))
-    logging.basicConfig(level=others, handlers=[handler], force=True)
-    logging.getLogger("aioglacier").setLevel(logging.ERROR if quiet and not verbose else own)
+    if quiet and not verbose:
+        handler.setLevel(logging.ERROR)
+    handlers: list[logging.Handler] = [handler]
+    if file is not None:
+        handlers.append(logging.StreamHandler(file))
+        handlers[-1].setFormatter(_Formatter("%Y-%m-%d %H:%M:%S", shows_tracebacks=verbose >= 2))
+    logging.basicConfig(level=others, handlers=handlers, force=True)
+    is_heard = file is not None or verbose or not quiet
+    logging.getLogger("aioglacier").setLevel(own if is_heard else logging.ERROR)
 
 
 class TroubleFilter(logging.Filter):
@@ -89,8 +100,8 @@ class _StderrHandler(logging.Handler):
 
 
 class _Formatter(logging.Formatter):
-    def __init__(self, *, shows_tracebacks: bool) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+    def __init__(self, times: str = "%H:%M:%S", *, shows_tracebacks: bool) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", times)
         self._shows_tracebacks = shows_tracebacks
 
     def format(self, record: logging.LogRecord) -> str:

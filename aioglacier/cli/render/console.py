@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,24 @@ class Output:
     Attributes:
         is_json: Whether records and errors are JSON.
         is_quiet: Whether only results and errors are printed.
+        is_silent: Whether results that are not JSON are left out, too.
+        log: A file that gets notices, warnings and errors as well, with their times.
         is_closed: Whether the reader of standard output went away.
         to_stderr: Whether results go to standard error, because standard output carries an archive.
         show_cursor: Shows the cursor again while a progress display hides it.
     """
 
-    def __init__(self, *, is_json: bool = False, is_quiet: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        is_json: bool = False,
+        is_quiet: bool = False,
+        is_silent: bool = False,
+        log: TextIO | None = None,
+    ) -> None:
         self.is_json = is_json
+        self.is_silent = is_silent and not is_json
+        self.log = log
         self.is_quiet = is_quiet
         self.is_closed = False
         self.to_stderr = False
@@ -73,7 +85,10 @@ class Output:
         self, record: Mapping[str, Any], as_text: Callable[[Mapping[str, Any]], str], *, is_last: bool = True
     ) -> None:
         """Print one record, at once or with the last of many."""
-        self.write((json.dumps(record) if self.is_json else as_text(record)) + "\n", is_last=is_last)
+        if self.log is not None:
+            self._log(as_text(record))
+        if not self.is_silent:
+            self.write((json.dumps(record) if self.is_json else as_text(record)) + "\n", is_last=is_last)
 
     def line(self, text: str) -> None:
         """Print a line of the result; see ``write``."""
@@ -106,11 +121,13 @@ class Output:
 
     def note(self, text: str) -> None:
         """Print a notice for people."""
+        self._log(text)
         if not self.is_quiet and not self.is_json:
             self._stderr(text)
 
     def warn(self, text: str) -> None:
         """Print a warning for people and programs."""
+        self._log(f"warning: {redact(text)}")
         if self.is_json:
             self._stderr(json.dumps({"warning": redact(text)}))
         elif not self.is_quiet:
@@ -118,6 +135,7 @@ class Output:
 
     def error(self, record: Mapping[str, Any], text: str) -> None:
         """Print one error."""
+        self._log(redact(text))
         self._stderr(redact(json.dumps(record) if self.is_json else text))
 
     def close(self) -> None:
@@ -146,6 +164,12 @@ class Output:
             self.close()
             if error.errno != errno.EBADF:
                 raise
+
+    def _log(self, text: str) -> None:
+        if self.log is not None:
+            with suppress(OSError, ValueError):  # a full disk does not end the work
+                self.log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+                self.log.flush()
 
     def _stderr(self, text: str) -> None:
         with suppress(OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Progress: a line on standard error that moves, on a terminal only.
+"""Progress: a line on standard error that moves, or on what is no terminal a line each minute.
 
 Transfers do not report: their counters are polled ten times a second.
 """
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from aioglacier.transfer.snapshot import TransferSnapshot
 
 _POLL_SECONDS: Final = 0.1
+
+#: Seconds between two lines of progress where there is no terminal.
+_LINE_SECONDS: Final = 60.0
 
 #: The rate is that of the last seconds: enough to be steady, and few enough to be current.
 _RATE_SECONDS: Final = 8.0
@@ -76,9 +79,18 @@ class State(NamedTuple):
 
 @asynccontextmanager
 async def following(output: Output, look: Callable[[], State]) -> AsyncIterator[None]:
-    """Show the progress of some work while the block runs, by polling it."""
+    """Show the progress of some work while the block runs, by polling it.
+
+    Without a terminal, a line is printed now and then.
+    """
     if not output.shows_progress:
-        yield
+
+        def tell() -> None:
+            state = look()
+            output.note(f"{state.label}: {', '.join(fact.strip() for fact in state.facts if fact)}")
+
+        async with repeating(tell, _LINE_SECONDS):
+            yield
         return
     with _display(output) as display:
         task = display.add_task("", total=None, facts=())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from aioglacier.cli.program.logs import TroubleFilter
@@ -10,6 +11,8 @@ from tests.cli.conftest import faulty
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.cli.conftest import Cli
 
 
 def test_trouble_is_told_of_once(tmp_path: Path) -> None:
@@ -51,3 +54,18 @@ def test_trouble_that_lasts_is_told_of_now_and_then() -> None:
     now = 61.0
     assert logs(is_trouble=True) == "ThrottledError: slow down; trying again"
     assert logs(is_trouble=False) == "the service answers again, after 1 failed attempt"
+
+
+def test_a_log_file_gets_what_a_quiet_run_does_not_print(program: Cli) -> None:
+    """With -q a run that went well prints nothing, and the file has its results and notices with times."""
+    (program.folder / "film").write_bytes(b"film")
+    for _ in range(2):
+        done = program("-q", "--log-file", "log", "upload", "photos", "film")
+        assert (done.out, done.err) == (b"", "")
+    lines = (program.folder / "log").read_text().splitlines()
+    assert all(re.match(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d |  ", line) for line in lines)
+    assert sum("skipped" in line for line in lines) == 1
+    assert program("-q", "--json", "upload", "photos", "film").record["skipped"]
+    assert "missing" in program("-q", "--log-file=log", "upload", "photos", "missing", code=1).err
+    assert "missing" in (program.folder / "log").read_text()
+    assert "no/log" in program("--log-file=no/log", "list", "photos", code=2).err

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
-from aioglacier.cli.render.progress import Speed, fit
+from aioglacier.cli.render import progress
+from aioglacier.cli.render.console import Output
+from aioglacier.cli.render.progress import Speed, State, fit, following
 
 
 def test_the_rate_leaves_out_what_was_there_before() -> None:
@@ -21,6 +24,22 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
     speed = Speed(is_resume=False)
     rates = [speed.look(float(second), min(second, 50) * 1_000_000, 0) for second in range(100)]
     assert (rates[50], rates[99]) == (1_000_000, 0)
+
+
+async def test_without_a_terminal_a_line_is_printed_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the facts that the moving line shows, but for empty ones."""
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.001)
+    looked = anyio.Event()
+
+    def look() -> State:
+        looked.set()
+        return State("film", 1, 2, (" 1 MiB of 2 MiB", "", "3 in flight"))
+
+    async with following(Output(), look):
+        await looked.wait()
+    assert capsys.readouterr().err.splitlines()[0] == "film: 1 MiB of 2 MiB, 3 in flight"
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 8
 
 
-@make_command("upload")
+@make_command("upload", moves=True)
 @VAULT
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option(

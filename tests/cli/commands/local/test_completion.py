@@ -49,7 +49,7 @@ def test_each_shell_has_a_script(cli: Cli) -> None:
         ("sync so", "dir,so"),
         ("download v --name=x ta", "file,ta"),
         ("sync a v --exclude-from f", "file,f"),
-        ("demo x", ""),
+        ("vault show x", ""),
     ],
 )
 def test_names_of_files_are_completed(bare: Cli, words: str, completed: str) -> None:
