@@ -167,6 +167,7 @@ class FolderRecovery:
         context = self._context
         await self._place.take_stock()
         async for record in context.catalog.archives.list_vault(context.key):
+            # What a sync of this catalog made is on record.
             if record.upload is not None or record.state is not ArchiveState.STORED:
                 continue
             fields = read_description(record.archive.description)
@@ -180,7 +181,7 @@ class FolderRecovery:
                     )
                 else:
                     unnamed.append(record.archive)
-        bundles.sort(key=lambda archive: archive.created)
+        bundles.sort(key=lambda archive: archive.created)  # in this order versions follow each other
         await self._retriever.look()
         to_ask = [size for each in bundles if (size := self._reader.missing_size(each))]
         prices = self._budget.prices
@@ -248,7 +249,7 @@ class FolderRecovery:
         wanted = _absolute(self._options.folder)
         found = [trailer.tree for _, trailer in trailers]  # oldest first
         named = [tree for tree in found if _is_path_of(roots[tree], wanted)]
-        here = machine_name()[:16]
+        here = machine_name()[:16]  # a trailer has so much of the name
         named = [tree for tree in named if self._hosts.get(tree) in {here, ""}] or named
         if not named and len(set(found)) > 1:
             names = ", ".join(sorted({repr(roots[tree]) for tree in found}))
@@ -274,7 +275,7 @@ class FolderRecovery:
             return None
         name = what.folder if isinstance(what, LargeFile) else None
         fitting = {root for root in homes.values() if root and file_folder(root) == name}
-        return fitting.pop() if len(fitting) == 1 else None
+        return fitting.pop() if len(fitting) == 1 else None  # rather none than the wrong folder
 
     def _check_readable(self, plan: RecoveryPlan) -> None:
         if all("folder" in read_description(archive.description) for archive in plan.bundles):
@@ -401,6 +402,7 @@ class FolderRecovery:
                     upload, size=archive.size, tree_hash=archive.tree_hash
                 )
                 passing("completing recorded")
+                # Last, so that a kill before leaves no version that counts.
                 await uploads.record_completed(upload, archive)
                 passing("archive recorded")
             if is_bundle:

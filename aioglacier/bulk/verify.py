@@ -173,7 +173,7 @@ class FolderVerify:
             CostLimitError: The sample would cost more than is allowed. Nothing was asked for.
             GlacierError: Something could not be asked.
         """
-        self._budget.check(self.sample_cost(), "this sample")
+        self._budget.check(self.sample_cost(), "this sample")  # before hours of reading
         catalog, key = self._context.catalog, self._context.key
         tree = await catalog.trees.find(key, self._root, self._options.host or machine_name())
         if tree is None:
@@ -192,7 +192,7 @@ class FolderVerify:
                 f"{tree.root!r} was encrypted to {', '.join(recipients)}, and no identity given is one of "
                 "theirs; nothing was asked for"
             )
-        seed = await self._choose_seed(tree)
+        seed = await self._choose_seed(tree)  # a stopped run goes on with the archives that it has paid for
         settings = {"sample": self._options.sample, "seed": seed}
         async with recording_run(self._context, tree, "verify", settings, lambda: asdict(self.snapshot())):
             await self._find_unproven(tree)
@@ -289,6 +289,7 @@ class FolderVerify:
                 return None if os.path.samestat(status, target) else Trouble.CHANGED
         is_as_it_was = (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
         if not self._options.reads_files:
+            # A file that was replaced has another inode.
             same = is_as_it_was and signed(status.st_ino) == entry.inode
             return None if same else Trouble.CHANGED
         opened = os.open(name, OPEN, dir_fd=fd)
@@ -299,7 +300,7 @@ class FolderVerify:
         self._counts.size += status.st_size
         if actual == (entry.content_hash or stored.archive_hash):
             return None
-        return Trouble.ROTTEN if is_as_it_was else Trouble.CHANGED
+        return Trouble.ROTTEN if is_as_it_was else Trouble.CHANGED  # bytes that change without a write
 
     # --- the catalog
 
@@ -335,6 +336,7 @@ class _Ahead:
     def up_to(self, path: bytes) -> Iterator[Found]:
         """Yield what lies before a path on record and is not on record itself."""
         while self._next is not None and self._next.path <= path:
+            # Both come in the order of paths.
             if self._next.path < path and self._next.path not in self._reported:
                 yield self._next
             self._next = next(self._scan, None)

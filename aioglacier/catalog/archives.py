@@ -150,7 +150,7 @@ class Archives(Records):
             return doubt_missing(connection, number, second, "created < ?", count_microseconds(second))
 
         account, known = await self._database.read(lambda connection: facts_of(connection, key))
-        if known == created and account_id in {"", account}:
+        if known == created and account_id in {"", account}:  # most often, and then nothing is written
             return 0
         return await self._database.write(change)
 
@@ -197,10 +197,11 @@ class Archives(Records):
                     partial(_merge, key=key, archives=batch, inventoried=inventoried)
                 )
             total = _sum([total, result])
+            # Each time that the vault has become several times as large.
             if total.added > 4 * counted and not is_dry_run:
                 await self._database.write(_count_archives)
                 counted = total.added
-        if not is_whole or is_dry_run:
+        if not is_whole or is_dry_run:  # a part of a list proves nothing of what it lacks
             return total
         missing = await self._database.write(lambda connection: _note_inventory(connection, key, inventoried))
         return total._replace(missing=missing)
@@ -387,12 +388,13 @@ def _sort_out(connection: Connection, key: int, archives: Sequence[Archive]) -> 
     found = _Sorted()
     for archive in archives:
         if (row := known.get(archive.id)) is not None:
-            if not is_sound(row):
+            if not is_sound(row):  # the service has the right values
                 found.damaged[row.number] = archive
             elif (row.size, row.tree_hash) == (archive.size, archive.tree_hash):
                 found.confirmed.append(row.number)
             else:
                 found.conflicting.add(row.number)
+        # The first of this id in the list.
         elif (first := found.new.setdefault(archive.id, archive)) is archive:
             pass
         elif (first.size, first.tree_hash) == (archive.size, archive.tree_hash):
@@ -408,6 +410,7 @@ def _write_sorted(connection: Connection, key: int, found: _Sorted, inventoried:
     for number, archive in found.damaged.items():
         repair_row(connection, number, archive)
     if found.confirmed:
+        # Before they are seen: a doubt of the same date ends by the date seen before.
         trust_archives(connection, found.confirmed, inventoried)
     seen = [*found.confirmed, *found.damaged, *found.conflicting]
     if seen:

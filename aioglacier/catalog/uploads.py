@@ -124,6 +124,7 @@ class Uploads(Records):
                 connection,
                 key,
                 nonce=secrets.token_hex(8),
+                # A single request is completed by being sent.
                 state=UploadState.INTENT if tree_hash is None else UploadState.COMPLETING,
                 part_size=part_size,
                 size=size,
@@ -156,7 +157,7 @@ class Uploads(Records):
                     "an upload has one id", recorded=f"upload {recorded}", found=f"upload {upload_id}"
                 )
             others = _ROWS.select(connection, "upload_id = ?", upload_id)
-            if others and others[0].number != upload.number:
+            if others and others[0].number != upload.number:  # two processes took one upload for theirs
                 raise CatalogMismatchError(
                     f"upload {upload_id} is on record already",
                     recorded=f"one of {_source(others[0])} to {others[0].key}",
@@ -247,6 +248,7 @@ class Uploads(Records):
                     recorded=_what(record.size, record.tree_hash),
                     found=_what(archive.size, archive.tree_hash),
                 )
+            # In the same transaction, so that a kill loses neither.
             add_expenses(connection, record.key, spent, self._now())
             outcome = TOLD if is_told else ""
             self._become(connection, upload, UploadState.COMPLETED, archive_id=archive.id, outcome=outcome)
@@ -295,6 +297,7 @@ class Uploads(Records):
     ) -> UploadRecord:
         now = self._now()
         recorded = _ROWS.get(connection, upload.number).state
+        # Again the same state is no mistake: a step was repeated.
         if recorded is not state and state not in _MAY_BECOME[recorded]:
             raise CatalogError(f"upload {_name(upload)} is {recorded} and cannot become {state}")
         if state in _FRUITLESS:

@@ -151,7 +151,7 @@ class Glacier:
         """
         bucket = self.bucket(name, storage_class)
         context = self._bucket_context(name)
-        with suppress(BucketIsYoursError):
+        with suppress(BucketIsYoursError):  # as for vaults, a second call does no harm
             await context.gateway.create_bucket(context.ref, region=self.region)
         return bucket
 
@@ -217,6 +217,7 @@ class Glacier:
             ConfigurationError: The URL, region or profile is wrong.
         """
         queue = await anyio.to_thread.run_sync(importlib.import_module, "aioglacier.gateway.notice_queue")
+        # The region may come from a profile.
         options = replace(self._options, region_name=self._options.region_name or self.region)
         async with queue.open_queue(options, queue_url) as opened, listening(opened) as notices:
             yield notices
@@ -357,7 +358,7 @@ class _S3:
         Raises:
             ConfigurationError: Region, endpoint or profile is missing or wrong.
         """
-        async with self._opening:
+        async with self._opening:  # the first calls may come at once
             if self._gateway is None:
                 self._gateway = await self._stack.enter_async_context(
                     _open_s3_gateway(self._options, self._vaults)

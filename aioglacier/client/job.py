@@ -125,7 +125,7 @@ class Job:
             JobNotReadyError: The job is not done.
             JobFailedError: The service could not carry out the job.
         """
-        async with self.recording_download(path):
+        async with self.recording_download(path):  # a kill in it is found by the next download to this path
             download = await self.prepare_download(path, overwrite=overwrite, unverified=unverified)
             await download.run()
 
@@ -192,7 +192,7 @@ class Job:
         description = await self.describe()
         with self._context.naming():
             self._check_succeeded(description)
-            if not description.is_done:
+            if not description.is_done:  # the service would answer 400, with a sentence only
                 raise JobNotReadyError(
                     f"job {self.id} is not done yet; wait_until_done() waits for it",
                     operation="GetJobOutput",
@@ -212,11 +212,14 @@ class Job:
         description, size = await self._describe_done()
         leaves = b""
         part = self._part or ByteRange(0, size)
+        # Then the service gives the hash of the whole.
         is_vouched_for = part.size == size and description.tree_hash is not None
         if self._context.records is not None and description.archive_id is not None and not is_vouched_for:
+            # Leaves count from the archive's start.
             start = description.byte_range.start if description.byte_range is not None else 0
             wanted = ByteRange(start + part.start, start + part.stop)
             leaves = await self._context.records.leaves_of(description.archive_id, wanted)
+        # An inventory has no hash, and is checked by its form.
         allows = unverified or description.archive_id is None
         if description.tree_hash is None and not leaves and not allows:
             raise unverifiable(f"job {self.id}", part)

@@ -82,7 +82,7 @@ class Retrievals:
             if part is None:
                 continue
             size = job.byte_range.size if job.byte_range is not None else job.archive_size or part.size
-            if best is None or size < best[0]:
+            if best is None or size < best[0]:  # the smallest output brings the least that is not wanted
                 best = size, Job(self._context, job.id, None if part.size == size else part)
         return best[1] if best is not None else None
 
@@ -119,6 +119,7 @@ class Retrievals:
         if not unverified:
             await self.check_verifiable(id_, wanted)
         if target is not None:
+            # A retrieval that failed may fail again, and costs each time.
             await self.check_not_paid(id_, wanted, target, gives_up=again)
         return await start_job(self._context, JobRequest(id_, wanted, chosen))
 
@@ -136,7 +137,7 @@ class Retrievals:
         known = await self.find_record(archive_id)
         size = known.archive.size if known is not None else None
         records = self._context.records
-        if is_tree_hash_aligned(byte_range, size):
+        if is_tree_hash_aligned(byte_range, size):  # the service gives the hash of a node
             return
         if records is None or not await records.leaves_of(archive_id, byte_range):
             with self._context.naming():
@@ -192,9 +193,10 @@ class Retrievals:
             except JobNotFoundError:
                 return None
         content = await anyio.to_thread.run_sync(_content_of, target)
-        if content != (found.output_size, found.tree_hash):
+        if content != (found.output_size, found.tree_hash):  # the name alone proves nothing
             return None
         async with records.downloading(found, target):
+            # The run that saved it was stopped just before.
             await anyio.to_thread.run_sync(remove_journal, target)
             return found
 

@@ -40,6 +40,7 @@ class KnownUpload:
     def sent(self) -> int:
         """Bytes sent; at most, since the last part may be shorter."""
         whole = self.record.size if self.record is not None else None
+        # The last part is shorter.
         return min(self.parts * self.part_size, whole or self.parts * self.part_size)
 
 

@@ -204,7 +204,7 @@ class Vault:
 
     async def _prepare(self, source: Source, options: UploadOptions) -> SourceUpload[Archive]:
         with self.context.naming():
-            opened = await as_source(source)
+            opened = await as_source(source)  # before anything is recorded or sent: the source may be refused
             store = self.context.store(options, opened)
             return SourceUpload(store, self.context.resources, options, opened)
 
@@ -290,14 +290,14 @@ class Vault:
 
     async def known_uploads(self) -> AsyncIterator[KnownUpload]:
         """Iterate over the unfinished uploads at the service, then over those that only the catalog knows."""
-        await self.sweep_uploads()
-        at_service = set()
+        await self.sweep_uploads()  # what a dead process began and never used is no upload to go on with
+        at_service = set()  # the list is of any length, and only ids are kept
         async for upload in self.uploads():
             at_service.add(upload.id)
             yield await upload.look_up()
         if self.records is not None:
             async for record, parts in self.records.uploads.list_unfinished():
-                if record.upload_id not in at_service:
+                if record.upload_id not in at_service:  # it has expired, or its id was lost
                     facts = record.upload_id, record.part_size, record.description, record.created
                     yield KnownUpload(*facts, parts, record)
 

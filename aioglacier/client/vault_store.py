@@ -50,6 +50,7 @@ async def resume_writer(
     """See ``Vault.resume_writer``."""
     with context.naming():
         record, description, known = await _find(context, upload_id)
+        # The bytes before are not at hand to be hashed again.
         sizes = await _check_recorded(context, record, known)
         options = replace(_options(context, description), expected_size=expected_size)
         there: list[bytes] = []

@@ -76,7 +76,7 @@ def check_description(description: str | None) -> str | None:
             description=description,
         )
     for position, character in enumerate(description):
-        if not " " <= character <= "~":
+        if not " " <= character <= "~":  # a tab is refused as well
             raise DescriptionError(
                 f"a description is printable ASCII (0x20 to 0x7E), but character {position + 1} is "
                 f"{character!r}; encode it, for example as base64 or percent escapes",
@@ -124,6 +124,7 @@ def check_retrieval_range(
         range_ = byte_range if isinstance(byte_range, ByteRange) else ByteRange(*byte_range)
     except (TypeError, ValueError) as error:
         raise InvalidRangeError(f"{byte_range!r} is not a byte range: {error}", byte_range=None) from error
+    # The end may be that of the archive.
     aligned = range_.start % LEAF_SIZE == 0 if size is None else is_megabyte_aligned(range_, size)
     if aligned:
         return range_
@@ -147,6 +148,6 @@ def check_aware(name: str, date: datetime | None) -> datetime | None:
     Raises:
         InvalidPlanError: It has no time zone.
     """
-    if date is not None and date.tzinfo is None:
+    if date is not None and date.tzinfo is None:  # taken for UTC it would be hours off, and not be noticed
         raise InvalidPlanError(f"{name} needs a time zone, as datetime.now(UTC) has; {date} has none")
     return date

@@ -19,7 +19,7 @@ class UploadLedger:
 
     def __init__(self, part_size: int) -> None:
         self._part_size = part_size
-        self._parts: dict[int, tuple[int, bytes, object]] = {}
+        self._parts: dict[int, tuple[int, bytes, object]] = {}  # size, tree hash and receipt
         self._sent = 0
 
     @property
@@ -65,7 +65,7 @@ class UploadLedger:
         """
         if not 0 < size <= self._part_size:
             raise InvalidPlanError(f"part {index} has {size} bytes, but parts have 1 to {self._part_size}")
-        if index in self._parts:
+        if index in self._parts:  # it was sent again: its bytes count once
             self._sent -= self._parts[index][0]
         self._parts[index] = (size, tree_hash, receipt)
         self._sent += size
@@ -92,8 +92,9 @@ class UploadLedger:
                     f"part {index} has {self._parts[index][0]} bytes, but only the last may have fewer than "
                     f"{self._part_size}"
                 )
-        if len(self._parts) > parts:
+        if len(self._parts) > parts:  # a former upload of a longer source left one
             raise InvalidPlanError(f"part {max(self._parts)} is there, but the archive has {parts}")
         hashes = [self._parts[index][1] for index in range(parts)]
+        # S3's largest parts are no power of two.
         is_tree = all(hashes) and self._part_size & (self._part_size - 1) == 0
         return self._sent, combine(hashes) if is_tree else b""

@@ -244,6 +244,7 @@ class JobDescription:
     def output_size(self) -> int | None:
         """The size of the job's output in bytes, if it is known."""
         if self.action is JobAction.ARCHIVE_RETRIEVAL:
+            # A job for the whole names no range.
             return self.byte_range.size if self.byte_range else self.archive_size
         return self.inventory_size
 

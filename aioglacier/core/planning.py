@@ -60,7 +60,7 @@ def choose_part_size(size: int | None, part_size: int | None = None, limits: Par
     if part_size is not None:
         check_part_size(part_size, limits)
     if size is None:
-        return part_size or DEFAULT_STREAM_PART_SIZE
+        return part_size or DEFAULT_STREAM_PART_SIZE  # it may turn out too small, and the ledger says so
     if size == 0:
         raise EmptyArchiveError("the archive would be empty")
     if size < 0:
@@ -80,7 +80,7 @@ def check_part_size(part_size: int, limits: PartLimits = VAULT) -> None:
     smallest, largest = limits.min_part_size, limits.max_part_size
     nearest = [DEFAULT_STREAM_PART_SIZE, DEFAULT_PART_SIZE]
     if isinstance(part_size, int):
-        is_power = part_size & (part_size - 1) == 0
+        is_power = part_size & (part_size - 1) == 0  # or the parts would be no nodes of the tree hash
         if (is_power and smallest <= part_size <= largest) or part_size == _largest_body(limits):
             return
         if part_size <= smallest:
@@ -88,14 +88,14 @@ def check_part_size(part_size: int, limits: PartLimits = VAULT) -> None:
         elif part_size >= largest:
             nearest = [largest]
         else:
-            below = 1 << (part_size.bit_length() - 1)
+            below = 1 << (part_size.bit_length() - 1)  # the user may have meant either
             nearest = [below, 2 * below]
     raise InvalidPartSizeError(part_size=part_size, nearest=tuple(nearest), smallest=smallest)
 
 
 def smallest_part_size(size: int, limits: PartLimits = VAULT) -> int:
     """Return the smallest allowed part size that fits ``size`` bytes into 10,000 parts."""
-    needed = -(-size // limits.max_parts)
+    needed = -(-size // limits.max_parts)  # rounded up, as the last part may not be one too many
     power = max(limits.min_part_size, 1 << (needed - 1).bit_length())
     return power if power <= limits.max_part_size else _largest_body(limits)
 

@@ -50,6 +50,7 @@ class ByteRange:
             ValueError: The text is not ``START-END`` with START at most END.
         """
         start, dash, end = text.partition("-")
+        # ``int`` reads signs, spaces and other scripts, too.
         if not (dash and start.isascii() and start.isdigit() and end.isascii() and end.isdigit()):
             raise ValueError(f"a byte range reads START-END, both included, not {text!r}")
         return cls(int(start), int(end) + 1)
@@ -94,10 +95,11 @@ def is_tree_hash_aligned(range_: ByteRange, size: int | None) -> bool:
         return False
     leaves = count_leaves(size) if size is not None else None
     first, last = range_.start // LEAF_SIZE, count_leaves(range_.stop)
-    if first == 0 and last == leaves:
+    if first == 0 and last == leaves:  # everything is a node, whatever its width
         return True
     width = last - first
     node = 1 << (width - 1).bit_length()
+    # The end of the archive cuts its last node short.
     return first % node == 0 and (width == node or last == leaves)
 
 
@@ -113,6 +115,7 @@ def split(range_: ByteRange, piece_size: int) -> Iterator[ByteRange]:
     """
     start = range_.start
     while start < range_.stop:
+        # Absolute, or the pieces would be no nodes.
         stop = min(range_.stop, (start // piece_size + 1) * piece_size)
         yield ByteRange(start, stop)
         start = stop
@@ -129,6 +132,7 @@ def tree_nodes(range_: ByteRange, size: int, largest: int) -> Iterator[ByteRange
     stop = min(-(-range_.stop // LEAF_SIZE) * LEAF_SIZE, size)
     while start < stop:
         node = largest
+        # Only the last node may reach beyond the end.
         while start % node or (start + node > stop and stop < size):
             node //= 2
         yield ByteRange(start, min(start + node, size))

@@ -97,7 +97,7 @@ class TreeHash:
         """Return the tree hash of all bytes so far, 32 bytes."""
         if self._room == _LEAF_SIZE:
             return self._counter.root()
-        counter = self._counter.copy()
+        counter = self._counter.copy()  # the feeding goes on from the open leaf
         counter.push(self._leaf.digest())
         return counter.root()
 
@@ -126,7 +126,7 @@ def chunk_hashes(data: Buffer) -> list[bytes]:
     """Return the SHA-256 of every 1 MiB of ``data``, the last one shorter; of no bytes one hash."""
     view = memoryview(data).cast("B")
     chunks = [sha256(view[at : at + _LEAF_SIZE]).digest() for at in range(0, len(view), _LEAF_SIZE)]
-    return chunks or [EMPTY_HASH]
+    return chunks or [EMPTY_HASH]  # as the service has it
 
 
 def combine(hashes: Iterable[bytes]) -> bytes:
@@ -193,7 +193,7 @@ class _HashlibPair:
 
     def __init__(self, *, with_payload: bool = True) -> None:
         self._leaf = sha256()
-        self._payload = self._leaf if with_payload else None
+        self._payload = self._leaf if with_payload else None  # a part of one leaf is hashed once
         self._leaves = bytearray()
         self._room = _LEAF_SIZE
 
@@ -219,7 +219,7 @@ def _choose() -> tuple[str, type[_Pair]]:
             from aioglacier.core.native import INSTRUCTIONS, HashPair  # noqa: PLC0415  # where it was compiled
         except ImportError:
             return "hashlib", _HashlibPair
-        if INSTRUCTIONS:
+        if INSTRUCTIONS:  # without SHA instructions hashlib is faster
             return f"native, {INSTRUCTIONS}", HashPair
     return "hashlib", _HashlibPair
 
@@ -246,7 +246,7 @@ class _Counter:
 
     def push(self, node: bytes) -> None:
         level = 0
-        while self._stack and self._stack[-1][0] == level:
+        while self._stack and self._stack[-1][0] == level:  # two of one level make one of the next
             node = sha256(self._stack.pop()[1] + node).digest()
             level += 1
         self._stack.append((level, node))

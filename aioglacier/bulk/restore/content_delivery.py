@@ -63,6 +63,7 @@ class ContentDelivery:
         Raises:
             GlacierError: The bundle cannot be read. What was read before is in its place.
         """
+        # One batch is written while the next is read.
         give, take = anyio.create_memory_object_stream["_Batch"](0)
         source = _MemberSource(reader, position)
         failure: GlacierError | None = None
@@ -77,7 +78,7 @@ class ContentDelivery:
                         await give.send((start, data, entries))
                 except GlacierError as error:
                     failure = error
-        if failure is not None:
+        if failure is not None:  # what was read before is in its place
             raise failure
 
     async def _place_all(self, take: MemoryObjectReceiveStream[_Batch], placer: Placer) -> None:
@@ -88,7 +89,7 @@ class ContentDelivery:
 
     def _write(self, start: int, data: bytes, entries: list[Entry], placer: Placer) -> None:
         for entry in entries:
-            path = self._version.paths_of(entry)[0]
+            path = self._version.paths_of(entry)[0]  # the other paths become hard links of it
             at = (entry.position or 0) - start
             try:
                 raw = data[at : at + (entry.stored or 0)]
@@ -117,6 +118,7 @@ class ContentDelivery:
         entry = stored.entry
         folder, way, name = await run_in_thread(partial(placer.open_big, path))
         try:
+            # It is decrypted beside its place, and only then named.
             fetched = name if entry.encryption is None else name + b".age"
             download = await asked.prepare_download(f"{way}/{os.fsdecode(fetched)}")
             await download.run()

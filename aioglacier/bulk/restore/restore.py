@@ -165,7 +165,7 @@ class FolderRestore:
         outline = Outline(version, placer, self._progress)
         await self._retriever.learn()
         plan = await self._make_plan(version, placer)
-        if plan.is_barred:
+        if plan.is_barred:  # a former run has given folders permissions that keep even their owner out
             await outline.open_folders()
             plan = await self._make_plan(version, placer)
         if plan.retrievals:
@@ -175,11 +175,11 @@ class FolderRestore:
             plan = await self._make_plan(version, placer)
         self._budget.check(plan.cost, "this restore")
         await self._check_room(plan, placer)  # before anything is paid for
-        self._check_identities(plan)
+        self._check_identities(plan)  # nor is anything that could not be decrypted
         self._plan = plan
         for failure in plan.taken:
             self._progress.failures.add(*failure)
-        await outline.make_first()
+        await outline.make_first()  # folders must be there before files come
         fetcher = Fetcher(
             self._context,
             version,
@@ -189,12 +189,12 @@ class FolderRestore:
             self._progress,
             gap=self._budget.prices.worthwhile_gap(self._options.tier),
         )
-        await fetcher.refuse(plan.unreadable)
+        await fetcher.refuse(plan.unreadable)  # so that they are reported, and not asked for
         await fetcher.run(plan.retrievals)
         while fetcher.has_lost:  # older versions of the same paths may be stored
             await fetcher.run((await self._make_plan(version, placer)).retrievals)
         self._note_older_and_lost(version)
-        await outline.make_links(are_files_left=bool(self._progress.left))
+        await outline.make_links(are_files_left=bool(self._progress.left))  # their files are in place now
         await outline.finish_folders()  # last: each file that comes into a folder changes its times
         await run_in_thread(placer.sync)  # links, and all of folders
 

@@ -144,12 +144,12 @@ class Entries(Records):
         """
         pairs = set(wanted)
         hashes = sorted({tree_hash for size, tree_hash in pairs if size})
-        names = set(recipients)
+        names = set(recipients)  # content encrypted to others cannot be shared with these
 
         def question(connection: Connection) -> dict[tuple[int, bytes], StoredContent]:
             number = find_vault(connection, key)
             found: dict[tuple[int, bytes], StoredContent] = {}
-            for at in range(0, len(hashes), 500):
+            for at in range(0, len(hashes), 500):  # databases limit the values of a statement
                 some = hashes[at : at + 500]
                 for row in connection.rows(_CONTENT.format(marks(len(some))), (number, *some)):
                     size, tree_hash, *where, settings = row
