@@ -39,7 +39,7 @@ def load_prices(
     source = _BUILT_IN if path is None else Path(path)
     try:
         document = json.loads(source.read_text(encoding="utf-8"))
-        values = document["regions"].get(region, {})
+        values = document["regions"].get(region, {})  # a region that the list lacks has unknown prices
         prices = _read(document, region, values)
         return prices if storage_class is None else _read_class(prices, values, storage_class)
     except OSError as error:
@@ -92,7 +92,7 @@ def _read_class(vaults: Prices, region: Mapping[str, Any], storage_class: Storag
 
 
 def _price(values: Mapping[str, Any], name: str) -> float:
-    if name not in values:
+    if name not in values:  # unknown, and not free
         return math.nan
     price = float(values[name])
     if not 0 <= price < math.inf:

@@ -90,6 +90,7 @@ class Prices:
             size: Its bytes.
             part_size: Bytes of a part; ``None`` for a single request.
         """
+        # A request to begin, and one to complete.
         requests = 1 if part_size is None else -(-size // part_size) + 2
         return self.uploads(requests) + self.storing(size)
 
@@ -118,7 +119,7 @@ class Prices:
     def worthwhile_gap(self, tier: Tier) -> int:
         """Return the number of bytes that cost as much to retrieve as one more job."""
         price = self.retrieval_gib[tier]
-        if math.isnan(price):
+        if math.isnan(price):  # a list of one's own may lack it
             return _USUAL_GAP
         return int(self.retrieval_1000[tier] / 1000 / price * GIB) if price else GIB
 

@@ -123,9 +123,10 @@ class Budget:
             price += prices.jobs(charge.tier, size, 1)
             held = prices.transfer_out(size)
         stored = prices.storing(charge.stored, charge.archives) if charge.stored or charge.archives else 0.0
+        # Before anything is counted, as a refused request costs nothing.
         self.check(price + stored + held, operation)
         self.cost += stored
-        self._held += held
+        self._held += held  # the output will cost when it is fetched, and must be affordable then
         self._spend(operation, price, requests=1, sent=charge.stored)
 
     def charge_deletion(self, archive: Archive | None, now: datetime) -> float:
@@ -134,7 +135,7 @@ class Budget:
         Raises:
             CostLimitError: It would exceed the limit. It is not counted, and must not be sent.
         """
-        price = math.nan
+        price = math.nan  # the size of an archive that is not on record is unknown
         if archive is not None:
             price = self.prices.early_deletion(archive.size, (now - archive.created) / _DAY, 1)
         self.check(price, "the early deletion of an archive")
@@ -148,7 +149,7 @@ class Budget:
             CostLimitError: They would exceed the limit. They are not counted, and must not be fetched.
         """
         price = self.prices.transfer_out(size)
-        from_held = min(price, self._held)
+        from_held = min(price, self._held)  # what was held for it is not refused
         self.check(price - from_held, "fetching")
         self._held -= from_held
         self._spend("GetJobOutput", price, requests=1, received=size)
@@ -177,6 +178,7 @@ class Budget:
     def take_expenses(self, *operations: str) -> list[Expense]:
         """Return what was spent since the last call, by these operations or by all, for a record."""
         names = operations or list(self._expenses)
+        # Each expense is recorded once.
         taken = [self._expenses.pop(name) for name in names if name in self._expenses]
         return [replace(each, price=None if math.isnan(each.price or 0.0) else each.price) for each in taken]
 

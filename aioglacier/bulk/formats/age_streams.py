@@ -53,7 +53,7 @@ async def sealing(
                 lambda block: anyio.from_thread.run(give.send, block),
             )
         )
-        await run_in_thread(confirm)
+        await run_in_thread(confirm)  # before the end is passed on, which completes the archive
         give.close()
 
     with give, take, first_cause():
@@ -62,7 +62,7 @@ async def sealing(
             try:
                 yield take
             finally:
-                tasks.cancel_scope.cancel()
+                tasks.cancel_scope.cancel()  # an upload that failed leaves the rest unread
 
 
 @asynccontextmanager
@@ -119,6 +119,7 @@ def unseal_to(target: str, identities: Identities, *, overwrite: bool) -> None:
             landing.writing(target, overwrite=overwrite) as fd,
             open(fd, "wb", closefd=False) as file,
         ):
+            # It raises if the end is missing, and the file gets no name.
             identities.unseal_stream(partial(source.read, BLOCK), file.write)
         os.unlink(sealed)  # noqa: PTH108
     except OSError as error:

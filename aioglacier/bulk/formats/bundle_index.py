@@ -56,7 +56,7 @@ def read_index(
                 raise not_a_bundle(f"a line of its index cannot be read: {error!r}") from error
         found += len(entries)
         yield entries
-    if found != trailer.members:
+    if found != trailer.members:  # a page that is missing would lose files silently
         raise not_a_bundle(f"its index lists {found} members in place of {trailer.members}")
 
 
@@ -89,12 +89,14 @@ def _line(entry: Entry) -> bytes:
         "target": os.fsdecode(entry.target) if entry.target is not None else None,
         "extra": json.loads(entry.extra) if entry.extra else None,
     }
+    # Most paths lack most of them.
     return json.dumps({name: value for name, value in fields.items() if value is not None}).encode() + b"\n"
 
 
 def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int, upload: int) -> Entry:
     """Return a line of an index as a record; facts that only the disk had are 0 until the next scan."""
     position, stored = whole_number(told["position"]), whole_number(told["stored"])
+    # Others may have written the archive, so nothing in it is trusted.
     if told["kind"] not in tar.FLAGS or not 0 <= position < position + stored <= trailer.index_position:
         raise ValueError(told)
     if ("target" in told) is not told["kind"].endswith("link") or not isinstance(told.get("extra", {}), dict):
@@ -109,7 +111,7 @@ def _entry(told: dict[str, Any], trailer: BundleTrailer, *, tree: int, run: int,
         ctime_ns=0,
         inode=0,
         device=0,
-        mode=whole_number(told["mode"]) & 0o7777,
+        mode=whole_number(told["mode"]) & 0o7777,  # permissions only, and no kind of file
         uid=whole_number(told["uid"]),
         gid=whole_number(told["gid"]),
         target=os.fsencode(told["target"]) if "target" in told else None,

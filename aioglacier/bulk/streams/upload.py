@@ -141,7 +141,7 @@ class StreamUpload:
             GlacierError: As for ``Vault.upload``.
         """
         kept = await self._begin()
-        await kept.context.look()
+        await kept.context.look()  # pieces of a vault that was made again are gone
         async with kept.context.catalog.lock_source(kept.context.key, f"stream {self._name}"):
             upload = await kept.settle(kept.manifest_description)
             await kept.find_pieces()
@@ -161,7 +161,7 @@ class StreamUpload:
         context = self._vault.context.recorded()
         streams = context.catalog.streams
         if self._name is None:
-            if not await self._source.peek():
+            if not await self._source.peek():  # before anything is recorded
                 raise EmptyArchiveError("the stream has no bytes")
             stream = await streams.begin(context.key, self._description)
             self._name = stream.nonce
@@ -215,6 +215,7 @@ class StreamUpload:
             hasher = TreeHash()
             left = piece.size
             while left and (block := await self._source.take(left)):
+                # The bytes may be terabytes, and nothing is sent.
                 await run_in_thread(partial(hasher.update, block))
                 left -= len(block)
             if left or hasher.digest() != piece.tree_hash:
@@ -240,7 +241,7 @@ class StreamUpload:
 
     async def _write(self, kept: _KeptStream, writer: ArchiveWriter[Archive]) -> None:
         """Write as much as this archive takes, and make it."""
-        limit = self._parts * writer.part_size
+        limit = self._parts * writer.part_size  # an upload that goes on may have another part size
         self._writer = writer
         try:
             while writer.position < limit and (block := await self._source.take(limit - writer.position)):

@@ -116,7 +116,7 @@ def found_again(found: Found, status: os.stat_result) -> Found:
         found.kind,
         status.st_size,
         status.st_mtime_ns,
-        0 if recent else status.st_ctime_ns,
+        0 if recent else status.st_ctime_ns,  # so that the next run looks again
         signed(status.st_ino),
         status.st_mode & 0o7777,
         status.st_uid,
@@ -137,6 +137,7 @@ def new_version(
     content_hash: bytes | None = None,
 ) -> Entry:
     """Return the version that records a path; its content is not yet in any archive."""
+    # A restore leaves the holes out again.
     has_holes = found.kind == "file" and found.blocks * 512 < found.size
     return Entry(
         tree,

@@ -138,6 +138,7 @@ class Planning:
         if found is None:
             self._removed += 1
             return
+        # Only its attributes are recorded, and nothing is sent.
         if found.kind == "directory" and change.known is not None:
             return
         is_big = found.kind == "file" and found.size > self._options.largest_member
@@ -146,6 +147,7 @@ class Planning:
             each.files += 1
             each.size += found.size
         if is_big:
+            # Its beginning and its completion.
             share.requests += 2 + count_parts(found.size, choose_part_size(found.size))
         else:  # a header, padding, a line of the index, and age's own
             share.size += 512 + -found.size % 512 + 80
@@ -154,7 +156,7 @@ class Planning:
     def result(self, unchanged: int, failed: int) -> SyncPlan:
         """Return the plan."""
         bundles = -(-self._bundled.size // self._bundle_size)
-        parts = -(-self._bundled.size // self._part_size)
+        parts = -(-self._bundled.size // self._part_size)  # of all bundles, as if they were one
         return SyncPlan(
             files=self._all.files,
             size=self._all.size,

@@ -72,6 +72,7 @@ async def archive_sealed(
         ) as (upload, writer):
             show(writer)
             entry = await run_in_thread(partial(_seal, root, found, tree, run, recipients, writer))
+            # Before the completion: a kill after it leaves a version that can be settled.
             await catalog.entries.add([entry._replace(upload=upload.number, encryption=AGE)])
             return await writer.complete()
     except BaseException:
@@ -105,7 +106,7 @@ def _seal(
 
         before = FileIdentity.of(os.fstat(fd))
         recipients.seal_stream(take, lambda block: anyio.from_thread.run(writer.write, block))
-        attributes = read_attributes(fd)
+        attributes = read_attributes(fd)  # between the two looks at the file
         after = os.fstat(fd)
     if field := before.difference(FileIdentity.of(after)):
         raise SourceChangedError(

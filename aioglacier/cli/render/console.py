@@ -110,7 +110,7 @@ class Output:
             raise OSError(errno.EBADF, "standard output is closed")
         try:
             stream.write(text)
-            if is_last:
+            if is_last:  # many records go out in blocks
                 stream.flush()
         except BrokenPipeError:
             self.close()
@@ -162,7 +162,7 @@ class Output:
             self.close()
         except OSError as error:
             self.close()
-            if error.errno != errno.EBADF:
+            if error.errno != errno.EBADF:  # it was closed before the program began
                 raise
 
     def _log(self, text: str) -> None:

@@ -41,7 +41,7 @@ def plain(value: Any) -> Any:
             return sorted(plain(each) for each in value)
         case tuple() | list():
             return [plain(each) for each in value]
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | float() | str():  # JSON has these
             return value
         case _:
             return str(value)
@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
 
 def archive_record(archive: Archive) -> Record:
     """Return an archive; ``name`` and ``modified`` come from its description, from whichever tool."""
-    found = decode(archive.description)
+    found = decode(archive.description)  # other programs keep names in it, too
     return {
         "archive_id": archive.id,
         "vault": archive.vault,

@@ -93,7 +93,7 @@ async def upload_rolling(session: Session, options: UploadOptions, glacier: Glac
                 return "an encrypted stream cannot be continued"
             return f"{show_count(rolling.snapshot().done, 'byte')} of it kept by the service"
 
-        begun = await rolling.begin()
+        begun = await rolling.begin()  # from here on the stream has a name to go on by
         if not is_sealed:
             session.resume = session.same_command(stream=begun.nonce, position=None)
         session.safe = safe
@@ -171,9 +171,10 @@ async def download_rolling(session: Session, options: DownloadOptions, glacier: 
     async with vault.spending(budget):
         if await find_manifest(vault, options.archive_id) is None:
             confirm_expedited(session, spending, math.nan, budget.prices, "retrieve the manifest of a stream")
+        # A job of hours, if it was not read before.
         manifest = await read_manifest(vault, options.archive_id, spending.tier)
         size, jobs, cost = await _price(vault, manifest, spending.tier, budget.prices)
-        budget.check(cost, "this download")
+        budget.check(cost, "this download")  # all of it before the first job
         if jobs:
             what = f"start {show_count(jobs, 'job')} for {show_size(size)}"
             confirm_expedited(session, spending, cost, budget.prices, what)

@@ -163,7 +163,7 @@ async def _export_csv(
         ):
             async for archive in found:
                 file.write(csv_row(archive_record(archive), _COLUMNS))
-                count += 1
+                count += 1  # for the display, which polls it
     record = {"target": str(target), "vault": job.vault, "job_id": job.id, "format": "csv", "archives": count}
     session.output.record(record, _export_text)
 

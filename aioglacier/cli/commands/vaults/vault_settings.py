@@ -79,6 +79,7 @@ def _changes(
                 facts = {key: plain(value) for key, value in given.items()}
                 return tell_plan(session, operation, f"{what} vault {vault}", vault=vault, **facts)
             if YES in parameters:
+                # Only what can never be undone needs a terminal.
                 confirm(session, f"{what} vault {vault}", yes=yes, note=note, is_final=bool(note))
             return partial(_run, session, vault, work, text, given)
 
@@ -97,13 +98,13 @@ def _read_policy(given: dict[str, Any]) -> None:
 def _read_tags(given: dict[str, Any]) -> None:
     pairs = [pair.partition("=") for pair in given["tags"]]
     for key, equals, value in pairs:
-        if not (key and equals):
+        if not (key and equals):  # an empty value is a tag, too
             raise click.UsageError(f"{key + equals + value!r} is not KEY=VALUE")
     given["tags"] = {key: value for key, _, value in pairs}
 
 
 def _check_lock_id(given: dict[str, Any]) -> None:
-    check_id("lock", given["lock_id"])
+    check_id("lock", given["lock_id"])  # before a connection is opened
 
 
 _POLICY: Final = folding(_read_policy, click.argument("policy", metavar="FILE"))
