@@ -151,6 +151,8 @@ def _kind(
         return meaning.by_code[code]
     default = errors.TemporaryServiceError if _may_pass(answer.status) else errors.ServiceError
     kind = dialect.specify(dialect.kinds.get(code, default), document, answer, default=default, region=region)
+    if kind is errors.TemporaryServiceError and answer.status in _PERMANENT_STATUSES:
+        return errors.ServiceError  # a gateway between may put the code of a passing trouble beside it
     # The row knows what else could be missing.
     return meaning.missing if kind is errors.ResourceNotFoundError else kind
 

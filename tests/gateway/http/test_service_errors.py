@@ -43,7 +43,15 @@ def test_other_refusals_without_a_code_are_not_glaciers(status: int, body: bytes
 
 
 @pytest.mark.parametrize("status", [501, 505, 508, 511])
-@pytest.mark.parametrize("body", [b"", b"<html>Sign in</html>", b'{"code": "Unheard", "message": "of"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>Sign in</html>",
+        b'{"code": "Unheard", "message": "of"}',
+        b'{"__type": "InternalFailure", "message": "not yet implemented"}',
+    ],
+)
 def test_statuses_that_do_not_pass_are_permanent(status: int, body: bytes) -> None:
     """Not implemented, wrong version, loop, sign in first: the same request meets the same answer."""
     error = refusal("UploadMultipartPart", Answer(status, {}, body, NOW), VAULTS)
