@@ -111,33 +111,12 @@ S3_OPERATIONS: Final[dict[tuple[str, str, str], S3Operation]] = {
 _IMPLEMENTED: Final = {subresource for _, _, subresource in S3_OPERATIONS if subresource}
 
 #: Subresources that S3 has and this server has not; other keys of a query only change an operation.
-NOT_IMPLEMENTED: Final = frozenset(
-    {
-        "accelerate",
-        "acl",
-        "analytics",
-        "cors",
-        "encryption",
-        "intelligent-tiering",
-        "inventory",
-        "logging",
-        "metadataConfiguration",
-        "metadataTable",
-        "metrics",
-        "ownershipControls",
-        "policy",
-        "policyStatus",
-        "publicAccessBlock",
-        "renameObject",
-        "replication",
-        "requestPayment",
-        "select",
-        "session",
-        "torrent",
-        "versions",
-        "website",
-    }
-)
+NOT_IMPLEMENTED: Final = frozenset({
+    "accelerate", "acl", "analytics", "cors", "encryption", "intelligent-tiering", "inventory", "logging",
+    "metadataConfiguration", "metadataTable", "metrics", "ownershipControls", "policy", "policyStatus",
+    "publicAccessBlock", "renameObject", "replication", "requestPayment", "select", "session", "torrent",
+    "versions", "website",
+})  # fmt: skip
 
 #: A host of S3 itself with a bucket before it, which clients send through a proxy.
 _VIRTUAL_HOST: Final = re.compile(r"(.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")

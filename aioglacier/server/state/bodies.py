@@ -71,11 +71,13 @@ def release(db: sqlite3.Connection, body: int) -> None:
     db.execute("DELETE FROM bodies WHERE number = ?", (body,))
 
 
-def slices(db: sqlite3.Connection, body: int, wanted: ByteRange) -> tuple[Slice, ...]:
-    """Return the slices of files that hold these bytes of a body."""
+def slices(
+    db: sqlite3.Connection, body: int, wanted: ByteRange, *, table: str = "pieces"
+) -> tuple[Slice, ...]:
+    """Return the slices of files that hold these bytes of a body; objects have theirs in ``object_parts``."""
     found = []
     for start, size, file in db.execute(
-        "SELECT start, size, file FROM pieces "
+        f"SELECT start, size, file FROM {table} "  # noqa: S608  # one of two names of ours
         "WHERE body = ? AND start < ? AND start + size > ? ORDER BY start",
         (body, wanted.stop, wanted.start),
     ):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aioglacier.server.state.bodies import Slice
+from aioglacier.server.state import bodies
 
 if TYPE_CHECKING:
     import sqlite3
 
     from aioglacier.core.ranges import ByteRange
+    from aioglacier.server.state.bodies import Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,4 @@ def release(db: sqlite3.Connection, body: int) -> None:
 
 def slices(db: sqlite3.Connection, body: int, wanted: ByteRange) -> tuple[Slice, ...]:
     """Return the slices of files that hold these bytes of an object."""
-    found = []
-    for start, size, file in db.execute(
-        "SELECT start, size, file FROM object_parts "
-        "WHERE body = ? AND start < ? AND start + size > ? ORDER BY start",
-        (body, wanted.stop, wanted.start),
-    ):
-        first, stop = max(start, wanted.start), min(start + size, wanted.stop)
-        found.append(Slice(file, first - start, stop - first))
-    return tuple(found)
+    return bodies.slices(db, body, wanted, table="object_parts")
