@@ -24,7 +24,7 @@ from aioglacier.bulk.places.any_place import as_folder_place
 from aioglacier.bulk.settling import drop_fruitless_versions, recording_run
 from aioglacier.bulk.sync.compare import show_path
 from aioglacier.bulk.sync.folder_files import OPEN, hash_opened
-from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, signed
+from aioglacier.bulk.sync.scan import SPECIAL_KINDS, Scan, ScanRules, signed
 from aioglacier.bulk.vault_sample import VaultSample
 from aioglacier.catalog.archives import INVENTORY_ALLOWANCE
 from aioglacier.catalog.folders.entry_records import Standing
@@ -222,7 +222,8 @@ class FolderVerify:
         entries = self._context.catalog.entries
         settings = await self._context.catalog.runs.last_settings(tree)
         path_filter = make_filter(settings.get("exclude", ()), settings.get("include", ()))
-        self._ahead = _Ahead(iter(Scan(os.fsencode(self._root), path_filter)), self._unproven)
+        scan = Scan(os.fsencode(self._root), path_filter, ScanRules.of(settings))
+        self._ahead = _Ahead(iter(scan), self._unproven)
         async for page in entries.stored(tree):
             for at in range(0, len(page), _FILES_AT_ONCE):
                 await run_in_thread(partial(self._compare_some, page[at : at + _FILES_AT_ONCE]))

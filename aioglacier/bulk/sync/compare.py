@@ -131,12 +131,22 @@ class Comparison:
         """Whether a path that the scan did not yield is gone: neither excluded nor unreadable."""
         if self._filter is not None and self._filter.excludes_within(path):
             return False
+        left_out = self._scan.left_out
+        if left_out and (path in left_out or any(above in left_out for above in _folders_above(path))):
+            return False
         return not any(_is_within(path, failure.path) for failure in self._scan.failures)
 
 
 def show_path(path: bytes) -> str:
     """Return a path as text; "." for the top."""
     return os.fsdecode(path) or "."
+
+
+def _folders_above(path: bytes) -> Iterator[bytes]:
+    end = path.find(b"/")
+    while end >= 0:
+        yield path[: end + 1]
+        end = path.find(b"/", end + 1)
 
 
 def _is_within(path: bytes, failed: bytes) -> bool:

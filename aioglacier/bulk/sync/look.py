@@ -60,7 +60,7 @@ class FolderLook:
         self._entries = entries
         self._filter = make_filter(options.exclude, options.include)
         self._is_stopped = False
-        self.scan = Scan(os.fsencode(root), self._filter)
+        self.scan = Scan(os.fsencode(root), self._filter, options.rules)
         self.comparison: Comparison | None = None
         self.is_looking = True
         self.kept = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aioglacier.bulk.formats.age import SEALING
 from aioglacier.bulk.formats.bundle_format import PART_SIZE
 from aioglacier.bulk.sync.packing import LARGEST_MEMBER
+from aioglacier.bulk.sync.scan import ScanRules
 from aioglacier.core.planning import choose_part_size, count_parts
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class SyncOptions:
     Attributes:
         exclude: Patterns as in a ``.gitignore``.
         include: Patterns that bring back excluded paths.
+        rules: What the scan leaves out besides.
         is_thorough: Read every file, whatever its times say.
         compress: Compress members with zstd.
         bundle_size: Bytes after which a bundle ends; ``None`` for what suits the place.
@@ -37,6 +39,7 @@ class SyncOptions:
 
     exclude: Sequence[str] = ()
     include: Sequence[str] = ()
+    rules: ScanRules = ScanRules()  # noqa: RUF009  # frozen
     is_thorough: bool = False
     compress: bool = False
     bundle_size: int | None = None

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aioglacier.core.errors import SourceUnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aioglacier.bulk.filters import PathFilter
 
@@ -48,6 +48,9 @@ _KINDS: Final = {
 }
 
 _HALF: Final = 1 << 63
+
+#: How a file CACHEDIR.TAG begins (Cache Directory Tagging Specification 0.6).
+_CACHE_TAG: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 
 #: Kinds that are not archived, as messages call them.
 SPECIAL_KINDS: Final = {
@@ -93,6 +96,26 @@ class ScanFailure:
     reason: str  # the system's message
 
 
+@dataclass(frozen=True, slots=True)
+class ScanRules:
+    """Rules that leave out paths, besides patterns.
+
+    Attributes:
+        one_file_system: What lies in mount points; the mount points themselves are scanned.
+        exclude_caches: What lies in folders with a ``CACHEDIR.TAG`` (https://bford.info/cachedir/).
+        exclude_larger_than: Files with more bytes than this.
+    """
+
+    one_file_system: bool = False
+    exclude_caches: bool = False
+    exclude_larger_than: int | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> ScanRules:
+        """Return those of a recorded run; older runs have none."""
+        return cls(**{each.name: settings.get(each.name, each.default) for each in fields(cls)})
+
+
 class Scan:
     """One pass over a folder; iterate over it once.
 
@@ -100,15 +123,24 @@ class Scan:
         root: The folder.
         failures: Paths that could not be read so far.
         linked: Files met so far that have more than one name.
+        left_out: Files that the rules left out so far, and folders of which they left out the content.
     """
 
     def __init__(
-        self, root: bytes, path_filter: PathFilter | None = None, *, names_at_once: int = NAMES_AT_ONCE
+        self,
+        root: bytes,
+        path_filter: PathFilter | None = None,
+        rules: ScanRules = ScanRules(),  # frozen
+        *,
+        names_at_once: int = NAMES_AT_ONCE,
     ) -> None:
         self.failures: list[ScanFailure] = []
         self.linked: set[bytes] = set()
         self.root = root
+        self.left_out: set[bytes] = set()
         self._filter = path_filter
+        self._rules = rules if rules != ScanRules() else None
+        self._device = 0
         self._names_at_once = names_at_once
         self._links: dict[tuple[int, int], tuple[bytes, int]] = {}
 
@@ -121,7 +153,9 @@ class Scan:
         fd = open_top(self.root)
         folders = [_Folder(fd, b"", self._names_at_once)]
         try:
-            yield _found(b"", os.fstat(fd))
+            status = os.fstat(fd)
+            self._device = status.st_dev
+            yield _found(b"", status)
             while folders:
                 yield from self._next(folders)
         finally:
@@ -153,6 +187,12 @@ class Scan:
                     continue
                 if is_folder is not stat.S_ISDIR(status.st_mode):
                     continue  # it became something else since it was listed; the next scan meets it
+                is_closed = False
+                if self._rules is not None and self._leaves_out(self._rules, fd, name, status):
+                    self.left_out.add(path)
+                    if is_passage or not is_folder:
+                        continue
+                    is_closed = True
                 found = _found(path, status)
                 if status.st_nlink > 1 and found.kind == "file":
                     found = self._link(found, status.st_nlink)
@@ -164,12 +204,21 @@ class Scan:
                         yield above.passage
                         above.passage = None
                 yield found
-                if is_folder:
+                if is_folder and not is_closed:
                     self._enter(folders, name, path)
                     return
         except OSError as error:
             self._fail(prefix, error)
         self._leave(folders)
+
+    def _leaves_out(self, rules: ScanRules, fd: int, name: bytes, status: os.stat_result) -> bool:
+        """Whether the rules leave out a file, or the content of a folder."""
+        if not name.endswith(b"/"):
+            most = rules.exclude_larger_than
+            return most is not None and stat.S_ISREG(status.st_mode) and status.st_size > most
+        if rules.one_file_system and status.st_dev != self._device:
+            return True
+        return rules.exclude_caches and _is_cache(fd, name)
 
     def _enter(self, folders: list[_Folder], name: bytes, path: bytes, passage: Found | None = None) -> None:
         try:
@@ -205,6 +254,19 @@ class Scan:
 
     def _fail(self, path: bytes, error: OSError) -> None:
         self.failures.append(ScanFailure(path, error.errno, error.strerror or str(error)))
+
+
+def _is_cache(fd: int, name: bytes) -> bool:
+    try:
+        tag = os.open(name + b"CACHEDIR.TAG", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
+    except OSError:
+        return False
+    try:
+        return os.read(tag, len(_CACHE_TAG)) == _CACHE_TAG
+    except OSError:
+        return False
+    finally:
+        os.close(tag)
 
 
 def open_top(root: bytes) -> int:

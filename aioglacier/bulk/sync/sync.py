@@ -170,6 +170,7 @@ class FolderSync:
         return {
             "exclude": list(options.exclude),
             "include": list(options.include),
+            **asdict(options.rules),
             "compress": options.compress,
             "recipients": list(options.recipients.names) if options.recipients is not None else [],
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aioglacier.bulk.filters import make_filter
-from aioglacier.bulk.sync.scan import Scan, signed
+from aioglacier.bulk.sync.scan import Scan, ScanRules, signed
 from aioglacier.core.errors import ConfigurationError, SourceUnreadableError
 
 
@@ -94,3 +94,21 @@ def test_large_numbers_fit_the_columns_of_a_database() -> None:
     """64 bits without a sign become 64 bits with one, each its own."""
     assert signed((1 << 64) - 1) == -1
     assert signed(5) == 5
+
+
+def test_rules_leave_out_caches_and_large_files(tmp_path: Path) -> None:
+    """The folder of a cache stays, and a tag with other bytes is none."""
+    for name, tag in (("cache", b"Signature: 8a477f597d28d172789f06886806bc55\n"), ("other", b"no")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "CACHEDIR.TAG").write_bytes(tag)
+    (tmp_path / "large").write_bytes(bytes(51))
+    (tmp_path / "small").write_bytes(bytes(50))
+    scan = Scan(os.fsencode(tmp_path), rules=ScanRules(exclude_caches=True, exclude_larger_than=50))
+    assert [found.path for found in scan] == [b"", b"cache/", b"other/", b"other/CACHEDIR.TAG", b"small"]
+    assert scan.left_out == {b"cache/", b"large"}
+
+
+def test_one_file_system_ends_at_mount_points() -> None:
+    """The mount point is a path of the folder, and what is mounted there is none."""
+    scan = Scan(b"/", make_filter(["/*", "!/proc"]), ScanRules(one_file_system=True))
+    assert [found.path for found in scan] == [b"", b"proc/"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -38,11 +38,20 @@ if TYPE_CHECKING:
     from aioglacier.client.glacier import Glacier
 
 
+#: Patterns at the top of a folder that every sync of it excludes.
+IGNORE_FILE: Final = ".aioglacierignore"
+
+
 def _fold(given: dict[str, Any]) -> None:
     from aioglacier.bulk.sync.packing import LARGEST_MEMBER  # noqa: PLC0415  # not needed for help
     from aioglacier.bulk.sync.plan import SyncOptions  # noqa: PLC0415
+    from aioglacier.bulk.sync.scan import ScanRules  # noqa: PLC0415
 
-    given["exclude"] += tuple(read_patterns(given.pop("exclude_from")))
+    lasting = os.path.join(given["directory"], IGNORE_FILE)  # noqa: PTH118  # of any bytes
+    files = [*([lasting] if os.path.isfile(lasting) else []), *given.pop("exclude_from")]  # noqa: PTH113  # as above
+    # What the command line excludes counts last, so that it can exclude what the file brings back.
+    given["exclude"] = (*read_patterns(files), *given["exclude"])
+    given["rules"] = take_options(ScanRules, given)
     options = take_options(SyncOptions, given)
     if options.allows_plain and options.recipients is not None:
         raise click.UsageError("--no-encryption has no recipients; give one or the other")
@@ -63,6 +72,9 @@ def _fold(given: dict[str, Any]) -> None:
 )
 @click.option("--include", multiple=True, metavar="PATTERN", help="Bring back what --exclude left out.")
 @click.option("--exclude-from", multiple=True, metavar="FILE", help="Patterns to exclude, one a line.")
+@flag("--one-file-system", "Leave out what is mounted below DIR; the mount points are archived.")
+@flag("--exclude-caches", "Leave out what is in folders with a CACHEDIR.TAG, as browsers and builds write.")
+@click.option("--exclude-larger-than", type=SIZE, help="Leave out files with more bytes than this.")
 @flag("--checksum", "Read every file, whatever its size and time say.", "is_thorough")
 @flag("--compress", "Compress small files with zstd; tar --zstd reads that.")
 @RECIPIENTS
@@ -98,6 +110,9 @@ async def command(
     Files of up to 16 MiB are packed into bundles, which are tar archives; larger ones are archives by
     themselves. Which is where is in the catalog; 'restore' brings all of it back, or some of it, also as it
     was earlier. What is no longer in DIR is recorded as removed: nothing is deleted at the service.
+
+    Patterns in the file DIR/.aioglacierignore are excluded as those of --exclude-from are. A path that is
+    excluded only now stays on record as it was.
 
     With --recipient, names and contents are encrypted before they leave this machine; the catalog has them in
     plain. Lost keys are lost files.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from aioglacier.catalog.folders.entry_records import Entry
 from aioglacier.cli.commands.folders.du import FolderSums
 from tests.cli.conftest import Cli
 from tests.cli.test_terminal import on_terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONG = "n" * 60 + ".txt"
 
@@ -97,3 +101,20 @@ def test_a_path_is_cut_to_the_terminal(synced: Cli) -> None:
     with on_terminal(synced, "ls", "v", "2024", columns=40) as terminal:
         lines = terminal.end(0).replace("\r", "").splitlines()
     assert lines[2] == "2001-09-09       4 B  2024/...nnnnnn.txt"
+
+
+def test_what_is_left_out_from_now_on_stays_on_record(tmp_path: Path) -> None:
+    """By the lasting file of patterns and by a rule: neither is taken for removed."""
+    cli = Cli(tmp_path, ("--local", "glacier"))
+    (tmp_path / "tree").mkdir()
+    for name, size in (("a.tmp", 1), ("large", 2000), ("kept", 1)):
+        (tmp_path / "tree" / name).write_bytes(bytes(size))
+    cli("vault", "create", "v")
+    cli("sync", "tree", "v")
+    (tmp_path / "tree" / ".aioglacierignore").write_text("*.tmp\n")
+    (tmp_path / "tree" / "b.tmp").write_bytes(b"new")
+    (tmp_path / "tree" / "larger").write_bytes(bytes(2000))
+    done = cli("--json", "sync", "tree", "v", "--exclude-larger-than=1KiB", "--one-file-system").records[-1]
+    assert (done["archived"], done["removed"]) == (1, 0)
+    assert paths(cli, "ls", "v") == [".aioglacierignore", "a.tmp", "kept", "large"]
+    assert cli("--json", "verify", "tree", "v").records[-1]["unarchived"] == 0
